@@ -1,0 +1,58 @@
+"""Audit: what a rule is, and what every rule is given."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from auditor.billing import Bill
+from auditor.facts import Facts
+from auditor.findings import Finding, Money
+from auditor.replayed import Replayed
+from auditor.waste import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret that stands in an input: where, under which name, on how many lines, and masked."""
+
+    path: str
+    name: str
+    lines: int
+    masked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that an audit may look at."""
+
+    facts: Facts
+    replayed: Replayed
+    bills: tuple[Bill, ...]
+    secrets: tuple[Secret, ...]
+
+    def credits_total(self) -> Fraction:
+        """Known credits of the window, the whole that severities are measured by."""
+        return sum(self.facts.usage.credits, Fraction(0))
+
+    def money(self, payer: int, units: Iterable[int], causes: Iterable[Cause]) -> Money:
+        """The bill-true saving of one account, were the waste of these units and causes gone."""
+        wanted_units, wanted_causes = set(units), set(causes)
+        saved: Mapping[int, Fraction] = self.replayed.waste.by_cycle(
+            lambda unit, cause: unit in wanted_units and cause in wanted_causes)
+        return self.bills[payer].money(saved)
+
+    def payer_of(self, unit: int) -> int:
+        """The code of the account that pays for a unit."""
+        return int(self.facts.units.loc[unit, "payer"])
+
+
+class Audit(Protocol):
+    """One rule. Its module's docstring is its manual page."""
+
+    id: str
+    """Kebab-case, the name of the fault; the file's name with hyphens."""
+    summary: str
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """What it finds."""

@@ -1,0 +1,95 @@
+"""failed-calls: calls to the provider failed, some of them perhaps billed.
+
+What it does
+    Counts failed requests, tries that were repeated, and calls whose answer leaves open whether they were billed
+    (time-outs, broken connections, 408, 502, 504, 520 to 527). A *retry ghost* is such a try whose key was rendered
+    afterwards: then perhaps two credits went for one picture.
+
+Why it matters
+    A retry after a time-out may pay twice, and errors like `quota` mean that users saw no picture.
+
+Example
+    timeout   14 errors   9 retries   23 uncertain   9 retry ghosts
+
+How to fix
+    Give slow templates more time before you retry, retry only what cannot have been billed, and look into `auth`,
+    `not_found` and `invalid`, which no retry mends.
+
+Options
+    [rules.failed-calls]
+    enabled = true
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pandas as pd
+from sqlalchemy import and_, func, or_, select
+
+from auditor.audits.base import Case
+from auditor.audits.words import plural
+from auditor.engine.tables import events, units
+from auditor.events import Outcome
+from auditor.facts import frame_of
+from auditor.findings import Confidence, Finding, severity_of
+
+_ADVICE = {
+    "timeout": "Wait longer before giving up; a retry may be billed a second time",
+    "connection": "Retry only before the request was sent; after that it may have been billed",
+    "quota": "The plan is used up: see plan-mismatch",
+    "no_plan": "Choose a plan for this account; no retry helps",
+    "throttled": "Send fewer calls a second, and honour Retry-After",
+    "auth": "Check the API key of this account; no retry helps",
+    "not_found": "Check the template id; no retry helps",
+    "invalid": "Check the overrides that this template takes; no retry helps",
+    "server": "Retry with growing pauses; 502 and 504 may have been billed",
+}
+
+
+class FailedCalls:
+    """One finding for each account and error."""
+
+    id = "failed-calls"
+    summary = "calls to the provider failed, some of them perhaps billed"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Severity is measured by the credits that may be lost."""
+        usage = case.facts.paid_by(case.facts.usage)
+        failed = usage[usage.outcome == Outcome.ERROR].copy()
+        if failed.empty:
+            return
+        failed["error"] = failed.error.replace("", "other")
+        ghosts = _ghosts(case)
+        for (payer, error), group in failed.groupby(["payer", "error"], sort=True):
+            errors, retries = (int(group.loc[group.retried == retried, "events"].sum()) for retried in (False, True))
+            uncertain = int(group.unknown.sum())
+            credits = sum(group.credits, Fraction(0))
+            own = ghosts[(ghosts.payer == payer) & (ghosts.error == error)]
+            account = case.bills[payer].payer
+            yield Finding(
+                rule=self.id, severity=severity_of(credits + uncertain, case.credits_total()),
+                confidence=Confidence.HIGH,
+                subject={"provider": account.provider, "account": account.account, "error": str(error)},
+                message=f"{plural(errors, 'request')} failed with {error}, {plural(retries, 'try').replace('trys', 'tries')} "
+                        f"repeated, {uncertain:,} perhaps billed",
+                advice=_ADVICE.get(str(error), "Look at the provider's answers for these calls"),
+                evidence={"errors": errors, "retries": retries, "uncertain": uncertain,
+                          "retry_ghosts": int(own.ghosts.sum())},
+            )
+
+
+def _ghosts(case: Case) -> pd.DataFrame:
+    """payer, error: tries that may have been billed and whose key was rendered later."""
+    tries, renders = events.alias("tries"), events.alias("renders")
+    last = (
+        select(renders.c.key_high, renders.c.key_low, func.max(renders.c.ts_us).label("last_us"))
+        .where(renders.c.outcome == Outcome.RENDER).group_by(renders.c.key_high, renders.c.key_low).subquery()
+    )
+    error = func.coalesce(tries.c.error, "other").label("error")
+    perhaps_billed = or_(tries.c.credits.is_(None), tries.c.credits > 0)
+    return frame_of(case.facts.engine.run(
+        select(units.c.payer, error, func.count().label("ghosts"))
+        .select_from(tries).join(units, units.c.unit == tries.c.unit)
+        .join(last, and_(last.c.key_high == tries.c.key_high, last.c.key_low == tries.c.key_low,
+                         last.c.last_us >= tries.c.ts_us))
+        .where(tries.c.outcome == Outcome.ERROR, tries.c.retried, perhaps_billed).group_by(units.c.payer, error)))

@@ -1,0 +1,88 @@
+"""low-volume-templates: a few rarely used templates would fit a free plan together.
+
+What it does
+    Takes the account's templates, smallest first, as long as their credits together stay within the provider's free
+    plan in every complete cycle.
+
+Why it matters
+    Moved to a free account they leave room on the paid plan, sometimes enough for a smaller one.
+
+Example
+    invoice-badge 12, thank-you 31, press-kit 40 credits a month: 83 together, the free plan holds 100
+
+How to fix
+    Ask whether the provider's terms allow a second account; they decide. Then move these templates' calls there.
+
+Options
+    [rules.low-volume-templates]
+    enabled = true
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import pandas as pd
+
+from auditor.audits.base import Case
+from auditor.audits.words import credits_word, plural
+from auditor.billing import Bill
+from auditor.findings import Confidence, Finding, Severity
+from auditor.numbers import number
+
+
+class LowVolumeTemplates:
+    """One finding for each account."""
+
+    id = "low-volume-templates"
+    summary = "rarely used templates would fit the provider's free plan together"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Only accounts that pay, and only over complete cycles."""
+        usage = case.facts.paid_by(case.facts.usage)
+        for bill in case.bills:
+            free = case.facts.settings.free_plan(bill.payer.provider)
+            complete = [index for index, use in enumerate(bill.uses) if use.complete]
+            if free is None or not complete or not bill.payer.costs_money:
+                continue
+            own = usage[(usage.payer == bill.payer.code) & usage.cycle.isin(complete)]
+            chosen = _smallest(own, Fraction(free.included))
+            if not chosen:
+                continue
+            moved = {index: sum(own[(own.cycle == index) & own.template.isin(chosen)].credits, Fraction(0))
+                     for index in complete}
+            total = sum(moved.values(), Fraction(0))
+            yield Finding(
+                rule=self.id, severity=Severity.LOW, confidence=Confidence.LOW,
+                subject={"provider": bill.payer.provider, "account": bill.payer.account},
+                message=f"{plural(len(chosen), 'template')} with {credits_word(total)} together fit {free.name} in "
+                        f"every complete cycle",
+                advice=f"Move them to a {free.name} account if the provider's terms allow one: "
+                       f"{case.facts.settings.terms.get(bill.payer.provider, 'unknown')}",
+                money=bill.money(moved), evidence=_evidence(chosen, moved, bill, free.name),
+            )
+
+
+def _smallest(usage: pd.DataFrame, room: Fraction) -> dict[str, Fraction]:
+    """The largest set of templates, smallest first, that fits *room* in every cycle."""
+    totals = {str(name): sum(group.credits, Fraction(0)) for name, group in usage.groupby("template")}
+    cycles: dict[int, Fraction] = {}
+    chosen: dict[str, Fraction] = {}
+    for name, total in sorted(totals.items(), key=lambda item: (item[1], item[0])):
+        if total == 0:
+            continue
+        own = usage[usage.template == name]
+        after = dict(cycles)
+        for row in own.itertuples():
+            after[row.cycle] = after.get(row.cycle, Fraction(0)) + row.credits
+        if any(credits > room for credits in after.values()):
+            break
+        cycles, chosen[name] = after, total
+    return chosen
+
+
+def _evidence(chosen: dict[str, Fraction], moved: dict[int, Fraction], bill: Bill, plan: str) -> dict[str, object]:
+    return {
+        "free_plan": plan,
+        "templates": [{"template": name, "credits": number(credits)} for name, credits in chosen.items()],
+        "cycles": [{"start": bill.uses[index].cycle.start, "credits": number(credits)} for index, credits in moved.items()],
+    }

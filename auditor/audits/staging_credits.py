@@ -1,0 +1,70 @@
+"""staging-credits: environments that earn nothing render on a plan that costs money.
+
+What it does
+    Adds up the billed renders of every environment outside `production_environments`, for accounts whose plan costs
+    money. An account without a configured plan counts as paying.
+
+Why it matters
+    Test suites and previews use up credits that customers need later in the cycle. Testing is legitimate; paying for
+    it is a choice, so the credits are avoidable rather than certain waste.
+
+Example
+    staging   1,912 renders   1,912 credits   of which 300 would fit the free plan (100 a month)
+
+How to fix
+    Give staging a free account or a sandbox, cache its renders, and put a budget on it.
+
+Options
+    production_environments = ["production", "prod", "live"]
+    [rules.staging-credits]
+    enabled = true
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from auditor.audits.base import Case
+from auditor.audits.words import credits_word
+from auditor.events import Outcome
+from auditor.findings import Confidence, Finding, severity_of
+from auditor.numbers import number
+from auditor.waste import Cause
+
+
+class StagingCredits:
+    """One finding for each account and environment."""
+
+    id = "staging-credits"
+    summary = "test and staging traffic is rendered on a plan that costs money"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Evidence says how much of it would fit the provider's free plan, month by month."""
+        units = case.facts.units
+        chosen = units[units.unit.isin(case.replayed.staging)]
+        usage = case.facts.usage
+        for (payer, environment), group in chosen.groupby(["payer", "environment"], sort=True):
+            own = [int(unit) for unit in group.unit]
+            credits = case.replayed.waste.total(Cause.STAGING, own)
+            if credits == 0:
+                continue
+            bill = case.bills[payer]
+            renders = usage[usage.unit.isin(own) & (usage.outcome == Outcome.RENDER)]
+            by_cycle = case.replayed.waste.by_cycle(lambda unit, cause, own=own: cause is Cause.STAGING and unit in own)
+            free = case.facts.settings.free_plan(bill.payer.provider)
+            monthly = [{
+                "start": use.cycle.start, "credits": number(spent := by_cycle.get(index, Fraction(0))),
+                "fit_free_plan": None if free is None else number(min(spent, Fraction(free.included))),
+            } for index, use in enumerate(bill.uses)]
+            fit = sum((month["fit_free_plan"] or 0 for month in monthly), 0)
+            yield Finding(
+                rule=self.id, severity=severity_of(credits, case.credits_total()), confidence=Confidence.MEDIUM,
+                subject={"provider": bill.payer.provider, "account": bill.payer.account, "environment": str(environment)},
+                message=f"{environment} used {credits_word(credits)} of a plan that costs money",
+                advice="Point it at a free account or a sandbox, or cache its renders"
+                       + (f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)" if free else ""),
+                credits=credits, money=case.money(int(payer), own, [Cause.STAGING]),
+                evidence={
+                    "renders": int(renders.events.sum()), "credits": number(credits),
+                    "free_plan": free.name if free else None, "fit_free_plan": fit if free else None, "cycles": monthly,
+                },
+            )

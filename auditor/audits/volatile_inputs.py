@@ -1,0 +1,72 @@
+"""volatile-inputs: an input field makes every key new but never changes the picture.
+
+What it does
+    Leaves one field out of the inputs and looks at neighbours in time that then are the same but for that field.
+    If at least 3 such pairs exist and at least 95 % of them show byte-identical pictures, the field is volatile. Fields
+    that pass one by one are tested together; where that fails, only the one that saves most is reported.
+
+Why it matters
+    A timestamp, a request id or a cache buster among the overrides defeats every cache: the key differs each time.
+
+Example
+    title=9f2c…  generated_at=1a…   digest sha256:77…   1 credit
+    title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same picture
+
+How to fix
+    Leave the field out of the call, or round it (a date instead of a time). If the picture does show it sometimes,
+    the examples in the evidence tell which pairs differed.
+
+Options
+    [rules.volatile-inputs]
+    enabled = true
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from auditor.audits.base import Case
+from auditor.audits.words import credits_word, plural
+from auditor.findings import Confidence, Finding, Money, severity_of
+from auditor.replay.volatile import Pairs
+from auditor.waste import Cause
+
+
+class VolatileInputs:
+    """One finding for each account, environment, template and field."""
+
+    id = "volatile-inputs"
+    summary = "an input field changes the key of a render but not its picture"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """The saving of fields that are left out together is booked on the one that saves most alone."""
+        for unit, volatile in sorted(case.replayed.volatile.items()):
+            names = [name for name, _ in volatile.fields]
+            for place, (name, pairs) in enumerate(volatile.fields):
+                credits = case.replayed.waste.total(Cause.VOLATILE, [unit]) if place == 0 else Fraction(0)
+                money = case.money(case.payer_of(unit), [unit], [Cause.VOLATILE]) if place == 0 else Money()
+                yield Finding(
+                    rule=self.id, severity=severity_of(credits, case.credits_total()), confidence=_confidence(pairs),
+                    subject={**case.facts.labels(unit), "field": name},
+                    message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "
+                            f"{plural(pairs.pairs, 'pair')}: {credits_word(credits)}"
+                            + (" (booked on the field that saves most)" if place else ""),
+                    advice=f"Leave `{name}` out of the call or make it coarser, so that equal pictures get equal keys",
+                    credits=credits, money=money,
+                    evidence={
+                        "pairs": pairs.pairs, "agreeing": pairs.agreeing,
+                        "example_agreeing": _ids(case, pairs.example_agreeing),
+                        "example_differing": _ids(case, pairs.example_differing),
+                        "left_out_together": names,
+                    },
+                )
+
+
+def _confidence(pairs: Pairs) -> Confidence:
+    share = Fraction(pairs.agreeing, pairs.pairs)
+    if share == 1 and pairs.pairs >= 20:
+        return Confidence.HIGH
+    return Confidence.MEDIUM if share >= Fraction(99, 100) else Confidence.LOW
+
+
+def _ids(case: Case, rows: tuple[int, int] | None) -> list[str] | None:
+    return None if rows is None else case.facts.ids(rows)

@@ -1,0 +1,146 @@
+"""Billing: what each account pays, what it would pay, and which plan it needs (semantics section 7).
+
+Every saving goes through the plan function: a credit saved inside an allowance that has to be paid anyway saves
+nothing until a smaller plan fits.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import pandas as pd
+
+from auditor.events import Outcome
+from auditor.facts import Facts, Payer
+from auditor.findings import Money
+from auditor.plans import Cycle, Plan, cheapest, total_bill
+from auditor.replayed import Replayed
+
+
+@dataclass(frozen=True, slots=True)
+class CycleUse:
+    """One billing cycle of one account."""
+
+    cycle: Cycle
+    complete: bool
+    credits: Fraction
+    demand: Fraction
+    """Credits and every call or request that may still need one: what a plan has to hold."""
+    renders: int
+    wasted: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """One account: its cycles and what follows for its plan."""
+
+    payer: Payer
+    uses: tuple[CycleUse, ...]
+    recommended: Plan | None
+    recommended_after_fixes: Plan | None
+    projected: bool
+    """Whether the advice rests on a projection, since no cycle is complete."""
+    loads: tuple[tuple[Fraction, Fraction], ...]
+    """(credits, demand) of the cycles that the advice rests on."""
+    loads_after_fixes: tuple[tuple[Fraction, Fraction], ...]
+    must_hold: tuple[Fraction, ...]
+    """Demands so far of the other cycles."""
+
+    @property
+    def currency(self) -> str | None:
+        """The configured plan's currency, else that of the provider's catalogue."""
+        if self.payer.plan is not None:
+            return self.payer.plan.currency
+        return self.payer.plans[0].currency if self.payer.plans else None
+
+    def saving(self, plan: Plan | None, loads: Sequence[tuple[Fraction, Fraction]]) -> Fraction | None:
+        """Bills now less the bills of *plan* over *loads*, for one cycle on average; None where unknown."""
+        if self.payer.plan is None or plan is None or not loads:
+            return None
+        now = _sum_bills(self.payer.plan, (credits for credits, _ in self.loads))
+        then = _sum_bills(plan, (credits for credits, _ in loads))
+        return None if now is None or then is None else (now - then) / len(loads)
+
+    def holds_demand(self, plan: Plan) -> bool:
+        """Whether *plan* holds what every cycle needed."""
+        return all(plan.holds(use.demand) for use in self.uses)
+
+    def money(self, saved: Mapping[int, Fraction]) -> Money:
+        """What saving so many credits, by cycle, changes on the bills of all cycles: now, and on the plan that
+        would then be enough."""
+        plan = self.payer.plan
+        if plan is None:
+            return Money(currency=self.currency)
+        left = [use.credits - saved.get(index, Fraction(0)) for index, use in enumerate(self.uses)]
+        before = _sum_bills(plan, (use.credits for use in self.uses))
+        after = _sum_bills(plan, left)
+        best, _, _, _ = _recommend(self.payer, self.uses, saved)
+        smaller = None if best is None else _sum_bills(best, left)
+        return Money(
+            now=_money(before, after), after_plan_change=_money(before, smaller), currency=plan.currency,
+        )
+
+
+def _money(before: Fraction | None, after: Fraction | None) -> Decimal | None:
+    if before is None or after is None:
+        return None
+    difference = before - after
+    return Decimal(difference.numerator) / Decimal(difference.denominator)
+
+
+def _sum_bills(plan: Plan, credits: Iterable[Fraction]) -> Fraction | None:
+    return total_bill(plan, [(load, load) for load in credits])
+
+
+def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
+    """The bill of every account."""
+    usage = facts.paid_by(facts.usage)
+    usage["demand"] = usage.credits + [_extra_demand(row) for row in usage.itertuples()]
+    return tuple(_bill(payer, usage[usage.payer == payer.code], facts, replayed) for payer in facts.payers)
+
+
+def _extra_demand(row: object) -> int:
+    """Events that may still need a credit: unknown, unresolved, refused, out of quota; each once."""
+    waiting = row.outcome in (Outcome.ATTEMPT, Outcome.REFUSED) or (  # type: ignore[attr-defined]
+        row.outcome == Outcome.ERROR and row.error == "quota" and not row.retried  # type: ignore[attr-defined]
+    )
+    return int(row.events if waiting else row.unknown)  # type: ignore[attr-defined]
+
+
+def _bill(payer: Payer, usage: pd.DataFrame, facts: Facts, replayed: Replayed) -> Bill:
+    own = {int(unit) for unit in usage.unit}
+    wasted = replayed.waste.by_cycle(lambda unit, _: unit in own)
+    uses = []
+    for index, cycle in enumerate(payer.cycles):
+        rows = usage[usage.cycle == index]
+        uses.append(CycleUse(
+            cycle=cycle, complete=payer.complete(cycle), credits=sum(rows.credits, Fraction(0)),
+            demand=sum(rows.demand, Fraction(0)),
+            renders=int(rows.loc[rows.outcome == Outcome.RENDER, "events"].sum()),
+            wasted=wasted.get(index, Fraction(0)),
+        ))
+    now, loads, must_hold, projected = _recommend(payer, uses, {})
+    after, loads_after, _, _ = _recommend(payer, uses, dict(wasted))
+    return Bill(payer, tuple(uses), now, after, projected, tuple(loads), tuple(loads_after), tuple(must_hold))
+
+
+Loads = list[tuple[Fraction, Fraction]]
+
+
+def _recommend(payer: Payer, uses: Sequence[CycleUse],
+               saved: Mapping[int, Fraction]) -> tuple[Plan | None, Loads, list[Fraction], bool]:
+    """(plan, the loads it was chosen on, other demands it holds, whether projected) once *saved* credits are gone."""
+    less = [saved.get(index, Fraction(0)) for index in range(len(uses))]
+    loads = [(use.credits - gone, use.demand - gone) for use, gone in zip(uses, less, strict=True) if use.complete]
+    if loads:
+        must_hold = [use.demand - gone for use, gone in zip(uses, less, strict=True) if not use.complete]
+        return cheapest(payer.plans, loads, must_hold), loads, must_hold, False
+    if not uses:
+        return None, [], [], False
+    newest = uses[-1].cycle
+    elapsed = payer.last_us - max(newest.start_us, payer.first_us)
+    factor = Fraction(newest.end_us - newest.start_us, elapsed) if elapsed > 0 else Fraction(1)
+    projected = (uses[-1].demand - less[-1]) * factor
+    must_hold = [use.demand - gone for use, gone in zip(uses, less, strict=True)]
+    return cheapest(payer.plans, [(projected, projected)], must_hold), [(projected, projected)], must_hold, True

@@ -1,0 +1,289 @@
+"""auditor.toml -> frozen `Settings`; whatever is unknown or impossible is an error with the file and the key."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from auditor.errors import ConfigError
+from auditor.plans import Plan
+from auditor.registry import AUDITS, PROVIDERS
+from auditor.settings import Account, Limit, Prices, Settings
+
+T = TypeVar("T")
+D = TypeVar("D")
+Convert = Callable[[Any], T]
+FILE_NAME = "auditor.toml"
+_TTL = re.compile(r"(\d+)(us|ms|s|m|h|d)")
+_UNITS = {
+    "us": timedelta(microseconds=1), "ms": timedelta(milliseconds=1), "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1),
+}
+
+
+def find(paths: list[Path]) -> Path | None:
+    """The auditor.toml in an audited folder, else beside an audited file, else in the working directory."""
+    for path in [*paths, *(path.parent for path in paths), Path()]:
+        candidate = path / FILE_NAME
+        if path.is_dir() and candidate.is_file():
+            return candidate
+    return None
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file, or the defaults."""
+    if path is None:
+        return settings_of({}, "the defaults")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    return settings_of(table, str(path))
+
+
+def settings_of(table: Mapping[str, Any], where: str) -> Settings:
+    """The settings that a parsed file stands for; *where* names it in errors."""
+    root = _Table(table, where, "")
+    default_zone = root.take("timezone", zone, ZoneInfo("UTC"))
+    production = root.take("production_environments", _names, frozenset({"production", "prod", "live"}))
+    catalogue = {name: {plan.name: plan for plan in provider.plans} for name, provider in PROVIDERS.items()}
+    for provider, plans in root.tables("plans"):
+        for name, plan in plans.tables():
+            catalogue.setdefault(provider, {})[name] = _plan(provider, name, plan)
+    accounts = {name: _account(account, default_zone, catalogue) for name, account in root.tables("accounts")}
+    limits = root.table("limits")
+    templates = {name: _limit(limit) for name, limit in limits.tables("templates")}
+    placements = {name: _limit(limit) for name, limit in limits.tables("placements")}
+    limits.done()
+    prices = _prices(root.table("prices"))
+    rules = {name: _rule(name, rule) for name, rule in root.tables("rules")}
+    root.done()
+    ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
+    return Settings(
+        timezone=default_zone, production=production, accounts=accounts,
+        catalogue={name: tuple(plans.values()) for name, plans in catalogue.items()},
+        terms={name: provider.terms for name, provider in PROVIDERS.items()},
+        template_limits=templates, placement_limits=placements, prices=prices, ttl=ttl,
+        disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
+    )
+
+
+@dataclass(slots=True)
+class _Table:
+    """A table that remembers which of its keys were read, so that the rest can be named as unknown."""
+
+    values: Mapping[str, Any]
+    where: str
+    path: str
+    known: set[str] = field(default_factory=set)
+
+    def fail(self, key: str, message: str) -> ConfigError:
+        """An error that names the file and the key."""
+        return ConfigError(f"{self.where}: {'.'.join(filter(None, (self.path, key)))} {message}")
+
+    def take(self, key: str, convert: Callable[[Any], T], default: D) -> T | D:
+        """The converted value of *key*, or *default* where it is absent."""
+        self.known.add(key)
+        return self.need(key, convert) if key in self.values else default
+
+    def need(self, key: str, convert: Callable[[Any], T]) -> T:
+        """The converted value of *key*, an error where it is absent."""
+        if key not in self.values:
+            raise self.fail(key, "is missing")
+        self.known.add(key)
+        try:
+            return convert(self.values[key])
+        except (ValueError, TypeError) as error:
+            raise self.fail(key, str(error)) from None
+
+    def table(self, key: str) -> "_Table":
+        """The sub-table *key*, empty where it is absent."""
+        self.known.add(key)
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.fail(key, "is not a table")
+        return _Table(value, self.where, ".".join(filter(None, (self.path, key))))
+
+    def tables(self, key: str | None = None) -> list[tuple[str, "_Table"]]:
+        """(name, table) of each table below *key*, or below this one."""
+        parent = self if key is None else self.table(key)
+        return [(name, parent.table(name)) for name in parent.values]
+
+    def done(self) -> None:
+        """Raise for the first key that nothing asked for."""
+        for key in self.values:
+            if key not in self.known:
+                raise self.fail(key, f"is unknown; allowed are {', '.join(sorted(self.known))}")
+
+
+def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
+    provider = table.need("provider", _text)
+    plans = catalogue.get(provider, {})
+    name = table.take("plan", _text, "")
+    if name and name not in plans:
+        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
+        raise table.fail("plan", f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
+    anchor = table.take("anchor_day", _day, 1)
+    timezone = table.take("timezone", zone, default_zone)
+    table.done()
+    return Account(provider=provider, plan=plans.get(name), anchor_day=anchor, timezone=timezone)
+
+
+def _plan(provider: str, name: str, table: _Table) -> Plan:
+    plan = Plan(
+        provider=provider, name=name,
+        price=table.need("price", _money), included=table.need("included", _money),
+        currency=table.take("currency", _text, "USD"),
+        overage=table.take("overage", _money, None),
+        rollover=table.take("rollover", _flag, False),
+        source=table.where,
+    )
+    table.done()
+    return plan
+
+
+def _limit(table: _Table) -> Limit:
+    limit = Limit(
+        width=table.take("width", _positive, None), height=table.take("height", _positive, None),
+        dpr=table.take("dpr", _positive, Decimal(1)), source=table.where,
+    )
+    if limit.width is None and limit.height is None:
+        raise table.fail("width", "and height are both missing; a limit needs at least one side")
+    table.done()
+    return limit
+
+
+def _prices(table: _Table) -> Prices:
+    prices = Prices(
+        egress_per_gb=table.take("egress_per_gb", _money, None),
+        storage_per_gb_month=table.take("storage_per_gb_month", _money, None),
+        currency=table.take("currency", _text, "USD"),
+    )
+    table.done()
+    return prices
+
+
+def _rule(name: str, table: _Table) -> dict[str, Any]:
+    audit = AUDITS.get(name)
+    if audit is None:
+        raise table.fail("", f"is unknown; rules are {', '.join(AUDITS)}")
+    options: dict[str, Any] = {"enabled": table.take("enabled", _flag, True)}
+    if name == "duplicate-renders":
+        options["ttl"] = table.take("ttl", parse_duration, timedelta(days=1))
+    table.done()
+    return options
+
+
+def parse_duration(value: Any) -> timedelta:
+    """A duration like `90s`, `15m`, `24h` or `7d`."""
+    match = _TTL.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"= {value!r} is not a duration; write 30s, 15m, 24h or 7d")
+    try:
+        return int(match[1]) * _UNITS[match[2]]
+    except OverflowError:
+        raise ValueError(f"= {value!r} is longer than a duration can be") from None
+
+
+def zone(value: Any) -> ZoneInfo:
+    """A time zone by its name."""
+    try:
+        return ZoneInfo(_text(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"= {value!r} is not a time zone; write a name like Europe/Berlin or UTC") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"= {value!r} is not a non-empty string")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"= {value!r} is not true or false")
+    return value
+
+
+def _names(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("is not a list of names")
+    return frozenset(_text(name).lower() for name in value)
+
+
+def _day(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 31:
+        raise ValueError(f"= {value!r} is not a day of the month, 1 to 31")
+    return value
+
+
+def _money(value: Any) -> Decimal:
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise InvalidOperation
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"= {value!r} is not a number") from None
+    if not number.is_finite() or number < 0:
+        raise ValueError(f"= {value} is below 0 or not finite")
+    return number
+
+
+def _positive(value: Any) -> Decimal:
+    number = _money(value)
+    if number == 0:
+        raise ValueError("is 0; it has to be above")
+    return number
+
+
+TEMPLATE = """\
+# Settings of Render Auditor. Every line is optional; those that are commented out show an example.
+
+timezone = "UTC"                        # of times without an offset, and of billing cycles
+production_environments = ["production", "prod", "live"]
+
+# One table for each account alias that stands in the events.
+# [accounts.main]
+# provider = "imejis"
+# plan = "Basic"                        # of the provider's catalogue, or of [plans.imejis.…] below
+# anchor_day = 1                        # day of the month on which the billing cycle starts
+# timezone = "America/New_York"
+
+# Plans that the catalogue does not know, or that you negotiated.
+# [plans.imejis.Custom]
+# price = "99.00"
+# currency = "USD"
+# included = 50000
+# overage = "0.002"                     # price of one credit beyond; leave it out for a hard cap
+# rollover = false
+
+# How large pictures are shown, in CSS px; one side may be left out.
+# [limits.templates.og-card]
+# width = 1200
+# height = 630
+# dpr = 1
+# [limits.placements.product_card]
+# width = 400
+
+# What bytes cost; 1 GB = 10^9 bytes. Unset is unknown, not free.
+# [prices]
+# egress_per_gb = "0.09"
+# storage_per_gb_month = "0.023"
+# currency = "USD"
+
+# Options by rule; `auditor rules` lists them.
+# [rules.duplicate-renders]
+# ttl = "24h"
+# enabled = true
+"""

@@ -1,0 +1,64 @@
+"""The tables that selectables speak of. An engine holds `records`; the others are made from it in this order.
+
+`events` is narrow on purpose: one row an event, names replaced by the codes of `units`, so that audits scan integers.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Numeric, SmallInteger, String, Table
+
+metadata = MetaData()
+CREDITS = Numeric(38, 18)
+
+records = Table(
+    "records", metadata,
+    Column("row", BigInteger),
+    Column("id", String), Column("ts_us", BigInteger), Column("outcome", String), Column("provider", String),
+    Column("account", String), Column("environment", String), Column("template", String), Column("key", String),
+    Column("template_version", String), Column("count", BigInteger), Column("source", String),
+    Column("placement", String), Column("format", String), Column("width", BigInteger), Column("height", BigInteger),
+    Column("bytes", BigInteger), Column("digest", String), Column("duration_us", BigInteger),
+    Column("status", BigInteger), Column("credits", CREDITS), Column("inputs", String), Column("error", String),
+    Column("retried", Boolean), Column("assumed_timezone", Boolean),
+)
+"""Every line that was an event or attempt, before duplicates of an id are dropped."""
+
+losers = Table("losers", metadata, Column("row", BigInteger))
+"""Rows of `records` that another record with the same id replaces."""
+
+preferred = Table("preferred", metadata, Column("row", BigInteger))
+"""Of records with one id that only their canonical bytes tell apart, the row that counts."""
+
+units = Table(
+    "units", metadata,
+    Column("unit", Integer), Column("provider", String), Column("account", String), Column("environment", String),
+    Column("template", String), Column("payer", Integer),
+)
+"""(provider, account, environment, template) with a dense code; `payer` is the code of (provider, account)."""
+
+cycles = Table(
+    "cycles", metadata,
+    Column("payer", Integer), Column("cycle", Integer), Column("start_us", BigInteger), Column("end_us", BigInteger),
+)
+"""Billing cycles of each payer, `cycle` counting from 0."""
+
+events = Table(
+    "events", metadata,
+    Column("row", BigInteger), Column("id", String), Column("ts_us", BigInteger), Column("unit", Integer),
+    Column("cycle", Integer), Column("outcome", String), Column("weight", BigInteger), Column("credits", CREDITS),
+    Column("error", String), Column("retried", Boolean), Column("key_high", BigInteger), Column("key_low", BigInteger),
+    Column("digest", BigInteger), Column("duration_us", BigInteger), Column("placement", String),
+    Column("format", String), Column("width", BigInteger), Column("height", BigInteger), Column("bytes", BigInteger),
+    Column("has_inputs", Boolean),
+)
+"""One row an event. `key_high` and `key_low` are 128 bits of (provider, account, environment, key); `digest` is 64
+bits of the picture's digest, 0 for none; `weight` is the number of requests."""
+
+walked = Table("walked", metadata, Column("row", BigInteger), Column("verdict", SmallInteger))
+"""What the walk of `auditor.replay` found of each render."""
+
+
+limits = Table(
+    "limits", metadata,
+    Column("unit", Integer), Column("placement", String), Column("max_width", BigInteger),
+    Column("max_height", BigInteger),
+)
+"""How large a picture of a unit is shown at a placement, in whole device pixels; null where a side does not limit."""

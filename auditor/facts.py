@@ -1,0 +1,194 @@
+"""Facts: what the records say before any audit judges them. Audits read these frames and the engine's `events`.
+
+Credits are `Fraction` in every frame, so that no sum is ever rounded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import ColumnElement, Select, and_, case, cast, func, literal, select, true
+from sqlalchemy import BigInteger
+
+from auditor.engine.base import Engine
+from auditor.engine.tables import cycles as cycle_table
+from auditor.engine.tables import events, losers, records, units
+from auditor.events import Outcome
+from auditor.plans import Cycle, Plan, cycles, micros, moment
+from auditor.settings import Account, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """One (provider, account): who gets a bill."""
+
+    code: int
+    provider: str
+    account: str
+    settings: Account
+    plans: tuple[Plan, ...]
+    cycles: tuple[Cycle, ...]
+    first_us: int
+    last_us: int
+
+    @property
+    def plan(self) -> Plan | None:
+        """The configured plan."""
+        return self.settings.plan
+
+    @property
+    def costs_money(self) -> bool:
+        """Whether a credit of this account is paid for; an account without a configured plan counts as paying."""
+        return self.plan is None or self.plan.price > 0 or bool(self.plan.overage)
+
+    def complete(self, cycle: Cycle) -> bool:
+        """Whether the account's events cover the cycle."""
+        return cycle.complete(self.first_us, self.last_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that audits share."""
+
+    engine: Engine
+    settings: Settings
+    window: tuple[datetime, datetime] | None
+    """First and last time of an event; None for a log without events."""
+    event_count: int
+    filtered: int
+    assumed_timezone: int
+    payers: tuple[Payer, ...]
+    units: pd.DataFrame
+    """unit, provider, account, environment, template, payer."""
+    usage: pd.DataFrame
+    """One row for each unit, cycle, outcome, error, retried: events, requests, credits, unknown, bytes."""
+
+    def labels(self, unit: int) -> dict[str, str]:
+        """provider, account, environment and template of a unit."""
+        row = self.units.loc[unit]
+        return {name: str(row[name]) for name in ("provider", "account", "environment", "template")}
+
+    def ids(self, rows: Sequence[int]) -> list[str]:
+        """The ids of some records, in the order of *rows*."""
+        found = self.engine.run(select(records.c.row, records.c.id).where(records.c.row.in_(list(rows)))).to_pylist()
+        by_row = {row["row"]: str(row["id"]) for row in found}
+        return [by_row[row] for row in rows]
+
+    def paid_by(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """*frame*, which has `unit`, with the columns of `units`."""
+        return frame.merge(self.units, on="unit", how="left")
+
+
+def gather(engine: Engine, settings: Settings, since: datetime | None, until: datetime | None) -> Facts:
+    """Build `units`, `cycles` and `events` in the engine and the frames from them.
+
+    *since* is inclusive, *until* exclusive; they choose events, after duplicates of an id were dropped.
+    """
+    live = records.c.row.not_in(select(losers.c.row))
+    inside = and_(
+        records.c.ts_us >= micros(since) if since else true(),
+        records.c.ts_us < micros(until) if until else true(),
+    )
+    counts = engine.run(
+        select(
+            func.count().filter(and_(live, inside)).label("events"),
+            func.count().filter(and_(live, ~inside)).label("filtered"),
+            func.count().filter(records.c.assumed_timezone).label("assumed"),
+        )
+    ).to_pylist()[0]
+    spans = _frame(engine, select(
+        records.c.provider, records.c.account, records.c.environment, records.c.template,
+        func.min(records.c.ts_us).label("first_us"), func.max(records.c.ts_us).label("last_us"),
+    ).where(live, inside).group_by(records.c.provider, records.c.account, records.c.environment, records.c.template))
+    spans = spans.sort_values(["provider", "account", "environment", "template"], ignore_index=True)
+    spans["unit"] = range(len(spans))
+    spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
+
+    payers = tuple(_payer(code, group, settings) for code, group in enumerate(
+        group for _, group in spans.groupby("payer", sort=True)))
+    unit_frame = spans[["unit", "provider", "account", "environment", "template", "payer"]]
+    engine.load("units", pa.Table.from_pandas(unit_frame, schema=_UNITS, preserve_index=False))
+    engine.load("cycles", pa.Table.from_pylist([
+        {"payer": payer.code, "cycle": index, "start_us": cycle.start_us, "end_us": cycle.end_us}
+        for payer in payers for index, cycle in enumerate(payer.cycles)
+    ], schema=_CYCLES))
+    engine.store("events", _events().where(live, inside))
+    window = None if spans.empty else (moment(int(spans.first_us.min())), moment(int(spans.last_us.max())))
+    return Facts(
+        engine=engine, settings=settings, window=window, event_count=int(counts["events"]),
+        filtered=int(counts["filtered"]), assumed_timezone=int(counts["assumed"]),
+        payers=payers, units=unit_frame.set_index("unit", drop=False).rename_axis(None), usage=_usage(engine),
+    )
+
+
+_UNITS = pa.schema([("unit", pa.int32()), ("provider", pa.string()), ("account", pa.string()),
+                    ("environment", pa.string()), ("template", pa.string()), ("payer", pa.int32())])
+_CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
+
+
+def _payer(code: int, group: pd.DataFrame, settings: Settings) -> Payer:
+    provider, account = str(group.provider.iloc[0]), str(group.account.iloc[0])
+    configured = settings.account(provider, account)
+    first, last = int(group.first_us.min()), int(group.last_us.max())
+    return Payer(
+        code=code, provider=provider, account=account, settings=configured,
+        plans=settings.catalogue.get(provider, ()),
+        cycles=tuple(cycles(first, last, configured.anchor_day, configured.timezone)), first_us=first, last_us=last,
+    )
+
+
+def _events() -> Select[Any]:
+    """One narrow row an event."""
+    same_unit = and_(*(records.c[name] == units.c[name] for name in ("provider", "account", "environment", "template")))
+    own_cycle = and_(cycle_table.c.payer == units.c.payer, records.c.ts_us >= cycle_table.c.start_us,
+                     records.c.ts_us < cycle_table.c.end_us)
+    key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
+    return select(
+        records.c.row, records.c.id, records.c.ts_us, units.c.unit, cycle_table.c.cycle, records.c.outcome,
+        records.c.count.label("weight"), records.c.credits, records.c.error, records.c.retried,
+        hashed(*key).label("key_high"), hashed(literal("low"), *key).label("key_low"),
+        case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1).label("digest"),
+        records.c.duration_us, records.c.placement, records.c.format, records.c.width, records.c.height, records.c.bytes,
+        records.c.inputs.is_not(None).label("has_inputs"),
+    ).join(units, same_unit).join(cycle_table, own_cycle)
+
+
+def hashed(*columns: ColumnElement[Any]) -> ColumnElement[int]:
+    """62 bits of the columns' hash, as a BIGINT that a later + 1 cannot overflow."""
+    return cast(func.hash(*columns).op(">>")(2), BigInteger)
+
+
+def _usage(engine: Engine) -> pd.DataFrame:
+    """The small frame from which totals, bills and most audits are read."""
+    groups = (events.c.unit, events.c.cycle, events.c.outcome, func.coalesce(events.c.error, "").label("error"),
+              events.c.retried)
+    frame = _frame(engine, select(
+        *groups, func.count().label("events"), func.sum(events.c.weight).label("requests"),
+        func.sum(events.c.credits).label("credits"),
+        func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT)).label("unknown"),
+        func.sum(events.c.bytes * events.c.weight).label("bytes"),
+    ).group_by(*groups))
+    return frame
+
+
+def _frame(engine: Engine, selectable: Select[Any]) -> pd.DataFrame:
+    return frame_of(engine.run(selectable))
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """An Arrow result as a frame whose decimals are Fractions (credits) or ints (sums of integers)."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_decimal(column.type):
+            exact = int if column.type.scale == 0 else Fraction
+            columns[name] = pd.Series([exact(value or 0) for value in column.to_pylist()], dtype=object)
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            columns[name] = pd.Series(column.to_pylist(), dtype=object)
+        else:
+            columns[name] = column.to_pandas()
+    return pd.DataFrame(columns, columns=table.column_names)

@@ -1,0 +1,69 @@
+"""Finding: what an audit says, as a value. Reports only render findings, they decide nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How much of the window's credits (for byte rules: delivered bytes) a finding is about."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest."""
+        return list(Severity).index(self)
+
+
+class Confidence(StrEnum):
+    """How sure the evidence makes it."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Bill-true saving over the window's cycles; None where it cannot be known."""
+
+    now: Decimal | None = None
+    after_plan_change: Decimal | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend."""
+
+    rule: str
+    severity: Severity
+    confidence: Confidence
+    subject: Mapping[str, str]
+    """What it is about: provider, account, environment, template, placement, field, …"""
+    message: str
+    advice: str
+    credits: Fraction = Fraction(0)
+    """Credits that the waterfall gave to this cause."""
+    bytes: int = 0
+    money: Money = Money()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def sort_key(self) -> tuple[Any, ...]:
+        """Gravest first, then the most credits and bytes, then rule and subject."""
+        return (self.severity.rank, -self.credits, -self.bytes, self.rule, sorted(self.subject.items()))
+
+
+def severity_of(part: Fraction | int, whole: Fraction | int) -> Severity:
+    """High from 10 % of the whole, medium from 1 %, else low (semantics section 8)."""
+    if whole > 0 and part * 10 >= whole:
+        return Severity.HIGH
+    if whole > 0 and part * 100 >= whole:
+        return Severity.MEDIUM
+    return Severity.LOW

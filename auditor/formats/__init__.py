@@ -1,0 +1,1 @@
+"""Raw lines -> events or rejections, one file a format."""

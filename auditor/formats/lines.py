@@ -1,0 +1,126 @@
+"""Bytes -> numbered lines: decompression, bounded memory, and every complete line before a cut.
+
+Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without being held in memory.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from auditor.errors import MissingExtra
+
+MAX_LINE = 1 << 20
+"""Bytes of the longest line that is read; an event has some 500."""
+EXCERPT = 120
+"""Bytes of a bad line that its rejection keeps."""
+_CHUNK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end. Where it was too long, *data* is only its beginning."""
+
+    number: int
+    data: bytes
+    too_long: bool = False
+
+
+@dataclass(slots=True)
+class LineReader:
+    """The lines of one input, and whether it broke off."""
+
+    stream: "Stream"
+    truncated: bool = False
+    """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
+    damage: str = ""
+    _number: int = field(default=0, init=False)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The decompressed bytes, until the end or the damage."""
+        try:
+            # read1 hands out what was decompressed before a cut; read would lose it with the exception.
+            while chunk := self.stream.read1(_CHUNK):
+                yield chunk
+        except (EOFError, zlib.error, OSError) as error:
+            self.truncated, self.damage = True, str(error)
+
+    def __iter__(self) -> Iterator[Line]:
+        carry = b""
+        skipping = False
+        for chunk in self.chunks():
+            *whole, rest = chunk.split(b"\n")
+            for part in whole:
+                yield from self._line(carry + part, skipping)
+                carry, skipping = b"", False
+            carry = carry[: MAX_LINE + 1] + rest if not skipping else carry
+            if len(carry) > MAX_LINE:
+                carry, skipping = carry[:EXCERPT], True
+        if carry:
+            yield from self._line(carry, skipping)
+
+    def _line(self, data: bytes, too_long: bool) -> Iterator[Line]:
+        self._number += 1
+        if self._number == 1:
+            data = data.removeprefix(_BOM)
+        if too_long or len(data) > MAX_LINE:
+            yield Line(self._number, data[:EXCERPT], too_long=True)
+        elif data.strip(b" \t\r"):
+            yield Line(self._number, data)
+
+
+def decompressed(raw: BinaryIO) -> "Stream":
+    """*raw*, or what it holds if it is gzip or zstd, told by the first bytes and not by a name."""
+    stream = io.BufferedReader(raw)  # type: ignore[arg-type]
+    magic = stream.peek(4)[:4]
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=stream)
+    if magic == b"\x28\xb5\x2f\xfd":
+        return _Zstandard(stream)
+    return stream
+
+
+class Stream(Protocol):
+    """What a reader needs of a file."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+
+
+class _Zstandard:
+    """zstandard's own reader ends silently where a frame is cut; this one raises EOFError like gzip."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise MissingExtra("a .zst file", "audit", "zstandard") from None
+
+        self._error = zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._stream = stream
+        self._frame = self._new()
+        self._in_frame = False
+
+    def read1(self, size: int, /) -> bytes:
+        """Some decompressed bytes, none at the end; EOFError inside a frame, OSError where it is damaged."""
+        while True:
+            data = self._frame.unused_data or self._stream.read(size // 8)
+            if self._frame.eof:
+                self._frame, self._in_frame = self._new(), False
+            if not data:
+                if self._in_frame:
+                    raise EOFError("the zstd frame is cut off")
+                return b""
+            self._in_frame = True
+            try:
+                out = self._frame.decompress(data)
+            except self._error as error:
+                raise OSError(str(error)) from None
+            if self._frame.eof and not self._frame.unused_data:
+                self._in_frame = False
+            if out:
+                return out

@@ -1,0 +1,43 @@
+"""Secrets in raw lines: found by name or by shape, masked before anything else sees them."""
+
+import re
+from collections.abc import Iterator
+
+_NAME = rb"(?:[a-z0-9_.-]{0,40}[_.-])?(?:api[_-]?key|apikey|dma-api-key|access[_-]?key|secret|token|password|passwd|authorization|signature)"
+_FIELD = re.compile(rb'(?i)"(' + _NAME + rb')"\s*:\s*"([^"\\]{4,})"')
+_PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([^&\s\"'<>\\;]{4,})")
+_CREDENTIAL = re.compile(rb"(?i)\b(bearer|basic)\s+([a-z0-9._~+/=-]{8,})")
+_USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
+_HINT = re.compile(rb"(?i)key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@")
+_PLAIN_KEY = re.compile(rb'"key"\s*:\s*"')
+_NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"redacted", b"[redacted]", b"***", b"xxxx"})
+
+
+def find(line: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, value) of each secret in a line."""
+    # Every event has the field "key", a fingerprint; without it most lines hold no hint and are done at once.
+    if _HINT.search(_PLAIN_KEY.sub(b'"', line)) is None:
+        return
+    for pattern in (_FIELD, _PARAMETER, _CREDENTIAL):
+        for match in pattern.finditer(line):
+            value = match[2]
+            if value.lower() not in _NO_SECRET and set(value) != {ord("*")}:
+                yield match[1].decode(errors="replace").lower(), value
+    for match in _USERINFO.finditer(line):
+        yield "password in a URL", match[2]
+
+
+def mask(value: bytes) -> str:
+    """Two characters at most, and the length: enough to recognise one's own key, too little to use it."""
+    shown = value[:2].decode("ascii", errors="replace") if len(value) >= 12 else ""
+    return f"{shown}**** ({len(value)} characters)"
+
+
+def redact(data: bytes) -> bytes:
+    """A line with every secret masked and every input value gone, for excerpts."""
+    for _, value in list(find(data)):
+        data = data.replace(value, b"****")
+    return _INPUTS.sub(rb"\1{...}", data)
+
+
+_INPUTS = re.compile(rb'(?i)("(?:inputs|overrides|body)"\s*:\s*)\{[^{}]*\}?')

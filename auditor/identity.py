@@ -1,0 +1,88 @@
+"""Records with one id are one event: which of them counts (semantics section 1).
+
+The final event beats the attempt; between finals a render beats the others, then the larger known credits, then the
+smaller time, then the smaller canonical bytes. So neither the order of files nor of lines matters.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import rfc8785
+from sqlalchemy import case, func, select
+
+from auditor.engine.base import Engine
+from auditor.engine.tables import losers, preferred, records
+from auditor.events import Outcome
+
+ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
+"""From rows of `records` to the lines they came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Records that are not events of their own."""
+
+    superseded: int
+    duplicates: int
+
+
+def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
+    """Fill the table `losers` and count it."""
+    # Grouping by a hash first is cheap; only records whose hash stands twice are compared by their real id.
+    hashed = func.hash(records.c.id)
+    repeated = select(hashed).group_by(hashed).having(func.count() > 1)
+    candidates = select(records).where(hashed.in_(repeated)).cte("candidates")
+    order = _order(candidates)
+    engine.load("preferred", _preferred(engine, candidates, order, read_lines))
+
+    first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
+    ranked = select(
+        candidates.c.row,
+        func.row_number().over(partition_by=candidates.c.id, order_by=(*order, first_of_ties, candidates.c.row)).label("place"),
+    ).subquery()
+    engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
+
+    attempts = func.count().filter(candidates.c.outcome == Outcome.ATTEMPT)
+    per_id = select(attempts.label("attempts"), func.count().label("all")).group_by(candidates.c.id).subquery()
+    superseded = func.sum(case((per_id.c.all > per_id.c.attempts, per_id.c.attempts), else_=0))
+    row = engine.run(select(superseded.label("superseded"), select(func.count()).select_from(losers).scalar_subquery().label("losers"))
+                     .select_from(per_id)).to_pylist()[0]
+    dropped = int(row["superseded"] or 0)
+    return Replaced(superseded=dropped, duplicates=int(row["losers"]) - dropped)
+
+
+def _order(table: Any) -> tuple[Any, ...]:
+    return (
+        table.c.outcome == Outcome.ATTEMPT,
+        table.c.outcome != Outcome.RENDER,
+        table.c.credits.desc().nulls_last(),
+        table.c.ts_us,
+    )
+
+
+def _preferred(engine: Engine, candidates: Any, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
+    """Rows with the smallest canonical bytes, for ids where everything before leaves a tie between different records."""
+    ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
+    content = func.hash(*(c for c in ranks.c if c.name not in ("row", "place")))
+    tied = (
+        select(func.list(ranks.c.row).label("rows")).where(ranks.c.place == 1).group_by(ranks.c.id)
+        .having(func.count(content.distinct()) > 1)
+    )
+    groups = [group["rows"] for group in engine.run(tied).to_pylist()]
+    lines = read_lines(row for group in groups for row in group) if groups else {}
+    best = [min(group, key=lambda row: (canonical(lines[row]), row)) for group in groups]
+    return pa.table({"row": pa.array(best, pa.int64())})
+
+
+def canonical(line: bytes) -> bytes:
+    """RFC 8785 bytes of a record; records beyond its number range fall back to sorted JSON."""
+    value = json.loads(line)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+

@@ -1,0 +1,155 @@
+"""One input -> one Parquet file of records, with everything that must not get lost beside them.
+
+A big input leaves its Parquet file beside it as a cache. The cache belongs to the bytes: it is taken only if their
+SHA-256, the reader's version and the time zone are the same. It is written elsewhere and renamed, so that two
+processes may do so at once.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from auditor import __version__
+from auditor.events import Reason, Rejection, UsageEvent
+from auditor.formats.columns import SCHEMA, batches
+from auditor.formats.jsonl import JsonLines
+from auditor.formats.lines import Line, LineReader, decompressed
+from auditor.formats.secrets import find, mask, redact
+from auditor.sources import Source
+
+MAX_REJECTIONS = 100
+CACHE_FROM = 64 << 20
+"""Bytes from which an input is worth a cache."""
+CACHE_SUFFIX = ".auditor.parquet"
+_KEY = b"render_auditor"
+LINE_BITS = 40
+
+
+@dataclass(slots=True)
+class Intake:
+    """What reading one input gave, apart from its records."""
+
+    format: str = "jsonl"
+    lines: int = 0
+    truncated: bool = False
+    damage: str = ""
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    rejections: list[Rejection] = field(default_factory=list)
+    secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By field or parameter: lines, one masked value."""
+
+    @classmethod
+    def of(cls, source: Source, target: Path, zone: ZoneInfo, cache: bool, progress: Callable[[int], None]) -> "Intake":
+        """Read *source* into *target*, from its cache where there is a valid one."""
+        if not (cache and source.cacheable and source.size >= CACHE_FROM):
+            return cls._read(source, target, zone, {}, progress)
+        with source.open() as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        identity = {"sha256": digest, "version": __version__, "timezone": str(zone), "path": source.label}
+        beside = source.path.with_name(source.path.name + CACHE_SUFFIX)
+        known = _load(beside, identity)
+        if known is not None:
+            target.symlink_to(beside.resolve())
+            return known
+        intake = cls._read(source, target, zone, identity, progress)
+        _publish(target, beside)
+        return intake
+
+    @classmethod
+    def _read(cls, source: Source, target: Path, zone: ZoneInfo, identity: dict[str, str],
+              progress: Callable[[int], None]) -> "Intake":
+        intake = cls()
+        with source.open() as raw, pq.ParquetWriter(target, SCHEMA, compression="zstd", compression_level=1) as writer:
+            reader = LineReader(decompressed(raw))
+            for batch in batches(intake._events(source, reader, raw, zone, progress)):
+                writer.write_batch(batch)
+            intake.truncated, intake.damage = reader.truncated, reader.damage
+            writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()})})
+        return intake
+
+    def _events(self, source: Source, reader: LineReader, raw: BinaryIO, zone: ZoneInfo,
+                progress: Callable[[int], None]) -> Iterator[tuple[int, UsageEvent]]:
+        for number, item in JsonLines().read(source.label, self._watched(reader, raw, progress), zone):
+            if isinstance(item, Rejection):
+                self.reasons[item.reason] += 1
+                if len(self.rejections) < MAX_REJECTIONS:
+                    self.rejections.append(item)
+            else:
+                yield number, item
+
+    def _watched(self, reader: Iterable[Line], raw: BinaryIO, progress: Callable[[int], None]) -> Iterator[Line]:
+        """Each line once, counted and looked through for secrets."""
+        for line in reader:
+            self.lines += 1
+            if self.lines % 4096 == 0:
+                progress(raw.tell())
+            for name, value in find(line.data):
+                lines, masked = self.secrets.get(name, (0, mask(value)))
+                self.secrets[name] = (lines + 1, masked)
+            yield line
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON, for the cache."""
+        return {
+            "format": self.format, "lines": self.lines, "truncated": self.truncated, "damage": self.damage,
+            "reasons": dict(self.reasons), "secrets": self.secrets,
+            "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in self.rejections],
+        }
+
+    @classmethod
+    def undump(cls, data: dict[str, Any]) -> "Intake":
+        """What `dump` gave."""
+        return cls(
+            format=data["format"], lines=data["lines"], truncated=data["truncated"], damage=data["damage"],
+            reasons=Counter({Reason(name): count for name, count in data["reasons"].items()}),
+            rejections=[Rejection(path, line, Reason(reason), detail, excerpt)
+                        for path, line, reason, detail, excerpt in data["rejections"]],
+            secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
+        )
+
+
+def read_lines(sources: list[Source] | Any, rows: Iterable[int]) -> dict[int, bytes]:
+    """The raw lines of some rows of `records`."""
+    wanted = set(rows)
+    found: dict[int, bytes] = {}
+    for index in sorted({row >> LINE_BITS for row in wanted}):
+        with sources[index].open() as raw:
+            for line in LineReader(decompressed(raw)):
+                row = (index << LINE_BITS) + line.number
+                if row in wanted:
+                    found[row] = line.data
+    return found
+
+
+def _load(path: Path, identity: dict[str, str]) -> Intake | None:
+    """The intake that a cache holds, None if it is absent, damaged or of other bytes."""
+    try:
+        stored = json.loads((pq.read_metadata(path).metadata or {})[_KEY])
+        return Intake.undump(stored["intake"]) if stored["identity"] == identity else None
+    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
+        return None
+
+
+def _publish(target: Path, beside: Path) -> None:
+    """Put a copy of *target* in its place; a folder that cannot be written has no cache."""
+    with suppress(OSError):
+        handle, name = tempfile.mkstemp(prefix=".auditor-", suffix=".tmp", dir=beside.parent)
+        try:
+            with os.fdopen(handle, "wb") as out, target.open("rb") as data:
+                while chunk := data.read(1 << 20):
+                    out.write(chunk)
+            os.replace(name, beside)
+        except OSError:
+            os.unlink(name)
+            raise

@@ -1,0 +1,140 @@
+"""Plans, bills and billing cycles: exact arithmetic, no floats, every instant with a zone (semantics section 7)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from auditor.events import EPOCH
+
+EDGE = timedelta(hours=24)
+"""How much of a cycle's start and end may be without events before the cycle counts as incomplete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a provider sells: a price per month and the credits in it."""
+
+    provider: str
+    name: str
+    price: Decimal
+    included: Decimal
+    currency: str = "USD"
+    overage: Decimal | None = None
+    """Price of one credit beyond the included ones; None is a hard cap."""
+    rollover: bool = False
+    period: str = "month"
+    valid_from: date | None = None
+    source: str = "auditor.toml"
+    checked: date | None = None
+
+    def holds(self, credits: Fraction) -> bool:
+        """Whether so many credits can be had in one cycle at all."""
+        return self.overage is not None or credits <= self.included
+
+    def bill(self, credits: Fraction) -> Fraction | None:
+        """What a cycle with so many credits costs; None where the hard cap forbids it."""
+        if credits <= self.included:
+            return Fraction(self.price)
+        if self.overage is None:
+            return None
+        return Fraction(self.price) + (credits - Fraction(self.included)) * Fraction(self.overage)
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One billing cycle, [start, end) in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def start_us(self) -> int:
+        """Microseconds since 1970."""
+        return micros(self.start)
+
+    @property
+    def end_us(self) -> int:
+        """Microseconds since 1970."""
+        return micros(self.end)
+
+    def complete(self, first_us: int, last_us: int) -> bool:
+        """Whether events from *first_us* to *last_us* cover it, a day at either edge aside."""
+        day = EDGE // timedelta(microseconds=1)
+        return first_us <= self.start_us + day and last_us >= self.end_us - day
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(us: int) -> datetime:
+    """The instant of so many microseconds since 1970, in UTC."""
+    return EPOCH + timedelta(microseconds=us)
+
+
+def cycles(first_us: int, last_us: int, anchor_day: int, zone: ZoneInfo) -> list[Cycle]:
+    """The cycles from the one that holds *first_us* to the one that holds *last_us*.
+
+    A cycle starts at local midnight of *anchor_day*, clamped to the month's last day.
+    """
+    local = moment(first_us).astimezone(zone)
+    year, month = local.year, local.month
+    while _boundary(year, month, anchor_day, zone) > moment(first_us):
+        year, month = _months_on(year, month, -1)
+    found = []
+    while (start := _boundary(year, month, anchor_day, zone)) <= moment(last_us):
+        year, month = _months_on(year, month, 1)
+        found.append(Cycle(start, _boundary(year, month, anchor_day, zone)))
+    return found
+
+
+def _months_on(year: int, month: int, by: int) -> tuple[int, int]:
+    index = year * 12 + month - 1 + by
+    return index // 12, index % 12 + 1
+
+
+def _boundary(year: int, month: int, anchor_day: int, zone: ZoneInfo) -> datetime:
+    next_year, next_month = _months_on(year, month, 1)
+    last_day = (date(next_year, next_month, 1) - timedelta(days=1)).day
+    # Midnights that a DST change skips move forward, doubled ones are the first: fold=0 does both.
+    local = datetime.combine(date(year, month, min(anchor_day, last_day)), time(), tzinfo=zone)
+    return local.astimezone(UTC)
+
+
+def cheapest(plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]],
+             must_hold: Sequence[Fraction] = ()) -> Plan | None:
+    """The plan with the least total bill over *loads*, pairs of (credits to bill, demand to hold).
+
+    *must_hold* are further demands it has to hold. Ties go to more included credits, then the name.
+    """
+    best: tuple[Fraction, Decimal, str] | None = None
+    chosen = None
+    for plan in plans:
+        total = total_bill(plan, loads, must_hold)
+        if total is not None and (best is None or (total, -plan.included, plan.name) < best):
+            best, chosen = (total, -plan.included, plan.name), plan
+    return chosen
+
+
+def total_bill(plan: Plan, loads: Sequence[tuple[Fraction, Fraction]],
+               must_hold: Sequence[Fraction] = ()) -> Fraction | None:
+    """Sum of the bills of *loads*, None if the plan cannot hold one of the demands."""
+    if not all(plan.holds(demand) for _, demand in loads) or not all(plan.holds(demand) for demand in must_hold):
+        return None
+    bills = [plan.bill(credits) for credits, _ in loads]
+    if any(bill is None for bill in bills):
+        return None
+    return sum((bill for bill in bills if bill is not None), Fraction(0))
+
+
+def cents(amount: Fraction | Decimal | None, places: int = 2) -> str | None:
+    """Money as reports write it: rounded half-even, to cents unless *places* says otherwise."""
+    if amount is None:
+        return None
+    scaled = round(Fraction(amount) * 10**places)  # Fraction rounds half to even, exactly
+    value = Decimal(scaled).scaleb(-places)
+    return str(value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN))

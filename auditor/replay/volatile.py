@@ -1,0 +1,158 @@
+"""Volatile inputs: fields that change the key of a render but not its picture (semantics section 5).
+
+One `Sample` holds the renders of one unit that carry `inputs`, ordered by (time, id). Which inputs remain when
+fields are left out is told by 128-bit sums of random numbers, one for each (field, value).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from auditor.replay.walk import DUPLICATES, walk
+
+MIN_PAIRS = 3
+SHARE = Fraction(95, 100)
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Renders of one unit: arrays of one length, and sparse (render, field, value) triples."""
+
+    row: Ints
+    ts: Ints
+    duration: Ints
+    digest: Ints
+    shape: Ints
+    """Dense code of (format, width, height)."""
+    verdict: Ints
+    credits: Sequence[Fraction]
+    at: Ints
+    """Of each triple the position of its render."""
+    field: Ints
+    value: Ints
+    """Of each triple the code of its value, from 1; 0 is an absent field."""
+    fields: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What neighbours that differ only in the left-out fields say."""
+
+    pairs: int
+    agreeing: int
+    example_agreeing: tuple[int, int] | None
+    """Rows of a pair with equal pictures."""
+    example_differing: tuple[int, int] | None
+
+    @property
+    def passes(self) -> bool:
+        """Whether the fields may be called volatile."""
+        return self.pairs >= MIN_PAIRS and Fraction(self.agreeing, self.pairs) >= SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    """The volatile fields of a unit, and what leaving them all out would have saved."""
+
+    fields: tuple[tuple[str, Pairs], ...]
+    """The field that saves most stands first: the saving is booked on it."""
+    saved: tuple[tuple[Fraction, Ints], ...]
+    """For each merged group: credits saved, positions of its renders that become duplicates, in order."""
+
+
+def find(sample: Sample, ttl_us: int) -> Volatile | None:
+    """The volatile fields of a sample, None if there are none."""
+    passing: list[tuple[int, Pairs]] = []
+    for field in range(len(sample.fields)):
+        pairs = _pairs(sample, [field])
+        if pairs.passes:
+            passing.append((field, pairs))
+    if not passing:
+        return None
+    savings = {field: _savings(sample, [field], ttl_us) for field, _ in passing}
+    by_saving = sorted(passing, key=lambda item: (-_total(savings[item[0]]), sample.fields[item[0]]))
+    together = [field for field, _ in passing]
+    if len(passing) > 1 and _pairs(sample, together).passes:
+        saved = _savings(sample, together, ttl_us)
+    else:
+        by_saving = by_saving[:1]
+        saved = savings[by_saving[0][0]]
+    return Volatile(tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved))
+
+
+def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:
+    return sum((credits for credits, _ in savings), Fraction(0))
+
+
+def _numbers(sample: Sample) -> npt.NDArray[np.uint64]:
+    """Two random 64-bit numbers for each (field, value) triple, the same for the same pair."""
+    pair = sample.field * (int(sample.value.max(initial=0)) + 1) + sample.value
+    distinct, inverse = np.unique(pair, return_inverse=True)
+    return np.random.default_rng(0).integers(0, 2**64, (2, len(distinct)), np.uint64)[:, inverse]
+
+
+def _groups(sample: Sample, left_out: Sequence[int]) -> tuple[Ints, Ints]:
+    """(group of each render, values of the left-out fields as one code) when *left_out* are ignored."""
+    numbers = _numbers(sample)
+    out = np.isin(sample.field, left_out)
+    codes = []
+    for keep in (~out, out):
+        sums = np.zeros((2, len(sample.row)), np.uint64)
+        for half in range(2):
+            np.add.at(sums[half], sample.at[keep], numbers[half][keep])
+        if keep is not out:
+            sums = np.vstack([sums, sample.shape.astype(np.uint64)])
+        codes.append(np.unique(sums, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64))
+    return codes[0], codes[1]
+
+
+def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
+    usable = (sample.digest != 0) & ~np.isin(sample.verdict, DUPLICATES)
+    group, values = _groups(sample, left_out)
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(group[order], kind="stable")]
+    before, after = order[:-1], order[1:]
+    pair = (group[before] == group[after]) & (values[before] != values[after])
+    before, after = before[pair], after[pair]
+    same = sample.digest[before] == sample.digest[after]
+    return Pairs(len(before), int(same.sum()), _example(sample, before, after, same),
+                 _example(sample, before, after, ~same))
+
+
+def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
+    found = np.flatnonzero(which)
+    if not len(found):
+        return None
+    # The earliest pair, so that the example does not hang on the order of groups.
+    first = min(found, key=lambda i: (int(before[i]), int(after[i])))
+    return int(sample.row[before[first]]), int(sample.row[after[first]])
+
+
+def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple[Fraction, Ints]]:
+    """(credits, newly duplicate renders in order) of each merged group that saves something."""
+    group, _ = _groups(sample, left_out)
+    order = np.argsort(group, kind="stable")
+    out: Any = np.zeros(len(order), np.int64)
+    zeros = [0] * len(order)
+    columns = [group[order].tolist(), zeros, *(a[order].tolist() for a in (sample.ts, sample.duration, sample.digest))]
+    walk(*columns, ttl_us, [0] * 6, out)
+    merged = np.zeros(len(order), np.int64)
+    merged[order] = out
+    now, true = np.isin(merged, DUPLICATES), np.isin(sample.verdict, DUPLICATES)
+    found = []
+    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if not now[members].any():
+            continue
+        saved = sum((sample.credits[i] for i in members if now[i]), Fraction(0)) - sum(
+            (sample.credits[i] for i in members if true[i]), Fraction(0))
+        if saved > 0:
+            found.append((saved, members[now[members] & ~true[members]]))
+    return found
+
+

@@ -1,0 +1,91 @@
+"""The walk by key: which paid renders a cache or coalescing would have saved (semantics section 3).
+
+Input is one stream of renders, ordered by key (128 bits), time and id, in batches; state is carried over from
+batch to batch. The loop is plain Python; for many rows the very same function is compiled by numba.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+COMPILE_FROM = 200_000
+"""Rows from which starting numba pays off."""
+
+
+class Verdict(IntEnum):
+    """What one render was."""
+
+    NEEDED = 0
+    CONCURRENT = 1
+    REPEAT = 2
+    CHANGED = 3
+    EXPIRED = 4
+    EXPIRED_IDENTICAL = 5
+
+
+DUPLICATES = (Verdict.CONCURRENT, Verdict.REPEAT)
+
+
+def walk(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, state: Any, out: Any) -> None:
+    """Fill *out* with the verdict of each row.
+
+    *ts*, *duration*, *ttl* are microseconds; *digest* is 0 where it is unknown. *state* is
+    [key high, key low, end of the current render, its digest, time of the row before, started?].
+    """
+    for i in range(len(ts)):
+        if state[5] == 0 or high[i] != state[0] or low[i] != state[1]:
+            if state[5] and (high[i] < state[0] or (high[i] == state[0] and low[i] < state[1])):
+                raise ValueError("the stream is not ordered by key")
+            verdict = 0
+        else:
+            if ts[i] < state[4]:
+                raise ValueError("the stream is not ordered by time")
+            if ts[i] < state[2]:
+                verdict = 1
+            elif ts[i] < state[2] + ttl:
+                verdict = 3 if digest[i] != 0 and state[3] != 0 and digest[i] != state[3] else 2
+            else:
+                verdict = 5 if digest[i] != 0 and digest[i] == state[3] else 4
+        state[0], state[1], state[4], state[5] = high[i], low[i], ts[i], 1
+        if verdict != 1 and verdict != 2:
+            state[2], state[3] = ts[i] + duration[i], digest[i]
+        out[i] = verdict
+
+
+def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Table:
+    """(row, verdict) of every render in the stream; *rows* is about how many there are."""
+    compiled = rows >= COMPILE_FROM
+    step = _compiled() if compiled else walk
+    state = np.zeros(6, np.int64) if compiled else [0] * 6
+    row_parts: list[npt.NDArray[np.int64]] = []
+    verdict_parts: list[npt.NDArray[np.int8]] = []
+    for batch in batches:
+        out: Any = np.zeros(len(batch), np.int8)
+        columns: list[Any] = [_integers(batch, name) for name in _COLUMNS]
+        if not compiled:
+            columns = [column.tolist() for column in columns]
+        step(*columns, ttl_us, state, out)
+        row_parts.append(_integers(batch, "row"))
+        verdict_parts.append(out)
+    return pa.table({
+        "row": pa.array(np.concatenate([np.zeros(0, np.int64), *row_parts])),
+        "verdict": pa.array(np.concatenate([np.zeros(0, np.int8), *verdict_parts])),
+    })
+
+
+_COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")
+
+
+def _integers(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
+    return batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+
+
+def _compiled() -> Callable[..., None]:
+    import numba
+
+    compiled: Callable[..., None] = numba.njit(cache=True)(walk)
+    return compiled

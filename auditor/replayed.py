@@ -1,0 +1,129 @@
+"""Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import func, select
+
+from auditor.engine.tables import events, records, walked
+from auditor.events import Outcome
+from auditor.facts import Facts, frame_of
+from auditor.replay.volatile import Sample, Volatile, find
+from auditor.replay.walk import Verdict, verdicts
+from auditor.waste import Cause, Waste, allot, cause_of
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the demand looked like to a cache."""
+
+    verdicts: pd.DataFrame
+    """unit, cycle, verdict: renders, credits."""
+    waste: Waste
+    staging: frozenset[int]
+    """Units whose renders are `staging` waste."""
+    volatile: Mapping[int, Volatile]
+    """By unit."""
+
+
+def replay(facts: Facts) -> Replayed:
+    """Walk all renders, store `walked` in the engine, and find one cause for each wasted credit."""
+    ttl_us = facts.settings.ttl_us
+    stream = facts.engine.sorted_stream(
+        select(events.c.key_high, events.c.key_low, events.c.ts_us,
+               func.coalesce(events.c.duration_us, 0).label("duration_us"), events.c.digest, events.c.row)
+        .where(events.c.outcome == Outcome.RENDER)
+        .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
+    )
+    renders = int(facts.usage.loc[facts.usage.outcome == Outcome.RENDER, "events"].sum())
+    facts.engine.load("walked", verdicts(stream, ttl_us, renders))
+
+    groups = (events.c.unit, events.c.cycle, walked.c.verdict)
+    frame = frame_of(facts.engine.run(
+        select(*groups, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+        .join(walked, walked.c.row == events.c.row).group_by(*groups)
+    ))
+    staging = _staging_units(facts)
+    waste = Waste()
+    for row in frame.itertuples():
+        cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
+        if cause is not None:
+            waste.add(row.unit, row.cycle, cause, row.credits)
+    volatile = {}
+    for unit, sample, cycle in _samples(facts):
+        found = find(sample, ttl_us)
+        if found is None:
+            continue
+        volatile[unit] = found
+        if unit in staging:
+            continue
+        for saved, members in found.saved:
+            for position, credits in allot(saved, ((i, sample.credits[i]) for i in members)):
+                waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
+    return Replayed(frame, waste, staging, volatile)
+
+
+def _staging_units(facts: Facts) -> frozenset[int]:
+    paying = {payer.code for payer in facts.payers if payer.costs_money}
+    return frozenset(
+        int(row.unit) for row in facts.units.itertuples()
+        if row.payer in paying and row.environment not in facts.settings.production
+    )
+
+
+def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
+    """(unit, its renders with inputs, their cycles), unit by unit."""
+    stream = facts.engine.sorted_stream(
+        select(events.c.unit, events.c.cycle, events.c.row, events.c.ts_us,
+               func.coalesce(events.c.duration_us, 0).label("duration_us"), events.c.digest, events.c.format,
+               events.c.width, events.c.height, events.c.credits, walked.c.verdict, records.c.inputs)
+        .join(walked, walked.c.row == events.c.row).join(records, records.c.row == events.c.row)
+        .where(events.c.has_inputs).order_by(events.c.unit, events.c.ts_us, events.c.id)
+    )
+    held: list[pa.RecordBatch] = []
+    current = None
+    for batch in stream:
+        units = batch.column("unit").to_numpy(zero_copy_only=False)
+        edges = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(units)]
+        for start, end in zip(edges, edges[1:], strict=False):
+            unit = int(units[start])
+            if current is not None and unit != current:
+                yield current, *_sample(held)
+                held = []
+            current = unit
+            held.append(batch.slice(start, end - start))
+    if current is not None:
+        yield current, *_sample(held)
+
+
+def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
+    table = pa.Table.from_batches(parts).combine_chunks()
+
+    def ints(name: str) -> Any:
+        return table.column(name).to_numpy().astype(np.int64)
+
+    shape = np.zeros(len(table), np.int64)
+    for name in ("format", "width", "height"):
+        codes = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+        shape = np.unique(shape * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1].astype(np.int64)
+    inputs = table.column("inputs").combine_chunks()
+    lengths = np.diff(inputs.offsets.to_numpy())
+    keys, values = inputs.keys, inputs.items
+    start, end = inputs.offsets[0].as_py(), inputs.offsets[len(inputs)].as_py()
+    names = keys.slice(start, end - start).dictionary_encode()
+    codes = values.slice(start, end - start).dictionary_encode()
+    ordered = sorted(names.dictionary.to_pylist())
+    rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
+    sample = Sample(
+        row=ints("row"), ts=ints("ts_us"), duration=ints("duration_us"), digest=ints("digest"), shape=shape,
+        verdict=ints("verdict"), credits=[Fraction(value or 0) for value in table.column("credits").to_pylist()],
+        at=np.repeat(np.arange(len(table)), lengths),
+        field=rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64),
+        value=codes.indices.to_numpy().astype(np.int64) + 1, fields=ordered,
+    )
+    return sample, ints("cycle")

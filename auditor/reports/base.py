@@ -1,0 +1,59 @@
+"""Report: a renderer of one audit, and the result that all renderers are given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TextIO
+
+from auditor.audits.base import Case
+from auditor.events import Rejection
+from auditor.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """What reading one input gave."""
+
+    path: str
+    format: str
+    lines: int
+    rejected: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What went in: lines = events + superseded + duplicates + filtered + rejected, always."""
+
+    lines: int
+    events: int
+    superseded: int
+    duplicates: int
+    filtered: int
+    rejected: int
+    assumed_timezone: int
+    files: tuple[FileRead, ...]
+    rejections: tuple[Rejection, ...]
+    """The first 100."""
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One audit."""
+
+    inputs: Inputs
+    case: Case
+    findings: Sequence[Finding]
+    """Those that were asked for, gravest first."""
+    options: Mapping[str, Any]
+    generated_at: datetime
+
+
+class Report(Protocol):
+    """One output format."""
+
+    name: str
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the whole report."""

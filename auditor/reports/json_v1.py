@@ -1,0 +1,136 @@
+"""JSON v1, the public shape: frozen apart from the internal types, with a JSON Schema in the package."""
+
+import json
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, TextIO
+
+from auditor.billing import Bill, CycleUse
+from auditor.events import Outcome
+from auditor.findings import Finding
+from auditor.numbers import number, ratio
+from auditor.plans import cents, cheapest
+from auditor.reports.base import Result
+from auditor.waste import Cause
+
+SCHEMA = "render-auditor/report/v1"
+
+
+class JsonV1:
+    """`--format json`."""
+
+    name = "json"
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the report, keys in the order of the schema, and a newline."""
+        json.dump(document(result), out, indent=2, ensure_ascii=True, allow_nan=False)
+        out.write("\n")
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The report as plain data."""
+    from auditor import __version__
+
+    facts, waste = result.case.facts, result.case.replayed.waste
+    start, end = facts.window or (None, None)
+    inputs = result.inputs
+    return {
+        "schema": SCHEMA,
+        "tool_version": __version__,
+        "generated_at": utc(result.generated_at),
+        "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
+        "options": dict(result.options),
+        "inputs": {
+            "lines": inputs.lines, "events": inputs.events, "superseded": inputs.superseded,
+            "duplicates": inputs.duplicates, "filtered": inputs.filtered, "rejected": inputs.rejected,
+            "assumed_timezone": inputs.assumed_timezone,
+            "files": [{"path": file.path, "format": file.format, "lines": file.lines, "rejected": file.rejected,
+                       "truncated": file.truncated} for file in inputs.files],
+            "rejections": [{"path": bad.path, "line": bad.line, "reason": bad.reason.value, "detail": bad.detail,
+                            "excerpt": bad.excerpt} for bad in inputs.rejections],
+            "reasons": dict(inputs.reasons),
+        },
+        "totals": totals(result),
+        "waste": {**{cause.value: number(waste.total(cause)) for cause in Cause}, "total": number(waste.total())},
+        "accounts": [_account(bill) for bill in result.case.bills],
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def totals(result: Result) -> dict[str, Any]:
+    """Requests, calls and credits of the window (semantics section 1)."""
+    usage = result.case.facts.usage
+
+    def count(outcome: Outcome, column: str = "events", retried: bool = False) -> int:
+        return int(usage.loc[(usage.outcome == outcome) & (usage.retried == retried), column].sum())
+
+    hits = count(Outcome.HIT, "requests")
+    misses = sum(count(outcome) for outcome in (Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED))
+    unresolved = count(Outcome.ATTEMPT)
+    delivered = usage.outcome.isin([Outcome.HIT, Outcome.COALESCED, Outcome.RENDER])
+    return {
+        "requests": hits + misses, "hits": hits, "misses": misses, "coalesced": count(Outcome.COALESCED),
+        "renders": count(Outcome.RENDER), "errors": count(Outcome.ERROR), "refused": count(Outcome.REFUSED),
+        "retries": count(Outcome.ERROR, retried=True), "unresolved": unresolved,
+        "credits": number(result.case.credits_total()),
+        "credits_uncertain": int(usage.unknown.sum()) + unresolved,
+        "bytes": int(usage.loc[delivered, "bytes"].sum()), "hit_ratio": ratio(hits, hits + misses),
+    }
+
+
+def _account(bill: Bill) -> dict[str, Any]:
+    payer = bill.payer
+    return {
+        "provider": payer.provider, "account": payer.account, "plan": payer.plan.name if payer.plan else None,
+        "currency": bill.currency, "cycles": [_cycle(bill, use) for use in bill.uses],
+        "recommended_plan": bill.recommended.name if bill.recommended else None,
+        "recommended_after_fixes": bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
+        "projected": bill.projected,
+        "monthly_saving": cents(bill.saving(bill.recommended, bill.loads)),
+        "monthly_saving_after_fixes": cents(bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)),
+    }
+
+
+def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
+    plan = bill.payer.plan
+    amount = plan.bill(use.credits) if plan else None
+    unused = max(Fraction(0), Fraction(plan.included) - use.credits) if plan else None
+    best = cheapest(bill.payer.plans, [(use.credits, use.credits)])
+    return {
+        "start": utc(use.cycle.start), "end": utc(use.cycle.end), "complete": use.complete,
+        "credits": number(use.credits), "demand": number(use.demand),
+        "included": number(plan.included) if plan else None,
+        "utilisation": ratio(use.credits, Fraction(plan.included)) if plan else None,
+        "bill": cents(amount),
+        # Six places: a render costs fractions of a cent.
+        "price_per_render": cents(amount / use.renders, 6) if amount is not None and use.renders else None,
+        "unused_credits": number(unused) if unused is not None else None,
+        "unused_value": cents(Fraction(plan.price) * unused / Fraction(plan.included))
+        if plan and unused is not None and plan.included else None,
+        "cheapest_plan": best.name if best else None,
+        "cheapest_bill": cents(best.bill(use.credits)) if best else None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule, "severity": finding.severity.value, "confidence": finding.confidence.value,
+        "subject": dict(finding.subject), "credits": number(finding.credits), "bytes": finding.bytes,
+        "money": {"now": cents(finding.money.now), "after_plan_change": cents(finding.money.after_plan_change),
+                  "currency": finding.money.currency},
+        "message": finding.message, "advice": finding.advice, "evidence": _plain(finding.evidence),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Evidence as JSON: times become text, at any depth."""
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def utc(moment: datetime) -> str:
+    """RFC 3339 in UTC, with microseconds only where there are some."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

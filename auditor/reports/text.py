@@ -1,0 +1,127 @@
+"""The terminal report: first what was spent and wasted, then the bill, then the findings by weight with their cure.
+
+Every word that came from a log or a file name passes through `plain`; colours appear only on a terminal, and
+never where NO_COLOR is set.
+"""
+
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text as Words
+
+from auditor.reports.base import Result
+from auditor.reports.json_v1 import document
+from auditor.terminal import is_terminal, plain
+
+WIDTH = 100
+"""Columns where the output is no terminal, so that files look the same everywhere."""
+_COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+_CAUSES = {
+    "staging": "test and staging traffic", "concurrent": "simultaneous identical calls",
+    "repeat": "repeats that a cache would serve", "volatile": "inputs that never change the picture",
+}
+
+
+class Text:
+    """`--format text`, the default."""
+
+    name = "text"
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the report; narrow terminals get narrower tables."""
+        terminal = is_terminal(out)
+        console = Console(file=out, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False,
+                          force_terminal=terminal, soft_wrap=False)
+        report = document(result)
+        _head(console, report)
+        _waste(console, report)
+        for account in report["accounts"]:
+            _bill(console, account)
+        _findings(console, report["findings"])
+        _inputs(console, report["inputs"])
+
+
+def _head(console: Console, report: dict[str, Any]) -> None:
+    window, totals = report["window"], report["totals"]
+    console.print(Words("Render audit", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}")
+    console.print()
+    hit_ratio = "" if totals["hit_ratio"] is None else f"   hit rate {totals['hit_ratio']:.1%}"
+    console.print(f"Requests  {totals['requests']:,}{hit_ratio}   renders {totals['renders']:,}   hits {totals['hits']:,}   "
+                  f"coalesced {totals['coalesced']:,}   errors {totals['errors']:,}   refused {totals['refused']:,}")
+    uncertain = totals["credits_uncertain"]
+    console.print(Words(f"Credits   {totals['credits']:,} billed", style="bold"),
+                  f"and up to {uncertain:,} calls that may have been billed" if uncertain else "")
+
+
+def _waste(console: Console, report: dict[str, Any]) -> None:
+    total, spent = report["waste"]["total"], report["totals"]["credits"]
+    share = f" ({total / spent:.1%})" if spent else ""
+    console.print(Words(f"Wasted    {total:,} credits{share}", style="bold red" if total else "bold green"))
+    for cause, meaning in _CAUSES.items():
+        if report["waste"][cause]:
+            console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
+
+
+def _bill(console: Console, account: dict[str, Any]) -> None:
+    currency = account["currency"] or ""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"):
+        table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
+    for cycle in account["cycles"]:
+        best = f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
+        table.add_row(
+            cycle["start"][:10] + ("" if cycle["complete"] else " (part)"), f"{cycle['credits']:,}", f"{cycle['demand']:,}",
+            _or_dash(cycle["included"]), "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
+            cycle["bill"] or ("over the cap" if account["plan"] else "-"), Words(best),
+        )
+    console.print()
+    plan = plain(account["plan"]) if account["plan"] else "plan not configured"
+    console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
+    console.print(Padding(table, (0, 0, 0, 2)))
+    for label, plan_name, saving in (
+        ("Right plan now", account["recommended_plan"], account["monthly_saving"]),
+        ("After all fixes", account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
+    ):
+        words = f"  {label:16}{plain(plan_name) if plan_name else 'no plan holds the demand'}"
+        if saving is not None:
+            words += f", {saving.lstrip('-')} {currency} a month {'more' if saving.startswith('-') else 'less'}"
+        console.print(words + (" (projected)" if account["projected"] else ""))
+
+
+def _or_dash(value: int | float | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
+    console.print()
+    console.print(Words(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}", style="bold"))
+    for finding in findings:
+        subject = "  ".join(plain(str(value)) for value in finding["subject"].values())
+        head = Words(f"{finding['severity']:6} ", style=_COLOURS[finding["severity"]])
+        head.append(f" {finding['rule']}", style="bold")
+        head.append(f"  {subject}")
+        console.print(head)
+        for line in (plain(finding["message"]) + _money(finding["money"]), "Cure: " + plain(finding["advice"])):
+            console.print(Padding(Words(line), (0, 0, 0, 8)))
+
+
+def _money(money: dict[str, Any]) -> str:
+    if money["now"] is None and money["after_plan_change"] is None:
+        return ""
+    now, then = money["now"] or "unknown", money["after_plan_change"] or "unknown"
+    return f"; saves {now} {money['currency']} now, {then} on the plan that is then enough"
+
+
+def _inputs(console: Console, inputs: dict[str, Any]) -> None:
+    console.print()
+    console.print(Words(
+        f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
+        f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected", style="dim"))
+    if inputs["assumed_timezone"]:
+        console.print(f"{inputs['assumed_timezone']:,} times had no offset and were read in the configured time zone")
+    for bad in inputs["rejections"][:5]:
+        console.print(Words(f"  {plain(bad['path'])} line {bad['line']}: {bad['reason']}, {plain(bad['detail'])}", style="dim"))
+    if inputs["rejected"] > 5:
+        console.print(Words(f"  and {inputs['rejected'] - 5:,} more; --format json names the first 100", style="dim"))

@@ -1,0 +1,77 @@
+"""Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from auditor.plans import Plan
+
+
+FOR_EVER_US = 10**18
+"""Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One API key or workspace."""
+
+    provider: str
+    plan: Plan | None
+    anchor_day: int
+    timezone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How large a picture is shown, in CSS px; an unset side does not limit."""
+
+    width: Decimal | None = None
+    height: Decimal | None = None
+    dpr: Decimal = Decimal(1)
+    source: str = "auditor.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What bytes cost; None is unknown, never free."""
+
+    egress_per_gb: Decimal | None = None
+    storage_per_gb_month: Decimal | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration."""
+
+    timezone: ZoneInfo
+    production: frozenset[str]
+    accounts: Mapping[str, Account]
+    catalogue: Mapping[str, tuple[Plan, ...]]
+    """Plans by provider, built-in and configured."""
+    terms: Mapping[str, str]
+    """What each provider's terms say of several accounts."""
+    template_limits: Mapping[str, Limit]
+    placement_limits: Mapping[str, Limit]
+    prices: Prices
+    ttl: timedelta
+    disabled: frozenset[str]
+
+    @property
+    def ttl_us(self) -> int:
+        """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
+        return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
+
+    def account(self, provider: str, name: str) -> Account:
+        """The account's settings; the defaults where it is not configured, or with another provider."""
+        account = self.accounts.get(name)
+        if account is not None and account.provider == provider:
+            return account
+        return Account(provider=provider, plan=None, anchor_day=1, timezone=self.timezone)
+
+    def free_plan(self, provider: str) -> Plan | None:
+        """The provider's plan that costs nothing, the largest if there are several."""
+        free = [plan for plan in self.catalogue.get(provider, ()) if plan.price == 0 and not plan.overage]
+        return max(free, key=lambda plan: (plan.included, plan.name), default=None)

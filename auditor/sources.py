@@ -1,0 +1,70 @@
+"""Paths, folders, globs and standard input -> the sources of one audit, in an order that no argument order changes."""
+
+import glob
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from auditor.errors import InputError
+
+SUFFIXES = tuple(stem + packed for stem in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
+"""What is taken from a folder; files that are named are read whatever they are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: where its bytes are, and how reports call it."""
+
+    label: str
+    path: Path
+    cacheable: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, for progress."""
+        return self.path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        """The raw bytes."""
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise InputError(f"{self.label}: cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
+def discover(arguments: Iterable[str], scratch: Path) -> list[Source]:
+    """The sources of some command-line arguments, each file once, sorted by name.
+
+    Standard input (`-`) is kept in *scratch*, since ties between records may need a second look at a line.
+    """
+    found: dict[str, Source] = {}
+    for argument in arguments:
+        if argument == "-":
+            kept = scratch / "stdin"
+            with kept.open("wb") as file:
+                while chunk := sys.stdin.buffer.read(1 << 20):
+                    file.write(chunk)
+            found["-"] = Source("-", kept, cacheable=False)
+            continue
+        for path in _expand(argument):
+            found.setdefault(os.path.realpath(path), Source(str(path), path))
+    return sorted(found.values(), key=lambda source: source.label)
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file()]
+        if not files:
+            raise InputError(f"{argument}: the folder holds no {', '.join(SUFFIXES)} file; name the files themselves")
+        return files
+    if path.exists():
+        return [path]
+    matches = [Path(match) for match in glob.glob(argument, recursive=True)]
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise InputError(f"{argument}: there is no such file, folder or match; check the spelling")
+    return files
