@@ -67,8 +67,7 @@ class Bill:
         return all(plan.holds(use.demand) for use in self.uses)
 
     def money(self, saved: Mapping[int, Fraction]) -> Money:
-        """What saving so many credits, by cycle, changes on the bills of all cycles: now, and on the plan that
-        would then be enough."""
+        """What saving so many credits, by cycle, changes on the bills: now, and on the plan that is then enough."""
         plan = self.payer.plan
         if plan is None:
             return Money(currency=self.currency)
@@ -78,7 +77,9 @@ class Bill:
         best, _, _, _ = _recommend(self.payer, self.uses, saved)
         smaller = None if best is None else _sum_bills(best, left)
         return Money(
-            now=_money(before, after), after_plan_change=_money(before, smaller), currency=plan.currency,
+            now=_money(before, after),
+            after_plan_change=_money(before, smaller),
+            currency=plan.currency,
         )
 
 
@@ -97,7 +98,7 @@ def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
     """The bill of every account."""
     usage = facts.paid_by(facts.usage)
     usage["demand"] = usage.credits + [_extra_demand(row) for row in usage.itertuples()]
-    return tuple(_bill(payer, usage[usage.payer == payer.code], facts, replayed) for payer in facts.payers)
+    return tuple(_bill(payer, usage[usage.payer == payer.code], replayed) for payer in facts.payers)
 
 
 def _extra_demand(row: object) -> int:
@@ -108,18 +109,22 @@ def _extra_demand(row: object) -> int:
     return int(row.events if waiting else row.unknown)  # type: ignore[attr-defined]
 
 
-def _bill(payer: Payer, usage: pd.DataFrame, facts: Facts, replayed: Replayed) -> Bill:
+def _bill(payer: Payer, usage: pd.DataFrame, replayed: Replayed) -> Bill:
     own = {int(unit) for unit in usage.unit}
-    wasted = replayed.waste.by_cycle(lambda unit, _: unit in own)
+    wasted = replayed.waste.by_cycle(own)
     uses = []
     for index, cycle in enumerate(payer.cycles):
         rows = usage[usage.cycle == index]
-        uses.append(CycleUse(
-            cycle=cycle, complete=payer.complete(cycle), credits=sum(rows.credits, Fraction(0)),
-            demand=sum(rows.demand, Fraction(0)),
-            renders=int(rows.loc[rows.outcome == Outcome.RENDER, "events"].sum()),
-            wasted=wasted.get(index, Fraction(0)),
-        ))
+        uses.append(
+            CycleUse(
+                cycle=cycle,
+                complete=payer.complete(cycle),
+                credits=sum(rows.credits, Fraction(0)),
+                demand=sum(rows.demand, Fraction(0)),
+                renders=int(rows.loc[rows.outcome == Outcome.RENDER, "events"].sum()),
+                wasted=wasted.get(index, Fraction(0)),
+            )
+        )
     now, loads, must_hold, projected = _recommend(payer, uses, {})
     after, loads_after, _, _ = _recommend(payer, uses, dict(wasted))
     return Bill(payer, tuple(uses), now, after, projected, tuple(loads), tuple(loads_after), tuple(must_hold))
@@ -128,8 +133,9 @@ def _bill(payer: Payer, usage: pd.DataFrame, facts: Facts, replayed: Replayed) -
 Loads = list[tuple[Fraction, Fraction]]
 
 
-def _recommend(payer: Payer, uses: Sequence[CycleUse],
-               saved: Mapping[int, Fraction]) -> tuple[Plan | None, Loads, list[Fraction], bool]:
+def _recommend(
+    payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]
+) -> tuple[Plan | None, Loads, list[Fraction], bool]:
     """(plan, the loads it was chosen on, other demands it holds, whether projected) once *saved* credits are gone."""
     less = [saved.get(index, Fraction(0)) for index in range(len(uses))]
     loads = [(use.credits - gone, use.demand - gone) for use, gone in zip(uses, less, strict=True) if use.complete]

@@ -11,14 +11,18 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.errors import AuditorError, ConfigError, MissingExtra
+from auditor.errors import AuditorError, ConfigError, MissingExtraError
 from auditor.terminal import plain
 
 app = typer.Typer(
-    name="auditor", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    name="auditor",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="Find the render credits that a cache, coalescing or another plan would save.",
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
-           "auditor explain duplicate-renders",
+    "auditor explain duplicate-renders",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Write and check auditor.toml.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
@@ -51,21 +55,31 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     del version
 
 
-@app.command(epilog="Examples:  auditor audit sample_logs | zcat usage.jsonl.gz, then: auditor audit - | "
-                    "auditor audit usage/ --fail-on high --output report.json --format json")
+@app.command(
+    epilog="Examples:  auditor audit sample_logs | zcat usage.jsonl.gz, then: auditor audit - | "
+    "auditor audit usage/ --fail-on high --output report.json --format json"
+)
 def audit(
     paths: Annotated[Names, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)],
-    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")] = None,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = OutputFormat.text,
+    config: Annotated[
+        Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")
+    ] = None,
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="How to write the report.")
+    ] = OutputFormat.text,
     output: Annotated[Path | None, typer.Option(help="Write the report to a file.")] = None,
     since: Annotated[str | None, typer.Option(help="Only events from this time on (RFC 3339 or a date).")] = None,
     until: Annotated[str | None, typer.Option(help="Only events before this time.")] = None,
-    environment: Annotated[Names | None, typer.Option(help="Show only findings of this environment; repeatable.")] = None,
+    environment: Annotated[
+        Names | None, typer.Option(help="Show only findings of this environment; repeatable.")
+    ] = None,
     account: Annotated[Names | None, typer.Option(help="Show only findings of this account; repeatable.")] = None,
     template: Annotated[Names | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[Names | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
@@ -74,17 +88,33 @@ def audit(
     timezone: Annotated[str | None, typer.Option(help="Zone of times without an offset, and of cycles.")] = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: Annotated[float, typer.Option(min=0, max=100, help=_REJECTED)] = 1.0,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")
+    ] = False,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
     from auditor.command import run_audit
 
-    raise typer.Exit(run_audit(
-        paths, config=config, output_format=output_format.value, output=output, since=since, until=until,
-        environments=environment or [], accounts=account or [], templates=template or [], rules=rule or [],
-        skip=skip or [], ttl=ttl, timezone=timezone, fail_on=fail_on.value if fail_on else None,
-        max_rejected=max_rejected, cache=not no_cache,
-    ))
+    raise typer.Exit(
+        run_audit(
+            paths,
+            config=config,
+            output_format=output_format.value,
+            output=output,
+            since=since,
+            until=until,
+            environments=environment or [],
+            accounts=account or [],
+            templates=template or [],
+            rules=rule or [],
+            skip=skip or [],
+            ttl=ttl,
+            timezone=timezone,
+            fail_on=fail_on.value if fail_on else None,
+            max_rejected=max_rejected,
+            cache=not no_cache,
+        )
+    )
 
 
 @app.command()
@@ -131,8 +161,10 @@ def config_check(
     from auditor.config import load
 
     settings = load(path)
-    print(f"{path}: valid; {len(settings.accounts)} accounts, "
-          f"{len(settings.template_limits) + len(settings.placement_limits)} limits, cycles in {settings.timezone}")
+    print(
+        f"{path}: valid; {len(settings.accounts)} accounts, "
+        f"{len(settings.template_limits) + len(settings.placement_limits)} limits, cycles in {settings.timezone}"
+    )
 
 
 def main() -> None:
@@ -143,11 +175,10 @@ def main() -> None:
         print(f"auditor: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        missing = MissingExtra("auditor " + " ".join(sys.argv[1:2]), "audit", str(error.name))
+        missing = MissingExtraError("auditor " + " ".join(sys.argv[1:2]), "audit", str(error.name))
         if (error.name or "").startswith("auditor"):
             raise
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-

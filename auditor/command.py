@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from auditor import config as configuration
 from auditor.errors import ConfigError
-from auditor.events import BadRecord, parse_time
+from auditor.events import BadRecordError, parse_time
 from auditor.findings import Severity
 from auditor.pipeline import Options, audit
 from auditor.plans import moment
@@ -28,10 +28,23 @@ OK, FOUND, INCOMPLETE = 0, 1, 3
 
 
 def run_audit(
-    paths: Sequence[str], *, config: Path | None, output_format: str, output: Path | None, since: str | None,
-    until: str | None, environments: Sequence[str], accounts: Sequence[str], templates: Sequence[str],
-    rules: Sequence[str], skip: Sequence[str], ttl: str | None, timezone: str | None, fail_on: str | None,
-    max_rejected: float, cache: bool,
+    paths: Sequence[str],
+    *,
+    config: Path | None,
+    output_format: str,
+    output: Path | None,
+    since: str | None,
+    until: str | None,
+    environments: Sequence[str],
+    accounts: Sequence[str],
+    templates: Sequence[str],
+    rules: Sequence[str],
+    skip: Sequence[str],
+    ttl: str | None,
+    timezone: str | None,
+    fail_on: str | None,
+    max_rejected: float,
+    cache: bool,
 ) -> int:
     """The exit code of semantics section 8."""
     for name in (*rules, *skip):
@@ -39,9 +52,14 @@ def run_audit(
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
     settings = _settings(paths, config, ttl, timezone)
     options = Options(
-        since=_time("--since", since, settings.timezone), until=_time("--until", until, settings.timezone),
-        environments=frozenset(name.lower() for name in environments), accounts=frozenset(accounts),
-        templates=frozenset(templates), rules=frozenset(rules), skip=frozenset(skip), cache=cache,
+        since=_time("--since", since, settings.timezone),
+        until=_time("--until", until, settings.timezone),
+        environments=frozenset(name.lower() for name in environments),
+        accounts=frozenset(accounts),
+        templates=frozenset(templates),
+        rules=frozenset(rules),
+        skip=frozenset(skip),
+        cache=cache,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
@@ -81,7 +99,7 @@ def _time(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
         return None
     try:
         return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
-    except BadRecord:
+    except BadRecordError:
         raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
 
 
@@ -95,8 +113,10 @@ def _exit_code(result: Result, fail_on: str | None, max_rejected: float) -> int:
     if inputs.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
         first = inputs.rejections[0]
-        _say(f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
-             f"the first is {first.path} line {first.line}: {first.detail}")
+        _say(
+            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
+            f"the first is {first.path} line {first.line}: {first.detail}"
+        )
         if inputs.rejected * 100 > max_rejected * inputs.lines:
             code = INCOMPLETE
     if not inputs.lines:
@@ -113,5 +133,3 @@ def _exit_code(result: Result, fail_on: str | None, max_rejected: float) -> int:
 
 def _say(message: str) -> None:
     print(f"auditor: {plain(message)}", file=sys.stderr)
-
-

@@ -21,8 +21,12 @@ Convert = Callable[[Any], T]
 FILE_NAME = "auditor.toml"
 _TTL = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _UNITS = {
-    "us": timedelta(microseconds=1), "ms": timedelta(milliseconds=1), "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1),
+    "us": timedelta(microseconds=1),
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
 }
 
 
@@ -71,10 +75,15 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
-        timezone=default_zone, production=production, accounts=accounts,
+        timezone=default_zone,
+        production=production,
+        accounts=accounts,
         catalogue={name: tuple(plans.values()) for name, plans in catalogue.items()},
         terms={name: provider.terms for name, provider in PROVIDERS.items()},
-        template_limits=templates, placement_limits=placements, prices=prices, ttl=ttl,
+        template_limits=templates,
+        placement_limits=placements,
+        prices=prices,
+        ttl=ttl,
         disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
     )
 
@@ -142,11 +151,13 @@ def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapp
 
 def _plan(provider: str, name: str, table: _Table) -> Plan:
     plan = Plan(
-        provider=provider, name=name,
-        price=table.need("price", _money), included=table.need("included", _money),
+        provider=provider,
+        name=name,
+        price=table.need("price", _money),
+        included=table.need("included", _money),
         currency=table.take("currency", _text, "USD"),
         overage=table.take("overage", _money, None),
-        rollover=table.take("rollover", _flag, False),
+        rollover=table.take("rollover", _flag, default=False),
         source=table.where,
     )
     table.done()
@@ -155,8 +166,10 @@ def _plan(provider: str, name: str, table: _Table) -> Plan:
 
 def _limit(table: _Table) -> Limit:
     limit = Limit(
-        width=table.take("width", _positive, None), height=table.take("height", _positive, None),
-        dpr=table.take("dpr", _positive, Decimal(1)), source=table.where,
+        width=table.take("width", _positive, None),
+        height=table.take("height", _positive, None),
+        dpr=table.take("dpr", _positive, Decimal(1)),
+        source=table.where,
     )
     if limit.width is None and limit.height is None:
         raise table.fail("width", "and height are both missing; a limit needs at least one side")
@@ -178,7 +191,7 @@ def _rule(name: str, table: _Table) -> dict[str, Any]:
     audit = AUDITS.get(name)
     if audit is None:
         raise table.fail("", f"is unknown; rules are {', '.join(AUDITS)}")
-    options: dict[str, Any] = {"enabled": table.take("enabled", _flag, True)}
+    options: dict[str, Any] = {"enabled": table.take("enabled", _flag, default=True)}
     if name == "duplicate-renders":
         options["ttl"] = table.take("ttl", parse_duration, timedelta(days=1))
     table.done()

@@ -1,9 +1,9 @@
-"""What can go wrong, as one tree::
+"""What can go wrong, as one tree.
 
     AuditorError
     ├── ConfigError       auditor.toml or an option is wrong: exit 2
     ├── InputError        an input cannot be read at all: exit 3
-    └── MissingExtra      a command needs packages that the base install leaves out: exit 2
+    └── MissingExtraError a command needs packages that the base install leaves out: exit 2
 
 Each message is a sentence that names what is wrong, where, and what to do about it.
 """
@@ -25,7 +25,7 @@ class InputError(AuditorError):
     exit_code = 3
 
 
-class MissingExtra(AuditorError):
+class MissingExtraError(AuditorError):
     """An optional dependency is absent."""
 
     def __init__(self, command: str, extra: str, module: str) -> None:

@@ -36,6 +36,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+DELIVERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER)
+"""Outcomes that gave the caller a picture."""
+
+
 class Reason(StrEnum):
     """Why a line is not an event."""
 
@@ -67,7 +71,7 @@ class Rejection:
     excerpt: str
 
 
-class BadRecord(ValueError):
+class BadRecordError(ValueError):
     """A record that is not an event."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -110,29 +114,29 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
     """The event that a JSON object stands for.
 
     *record* holds what a strict JSON parser gave, fractional numbers as `Decimal`. *zone* reads times that
-    have no offset. Raises `BadRecord` with the reason of semantics section 8.
+    have no offset. Raises `BadRecordError` with the reason of semantics section 8.
     """
     if record.get("v") is None:
-        raise BadRecord(Reason.MISSING_FIELD, "v is missing")
+        raise BadRecordError(Reason.MISSING_FIELD, "v is missing")
     if isinstance(record["v"], bool) or record["v"] != SCHEMA_VERSION:
-        raise BadRecord(Reason.UNKNOWN_VERSION, "v is not 1")
+        raise BadRecordError(Reason.UNKNOWN_VERSION, "v is not 1")
     for name in ("id", "ts", "outcome", "provider", "account", "environment", "template", "key"):
         if record.get(name) is None:
-            raise BadRecord(Reason.MISSING_FIELD, f"{name} is missing")
+            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
 
     identity = _text(record, "id")
     if len(identity) > MAX_ID_LENGTH:
-        raise BadRecord(Reason.BAD_VALUE, f"id is longer than {MAX_ID_LENGTH} characters")
+        raise BadRecordError(Reason.BAD_VALUE, f"id is longer than {MAX_ID_LENGTH} characters")
     ts_us, assumed = parse_time(_text(record, "ts"), zone)
     outcome = Outcome(_choice(record, "outcome", frozenset(Outcome)))
     count = _integer(record, "count", minimum=1)
     if count not in (None, 1) and outcome is not Outcome.HIT:
-        raise BadRecord(Reason.BAD_VALUE, "count is only allowed on a hit")
+        raise BadRecordError(Reason.BAD_VALUE, "count is only allowed on a hit")
     retried = record.get("retried")
     if retried is not None and not isinstance(retried, bool):
-        raise BadRecord(Reason.BAD_VALUE, "retried is not true or false")
+        raise BadRecordError(Reason.BAD_VALUE, "retried is not true or false")
     if retried and outcome is not Outcome.ERROR:
-        raise BadRecord(Reason.BAD_VALUE, "retried is only allowed on an error")
+        raise BadRecordError(Reason.BAD_VALUE, "retried is only allowed on an error")
     status = _integer(record, "status", minimum=0)
     picture_format = record.get("format")
     if picture_format == "jpg":
@@ -178,12 +182,12 @@ def parse_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """
     match = _TIME.fullmatch(text)
     if match is None:
-        raise BadRecord(Reason.BAD_VALUE, "ts is not an RFC 3339 time")
+        raise BadRecordError(Reason.BAD_VALUE, "ts is not an RFC 3339 time")
     year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
     leap = second == 60
     micro = int((match[7] or "0").ljust(6, "0")[:6])
     try:
-        naive = datetime(year, month, day, hour, minute, 59 if leap else second, micro)
+        naive = datetime(year, month, day, hour, minute, 59 if leap else second, micro)  # noqa: DTZ001 (its zone follows)
         if match[8]:
             moment = naive.replace(tzinfo=UTC)
         elif match[9]:
@@ -195,7 +199,7 @@ def parse_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
             # fold=0 is the first of an overlap; inside a gap it uses the offset before it, which moves forward.
             moment = naive.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadRecord(Reason.BAD_VALUE, "ts is not a time that exists") from None
+        raise BadRecordError(Reason.BAD_VALUE, "ts is not a time that exists") from None
     micros = (moment - EPOCH) // timedelta(microseconds=1) + (1_000_000 if leap else 0)
     return micros, not (match[8] or match[9])
 
@@ -220,14 +224,14 @@ def _credits(record: Mapping[str, Any], outcome: Outcome, status: int | None) ->
     number = _number(record, "credits")
     exponent = number.normalize().as_tuple().exponent
     if number >= MAX_CREDITS or (isinstance(exponent, int) and exponent < -CREDIT_DECIMALS):
-        raise BadRecord(Reason.BAD_VALUE, f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
+        raise BadRecordError(Reason.BAD_VALUE, f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
     return number
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:
     value = record[name]
     if not isinstance(value, str) or not value:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is not a non-empty string")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a non-empty string")
     return _encodable(value, name)
 
 
@@ -236,7 +240,7 @@ def _optional_text(record: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is not a string")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a string")
     return _encodable(value, name)
 
 
@@ -244,23 +248,23 @@ def _encodable(value: str, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} holds half a surrogate pair") from None
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} holds half a surrogate pair") from None
     return value
 
 
 def _choice(record: Mapping[str, Any], name: str, allowed: frozenset[str]) -> str:
     value = record[name]
     if not isinstance(value, str) or value not in allowed:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is none of {', '.join(sorted(allowed))}")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is none of {', '.join(sorted(allowed))}")
     return value
 
 
 def _number(record: Mapping[str, Any], name: str) -> Decimal:
     value = record[name]
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is not a number")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
     if value < 0:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is below 0")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is below 0")
     return Decimal(value)
 
 
@@ -269,9 +273,9 @@ def _integer(record: Mapping[str, Any], name: str, *, minimum: int) -> int | Non
         return None
     number = _number(record, name)
     if number > MAX_INT:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is beyond 64 bits")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is beyond 64 bits")
     if number != int(number) or number < minimum:
-        raise BadRecord(Reason.BAD_VALUE, f"{name} is not a whole number from {minimum}")
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a whole number from {minimum}")
     return int(number)
 
 
@@ -280,7 +284,7 @@ def _duration(record: Mapping[str, Any]) -> int | None:
         return None
     number = _number(record, "duration_ms")
     if number > MAX_INT // 4000:
-        raise BadRecord(Reason.BAD_VALUE, "duration_ms is too large")
+        raise BadRecordError(Reason.BAD_VALUE, "duration_ms is too large")
     return int((number * 1000).quantize(Decimal(1)))
 
 
@@ -292,7 +296,7 @@ def _digest(record: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or _DIGEST.fullmatch(value) is None:
-        raise BadRecord(Reason.BAD_VALUE, "digest is not sha256: and 64 hex digits")
+        raise BadRecordError(Reason.BAD_VALUE, "digest is not sha256: and 64 hex digits")
     return value.lower()
 
 
@@ -301,7 +305,7 @@ def _inputs(record: Mapping[str, Any]) -> Mapping[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise BadRecord(Reason.BAD_VALUE, "inputs is not an object of strings")
+        raise BadRecordError(Reason.BAD_VALUE, "inputs is not an object of strings")
     for name, item in value.items():
         _encodable(name, "inputs")
         _encodable(item, "inputs")

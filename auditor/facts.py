@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Select, and_, case, cast, func, literal, select, true
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, select, true
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
@@ -100,33 +99,65 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
             func.count().filter(records.c.assumed_timezone).label("assumed"),
         )
     ).to_pylist()[0]
-    spans = _frame(engine, select(
-        records.c.provider, records.c.account, records.c.environment, records.c.template,
-        func.min(records.c.ts_us).label("first_us"), func.max(records.c.ts_us).label("last_us"),
-    ).where(live, inside).group_by(records.c.provider, records.c.account, records.c.environment, records.c.template))
+    spans = _frame(
+        engine,
+        select(
+            records.c.provider,
+            records.c.account,
+            records.c.environment,
+            records.c.template,
+            func.min(records.c.ts_us).label("first_us"),
+            func.max(records.c.ts_us).label("last_us"),
+        )
+        .where(live, inside)
+        .group_by(records.c.provider, records.c.account, records.c.environment, records.c.template),
+    )
     spans = spans.sort_values(["provider", "account", "environment", "template"], ignore_index=True)
     spans["unit"] = range(len(spans))
     spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
 
-    payers = tuple(_payer(code, group, settings) for code, group in enumerate(
-        group for _, group in spans.groupby("payer", sort=True)))
+    payers = tuple(
+        _payer(code, group, settings)
+        for code, group in enumerate(group for _, group in spans.groupby("payer", sort=True))
+    )
     unit_frame = spans[["unit", "provider", "account", "environment", "template", "payer"]]
     engine.load("units", pa.Table.from_pandas(unit_frame, schema=_UNITS, preserve_index=False))
-    engine.load("cycles", pa.Table.from_pylist([
-        {"payer": payer.code, "cycle": index, "start_us": cycle.start_us, "end_us": cycle.end_us}
-        for payer in payers for index, cycle in enumerate(payer.cycles)
-    ], schema=_CYCLES))
+    engine.load(
+        "cycles",
+        pa.Table.from_pylist(
+            [
+                {"payer": payer.code, "cycle": index, "start_us": cycle.start_us, "end_us": cycle.end_us}
+                for payer in payers
+                for index, cycle in enumerate(payer.cycles)
+            ],
+            schema=_CYCLES,
+        ),
+    )
     engine.store("events", _events().where(live, inside))
     window = None if spans.empty else (moment(int(spans.first_us.min())), moment(int(spans.last_us.max())))
     return Facts(
-        engine=engine, settings=settings, window=window, event_count=int(counts["events"]),
-        filtered=int(counts["filtered"]), assumed_timezone=int(counts["assumed"]),
-        payers=payers, units=unit_frame.set_index("unit", drop=False).rename_axis(None), usage=_usage(engine),
+        engine=engine,
+        settings=settings,
+        window=window,
+        event_count=int(counts["events"]),
+        filtered=int(counts["filtered"]),
+        assumed_timezone=int(counts["assumed"]),
+        payers=payers,
+        units=unit_frame.set_index("unit", drop=False).rename_axis(None),
+        usage=_usage(engine),
     )
 
 
-_UNITS = pa.schema([("unit", pa.int32()), ("provider", pa.string()), ("account", pa.string()),
-                    ("environment", pa.string()), ("template", pa.string()), ("payer", pa.int32())])
+_UNITS = pa.schema(
+    [
+        ("unit", pa.int32()),
+        ("provider", pa.string()),
+        ("account", pa.string()),
+        ("environment", pa.string()),
+        ("template", pa.string()),
+        ("payer", pa.int32()),
+    ]
+)
 _CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
 
 
@@ -135,26 +166,52 @@ def _payer(code: int, group: pd.DataFrame, settings: Settings) -> Payer:
     configured = settings.account(provider, account)
     first, last = int(group.first_us.min()), int(group.last_us.max())
     return Payer(
-        code=code, provider=provider, account=account, settings=configured,
+        code=code,
+        provider=provider,
+        account=account,
+        settings=configured,
         plans=settings.catalogue.get(provider, ()),
-        cycles=tuple(cycles(first, last, configured.anchor_day, configured.timezone)), first_us=first, last_us=last,
+        cycles=tuple(cycles(first, last, configured.anchor_day, configured.timezone)),
+        first_us=first,
+        last_us=last,
     )
 
 
 def _events() -> Select[Any]:
     """One narrow row an event."""
     same_unit = and_(*(records.c[name] == units.c[name] for name in ("provider", "account", "environment", "template")))
-    own_cycle = and_(cycle_table.c.payer == units.c.payer, records.c.ts_us >= cycle_table.c.start_us,
-                     records.c.ts_us < cycle_table.c.end_us)
+    own_cycle = and_(
+        cycle_table.c.payer == units.c.payer,
+        records.c.ts_us >= cycle_table.c.start_us,
+        records.c.ts_us < cycle_table.c.end_us,
+    )
     key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
-    return select(
-        records.c.row, records.c.id, records.c.ts_us, units.c.unit, cycle_table.c.cycle, records.c.outcome,
-        records.c.count.label("weight"), records.c.credits, records.c.error, records.c.retried,
-        hashed(*key).label("key_high"), hashed(literal("low"), *key).label("key_low"),
-        case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1).label("digest"),
-        records.c.duration_us, records.c.placement, records.c.format, records.c.width, records.c.height, records.c.bytes,
-        records.c.inputs.is_not(None).label("has_inputs"),
-    ).join(units, same_unit).join(cycle_table, own_cycle)
+    return (
+        select(
+            records.c.row,
+            records.c.id,
+            records.c.ts_us,
+            units.c.unit,
+            cycle_table.c.cycle,
+            records.c.outcome,
+            records.c.count.label("weight"),
+            records.c.credits,
+            records.c.error,
+            records.c.retried,
+            hashed(*key).label("key_high"),
+            hashed(literal("low"), *key).label("key_low"),
+            case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1).label("digest"),
+            records.c.duration_us,
+            records.c.placement,
+            records.c.format,
+            records.c.width,
+            records.c.height,
+            records.c.bytes,
+            records.c.inputs.is_not(None).label("has_inputs"),
+        )
+        .join(units, same_unit)
+        .join(cycle_table, own_cycle)
+    )
 
 
 def hashed(*columns: ColumnElement[Any]) -> ColumnElement[int]:
@@ -164,15 +221,24 @@ def hashed(*columns: ColumnElement[Any]) -> ColumnElement[int]:
 
 def _usage(engine: Engine) -> pd.DataFrame:
     """The small frame from which totals, bills and most audits are read."""
-    groups = (events.c.unit, events.c.cycle, events.c.outcome, func.coalesce(events.c.error, "").label("error"),
-              events.c.retried)
-    frame = _frame(engine, select(
-        *groups, func.count().label("events"), func.sum(events.c.weight).label("requests"),
-        func.sum(events.c.credits).label("credits"),
-        func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT)).label("unknown"),
-        func.sum(events.c.bytes * events.c.weight).label("bytes"),
-    ).group_by(*groups))
-    return frame
+    groups = (
+        events.c.unit,
+        events.c.cycle,
+        events.c.outcome,
+        func.coalesce(events.c.error, "").label("error"),
+        events.c.retried,
+    )
+    return _frame(
+        engine,
+        select(
+            *groups,
+            func.count().label("events"),
+            func.sum(events.c.weight).label("requests"),
+            func.sum(events.c.credits).label("credits"),
+            func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT)).label("unknown"),
+            func.sum(events.c.bytes * events.c.weight).label("bytes"),
+        ).group_by(*groups),
+    )
 
 
 def _frame(engine: Engine, selectable: Select[Any]) -> pd.DataFrame:

@@ -41,15 +41,20 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
     first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
     ranked = select(
         candidates.c.row,
-        func.row_number().over(partition_by=candidates.c.id, order_by=(*order, first_of_ties, candidates.c.row)).label("place"),
+        func.row_number()
+        .over(partition_by=candidates.c.id, order_by=(*order, first_of_ties, candidates.c.row))
+        .label("place"),
     ).subquery()
     engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
 
     attempts = func.count().filter(candidates.c.outcome == Outcome.ATTEMPT)
     per_id = select(attempts.label("attempts"), func.count().label("all")).group_by(candidates.c.id).subquery()
     superseded = func.sum(case((per_id.c.all > per_id.c.attempts, per_id.c.attempts), else_=0))
-    row = engine.run(select(superseded.label("superseded"), select(func.count()).select_from(losers).scalar_subquery().label("losers"))
-                     .select_from(per_id)).to_pylist()[0]
+    row = engine.run(
+        select(
+            superseded.label("superseded"), select(func.count()).select_from(losers).scalar_subquery().label("losers")
+        ).select_from(per_id)
+    ).to_pylist()[0]
     dropped = int(row["superseded"] or 0)
     return Replaced(superseded=dropped, duplicates=int(row["losers"]) - dropped)
 
@@ -68,7 +73,9 @@ def _preferred(engine: Engine, candidates: Any, order: tuple[Any, ...], read_lin
     ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
     content = func.hash(*(c for c in ranks.c if c.name not in ("row", "place")))
     tied = (
-        select(func.list(ranks.c.row).label("rows")).where(ranks.c.place == 1).group_by(ranks.c.id)
+        select(func.list(ranks.c.row).label("rows"))
+        .where(ranks.c.place == 1)
+        .group_by(ranks.c.id)
         .having(func.count(content.distinct()) > 1)
     )
     groups = [group["rows"] for group in engine.run(tied).to_pylist()]
@@ -84,5 +91,3 @@ def canonical(line: bytes) -> bytes:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError):
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-
-

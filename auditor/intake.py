@@ -10,11 +10,12 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from auditor.events import Reason, Rejection, UsageEvent
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.jsonl import JsonLines
 from auditor.formats.lines import Line, LineReader, decompressed
-from auditor.formats.secrets import find, mask, redact
+from auditor.formats.secrets import find, mask
 from auditor.sources import Source
 
 MAX_REJECTIONS = 100
@@ -67,8 +68,9 @@ class Intake:
         return intake
 
     @classmethod
-    def _read(cls, source: Source, target: Path, zone: ZoneInfo, identity: dict[str, str],
-              progress: Callable[[int], None]) -> "Intake":
+    def _read(
+        cls, source: Source, target: Path, zone: ZoneInfo, identity: dict[str, str], progress: Callable[[int], None]
+    ) -> "Intake":
         intake = cls()
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, compression="zstd", compression_level=1) as writer:
             reader = LineReader(decompressed(raw))
@@ -78,8 +80,9 @@ class Intake:
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()})})
         return intake
 
-    def _events(self, source: Source, reader: LineReader, raw: BinaryIO, zone: ZoneInfo,
-                progress: Callable[[int], None]) -> Iterator[tuple[int, UsageEvent]]:
+    def _events(
+        self, source: Source, reader: LineReader, raw: BufferedReader, zone: ZoneInfo, progress: Callable[[int], None]
+    ) -> Iterator[tuple[int, UsageEvent]]:
         for number, item in JsonLines().read(source.label, self._watched(reader, raw, progress), zone):
             if isinstance(item, Rejection):
                 self.reasons[item.reason] += 1
@@ -88,7 +91,7 @@ class Intake:
             else:
                 yield number, item
 
-    def _watched(self, reader: Iterable[Line], raw: BinaryIO, progress: Callable[[int], None]) -> Iterator[Line]:
+    def _watched(self, reader: Iterable[Line], raw: BufferedReader, progress: Callable[[int], None]) -> Iterator[Line]:
         """Each line once, counted and looked through for secrets."""
         for line in reader:
             self.lines += 1
@@ -102,8 +105,12 @@ class Intake:
     def dump(self) -> dict[str, Any]:
         """As JSON, for the cache."""
         return {
-            "format": self.format, "lines": self.lines, "truncated": self.truncated, "damage": self.damage,
-            "reasons": dict(self.reasons), "secrets": self.secrets,
+            "format": self.format,
+            "lines": self.lines,
+            "truncated": self.truncated,
+            "damage": self.damage,
+            "reasons": dict(self.reasons),
+            "secrets": self.secrets,
             "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in self.rejections],
         }
 
@@ -111,15 +118,20 @@ class Intake:
     def undump(cls, data: dict[str, Any]) -> "Intake":
         """What `dump` gave."""
         return cls(
-            format=data["format"], lines=data["lines"], truncated=data["truncated"], damage=data["damage"],
+            format=data["format"],
+            lines=data["lines"],
+            truncated=data["truncated"],
+            damage=data["damage"],
             reasons=Counter({Reason(name): count for name, count in data["reasons"].items()}),
-            rejections=[Rejection(path, line, Reason(reason), detail, excerpt)
-                        for path, line, reason, detail, excerpt in data["rejections"]],
+            rejections=[
+                Rejection(path, line, Reason(reason), detail, excerpt)
+                for path, line, reason, detail, excerpt in data["rejections"]
+            ],
             secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
         )
 
 
-def read_lines(sources: list[Source] | Any, rows: Iterable[int]) -> dict[int, bytes]:
+def read_lines(sources: Sequence[Source], rows: Iterable[int]) -> dict[int, bytes]:
     """The raw lines of some rows of `records`."""
     wanted = set(rows)
     found: dict[int, bytes] = {}
@@ -149,7 +161,7 @@ def _publish(target: Path, beside: Path) -> None:
             with os.fdopen(handle, "wb") as out, target.open("rb") as data:
                 while chunk := data.read(1 << 20):
                     out.write(chunk)
-            os.replace(name, beside)
+            Path(name).replace(beside)
         except OSError:
-            os.unlink(name)
+            Path(name).unlink()
             raise

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,13 @@ from auditor.events import Reason
 from auditor.facts import gather
 from auditor.findings import Finding
 from auditor.identity import drop_replaced
-from auditor.intake import Intake, MAX_REJECTIONS, read_lines
+from auditor.intake import MAX_REJECTIONS, Intake, read_lines
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import replay
 from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Settings
 from auditor.sources import Source
-from fractions import Fraction
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -58,19 +59,29 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             replayed = replay(facts)
             case = Case(facts, replayed, bills(facts, replayed), _secrets(sources, intakes))
             progress("Auditing", 0, 0)
-            findings = [finding for rule in AUDITS.values() if rule.id not in settings.disabled
-                        for finding in rule.findings(case)]
+            findings = [
+                finding
+                for rule in AUDITS.values()
+                if rule.id not in settings.disabled
+                for finding in rule.findings(case)
+            ]
         finally:
             engine.close()
     reasons: Counter[str] = Counter()
     for intake in intakes:
         reasons.update(intake.reasons)
     inputs = Inputs(
-        lines=sum(intake.lines for intake in intakes), events=facts.event_count, superseded=replaced.superseded,
-        duplicates=replaced.duplicates, filtered=facts.filtered, rejected=reasons.total(),
+        lines=sum(intake.lines for intake in intakes),
+        events=facts.event_count,
+        superseded=replaced.superseded,
+        duplicates=replaced.duplicates,
+        filtered=facts.filtered,
+        rejected=reasons.total(),
         assumed_timezone=facts.assumed_timezone,
-        files=tuple(FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
-                    for source, intake in zip(sources, intakes, strict=True)),
+        files=tuple(
+            FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
+            for source, intake in zip(sources, intakes, strict=True)
+        ),
         rejections=tuple(bad for intake in intakes for bad in intake.rejections)[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
     )
@@ -80,8 +91,9 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
 
 
-def read_all(sources: Sequence[Source], settings: Settings, folder: Path, cache: bool,
-             progress: Progress) -> list[Intake]:
+def read_all(
+    sources: Sequence[Source], settings: Settings, folder: Path, cache: bool, progress: Progress
+) -> list[Intake]:
     """Every input as a Parquet file in folder/records, named by its number."""
     if not sources:
         raise InputError("nothing to audit: name files, folders or globs, or - for standard input")
@@ -91,12 +103,21 @@ def read_all(sources: Sequence[Source], settings: Settings, folder: Path, cache:
     done = 0
     intakes = []
     for index, source in enumerate(sources):
-        before = done
-        intakes.append(Intake.of(
-            source, records / f"{index:08d}.parquet", settings.timezone, cache,
-            lambda read, before=before: progress("Reading", before + read, total)))
+        intakes.append(
+            Intake.of(
+                source,
+                records / f"{index:08d}.parquet",
+                settings.timezone,
+                cache,
+                partial(_report, progress, done, total),
+            )
+        )
         done += source.size
     return intakes
+
+
+def _report(progress: Progress, before: int, total: int, read: int) -> None:
+    progress("Reading", before + read, total)
 
 
 def generated_at(now: Callable[[], datetime]) -> datetime:
@@ -118,8 +139,10 @@ def _shown(finding: Finding, options: Options) -> bool:
         return not wanted or name not in finding.subject or finding.subject[name] in wanted
 
     return (
-        (not options.rules or finding.rule in options.rules) and finding.rule not in options.skip
-        and allows(options.environments, "environment") and allows(options.accounts, "account")
+        (not options.rules or finding.rule in options.rules)
+        and finding.rule not in options.skip
+        and allows(options.environments, "environment")
+        and allows(options.accounts, "account")
         and allows(options.templates, "template")
     )
 
@@ -129,9 +152,14 @@ def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
     return {
-        "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)), "timezone": str(settings.timezone),
-        "production_environments": sorted(settings.production), "since": times(options.since),
-        "until": times(options.until), "environments": sorted(options.environments),
-        "accounts": sorted(options.accounts), "templates": sorted(options.templates),
-        "rules": sorted(options.rules), "skip": sorted(options.skip),
+        "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
+        "timezone": str(settings.timezone),
+        "production_environments": sorted(settings.production),
+        "since": times(options.since),
+        "until": times(options.until),
+        "environments": sorted(options.environments),
+        "accounts": sorted(options.accounts),
+        "templates": sorted(options.templates),
+        "rules": sorted(options.rules),
+        "skip": sorted(options.skip),
     }

@@ -105,8 +105,9 @@ def _boundary(year: int, month: int, anchor_day: int, zone: ZoneInfo) -> datetim
     return local.astimezone(UTC)
 
 
-def cheapest(plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]],
-             must_hold: Sequence[Fraction] = ()) -> Plan | None:
+def cheapest(
+    plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
+) -> Plan | None:
     """The plan with the least total bill over *loads*, pairs of (credits to bill, demand to hold).
 
     *must_hold* are further demands it has to hold. Ties go to more included credits, then the name.
@@ -120,8 +121,9 @@ def cheapest(plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]],
     return chosen
 
 
-def total_bill(plan: Plan, loads: Sequence[tuple[Fraction, Fraction]],
-               must_hold: Sequence[Fraction] = ()) -> Fraction | None:
+def total_bill(
+    plan: Plan, loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
+) -> Fraction | None:
     """Sum of the bills of *loads*, None if the plan cannot hold one of the demands."""
     if not all(plan.holds(demand) for _, demand in loads) or not all(plan.holds(demand) for demand in must_hold):
         return None

@@ -20,31 +20,31 @@ from auditor.reports.base import Report
 from auditor.reports.json_v1 import JsonV1
 from auditor.reports.text import Text
 
-AUDITS: Mapping[str, Audit] = {audit.id: audit for audit in (
-    DuplicateRenders(),
-    VolatileInputs(),
-    OversizedOutputs(),
-    RetinaVariants(),
-    StagingCredits(),
-    PlanMismatch(),
-    LowVolumeTemplates(),
-    FailedCalls(),
-    SecretInLog(),
-)}
+AUDITS: Mapping[str, Audit] = {
+    audit.id: audit
+    for audit in (
+        DuplicateRenders(),
+        VolatileInputs(),
+        OversizedOutputs(),
+        RetinaVariants(),
+        StagingCredits(),
+        PlanMismatch(),
+        LowVolumeTemplates(),
+        FailedCalls(),
+        SecretInLog(),
+    )
+}
 
-FORMATS = {log_format.name: log_format for log_format in (
-    JsonLines(),
-)}
+FORMATS = {log_format.name: log_format for log_format in (JsonLines(),)}
 
-ENGINES = {engine.name: engine for engine in (
-    DuckDB,
-)}
+ENGINES = {engine.name: engine for engine in (DuckDB,)}
 
-REPORTS: Mapping[str, Report] = {report.name: report for report in (
-    Text(),
-    JsonV1(),
-)}
+REPORTS: Mapping[str, Report] = {
+    report.name: report
+    for report in (
+        Text(),
+        JsonV1(),
+    )
+}
 
-PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in (
-    IMEJIS,
-)}
+PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in (IMEJIS,)}

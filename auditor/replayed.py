@@ -1,5 +1,6 @@
 """Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,8 +36,14 @@ def replay(facts: Facts) -> Replayed:
     """Walk all renders, store `walked` in the engine, and find one cause for each wasted credit."""
     ttl_us = facts.settings.ttl_us
     stream = facts.engine.sorted_stream(
-        select(events.c.key_high, events.c.key_low, events.c.ts_us,
-               func.coalesce(events.c.duration_us, 0).label("duration_us"), events.c.digest, events.c.row)
+        select(
+            events.c.key_high,
+            events.c.key_low,
+            events.c.ts_us,
+            func.coalesce(events.c.duration_us, 0).label("duration_us"),
+            events.c.digest,
+            events.c.row,
+        )
         .where(events.c.outcome == Outcome.RENDER)
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
@@ -44,10 +51,13 @@ def replay(facts: Facts) -> Replayed:
     facts.engine.load("walked", verdicts(stream, ttl_us, renders))
 
     groups = (events.c.unit, events.c.cycle, walked.c.verdict)
-    frame = frame_of(facts.engine.run(
-        select(*groups, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
-        .join(walked, walked.c.row == events.c.row).group_by(*groups)
-    ))
+    frame = frame_of(
+        facts.engine.run(
+            select(*groups, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+            .join(walked, walked.c.row == events.c.row)
+            .group_by(*groups)
+        )
+    )
     staging = _staging_units(facts)
     waste = Waste()
     for row in frame.itertuples():
@@ -71,7 +81,8 @@ def replay(facts: Facts) -> Replayed:
 def _staging_units(facts: Facts) -> frozenset[int]:
     paying = {payer.code for payer in facts.payers if payer.costs_money}
     return frozenset(
-        int(row.unit) for row in facts.units.itertuples()
+        int(row.unit)
+        for row in facts.units.itertuples()
         if row.payer in paying and row.environment not in facts.settings.production
     )
 
@@ -79,18 +90,31 @@ def _staging_units(facts: Facts) -> frozenset[int]:
 def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit."""
     stream = facts.engine.sorted_stream(
-        select(events.c.unit, events.c.cycle, events.c.row, events.c.ts_us,
-               func.coalesce(events.c.duration_us, 0).label("duration_us"), events.c.digest, events.c.format,
-               events.c.width, events.c.height, events.c.credits, walked.c.verdict, records.c.inputs)
-        .join(walked, walked.c.row == events.c.row).join(records, records.c.row == events.c.row)
-        .where(events.c.has_inputs).order_by(events.c.unit, events.c.ts_us, events.c.id)
+        select(
+            events.c.unit,
+            events.c.cycle,
+            events.c.row,
+            events.c.ts_us,
+            func.coalesce(events.c.duration_us, 0).label("duration_us"),
+            events.c.digest,
+            events.c.format,
+            events.c.width,
+            events.c.height,
+            events.c.credits,
+            walked.c.verdict,
+            records.c.inputs,
+        )
+        .join(walked, walked.c.row == events.c.row)
+        .join(records, records.c.row == events.c.row)
+        .where(events.c.has_inputs)
+        .order_by(events.c.unit, events.c.ts_us, events.c.id)
     )
     held: list[pa.RecordBatch] = []
     current = None
     for batch in stream:
         units = batch.column("unit").to_numpy(zero_copy_only=False)
         edges = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(units)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             unit = int(units[start])
             if current is not None and unit != current:
                 yield current, *_sample(held)
@@ -120,10 +144,16 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     ordered = sorted(names.dictionary.to_pylist())
     rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
     sample = Sample(
-        row=ints("row"), ts=ints("ts_us"), duration=ints("duration_us"), digest=ints("digest"), shape=shape,
-        verdict=ints("verdict"), credits=[Fraction(value or 0) for value in table.column("credits").to_pylist()],
+        row=ints("row"),
+        ts=ints("ts_us"),
+        duration=ints("duration_us"),
+        digest=ints("digest"),
+        shape=shape,
+        verdict=ints("verdict"),
+        credits=[Fraction(value or 0) for value in table.column("credits").to_pylist()],
         at=np.repeat(np.arange(len(table)), lengths),
         field=rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64),
-        value=codes.indices.to_numpy().astype(np.int64) + 1, fields=ordered,
+        value=codes.indices.to_numpy().astype(np.int64) + 1,
+        fields=ordered,
     )
     return sample, ints("cycle")

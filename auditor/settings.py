@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from auditor.plans import Plan
 
-
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 

@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from auditor.errors import InputError
 
@@ -27,12 +27,14 @@ class Source:
         """Bytes on disk, for progress."""
         return self.path.stat().st_size
 
-    def open(self) -> BinaryIO:
+    def open(self) -> BufferedReader:
         """The raw bytes."""
         try:
             return self.path.open("rb")
         except OSError as error:
-            raise InputError(f"{self.label}: cannot be read ({error.strerror}); check the path and its permissions") from None
+            raise InputError(
+                f"{self.label}: cannot be read ({error.strerror}); check the path and its permissions"
+            ) from None
 
 
 def discover(arguments: Iterable[str], scratch: Path) -> list[Source]:

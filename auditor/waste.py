@@ -1,10 +1,10 @@
 """The waterfall: one cause for each wasted credit (semantics section 4).
 
-    staging  >  concurrent  >  repeat  >  volatile
+staging  >  concurrent  >  repeat  >  volatile
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -32,14 +32,20 @@ class Waste:
     def total(self, cause: Cause | None = None, units: Iterable[int] | None = None) -> Fraction:
         """All wasted credits, or those of a cause, of some units."""
         chosen = None if units is None else set(units)
-        return sum((amount for (unit, _, why), amount in self.credits.items()
-                    if (cause is None or why is cause) and (chosen is None or unit in chosen)), Fraction(0))
+        return sum(
+            (
+                amount
+                for (unit, _, why), amount in self.credits.items()
+                if (cause is None or why is cause) and (chosen is None or unit in chosen)
+            ),
+            Fraction(0),
+        )
 
-    def by_cycle(self, wanted: Callable[[int, Cause], bool]) -> dict[int, Fraction]:
-        """cycle -> wasted credits of the (unit, cause) pairs that are wanted."""
+    def by_cycle(self, units: Collection[int], causes: Collection[Cause] = tuple(Cause)) -> dict[int, Fraction]:
+        """Cycle -> wasted credits of some units and causes."""
         sums: dict[int, Fraction] = defaultdict(Fraction)
         for (unit, cycle, cause), amount in self.credits.items():
-            if wanted(unit, cause):
+            if unit in units and cause in causes:
                 sums[cycle] += amount
         return sums
 

@@ -1,6 +1,6 @@
 """Audit: what a rule is, and what every rule is given."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
@@ -35,12 +35,9 @@ class Case:
         """Known credits of the window, the whole that severities are measured by."""
         return sum(self.facts.usage.credits, Fraction(0))
 
-    def money(self, payer: int, units: Iterable[int], causes: Iterable[Cause]) -> Money:
+    def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
         """The bill-true saving of one account, were the waste of these units and causes gone."""
-        wanted_units, wanted_causes = set(units), set(causes)
-        saved: Mapping[int, Fraction] = self.replayed.waste.by_cycle(
-            lambda unit, cause: unit in wanted_units and cause in wanted_causes)
-        return self.bills[payer].money(saved)
+        return self.bills[payer].money(self.replayed.waste.by_cycle(units, causes))
 
     def payer_of(self, unit: int) -> int:
         """The code of the account that pays for a unit."""

@@ -8,7 +8,7 @@ What it does
 Why it matters
     The provider bills every call, also for a picture that you already have.
 
-Example
+Example:
     08:00:00  render  og-card  key k1:77…  1 credit    needed
     08:00:01  render  og-card  key k1:77…  1 credit    concurrent (the first one took 1.8 s)
     09:30:00  render  og-card  key k1:77…  1 credit    repeat (24 h have not passed)
@@ -22,6 +22,7 @@ Options
     [rules.duplicate-renders]
     ttl = "24h"        how long a stored picture may be served; also --ttl
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -55,20 +56,28 @@ class DuplicateRenders:
             own = frame[frame.unit == unit]
             counts = own.groupby("verdict").renders.sum()
             concurrent, repeat = (int(counts.get(verdict, 0)) for verdict in DUPLICATES)
-            credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(Cause.REPEAT, [unit])
+            credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
+                Cause.REPEAT, [unit]
+            )
             evidence = {
-                "renders": int(own.renders.sum()), "concurrent": concurrent, "repeat": repeat,
+                "renders": int(own.renders.sum()),
+                "concurrent": concurrent,
+                "repeat": repeat,
                 "duplicate_credits": number(sum(own.loc[own.verdict.isin(DUPLICATES), "credits"], Fraction(0))),
                 "expired_identical": int(counts.get(Verdict.EXPIRED_IDENTICAL, 0)),
-                "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)), "top_keys": top[unit],
+                "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)),
+                "top_keys": top[unit],
             }
             yield Finding(
-                rule=self.id, severity=severity_of(credits, case.credits_total()), confidence=Confidence.HIGH,
+                rule=self.id,
+                severity=severity_of(credits, case.credits_total()),
+                confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']} repeated a picture that was "
-                        f"there or on its way: {credits_word(credits)}",
+                f"there or on its way: {credits_word(credits)}",
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
-                credits=credits, money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
+                credits=credits,
+                money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
                 evidence=evidence,
             )
 
@@ -87,9 +96,11 @@ def _top_keys(case: Case) -> dict[int, list[dict[str, object]]]:
     """The keys with the most duplicates of each unit."""
     counts = (
         select(events.c.unit, func.min(records.c.key).label("key"), func.count().label("duplicates"))
-        .join(walked, walked.c.row == events.c.row).join(records, records.c.row == events.c.row)
+        .join(walked, walked.c.row == events.c.row)
+        .join(records, records.c.row == events.c.row)
         .where(walked.c.verdict.in_([int(verdict) for verdict in DUPLICATES]))
-        .group_by(events.c.unit, events.c.key_high, events.c.key_low).subquery()
+        .group_by(events.c.unit, events.c.key_high, events.c.key_low)
+        .subquery()
     )
     place = func.row_number().over(partition_by=counts.c.unit, order_by=(counts.c.duplicates.desc(), counts.c.key))
     ranked = select(counts, place.label("place")).subquery()

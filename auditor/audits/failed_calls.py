@@ -8,7 +8,7 @@ What it does
 Why it matters
     A retry after a time-out may pay twice, and errors like `quota` mean that users saw no picture.
 
-Example
+Example:
     timeout   14 errors   9 retries   23 uncertain   9 retry ghosts
 
 How to fix
@@ -18,6 +18,7 @@ How to fix
 Options
     [rules.failed-calls]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -67,14 +68,19 @@ class FailedCalls:
             own = ghosts[(ghosts.payer == payer) & (ghosts.error == error)]
             account = case.bills[payer].payer
             yield Finding(
-                rule=self.id, severity=severity_of(credits + uncertain, case.credits_total()),
+                rule=self.id,
+                severity=severity_of(credits + uncertain, case.credits_total()),
                 confidence=Confidence.HIGH,
                 subject={"provider": account.provider, "account": account.account, "error": str(error)},
-                message=f"{plural(errors, 'request')} failed with {error}, {plural(retries, 'try').replace('trys', 'tries')} "
-                        f"repeated, {uncertain:,} perhaps billed",
+                message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
+                f"{uncertain:,} perhaps billed",
                 advice=_ADVICE.get(str(error), "Look at the provider's answers for these calls"),
-                evidence={"errors": errors, "retries": retries, "uncertain": uncertain,
-                          "retry_ghosts": int(own.ghosts.sum())},
+                evidence={
+                    "errors": errors,
+                    "retries": retries,
+                    "uncertain": uncertain,
+                    "retry_ghosts": int(own.ghosts.sum()),
+                },
             )
 
 
@@ -83,13 +89,26 @@ def _ghosts(case: Case) -> pd.DataFrame:
     tries, renders = events.alias("tries"), events.alias("renders")
     last = (
         select(renders.c.key_high, renders.c.key_low, func.max(renders.c.ts_us).label("last_us"))
-        .where(renders.c.outcome == Outcome.RENDER).group_by(renders.c.key_high, renders.c.key_low).subquery()
+        .where(renders.c.outcome == Outcome.RENDER)
+        .group_by(renders.c.key_high, renders.c.key_low)
+        .subquery()
     )
     error = func.coalesce(tries.c.error, "other").label("error")
     perhaps_billed = or_(tries.c.credits.is_(None), tries.c.credits > 0)
-    return frame_of(case.facts.engine.run(
-        select(units.c.payer, error, func.count().label("ghosts"))
-        .select_from(tries).join(units, units.c.unit == tries.c.unit)
-        .join(last, and_(last.c.key_high == tries.c.key_high, last.c.key_low == tries.c.key_low,
-                         last.c.last_us >= tries.c.ts_us))
-        .where(tries.c.outcome == Outcome.ERROR, tries.c.retried, perhaps_billed).group_by(units.c.payer, error)))
+    return frame_of(
+        case.facts.engine.run(
+            select(units.c.payer, error, func.count().label("ghosts"))
+            .select_from(tries)
+            .join(units, units.c.unit == tries.c.unit)
+            .join(
+                last,
+                and_(
+                    last.c.key_high == tries.c.key_high,
+                    last.c.key_low == tries.c.key_low,
+                    last.c.last_us >= tries.c.ts_us,
+                ),
+            )
+            .where(tries.c.outcome == Outcome.ERROR, tries.c.retried, perhaps_billed)
+            .group_by(units.c.payer, error)
+        )
+    )

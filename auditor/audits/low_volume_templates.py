@@ -7,7 +7,7 @@ What it does
 Why it matters
     Moved to a free account they leave room on the paid plan, sometimes enough for a smaller one.
 
-Example
+Example:
     invoice-badge 12, thank-you 31, press-kit 40 credits a month: 83 together, the free plan holds 100
 
 How to fix
@@ -16,6 +16,7 @@ How to fix
 Options
     [rules.low-volume-templates]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -48,17 +49,22 @@ class LowVolumeTemplates:
             chosen = _smallest(own, Fraction(free.included))
             if not chosen:
                 continue
-            moved = {index: sum(own[(own.cycle == index) & own.template.isin(chosen)].credits, Fraction(0))
-                     for index in complete}
+            moved = {
+                index: sum(own[(own.cycle == index) & own.template.isin(chosen)].credits, Fraction(0))
+                for index in complete
+            }
             total = sum(moved.values(), Fraction(0))
             yield Finding(
-                rule=self.id, severity=Severity.LOW, confidence=Confidence.LOW,
+                rule=self.id,
+                severity=Severity.LOW,
+                confidence=Confidence.LOW,
                 subject={"provider": bill.payer.provider, "account": bill.payer.account},
                 message=f"{plural(len(chosen), 'template')} with {credits_word(total)} together fit {free.name} in "
-                        f"every complete cycle",
+                f"every complete cycle",
                 advice=f"Move them to a {free.name} account if the provider's terms allow one: "
-                       f"{case.facts.settings.terms.get(bill.payer.provider, 'unknown')}",
-                money=bill.money(moved), evidence=_evidence(chosen, moved, bill, free.name),
+                f"{case.facts.settings.terms.get(bill.payer.provider, 'unknown')}",
+                money=bill.money(moved),
+                evidence=_evidence(chosen, moved, bill, free.name),
             )
 
 
@@ -84,5 +90,7 @@ def _evidence(chosen: dict[str, Fraction], moved: dict[int, Fraction], bill: Bil
     return {
         "free_plan": plan,
         "templates": [{"template": name, "credits": number(credits)} for name, credits in chosen.items()],
-        "cycles": [{"start": bill.uses[index].cycle.start, "credits": number(credits)} for index, credits in moved.items()],
+        "cycles": [
+            {"start": bill.uses[index].cycle.start, "credits": number(credits)} for index, credits in moved.items()
+        ],
     }

@@ -8,7 +8,7 @@ What it does
 Why it matters
     Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
 
-Example
+Example:
     product_card, limit 400 px wide, delivered 1600 x 1200, 420,000 bytes: 393,750 bytes are needless
 
 How to fix
@@ -20,6 +20,7 @@ Options
     [prices] egress_per_gb and storage_per_gb_month turn bytes into money; unset means unknown, not free
     [rules.oversized-outputs]
     enabled = true
+
 """
 
 from collections import defaultdict
@@ -37,7 +38,7 @@ from auditor.audits.base import Case
 from auditor.audits.placements import PLACEMENTS
 from auditor.audits.words import plural
 from auditor.engine.tables import events, limits
-from auditor.events import Outcome
+from auditor.events import DELIVERED, Outcome
 from auditor.findings import Confidence, Finding, Money, severity_of
 from auditor.numbers import number
 from auditor.settings import Limit
@@ -46,7 +47,6 @@ SMALLEST = 4096
 """Bytes that a picture has to waste before it is worth a word."""
 MONTH_DAYS = Fraction("30.4375")
 DAY_US = 86_400 * 10**6
-DELIVERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER)
 
 
 @dataclass(slots=True)
@@ -89,18 +89,25 @@ class OversizedOutputs:
             subject = {"provider": provider, "template": template}
             wasted, size, width, height = total.largest
             yield Finding(
-                rule=self.id, severity=severity_of(total.delivered, delivered_bytes), confidence=Confidence.MEDIUM,
+                rule=self.id,
+                severity=severity_of(total.delivered, delivered_bytes),
+                confidence=Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(total.requests, 'request')} delivered more pixels than are shown, some "
-                        f"{total.delivered:,} bytes in vain",
+                f"{total.delivered:,} bytes in vain",
                 advice=f"Render at {_shown(total.limit)} px instead of {width} x {height}",
-                bytes=total.delivered, money=_money(case, total),
+                bytes=total.delivered,
+                money=_money(case, total),
                 evidence={
-                    "stored_wasted_bytes": total.stored, "delivered_wasted_bytes": total.delivered,
-                    "pictures": total.pictures, "requests": total.requests,
+                    "stored_wasted_bytes": total.stored,
+                    "delivered_wasted_bytes": total.delivered,
+                    "pictures": total.pictures,
+                    "requests": total.requests,
                     "limit": {
-                        "width": _side(total.limit.width), "height": _side(total.limit.height),
-                        "dpr": number(total.limit.dpr), "source": total.limit.source,
+                        "width": _side(total.limit.width),
+                        "height": _side(total.limit.height),
+                        "dpr": number(total.limit.dpr),
+                        "source": total.limit.source,
                     },
                     "largest": {"width": width, "height": height, "bytes": size, "wasted_bytes": wasted},
                 },
@@ -110,8 +117,9 @@ class OversizedOutputs:
 def limit_for(case: Case, template: str, placement: str) -> Limit | None:
     """The limit by template, else by configured placement, else by built-in placement."""
     settings = case.facts.settings
-    return (settings.template_limits.get(template) or settings.placement_limits.get(placement)
-            or PLACEMENTS.get(placement))
+    return (
+        settings.template_limits.get(template) or settings.placement_limits.get(placement) or PLACEMENTS.get(placement)
+    )
 
 
 def wasted_bytes(limit: Limit, width: int, height: int, size: int) -> int:
@@ -134,11 +142,28 @@ def _load_limits(case: Case) -> dict[tuple[int, str], Limit]:
         limit = limit_for(case, template, pair["placement"])
         if limit is not None:
             chosen[int(pair["unit"]), str(pair["placement"])] = limit
-    case.facts.engine.load("limits", pa.Table.from_pylist(
-        [{"unit": unit, "placement": placement, "max_width": _device(limit.width, limit.dpr),
-          "max_height": _device(limit.height, limit.dpr)} for (unit, placement), limit in chosen.items()],
-        schema=pa.schema([("unit", pa.int32()), ("placement", pa.string()), ("max_width", pa.int64()),
-                          ("max_height", pa.int64())])))
+    case.facts.engine.load(
+        "limits",
+        pa.Table.from_pylist(
+            [
+                {
+                    "unit": unit,
+                    "placement": placement,
+                    "max_width": _device(limit.width, limit.dpr),
+                    "max_height": _device(limit.height, limit.dpr),
+                }
+                for (unit, placement), limit in chosen.items()
+            ],
+            schema=pa.schema(
+                [
+                    ("unit", pa.int32()),
+                    ("placement", pa.string()),
+                    ("max_width", pa.int64()),
+                    ("max_height", pa.int64()),
+                ]
+            ),
+        ),
+    )
     return chosen
 
 
@@ -149,20 +174,32 @@ def _device(side: Decimal | None, dpr: Decimal) -> int | None:
 def _pictures(case: Case) -> Iterator[tuple[bool, dict[str, Any]]]:
     """(stored?, unit, placement, width, height, bytes, how often) of pictures beyond their limit."""
     too_large = and_(
-        events.c.unit == limits.c.unit, func.coalesce(events.c.placement, "") == limits.c.placement,
+        events.c.unit == limits.c.unit,
+        func.coalesce(events.c.placement, "") == limits.c.placement,
         or_(events.c.width > limits.c.max_width, events.c.height > limits.c.max_height),
-        events.c.width.is_not(None), events.c.height.is_not(None), events.c.bytes.is_not(None),
+        events.c.width.is_not(None),
+        events.c.height.is_not(None),
+        events.c.bytes.is_not(None),
         func.coalesce(events.c.format, "").not_in(("svg", "pdf")),
     )
     columns = (events.c.unit, limits.c.placement, events.c.width, events.c.height, events.c.bytes)
-    delivered = select(*columns, func.sum(events.c.weight).label("times")).join(limits, too_large).where(
-        events.c.outcome.in_([str(outcome) for outcome in DELIVERED])).group_by(*columns)
-    order = func.row_number().over(partition_by=(events.c.key_high, events.c.key_low),
-                                   order_by=(events.c.ts_us.desc(), events.c.id.desc()))
+    delivered = (
+        select(*columns, func.sum(events.c.weight).label("times"))
+        .join(limits, too_large)
+        .where(events.c.outcome.in_([str(outcome) for outcome in DELIVERED]))
+        .group_by(*columns)
+    )
+    order = func.row_number().over(
+        partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
+    )
     renders = select(events.c.row, order.label("place")).where(events.c.outcome == Outcome.RENDER).subquery()
     last = select(renders.c.row).where(renders.c.place == 1)
-    stored = select(*columns, func.count().label("times")).join(limits, too_large).where(
-        events.c.row.in_(last)).group_by(*columns)
+    stored = (
+        select(*columns, func.count().label("times"))
+        .join(limits, too_large)
+        .where(events.c.row.in_(last))
+        .group_by(*columns)
+    )
     for is_stored, query in ((False, delivered), (True, stored)):
         for batch in case.facts.engine.sorted_stream(query):
             for row in batch.to_pylist():
@@ -175,8 +212,9 @@ def _money(case: Case, total: _Sum) -> Money:
     if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
         return Money(currency=prices.currency)
     months = Fraction((window[1] - window[0]) // timedelta(microseconds=1), DAY_US) / MONTH_DAYS
-    cost = (Fraction(total.stored, 10**9) * months * Fraction(prices.storage_per_gb_month)
-            + Fraction(total.delivered, 10**9) * Fraction(prices.egress_per_gb))
+    cost = Fraction(total.stored, 10**9) * months * Fraction(prices.storage_per_gb_month) + Fraction(
+        total.delivered, 10**9
+    ) * Fraction(prices.egress_per_gb)
     amount = Decimal(cost.numerator) / Decimal(cost.denominator)
     return Money(now=amount, after_plan_change=amount, currency=prices.currency)
 

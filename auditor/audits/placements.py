@@ -11,7 +11,9 @@ def _limit(width: int, height: int, source: str) -> Limit:
 
 PLACEMENTS = {
     "og_image": _limit(1200, 630, "developers.facebook.com/docs/sharing/webmasters/images: 1200 x 630 is recommended"),
-    "twitter_summary_large": _limit(1200, 600, "developer.x.com, cards: summary_large_image is 2:1, shown at most 1200 wide"),
+    "twitter_summary_large": _limit(
+        1200, 600, "developer.x.com, cards: summary_large_image is 2:1, shown at most 1200 wide"
+    ),
     "twitter_summary": _limit(144, 144, "developer.x.com, cards: summary images are square, from 144 x 144"),
     "linkedin_share": _limit(1200, 627, "linkedin.com/help: link images of 1200 x 627"),
     "instagram_post": _limit(1080, 1080, "help.instagram.com: photos are kept up to a width of 1080"),

@@ -8,7 +8,7 @@ What it does
 Why it matters
     Credits do not roll over: a plan that is too large is paid for nothing, one that is too small cuts you off.
 
-Example
+Example:
     Pro $24.99 holds 10,000 credits, 3,000 are used; Basic holds 1,000 and would not do: Pro is right
     Pro $24.99, 700 used each month: Basic at $14.99 saves $10.00 a month
 
@@ -19,6 +19,7 @@ Options
     [accounts.NAME] plan, anchor_day, timezone    [plans.PROVIDER.NAME] for what you negotiated
     [rules.plan-mismatch]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -45,18 +46,28 @@ class PlanMismatch:
             if plan is None or (plan == bill.recommended and bill.holds_demand(plan)):
                 continue
             yield Finding(
-                rule=self.id, severity=_severity(bill, plan),
+                rule=self.id,
+                severity=_severity(bill, plan),
                 confidence=Confidence.LOW if bill.projected else Confidence.HIGH,
                 subject={"provider": bill.payer.provider, "account": bill.payer.account},
-                message=_message(bill, plan), advice=_advice(bill, plan),
+                message=_message(bill, plan),
+                advice=_advice(bill, plan),
                 money=Money(Decimal(0), bill.money({}).after_plan_change, plan.currency),
                 evidence={
-                    "plan": plan.name, "recommended": bill.recommended.name if bill.recommended else None,
-                    "holds_demand": bill.holds_demand(plan), "projected": bill.projected,
-                    "cycles": [{
-                        "start": use.cycle.start, "complete": use.complete, "credits": number(use.credits),
-                        "demand": number(use.demand), "included": number(plan.included),
-                    } for use in bill.uses],
+                    "plan": plan.name,
+                    "recommended": bill.recommended.name if bill.recommended else None,
+                    "holds_demand": bill.holds_demand(plan),
+                    "projected": bill.projected,
+                    "cycles": [
+                        {
+                            "start": use.cycle.start,
+                            "complete": use.complete,
+                            "credits": number(use.credits),
+                            "demand": number(use.demand),
+                            "included": number(plan.included),
+                        }
+                        for use in bill.uses
+                    ],
                 },
             )
 
@@ -86,8 +97,15 @@ def _advice(bill: Bill, plan: Plan) -> str:
     saving = bill.saving(best, bill.loads)
     if best == plan:
         return f"{plan.name} is the right plan for whole cycles; watch the cycle that exceeds it"
-    words = "" if saving is None else (
-        f", which saves {cents(saving)} {plan.currency} a month" if saving >= 0
-        else f", which costs {cents(-saving)} {plan.currency} a month more")
+    words = (
+        ""
+        if saving is None
+        else (
+            f", which saves {cents(saving)} {plan.currency} a month"
+            if saving >= 0
+            else f", which costs {cents(-saving)} {plan.currency} a month more"
+        )
+    )
     return f"Change to {best.name} ({cents(best.price)} {best.currency}){words}" + (
-        "; projected from a part of a cycle" if bill.projected else "")
+        "; projected from a part of a cycle" if bill.projected else ""
+    )

@@ -7,7 +7,7 @@ What it does
 Why it matters
     The larger one serves both places: browsers and CDNs scale down for free, a second render costs a credit.
 
-Example
+Example:
     og-card  600 x 315 and 1200 x 630 for the same title
 
 How to fix
@@ -16,6 +16,7 @@ How to fix
 Options
     [rules.retina-variants]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -24,10 +25,9 @@ import pandas as pd
 from sqlalchemy import and_, func, select
 
 from auditor.audits.base import Case
-from auditor.audits.oversized_outputs import DELIVERED
 from auditor.audits.words import plural
 from auditor.engine.tables import events, records
-from auditor.events import Outcome
+from auditor.events import DELIVERED, Outcome
 from auditor.facts import frame_of, hashed
 from auditor.findings import Confidence, Finding, severity_of
 
@@ -49,20 +49,29 @@ class RetinaVariants:
             variants = group.groupby(["width", "height", "large_width", "large_height"]).inputs.sum()
             ranked = sorted(variants.items(), key=lambda item: (-int(item[1]), [-int(side) for side in item[0]]))
             width, height, large_width, large_height = (int(side) for side in ranked[0][0])
-            own = sizes[(sizes.provider == provider) & (sizes.template == template)
-                        & (sizes.width == large_width) & (sizes.height == large_height)]
+            own = sizes[
+                (sizes.provider == provider)
+                & (sizes.template == template)
+                & (sizes.width == large_width)
+                & (sizes.height == large_height)
+            ]
             requests, size = int(own.requests.sum()), int(own.bytes.sum())
             yield Finding(
-                rule=self.id, severity=severity_of(size, total), confidence=Confidence.MEDIUM,
+                rule=self.id,
+                severity=severity_of(size, total),
+                confidence=Confidence.MEDIUM,
                 subject={"provider": str(provider), "template": str(template)},
                 message=f"{plural(int(ranked[0][1]), 'picture')} rendered both at {width} x {height} and at "
-                        f"{large_width} x {large_height}",
+                f"{large_width} x {large_height}",
                 advice=f"Render {large_width} x {large_height} once and scale it down for the smaller place",
                 bytes=size,
                 evidence={
                     "smaller": {"width": width, "height": height},
                     "larger": {"width": large_width, "height": large_height},
-                    "pictures": int(ranked[0][1]), "requests": requests, "bytes": size, "size_pairs": len(ranked),
+                    "pictures": int(ranked[0][1]),
+                    "requests": requests,
+                    "bytes": size,
+                    "size_pairs": len(ranked),
                 },
             )
 
@@ -70,29 +79,58 @@ class RetinaVariants:
 def _pairs(case: Case) -> pd.DataFrame:
     """unit, the two sizes, and how many inputs were rendered at both."""
     variants = (
-        select(events.c.unit, events.c.width, events.c.height,
-               hashed(records.c.inputs).label("high"), hashed(records.c.template, records.c.inputs).label("low"))
+        select(
+            events.c.unit,
+            events.c.width,
+            events.c.height,
+            hashed(records.c.inputs).label("high"),
+            hashed(records.c.template, records.c.inputs).label("low"),
+        )
         .join(records, records.c.row == events.c.row)
-        .where(events.c.outcome == Outcome.RENDER, events.c.has_inputs, events.c.width.is_not(None),
-               events.c.height.is_not(None)).distinct()
+        .where(
+            events.c.outcome == Outcome.RENDER,
+            events.c.has_inputs,
+            events.c.width.is_not(None),
+            events.c.height.is_not(None),
+        )
+        .distinct()
     )
     small, large = variants.cte("small"), variants.cte("large")
     same = and_(
-        small.c.unit == large.c.unit, small.c.high == large.c.high, small.c.low == large.c.low,
+        small.c.unit == large.c.unit,
+        small.c.high == large.c.high,
+        small.c.low == large.c.low,
         large.c.width * 2 >= small.c.width * 3,
-        100 * func.abs(small.c.width * large.c.height - large.c.width * small.c.height) <= large.c.width * small.c.height,
+        100 * func.abs(small.c.width * large.c.height - large.c.width * small.c.height)
+        <= large.c.width * small.c.height,
     )
-    columns = (small.c.unit, small.c.width, small.c.height, large.c.width.label("large_width"),
-               large.c.height.label("large_height"))
-    return frame_of(case.facts.engine.run(
-        select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns)))
+    columns = (
+        small.c.unit,
+        small.c.width,
+        small.c.height,
+        large.c.width.label("large_width"),
+        large.c.height.label("large_height"),
+    )
+    return frame_of(
+        case.facts.engine.run(select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns))
+    )
 
 
 def _sizes(case: Case) -> pd.DataFrame:
     """unit, width, height: requests that delivered this size, and their bytes."""
     columns = (events.c.unit, events.c.width, events.c.height)
-    return frame_of(case.facts.engine.run(
-        select(*columns, func.sum(events.c.weight).label("requests"),
-               func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes"))
-        .where(events.c.outcome.in_([str(outcome) for outcome in DELIVERED]), events.c.width.is_not(None),
-               events.c.height.is_not(None)).group_by(*columns)))
+    return frame_of(
+        case.facts.engine.run(
+            select(
+                *columns,
+                func.sum(events.c.weight).label("requests"),
+                func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes"),
+            )
+            .where(
+                events.c.outcome.in_([str(outcome) for outcome in DELIVERED]),
+                events.c.width.is_not(None),
+                events.c.height.is_not(None),
+            )
+            .group_by(*columns)
+        )
+    )

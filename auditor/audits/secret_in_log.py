@@ -8,7 +8,7 @@ What it does
 Why it matters
     Whoever reads the log can render on your credits.
 
-Example
+Example:
     access.log   dma-api-key   312 lines   ab**** (24 characters)
 
 How to fix
@@ -17,6 +17,7 @@ How to fix
 Options
     [rules.secret-in-log]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -36,7 +37,9 @@ class SecretInLog:
         """Always of high severity."""
         for secret in case.secrets:
             yield Finding(
-                rule=self.id, severity=Severity.HIGH, confidence=Confidence.HIGH,
+                rule=self.id,
+                severity=Severity.HIGH,
+                confidence=Confidence.HIGH,
                 subject={"file": secret.path, "field": secret.name},
                 message=f"`{secret.name}` holds what looks like a secret on {plural(secret.lines, 'line')}",
                 advice="Change the key and keep it out of logs: send it in a header, strip it before logging",

@@ -8,7 +8,7 @@ Why it matters
     Test suites and previews use up credits that customers need later in the cycle. Testing is legitimate; paying for
     it is a choice, so the credits are avoidable rather than certain waste.
 
-Example
+Example:
     staging   1,912 renders   1,912 credits   of which 300 would fit the free plan (100 a month)
 
 How to fix
@@ -18,6 +18,7 @@ Options
     production_environments = ["production", "prod", "live"]
     [rules.staging-credits]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -49,22 +50,40 @@ class StagingCredits:
                 continue
             bill = case.bills[payer]
             renders = usage[usage.unit.isin(own) & (usage.outcome == Outcome.RENDER)]
-            by_cycle = case.replayed.waste.by_cycle(lambda unit, cause, own=own: cause is Cause.STAGING and unit in own)
+            by_cycle = case.replayed.waste.by_cycle(own, [Cause.STAGING])
             free = case.facts.settings.free_plan(bill.payer.provider)
-            monthly = [{
-                "start": use.cycle.start, "credits": number(spent := by_cycle.get(index, Fraction(0))),
-                "fit_free_plan": None if free is None else number(min(spent, Fraction(free.included))),
-            } for index, use in enumerate(bill.uses)]
+            monthly = [
+                {
+                    "start": use.cycle.start,
+                    "credits": number(spent := by_cycle.get(index, Fraction(0))),
+                    "fit_free_plan": None if free is None else number(min(spent, Fraction(free.included))),
+                }
+                for index, use in enumerate(bill.uses)
+            ]
             fit = sum((month["fit_free_plan"] or 0 for month in monthly), 0)
             yield Finding(
-                rule=self.id, severity=severity_of(credits, case.credits_total()), confidence=Confidence.MEDIUM,
-                subject={"provider": bill.payer.provider, "account": bill.payer.account, "environment": str(environment)},
+                rule=self.id,
+                severity=severity_of(credits, case.credits_total()),
+                confidence=Confidence.MEDIUM,
+                subject={
+                    "provider": bill.payer.provider,
+                    "account": bill.payer.account,
+                    "environment": str(environment),
+                },
                 message=f"{environment} used {credits_word(credits)} of a plan that costs money",
                 advice="Point it at a free account or a sandbox, or cache its renders"
-                       + (f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)" if free else ""),
-                credits=credits, money=case.money(int(payer), own, [Cause.STAGING]),
+                + (
+                    f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)"
+                    if free
+                    else ""
+                ),
+                credits=credits,
+                money=case.money(int(payer), own, [Cause.STAGING]),
                 evidence={
-                    "renders": int(renders.events.sum()), "credits": number(credits),
-                    "free_plan": free.name if free else None, "fit_free_plan": fit if free else None, "cycles": monthly,
+                    "renders": int(renders.events.sum()),
+                    "credits": number(credits),
+                    "free_plan": free.name if free else None,
+                    "fit_free_plan": fit if free else None,
+                    "cycles": monthly,
                 },
             )

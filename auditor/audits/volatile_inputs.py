@@ -8,7 +8,7 @@ What it does
 Why it matters
     A timestamp, a request id or a cache buster among the overrides defeats every cache: the key differs each time.
 
-Example
+Example:
     title=9f2c…  generated_at=1a…   digest sha256:77…   1 credit
     title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same picture
 
@@ -19,6 +19,7 @@ How to fix
 Options
     [rules.volatile-inputs]
     enabled = true
+
 """
 
 from collections.abc import Iterable
@@ -45,15 +46,19 @@ class VolatileInputs:
                 credits = case.replayed.waste.total(Cause.VOLATILE, [unit]) if place == 0 else Fraction(0)
                 money = case.money(case.payer_of(unit), [unit], [Cause.VOLATILE]) if place == 0 else Money()
                 yield Finding(
-                    rule=self.id, severity=severity_of(credits, case.credits_total()), confidence=_confidence(pairs),
+                    rule=self.id,
+                    severity=severity_of(credits, case.credits_total()),
+                    confidence=_confidence(pairs),
                     subject={**case.facts.labels(unit), "field": name},
                     message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "
-                            f"{plural(pairs.pairs, 'pair')}: {credits_word(credits)}"
-                            + (" (booked on the field that saves most)" if place else ""),
+                    f"{plural(pairs.pairs, 'pair')}: {credits_word(credits)}"
+                    + (" (booked on the field that saves most)" if place else ""),
                     advice=f"Leave `{name}` out of the call or make it coarser, so that equal pictures get equal keys",
-                    credits=credits, money=money,
+                    credits=credits,
+                    money=money,
                     evidence={
-                        "pairs": pairs.pairs, "agreeing": pairs.agreeing,
+                        "pairs": pairs.pairs,
+                        "agreeing": pairs.agreeing,
                         "example_agreeing": _ids(case, pairs.example_agreeing),
                         "example_differing": _ids(case, pairs.example_differing),
                         "left_out_together": names,

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy import Select
+from sqlalchemy import SelectBase
 from sqlalchemy.dialects import postgresql
 
 from auditor.engine.tables import metadata
@@ -28,8 +28,12 @@ class DuckDB:
         self._dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._connection = duckdb.connect(str(folder / "audit.duckdb"))
         for setting in (
-            f"memory_limit = '{MEMORY_LIMIT}'", "integer_division = true", "preserve_insertion_order = true",
-            "TimeZone = 'UTC'", "enable_progress_bar = false", f"temp_directory = '{folder / 'spill'}'",
+            f"memory_limit = '{MEMORY_LIMIT}'",
+            "integer_division = true",
+            "preserve_insertion_order = true",
+            "TimeZone = 'UTC'",
+            "enable_progress_bar = false",
+            f"temp_directory = '{folder / 'spill'}'",
         ):
             self._connection.execute(f"SET {setting}")
 
@@ -46,15 +50,15 @@ class DuckDB:
             f"FROM read_parquet('{folder / '*.parquet'}', filename = true)"
         )
 
-    def run(self, selectable: Select[Any]) -> pa.Table:
+    def run(self, selectable: SelectBase) -> pa.Table:
         """All rows of a selectable."""
         return self._relation(selectable).to_arrow_table()
 
-    def sorted_stream(self, selectable: Select[Any]) -> Iterator[pa.RecordBatch]:
+    def sorted_stream(self, selectable: SelectBase) -> Iterator[pa.RecordBatch]:
         """The rows of an ordered selectable in batches."""
         yield from self._relation(selectable).to_arrow_reader(STREAM_ROWS)
 
-    def store(self, name: str, selectable: Select[Any]) -> None:
+    def store(self, name: str, selectable: SelectBase) -> None:
         """CREATE TABLE AS."""
         text, values = self._compile(selectable)
         self._connection.execute(f"CREATE TABLE {metadata.tables[name].name} AS {text}", values)
@@ -65,10 +69,10 @@ class DuckDB:
         self._connection.execute(f"CREATE TABLE {metadata.tables[name].name} AS SELECT * FROM arrow_input")
         self._connection.unregister("arrow_input")
 
-    def _relation(self, selectable: Select[Any]) -> duckdb.DuckDBPyRelation:
+    def _relation(self, selectable: SelectBase) -> duckdb.DuckDBPyRelation:
         text, values = self._compile(selectable)
         return self._connection.sql(text, params=values)
 
-    def _compile(self, selectable: Select[Any]) -> tuple[str, list[Any]]:
+    def _compile(self, selectable: SelectBase) -> tuple[str, list[Any]]:
         compiled = selectable.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
         return str(compiled), [compiled.params[name] for name in compiled.positiontup or []]

@@ -9,15 +9,33 @@ metadata = MetaData()
 CREDITS = Numeric(38, 18)
 
 records = Table(
-    "records", metadata,
+    "records",
+    metadata,
     Column("row", BigInteger),
-    Column("id", String), Column("ts_us", BigInteger), Column("outcome", String), Column("provider", String),
-    Column("account", String), Column("environment", String), Column("template", String), Column("key", String),
-    Column("template_version", String), Column("count", BigInteger), Column("source", String),
-    Column("placement", String), Column("format", String), Column("width", BigInteger), Column("height", BigInteger),
-    Column("bytes", BigInteger), Column("digest", String), Column("duration_us", BigInteger),
-    Column("status", BigInteger), Column("credits", CREDITS), Column("inputs", String), Column("error", String),
-    Column("retried", Boolean), Column("assumed_timezone", Boolean),
+    Column("id", String),
+    Column("ts_us", BigInteger),
+    Column("outcome", String),
+    Column("provider", String),
+    Column("account", String),
+    Column("environment", String),
+    Column("template", String),
+    Column("key", String),
+    Column("template_version", String),
+    Column("count", BigInteger),
+    Column("source", String),
+    Column("placement", String),
+    Column("format", String),
+    Column("width", BigInteger),
+    Column("height", BigInteger),
+    Column("bytes", BigInteger),
+    Column("digest", String),
+    Column("duration_us", BigInteger),
+    Column("status", BigInteger),
+    Column("credits", CREDITS),
+    Column("inputs", String),
+    Column("error", String),
+    Column("retried", Boolean),
+    Column("assumed_timezone", Boolean),
 )
 """Every line that was an event or attempt, before duplicates of an id are dropped."""
 
@@ -28,25 +46,49 @@ preferred = Table("preferred", metadata, Column("row", BigInteger))
 """Of records with one id that only their canonical bytes tell apart, the row that counts."""
 
 units = Table(
-    "units", metadata,
-    Column("unit", Integer), Column("provider", String), Column("account", String), Column("environment", String),
-    Column("template", String), Column("payer", Integer),
+    "units",
+    metadata,
+    Column("unit", Integer),
+    Column("provider", String),
+    Column("account", String),
+    Column("environment", String),
+    Column("template", String),
+    Column("payer", Integer),
 )
 """(provider, account, environment, template) with a dense code; `payer` is the code of (provider, account)."""
 
 cycles = Table(
-    "cycles", metadata,
-    Column("payer", Integer), Column("cycle", Integer), Column("start_us", BigInteger), Column("end_us", BigInteger),
+    "cycles",
+    metadata,
+    Column("payer", Integer),
+    Column("cycle", Integer),
+    Column("start_us", BigInteger),
+    Column("end_us", BigInteger),
 )
 """Billing cycles of each payer, `cycle` counting from 0."""
 
 events = Table(
-    "events", metadata,
-    Column("row", BigInteger), Column("id", String), Column("ts_us", BigInteger), Column("unit", Integer),
-    Column("cycle", Integer), Column("outcome", String), Column("weight", BigInteger), Column("credits", CREDITS),
-    Column("error", String), Column("retried", Boolean), Column("key_high", BigInteger), Column("key_low", BigInteger),
-    Column("digest", BigInteger), Column("duration_us", BigInteger), Column("placement", String),
-    Column("format", String), Column("width", BigInteger), Column("height", BigInteger), Column("bytes", BigInteger),
+    "events",
+    metadata,
+    Column("row", BigInteger),
+    Column("id", String),
+    Column("ts_us", BigInteger),
+    Column("unit", Integer),
+    Column("cycle", Integer),
+    Column("outcome", String),
+    Column("weight", BigInteger),
+    Column("credits", CREDITS),
+    Column("error", String),
+    Column("retried", Boolean),
+    Column("key_high", BigInteger),
+    Column("key_low", BigInteger),
+    Column("digest", BigInteger),
+    Column("duration_us", BigInteger),
+    Column("placement", String),
+    Column("format", String),
+    Column("width", BigInteger),
+    Column("height", BigInteger),
+    Column("bytes", BigInteger),
     Column("has_inputs", Boolean),
 )
 """One row an event. `key_high` and `key_low` are 128 bits of (provider, account, environment, key); `digest` is 64
@@ -57,8 +99,11 @@ walked = Table("walked", metadata, Column("row", BigInteger), Column("verdict", 
 
 
 limits = Table(
-    "limits", metadata,
-    Column("unit", Integer), Column("placement", String), Column("max_width", BigInteger),
+    "limits",
+    metadata,
+    Column("unit", Integer),
+    Column("placement", String),
+    Column("max_width", BigInteger),
     Column("max_height", BigInteger),
 )
 """How large a picture of a unit is shown at a placement, in whole device pixels; null where a side does not limit."""

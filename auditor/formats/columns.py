@@ -16,11 +16,27 @@ BATCH = 50_000
 CREDITS = pa.decimal128(38, CREDIT_DECIMALS)
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[str, pa.DataType] = {
-    "ts_us": pa.int64(), "outcome": _WORD, "provider": _WORD, "account": _WORD, "environment": _WORD,
-    "template": _WORD, "template_version": _WORD, "count": pa.int64(), "source": _WORD, "placement": _WORD,
-    "format": _WORD, "width": pa.int64(), "height": pa.int64(), "bytes": pa.int64(), "duration_us": pa.int64(),
-    "status": pa.int64(), "credits": CREDITS, "inputs": pa.map_(pa.string(), pa.string()), "error": _WORD,
-    "retried": pa.bool_(), "assumed_timezone": pa.bool_(),
+    "ts_us": pa.int64(),
+    "outcome": _WORD,
+    "provider": _WORD,
+    "account": _WORD,
+    "environment": _WORD,
+    "template": _WORD,
+    "template_version": _WORD,
+    "count": pa.int64(),
+    "source": _WORD,
+    "placement": _WORD,
+    "format": _WORD,
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "bytes": pa.int64(),
+    "duration_us": pa.int64(),
+    "status": pa.int64(),
+    "credits": CREDITS,
+    "inputs": pa.map_(pa.string(), pa.string()),
+    "error": _WORD,
+    "retried": pa.bool_(),
+    "assumed_timezone": pa.bool_(),
 }
 SCHEMA = pa.schema(
     [pa.field("line", pa.int64()), *(pa.field(f.name, _TYPES.get(f.name, pa.string())) for f in fields(UsageEvent))]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecord, Reason, Rejection, UsageEvent, parse_event
+from auditor.events import BadRecordError, Reason, Rejection, UsageEvent, parse_event
 from auditor.formats.lines import EXCERPT, Line
 
 
@@ -20,9 +20,9 @@ class JsonLines:
         for line in lines:
             try:
                 if line.too_long:
-                    raise BadRecord(Reason.TOO_LONG, "the line is longer than 1 MiB")
+                    raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
                 yield line.number, parse_event(parse_object(line.data), zone)
-            except BadRecord as bad:
+            except BadRecordError as bad:
                 excerpt = line.data[:EXCERPT].decode(errors="replace")
                 yield line.number, Rejection(path, line.number, bad.reason, bad.detail, excerpt)
 
@@ -32,20 +32,20 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise BadRecord(Reason.BAD_ENCODING, f"not UTF-8 at byte {error.start}") from None
+        raise BadRecordError(Reason.BAD_ENCODING, f"not UTF-8 at byte {error.start}") from None
     try:
         value = _decode(text)
     except json.JSONDecodeError as error:
-        raise BadRecord(Reason.NOT_JSON, f"{error.msg} at column {error.colno}") from None
+        raise BadRecordError(Reason.NOT_JSON, f"{error.msg} at column {error.colno}") from None
     except RecursionError:
-        raise BadRecord(Reason.NOT_JSON, "nested too deeply") from None
+        raise BadRecordError(Reason.NOT_JSON, "nested too deeply") from None
     if not isinstance(value, dict):
-        raise BadRecord(Reason.NOT_OBJECT, "not a JSON object")
+        raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
     return value
 
 
 def _constant(name: str) -> NoReturn:
-    raise BadRecord(Reason.NOT_JSON, f"{name} is not JSON")
+    raise BadRecordError(Reason.NOT_JSON, f"{name} is not JSON")
 
 
 def _integer(digits: str) -> int | Decimal:
@@ -56,7 +56,7 @@ def _integer(digits: str) -> int | Decimal:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise BadRecord(Reason.BAD_VALUE, "a key stands twice")
+        raise BadRecordError(Reason.BAD_VALUE, "a key stands twice")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Bytes -> numbered lines: decompression, bounded memory, and every complete line before a cut.
+r"""Bytes -> numbered lines: decompression, bounded memory, and every complete line before a cut.
 
 Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without being held in memory.
 """
@@ -8,9 +8,9 @@ import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from auditor.errors import MissingExtra
+from auditor.errors import MissingExtraError
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
@@ -72,9 +72,9 @@ class LineReader:
             yield Line(self._number, data)
 
 
-def decompressed(raw: BinaryIO) -> "Stream":
+def decompressed(raw: io.BufferedReader) -> "Stream":
     """*raw*, or what it holds if it is gzip or zstd, told by the first bytes and not by a name."""
-    stream = io.BufferedReader(raw)  # type: ignore[arg-type]
+    stream = raw
     magic = stream.peek(4)[:4]
     if magic.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=stream)
@@ -97,7 +97,7 @@ class _Zstandard:
         try:
             import zstandard
         except ImportError:
-            raise MissingExtra("a .zst file", "audit", "zstandard") from None
+            raise MissingExtraError("a .zst file", "audit", "zstandard") from None
 
         self._error = zstandard.ZstdError
         self._new = zstandard.ZstdDecompressor().decompressobj

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-_NAME = rb"(?:[a-z0-9_.-]{0,40}[_.-])?(?:api[_-]?key|apikey|dma-api-key|access[_-]?key|secret|token|password|passwd|authorization|signature)"
+_WORDS = rb"api[_-]?key|apikey|access[_-]?key|secret|token|password|passwd|authorization|signature"
+_NAME = rb"(?:[a-z0-9_.-]{0,40}[_.-])?(?:" + _WORDS + rb")"
 _FIELD = re.compile(rb'(?i)"(' + _NAME + rb')"\s*:\s*"([^"\\]{4,})"')
 _PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([^&\s\"'<>\\;]{4,})")
 _CREDENTIAL = re.compile(rb"(?i)\b(bearer|basic)\s+([a-z0-9._~+/=-]{8,})")

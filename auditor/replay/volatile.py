@@ -121,8 +121,9 @@ def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
     pair = (group[before] == group[after]) & (values[before] != values[after])
     before, after = before[pair], after[pair]
     same = sample.digest[before] == sample.digest[after]
-    return Pairs(len(before), int(same.sum()), _example(sample, before, after, same),
-                 _example(sample, before, after, ~same))
+    return Pairs(
+        len(before), int(same.sum()), _example(sample, before, after, same), _example(sample, before, after, ~same)
+    )
 
 
 def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
@@ -139,9 +140,8 @@ def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple
     group, _ = _groups(sample, left_out)
     order = np.argsort(group, kind="stable")
     out: Any = np.zeros(len(order), np.int64)
-    zeros = [0] * len(order)
-    columns = [group[order].tolist(), zeros, *(a[order].tolist() for a in (sample.ts, sample.duration, sample.digest))]
-    walk(*columns, ttl_us, [0] * 6, out)
+    ts, duration, digest = (a[order].tolist() for a in (sample.ts, sample.duration, sample.digest))
+    walk(group[order].tolist(), [0] * len(order), ts, duration, digest, ttl_us, [0] * 6, out)
     merged = np.zeros(len(order), np.int64)
     merged[order] = out
     now, true = np.isin(merged, DUPLICATES), np.isin(sample.verdict, DUPLICATES)
@@ -150,9 +150,8 @@ def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple
         if not now[members].any():
             continue
         saved = sum((sample.credits[i] for i in members if now[i]), Fraction(0)) - sum(
-            (sample.credits[i] for i in members if true[i]), Fraction(0))
+            (sample.credits[i] for i in members if true[i]), Fraction(0)
+        )
         if saved > 0:
             found.append((saved, members[now[members] & ~true[members]]))
     return found
-
-

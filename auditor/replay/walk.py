@@ -27,6 +27,7 @@ class Verdict(IntEnum):
     EXPIRED_IDENTICAL = 5
 
 
+COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")
 DUPLICATES = (Verdict.CONCURRENT, Verdict.REPEAT)
 
 
@@ -51,7 +52,7 @@ def walk(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, sta
             else:
                 verdict = 5 if digest[i] != 0 and digest[i] == state[3] else 4
         state[0], state[1], state[4], state[5] = high[i], low[i], ts[i], 1
-        if verdict != 1 and verdict != 2:
+        if verdict not in {1, 2}:
             state[2], state[3] = ts[i] + duration[i], digest[i]
         out[i] = verdict
 
@@ -59,29 +60,29 @@ def walk(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, sta
 def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Table:
     """(row, verdict) of every render in the stream; *rows* is about how many there are."""
     compiled = rows >= COMPILE_FROM
-    step = _compiled() if compiled else walk
+    step: Callable[..., None] = _compiled() if compiled else walk
     state = np.zeros(6, np.int64) if compiled else [0] * 6
     row_parts: list[npt.NDArray[np.int64]] = []
     verdict_parts: list[npt.NDArray[np.int8]] = []
     for batch in batches:
         out: Any = np.zeros(len(batch), np.int8)
-        columns: list[Any] = [_integers(batch, name) for name in _COLUMNS]
+        columns: list[Any] = [_integers(batch, name) for name in COLUMNS]
         if not compiled:
             columns = [column.tolist() for column in columns]
         step(*columns, ttl_us, state, out)
         row_parts.append(_integers(batch, "row"))
         verdict_parts.append(out)
-    return pa.table({
-        "row": pa.array(np.concatenate([np.zeros(0, np.int64), *row_parts])),
-        "verdict": pa.array(np.concatenate([np.zeros(0, np.int8), *verdict_parts])),
-    })
-
-
-_COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")
+    return pa.table(
+        {
+            "row": pa.array(np.concatenate([np.zeros(0, np.int64), *row_parts])),
+            "verdict": pa.array(np.concatenate([np.zeros(0, np.int8), *verdict_parts])),
+        }
+    )
 
 
 def _integers(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
-    return batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    column: npt.NDArray[np.int64] = batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    return column
 
 
 def _compiled() -> Callable[..., None]:

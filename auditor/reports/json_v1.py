@@ -41,13 +41,33 @@ def document(result: Result) -> dict[str, Any]:
         "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
         "options": dict(result.options),
         "inputs": {
-            "lines": inputs.lines, "events": inputs.events, "superseded": inputs.superseded,
-            "duplicates": inputs.duplicates, "filtered": inputs.filtered, "rejected": inputs.rejected,
+            "lines": inputs.lines,
+            "events": inputs.events,
+            "superseded": inputs.superseded,
+            "duplicates": inputs.duplicates,
+            "filtered": inputs.filtered,
+            "rejected": inputs.rejected,
             "assumed_timezone": inputs.assumed_timezone,
-            "files": [{"path": file.path, "format": file.format, "lines": file.lines, "rejected": file.rejected,
-                       "truncated": file.truncated} for file in inputs.files],
-            "rejections": [{"path": bad.path, "line": bad.line, "reason": bad.reason.value, "detail": bad.detail,
-                            "excerpt": bad.excerpt} for bad in inputs.rejections],
+            "files": [
+                {
+                    "path": file.path,
+                    "format": file.format,
+                    "lines": file.lines,
+                    "rejected": file.rejected,
+                    "truncated": file.truncated,
+                }
+                for file in inputs.files
+            ],
+            "rejections": [
+                {
+                    "path": bad.path,
+                    "line": bad.line,
+                    "reason": bad.reason.value,
+                    "detail": bad.detail,
+                    "excerpt": bad.excerpt,
+                }
+                for bad in inputs.rejections
+            ],
             "reasons": dict(inputs.reasons),
         },
         "totals": totals(result),
@@ -69,20 +89,30 @@ def totals(result: Result) -> dict[str, Any]:
     unresolved = count(Outcome.ATTEMPT)
     delivered = usage.outcome.isin([Outcome.HIT, Outcome.COALESCED, Outcome.RENDER])
     return {
-        "requests": hits + misses, "hits": hits, "misses": misses, "coalesced": count(Outcome.COALESCED),
-        "renders": count(Outcome.RENDER), "errors": count(Outcome.ERROR), "refused": count(Outcome.REFUSED),
-        "retries": count(Outcome.ERROR, retried=True), "unresolved": unresolved,
+        "requests": hits + misses,
+        "hits": hits,
+        "misses": misses,
+        "coalesced": count(Outcome.COALESCED),
+        "renders": count(Outcome.RENDER),
+        "errors": count(Outcome.ERROR),
+        "refused": count(Outcome.REFUSED),
+        "retries": count(Outcome.ERROR, retried=True),
+        "unresolved": unresolved,
         "credits": number(result.case.credits_total()),
         "credits_uncertain": int(usage.unknown.sum()) + unresolved,
-        "bytes": int(usage.loc[delivered, "bytes"].sum()), "hit_ratio": ratio(hits, hits + misses),
+        "bytes": int(usage.loc[delivered, "bytes"].sum()),
+        "hit_ratio": ratio(hits, hits + misses),
     }
 
 
 def _account(bill: Bill) -> dict[str, Any]:
     payer = bill.payer
     return {
-        "provider": payer.provider, "account": payer.account, "plan": payer.plan.name if payer.plan else None,
-        "currency": bill.currency, "cycles": [_cycle(bill, use) for use in bill.uses],
+        "provider": payer.provider,
+        "account": payer.account,
+        "plan": payer.plan.name if payer.plan else None,
+        "currency": bill.currency,
+        "cycles": [_cycle(bill, use) for use in bill.uses],
         "recommended_plan": bill.recommended.name if bill.recommended else None,
         "recommended_after_fixes": bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
         "projected": bill.projected,
@@ -97,8 +127,11 @@ def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
     unused = max(Fraction(0), Fraction(plan.included) - use.credits) if plan else None
     best = cheapest(bill.payer.plans, [(use.credits, use.credits)])
     return {
-        "start": utc(use.cycle.start), "end": utc(use.cycle.end), "complete": use.complete,
-        "credits": number(use.credits), "demand": number(use.demand),
+        "start": utc(use.cycle.start),
+        "end": utc(use.cycle.end),
+        "complete": use.complete,
+        "credits": number(use.credits),
+        "demand": number(use.demand),
         "included": number(plan.included) if plan else None,
         "utilisation": ratio(use.credits, Fraction(plan.included)) if plan else None,
         "bill": cents(amount),
@@ -106,7 +139,8 @@ def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
         "price_per_render": cents(amount / use.renders, 6) if amount is not None and use.renders else None,
         "unused_credits": number(unused) if unused is not None else None,
         "unused_value": cents(Fraction(plan.price) * unused / Fraction(plan.included))
-        if plan and unused is not None and plan.included else None,
+        if plan and unused is not None and plan.included
+        else None,
         "cheapest_plan": best.name if best else None,
         "cheapest_bill": cents(best.bill(use.credits)) if best else None,
     }
@@ -114,11 +148,20 @@ def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
-        "rule": finding.rule, "severity": finding.severity.value, "confidence": finding.confidence.value,
-        "subject": dict(finding.subject), "credits": number(finding.credits), "bytes": finding.bytes,
-        "money": {"now": cents(finding.money.now), "after_plan_change": cents(finding.money.after_plan_change),
-                  "currency": finding.money.currency},
-        "message": finding.message, "advice": finding.advice, "evidence": _plain(finding.evidence),
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
+        "subject": dict(finding.subject),
+        "credits": number(finding.credits),
+        "bytes": finding.bytes,
+        "money": {
+            "now": cents(finding.money.now),
+            "after_plan_change": cents(finding.money.after_plan_change),
+            "currency": finding.money.currency,
+        },
+        "message": finding.message,
+        "advice": finding.advice,
+        "evidence": _plain(finding.evidence),
     }
 
 

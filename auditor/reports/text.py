@@ -19,8 +19,10 @@ WIDTH = 100
 """Columns where the output is no terminal, so that files look the same everywhere."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _CAUSES = {
-    "staging": "test and staging traffic", "concurrent": "simultaneous identical calls",
-    "repeat": "repeats that a cache would serve", "volatile": "inputs that never change the picture",
+    "staging": "test and staging traffic",
+    "concurrent": "simultaneous identical calls",
+    "repeat": "repeats that a cache would serve",
+    "volatile": "inputs that never change the picture",
 }
 
 
@@ -32,8 +34,15 @@ class Text:
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""
         terminal = is_terminal(out)
-        console = Console(file=out, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False,
-                          force_terminal=terminal, soft_wrap=False)
+        console = Console(
+            file=out,
+            width=None if terminal else WIDTH,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_terminal=terminal,
+            soft_wrap=False,
+        )
         report = document(result)
         _head(console, report)
         _waste(console, report)
@@ -45,14 +54,20 @@ class Text:
 
 def _head(console: Console, report: dict[str, Any]) -> None:
     window, totals = report["window"], report["totals"]
-    console.print(Words("Render audit", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}")
+    console.print(
+        Words("Render audit", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}"
+    )
     console.print()
     hit_ratio = "" if totals["hit_ratio"] is None else f"   hit rate {totals['hit_ratio']:.1%}"
-    console.print(f"Requests  {totals['requests']:,}{hit_ratio}   renders {totals['renders']:,}   hits {totals['hits']:,}   "
-                  f"coalesced {totals['coalesced']:,}   errors {totals['errors']:,}   refused {totals['refused']:,}")
+    console.print(
+        f"Requests  {totals['requests']:,}{hit_ratio}   renders {totals['renders']:,}   hits {totals['hits']:,}   "
+        f"coalesced {totals['coalesced']:,}   errors {totals['errors']:,}   refused {totals['refused']:,}"
+    )
     uncertain = totals["credits_uncertain"]
-    console.print(Words(f"Credits   {totals['credits']:,} billed", style="bold"),
-                  f"and up to {uncertain:,} calls that may have been billed" if uncertain else "")
+    console.print(
+        Words(f"Credits   {totals['credits']:,} billed", style="bold"),
+        f"and up to {uncertain:,} calls that may have been billed" if uncertain else "",
+    )
 
 
 def _waste(console: Console, report: dict[str, Any]) -> None:
@@ -70,11 +85,17 @@ def _bill(console: Console, account: dict[str, Any]) -> None:
     for name in ("Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
     for cycle in account["cycles"]:
-        best = f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
+        best = (
+            f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
+        )
         table.add_row(
-            cycle["start"][:10] + ("" if cycle["complete"] else " (part)"), f"{cycle['credits']:,}", f"{cycle['demand']:,}",
-            _or_dash(cycle["included"]), "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
-            cycle["bill"] or ("over the cap" if account["plan"] else "-"), Words(best),
+            cycle["start"][:10] + ("" if cycle["complete"] else " (part)"),
+            f"{cycle['credits']:,}",
+            f"{cycle['demand']:,}",
+            _or_dash(cycle["included"]),
+            "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
+            cycle["bill"] or ("over the cap" if account["plan"] else "-"),
+            Words(best),
         )
     console.print()
     plan = plain(account["plan"]) if account["plan"] else "plan not configured"
@@ -116,12 +137,18 @@ def _money(money: dict[str, Any]) -> str:
 
 def _inputs(console: Console, inputs: dict[str, Any]) -> None:
     console.print()
-    console.print(Words(
-        f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
-        f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected", style="dim"))
+    console.print(
+        Words(
+            f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
+            f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected",
+            style="dim",
+        )
+    )
     if inputs["assumed_timezone"]:
         console.print(f"{inputs['assumed_timezone']:,} times had no offset and were read in the configured time zone")
     for bad in inputs["rejections"][:5]:
-        console.print(Words(f"  {plain(bad['path'])} line {bad['line']}: {bad['reason']}, {plain(bad['detail'])}", style="dim"))
+        console.print(
+            Words(f"  {plain(bad['path'])} line {bad['line']}: {bad['reason']}, {plain(bad['detail'])}", style="dim")
+        )
     if inputs["rejected"] > 5:
         console.print(Words(f"  and {inputs['rejected'] - 5:,} more; --format json names the first 100", style="dim"))
