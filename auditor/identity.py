@@ -69,7 +69,7 @@ def _order(table: Any) -> tuple[Any, ...]:
 
 
 def _preferred(engine: Engine, candidates: Any, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
-    """Rows with the smallest canonical bytes, for ids where everything before leaves a tie between different records."""
+    """Rows with the smallest canonical bytes, where all else leaves a tie between different records."""
     ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
     content = func.hash(*(c for c in ranks.c if c.name not in ("row", "place")))
     tied = (

@@ -1,5 +1,6 @@
 """JSON Lines of usage events, schema version 1: what the client writes."""
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -7,7 +8,8 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason, Rejection, UsageEvent, parse_event
-from auditor.formats.lines import EXCERPT, Line
+from auditor.formats.lines import EXCERPT, MAX_LINE, Line
+from auditor.formats.secrets import redact
 
 
 class JsonLines:
@@ -19,18 +21,18 @@ class JsonLines:
         """(line number, event or rejection) of each line."""
         for line in lines:
             try:
-                if line.too_long:
+                if len(line.data) > MAX_LINE:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
                 yield line.number, parse_event(parse_object(line.data), zone)
             except BadRecordError as bad:
-                excerpt = line.data[:EXCERPT].decode(errors="replace")
+                excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
                 yield line.number, Rejection(path, line.number, bad.reason, bad.detail, excerpt)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """The object of a line, strictly: no NaN, no repeated key, numbers with a fraction as `Decimal`."""
     try:
-        text = data.decode()
+        text = data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise BadRecordError(Reason.BAD_ENCODING, f"not UTF-8 at byte {error.start}") from None
     try:

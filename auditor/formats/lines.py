@@ -7,7 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from auditor.errors import MissingExtraError
@@ -16,17 +16,15 @@ MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
-_CHUNK = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+_BLOCK = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its end. Where it was too long, *data* is only its beginning."""
+    """One line without its end."""
 
     number: int
     data: bytes
-    too_long: bool = False
 
 
 @dataclass(slots=True)
@@ -37,39 +35,45 @@ class LineReader:
     truncated: bool = False
     """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
     damage: str = ""
-    _number: int = field(default=0, init=False)
 
-    def chunks(self) -> Iterator[bytes]:
-        """The decompressed bytes, until the end or the damage."""
+    def blocks(self) -> Iterator[bytes]:
+        """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
+        parts: list[bytes] = []
+        size = 0
+        carry = b""
+        for chunk in self._chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= _BLOCK:
+                head, newline, carry = (carry + b"".join(parts)).rpartition(b"\n")
+                carry = carry[: MAX_LINE + 1]
+                parts, size = [], 0
+                if newline:
+                    yield head + newline
+        if rest := carry + b"".join(parts):
+            yield rest
+
+    def _chunks(self) -> Iterator[bytes]:
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
-            while chunk := self.stream.read1(_CHUNK):
+            while chunk := self.stream.read1(_BLOCK):
                 yield chunk
         except (EOFError, zlib.error, OSError) as error:
             self.truncated, self.damage = True, str(error)
 
     def __iter__(self) -> Iterator[Line]:
-        carry = b""
-        skipping = False
-        for chunk in self.chunks():
-            *whole, rest = chunk.split(b"\n")
-            for part in whole:
-                yield from self._line(carry + part, skipping)
-                carry, skipping = b"", False
-            carry = carry[: MAX_LINE + 1] + rest if not skipping else carry
-            if len(carry) > MAX_LINE:
-                carry, skipping = carry[:EXCERPT], True
-        if carry:
-            yield from self._line(carry, skipping)
+        before = 0
+        for block in self.blocks():
+            _, lines, count = read_exactly(block, before)
+            yield from lines
+            before += count
 
-    def _line(self, data: bytes, too_long: bool) -> Iterator[Line]:
-        self._number += 1
-        if self._number == 1:
-            data = data.removeprefix(_BOM)
-        if too_long or len(data) > MAX_LINE:
-            yield Line(self._number, data[:EXCERPT], too_long=True)
-        elif data.strip(b" \t\r"):
-            yield Line(self._number, data)
+
+def read_exactly(block: bytes, before: int) -> tuple[None, list[Line], int]:
+    """(None, lines that are not blank, how many in all) of a block that *before* lines precede."""
+    parts = block.removesuffix(b"\n").split(b"\n")
+    lines = [Line(number, data) for number, data in enumerate(parts, before + 1) if data.strip(b" \t\r")]
+    return None, lines, len(parts)
 
 
 def decompressed(raw: io.BufferedReader) -> "Stream":

@@ -11,6 +11,8 @@ _CREDENTIAL = re.compile(rb"(?i)\b(bearer|basic)\s+([a-z0-9._~+/=-]{8,})")
 _USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
 _HINT = re.compile(rb"(?i)key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@")
 _PLAIN_KEY = re.compile(rb'"key"\s*:\s*"')
+# What the client writes for an input called `token`: a keyed digest, which tells nothing.
+_DIGEST = re.compile(rb"[0-9a-f]{16}")
 _NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"redacted", b"[redacted]", b"***", b"xxxx"})
 
 
@@ -22,7 +24,7 @@ def find(line: bytes) -> Iterator[tuple[str, bytes]]:
     for pattern in (_FIELD, _PARAMETER, _CREDENTIAL):
         for match in pattern.finditer(line):
             value = match[2]
-            if value.lower() not in _NO_SECRET and set(value) != {ord("*")}:
+            if value.lower() not in _NO_SECRET and set(value) != {ord("*")} and not _DIGEST.fullmatch(value):
                 yield match[1].decode(errors="replace").lower(), value
     for match in _USERINFO.finditer(line):
         yield "password in a URL", match[2]

@@ -1,0 +1,49 @@
+# Each target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help audit test check bench golden docs requirements clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+audit: $(STAMP)  ## audit sample_logs/
+	$(BIN)/auditor audit sample_logs
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint, types, import contracts, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/docs.py --check
+
+bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or 10m)
+	$(BIN)/python benchmarks/run.py --size $(or $(SIZE),1m)
+
+golden: $(STAMP)  ## write the golden report of sample_logs/ anew
+	$(BIN)/python tests/golden/write.py
+
+docs: $(STAMP)  ## fill the generated parts of README and docs/
+	$(BIN)/python scripts/docs.py
+
+requirements:  ## pin the dependencies anew, with hashes
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--no-emit-index-url --extra all --group dev --group build pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--no-emit-index-url --extra audit pyproject.toml -o requirements/audit.txt
+
+clean:  ## remove what was built
+	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
