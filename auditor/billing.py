@@ -6,7 +6,6 @@ nothing until a smaller plan fits.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 import pandas as pd
@@ -77,17 +76,14 @@ class Bill:
         best, _, _, _ = _recommend(self.payer, self.uses, saved)
         smaller = None if best is None else _sum_bills(best, left)
         return Money(
-            now=_money(before, after),
-            after_plan_change=_money(before, smaller),
+            now=_difference(before, after),
+            after_plan_change=_difference(before, smaller),
             currency=plan.currency,
         )
 
 
-def _money(before: Fraction | None, after: Fraction | None) -> Decimal | None:
-    if before is None or after is None:
-        return None
-    difference = before - after
-    return Decimal(difference.numerator) / Decimal(difference.denominator)
+def _difference(before: Fraction | None, after: Fraction | None) -> Fraction | None:
+    return None if before is None or after is None else before - after
 
 
 def _sum_bills(plan: Plan, credits: Iterable[Fraction]) -> Fraction | None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError
+from auditor.events import MAX_SIDE
 from auditor.plans import Plan
 from auditor.registry import AUDITS, PROVIDERS
 from auditor.settings import Account, Limit, Prices, Settings
@@ -173,6 +174,9 @@ def _limit(table: _Table) -> Limit:
     )
     if limit.width is None and limit.height is None:
         raise table.fail("width", "and height are both missing; a limit needs at least one side")
+    for side in (limit.width, limit.height):
+        if side is not None and side * limit.dpr * 1000 % 1:
+            raise table.fail("dpr", "times a side has more than three decimals; round it")
     table.done()
     return limit
 
@@ -255,8 +259,8 @@ def _money(value: Any) -> Decimal:
 
 def _positive(value: Any) -> Decimal:
     number = _money(value)
-    if number == 0:
-        raise ValueError("is 0; it has to be above")
+    if not 0 < number <= MAX_SIDE:
+        raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
     return number
 
 

@@ -19,6 +19,8 @@ CREDIT_DECIMALS = 18
 """Decimal places that credits may have; more is `bad_value` rather than a rounded bill."""
 MAX_CREDITS = Decimal(10) ** 12
 MAX_INT = 2**63 - 1
+MAX_SIDE, MAX_BYTES = 10**9, 10**12
+"""No picture is larger; up to here sums of needless bytes are exact in 128 bits."""
 AMBIGUOUS_STATUS = frozenset({408, 502, 504, *range(520, 528)})
 """Answers after which the provider may or may not have billed (semantics section 1)."""
 
@@ -155,9 +157,9 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
         source=_choice(record, "source", SOURCES) if record.get("source") is not None else "online",
         placement=_optional_text(record, "placement"),
         format=None if picture_format is None else _choice({"format": picture_format}, "format", FORMATS),
-        width=_integer(record, "width", minimum=1),
-        height=_integer(record, "height", minimum=1),
-        bytes=_integer(record, "bytes", minimum=0),
+        width=_integer(record, "width", minimum=1, maximum=MAX_SIDE),
+        height=_integer(record, "height", minimum=1, maximum=MAX_SIDE),
+        bytes=_integer(record, "bytes", minimum=0, maximum=MAX_BYTES),
         digest=_digest(record),
         duration_us=_duration(record),
         status=status,
@@ -268,12 +270,12 @@ def _number(record: Mapping[str, Any], name: str) -> Decimal:
     return Decimal(value)
 
 
-def _integer(record: Mapping[str, Any], name: str, *, minimum: int) -> int | None:
+def _integer(record: Mapping[str, Any], name: str, *, minimum: int, maximum: int = MAX_INT) -> int | None:
     if record.get(name) is None:
         return None
     number = _number(record, name)
-    if number > MAX_INT:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is beyond 64 bits")
+    if number > maximum:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is above {maximum:,}")
     if number != int(number) or number < minimum:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a whole number from {minimum}")
     return int(number)

@@ -3,7 +3,7 @@
 Credits are `Fraction` in every frame, so that no sum is ever rounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -19,6 +19,8 @@ from auditor.engine.tables import events, losers, records, units
 from auditor.events import Outcome
 from auditor.plans import Cycle, Plan, cycles, micros, moment
 from auditor.settings import Account, Settings
+
+NAMES = ("provider", "account", "environment", "template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Facts:
     filtered: int
     assumed_timezone: int
     payers: tuple[Payer, ...]
+    names: Mapping[int, Mapping[str, str]]
+    """unit -> provider, account, environment, template."""
     units: pd.DataFrame
     """unit, provider, account, environment, template, payer."""
     usage: pd.DataFrame
@@ -68,8 +72,7 @@ class Facts:
 
     def labels(self, unit: int) -> dict[str, str]:
         """provider, account, environment and template of a unit."""
-        row = self.units.loc[unit]
-        return {name: str(row[name]) for name in ("provider", "account", "environment", "template")}
+        return dict(self.names[unit])
 
     def ids(self, rows: Sequence[int]) -> list[str]:
         """The ids of some records, in the order of *rows*."""
@@ -112,7 +115,7 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
         .where(live, inside)
         .group_by(records.c.provider, records.c.account, records.c.environment, records.c.template),
     )
-    spans = spans.sort_values(["provider", "account", "environment", "template"], ignore_index=True)
+    spans = spans.sort_values(list(NAMES), ignore_index=True)
     spans["unit"] = range(len(spans))
     spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
 
@@ -143,6 +146,7 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
         filtered=int(counts["filtered"]),
         assumed_timezone=int(counts["assumed"]),
         payers=payers,
+        names=dict(enumerate(unit_frame[list(NAMES)].astype(str).to_dict("records"))),
         units=unit_frame.set_index("unit", drop=False).rename_axis(None),
         usage=_usage(engine),
     )
@@ -179,7 +183,7 @@ def _payer(code: int, group: pd.DataFrame, settings: Settings) -> Payer:
 
 def _events() -> Select[Any]:
     """One narrow row an event."""
-    same_unit = and_(*(records.c[name] == units.c[name] for name in ("provider", "account", "environment", "template")))
+    same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
     own_cycle = and_(
         cycle_table.c.payer == units.c.payer,
         records.c.ts_us >= cycle_table.c.start_us,

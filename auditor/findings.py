@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -33,8 +32,8 @@ class Confidence(StrEnum):
 class Money:
     """Bill-true saving over the window's cycles; None where it cannot be known."""
 
-    now: Decimal | None = None
-    after_plan_change: Decimal | None = None
+    now: Fraction | None = None
+    after_plan_change: Fraction | None = None
     currency: str | None = None
 
 

@@ -57,7 +57,13 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             replaced = drop_replaced(engine, lambda rows: read_lines(sources, rows))
             facts = gather(engine, settings, options.since, options.until)
             replayed = replay(facts)
-            case = Case(facts, replayed, bills(facts, replayed), _secrets(sources, intakes))
+            case = Case(
+                facts,
+                replayed,
+                bills(facts, replayed),
+                _secrets(sources, intakes),
+                sum(facts.usage.credits, Fraction(0)),
+            )
             progress("Auditing", 0, 0)
             findings = [
                 finding

@@ -73,7 +73,7 @@ def replay(facts: Facts) -> Replayed:
         if unit in staging:
             continue
         for saved, members in found.saved:
-            for position, credits in allot(saved, ((i, sample.credits[i]) for i in members)):
+            for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
     return Replayed(frame, waste, staging, volatile)
 
@@ -131,6 +131,11 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     def ints(name: str) -> Any:
         return table.column(name).to_numpy().astype(np.int64)
 
+    credits = table.column("credits")
+
+    def credit(at: int) -> Fraction:
+        return Fraction(credits[at].as_py() or 0)
+
     shape = np.zeros(len(table), np.int64)
     for name in ("format", "width", "height"):
         codes = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
@@ -150,7 +155,7 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
         digest=ints("digest"),
         shape=shape,
         verdict=ints("verdict"),
-        credits=[Fraction(value or 0) for value in table.column("credits").to_pylist()],
+        credit=credit,
         at=np.repeat(np.arange(len(table)), lengths),
         field=rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64),
         value=codes.indices.to_numpy().astype(np.int64) + 1,

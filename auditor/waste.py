@@ -21,32 +21,35 @@ class Cause(StrEnum):
 
 @dataclass(slots=True)
 class Waste:
-    """Wasted credits by (unit, cycle, cause)."""
+    """Wasted credits by unit, cycle and cause."""
 
-    credits: dict[tuple[int, int, Cause], Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    units: dict[int, dict[tuple[int, Cause], Fraction]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, unit: int, cycle: int, cause: Cause, credits: Fraction) -> None:
         """Book credits on their one cause."""
-        self.credits[unit, cycle, cause] += credits
+        booked = self.units[unit]
+        booked[cycle, cause] = booked.get((cycle, cause), Fraction(0)) + credits
 
     def total(self, cause: Cause | None = None, units: Iterable[int] | None = None) -> Fraction:
         """All wasted credits, or those of a cause, of some units."""
-        chosen = None if units is None else set(units)
+        chosen = self.units if units is None else units
         return sum(
             (
                 amount
-                for (unit, _, why), amount in self.credits.items()
-                if (cause is None or why is cause) and (chosen is None or unit in chosen)
+                for unit in chosen
+                for (_, why), amount in self.units.get(unit, {}).items()
+                if cause in (None, why)
             ),
             Fraction(0),
         )
 
-    def by_cycle(self, units: Collection[int], causes: Collection[Cause] = tuple(Cause)) -> dict[int, Fraction]:
+    def by_cycle(self, units: Iterable[int], causes: Collection[Cause] = tuple(Cause)) -> dict[int, Fraction]:
         """Cycle -> wasted credits of some units and causes."""
         sums: dict[int, Fraction] = defaultdict(Fraction)
-        for (unit, cycle, cause), amount in self.credits.items():
-            if unit in units and cause in causes:
-                sums[cycle] += amount
+        for unit in units:
+            for (cycle, cause), amount in self.units.get(unit, {}).items():
+                if cause in causes:
+                    sums[cycle] += amount
         return sums
 
 

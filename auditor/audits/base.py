@@ -30,10 +30,8 @@ class Case:
     replayed: Replayed
     bills: tuple[Bill, ...]
     secrets: tuple[Secret, ...]
-
-    def credits_total(self) -> Fraction:
-        """Known credits of the window, the whole that severities are measured by."""
-        return sum(self.facts.usage.credits, Fraction(0))
+    credits: Fraction
+    """Known credits of the window, the whole that severities are measured by."""
 
     def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
         """The bill-true saving of one account, were the waste of these units and causes gone."""

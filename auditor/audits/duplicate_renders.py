@@ -70,7 +70,7 @@ class DuplicateRenders:
             }
             yield Finding(
                 rule=self.id,
-                severity=severity_of(credits, case.credits_total()),
+                severity=severity_of(credits, case.credits),
                 confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']} repeated a picture that was "

@@ -69,7 +69,7 @@ class FailedCalls:
             account = case.bills[payer].payer
             yield Finding(
                 rule=self.id,
-                severity=severity_of(credits + uncertain, case.credits_total()),
+                severity=severity_of(credits + uncertain, case.credits),
                 confidence=Confidence.HIGH,
                 subject={"provider": account.provider, "account": account.account, "error": str(error)},
                 message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "

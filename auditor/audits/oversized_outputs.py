@@ -23,22 +23,23 @@ Options
 
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, literal, or_, select
+from sqlalchemy import case as sql_case
 
 from auditor.audits.base import Case
 from auditor.audits.placements import PLACEMENTS
 from auditor.audits.words import plural
-from auditor.engine.tables import events, limits
+from auditor.engine.tables import Wide, events, limits
 from auditor.events import DELIVERED, Outcome
+from auditor.facts import frame_of
 from auditor.findings import Confidence, Finding, Money, severity_of
 from auditor.numbers import number
 from auditor.settings import Limit
@@ -47,16 +48,8 @@ SMALLEST = 4096
 """Bytes that a picture has to waste before it is worth a word."""
 MONTH_DAYS = Fraction("30.4375")
 DAY_US = 86_400 * 10**6
-
-
-@dataclass(slots=True)
-class _Sum:
-    stored: int = 0
-    delivered: int = 0
-    pictures: int = 0
-    requests: int = 0
-    largest: tuple[int, int, int, int] = (0, 0, 0, 0)
-    limit: Limit = field(default_factory=Limit)
+SCALE = 1000
+"""Limits are whole thousandths of a pixel, so that every sum is exact."""
 
 
 class OversizedOutputs:
@@ -67,54 +60,57 @@ class OversizedOutputs:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are the delivered ones."""
-        sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
         chosen = _load_limits(case)
-        for stored, row in _pictures(case):
-            labels = case.facts.labels(row["unit"])
-            limit = chosen[row["unit"], row["placement"]]
-            wasted = wasted_bytes(limit, row["width"], row["height"], row["bytes"])
-            if wasted < SMALLEST:
-                continue
-            total = sums[labels["provider"], labels["template"], row["placement"]]
-            total.limit = limit
-            total.largest = max(total.largest, (wasted, row["bytes"], row["width"], row["height"]))
-            if stored:
-                total.stored += wasted * row["times"]
-                total.pictures += row["times"]
-            else:
-                total.delivered += wasted * row["times"]
-                total.requests += row["times"]
-        delivered_bytes = sum(case.facts.usage.bytes)
-        for (provider, template, placement), total in sums.items():
-            subject = {"provider": provider, "template": template}
-            wasted, size, width, height = total.largest
+        delivered, stored = _delivered(), _stored()
+        sums = case.facts.paid_by(
+            pd.concat(
+                [_sums(case, delivered).assign(stored=False), _sums(case, stored).assign(stored=True)],
+                ignore_index=True,
+            )
+        )
+        largest = case.facts.paid_by(pd.concat([_largest(case, delivered), _largest(case, stored)], ignore_index=True))
+        whole = sum(case.facts.usage.bytes)
+        for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
+            own = largest[
+                (largest.provider == provider) & (largest.template == template) & (largest.placement == placement)
+            ]
+            wasted, size, width, height = max(zip(own.wasted, own.bytes, own.width, own.height, strict=True))
+            limit = chosen[int(group.unit.iloc[0]), str(placement)]
+            kept, sent = group[group.stored], group[~group.stored]
+            lost = int(sum(sent.wasted))
+            subject = {"provider": str(provider), "template": str(template)}
             yield Finding(
                 rule=self.id,
-                severity=severity_of(total.delivered, delivered_bytes),
+                severity=severity_of(lost, whole),
                 confidence=Confidence.MEDIUM,
-                subject=subject | ({"placement": placement} if placement else {}),
-                message=f"{plural(total.requests, 'request')} delivered more pixels than are shown, some "
-                f"{total.delivered:,} bytes in vain",
-                advice=f"Render at {_shown(total.limit)} px instead of {width} x {height}",
-                bytes=total.delivered,
-                money=_money(case, total),
+                subject=subject | ({"placement": str(placement)} if placement else {}),
+                message=f"{plural(int(sum(sent.times)), 'request')} delivered more pixels than are shown, some "
+                f"{lost:,} bytes in vain",
+                advice=f"Render at {_shown(limit)} px instead of {width} x {height}",
+                bytes=lost,
+                money=_money(case, int(sum(kept.wasted)), lost),
                 evidence={
-                    "stored_wasted_bytes": total.stored,
-                    "delivered_wasted_bytes": total.delivered,
-                    "pictures": total.pictures,
-                    "requests": total.requests,
+                    "stored_wasted_bytes": int(sum(kept.wasted)),
+                    "delivered_wasted_bytes": lost,
+                    "pictures": int(sum(kept.times)),
+                    "requests": int(sum(sent.times)),
                     "limit": {
-                        "width": _side(total.limit.width),
-                        "height": _side(total.limit.height),
-                        "dpr": number(total.limit.dpr),
-                        "source": total.limit.source,
+                        "width": _side(limit.width),
+                        "height": _side(limit.height),
+                        "dpr": number(limit.dpr),
+                        "source": limit.source,
                     },
-                    "largest": {"width": width, "height": height, "bytes": size, "wasted_bytes": wasted},
+                    "largest": {
+                        "width": int(width),
+                        "height": int(height),
+                        "bytes": int(size),
+                        "wasted_bytes": int(wasted),
+                    },
                 },
             )
 
 
-def limit_for(case: Case, template: str, placement: str) -> Limit | None:
+def _limit_for(case: Case, template: str, placement: str) -> Limit | None:
     """The limit by template, else by configured placement, else by built-in placement."""
     settings = case.facts.settings
     return (
@@ -122,24 +118,13 @@ def limit_for(case: Case, template: str, placement: str) -> Limit | None:
     )
 
 
-def wasted_bytes(limit: Limit, width: int, height: int, size: int) -> int:
-    """Needless bytes of one picture, half up (semantics section 6)."""
-    scale = Fraction(1)
-    if limit.width is not None:
-        scale = min(scale, Fraction(limit.width) * Fraction(limit.dpr) / width)
-    if limit.height is not None:
-        scale = min(scale, Fraction(limit.height) * Fraction(limit.dpr) / height)
-    return int(size * (1 - scale**2) + Fraction(1, 2))
-
-
 def _load_limits(case: Case) -> dict[tuple[int, str], Limit]:
-    """(unit, placement) -> limit, for those that have one; also as table `limits` with whole device pixels."""
+    """(unit, placement) -> limit, for those that have one; also as the table `limits`."""
     placement = func.coalesce(events.c.placement, "").label("placement")
     pairs = case.facts.engine.run(select(events.c.unit, placement).group_by(events.c.unit, placement)).to_pylist()
     chosen = {}
     for pair in pairs:
-        template = case.facts.labels(pair["unit"])["template"]
-        limit = limit_for(case, template, pair["placement"])
+        limit = _limit_for(case, case.facts.labels(pair["unit"])["template"], pair["placement"])
         if limit is not None:
             chosen[int(pair["unit"]), str(pair["placement"])] = limit
     case.facts.engine.load(
@@ -154,69 +139,103 @@ def _load_limits(case: Case) -> dict[tuple[int, str], Limit]:
                 }
                 for (unit, placement), limit in chosen.items()
             ],
-            schema=pa.schema(
-                [
-                    ("unit", pa.int32()),
-                    ("placement", pa.string()),
-                    ("max_width", pa.int64()),
-                    ("max_height", pa.int64()),
-                ]
-            ),
+            schema=_LIMITS,
         ),
     )
     return chosen
 
 
+_LIMITS = pa.schema(
+    [("unit", pa.int32()), ("placement", pa.string()), ("max_width", pa.int64()), ("max_height", pa.int64())]
+)
+
+
 def _device(side: Decimal | None, dpr: Decimal) -> int | None:
-    return None if side is None else min(int(Fraction(side) * Fraction(dpr)), 2**62)
+    return None if side is None else int(side * dpr * SCALE)
 
 
-def _pictures(case: Case) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """(stored?, unit, placement, width, height, bytes, how often) of pictures beyond their limit."""
-    too_large = and_(
+def _pictures(times: ColumnElement[Any]) -> Select[Any]:
+    """unit, placement, width, height, bytes, how often, needless bytes: of each picture beyond its limit."""
+    beyond = and_(
         events.c.unit == limits.c.unit,
         func.coalesce(events.c.placement, "") == limits.c.placement,
-        or_(events.c.width > limits.c.max_width, events.c.height > limits.c.max_height),
+        or_(events.c.width * SCALE > limits.c.max_width, events.c.height * SCALE > limits.c.max_height),
         events.c.width.is_not(None),
         events.c.height.is_not(None),
         events.c.bytes.is_not(None),
         func.coalesce(events.c.format, "").not_in(("svg", "pdf")),
     )
-    columns = (events.c.unit, limits.c.placement, events.c.width, events.c.height, events.c.bytes)
-    delivered = (
-        select(*columns, func.sum(events.c.weight).label("times"))
-        .join(limits, too_large)
-        .where(events.c.outcome.in_([str(outcome) for outcome in DELIVERED]))
-        .group_by(*columns)
-    )
+    width, height, size = (cast(column, Wide) for column in (events.c.width, events.c.height, events.c.bytes))
+    # s is the smaller of the two ratios; an unset side does not limit.
+    by_width = func.coalesce(limits.c.max_width * height <= limits.c.max_height * width, limits.c.max_height.is_(None))
+    shown = cast(sql_case((by_width, limits.c.max_width), else_=limits.c.max_height), Wide)
+    whole = sql_case((by_width, width), else_=height) * SCALE
+    # bytes × (1 − s²), half up, in whole numbers: floor((2 × bytes × (whole² − shown²) + whole²) ÷ (2 × whole²))
+    wasted = (2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole)
+    return select(
+        events.c.row,
+        events.c.unit,
+        limits.c.placement,
+        events.c.width,
+        events.c.height,
+        events.c.bytes,
+        times.label("times"),
+        cast(wasted, BigInteger).label("wasted"),
+    ).join(limits, beyond)
+
+
+def _delivered() -> Select[Any]:
+    """Every request that delivered a picture."""
+    return _pictures(events.c.weight).where(events.c.outcome.in_([str(outcome) for outcome in DELIVERED]))
+
+
+def _stored() -> Select[Any]:
+    """The last render of each key, billed or not."""
     order = func.row_number().over(
         partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
     )
     renders = select(events.c.row, order.label("place")).where(events.c.outcome == Outcome.RENDER).subquery()
     last = select(renders.c.row).where(renders.c.place == 1)
-    stored = (
-        select(*columns, func.count().label("times"))
-        .join(limits, too_large)
-        .where(events.c.row.in_(last))
-        .group_by(*columns)
+    return _pictures(cast(literal(1), BigInteger)).where(events.c.row.in_(last))
+
+
+def _sums(case: Case, pictures: Select[Any]) -> pd.DataFrame:
+    one = pictures.subquery()
+    groups = (one.c.unit, one.c.placement)
+    return frame_of(
+        case.facts.engine.run(
+            select(
+                *groups,
+                func.sum(one.c.times).label("times"),
+                func.sum(cast(one.c.wasted, Wide) * one.c.times).label("wasted"),
+            )
+            .where(one.c.wasted >= SMALLEST)
+            .group_by(*groups)
+        )
     )
-    for is_stored, query in ((False, delivered), (True, stored)):
-        for batch in case.facts.engine.sorted_stream(query):
-            for row in batch.to_pylist():
-                yield is_stored, {**row, "times": int(row["times"])}
 
 
-def _money(case: Case, total: _Sum) -> Money:
-    prices = case.facts.settings.prices
-    window = case.facts.window
+def _largest(case: Case, pictures: Select[Any]) -> pd.DataFrame:
+    one = pictures.subquery()
+    columns = (one.c.wasted, one.c.bytes, one.c.width, one.c.height)
+    place = func.row_number().over(
+        partition_by=(one.c.unit, one.c.placement), order_by=[column.desc() for column in columns]
+    )
+    ranked = (
+        select(one.c.unit, one.c.placement, *columns, place.label("place")).where(one.c.wasted >= SMALLEST).subquery()
+    )
+    return frame_of(case.facts.engine.run(select(ranked).where(ranked.c.place == 1)))
+
+
+def _money(case: Case, stored: int, delivered: int) -> Money:
+    prices, window = case.facts.settings.prices, case.facts.window
     if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
         return Money(currency=prices.currency)
     months = Fraction((window[1] - window[0]) // timedelta(microseconds=1), DAY_US) / MONTH_DAYS
-    cost = Fraction(total.stored, 10**9) * months * Fraction(prices.storage_per_gb_month) + Fraction(
-        total.delivered, 10**9
+    cost = Fraction(stored, 10**9) * months * Fraction(prices.storage_per_gb_month) + Fraction(
+        delivered, 10**9
     ) * Fraction(prices.egress_per_gb)
-    amount = Decimal(cost.numerator) / Decimal(cost.denominator)
-    return Money(now=amount, after_plan_change=amount, currency=prices.currency)
+    return Money(now=cost, after_plan_change=cost, currency=prices.currency)
 
 
 def _side(side: Decimal | None) -> int | float | None:

@@ -23,7 +23,6 @@ Options
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fractions import Fraction
 
 from auditor.audits.base import Case
@@ -52,7 +51,7 @@ class PlanMismatch:
                 subject={"provider": bill.payer.provider, "account": bill.payer.account},
                 message=_message(bill, plan),
                 advice=_advice(bill, plan),
-                money=Money(Decimal(0), bill.money({}).after_plan_change, plan.currency),
+                money=Money(Fraction(0), bill.money({}).after_plan_change, plan.currency),
                 evidence={
                     "plan": plan.name,
                     "recommended": bill.recommended.name if bill.recommended else None,

@@ -63,7 +63,7 @@ class StagingCredits:
             fit = sum((month["fit_free_plan"] or 0 for month in monthly), 0)
             yield Finding(
                 rule=self.id,
-                severity=severity_of(credits, case.credits_total()),
+                severity=severity_of(credits, case.credits),
                 confidence=Confidence.MEDIUM,
                 subject={
                     "provider": bill.payer.provider,

@@ -47,7 +47,7 @@ class VolatileInputs:
                 money = case.money(case.payer_of(unit), [unit], [Cause.VOLATILE]) if place == 0 else Money()
                 yield Finding(
                     rule=self.id,
-                    severity=severity_of(credits, case.credits_total()),
+                    severity=severity_of(credits, case.credits),
                     confidence=_confidence(pairs),
                     subject={**case.facts.labels(unit), "field": name},
                     message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "

@@ -4,6 +4,18 @@
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Numeric, SmallInteger, String, Table
+from sqlalchemy.types import UserDefinedType
+
+
+class Wide(UserDefinedType[int]):
+    """128-bit integers, for products that 64 bits do not hold."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The name of the type."""
+        return "HUGEINT"
+
 
 metadata = MetaData()
 CREDITS = Numeric(38, 18)
@@ -106,4 +118,4 @@ limits = Table(
     Column("max_width", BigInteger),
     Column("max_height", BigInteger),
 )
-"""How large a picture of a unit is shown at a placement, in whole device pixels; null where a side does not limit."""
+"""How large a picture of a unit is shown at a placement, in thousandths of a device pixel; null does not limit."""

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from auditor.events import AMBIGUOUS_STATUS, ERRORS, FORMATS, SOURCES, Outcome
+from auditor.events import AMBIGUOUS_STATUS, ERRORS, FORMATS, MAX_BYTES, MAX_SIDE, SOURCES, Outcome
 from auditor.formats.lines import MAX_LINE
 
 TEXTS = ("id", "provider", "account", "environment", "template", "key", "template_version", "placement", "digest")
@@ -36,7 +36,7 @@ _TEXT_END, _WORD_END, _NUMBER_END = len(TEXTS), len(TEXTS) + len(WORDS), len(TEX
 _F = {name: index for index, name in enumerate(FIELDS)}
 _ENVIRONMENT, _DIGEST, _ID = _F["environment"], _F["digest"], _F["id"]
 _OUTCOME, _ERROR = _F["outcome"], _F["error"]
-_V, _COUNT, _WIDTH, _HEIGHT = _F["v"], _F["count"], _F["width"], _F["height"]
+_V, _COUNT, _WIDTH, _HEIGHT, _BYTES = (_F[name] for name in ("v", "count", "width", "height", "bytes"))
 _STATUS, _DURATION, _CREDITS = _F["status"], _F["duration_ms"], _F["credits"]
 _TS, _RETRIED, _INPUTS = _F["ts"], _F["retried"], _F["inputs"]
 _HIT, _RENDER, _IS_ERROR, _ATTEMPT = (
@@ -346,6 +346,8 @@ def _word(buf: Any, start: int, end: int, field: int) -> int:
 def _consistent(buf: Any, values: Any, spans: Any) -> bool:
     """What has to hold between and within the fields of a plain line."""
     if values[_V] != 1 or values[_COUNT] == 0 or values[_WIDTH] == 0 or values[_HEIGHT] == 0:
+        return False
+    if values[_WIDTH] > MAX_SIDE or values[_HEIGHT] > MAX_SIDE or values[_BYTES] > MAX_BYTES:
         return False
     if values[_COUNT] > 1 and values[_OUTCOME] != _HIT:
         return False

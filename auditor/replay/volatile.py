@@ -4,7 +4,7 @@ One `Sample` holds the renders of one unit that carry `inputs`, ordered by (time
 fields are left out is told by 128-bit sums of random numbers, one for each (field, value).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -31,7 +31,8 @@ class Sample:
     shape: Ints
     """Dense code of (format, width, height)."""
     verdict: Ints
-    credits: Sequence[Fraction]
+    credit: Callable[[int], Fraction]
+    """Known credits of the render at a position; asked for few of them."""
     at: Ints
     """Of each triple the position of its render."""
     field: Ints
@@ -149,8 +150,8 @@ def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple
     for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
         if not now[members].any():
             continue
-        saved = sum((sample.credits[i] for i in members if now[i]), Fraction(0)) - sum(
-            (sample.credits[i] for i in members if true[i]), Fraction(0)
+        saved = sum((sample.credit(int(i)) for i in members if now[i]), Fraction(0)) - sum(
+            (sample.credit(int(i)) for i in members if true[i]), Fraction(0)
         )
         if saved > 0:
             found.append((saved, members[now[members] & ~true[members]]))

@@ -98,7 +98,7 @@ def totals(result: Result) -> dict[str, Any]:
         "refused": count(Outcome.REFUSED),
         "retries": count(Outcome.ERROR, retried=True),
         "unresolved": unresolved,
-        "credits": number(result.case.credits_total()),
+        "credits": number(result.case.credits),
         "credits_uncertain": int(usage.unknown.sum()) + unresolved,
         "bytes": int(usage.loc[delivered, "bytes"].sum()),
         "hit_ratio": ratio(hits, hits + misses),
