@@ -36,37 +36,68 @@ def product(files: Mapping[str, bytes], config: Mapping[str, Any], folder: Path)
 
 def comparable(report: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a report, without words, and in one notation."""
-    inputs = {name: report["inputs"][name] for name in
-              ("lines", "events", "superseded", "duplicates", "filtered", "rejected", "assumed_timezone")}
+    inputs = {
+        name: report["inputs"][name]
+        for name in ("lines", "events", "superseded", "duplicates", "filtered", "rejected", "assumed_timezone")
+    }
     findings = {}
     for finding in report["findings"]:
         if finding["rule"] == "secret-in-log":
             continue
         subject = tuple(sorted(finding["subject"].items()))
         findings[finding["rule"], subject] = {
-            "severity": str(finding["severity"]), "confidence": str(finding["confidence"]),
-            "credits": exact(finding["credits"]), "bytes": int(finding["bytes"]),
+            "severity": str(finding["severity"]),
+            "confidence": str(finding["confidence"]),
+            "credits": exact(finding["credits"]),
+            "bytes": int(finding["bytes"]),
             "evidence": {name: exact(value) for name, value in finding["evidence"].items() if name in EVIDENCE},
         }
     return {
-        "inputs": inputs, "totals": {name: exact(value) for name, value in report["totals"].items()},
+        "inputs": inputs,
+        "totals": {name: exact(value) for name, value in report["totals"].items()},
         "waste": {name: exact(value) for name, value in report["waste"].items()},
-        "accounts": {(account["provider"], account["account"]): account_figures(account) for account in report["accounts"]},
+        "accounts": {
+            (account["provider"], account["account"]): account_figures(account) for account in report["accounts"]
+        },
         "findings": findings,
     }
 
 
-EVIDENCE = ("renders", "concurrent", "repeat", "expired_identical", "pairs", "agreeing", "stored_wasted_bytes",
-            "delivered_wasted_bytes", "errors", "retries", "uncertain")
+EVIDENCE = (
+    "renders",
+    "concurrent",
+    "repeat",
+    "expired_identical",
+    "pairs",
+    "agreeing",
+    "stored_wasted_bytes",
+    "delivered_wasted_bytes",
+    "errors",
+    "retries",
+    "uncertain",
+)
 
 
 def account_figures(account: Mapping[str, Any]) -> dict[str, Any]:
     """An account without words."""
     return {
         **{name: account[name] for name in ("plan", "recommended_plan", "recommended_after_fixes", "projected")},
-        "cycles": [{name: exact(cycle[name]) for name in
-                    ("start", "end", "complete", "credits", "demand", "utilisation", "unused_credits", "cheapest_plan")}
-                   for cycle in account["cycles"]],
+        "cycles": [
+            {
+                name: exact(cycle[name])
+                for name in (
+                    "start",
+                    "end",
+                    "complete",
+                    "credits",
+                    "demand",
+                    "utilisation",
+                    "unused_credits",
+                    "cheapest_plan",
+                )
+            }
+            for cycle in account["cycles"]
+        ],
         "bills": [money(cycle["bill"]) for cycle in account["cycles"]],
         "savings": [money(account["monthly_saving"]), money(account["monthly_saving_after_fixes"])],
     }
@@ -102,11 +133,19 @@ def test_no_figure_depends_on_the_order_of_lines_or_files(seed: int, tmp_path: P
     rng = random.Random(seed)
     lines = [line for data in files.values() for line in data.split(b"\n") if line.strip()]
     rng.shuffle(lines)
-    shuffled = {name: b"\n".join(lines[index:: len(files)]) + b"\n" for index, name in enumerate(files)}
+    shuffled = {name: b"\n".join(lines[index :: len(files)]) + b"\n" for index, name in enumerate(files)}
     before, after = product(files, config, tmp_path / "a"), product(shuffled, config, tmp_path / "b")
     for name in ("totals", "waste", "accounts", "findings"):
-        strip = [finding for finding in before[name] if finding.get("rule") != "secret-in-log"] if name == "findings" else before[name]
-        other = [finding for finding in after[name] if finding.get("rule") != "secret-in-log"] if name == "findings" else after[name]
+        strip = (
+            [finding for finding in before[name] if finding.get("rule") != "secret-in-log"]
+            if name == "findings"
+            else before[name]
+        )
+        other = (
+            [finding for finding in after[name] if finding.get("rule") != "secret-in-log"]
+            if name == "findings"
+            else after[name]
+        )
         assert strip == other
     assert {**before["inputs"], "files": 0, "rejections": 0} == {**after["inputs"], "files": 0, "rejections": 0}
 
@@ -122,5 +161,3 @@ def test_the_bulk_reader_and_the_compiled_walk_give_the_same(
     monkeypatch.setattr("auditor.replay.walk.COMPILE_FROM", 0)
     after = product(files, config, tmp_path / "a")
     assert {**before, "generated_at": 0} == {**after, "generated_at": 0}
-
-

@@ -86,7 +86,7 @@ class OversizedOutputs:
                 subject=subject | ({"placement": str(placement)} if placement else {}),
                 message=f"{plural(int(sum(sent.times)), 'request')} delivered more pixels than are shown, some "
                 f"{lost:,} bytes in vain",
-                advice=f"Render at {_shown(limit)} px instead of {width} x {height}",
+                advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
                 money=_money(case, int(sum(kept.wasted)), lost),
                 evidence={
@@ -243,7 +243,7 @@ def _side(side: Decimal | None) -> int | float | None:
 
 
 def _shown(limit: Limit) -> str:
-    sides = [str(number(side * limit.dpr)) for side in (limit.width, limit.height) if side is not None]
-    if len(sides) == 2:
+    sides = [f"{number(side * limit.dpr)} px" if side is not None else "" for side in (limit.width, limit.height)]
+    if all(sides):
         return " x ".join(sides)
-    return f"{sides[0]} {'wide' if limit.width is not None else 'high'},"
+    return f"{sides[0]} wide" if sides[0] else f"{sides[1]} high"

@@ -58,11 +58,13 @@ def _head(console: Console, report: dict[str, Any]) -> None:
         Words("Render audit", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}"
     )
     console.print()
-    hit_ratio = "" if totals["hit_ratio"] is None else f"   hit rate {totals['hit_ratio']:.1%}"
-    console.print(
-        f"Requests  {totals['requests']:,}{hit_ratio}   renders {totals['renders']:,}   hits {totals['hits']:,}   "
-        f"coalesced {totals['coalesced']:,}   errors {totals['errors']:,}   refused {totals['refused']:,}"
+    hit_ratio = "" if totals["hit_ratio"] is None else f", {totals['hit_ratio']:.1%} hits"
+    counts = ", ".join(
+        f"{totals[name]:,} {name}"
+        for name in ("renders", "hits", "coalesced", "errors", "refused", "retries")
+        if totals[name]
     )
+    console.print(f"Requests  {totals['requests']:,}{hit_ratio} ({counts or 'none'})")
     uncertain = totals["credits_uncertain"]
     console.print(
         Words(f"Credits   {totals['credits']:,} billed", style="bold"),
@@ -100,13 +102,15 @@ def _bill(console: Console, account: dict[str, Any]) -> None:
     console.print()
     plan = plain(account["plan"]) if account["plan"] else "plan not configured"
     console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
-    console.print(Padding(table, (0, 0, 0, 2)))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
     for label, plan_name, saving in (
         ("Right plan now", account["recommended_plan"], account["monthly_saving"]),
         ("After all fixes", account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
     ):
         words = f"  {label:16}{plain(plan_name) if plan_name else 'no plan holds the demand'}"
-        if saving is not None:
+        if plan_name is not None and plan_name == account["plan"]:
+            words += ", no change"
+        elif saving is not None:
             words += f", {saving.lstrip('-')} {currency} a month {'more' if saving.startswith('-') else 'less'}"
         console.print(words + (" (projected)" if account["projected"] else ""))
 
@@ -125,14 +129,20 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         head.append(f"  {subject}")
         console.print(head)
         for line in (plain(finding["message"]) + _money(finding["money"]), "Cure: " + plain(finding["advice"])):
-            console.print(Padding(Words(line), (0, 0, 0, 8)))
+            console.print(Padding(Words(line), (0, 0, 0, 8), expand=False))
 
 
 def _money(money: dict[str, Any]) -> str:
     if money["now"] is None and money["after_plan_change"] is None:
         return ""
-    now, then = money["now"] or "unknown", money["after_plan_change"] or "unknown"
-    return f"; saves {now} {money['currency']} now, {then} on the plan that is then enough"
+    now, then = (_amount(money[name], money["currency"]) for name in ("now", "after_plan_change"))
+    return f"; saves {now} now, {then} with the plan that is then enough"
+
+
+def _amount(amount: str | None, currency: str) -> str:
+    if amount is None:
+        return "an unknown sum"
+    return "nothing" if amount == "0.00" else f"{amount} {currency}"
 
 
 def _inputs(console: Console, inputs: dict[str, Any]) -> None:

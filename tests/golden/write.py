@@ -1,4 +1,4 @@
-"""The golden report of sample_logs/: written by `make golden`, compared byte for byte by tests/golden/test_golden.py."""
+"""The golden report of sample_logs/: written by `make golden`, compared byte for byte by test_golden.py."""
 
 import os
 import subprocess
