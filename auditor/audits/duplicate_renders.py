@@ -73,8 +73,8 @@ class DuplicateRenders:
                 severity=severity_of(credits, case.credits),
                 confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
-                message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} repeated a picture "
-                f"there or on its way: {credits_word(credits)}",
+                message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
+                f"was there or on its way: {credits_word(credits)}",
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
                 money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
