@@ -8,7 +8,7 @@ What it does
 Why it matters
     The provider bills every call, also for a picture that you already have.
 
-Example:
+Example
     08:00:00  render  og-card  key k1:77…  1 credit    needed
     08:00:01  render  og-card  key k1:77…  1 credit    concurrent (the first one took 1.8 s)
     09:30:00  render  og-card  key k1:77…  1 credit    repeat (24 h have not passed)

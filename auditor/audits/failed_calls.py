@@ -8,7 +8,7 @@ What it does
 Why it matters
     A retry after a time-out may pay twice, and errors like `quota` mean that users saw no picture.
 
-Example:
+Example
     timeout   14 errors   9 retries   23 uncertain   9 retry ghosts
 
 How to fix

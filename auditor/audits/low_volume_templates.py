@@ -7,7 +7,7 @@ What it does
 Why it matters
     Moved to a free account they leave room on the paid plan, sometimes enough for a smaller one.
 
-Example:
+Example
     invoice-badge 12, thank-you 31, press-kit 40 credits a month: 83 together, the free plan holds 100
 
 How to fix

@@ -8,7 +8,7 @@ What it does
 Why it matters
     Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
 
-Example:
+Example
     product_card, limit 400 px wide, delivered 1600 x 1200, 420,000 bytes: 393,750 bytes are needless
 
 How to fix

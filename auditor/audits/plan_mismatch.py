@@ -8,7 +8,7 @@ What it does
 Why it matters
     Credits do not roll over: a plan that is too large is paid for nothing, one that is too small cuts you off.
 
-Example:
+Example
     Pro $24.99 holds 10,000 credits, 3,000 are used; Basic holds 1,000 and would not do: Pro is right
     Pro $24.99, 700 used each month: Basic at $14.99 saves $10.00 a month
 

@@ -7,7 +7,7 @@ What it does
 Why it matters
     The larger one serves both places: browsers and CDNs scale down for free, a second render costs a credit.
 
-Example:
+Example
     og-card  600 x 315 and 1200 x 630 for the same title
 
 How to fix

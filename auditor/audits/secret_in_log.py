@@ -8,7 +8,7 @@ What it does
 Why it matters
     Whoever reads the log can render on your credits.
 
-Example:
+Example
     access.log   dma-api-key   312 lines   ab**** (24 characters)
 
 How to fix

@@ -8,7 +8,7 @@ Why it matters
     Test suites and previews use up credits that customers need later in the cycle. Testing is legitimate; paying for
     it is a choice, so the credits are avoidable rather than certain waste.
 
-Example:
+Example
     staging   1,912 renders   1,912 credits   of which 300 would fit the free plan (100 a month)
 
 How to fix

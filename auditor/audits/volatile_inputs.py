@@ -8,7 +8,7 @@ What it does
 Why it matters
     A timestamp, a request id or a cache buster among the overrides defeats every cache: the key differs each time.
 
-Example:
+Example
     title=9f2c…  generated_at=1a…   digest sha256:77…   1 credit
     title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same picture
 

@@ -7,7 +7,9 @@ _WORDS = rb"api[_-]?key|apikey|access[_-]?key|secret|token|password|passwd|autho
 _NAME = rb"(?:[a-z0-9_.-]{0,40}[_.-])?(?:" + _WORDS + rb")"
 _FIELD = re.compile(rb'(?i)"(' + _NAME + rb')"\s*:\s*"([^"\\]{4,})"')
 _PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([^&\s\"'<>\\;]{4,})")
-_CREDENTIAL = re.compile(rb"(?i)\b(bearer|basic)\s+([a-z0-9._~+/=-]{8,})")
+# Words like "basic" stand in ordinary names: `bearer` counts with a digit behind it, `basic` after `authorization`.
+_BEARER = re.compile(rb"(?i)\b(bearer)\s+((?=[^\s\"]*\d)[a-z0-9._~+/=-]{8,})")
+_BASIC = re.compile(rb"(?i)authorization\W{1,6}(basic)\s+([a-z0-9+/=]{8,})")
 _USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
 _HINT = re.compile(rb"(?i)key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@")
 _PLAIN_KEY = re.compile(rb'"key"\s*:\s*"')
@@ -21,13 +23,19 @@ def find(line: bytes) -> Iterator[tuple[str, bytes]]:
     # Every event has the field "key", a fingerprint; without it most lines hold no hint and are done at once.
     if _HINT.search(_PLAIN_KEY.sub(b'"', line)) is None:
         return
-    for pattern in (_FIELD, _PARAMETER, _CREDENTIAL):
+    for match in _FIELD.finditer(line):
+        if not _DIGEST.fullmatch(match[2]):
+            yield from _named(match[1], match[2])
+    for pattern in (_PARAMETER, _BEARER, _BASIC):
         for match in pattern.finditer(line):
-            value = match[2]
-            if value.lower() not in _NO_SECRET and set(value) != {ord("*")} and not _DIGEST.fullmatch(value):
-                yield match[1].decode(errors="replace").lower(), value
+            yield from _named(match[1], match[2])
     for match in _USERINFO.finditer(line):
         yield "password in a URL", match[2]
+
+
+def _named(name: bytes, value: bytes) -> Iterator[tuple[str, bytes]]:
+    if value.lower() not in _NO_SECRET and set(value) != {ord("*")}:
+        yield name.decode(errors="replace").lower(), value
 
 
 def mask(value: bytes) -> str:

@@ -1,0 +1,61 @@
+"""oversized-outputs, worked out by hand."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Report, event, only
+
+CARD = {
+    "limits": {"placements": {"card": {"width": 400}}},
+    "prices": {"egress_per_gb": "0.09", "storage_per_gb_month": "0.023"},
+}
+BIG: dict[str, Any] = {"placement": "card", "width": 1600, "height": 1200, "bytes": 420_001}
+
+
+def test_stored_once_and_delivered_each_time(report: Report) -> None:
+    """s = 1/4, so 15/16 of 420,001 bytes, half up, are needless: 393,751; stored once, delivered four times."""
+    events = [event("a", **BIG), event("b", "2026-09-02T08:00:00Z", outcome="hit", count=3, **BIG)]
+    finding = only(report(events, CARD), "oversized-outputs")
+    assert (finding["evidence"]["stored_wasted_bytes"], finding["bytes"]) == (393_751, 4 * 393_751)
+    assert finding["severity"] == "high"
+    assert finding["evidence"]["largest"] == {"width": 1600, "height": 1200, "bytes": 420_001, "wasted_bytes": 393_751}
+
+
+@pytest.mark.parametrize(
+    ("limit", "fields", "wasted"),
+    [
+        ({"width": 400, "dpr": 2}, {}, 315_001),  # s = 1/2, 315,000.75
+        ({"height": 300}, {}, 393_751),
+        ({"width": 800, "height": 300}, {}, 393_751),  # the smaller ratio counts
+        ({"width": 1600}, {}, 0),
+        ({"width": 5000}, {}, 0),  # never enlarged
+        ({"width": 400}, {"format": "svg"}, 0),
+        ({"width": 400}, {"format": "pdf"}, 0),
+        ({"width": 400}, {"bytes": 4369}, 4096),  # 4,095.9 rounds up to the least that counts
+        ({"width": 400}, {"bytes": 4368}, 0),
+        ({"width": 400}, {"width": None}, 0),
+    ],
+)
+def test_limits(report: Report, limit: dict[str, Any], fields: dict[str, Any], wasted: int) -> None:
+    """Sides, pixel ratio, formats and the least waste that counts."""
+    found = report([event("a", **{**BIG, **fields})], {"limits": {"placements": {"card": limit}}})
+    assert sum(finding["bytes"] for finding in found["findings"] if finding["rule"] == "oversized-outputs") == wasted
+
+
+def test_a_template_limit_replaces_its_placements(report: Report) -> None:
+    """Template, else configured placement, else the built-in table, else nothing."""
+    large = {"limits": {"templates": {"og": {"width": 1600}}, "placements": {"card": {"width": 400}}}}
+    assert report([event("a", **BIG)], large)["findings"] == []
+    assert only(report([event("a", **{**BIG, "placement": "og_image"})]), "oversized-outputs")["bytes"] == 304_238
+    assert report([event("a", **{**BIG, "placement": "nowhere"})])["findings"] == []
+
+
+def test_money_is_unknown_without_prices(report: Report) -> None:
+    """Null, never 0; with prices it is storage over the window and egress."""
+    events = [event("a", **BIG), event("b", "2026-10-01T18:30:00Z", key="k2")]  # 30.4375 days: one month
+    unknown = only(report(events, {"limits": CARD["limits"]}), "oversized-outputs")["money"]
+    assert unknown == {"now": None, "after_plan_change": None, "currency": "USD"}
+    thousand = [event(f"e{n}", key=f"k{n}", **{**BIG, "bytes": 10**9}) for n in range(10)]
+    found = only(report([*thousand, event("z", "2026-10-01T18:30:00Z")], CARD), "oversized-outputs")
+    assert found["money"]["now"] == "1.06"  # 9.375 GB × (0.09 + 0.023)

@@ -1,0 +1,20 @@
+"""staging-credits, worked out by hand."""
+
+from tests.conftest import Report, event, only
+
+EVENTS = [event(f"s{n}", f"2026-09-{1 + n % 28:02d}T08:00:00Z", environment="Preview", key=f"k{n}") for n in range(130)]
+
+
+def test_what_would_fit_the_free_plan(report: Report) -> None:
+    """130 credits in one month, of which the free plan holds 100."""
+    finding = only(report(EVENTS, {"accounts": {"main": {"provider": "imejis", "plan": "Basic"}}}), "staging-credits")
+    assert finding["subject"] == {"provider": "imejis", "account": "main", "environment": "preview"}
+    assert (finding["credits"], finding["evidence"]["renders"], finding["evidence"]["fit_free_plan"]) == (130, 130, 100)
+
+
+def test_free_accounts_and_production_names(report: Report) -> None:
+    """Nothing on a free account; names of production are configurable and compared in lower case."""
+    free = report(EVENTS, {"accounts": {"main": {"provider": "imejis", "plan": "Free"}}})
+    assert free["waste"]["staging"] == 0
+    assert report(EVENTS, {"production_environments": ["PREVIEW"]})["waste"]["staging"] == 0
+    assert report(EVENTS)["waste"]["staging"] == 130  # without a configured plan an account counts as paying

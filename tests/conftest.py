@@ -1,0 +1,80 @@
+"""What most tests need: events with defaults, logs, and the product in process or as a command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.config import settings_of
+from auditor.pipeline import Options, audit
+from auditor.reports.json_v1 import document
+from auditor.sources import discover
+
+ROOT = Path(__file__).parents[1]
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+
+
+def event(identity: str = "e1", ts: str = "2026-09-01T08:00:00Z", **fields: Any) -> dict[str, Any]:
+    """A render of one key, with *fields* changed."""
+    return {
+        "v": 1,
+        "id": identity,
+        "ts": ts,
+        "outcome": "render",
+        "provider": "imejis",
+        "account": "main",
+        "environment": "production",
+        "template": "og",
+        "key": "k1:a",
+        **fields,
+    }
+
+
+def lines(events: Iterable[Mapping[str, Any]]) -> bytes:
+    """JSON Lines."""
+    return b"".join(json.dumps(each).encode() + b"\n" for each in events)
+
+
+Report = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """JSON v1 of some events, or of raw bytes."""
+
+    def run(
+        events: Iterable[Mapping[str, Any]] | bytes, config: Mapping[str, Any] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        log = tmp_path / "usage.jsonl"
+        log.write_bytes(events if isinstance(events, bytes) else lines(events))
+        settings = settings_of(config or {}, "test")
+        result = audit(discover([str(log)], tmp_path), settings, Options(cache=False, **options), lambda *_: None)
+        return json.loads(json.dumps(document(result)))
+
+    return run
+
+
+def only(report: Mapping[str, Any], rule: str) -> dict[str, Any]:
+    """The one finding of a rule."""
+    (finding,) = [finding for finding in report["findings"] if finding["rule"] == rule]
+    return finding
+
+
+def command(
+    *arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """`auditor …` as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd or ROOT,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": "1790812800", **environment},
+    )

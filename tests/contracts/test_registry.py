@@ -1,0 +1,48 @@
+"""The registry names everything that exists, and names match files."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from auditor import registry
+from tests.conftest import ROOT
+
+SHARED = {
+    "audits": {"base", "placements", "words"},
+    "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
+    "reports": {"base"},
+    "providers": {"base"},
+    "engine": {"base", "tables"},
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "registered"),
+    [
+        ("audits", registry.AUDITS.values()),
+        ("formats", registry.FORMATS.values()),
+        ("reports", registry.REPORTS.values()),
+    ],
+)
+def test_every_file_of_a_family_is_registered(family: str, registered: Iterable[object]) -> None:
+    """A file that is not in the registry, and not known as shared, is forgotten work."""
+    files = {path.stem for path in (ROOT / "auditor" / family).glob("*.py")} - {"__init__"} - SHARED[family]
+    assert files == {type(entry).__module__.rsplit(".", 1)[1] for entry in registered}
+
+
+def test_providers_and_engines_are_registered_by_their_file_names() -> None:
+    """A provider's name is its file's."""
+    for family, names in (("providers", set(registry.PROVIDERS)), ("engine", set(registry.ENGINES))):
+        files = {path.stem for path in (ROOT / "auditor" / family).glob("*.py")} - {"__init__"} - SHARED[family]
+        assert files == names
+
+
+@pytest.mark.parametrize("rule", sorted(registry.AUDITS))
+def test_a_rule_is_its_file_its_page_and_its_test(rule: str) -> None:
+    """Id = file = first line of the manual page = test file."""
+    module = type(registry.AUDITS[rule]).__module__
+    assert module == f"auditor.audits.{rule.replace('-', '_')}"
+    assert (sys.modules[module].__doc__ or "").startswith(f"{rule}: ")
+    assert Path(ROOT / "tests" / "audits" / f"test_{rule.replace('-', '_')}.py").is_file()

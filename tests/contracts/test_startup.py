@@ -1,0 +1,19 @@
+"""What `auditor --help` costs."""
+
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """pandas, DuckDB, SQLAlchemy, numba, pyarrow, numpy and rich are imported by the commands that need them."""
+    script = (
+        "import sys\nfrom auditor.cli import main\nsys.argv = ['auditor', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'pandas', 'duckdb', 'sqlalchemy', 'numba', 'pyarrow', 'numpy', 'rich'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "HEAVY []" in done.stdout
+    assert "Usage: " in done.stdout

@@ -1,0 +1,65 @@
+"""Words from a log cannot forge, colour or break the terminal report."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import command, event, lines
+
+HOSTILE = [
+    "\x1b[2J\x1b[31mred",
+    "\x1b]0;title\x07",
+    "\x1b]52;c;aGk=\x07",
+    "\x9b31m",
+    "a\rTOTAL: 0",
+    "a\x08\x08b",
+    "\u202egnp.exe",
+    "zero\u200bwidth",
+    "[red]markup[/red]",
+    "[/nope]",
+    "[link=x]y[/link]",
+    "line\nCredits 0",
+    "\u2028next",
+    "\x07bell",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_only_printable_text_reaches_the_output(tmp_path: Path, text: str) -> None:
+    """In template, account, environment, file name and rejected line: no control character, no markup, no crash."""
+    name = text.replace("/", "_").replace("\x00", "")
+    log = tmp_path / f"{name}.jsonl"
+    bad = event("x", template=text, account=text, environment=text, provider=text)
+    log.write_bytes(lines([bad, {**bad, "id": "y"}, {"v": 1, text: text}]) + text.replace("\n", " ").encode() + b"\n")
+    done = command("audit", str(log), "--max-rejected", "100")
+    assert done.returncode == 0, done.stderr
+    for stream in (done.stdout, done.stderr):
+        assert all(char.isprintable() or char == "\n" for char in stream.decode())
+    shown = "".join(
+        char if char.isprintable() else f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
+        for char in text
+    )
+    flat = done.stdout.decode().replace("\n", "").replace(" ", "")
+    assert shown.lower().replace(" ", "") in flat.lower()
+
+
+def test_reports_hold_no_secret(tmp_path: Path) -> None:
+    """A key that stands in good and bad lines is found, masked, and printed nowhere."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(
+        lines(
+            [
+                event("a", url="https://render.imejis.io/v1/x?dma-api-key=CANARY0123456789"),
+                event("b", api_key="CANARY0123456789"),
+                event("c", header="Bearer CANARY0123456789"),
+                event("d", proxy="http://user:CANARY0123456789@host/"),
+            ]
+        )
+        + b'{"v":1,"api_key":"CANARY0123456789"\n{"v":1,"overrides":{"name":"CANARY0123456789"}\n'
+    )
+    for report_format in ("text", "json"):
+        done = command("audit", str(log), "--format", report_format, "--max-rejected", "100")
+        assert b"CANARY" not in done.stdout + done.stderr
+        assert b"secret-in-log" in done.stdout
+        for name in (b"dma-api-key", b"api_key", b"bearer", b"password in a URL"):
+            assert name in done.stdout

@@ -1,0 +1,197 @@
+"""The command: exit codes, one clear sentence for each mistake, and reports that depend on nothing but the input."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from auditor.registry import AUDITS
+from tests.conftest import ROOT, command, event, lines
+
+TWICE = lines([event("a"), event("b", "2026-09-01T09:00:00Z")])
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log with one duplicate render."""
+    path = tmp_path / "usage.jsonl"
+    path.write_bytes(TWICE)
+    return path
+
+
+def test_exit_codes(log: Path) -> None:
+    """0 done, 1 a finding at or above --fail-on, 3 too many rejected lines; --max-rejected moves that line."""
+    assert command("audit", str(log)).returncode == 0
+    assert command("audit", str(log), "--fail-on", "high").returncode == 1
+    assert command("audit", str(log), "--fail-on", "low", "--rule", "retina-variants").returncode == 0
+    log.write_bytes(TWICE * 50 + b"damage\n")
+    assert command("audit", str(log)).returncode == 0
+    log.write_bytes(TWICE + b"damage\n")
+    assert command("audit", str(log)).returncode == 3
+    assert command("audit", str(log), "--max-rejected", "50").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--no-such-option"], 2, "No such option"),
+        (["--rule", "nonsense"], 2, "rules are duplicate-renders"),
+        (["--ttl", "soon"], 2, "write 30s"),
+        (["--since", "yesterday"], 2, "write 2026-09-01"),
+        (["--timezone", "Mars/Olympus"], 2, "not a time zone"),
+        (["--config", "absent.toml"], 2, "cannot be read"),
+        (["--output", "no/such/folder/report"], 2, "cannot be written"),
+        (["absent.jsonl"], 3, "there is no such file"),
+    ],
+)
+def test_mistakes_get_one_sentence(log: Path, arguments: list[str], code: int, words: str) -> None:
+    """What is wrong and what to do, on stderr, without a traceback."""
+    done = command("audit", str(log), *arguments, cwd=log.parent)
+    assert done.returncode == code
+    assert words in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nonsense = 1", "nonsense is unknown; allowed are"),
+        ("[accounts.main]\nprovider = 'imejis'\nplan = 'Gold'", "known plans of imejis are Free, Basic, Pro"),
+        ("[accounts.main]\nplan = 'Pro'", "accounts.main.provider is missing"),
+        ("[accounts.main]\nprovider = 'imejis'\nanchor_day = 32", "1 to 31"),
+        ("[plans.imejis.X]\nprice = '-1'\nincluded = 5", "below 0"),
+        ("timezone = 'Nowhere'", "not a time zone"),
+        ("[limits.placements.x]\ndpr = 2", "at least one side"),
+        ("[rules.no-such-rule]\nenabled = true", "rules are duplicate-renders"),
+        ("[rules.duplicate-renders]\nttl = 5", "write 30s"),
+        ("timezone = ", "is not TOML"),
+    ],
+)
+def test_mistakes_in_the_configuration_name_file_and_key(log: Path, text: str, words: str) -> None:
+    """A configuration is valid as a whole, or an error says where it is not."""
+    (log.parent / "auditor.toml").write_text(text, encoding="utf-8")
+    done = command("audit", str(log))
+    assert done.returncode == 2
+    assert words in done.stderr.decode()
+    assert "auditor.toml" in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"", "holds no line"), (b"\n\n", "holds no line"), (lines([event(outcome="hit")]), "holds no render")],
+)
+def test_a_log_without_renders_says_so(log: Path, data: bytes, words: str) -> None:
+    """Nothing to audit is no crash and no silence."""
+    log.write_bytes(data)
+    done = command("audit", str(log), "--format", "json")
+    assert done.returncode == 0
+    assert words in done.stderr.decode()
+    assert json.loads(done.stdout)["findings"] == []
+
+
+def test_an_unreadable_file_is_named(log: Path) -> None:
+    """A folder in the place of a file, as permissions do not bind every user."""
+    log.unlink()
+    log.mkdir()
+    done = command("audit", str(log))
+    assert done.returncode == 3
+    assert "holds no" in done.stderr.decode()
+
+
+def test_standard_input_folders_and_globs(log: Path) -> None:
+    """All ways to name the same log give the same findings; a file named twice is read once."""
+    ways = [[str(log)], [str(log.parent)], [str(log.parent / "*.jsonl")], [str(log), str(log.parent), str(log)]]
+    found = [json.loads(command("audit", *way, "--format", "json").stdout) for way in ways]
+    found.append(json.loads(command("audit", "-", "--format", "json", stdin=TWICE).stdout))
+    assert all(each["findings"] == found[0]["findings"] for each in found)
+    assert all(each["inputs"]["lines"] == 2 for each in found)
+
+
+def test_filters_choose_what_is_shown_and_never_what_is_counted(log: Path) -> None:
+    """--environment, --account, --template, --rule and --skip hide findings; waste and bills stay."""
+    whole = json.loads(command("audit", str(log), "--format", "json").stdout)
+    for arguments in (
+        ["--environment", "staging"],
+        ["--account", "x"],
+        ["--template", "x"],
+        ["--rule", "secret-in-log"],
+        ["--skip", "duplicate-renders"],
+    ):
+        part = json.loads(command("audit", str(log), "--format", "json", *arguments).stdout)
+        assert part["findings"] == []
+        assert (part["waste"], part["accounts"], part["totals"]) == (whole["waste"], whole["accounts"], whole["totals"])
+    assert len(whole["findings"]) == 1
+
+
+def test_since_and_until_choose_events(log: Path) -> None:
+    """--since is inclusive, --until exclusive, and what they leave out is counted."""
+    found = json.loads(command("audit", str(log), "--format", "json", "--since", "2026-09-01T09:00:00Z").stdout)
+    assert (found["inputs"]["events"], found["inputs"]["filtered"]) == (1, 1)
+    found = json.loads(command("audit", str(log), "--format", "json", "--until", "2026-09-01T09:00:00Z").stdout)
+    assert (found["inputs"]["events"], found["inputs"]["filtered"]) == (1, 1)
+    assert found["waste"]["total"] == 0
+
+
+def test_ttl_option_wins_over_the_file(log: Path) -> None:
+    """--ttl 30m makes the second render a needed one."""
+    assert json.loads(command("audit", str(log), "--format", "json", "--ttl", "30m").stdout)["waste"]["total"] == 0
+
+
+def test_the_report_depends_on_the_input_alone(tmp_path: Path) -> None:
+    """Neither the order of arguments nor hash seed, time zone or locale of the process change a byte."""
+    samples = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "sample_logs").glob("*.gz"))
+    first = command("audit", *samples, "--format", "json", PYTHONHASHSEED="1", TZ="UTC")
+    second = command(
+        "audit", *reversed(samples), "--format", "json", PYTHONHASHSEED="2", TZ="Asia/Tokyo", LC_ALL="tr_TR.UTF-8"
+    )
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
+
+
+@pytest.mark.parametrize("rule", sorted(AUDITS))
+def test_explain_prints_the_manual_page(rule: str) -> None:
+    """What, why, an example, the cure and the options."""
+    page = command("explain", rule).stdout.decode()
+    assert page.startswith(rule + ":")
+    for heading in ("What it does", "Why it matters", "Example", "How to fix", "Options"):
+        assert f"\n{heading}\n" in page
+
+
+def test_config_init_writes_what_config_check_accepts(tmp_path: Path) -> None:
+    """Also with every example switched on; an existing file is never overwritten."""
+    path = tmp_path / "auditor.toml"
+    assert command("config", "init", str(path)).returncode == 0
+    assert command("config", "check", str(path)).returncode == 0
+    text = path.read_text(encoding="utf-8")
+    examples = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[)", "", line) for line in text.splitlines())
+    (tmp_path / "all.toml").write_text(examples, encoding="utf-8")
+    assert b"1 accounts, 2 limits" in command("config", "check", str(tmp_path / "all.toml")).stdout
+    assert command("config", "init", str(path)).returncode == 2
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_only_on_a_terminal_and_never_with_no_color(
+    log: Path, variables: dict[str, str], coloured: bool
+) -> None:
+    """A pseudo terminal sees colours, unless NO_COLOR is set."""
+    parent, child = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"}
+    subprocess.run(
+        [sys.executable, "-m", "auditor", "audit", str(log)],
+        stdout=child,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        cwd=ROOT,
+        env=environment | variables,
+    )
+    os.close(child)
+    shown = os.read(parent, 100_000)
+    os.close(parent)
+    assert (b"\x1b[31" in shown or b"\x1b[1;31" in shown) is coloured
