@@ -1,0 +1,95 @@
+"""Fill the generated parts of README.md and docs/: help, rules, placements, the excerpt of the report.
+
+`python scripts/docs.py` writes them, `--check` fails and names those that are stale.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from auditor.audits.placements import PLACEMENTS
+from auditor.registry import AUDITS
+
+ROOT = Path(__file__).parents[1]
+_ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
+EXCERPT_LINES = 38
+
+
+def printed(*arguments: str) -> str:
+    """What `auditor …` prints, as a block of code."""
+    done = subprocess.run(  # noqa: S603 (our own command)
+        [sys.executable, "-m", "auditor", *arguments], cwd=ROOT, env={**os.environ, **_ENVIRONMENT}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    text = done.stdout.replace("python -m auditor", "auditor").strip("\n")
+    return "```text\n" + "\n".join(line.rstrip() for line in text.splitlines()) + "\n```"
+
+
+def excerpt() -> str:
+    """The head of the report of sample_logs/."""
+    lines = printed("audit", "sample_logs").splitlines()
+    return "\n".join([*lines[:EXCERPT_LINES], "…", "```"])
+
+
+def rules_table() -> str:
+    """A row a rule."""
+    rows = [f"| [`{name}`](docs/rules.md#{name}) | {audit.summary} |" for name, audit in AUDITS.items()]
+    return "\n".join(["| rule | what it finds |", "| --- | --- |", *rows])
+
+
+def rules_pages() -> str:
+    """The manual page of each rule."""
+    pages = []
+    for name, audit in AUDITS.items():
+        page = (sys.modules[type(audit).__module__].__doc__ or "").strip()
+        pages.append(f"## {name}\n\n```text\n{page}\n```")
+    return "\n\n".join(pages)
+
+
+def placements_table() -> str:
+    """A row a built-in placement, with its source."""
+    rows = [f"| `{name}` | {limit.width} x {limit.height} | {limit.source} |" for name, limit in PLACEMENTS.items()]
+    return "\n".join(["| placement | CSS px | source |", "| --- | --- | --- |", *rows])
+
+
+BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {
+        "report": excerpt, "rules": rules_table, "help": lambda: printed("--help"),
+        "help audit": lambda: printed("audit", "--help"),
+    },
+    "docs/rules.md": {"rules": rules_pages},
+    "docs/configuration.md": {"placements": placements_table},
+}  # fmt: skip
+
+
+def filled(text: str, name: str, block: str) -> str:
+    """*text* with what stands between the marks of *name* replaced."""
+    pattern = re.compile(rf"(<!-- {name} begin -->\n).*?(<!-- {name} end -->)", re.DOTALL)
+    if pattern.search(text) is None:
+        raise SystemExit(f"the marks of block {name!r} are missing")
+    return pattern.sub(lambda match: f"{match[1]}{block}\n{match[2]}", text)
+
+
+def main() -> int:
+    """Write the blocks, or check them."""
+    stale = []
+    for path, blocks in BLOCKS.items():
+        before = (ROOT / path).read_text(encoding="utf-8")
+        after = before
+        for name, make in blocks.items():
+            after = filled(after, name, make())
+        if after != before:
+            stale.append(path)
+            if "--check" not in sys.argv:
+                (ROOT / path).write_text(after, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"stale: {', '.join(stale)}; run make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The docs tell the truth."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from auditor.registry import AUDITS
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
+
+
+def test_generated_parts_are_fresh() -> None:
+    """Help, rules, placements and the excerpt of the report are what the program prints."""
+    done = subprocess.run(
+        [sys.executable, "scripts/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_and_path_leads_somewhere(page: "object") -> None:
+    """Relative links, and paths in code."""
+    text = page.read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith(("http", "#"))]
+    paths = [
+        path
+        for path in re.findall(r"`((?:auditor|tests|docs|sample_logs|scripts)/[\w./]+\.\w+)`", prose)
+        if "night" not in path
+    ]
+    for target in [page.parent / link for link in links] + [ROOT / path for path in paths]:  # type: ignore[attr-defined]
+        assert target.exists(), target
+
+
+def test_every_rule_has_its_heading() -> None:
+    """docs/rules.md#RULE is where the README points."""
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(AUDITS)
