@@ -1,14 +1,15 @@
 """One input -> one Parquet file of records, with everything that must not get lost beside them.
 
 A big input leaves its Parquet file beside it as a cache. The cache belongs to the bytes: it is taken only if their
-SHA-256, the reader's version and the time zone are the same. It is written elsewhere and renamed, so that two
-processes may do so at once.
+digest, the reader's version and the time zone are the same; a file that nobody touched is told by its inode. It is
+written elsewhere and renamed, so that two processes may do so at once.
 """
 
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -58,14 +59,14 @@ class Intake:
         """Read *source* into *target*, from its cache where there is a valid one."""
         if not (cache and source.cacheable and source.size >= CACHE_FROM):
             return cls._read(source, target, zone, {}, progress)
-        with source.open() as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        identity = {"sha256": digest, "version": __version__, "timezone": str(zone), "path": source.label}
         beside = source.path.with_name(source.path.name + CACHE_SUFFIX)
-        known = _load(beside, identity)
+        identity = {"version": __version__, "timezone": str(zone), "path": source.label}
+        stamp = _stamp(source)
+        known = _load(beside, identity, source, stamp)
         if known is not None:
             target.symlink_to(beside.resolve())
             return known
+        identity |= {"stamp": stamp, "digest": _digest(source)}
         intake = cls._read(source, target, zone, identity, progress)
         _publish(target, beside)
         return intake
@@ -165,13 +166,32 @@ def read_lines(sources: Sequence[Source], rows: Iterable[int]) -> dict[int, byte
     return found
 
 
-def _load(path: Path, identity: dict[str, str]) -> Intake | None:
+def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:
     """The intake that a cache holds, None if it is absent, damaged or of other bytes."""
     try:
         stored = json.loads((pq.read_metadata(path).metadata or {})[_KEY])
-        return Intake.undump(stored["intake"]) if stored["identity"] == identity else None
+        known = stored["identity"]
+        if any(known[name] != value for name, value in identity.items()):
+            return None
+        same = bool(stamp) and known["stamp"] == stamp
+        return Intake.undump(stored["intake"]) if same or known["digest"] == _digest(source) else None
     except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
         return None
+
+
+def _stamp(source: Source) -> str:
+    """What changes with every write, so that unchanged bytes need not be hashed; empty where it may not yet have.
+
+    The time of the last change of the inode cannot be set back; it is too coarse only for what just happened.
+    """
+    stat = source.path.stat()
+    settled = time.time_ns() - stat.st_ctime_ns > 2 * 10**9
+    return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}" if settled else ""
+
+
+def _digest(source: Source) -> str:
+    with source.open() as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def _publish(target: Path, beside: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from auditor.engine.tables import events, records, walked
 from auditor.events import Outcome
 from auditor.facts import Facts, frame_of
-from auditor.replay.volatile import Sample, Volatile, find
+from auditor.replay.volatile import Sample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
 from auditor.waste import Cause, Waste, allot, cause_of
 
@@ -148,17 +148,19 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     codes = values.slice(start, end - start).dictionary_encode()
     ordered = sorted(names.dictionary.to_pylist())
     rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
+    fields = rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64)
+    pairs = fields * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
     sample = Sample(
         row=ints("row"),
         ts=ints("ts_us"),
         duration=ints("duration_us"),
         digest=ints("digest"),
-        shape=shape,
+        shape_numbers=random_numbers(shape),
         verdict=ints("verdict"),
         credit=credit,
         at=np.repeat(np.arange(len(table)), lengths),
-        field=rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64),
-        value=codes.indices.to_numpy().astype(np.int64) + 1,
+        field=fields,
+        numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64)),
         fields=ordered,
     )
     return sample, ints("cycle")

@@ -15,7 +15,7 @@ from auditor.registry import AUDITS
 
 ROOT = Path(__file__).parents[1]
 _ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
-EXCERPT_LINES = 38
+EXCERPT_LINES = 46
 
 
 def printed(*arguments: str) -> str:

@@ -18,6 +18,7 @@ MIN_PAIRS = 3
 SHARE = Fraction(95, 100)
 
 Ints = npt.NDArray[np.int64]
+Sums = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,16 @@ class Sample:
     ts: Ints
     duration: Ints
     digest: Ints
-    shape: Ints
-    """Dense code of (format, width, height)."""
+    shape_numbers: Sums
+    """Two random numbers for each (format, width, height), (2, renders)."""
     verdict: Ints
     credit: Callable[[int], Fraction]
     """Known credits of the render at a position; asked for few of them."""
     at: Ints
     """Of each triple the position of its render."""
     field: Ints
-    value: Ints
-    """Of each triple the code of its value, from 1; 0 is an absent field."""
+    numbers: Sums
+    """Two random numbers for each (field, value), (2, triples): the same for the same pair. An absent field adds 0."""
     fields: Sequence[str]
 
 
@@ -67,6 +68,12 @@ class Volatile:
     """For each merged group: credits saved, positions of its renders that become duplicates, in order."""
 
 
+def random_numbers(codes: Ints) -> Sums:
+    """Two random 64-bit numbers for each code, (2, len(codes)): the same for the same code, in every run."""
+    most = int(codes.max(initial=-1)) + 1
+    return np.random.default_rng(0).integers(0, 2**64, (2, most), np.uint64)[:, codes]
+
+
 def find(sample: Sample, ttl_us: int) -> Volatile | None:
     """The volatile fields of a sample, None if there are none."""
     passing: list[tuple[int, Pairs]] = []
@@ -91,39 +98,40 @@ def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:
     return sum((credits for credits, _ in savings), Fraction(0))
 
 
-def _numbers(sample: Sample) -> npt.NDArray[np.uint64]:
-    """Two random 64-bit numbers for each (field, value) triple, the same for the same pair."""
-    pair = sample.field * (int(sample.value.max(initial=0)) + 1) + sample.value
-    distinct, inverse = np.unique(pair, return_inverse=True)
-    return np.random.default_rng(0).integers(0, 2**64, (2, len(distinct)), np.uint64)[:, inverse]
-
-
-def _groups(sample: Sample, left_out: Sequence[int]) -> tuple[Ints, Ints]:
-    """(group of each render, values of the left-out fields as one code) when *left_out* are ignored."""
-    numbers = _numbers(sample)
+def _sums(sample: Sample, left_out: Sequence[int]) -> tuple[Sums, Sums]:
+    """128-bit sums, (2, renders), of what remains of the inputs and the shape, and of what is left out."""
     out = np.isin(sample.field, left_out)
-    codes = []
-    for keep in (~out, out):
-        sums = np.zeros((2, len(sample.row)), np.uint64)
-        for half in range(2):
-            np.add.at(sums[half], sample.at[keep], numbers[half][keep])
-        if keep is not out:
-            sums = np.vstack([sums, sample.shape.astype(np.uint64)])
-        codes.append(np.unique(sums, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64))
-    return codes[0], codes[1]
+    remaining, gone = (np.zeros((2, len(sample.row)), np.uint64) for _ in range(2))
+    for half in range(2):
+        np.add.at(remaining[half], sample.at[~out], sample.numbers[half][~out])
+        np.add.at(gone[half], sample.at[out], sample.numbers[half][out])
+        remaining[half] += sample.shape_numbers[half]
+    return remaining, gone
+
+
+def _by_group(sums: Sums) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """(order that puts equal sums together and keeps time within them, whether each starts another group)."""
+    order = np.argsort(sums[0], kind="stable")
+    ordered = sums[:, order]
+    starts = np.ones(len(order), np.bool_)
+    starts[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
+    return order, starts
 
 
 def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
-    usable = (sample.digest != 0) & ~np.isin(sample.verdict, DUPLICATES)
-    group, values = _groups(sample, left_out)
-    order = np.flatnonzero(usable)
-    order = order[np.argsort(group[order], kind="stable")]
+    remaining, gone = _sums(sample, left_out)
+    usable = np.flatnonzero((sample.digest != 0) & ~np.isin(sample.verdict, DUPLICATES))
+    order, starts = _by_group(remaining[:, usable])
+    order = usable[order]
     before, after = order[:-1], order[1:]
-    pair = (group[before] == group[after]) & (values[before] != values[after])
+    pair = ~starts[1:] & (gone[:, before] != gone[:, after]).any(axis=0)
     before, after = before[pair], after[pair]
     same = sample.digest[before] == sample.digest[after]
     return Pairs(
-        len(before), int(same.sum()), _example(sample, before, after, same), _example(sample, before, after, ~same)
+        len(before),
+        int(same.sum()),
+        _example(sample, before, after, same),
+        _example(sample, before, after, ~same),
     )
 
 
@@ -138,16 +146,16 @@ def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bo
 
 def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple[Fraction, Ints]]:
     """(credits, newly duplicate renders in order) of each merged group that saves something."""
-    group, _ = _groups(sample, left_out)
-    order = np.argsort(group, kind="stable")
+    order, starts = _by_group(_sums(sample, left_out)[0])
+    group = np.cumsum(starts).tolist()
     out: Any = np.zeros(len(order), np.int64)
     ts, duration, digest = (a[order].tolist() for a in (sample.ts, sample.duration, sample.digest))
-    walk(group[order].tolist(), [0] * len(order), ts, duration, digest, ttl_us, [0] * 6, out)
+    walk(group, [0] * len(order), ts, duration, digest, ttl_us, [0] * 6, out)
     merged = np.zeros(len(order), np.int64)
     merged[order] = out
     now, true = np.isin(merged, DUPLICATES), np.isin(sample.verdict, DUPLICATES)
     found = []
-    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+    for members in np.split(order, np.flatnonzero(starts)[1:]):
         if not now[members].any():
             continue
         saved = sum((sample.credit(int(i)) for i in members if now[i]), Fraction(0)) - sum(
