@@ -191,7 +191,7 @@ def _stamp(source: Source) -> str:
 
 def _digest(source: Source) -> str:
     with source.open() as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _publish(target: Path, beside: Path) -> None:
