@@ -60,6 +60,8 @@ class Logs:
         self.keys = self.rng.choice([3, 12, 60])
         self.moments: list[datetime] = []
         self.version = 0
+        self.odd = self.rng.choice([0.0, 0.02, 0.03, 0.04])
+        """How often the field `rare` does show: each time in two pairs: around the limit of 95 %."""
 
     def config(self) -> dict[str, Any]:
         """A configuration of any kind."""
@@ -191,7 +193,7 @@ class Logs:
                 inputs["noise"] = str(n % 7)
             if key % 3 == 2:
                 inputs["rare"] = str(n % 5)
-                shown += "/odd" if rng.random() < 0.04 else ""
+                shown += "/odd" if rng.random() < self.odd else ""
             event["inputs"] = inputs
             if rng.random() < 0.5:
                 event["key"] += f"/{n % 7}"
