@@ -41,9 +41,9 @@ docs: $(STAMP)  ## fill the generated parts of README and docs/
 
 requirements:  ## pin the dependencies anew, with hashes
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
-		--no-emit-index-url --extra all --group dev --group build pyproject.toml -o requirements/dev.txt
+		--extra all --group dev --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
-		--no-emit-index-url --extra audit pyproject.toml -o requirements/audit.txt
+		--extra audit pyproject.toml -o requirements/audit.txt
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

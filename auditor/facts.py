@@ -190,10 +190,12 @@ def _events() -> Select[Any]:
         records.c.ts_us < cycle_table.c.end_us,
     )
     key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
+    # Most events are hits, and only calls are walked: nothing else needs its long id and key.
+    called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
     return (
         select(
             records.c.row,
-            records.c.id,
+            case((called, records.c.id)).label("id"),
             records.c.ts_us,
             units.c.unit,
             cycle_table.c.cycle,
@@ -202,8 +204,8 @@ def _events() -> Select[Any]:
             records.c.credits,
             records.c.error,
             records.c.retried,
-            hashed(*key).label("key_high"),
-            hashed(literal("low"), *key).label("key_low"),
+            case((called, hashed(*key))).label("key_high"),
+            case((called, hashed(literal("low"), *key))).label("key_low"),
             case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1).label("digest"),
             records.c.duration_us,
             records.c.placement,

@@ -35,8 +35,8 @@ TEMPLATES = 300
 RARE_TEMPLATES = 10
 RARE = 1e-4
 VOLATILE_TEMPLATE = 7
-VARIANTS = 8
-"""Keys of the volatile template that differ in nothing but the volatile field."""
+KEYS_PER_FAMILY = 20_000
+"""The volatile template has one picture for so many keys of the log: its keys differ in the volatile field alone."""
 
 SIZES = ((1200, 630), (800, 800), (600, 300), (1080, 1080), (400, 300), (2000, 1050))
 PLACEMENTS = ("og_image", "product_card", "email_header", "avatar", "")
@@ -136,7 +136,7 @@ def describe(key: npt.NDArray[np.int64], keys: int, seed: int) -> Keys:
     template = np.where(rare, common + (pick * RARE_TEMPLATES).astype(np.int64), template)
 
     volatile = template == VOLATILE_TEMPLATE
-    families = max(1, keys // (TEMPLATES * VARIANTS))
+    families = max(1, keys // KEYS_PER_FAMILY)
     content = np.where(volatile, mix(content, salt + 5) % U64(families), content)
     owner = (account * 2 + staging).astype(U64) * U64(TEMPLATES) + template.astype(U64)
     picture = mix(content * U64(8 * TEMPLATES) + owner, salt + 6)
@@ -211,7 +211,8 @@ def _record(
     """One event, with the records of the same id that go before or after it."""
     moment, serial = f"{clock:012x}", ids[16 * i : 16 * i + 16]
     template = keys.template[i]
-    head = f'{{"v":1,"id":"{moment[:8]}-{moment[8:]}-7{serial[:3]}-a{serial[3:6]}-{serial[6:]}00","ts":"{stamp}Z","outcome":'
+    identity = f"{moment[:8]}-{moment[8:]}-7{serial[:3]}-a{serial[3:6]}-{serial[6:]}00"
+    head = f'{{"v":1,"id":"{identity}","ts":"{stamp}Z","outcome":'
     tail = (
         f',"provider":"imejis","account":"{ACCOUNTS[keys.account[i]]}",'
         f'"environment":"{"staging" if keys.staging[i] else "production"}","template":"tpl-{template:03d}",'

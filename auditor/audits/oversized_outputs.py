@@ -61,20 +61,15 @@ class OversizedOutputs:
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are the delivered ones."""
         chosen = _load_limits(case)
-        delivered, stored = _delivered(), _stored()
         sums = case.facts.paid_by(
             pd.concat(
-                [_sums(case, delivered).assign(stored=False), _sums(case, stored).assign(stored=True)],
+                [_sums(case, _delivered()).assign(stored=False), _sums(case, _stored()).assign(stored=True)],
                 ignore_index=True,
             )
         )
-        largest = case.facts.paid_by(pd.concat([_largest(case, delivered), _largest(case, stored)], ignore_index=True))
         whole = sum(case.facts.usage.bytes)
         for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
-            own = largest[
-                (largest.provider == provider) & (largest.template == template) & (largest.placement == placement)
-            ]
-            wasted, size, width, height = max(zip(own.wasted, own.bytes, own.width, own.height, strict=True))
+            wasted, size, width, height = max(tuple(largest) for largest in group.largest)
             limit = chosen[int(group.unit.iloc[0]), str(placement)]
             kept, sent = group[group.stored], group[~group.stored]
             lost = int(sum(sent.wasted))
@@ -200,6 +195,7 @@ def _stored() -> Select[Any]:
 
 
 def _sums(case: Case, pictures: Select[Any]) -> pd.DataFrame:
+    """unit, placement: how often, needless bytes, and the largest as [needless bytes, bytes, width, height]."""
     one = pictures.subquery()
     groups = (one.c.unit, one.c.placement)
     return frame_of(
@@ -208,23 +204,12 @@ def _sums(case: Case, pictures: Select[Any]) -> pd.DataFrame:
                 *groups,
                 func.sum(one.c.times).label("times"),
                 func.sum(cast(one.c.wasted, Wide) * one.c.times).label("wasted"),
+                func.max(func.list_value(one.c.wasted, one.c.bytes, one.c.width, one.c.height)).label("largest"),
             )
             .where(one.c.wasted >= SMALLEST)
             .group_by(*groups)
         )
     )
-
-
-def _largest(case: Case, pictures: Select[Any]) -> pd.DataFrame:
-    one = pictures.subquery()
-    columns = (one.c.wasted, one.c.bytes, one.c.width, one.c.height)
-    place = func.row_number().over(
-        partition_by=(one.c.unit, one.c.placement), order_by=[column.desc() for column in columns]
-    )
-    ranked = (
-        select(one.c.unit, one.c.placement, *columns, place.label("place")).where(one.c.wasted >= SMALLEST).subquery()
-    )
-    return frame_of(case.facts.engine.run(select(ranked).where(ranked.c.place == 1)))
 
 
 def _money(case: Case, stored: int, delivered: int) -> Money:
