@@ -103,8 +103,9 @@ events = Table(
     Column("bytes", BigInteger),
     Column("has_inputs", Boolean),
 )
-"""One row an event. `key_high` and `key_low` are 124 bits of (provider, account, environment, key), which only renders
-and errors have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` is the number of requests."""
+"""One row an event. `key_high` and `key_low` are 124 bits of (provider, account, environment, key), which only
+renders and errors have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` counts requests.
+"""
 
 walked = Table("walked", metadata, Column("row", BigInteger), Column("verdict", SmallInteger))
 """What the walk of `auditor.replay` found of each render."""
