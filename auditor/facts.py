@@ -74,11 +74,10 @@ class Facts:
         """provider, account, environment and template of a unit."""
         return dict(self.names[unit])
 
-    def ids(self, rows: Sequence[int]) -> list[str]:
-        """The ids of some records, in the order of *rows*."""
+    def ids(self, rows: Sequence[int]) -> dict[int, str]:
+        """Row -> id of some records."""
         found = self.engine.run(select(records.c.row, records.c.id).where(records.c.row.in_(list(rows)))).to_pylist()
-        by_row = {row["row"]: str(row["id"]) for row in found}
-        return [by_row[row] for row in rows]
+        return {int(row["row"]): str(row["id"]) for row in found}
 
     def paid_by(self, frame: pd.DataFrame) -> pd.DataFrame:
         """*frame*, which has `unit`, with the columns of `units`."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import rfc8785
-from sqlalchemy import case, func, select
+from sqlalchemy import BigInteger, case, cast, func, select
 
 from auditor.engine.base import Engine
-from auditor.engine.tables import losers, preferred, records
+from auditor.engine.tables import candidates, losers, preferred, records
 from auditor.events import Outcome
 
 ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
@@ -34,9 +34,17 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
     # Grouping by a hash first is cheap; only records whose hash stands twice are compared by their real id.
     hashed = func.hash(records.c.id)
     repeated = select(hashed).group_by(hashed).having(func.count() > 1)
-    candidates = select(records).where(hashed.in_(repeated)).cte("candidates")
-    order = _order(candidates)
-    engine.load("preferred", _preferred(engine, candidates, order, read_lines))
+    values = [column for column in records.c if column.name != "row"]
+    content = cast(func.hash(*values).op(">>")(1), BigInteger).label("content")
+    columns = [records.c[column.name] for column in candidates.c if column.name != "content"]
+    engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
+    order = (
+        candidates.c.outcome == Outcome.ATTEMPT,
+        candidates.c.outcome != Outcome.RENDER,
+        candidates.c.credits.desc().nulls_last(),
+        candidates.c.ts_us,
+    )
+    engine.load("preferred", _preferred(engine, order, read_lines))
 
     first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
     ranked = select(
@@ -59,24 +67,14 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
     return Replaced(superseded=dropped, duplicates=int(row["losers"]) - dropped)
 
 
-def _order(table: Any) -> tuple[Any, ...]:
-    return (
-        table.c.outcome == Outcome.ATTEMPT,
-        table.c.outcome != Outcome.RENDER,
-        table.c.credits.desc().nulls_last(),
-        table.c.ts_us,
-    )
-
-
-def _preferred(engine: Engine, candidates: Any, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
+def _preferred(engine: Engine, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
     """Rows with the smallest canonical bytes, where all else leaves a tie between different records."""
     ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
-    content = func.hash(*(c for c in ranks.c if c.name not in ("row", "place")))
     tied = (
         select(func.list(ranks.c.row).label("rows"))
         .where(ranks.c.place == 1)
         .group_by(ranks.c.id)
-        .having(func.count(content.distinct()) > 1)
+        .having(func.count(ranks.c.content.distinct()) > 1)
     )
     groups = [group["rows"] for group in engine.run(tied).to_pylist()]
     lines = read_lines(row for group in groups for row in group) if groups else {}

@@ -40,6 +40,7 @@ class VolatileInputs:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The saving of fields that are left out together is booked on the one that saves most alone."""
+        ids = _ids(case)
         for unit, volatile in sorted(case.replayed.volatile.items()):
             names = [name for name, _ in volatile.fields]
             for place, (name, pairs) in enumerate(volatile.fields):
@@ -59,8 +60,8 @@ class VolatileInputs:
                     evidence={
                         "pairs": pairs.pairs,
                         "agreeing": pairs.agreeing,
-                        "example_agreeing": _ids(case, pairs.example_agreeing),
-                        "example_differing": _ids(case, pairs.example_differing),
+                        "example_agreeing": _named(pairs.example_agreeing, ids),
+                        "example_differing": _named(pairs.example_differing, ids),
                         "left_out_together": names,
                     },
                 )
@@ -73,5 +74,17 @@ def _confidence(pairs: Pairs) -> Confidence:
     return Confidence.MEDIUM if share >= Fraction(99, 100) else Confidence.LOW
 
 
-def _ids(case: Case, rows: tuple[int, int] | None) -> list[str] | None:
-    return None if rows is None else case.facts.ids(rows)
+def _ids(case: Case) -> dict[int, str]:
+    """The ids of all rows that serve as examples, asked for at once."""
+    rows = {
+        row
+        for volatile in case.replayed.volatile.values()
+        for _, pairs in volatile.fields
+        for pair in (pairs.example_agreeing, pairs.example_differing)
+        for row in pair or ()
+    }
+    return case.facts.ids(sorted(rows)) if rows else {}
+
+
+def _named(rows: tuple[int, int] | None, ids: dict[int, str]) -> list[str] | None:
+    return None if rows is None else [ids[row] for row in rows]

@@ -51,6 +51,18 @@ records = Table(
 )
 """Every line that was an event or attempt, before duplicates of an id are dropped."""
 
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("row", BigInteger),
+    Column("id", String),
+    Column("outcome", String),
+    Column("credits", CREDITS),
+    Column("ts_us", BigInteger),
+    Column("content", BigInteger),
+)
+"""Records whose id may stand twice; `content` is a hash of all their values."""
+
 losers = Table("losers", metadata, Column("row", BigInteger))
 """Rows of `records` that another record with the same id replaces."""
 
