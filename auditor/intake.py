@@ -39,6 +39,9 @@ ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]
 CACHE_SUFFIX = ".auditor.parquet"
 _KEY = b"render_auditor"
 LINE_BITS = 40
+# Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
+_WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
+_PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ class Intake:
         cls, source: Source, target: Path, zone: ZoneInfo, identity: dict[str, str], progress: Callable[[int], None]
     ) -> "Intake":
         intake = cls()
-        with source.open() as raw, pq.ParquetWriter(target, SCHEMA, compression="zstd", compression_level=1) as writer:
+        with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = LineReader(decompressed(raw))
             read = _bulk_reader() if source.size >= BULK_FROM else read_exactly
             rest = intake._blocks(reader, read, writer, lambda: progress(raw.tell()))

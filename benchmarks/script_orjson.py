@@ -46,8 +46,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])([01]\d|2[0-3]):([0-5]\d))?", re.ASCII
 )
-MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:", re.ASCII)
-TAIL = re.compile(r"[0-5]\d\.\d{3}Z", re.ASCII)
+HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:", re.ASCII)
+SECONDS = {f"{at // 60:02}:{at % 60:02}.": at * 10**6 for at in range(3600)}
+MILLIS = {f"{at:03}Z": at * 1000 for at in range(1000)}
 DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
 MISSING = object()
 
@@ -157,17 +158,16 @@ class Log:
         """id -> [how many, the best one], of those without a final so far."""
         self.units: dict[tuple[Any, ...], Unit] = {}
         self.groups: dict[tuple[str, str, str], dict[str, list[Render]]] = defaultdict(dict)
-        self.delivered: Counter[tuple[Any, ...]] = Counter()
+        self.delivered: dict[tuple[Any, ...], int] = {}
         self.failed: Counter[tuple[Any, ...]] = Counter()
         self.tries: list[tuple[Unit, str, str, int, str]] = []
         """Tries that may have been billed: unit, error, key, ts, id."""
-        self.refused = self.credits = self.uncertain = 0
-        self.minutes: dict[str, tuple[int, int]] = {}
-        self.tails: dict[str, int] = {}
+        self.refused = self.credits = self.uncertain = self.unresolved = 0
+        self.hours: dict[str, tuple[int, int]] = {}
+        """Start of each hour seen, and its cycle."""
         self.amounts: dict[Any, int] = {}
         self.digests: dict[str, int] = {}
         self.inputs: dict[tuple[Any, ...], int] = {}
-        self.dropped: set[tuple[str, int]] = set()
         self.edges_dirty = False
 
     def read(self) -> None:
@@ -182,7 +182,7 @@ class Log:
                     if event["v"] != 1 or event["v"] is True:
                         raise BadLineError("v")
                     if event["outcome"] == "attempt":
-                        self.attempt(event, offset)
+                        self.attempt(event)
                     elif identity in seen:
                         self.again(event, line, offset)
                     else:
@@ -210,9 +210,7 @@ class Log:
         if self.edges_dirty:
             self.rescan()
 
-    unresolved = 0
-
-    def attempt(self, event: dict[str, Any], offset: int) -> None:
+    def attempt(self, event: dict[str, Any]) -> None:
         """A write-ahead record: it waits until the end of the file."""
         if len(text(event["id"])) > 200:
             raise BadLineError("id")
@@ -244,6 +242,9 @@ class Log:
         self.duplicates += 1
         if self.rank(event) >= self.rank(first):
             return
+        unit, ts, _ = self.place(first)
+        if self.place(event)[:2] != (unit, ts) and ts in {unit.first, unit.last}:
+            self.edges_dirty = True
         self.add(first, -1)
         self.add(event, 1)
         self.seen[event["id"]] = offset
@@ -254,19 +255,18 @@ class Log:
         trial.add(event, 1)
 
     def time(self, event: dict[str, Any]) -> tuple[int, int]:
-        """(microseconds since 1970, cycle): the usual form from two tables."""
+        """(microseconds since 1970, cycle): the usual form from tables."""
         stamp = event["ts"]
         try:
-            base, cycle = self.minutes[stamp[:17]]
-            return base + self.tails[stamp[17:]], cycle
+            base, cycle = self.hours[stamp[:14]]
+            return base + SECONDS[stamp[14:20]] + MILLIS[stamp[20:]], cycle
         except (KeyError, TypeError):
             us, assumed = slow_time(stamp)
             self.assumed += assumed
-            minute, tail = stamp[:17], stamp[17:]
-            if TAIL.fullmatch(tail) and MINUTE.fullmatch(minute):
-                start = slow_time(f"{minute}00Z")[0]
-                self.minutes[minute] = (start, month(start))
-                self.tails[tail] = us - start
+            hour = stamp[:14]
+            if HOUR.fullmatch(hour) and stamp[-1] == "Z":
+                start = slow_time(f"{hour}00:00Z")[0]
+                self.hours[hour] = (start, month(start))
             return us, month(us)
 
     def unit_of(self, event: dict[str, Any]) -> Unit:
@@ -316,11 +316,11 @@ class Log:
         outcome, identity, key = event["outcome"], event["id"], event["key"]
         if identity.__class__ is not str or not 0 < len(identity) <= 200 or key.__class__ is not str or not key:
             raise BadLineError("id or key")
-        # The commonest form of a time, from two tables, without a call.
+        # The commonest form of a time, from tables, without a call.
         stamp = event["ts"]
         try:
-            base, cycle = self.minutes[stamp[:17]]
-            ts = base + self.tails[stamp[17:]]
+            base, cycle = self.hours[stamp[:14]]
+            ts = base + SECONDS[stamp[14:20]] + MILLIS[stamp[20:]]
         except (KeyError, TypeError):
             ts, cycle = self.time(event)
         unit = self.units.get((event["provider"], event["account"], event["environment"], event["template"]))
@@ -336,7 +336,8 @@ class Log:
                 raise BadLineError("count")
             form, placement = get("format"), get("placement")
             slot = (outcome, unit, placement, form, width, height, size)
-            if slot not in self.delivered:
+            known = self.delivered.get(slot)
+            if known is None:
                 self.check_picture(form, placement, width, height, size)
             if outcome == "render":
                 credits = self.credits_of(event)
@@ -346,7 +347,7 @@ class Log:
                     credits = self.credits_of(event)
                 if get("duration_ms") is not None:
                     self.duration(event)
-            self.delivered[slot] += sign * count
+            self.delivered[slot] = (known or 0) + sign * count
         elif outcome == "error":
             credits = self.credits_of(event)
             self.error(event, unit, ts, cycle, credits, sign)
@@ -366,8 +367,6 @@ class Log:
         elif credits:
             self.credits += sign * credits
             unit.spent[cycle] += sign * credits
-        if sign < 0 and ts in {unit.first, unit.last}:
-            self.edges_dirty = True
 
     def check_picture(self, form: Any, placement: Any, width: Any, height: Any, size: Any) -> None:
         """The fields of a picture, once for each combination."""
@@ -390,7 +389,6 @@ class Log:
         """Keep a render for the walks."""
         get = event.get
         if sign < 0:
-            self.dropped.add((event["id"], ts))
             group = unit.renders[event["key"]]
             group[:] = [kept for kept in group if kept.id != event["id"]]
             return
