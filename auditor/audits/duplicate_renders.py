@@ -50,10 +50,10 @@ class DuplicateRenders:
     def findings(self, case: Case) -> Iterable[Finding]:
         """Free and staging renders are shown too, with the credits that the waterfall left to this rule."""
         frame = case.replayed.verdicts
-        units = sorted({int(unit) for unit in frame.loc[frame.verdict.isin(DUPLICATES), "unit"]})
-        top = _top_keys(case) if units else {}
-        for unit in units:
-            own = frame[frame.unit == unit]
+        frame = frame[frame.unit.isin(frame.loc[frame.verdict.isin(DUPLICATES), "unit"])]
+        top = _top_keys(case) if len(frame) else {}
+        for code, own in frame.groupby("unit", sort=True):
+            unit = int(code)
             counts = own.groupby("verdict").renders.sum()
             concurrent, repeat = (int(counts.get(verdict, 0)) for verdict in DUPLICATES)
             credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(

@@ -43,19 +43,17 @@ class RetinaVariants:
         pairs = case.facts.paid_by(_pairs(case))
         if pairs.empty:
             return
-        sizes = case.facts.paid_by(_sizes(case))
+        sizes = case.facts.paid_by(_sizes(case)).groupby(["provider", "template", "width", "height"])[
+            ["requests", "bytes"]
+        ]
+        traffic = sizes.sum()
         total = sum(case.facts.usage.bytes)
         for (provider, template), group in pairs.groupby(["provider", "template"], sort=True):
             variants = group.groupby(["width", "height", "large_width", "large_height"]).inputs.sum()
             ranked = sorted(variants.items(), key=lambda item: (-int(item[1]), [-int(side) for side in item[0]]))
             width, height, large_width, large_height = (int(side) for side in ranked[0][0])
-            own = sizes[
-                (sizes.provider == provider)
-                & (sizes.template == template)
-                & (sizes.width == large_width)
-                & (sizes.height == large_height)
-            ]
-            requests, size = int(own.requests.sum()), int(own.bytes.sum())
+            larger = traffic.loc[(provider, template, large_width, large_height)]
+            requests, size = int(larger.requests), int(larger.bytes)
             yield Finding(
                 rule=self.id,
                 severity=severity_of(size, total),
