@@ -14,7 +14,7 @@ from auditor.errors import ConfigError
 from auditor.events import MAX_SIDE
 from auditor.plans import Plan
 from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import Account, Limit, Prices, Settings
+from auditor.settings import PRODUCTION, Account, Limit, Prices, Settings
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -61,7 +61,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors."""
     root = _Table(table, where, "")
     default_zone = root.take("timezone", zone, ZoneInfo("UTC"))
-    production = root.take("production_environments", _names, frozenset({"production", "prod", "live"}))
+    production = root.take("production_environments", _names, PRODUCTION)
     catalogue = {name: {plan.name: plan for plan in provider.plans} for name, provider in PROVIDERS.items()}
     for provider, plans in root.tables("plans"):
         for name, plan in plans.tables():

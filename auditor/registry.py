@@ -1,50 +1,73 @@
-"""The only register: what is not in one of these tuples does not exist for the program."""
+"""The only register: what is not in one of these tuples does not exist for the program.
 
-from collections.abc import Mapping
+An entry is imported when it is first asked for, so that the client, which lives in other people's web applications,
+does not bring the audits' engines with it, and `auditor --help` is quick.
+"""
 
-from auditor.audits.base import Audit
-from auditor.audits.duplicate_renders import DuplicateRenders
-from auditor.audits.failed_calls import FailedCalls
-from auditor.audits.low_volume_templates import LowVolumeTemplates
-from auditor.audits.oversized_outputs import OversizedOutputs
-from auditor.audits.plan_mismatch import PlanMismatch
-from auditor.audits.retina_variants import RetinaVariants
-from auditor.audits.secret_in_log import SecretInLog
-from auditor.audits.staging_credits import StagingCredits
-from auditor.audits.volatile_inputs import VolatileInputs
-from auditor.engine.duckdb import DuckDB
-from auditor.formats.jsonl import JsonLines
-from auditor.providers.base import Provider
-from auditor.providers.imejis import IMEJIS
-from auditor.reports.base import Report
-from auditor.reports.json_v1 import JsonV1
-from auditor.reports.text import Text
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-AUDITS: Mapping[str, Audit] = {
-    audit.id: audit
-    for audit in (
-        DuplicateRenders(),
-        VolatileInputs(),
-        OversizedOutputs(),
-        RetinaVariants(),
-        StagingCredits(),
-        PlanMismatch(),
-        LowVolumeTemplates(),
-        FailedCalls(),
-        SecretInLog(),
-    )
-}
+if TYPE_CHECKING:
+    from auditor.audits.base import Audit
+    from auditor.caches.base import Cache
+    from auditor.engine.duckdb import DuckDB
+    from auditor.formats.jsonl import JsonLines
+    from auditor.providers.base import Provider
+    from auditor.reports.base import Report
 
-FORMATS = {log_format.name: log_format for log_format in (JsonLines(),)}
+T = TypeVar("T")
 
-ENGINES = {engine.name: engine for engine in (DuckDB,)}
 
-REPORTS: Mapping[str, Report] = {
-    report.name: report
-    for report in (
-        Text(),
-        JsonV1(),
-    )
-}
+class Entries(Mapping[str, T]):
+    """Names to objects of one family, in the order in which reports list them."""
 
-PROVIDERS: Mapping[str, Provider] = {provider.name: provider for provider in (IMEJIS,)}
+    def __init__(self, package: str, entries: Mapping[str, str], *, make: bool = False) -> None:
+        self.package = f"auditor.{package}"
+        self.paths = entries
+        """`module:attribute` by name."""
+        self._make = make
+        self._found: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._found:
+            module, attribute = self.paths[name].split(":")
+            found = getattr(import_module(f"{self.package}.{module}"), attribute)
+            self._found[name] = found() if self._make else found
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+AUDITS: Mapping[str, "Audit"] = Entries(
+    "audits",
+    {
+        "duplicate-renders": "duplicate_renders:DuplicateRenders",
+        "volatile-inputs": "volatile_inputs:VolatileInputs",
+        "oversized-outputs": "oversized_outputs:OversizedOutputs",
+        "retina-variants": "retina_variants:RetinaVariants",
+        "staging-credits": "staging_credits:StagingCredits",
+        "plan-mismatch": "plan_mismatch:PlanMismatch",
+        "low-volume-templates": "low_volume_templates:LowVolumeTemplates",
+        "failed-calls": "failed_calls:FailedCalls",
+        "secret-in-log": "secret_in_log:SecretInLog",
+    },
+    make=True,
+)
+
+FORMATS: Mapping[str, "JsonLines"] = Entries("formats", {"jsonl": "jsonl:JsonLines"}, make=True)
+
+ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
+
+REPORTS: Mapping[str, "Report"] = Entries("reports", {"text": "text:Text", "json": "json_v1:JsonV1"}, make=True)
+
+PROVIDERS: Mapping[str, "Provider"] = Entries("providers", {"imejis": "imejis:IMEJIS", "hcti": "hcti:HCTI"})
+"""What is known of each provider, one file each: dated, sourced facts, and how to speak to it."""
+
+CACHES: Mapping[str, "type[Cache]"] = Entries(
+    "caches", {"memory": "memory:Memory", "redis": "redis:Redis", "files": "files:Files"}
+)

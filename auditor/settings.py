@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from auditor.plans import Plan
 
+PRODUCTION = frozenset({"production", "prod", "live"})
+"""Environments that are production unless the configuration says otherwise."""
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 

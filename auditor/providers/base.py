@@ -1,8 +1,104 @@
-"""Provider: the facts about one render API that bills, audits and advice rest on."""
+"""Provider: the facts about one render API that bills, audits and advice rest on, and how to speak to it."""
 
-from dataclasses import dataclass
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import SplitResult
 
+import imagesize
+import orjson
+
+from auditor.errors import RenderError
 from auditor.plans import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request, ready to be sent. `content` holds exactly the bytes that were hashed."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, read to its end. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The JSON object in it, empty where there is none."""
+        try:
+            found = orjson.loads(self.content)
+        except orjson.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def media_type(self) -> str:
+        """`image/png` of `image/png; charset=…`; empty if the answer does not say."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a render gave: bytes, or the address of a hosted picture."""
+
+    content: bytes | None = field(repr=False)
+    url: str | None = field(default=None, repr=False)
+    """Not shown: a signed address is a secret while it lives."""
+    media_type: str = "application/octet-stream"
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    """In px; None where the bytes do not tell (hosted pictures, PDF)."""
+    expires_at: float | None = None
+    """Seconds since 1970 when a signed address ends."""
+    credits: Decimal = Decimal(1)
+    remaining: Decimal | None = None
+    """Credits that are left, as the provider says, if it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A render call that was recognised in someone else's traffic."""
+
+    template: str
+    overrides: Mapping[str, Any] = field(repr=False)
+    options: Mapping[str, Any] = field(repr=False)
+
+
+class Api(Protocol):
+    """How to speak to a provider."""
+
+    base_url: str
+    per_second: float
+    """Calls a second that its plans bear: what a batch uses by default."""
+    secret_parameters: frozenset[str]
+    """Query parameters that carry an API key."""
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Output options by the provider's names, checked; `ValueError` names a wrong one and its cure."""
+
+    def call(self, base_url: str, api_key: str, template: str, overrides: bytes, options: Mapping[str, Any]) -> Call:
+        """The request; *overrides* is canonical JSON and goes out as it is."""
+
+    def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
+        """What a 2xx answer holds; a `RenderError` if it is none after all."""
+
+    def error(self, answer: Answer) -> RenderError:
+        """What any other answer means."""
+
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+        """The render call that this request is, if it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +112,33 @@ class Provider:
     """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
     terms: str
     """What the provider says of several accounts, or that nothing is known."""
+    api: Api
+
+
+_FORMATS = {
+    "image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/webp": "webp", "image/avif": "avif",
+    "image/gif": "gif", "image/svg+xml": "svg", "application/pdf": "pdf",
+}  # fmt: skip
+
+
+def format_of(media_type: str) -> str | None:
+    """The event's word for a media type."""
+    return _FORMATS.get(media_type)
+
+
+def size_of(content: bytes) -> tuple[int | None, int | None]:
+    """(width, height) in px, read from the header of a picture and not decoded; None where it cannot be told."""
+    try:
+        width, height = imagesize.get(io.BytesIO(content))
+    except Exception:  # noqa: BLE001 (a picture that nobody can read is still a picture that was paid for)
+        return None, None
+    return (int(width), int(height)) if width > 0 and height > 0 else (None, None)
+
+
+def seconds(text: object) -> float | None:
+    """Seconds since 1970 of an RFC 3339 time; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None

@@ -1,13 +1,166 @@
-"""Imejis.io. Plans from the provider's cost guide, "Cost optimization for image APIs at scale"."""
+"""Imejis.io. Plans from the provider's cost guide, "Cost optimization for image APIs at scale".
 
+The render API as its public clients use it: POST with a key in a header, credits reported only in the body of a 429.
+A 429 is a throttle only if it is not about the plan: `reason` and `data` tell, the status does not.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
+import orjson
+
+from auditor.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NoPlanError,
+    NotFoundError,
+    ProviderError,
+    QuotaExceededError,
+    RenderError,
+    ThrottledError,
+    UncertainError,
+)
 from auditor.plans import Plan
-from auditor.providers.base import Provider
+from auditor.providers.base import Answer, Call, Picture, Provider, Seen, format_of, seconds, size_of
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)
+_FORMATS = ("png", "jpeg", "webp", "pdf")
+_DELIVERIES = ("stream", "hosted", "signed")
+_OPTIONS = {"format", "quality", "delivery", "expiresIn"}
+_PATH = re.compile(r"/(?:v1|api/designs)/([^/]+)/?")
+TIMEOUTS = frozenset({408, 504, 524})
+"""Answers that say that someone on the way gave up waiting: the render may have been made and billed."""
+
+
+class Imejis:
+    """render.imejis.io; `https://api.imejis.io/api/designs` is understood as a base URL too, the older host."""
+
+    base_url = "https://render.imejis.io/v1"
+    per_second = 10.0
+    secret_parameters = frozenset({"dma-api-key"})
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`format`, `quality` (JPEG, 1–100), `delivery` and `expires_in` (minutes, 1–10080, signed only)."""
+        checked = {_NAMES.get(name, name): value for name, value in given.items() if value is not None}
+        for name in checked.keys() - _OPTIONS:
+            raise ValueError(f"{name!r} is no option of Imejis; options are format, quality, delivery, expires_in")
+        if checked.get("format") == "jpg":
+            checked["format"] = "jpeg"
+        _one_of(checked, "format", _FORMATS)
+        _one_of(checked, "delivery", _DELIVERIES)
+        _between(checked, "quality", 1, 100)
+        _between(checked, "expiresIn", 1, 10_080)
+        if "expiresIn" in checked and checked.get("delivery") != "signed":
+            raise ValueError("expires_in is only for delivery='signed'")
+        return checked
+
+    def call(self, base_url: str, api_key: str, template: str, overrides: bytes, options: Mapping[str, Any]) -> Call:
+        """`POST /v1/{design}`: options in the query, overrides as the body."""
+        query = urlencode(options)
+        url = f"{base_url}/{quote(template, safe='')}" + (f"?{query}" if query else "")
+        return Call("POST", url, {"dma-api-key": api_key, "content-type": "application/json"}, overrides)
+
+    def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
+        """Bytes for `stream`, an address for `hosted` and `signed`; the older host answers either way."""
+        del options  # the answer says what it is
+        if answer.media_type != "application/json":
+            media_type = answer.media_type or "image/png"
+            if format_of(media_type) is None or not answer.content:
+                raise InvalidRequestError(f"the answer is no picture but {media_type}, {len(answer.content)} bytes",
+                                          status=answer.status, credits=None)  # fmt: skip
+            width, height = size_of(answer.content)
+            return Picture(answer.content, None, media_type, format_of(media_type), width, height)
+        document = answer.document
+        url = document.get("url")
+        if not isinstance(url, str) or not url:
+            raise InvalidRequestError("the answer holds neither a picture nor an address", status=answer.status,
+                                      credits=None)  # fmt: skip
+        picture_format = {"jpg": "jpeg"}.get(str(document.get("format")), document.get("format"))
+        known = picture_format if picture_format in _FORMATS else None
+        media_type = {"pdf": "application/pdf"}.get(str(known), f"image/{known}") if known else "text/uri-list"
+        return Picture(None, url, media_type, known, expires_at=seconds(document.get("expiresAt")))
+
+    def error(self, answer: Answer) -> RenderError:
+        """By both shapes: `{success, message, reason, data}` of quotas and `{success, error}` of keys."""
+        document, status = answer.document, answer.status
+        said = str(document.get("message") or document.get("error") or f"HTTP {status}")[:200]
+        request_id = str(document["requestId"])[:64] if isinstance(document.get("requestId"), str) else None
+        facts: dict[str, Any] = {"status": status, "request_id": request_id}
+        if status == 429:
+            return self._limited(document, answer, said, facts)
+        if status == 404:
+            kind = AuthenticationError if "key" in said.lower() else NotFoundError
+            return kind(f"Imejis says: {said}", **facts)
+        if status in (401, 403):
+            return AuthenticationError(f"Imejis says: {said}", **facts)
+        if status in TIMEOUTS:
+            return UncertainError(f"Imejis gave up waiting (HTTP {status})", status=status)
+        if status >= 500:
+            billed = None if status in (502, *range(520, 528)) else Decimal(0)
+            return ProviderError(f"Imejis failed (HTTP {status})", credits=billed, retry_after=_after(answer), **facts)
+        return InvalidRequestError(f"Imejis says: {said}", **facts)
+
+    def _limited(
+        self, document: Mapping[str, Any], answer: Answer, said: str, facts: Mapping[str, Any]
+    ) -> RenderError:
+        if document.get("reason") == "no-plan":
+            return NoPlanError(f"Imejis says: {said}", **facts)
+        data = document.get("data")
+        if isinstance(data, dict) and data.get("remaining") == 0:
+            return QuotaExceededError(f"Imejis says: {said}", **facts)
+        wait = _after(answer)
+        if wait is None and isinstance(data, dict) and (resets := seconds(data.get("resetAt"))) is not None:
+            wait = max(0.0, resets - self._clock())
+        return ThrottledError(f"Imejis says: {said}", retry_after=wait, **facts)
+
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+        """POST and GET of both hosts; a GET has its overrides, and often the key, in the query."""
+        match = _PATH.fullmatch(url.path)
+        if url.hostname not in IMEJIS.hosts or match is None or method not in ("GET", "POST"):
+            return None
+        query = [(name, value) for name, value in parse_qsl(url.query) if name not in self.secret_parameters]
+        options: dict[str, Any] = {name: value for name, value in query if name in _OPTIONS}
+        if method == "GET":
+            overrides: Mapping[str, Any] = {name: value for name, value in query if name not in _OPTIONS}
+        else:
+            try:
+                found = orjson.loads(content or b"{}")
+            except orjson.JSONDecodeError:
+                return None
+            overrides = found if isinstance(found, dict) else {}
+        for name in ("quality", "expiresIn"):
+            if str(options.get(name, "")).isascii() and str(options.get(name, "")).isdigit():
+                options[name] = int(options[name])
+        return Seen(unquote(match[1]), overrides, options)
+
+
+_NAMES = {"expires_in": "expiresIn"}
+
+
+def _one_of(options: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> None:
+    if name in options and options[name] not in allowed:
+        raise ValueError(f"{name}={options[name]!r}: Imejis knows {', '.join(allowed)}")
+
+
+def _between(options: Mapping[str, Any], name: str, low: int, high: int) -> None:
+    value = options.get(name, low)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name}={value!r}: a whole number from {low} to {high} is needed")
+
+
+def _after(answer: Answer) -> float | None:
+    """`Retry-After` in seconds; the date form is not used by this API."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if re.fullmatch(r"\d{1,9}(\.\d+)?", text) else None
 
 
 def _plan(name: str, price: str, included: int) -> Plan:
@@ -19,4 +172,5 @@ IMEJIS = Provider(
     hosts=("render.imejis.io", "api.imejis.io"),
     plans=(_plan("Free", "0.00", 100), _plan("Basic", "14.99", 1_000), _plan("Pro", "24.99", 10_000)),
     terms="no published rule on several accounts of one customer was found",
+    api=Imejis(),
 )

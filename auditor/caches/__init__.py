@@ -1,0 +1,1 @@
+"""Where finished pictures wait for the next request: one file a store."""

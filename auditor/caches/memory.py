@@ -1,0 +1,112 @@
+"""Memory: the entries of one process, the least recently used go first.
+
+A hit is two operations on an `OrderedDict`, each atomic under CPython's lock, so that reading takes no lock of its own:
+that is the difference between 0.4 and 1.5 µs for each hit, which is why this is not cachetools.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+from auditor.caches.base import Entry, Slot
+
+
+class Memory:
+    """At most *entries* pictures and *bytes* bytes; *ttl* seconds at most, whatever the renderer's is."""
+
+    name = "memory"
+    timeout = 1.0
+
+    def __init__(
+        self,
+        bytes: int = 256 << 20,
+        *,
+        entries: int = 100_000,
+        ttl: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if bytes < 1 or entries < 1:
+            raise ValueError("a memory cache needs room: bytes and entries have to be 1 or more")
+        self.max_bytes, self.max_entries, self.ttl = bytes, entries, ttl
+        self._clock = clock
+        self._entries: OrderedDict[str, tuple[float, Entry, str]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_url(cls, url: str) -> "Memory":
+        """`memory://`, `memory://?bytes=67108864&entries=1000`."""
+        wanted = {name: int(values[0]) for name, values in parse_qs(urlsplit(url).query).items()}
+        return cls(**wanted)
+
+    def find(self, key: str) -> Entry | None:
+        """The entry if it is alive."""
+        found = self._entries.get(key)
+        if found is None or found[0] <= self._clock():
+            return None
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:  # evicted by another thread in between: what was found is still good
+            pass
+        return found[1]
+
+    def keep(self, slot: Slot, entry: Entry) -> None:
+        """Admit an entry, and let go of others if there is no room; larger ones than all the room are not admitted."""
+        ends = entry.expires_at if self.ttl is None else min(entry.expires_at, self._clock() + self.ttl)
+        with self._lock:
+            self._drop(slot.key)
+            if _weight(entry) > self.max_bytes:
+                return
+            self._entries[slot.key] = (ends, entry, slot.group)
+            self._bytes += _weight(entry)
+            while self._bytes > self.max_bytes or len(self._entries) > self.max_entries:
+                self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: str) -> None:
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self._bytes -= _weight(found[1])
+
+    def forget(self, group: str) -> int:
+        """Drop a group; how many entries that were."""
+        with self._lock:
+            keys = [key for key, (_, _, theirs) in self._entries.items() if theirs == group]
+            for key in keys:
+                self._drop(key)
+        return len(keys)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all pictures in it."""
+        return self._bytes
+
+    async def get(self, slot: Slot) -> Entry | None:
+        """As `find`."""
+        return self.find(slot.key)
+
+    async def put(self, slot: Slot, entry: Entry) -> None:
+        """As `keep`."""
+        self.keep(slot, entry)
+
+    async def purge(self, group: str) -> int:
+        """As `forget`."""
+        return self.forget(group)
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def forked(self) -> None:
+        """A lock that another thread held at the fork would never be free again."""
+        self._lock = threading.Lock()
+
+
+def _weight(entry: Entry) -> int:
+    return entry.size if entry.size is not None else len(entry.picture.url or "")

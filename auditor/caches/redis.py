@@ -1,0 +1,129 @@
+"""Redis: entries that all processes and hosts of an account share, and the lease that lets one of them call.
+
+The lease is a key with a token that lives for *lease_seconds* and is renewed while the render lasts; only its own token
+renews or releases it. A holder that dies lets it run out. A late writer does no harm: an entry is checked by digest.
+"""
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+from auditor.caches.base import Entry, Slot, decode, encode
+from auditor.errors import MissingExtraError
+
+_RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+_RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+class Redis:
+    """A Redis server by URL, `redis://[user:password@]host:6379/0`; *timeout* is for one command, in seconds."""
+
+    name = "redis"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "render-auditor:",
+        lease_seconds: float = 3.0,
+        timeout: float = 0.25,
+        max_connections: int = 64,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if find_spec("redis") is None:
+            raise MissingExtraError("the Redis cache", "redis", "redis")
+        self._url = url
+        self._prefix = prefix
+        self._connections = max_connections
+        self._clock = clock
+        self._client: Any = None
+        self.lease_seconds = lease_seconds
+        self.timeout = timeout
+
+    def __repr__(self) -> str:
+        return f"Redis(prefix={self._prefix!r})"  # the URL may hold a password
+
+    @classmethod
+    def from_url(cls, url: str) -> "Redis":
+        """`redis://`, `rediss://` (TLS) and `unix://`."""
+        return cls(url)
+
+    async def get(self, slot: Slot) -> Entry | None:
+        """One GET."""
+        data = await self._connected().get(self._entry(slot))
+        return None if data is None else decode(slot, data)
+
+    async def put(self, slot: Slot, entry: Entry) -> None:
+        """One SET that ends when the entry does."""
+        left = int((entry.expires_at - self._clock()) * 1000)
+        if left > 0:
+            await self._connected().set(self._entry(slot), encode(slot, entry), px=left)
+
+    async def purge(self, group: str) -> int:
+        """SCAN and UNLINK, in steps, so that the server goes on serving others."""
+        client = self._connected()
+        gone = 0
+        batch: list[bytes] = []
+        async for name in client.scan_iter(match=f"{self._prefix}{group}:*", count=1000):
+            batch.append(name)
+            if len(batch) == 500:
+                gone += await client.unlink(*batch)
+                batch.clear()
+        return gone + (await client.unlink(*batch) if batch else 0)
+
+    async def acquire(self, slot: Slot, token: str) -> bool:
+        """SET NX PX."""
+        return bool(await self._connected().set(self._lease(slot), token, nx=True, px=self._lease_ms))
+
+    async def renew(self, slot: Slot, token: str) -> bool:
+        """Longer, if it is still ours."""
+        return bool(await self._connected().eval(_RENEW, 1, self._lease(slot), token, self._lease_ms))
+
+    async def release(self, slot: Slot, token: str) -> None:
+        """Gone, if it is still ours."""
+        await self._connected().eval(_RELEASE, 1, self._lease(slot), token)
+
+    async def look(self, slot: Slot) -> tuple[Entry | None, bool]:
+        """One MGET of both keys."""
+        data, holder = await self._connected().mget(self._entry(slot), self._lease(slot))
+        return (None if data is None else decode(slot, data)), holder is not None
+
+    async def ping(self) -> None:
+        """Raises if the server does not answer."""
+        await self._connected().ping()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def forked(self) -> None:
+        """The parent's connections stay the parent's."""
+        self._client = None
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.lease_seconds * 1000)
+
+    def _entry(self, slot: Slot) -> str:
+        return f"{self._prefix}{slot.group}:{slot.key}"
+
+    def _lease(self, slot: Slot) -> str:
+        return f"{self._prefix}lease:{slot.key}"
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            from redis.asyncio import BlockingConnectionPool
+            from redis.asyncio import Redis as Client
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
+
+            # No retries: a breaker stands in front, and a render must not wait for them.
+            pool = BlockingConnectionPool.from_url(
+                self._url, max_connections=self._connections, timeout=self.timeout, socket_timeout=self.timeout,
+                socket_connect_timeout=self.timeout, retry=Retry(NoBackoff(), 0),
+            )  # fmt: skip
+            self._client = Client.from_pool(pool)
+        return self._client

@@ -1,0 +1,65 @@
+"""One event loop in a thread of its own, where all flights of a renderer run.
+
+A flight belongs to nobody who waits for it: callers of any thread or event loop come and go, are cancelled or run out
+of patience, and the render, which is paid for, goes on. That is also why sync and async callers share one core.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Background:
+    """Starts at the first need, and anew after a fork."""
+
+    def __init__(self) -> None:
+        self.forked()
+
+    def forked(self) -> None:
+        """The thread stayed in the parent."""
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine there."""
+        return asyncio.run_coroutine_threadsafe(work, self._running())
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a loop at all."""
+        return self._loop is not None
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                loop = self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(loop,), name="auditor-client", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def stop(self, patience: float = 5.0) -> None:
+        """End the loop and wait for its thread."""
+        with self._lock:
+            loop, self._loop, thread, self._thread = self._loop, None, self._thread, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(patience)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        if pending:
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,83 @@
+"""Batch: render ahead of time what is not in the cache yet, and say of every item what became of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from auditor.errors import (
+    AuthenticationError,
+    ConfigError,
+    NoPlanError,
+    QuotaExceededError,
+    RefusedError,
+    RenderError,
+)
+from auditor.events import Outcome
+
+STOPPING = (RefusedError, NoPlanError, QuotaExceededError, AuthenticationError, ConfigError)
+"""Failures that the next item would meet as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture to have ready."""
+
+    template: str
+    overrides: Mapping[str, Any] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    template_version: str | None = None
+    placement: str | None = None
+    ttl: float | None = None
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """Counts, and the failures by their place in the batch, from 0."""
+
+    rendered: int = 0
+    present: int = 0
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
+    """(place, template, reason)."""
+    stopped: str | None = None
+    """Why the rest was not tried."""
+
+    @property
+    def done(self) -> int:
+        """Items of which it is known what became of them."""
+        return self.rendered + self.present + len(self.failed)
+
+
+async def prerender(
+    items: Iterable[Item],
+    render: Callable[[Item], Awaitable[Outcome]],
+    concurrency: int,
+    progress: Callable[[BatchReport], None] | None,
+) -> BatchReport:
+    """Run *render* over *items*, so many at a time; *items* may be a generator and is read as it goes."""
+    report = BatchReport()
+    remaining = enumerate(items)
+
+    async def worker() -> None:
+        for place, item in remaining:
+            if report.stopped is not None:
+                return
+            try:
+                outcome = await render(item)
+            except RenderError as error:
+                report.failed.append((place, item.template, str(error)))
+                if isinstance(error, STOPPING) and report.stopped is None:
+                    report.stopped = str(error)
+            else:
+                if outcome is Outcome.RENDER:
+                    report.rendered += 1
+                else:
+                    report.present += 1
+            if progress is not None:
+                progress(report)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(max(1, concurrency)):
+            group.create_task(worker())
+    report.failed.sort()
+    return report

@@ -1,0 +1,139 @@
+"""Budget: so many credits a period for one environment of an account, counted from the spool, exact over processes.
+
+The processes that share a spool folder take turns by a lock on a file in it, which the system frees if one of them is
+killed. Whoever has the lock reads what all segments have grown by, and writes its own `attempt` before it lets go: so
+every call that may have been billed is counted before the next one is decided on.
+"""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from auditor.client.clock import Clock
+from auditor.errors import BudgetExceededError, ConfigError
+from auditor.events import Outcome, parse_event
+from auditor.fingerprint import Scope
+from auditor.plans import cycles
+
+log = logging.getLogger("auditor.client")
+LOCK_NAME = ".budget.lock"
+_UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most *credits* per cycle (or `ever`) for the renderer's environment; a call that may have been billed counts 1.
+
+    A cycle starts at midnight of *anchor_day* in *timezone*, as the provider's does.
+    """
+
+    credits: Decimal | int
+    per: Literal["cycle", "ever"] = "cycle"
+    on_exceeded: Literal["refuse", "warn"] = "refuse"
+    anchor_day: int = 1
+    timezone: str = "UTC"
+
+
+class Tally:
+    """Credits of one scope in a folder of segments, read on from where it was left."""
+
+    def __init__(self, folder: Path, scope: Scope) -> None:
+        self._folder, self._scope = folder, scope
+        self._read: dict[str, int] = {}
+        self._calls: dict[str, tuple[int, Decimal]] = {}
+
+    def used(self, since_us: int) -> Decimal:
+        """Credits from *since_us* on, calls without an answer as 1 each."""
+        for path in sorted(self._folder.glob("usage-*.jsonl")):
+            self._grow(path)
+        self._calls = {identity: call for identity, call in self._calls.items() if call[0] >= since_us}
+        return sum((credits for _, credits in self._calls.values()), Decimal(0))
+
+    def _grow(self, path: Path) -> None:
+        name = path.name.replace(".open.jsonl", ".jsonl")
+        done = self._read.get(name, 0)
+        try:
+            with path.open("rb") as file:
+                file.seek(done)
+                data = file.read()
+        except FileNotFoundError:  # renamed or shipped between listing and opening; its other name is read next time
+            return
+        whole = data.rfind(b"\n") + 1
+        self._read[name] = done + whole
+        for line in data[:whole].splitlines():
+            if b'"hit"' not in line and b'"coalesced"' not in line:
+                self._count(line)
+
+    def _count(self, line: bytes) -> None:
+        try:
+            event = parse_event(json.loads(line, parse_float=Decimal), _UTC)
+        except (ValueError, TypeError):  # a torn line; the audit reports it
+            return
+        scope = self._scope
+        if (event.provider, event.account, event.environment) != (scope.provider, scope.account, scope.environment):
+            return
+        credits = Decimal(1) if event.credits is None else event.credits
+        known = self._calls.get(event.id)
+        if event.outcome is not Outcome.ATTEMPT or known is None:
+            self._calls[event.id] = (event.ts_us if known is None else known[0], credits)
+
+
+class BudgetGuard:
+    """Decides, under the lock, whether one more call fits."""
+
+    def __init__(self, budget: Budget, folder: Path | None, scope: Scope, clock: Clock) -> None:
+        if folder is None:
+            raise ConfigError("a budget is counted from the spool: give events= a folder")
+        self._budget, self._folder, self._scope, self._clock = budget, folder, scope, clock
+        self._zone = ZoneInfo(budget.timezone)
+        self.forked()
+
+    def forked(self) -> None:
+        """The child counts for itself."""
+        self._tally = Tally(self._folder, self._scope)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Hold the lock while the `attempt` is written; `BudgetExceededError` if the budget is used up."""
+        with _locked(self._folder):
+            used = self._tally.used(self._start_us())
+            if used + 1 > self._budget.credits:
+                what = (
+                    f"{used.normalize():f} of {self._budget.credits} credits of {self._scope.environment} are used "
+                    f"({self._budget.per})"
+                )
+                if self._budget.on_exceeded == "refuse":
+                    raise BudgetExceededError(what)
+                log.warning("over budget: %s", what)
+            yield
+
+    def _start_us(self) -> int:
+        if self._budget.per == "ever":
+            return 0
+        now = self._clock.wall_ns() // 1000
+        return cycles(now, now, self._budget.anchor_day, self._zone)[0].start_us
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        # A disk that cannot be written must not stop renders; events that cannot be written are counted as dropped.
+        log.warning("the budget cannot be counted (%s)", type(error).__name__)
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

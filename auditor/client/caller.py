@@ -1,0 +1,192 @@
+"""Caller: one picture from the provider, with the tries that it takes, each with an id and an `attempt` of its own."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import httpx
+from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from auditor.caches.base import Entry
+from auditor.client.clock import Clock
+from auditor.client.meter import Meter, Try
+from auditor.client.request import Request
+from auditor.errors import (
+    InvalidRequestError,
+    NotSentError,
+    RateExceededError,
+    RefusedError,
+    RenderError,
+    UncertainError,
+)
+from auditor.providers.base import Answer, Api, Picture
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
+CONNECT_TIMEOUT = 5.0
+SIGNED_MARGIN = 30.0
+"""Seconds before the end of a signed address from which on it is not handed out any more."""
+
+Guard = Callable[[], AbstractContextManager[None]]
+"""Entered around the write-ahead record of each call; raises `RefusedError` to forbid it."""
+
+
+class Caller:
+    """Calls one provider with one key. *timeout* is for one call from start to end, in seconds."""
+
+    def __init__(
+        self,
+        api: Api,
+        meter: Meter,
+        clock: Clock,
+        *,
+        api_key: str,
+        base_url: str,
+        timeout: float,
+        tries: int,
+        longest_retry_after: float,
+        retry_uncertain: bool,
+        guard: Guard = nullcontext,
+        per_second: float | None = None,
+        longest_queue: float = 2.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._api, self._meter, self._clock = api, meter, clock
+        self._api_key, self._base_url = api_key, base_url.rstrip("/")
+        self._timeout, self._tries = timeout, tries
+        self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
+        self._guard, self._per_second, self._longest_queue = guard, per_second, longest_queue
+        self._transport = transport
+        self.forked()
+
+    def forked(self) -> None:
+        """Connections and queues of the parent stay there."""
+        self._client: httpx.AsyncClient | None = None
+        self._limiter: AsyncLimiter | None = None
+
+    async def render(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Entry:
+        """The picture; its events and metrics are written here, whoever still waits for it.
+
+        A caller's *pace* is waited for as long as it takes; the renderer's own rate is a guard and refuses.
+        """
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(self._tries),
+            retry=retry_if_exception(self._worth_another),
+            wait=self._wait,
+            sleep=self._clock.sleep,
+            before_sleep=lambda _: self._meter.failed(request, current[1], current[0], retried=True),
+            reraise=True,
+        )
+        current: tuple[Try, RenderError] = (made, RenderError(""))
+        try:
+            async for attempt in tries:
+                number = attempt.retry_state.attempt_number
+                this = made if number == 1 else self._meter.begin()
+                with attempt:
+                    try:
+                        return await self._once(request, this, pace)
+                    except RenderError as error:
+                        current = (this, error)
+                        raise
+        except RefusedError:
+            self._meter.refused(request, current[0])
+            raise
+        except RenderError as error:
+            self._meter.failed(request, error, current[0])
+            raise
+        raise AssertionError("tenacity ends with a picture or an error")
+
+    async def _once(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Entry:
+        if pace is not None:
+            await pace.acquire()
+        await self._queue()
+        with self._guard():
+            self._meter.attempt(request, made)
+        answer = await self._exchange(request)
+        if not 200 <= answer.status < 300:
+            raise self._api.error(answer)
+        picture = self._read(answer, request)
+        now = self._clock.now()
+        ends = now + request.ttl
+        if picture.expires_at is not None:
+            ends = min(ends, picture.expires_at - SIGNED_MARGIN)
+        entry = Entry.of(picture, now, ends)
+        self._meter.rendered(request, entry, made, answer.status)
+        return entry
+
+    def _read(self, answer: Answer, request: Request) -> Picture:
+        try:
+            return self._api.picture(answer, request.options)
+        except RenderError:
+            raise
+        except Exception as error:  # noqa: BLE001 (an answer that nobody foresaw was still paid for)
+            what = f"the answer cannot be read ({type(error).__name__})"
+        raise InvalidRequestError(what, status=answer.status, credits=None)
+
+    async def _exchange(self, request: Request) -> Answer:
+        call = self._api.call(self._base_url, self._api_key, request.template, request.body, request.options)
+        sent = False
+
+        async def trace(event: str, info: Any) -> None:
+            nonlocal sent
+            del info
+            sent = sent or event.endswith("send_request_headers.started")
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._connected().request(
+                    call.method, call.url, headers=call.headers, content=call.content, extensions={"trace": trace}
+                )
+            return Answer(response.status_code, response.headers, response.content)
+        except (httpx.TimeoutException, TimeoutError):
+            what, word = f"no answer within {self._timeout:g} s", "timeout"
+        except httpx.HTTPError:
+            what, word = "the connection broke", "connection"
+        # Raised out here, where httpx's error is no longer its context: that one holds the request, with the key.
+        raise UncertainError(what, word=word) if sent else NotSentError(what)
+
+    async def _queue(self) -> None:
+        if self._per_second is None:
+            return
+        if self._limiter is None:
+            self._limiter = AsyncLimiter(1, 1 / self._per_second)
+        try:
+            async with asyncio.timeout(self._longest_queue):
+                await self._limiter.acquire()
+        except TimeoutError:
+            raise RateExceededError(
+                f"the call would wait more than {self._longest_queue:g} s at {self._per_second:g} calls a second"
+            ) from None
+
+    def _worth_another(self, error: BaseException) -> bool:
+        if isinstance(error, UncertainError):
+            return self._retry_uncertain
+        if not isinstance(error, RenderError) or not error.retry:
+            return False
+        return error.retry_after is None or error.retry_after <= self._longest_retry_after
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, RenderError) and error.retry_after is not None:
+            return error.retry_after
+        backoff = min(FIRST_WAIT * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
+        return backoff * (0.5 + random.random() / 2)  # noqa: S311 (jitter)
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                transport=self._transport,
+                timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+                follow_redirects=False,  # a redirect would carry the key to another host
+                trust_env=True,
+            )
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+

@@ -1,0 +1,115 @@
+"""The shared store as the client sees it: it may fail, and then it is as if it were not there.
+
+A breaker stands in front. The first failure opens it; from then on nobody waits, and one task alone asks now and then
+whether the store is back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+from auditor.caches.base import Cache, Entry, Lease, Slot
+from auditor.client.clock import Clock
+from auditor.client.meter import Meter
+
+log = logging.getLogger("auditor.client")
+T = TypeVar("T")
+PROBE_EVERY = 5.0
+"""Seconds between two looks at a store that failed."""
+
+
+class Far:
+    """A store behind a breaker; every method has an answer, whatever the store does."""
+
+    def __init__(self, cache: Cache, meter: Meter, clock: Clock) -> None:
+        self.cache, self._meter, self._clock = cache, meter, clock
+        self.lease = cast("Lease | None", cache if hasattr(cache, "acquire") else None)
+        self.forked()
+
+    def forked(self) -> None:
+        """The child finds out for itself."""
+        self.up = True
+        self._probing: asyncio.Task[None] | None = None
+        self.cache.forked()
+
+    async def get(self, slot: Slot) -> Entry | None:
+        """The entry if it is there, whole and alive."""
+        return self._alive(await self._ask("get", lambda: self.cache.get(slot), None))
+
+    async def put(self, slot: Slot, entry: Entry) -> None:
+        """Keep an entry, if that works."""
+        await self._ask("put", lambda: self.cache.put(slot, entry), None)
+
+    async def purge(self, group: str) -> int:
+        """Forget a group. This one raises: who purges has to know."""
+        return await self.cache.purge(group)
+
+    async def acquire(self, slot: Slot, token: str) -> bool:
+        """Whether the lease is ours."""
+        lease = self.lease
+        return lease is not None and await self._ask("acquire", lambda: lease.acquire(slot, token), False)
+
+    async def renew(self, slot: Slot, token: str) -> bool:
+        """Whether the lease is still ours."""
+        lease = self.lease
+        return lease is not None and await self._ask("renew", lambda: lease.renew(slot, token), False)
+
+    async def release(self, slot: Slot, token: str) -> None:
+        """Give the lease back."""
+        lease = self.lease
+        if lease is not None:
+            await self._ask("release", lambda: lease.release(slot, token), None)
+
+    async def look(self, slot: Slot) -> tuple[Entry | None, bool]:
+        """(the entry, whether somebody renders it now)."""
+        lease = self.lease
+        if lease is None:
+            return None, False
+        nothing: tuple[Entry | None, bool] = (None, False)
+        entry, held = await self._ask("look", lambda: lease.look(slot), nothing)
+        return self._alive(entry), held
+
+    async def close(self) -> None:
+        """Let go of the store."""
+        if self._probing is not None:
+            self._probing.cancel()
+        try:
+            await self.cache.close()
+        except Exception as error:  # noqa: BLE001 (there is nothing left to lose)
+            log.debug("closing the cache failed (%s)", type(error).__name__)
+
+    def _alive(self, entry: Entry | None) -> Entry | None:
+        return entry if entry is not None and entry.expires_at > self._clock.now() else None
+
+    async def _ask(self, operation: str, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        if not self.up:
+            return otherwise
+        try:
+            async with asyncio.timeout(self.cache.timeout):
+                return await work()
+        except Exception as error:  # noqa: BLE001 (a cache that fails must not fail the render)
+            self._failed(operation, error)
+            return otherwise
+
+    def _failed(self, operation: str, error: Exception) -> None:
+        self._meter.cache_failed(self.cache.name, operation)
+        if self.up:
+            self.up = False
+            # The kind only: the text of the error may hold an address with a password.
+            log.warning("the %s cache fails (%s); rendering without it", self.cache.name, type(error).__name__)
+            self._probing = asyncio.get_running_loop().create_task(self._probe())
+
+    async def _probe(self) -> None:
+        while True:
+            await self._clock.sleep(PROBE_EVERY)
+            try:
+                async with asyncio.timeout(self.cache.timeout):
+                    await self.cache.ping()
+            except Exception as error:  # noqa: BLE001
+                log.debug("the %s cache is still down (%s)", self.cache.name, type(error).__name__)
+            else:
+                self.up = True
+                log.info("the %s cache is back", self.cache.name)
+                return
+

@@ -1,0 +1,248 @@
+"""Meter: one usage event and the metrics of every request and call; nothing that goes wrong here reaches a caller."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec
+
+import orjson
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from auditor.caches.base import Entry
+from auditor.client.clock import Clock
+from auditor.client.ids import NEW_ID
+from auditor.client.request import Request
+from auditor.client.sinks import Sink
+from auditor.errors import RenderError
+from auditor.events import EPOCH, SCHEMA_VERSION, Outcome
+from auditor.fingerprint import Scope
+from auditor.metrics import AccountMetrics, ClientMetrics, client_metrics
+from auditor.providers.base import Picture
+
+log = logging.getLogger("auditor.client")
+RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
+_WARN_EVERY_NS = 60_000_000_000
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One call that leaves the process, from its write-ahead record to its final event."""
+
+    id: str
+    ts_ns: int
+    """When the request reached the client; for a further try, when that began."""
+    started: float = field(repr=False)
+
+
+def _harmless(method: Callable[Concatenate["Meter", P], None]) -> Callable[Concatenate["Meter", P], None]:
+    @wraps(method)
+    def guarded(self: "Meter", *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 (the promise of this module)
+            self.lost(error)
+
+    return guarded
+
+
+class Meter:
+    """Observes for one provider, account and environment."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        sink: Sink | None,
+        registry: CollectorRegistry | None = REGISTRY,
+        production: bool = False,
+        hits: Literal["all", "none"] = "all",
+        clock: Clock | None = None,
+    ) -> None:
+        self.scope, self.sink, self.clock = scope, sink, clock or Clock()
+        self._hits = hits == "all"
+        self.metrics: ClientMetrics | None = None if registry is None else client_metrics(registry)
+        self._account = self.metrics and AccountMetrics(
+            self.metrics, scope.provider, scope.account, scope.environment, production, RESULTS
+        )
+        self._warned_ns: int | None = None
+        self.dropped = 0
+        """Events that could not be written."""
+
+    def begin(self) -> Try:
+        """A request, or another try of one, begins now."""
+        now = self.clock.wall_ns()
+        return Try(NEW_ID(now), now, self.clock.steady())
+
+    @_harmless
+    def attempt(self, request: Request, made: Try) -> None:
+        """Write the write-ahead record: from here on the call may be billed."""
+        if self.sink is not None:
+            self.sink.write(self._event(request, made, Outcome.ATTEMPT), lasting=True)
+
+    @_harmless
+    def hit(self, request: Request, entry: Entry, ts_ns: int, started: float) -> None:
+        """Served from a cache. The hot path: no id but for an event, no digest of inputs."""
+        waited = self.clock.steady() - started
+        if self._account is not None:
+            self._account.delivered("hit", waited, entry.size or 0, entry.picture.format)
+        if self.sink is not None and self._hits:
+            made = Try(NEW_ID(ts_ns), ts_ns, started)
+            self.sink.write(self._delivered(request, entry, made, Outcome.HIT, waited), lasting=False)
+
+    @_harmless
+    def coalesced(self, request: Request, entry: Entry, made: Try) -> None:
+        """Waited for an identical call in flight."""
+        waited = self.clock.steady() - made.started
+        if self._account is not None:
+            size = entry.size or 0
+            self._account.delivered("coalesced", waited, size, entry.picture.format)
+        if self.sink is not None:
+            self.sink.write(self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
+
+    @_harmless
+    def rendered(self, request: Request, entry: Entry, made: Try, status: int) -> None:
+        """A call was made and a picture came back; the call's own duration."""
+        took = self.clock.steady() - made.started
+        credits = entry.picture.credits
+        if self._account is not None:
+            size = entry.size or 0
+            self._account.called(status, took, float(credits))
+            self._account.delivered("render", took, size, entry.picture.format)
+            if entry.picture.remaining is not None:
+                self._account.remaining(float(entry.picture.remaining), self.clock.now())
+        if self.sink is not None:
+            event = self._delivered(request, entry, made, Outcome.RENDER, took)
+            event |= {"status": status, "credits": _number(credits), "inputs": self._inputs(request)}
+            self.sink.write(event, lasting=True)
+
+    @_harmless
+    def failed(self, request: Request, error: RenderError, made: Try, *, retried: bool = False) -> None:
+        """A call was made and failed, for this time or for good."""
+        took = self.clock.steady() - made.started
+        if self._account is not None:
+            self._account.called(error.status, took, None if error.credits is None else float(error.credits))
+            if retried:
+                self._account.retried(_reason(error))
+            else:
+                self._account.ended("error", took)
+        if self.sink is not None:
+            event = self._event(request, made, Outcome.ERROR) | {
+                "duration_ms": round(took * 1000, 3), "status": error.status, "credits": _number(error.credits),
+                "error": error.word, "inputs": self._inputs(request),
+            }  # fmt: skip
+            self.sink.write(event | {"retried": True} if retried else event, lasting=True)
+
+    @_harmless
+    def gave_up(self, request: Request, word: str, made: Try) -> None:
+        """A request that made no call of its own got nothing: its flight failed, or its caller would not wait."""
+        waited = self.clock.steady() - made.started
+        if self._account is not None:
+            self._account.ended("error", waited)
+        if self.sink is not None:
+            event = self._event(request, made, Outcome.ERROR)
+            event |= {"duration_ms": round(waited * 1000, 3), "credits": 0, "error": word}
+            self.sink.write(event, lasting=False)
+
+    @_harmless
+    def refused(self, request: Request, made: Try) -> None:
+        """A guard forbade the call."""
+        if self._account is not None:
+            self._account.ended("refused", self.clock.steady() - made.started)
+        if self.sink is not None:
+            self.sink.write(self._event(request, made, Outcome.REFUSED), lasting=False)
+
+    @_harmless
+    def cache_failed(self, tier: str, operation: str) -> None:
+        """A cache did not do what it was asked for."""
+        if self.metrics is not None:
+            self.metrics.child("cache_errors_total", tier, operation).inc()
+
+    @_harmless
+    def inflight(self, by: int) -> None:
+        """Requests that wait now, more or fewer."""
+        if self._account is not None:
+            self._account.inflight.inc(by)
+
+    def lost(self, error: Exception) -> None:
+        """Count an event that could not be written, and say so at most once a minute."""
+        try:
+            self.dropped += 1
+            reason = "io" if isinstance(error, OSError) else "error"
+            if self.metrics is not None:
+                self.metrics.child("events_dropped_total", reason).inc()
+            now = self.clock.wall_ns()
+            if self._warned_ns is None or now - self._warned_ns >= _WARN_EVERY_NS:
+                self._warned_ns = now
+                # The kind only: the text of an error may hold a path or a value.
+                kind = type(error).__name__
+                log.warning("usage events are being dropped (%s); %d so far in this process", kind, self.dropped)
+        except Exception:  # noqa: BLE001, S110 (nothing is left to tell it to)
+            pass
+
+    def close(self) -> None:
+        """Seal what is open."""
+        if self.sink is not None:
+            try:
+                self.sink.close()
+            except Exception as error:  # noqa: BLE001
+                self.lost(error)
+
+    def forked(self) -> None:
+        """Go on in a child process."""
+        if self.sink is not None:
+            self.sink.forked()
+
+    def _event(self, request: Request, made: Try, outcome: Outcome) -> dict[str, Any]:
+        scope = self.scope
+        event: dict[str, Any] = {
+            "v": SCHEMA_VERSION, "id": made.id, "ts": _utc(made.ts_ns), "outcome": outcome, "provider": scope.provider,
+            "account": scope.account, "environment": scope.environment, "template": request.template,
+            "key": request.slot.key,
+        }  # fmt: skip
+        if request.template_version is not None:
+            event["template_version"] = request.template_version
+        if request.placement is not None:
+            event["placement"] = request.placement
+        if request.source != "online":
+            event["source"] = request.source
+        return event
+
+    def _delivered(self, request: Request, entry: Entry, made: Try, outcome: Outcome, took: float) -> dict[str, Any]:
+        picture: Picture = entry.picture
+        event = self._event(request, made, outcome)
+        event["duration_ms"] = round(took * 1000, 3)
+        if picture.format is not None:
+            event["format"] = picture.format
+        if picture.width is not None:
+            event["width"], event["height"] = picture.width, picture.height
+        if entry.size is not None:
+            event["bytes"], event["digest"] = entry.size, entry.digest
+        return event
+
+    def _inputs(self, request: Request) -> dict[str, str]:
+        overrides = orjson.loads(request.body)
+        return self.scope.input_digests(overrides) if isinstance(overrides, Mapping) else {}
+
+
+def _utc(ns: int) -> datetime:
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000) if ns >= 0 else EPOCH
+
+
+def _number(credits: Decimal | None) -> Any:
+    """Exactly, as a JSON number."""
+    if credits is None:
+        return None
+    return int(credits) if credits == credits.to_integral_value() else orjson.Fragment(str(credits))
+
+
+def _reason(error: RenderError) -> str:
+    if error.status == 429:
+        return "429"
+    if error.status is not None and error.status >= 500:
+        return "5xx"
+    return error.word

@@ -1,0 +1,94 @@
+"""One request: what is asked for, and what its caller gets.
+
+Both are named tuples: they are made on the way of every memory hit, where a frozen dataclass costs four times as much.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from auditor.caches.base import Entry, Slot
+from auditor.events import Outcome
+
+
+class Request(NamedTuple):
+    """A request, with the bytes that are hashed, sent, and digested for its event."""
+
+    template: str
+    slot: Slot
+    body: bytes
+    options: Mapping[str, Any]
+    template_version: str | None
+    placement: str | None
+    source: str
+    ttl: float
+    """How long its picture may be served, in seconds."""
+
+    def __repr__(self) -> str:
+        return f"Request(template={self.template!r}, key={self.slot.key!r})"  # no input value
+
+
+class Rendered(NamedTuple):
+    """What a caller gets: the picture, or its address, and how it came about."""
+
+    entry: Entry
+    outcome: Outcome
+    """`render`, `hit` or `coalesced`."""
+    key: str
+    """The fingerprint of the request."""
+    credits: Decimal
+    """What this request cost; 0 for a hit."""
+
+    @property
+    def content(self) -> bytes:
+        """The picture. `ValueError` where the provider keeps it: then `url` says where."""
+        content = self.entry.picture.content
+        if content is None:
+            raise ValueError("this picture was delivered as an address; use .url, or ask for delivery='stream'")
+        return content
+
+    @property
+    def url(self) -> str | None:
+        """The address of a hosted or signed picture."""
+        return self.entry.picture.url
+
+    @property
+    def media_type(self) -> str:
+        """`image/png`, …"""
+        return self.entry.picture.media_type
+
+    @property
+    def format(self) -> str | None:
+        """`png`, `jpeg`, …"""
+        return self.entry.picture.format
+
+    @property
+    def width(self) -> int | None:
+        """In px, as the bytes say."""
+        return self.entry.picture.width
+
+    @property
+    def height(self) -> int | None:
+        """In px, as the bytes say."""
+        return self.entry.picture.height
+
+    @property
+    def etag(self) -> str:
+        """A strong validator, RFC 9110 section 8.8.3."""
+        return f'"{(self.entry.digest or self.key).rpartition(":")[2][:32]}"'
+
+    def cache_headers(self, now: float, *, public: bool = True) -> dict[str, str]:
+        """`Content-Type`, `Cache-Control` and `ETag` of the answer that carries this picture to a browser or CDN.
+
+        *now* is in seconds since 1970; `max-age` is what is left of the entry's life.
+        """
+        left = max(0, int(self.entry.expires_at - now))
+        scope = "public" if public else "private"
+        return {"Content-Type": self.media_type, "Cache-Control": f"{scope}, max-age={left}", "ETag": self.etag}
+
+    def not_modified(self, if_none_match: str | None) -> bool:
+        """Whether a request with this `If-None-Match` may be answered with 304 and no body."""
+        if if_none_match is None:
+            return False
+        offered = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+        return "*" in offered or self.etag in offered

@@ -1,0 +1,193 @@
+"""Where usage events go: a folder of segments, standard output, or any callable.
+
+The spool writes one `os.write` a line to a segment of this process alone, opened with O_APPEND: what was written
+survives the process, and no line is ever torn by another. A power cut needs `sync="renders"`, which waits for the disk
+at attempts and renders. Errors are raised to the meter, which counts them; no caller ever sees one.
+"""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from auditor.client.clock import Clock
+
+Record = Mapping[str, Any]
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+_RETRY_NS = 5_000_000_000
+_SEGMENTS = count()
+
+
+class Sink(Protocol):
+    """Takes events."""
+
+    def write(self, event: Record, *, lasting: bool) -> None:
+        """Keep an event; *lasting* ones (attempts, renders, errors) are worth waiting for the disk."""
+
+    def close(self) -> None:
+        """Finish what is open."""
+
+    def forked(self) -> None:
+        """Go on in a child process."""
+
+
+class Stdout:
+    """Events as JSON Lines on standard output, for containers whose runtime collects it."""
+
+    def write(self, event: Record, *, lasting: bool) -> None:
+        """One write a line."""
+        del lasting
+        _write_all(sys.stdout.fileno(), orjson.dumps(event, option=_LINE))
+
+    def close(self) -> None:
+        """Standard output is not ours to close."""
+
+    def forked(self) -> None:
+        """Nothing of it belongs to one process."""
+
+
+class Called:
+    """Events given to a function, one mapping each; what it raises is counted as a dropped event."""
+
+    def __init__(self, function: Callable[[Record], object]) -> None:
+        self._function = function
+
+    def write(self, event: Record, *, lasting: bool) -> None:
+        """Call it."""
+        del lasting
+        self._function(orjson.loads(orjson.dumps(event, option=_LINE)))
+
+    def close(self) -> None:
+        """Nothing to finish."""
+
+    def forked(self) -> None:
+        """Nothing of it belongs to one process."""
+
+
+class Spool:
+    """Segments `usage-HOST-PID-START-N.open.jsonl` in a folder; a full or old one is renamed without `.open`."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        max_bytes: int = 64 << 20,
+        max_age: float = 3600.0,
+        sync: Literal["never", "renders"] = "never",
+        clock: Clock | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self._max_bytes, self._max_age_ns, self._sync = max_bytes, int(max_age * 1e9), sync
+        self._clock = clock or Clock()
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._descriptor: int | None = None
+        self._path = self.folder
+        self._size = 0
+        self._opened_ns = 0
+        self._torn = False
+        self._failed_ns: int | None = None
+
+    def write(self, event: Record, *, lasting: bool) -> None:
+        """Append a line; raises `OSError` where it cannot."""
+        line = orjson.dumps(event, option=_LINE)
+        now = self._clock.wall_ns()
+        with self._lock:
+            if self._descriptor is None or self._size >= self._max_bytes or now - self._opened_ns >= self._max_age_ns:
+                self._rotate(now)
+            assert self._descriptor is not None
+            # After a write that the disk cut short, the next line begins on a line of its own.
+            data = b"\n" + line if self._torn else line
+            try:
+                _write_all(self._descriptor, data)
+            except OSError as error:
+                self._torn = self._torn or getattr(error, "written", 0) > 0
+                raise
+            self._torn = False
+            self._size += len(data)
+            if lasting and self._sync == "renders":
+                os.fdatasync(self._descriptor)
+
+    def _rotate(self, now: int) -> None:
+        self._seal()
+        if self._failed_ns is not None and now - self._failed_ns < _RETRY_NS:
+            raise OSError("the folder of events could not be written a moment ago")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            name = f"usage-{_host()}-{os.getpid()}-{now}-{next(_SEGMENTS)}.open.jsonl"
+            path = self.folder / name
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+            self._descriptor = os.open(path, flags, 0o600)
+            if self._sync == "renders":
+                _sync_folder(self.folder)
+        except OSError:
+            self._failed_ns = now
+            raise
+        self._failed_ns = None
+        self._path, self._size, self._opened_ns, self._torn = path, 0, now, False
+
+    def _seal(self) -> None:
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        os.close(descriptor)
+        sealed = self._path.with_name(self._path.name.replace(".open.jsonl", ".jsonl"))
+        try:
+            self._path.rename(sealed)
+        except OSError:  # it was moved or shipped already; what was written is written
+            pass
+
+    def close(self) -> None:
+        """Seal the open segment."""
+        with self._lock:
+            self._seal()
+
+    def forked(self) -> None:
+        """A segment belongs to one process: the child begins its own and leaves the parent's alone."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._lock = threading.Lock()
+        self._forget()
+
+
+def sink_of(events: "str | Path | Sink | Callable[[Record], object] | None", clock: Clock) -> Sink | None:
+    """The sink that an `events=` argument stands for."""
+    if events is None or isinstance(events, Spool | Stdout | Called):
+        return events
+    if isinstance(events, str | Path):
+        return Stdout() if str(events) == "-" else Spool(events, clock=clock)
+    if hasattr(events, "write"):
+        return events
+    return Called(events)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """All of it; an `OSError` says in `written` how much went out before."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        try:
+            written += os.write(descriptor, data[written:])
+        except OSError as error:
+            error.written = written  # type: ignore[attr-defined]
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _host() -> str:
+    name = socket.gethostname().partition(".")[0][:32]
+    return "".join(char if char.isalnum() else "-" for char in name) or "host"

@@ -1,0 +1,216 @@
+"""Every metric once: name, type, labels, help; and the client's own, in prometheus_client.
+
+`imgrender_client_*` is what one process knows of itself. What the ledger knows has other names (`imgrender_*`), never the
+same one from both, or every sum would double. Labels are bounded: values beyond the cap become `other` and are counted.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from auditor import __version__
+
+OTHER = "other"
+LABEL_CAP = 20
+"""Values that one label may take before further ones are folded into `other`."""
+WAITS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+"""Seconds: from a memory hit of some µs to renders of 1–3 s and a timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric family."""
+
+    name: str
+    type: str
+    help: str
+    labels: tuple[str, ...]
+
+
+_ACCOUNT = ("provider", "account")
+
+
+def _counter(name: str, help: str, *labels: str) -> Definition:
+    return Definition(f"imgrender_client_{name}", "counter", help, labels)
+
+
+def _gauge(name: str, help: str, *labels: str) -> Definition:
+    return Definition(f"imgrender_client_{name}", "gauge", help, labels)
+
+
+def _histogram(name: str, help: str, *labels: str) -> Definition:
+    return Definition(f"imgrender_client_{name}", "histogram", help, labels)
+
+
+CLIENT: tuple[Definition, ...] = (
+    _counter("requests_total", "Requests by the way they ended; the sum is all of them.", *_ACCOUNT, "result"),
+    _counter("api_requests_total", "Calls to the API, retries included, by HTTP status or `error`.", *_ACCOUNT, "code"),
+    _counter("api_retries_total", "Calls that were tried again, by the reason.", *_ACCOUNT, "reason"),
+    _histogram("request_duration_seconds", "How long callers waited.", *_ACCOUNT, "result"),
+    _histogram("api_request_duration_seconds", "How long calls to the API took.", *_ACCOUNT),
+    _counter("output_bytes_total", "Bytes of the pictures that callers got.", *_ACCOUNT, "format"),
+    _counter("credits_used_total", "Credits that calls are known to have cost.", *_ACCOUNT, "app_env", "production"),
+    _counter("credits_uncertain_total", "Calls that may have been billed.", *_ACCOUNT, "app_env", "production"),
+    _counter("credits_saved_total", "Renders that were not needed, at one credit each.", *_ACCOUNT, "reason"),
+    _gauge("inflight_requests", "Requests that wait for a picture.", *_ACCOUNT),
+    _gauge("last_paid_render_timestamp_seconds", "When the last credit was spent.", *_ACCOUNT, "app_env", "production"),
+    _gauge("credits_remaining", "Credits left, as the provider last said.", *_ACCOUNT),
+    _gauge("credits_remaining_timestamp_seconds", "When the provider said so.", *_ACCOUNT),
+    _counter("cache_errors_total", "Operations of a cache that failed; the render went on without it.", "tier", "op"),
+    _counter("events_dropped_total", "Usage events that could not be written.", "reason"),
+    _counter("label_values_dropped_total", "Label values that were folded into `other`.", "label"),
+    _gauge("build_info", "Version of the client; always 1.", "version"),
+)  # fmt: skip
+
+_TYPES: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+
+
+class Bounded:
+    """Label values, the first *cap* of them as they are and the rest as `other`."""
+
+    def __init__(self, label: str, dropped: Counter, cap: int = LABEL_CAP, known: Iterable[str] = ()) -> None:
+        self._seen = set(known)
+        self._label, self._dropped, self._cap = label, dropped, cap
+        self._lock = threading.Lock()
+
+    def __call__(self, value: str) -> str:
+        """*value*, or `other`."""
+        if value in self._seen:
+            return value
+        with self._lock:
+            if len(self._seen) < self._cap and value.isprintable() and len(value) <= 100:
+                self._seen.add(value)
+                return value
+        self._dropped.labels(self._label).inc()
+        return OTHER
+
+
+class ClientMetrics(Collector):
+    """The client's metrics in one registry; one object a registry, however many renderers there are.
+
+    The families are held here and collected without their `_created` series, which double what Prometheus stores and
+    say nothing that a restart does not say.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.families: dict[str, Any] = {}
+        for definition in CLIENT:
+            options: dict[str, Any] = {"registry": None}
+            if definition.type == "histogram":
+                options["buckets"] = WAITS
+            if definition.type == "gauge":
+                options["multiprocess_mode"] = "livesum" if "inflight" in definition.name else "mostrecent"
+            short = definition.name.removeprefix("imgrender_client_")
+            self.families[short] = _TYPES[definition.type](
+                definition.name, definition.help, definition.labels, **options
+            )
+        dropped = self.families["label_values_dropped_total"]
+        self.account = Bounded("account", dropped)
+        self.environment = Bounded("app_env", dropped)
+        self.families["build_info"].labels(__version__).set(1)
+        registry.register(self)
+
+    def child(self, name: str, *labels: str) -> Any:
+        """One series; callers keep it, since finding it costs four times as much as counting."""
+        return self.families[name].labels(*labels)
+
+    def describe(self) -> Iterable[Metric]:
+        """Names only, so that registering does not collect."""
+        return [described for family in self.families.values() for described in family.describe()]
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, without `_created`."""
+        for family in self.families.values():
+            for metric in family.collect():
+                metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+                yield metric
+
+
+_BY_REGISTRY: "WeakKeyDictionary[CollectorRegistry, ClientMetrics]" = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def client_metrics(registry: CollectorRegistry = REGISTRY) -> ClientMetrics:
+    """The metrics of a registry, made at the first call."""
+    with _LOCK:
+        found = _BY_REGISTRY.get(registry)
+        if found is None:
+            found = _BY_REGISTRY[registry] = ClientMetrics(registry)
+        return found
+
+
+class AccountMetrics:
+    """The series of one provider, account and environment, found once."""
+
+    def __init__(
+        self, metrics: ClientMetrics, provider: str, account: str, environment: str, production: bool,
+        results: Sequence[str],
+    ) -> None:  # fmt: skip
+        labels = (provider, metrics.account(account))
+        where = (metrics.environment(environment), "true" if production else "false")
+        self._metrics, self._labels = metrics, labels
+        self.requests = {result: metrics.child("requests_total", *labels, result) for result in results}
+        self.waits = {result: metrics.child("request_duration_seconds", *labels, result) for result in results}
+        self.saved = {result: metrics.child("credits_saved_total", *labels, result) for result in ("hit", "coalesced")}
+        self.bytes: dict[str, Any] = {}
+        self.inflight = metrics.child("inflight_requests", *labels)
+        self._api_wait = metrics.child("api_request_duration_seconds", *labels)
+        self._credits = metrics.child("credits_used_total", *labels, *where)
+        self._uncertain = metrics.child("credits_uncertain_total", *labels, *where)
+        self._last_paid = metrics.child("last_paid_render_timestamp_seconds", *labels, *where)
+
+    def delivered(self, result: str, waited: float, size: int, picture_format: str | None, count: int = 1) -> None:
+        """A request got its picture."""
+        self.ended(result, waited)
+        if result != "render":
+            self.saved[result].inc()
+        if size:
+            self.output(picture_format or OTHER).inc(size)
+
+    def output(self, picture_format: str) -> Any:
+        """The byte counter of a format."""
+        found = self.bytes.get(picture_format)
+        if found is None:
+            found = self._metrics.child("output_bytes_total", *self._labels, picture_format)
+            self.bytes[picture_format] = found
+        return found
+
+    def ended(self, result: str, waited: float) -> None:
+        """A request ended."""
+        self.requests[result].inc()
+        self.waits[result].observe(waited)
+
+    def called(self, status: int | None, took: float, credits: float | None) -> None:
+        """A call to the API ended; *credits* None if they are unknown."""
+        self._metrics.child("api_requests_total", *self._labels, _code(status)).inc()
+        self._api_wait.observe(took)
+        if credits is None:
+            self._uncertain.inc()
+        elif credits:
+            self._credits.inc(credits)
+            self._last_paid.set(time.time())
+
+    def retried(self, reason: str) -> None:
+        """A call will be made again."""
+        self._metrics.child("api_retries_total", *self._labels, reason).inc()
+
+    def remaining(self, credits: float, now: float) -> None:
+        """The provider said what is left."""
+        self._metrics.child("credits_remaining", *self._labels).set(credits)
+        self._metrics.child("credits_remaining_timestamp_seconds", *self._labels).set(now)
+
+
+_KNOWN_CODES = frozenset({200, 201, 202, 400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503, 504})
+
+
+def _code(status: int | None) -> str:
+    if status is None:
+        return "error"
+    return str(status) if status in _KNOWN_CODES else f"{status // 100}xx"

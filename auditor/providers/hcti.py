@@ -1,0 +1,140 @@
+"""HTML/CSS to Image (hcti.io). Every answer says in its headers what it cost and what is left.
+
+Plans as a directory lists them (2026-06-20), not from the provider itself: check them against your invoice and
+override them with `[plans.hcti.NAME]`.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import SplitResult, quote
+
+import orjson
+
+from auditor.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    ProviderError,
+    QuotaExceededError,
+    RenderError,
+    UncertainError,
+)
+from auditor.plans import Plan
+from auditor.providers.base import Answer, Call, Picture, Provider, Seen
+
+_SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
+_CHECKED = date(2026, 6, 20)
+_OPTIONS = {"format", "device_scale", "viewport_width", "viewport_height"}
+_FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+_PATH = re.compile(r"/v1/image/([^/]+)/?")
+
+
+class Hcti:
+    """`POST https://hcti.io/v1/image/{template}` with Basic authentication; the key is `user_id:api_key`."""
+
+    base_url = "https://hcti.io/v1/image"
+    per_second = 10.0
+    secret_parameters: frozenset[str] = frozenset()
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """`format` (png, jpeg, webp), `device_scale`, `viewport_width` and `viewport_height`."""
+        checked = {name: value for name, value in given.items() if value is not None}
+        for name in checked.keys() - _OPTIONS:
+            raise ValueError(f"{name!r} is no option of hcti; options are {', '.join(sorted(_OPTIONS))}")
+        if checked.get("format") == "jpg":
+            checked["format"] = "jpeg"
+        if "format" in checked and checked["format"] not in _FORMATS:
+            raise ValueError(f"format={checked['format']!r}: hcti knows {', '.join(_FORMATS)}")
+        return checked
+
+    def call(self, base_url: str, api_key: str, template: str, overrides: bytes, options: Mapping[str, Any]) -> Call:
+        """The overrides are the template's values; the format is chosen by the suffix of the picture's address."""
+        pairs = b"".join(
+            b',"%b":%b' % (name.encode(), orjson.dumps(value)) for name, value in options.items() if name != "format"
+        )
+        token = base64.b64encode(api_key.encode()).decode()
+        return Call(
+            "POST",
+            f"{base_url}/{quote(template, safe='')}",
+            {"authorization": f"Basic {token}", "content-type": "application/json"},
+            b'{"template_values":%b%b}' % (overrides, pairs),
+        )
+
+    def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
+        """An address that stays; `x-renders-consumed` says what it cost, which need not be 1."""
+        url = answer.document.get("url")
+        if not isinstance(url, str) or not url:
+            raise InvalidRequestError("the answer holds no address", status=answer.status, credits=None)
+        allowed, used = _number(answer, "x-renders-allowed"), _number(answer, "x-renders-used")
+        consumed = _number(answer, "x-renders-consumed")
+        known = str(options.get("format", "png"))
+        return Picture(
+            None,
+            f"{url}.{known}" if "format" in options else url,
+            _FORMATS[known],
+            known,
+            credits=Decimal(1) if consumed is None else consumed,
+            remaining=None if allowed is None or used is None else max(allowed - used, Decimal(0)),
+        )
+
+    def error(self, answer: Answer) -> RenderError:
+        """A 429 is the plan's limit: image creation has no rate limit, and waiting does not restore credits."""
+        status = answer.status
+        said = str(answer.document.get("message") or answer.document.get("error") or f"HTTP {status}")[:200]
+        if status == 429:
+            return QuotaExceededError(f"hcti says: {said}", status=status)
+        if status in (401, 403):
+            return AuthenticationError(f"hcti says: {said}", status=status)
+        if status == 404:
+            return NotFoundError(f"hcti says: {said}", status=status)
+        if status in (408, 504, 524):
+            return UncertainError(f"hcti gave up waiting (HTTP {status})", status=status)
+        if status >= 500:
+            billed = None if status in (502, *range(520, 528)) else Decimal(0)
+            return ProviderError(f"hcti failed (HTTP {status})", status=status, credits=billed)
+        return InvalidRequestError(f"hcti says: {said}", status=status)
+
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+        """A POST that renders a template; pictures that are fetched cost nothing."""
+        match = _PATH.fullmatch(url.path)
+        if url.hostname not in HCTI.hosts or match is None or method != "POST":
+            return None
+        try:
+            document = orjson.loads(content or b"{}")
+        except orjson.JSONDecodeError:
+            return None
+        values = document.get("template_values", {}) if isinstance(document, dict) else {}
+        options = {name: document[name] for name in sorted(_OPTIONS) if name in document}
+        return Seen(match[1], values if isinstance(values, dict) else {}, options)
+
+
+def _number(answer: Answer, header: str) -> Decimal | None:
+    try:
+        value = Decimal(answer.headers.get(header, ""))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and value >= 0 else None
+
+
+def _plan(name: str, price: str, included: int) -> Plan:
+    overage = None if name == "Free" else Decimal("0.01")
+    return Plan("hcti", name, Decimal(price), Decimal(included), overage=overage, source=_SOURCE, checked=_CHECKED)
+
+
+HCTI = Provider(
+    name="hcti",
+    hosts=("hcti.io",),
+    plans=(
+        _plan("Free", "0.00", 50),
+        _plan("1,000", "14.00", 1_000),
+        _plan("3,000", "29.00", 3_000),
+        _plan("10,000", "69.00", 10_000),
+        _plan("30,000", "149.00", 30_000),
+    ),
+    terms="no published rule on several accounts of one customer was found",
+    api=Hcti(),
+)
