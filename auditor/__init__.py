@@ -3,14 +3,55 @@
 The map of layers, top imports down, siblings on one line do not import each other::
 
     cli                                   commands, exit codes, stdout and stderr
-    pipeline                              the only file that knows the order
+    commands                              one file a command
+    pipeline | connect                    the only file that knows the order of an audit; a renderer by configuration
     config                                auditor.toml -> frozen Settings
-    registry                              FORMATS AUDITS REPORTS PROVIDERS ENGINES, the only register
-    formats | audits | reports            one file each
+    formats | audits | reports | client | sandbox
+    caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
-    providers                             dated and sourced plans
+    providers                             dated and sourced plans, and how to speak to each API
     events | findings | fingerprint | plans
+    registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
     errors
+
+The names of the client are here for its users, and imported when they are first asked for.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auditor.caches.files import Files
+    from auditor.caches.memory import Memory
+    from auditor.caches.redis import Redis
+    from auditor.caches.tiered import Tiered
+    from auditor.client.attach import Metering, Rule, meter, path_rule, unmeter
+    from auditor.client.batch import Item
+    from auditor.client.budget import Budget
+    from auditor.client.function import metered
+    from auditor.client.renderer import Renderer
+    from auditor.client.request import Rendered
+    from auditor.client.sinks import Spool
+    from auditor.connect import connect
+    from auditor.sandbox.server import Sandbox
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
+    "Metering": "client.attach", "Redis": "caches.redis", "Rendered": "client.request",
+    "Renderer": "client.renderer", "Rule": "client.attach", "Sandbox": "sandbox.server", "Spool": "client.sinks",
+    "Tiered": "caches.tiered", "connect": "connect", "meter": "client.attach", "metered": "client.function",
+    "path_rule": "client.attach", "unmeter": "client.attach",
+}  # fmt: skip
+
+__all__ = [
+    "Budget", "Files", "Item", "Memory", "Metering", "Redis", "Rendered", "Renderer", "Rule", "Sandbox", "Spool",
+    "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'auditor' has no attribute {name!r}")
+    return getattr(import_module(f"auditor.{_PUBLIC[name]}"), name)

@@ -93,7 +93,7 @@ def audit(
     ] = False,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
-    from auditor.command import run_audit
+    from auditor.commands.audit import run_audit
 
     raise typer.Exit(
         run_audit(
@@ -136,6 +136,70 @@ def explain(rule: Annotated[str, typer.Argument(help="The id of a rule; `auditor
     print((sys.modules[type(AUDITS[rule]).__module__].__doc__ or "").strip())
 
 
+@app.command(
+    epilog="Examples:  auditor prerender items.jsonl --environment production | "
+    "auditor prerender items.jsonl --base-url http://127.0.0.1:19780/v1 --cache file:///var/cache/renders"
+)
+def prerender(
+    items: Annotated[
+        str,
+        typer.Argument(help='JSON Lines: {"template": "og", "overrides": {…}, "options": {"format": "png"}}; or -.'),
+    ],
+    environment: Annotated[str, typer.Option(help="Which [client.…] of auditor.toml to use.")] = "production",
+    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one here.")] = None,
+    provider: Annotated[str | None, typer.Option(help="The provider, without auditor.toml.")] = None,
+    account: Annotated[str | None, typer.Option(help="The alias of the account in the events.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the API key.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another address of the API, as the sandbox's.")] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="Where pictures are kept: a folder, file://, s3://, redis://.")
+    ] = None,
+    events: Annotated[str | None, typer.Option(help="The folder of usage events.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Renders at the same time.")] = 8,
+    per_second: Annotated[
+        float | None, typer.Option(min=0.01, help="Renders a second; else what the plans bear.")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=0, help="Stop at so many credits in the billing cycle.")] = None,
+) -> None:
+    """Render pictures ahead of time: only those that are not in the cache yet. Interrupted, it goes on where it was."""
+    from auditor.commands.prerender import run_prerender
+
+    raise typer.Exit(
+        run_prerender(
+            items,
+            environment=environment,
+            config=config,
+            chosen={
+                "provider": provider, "account": account, "api_key_env": api_key_env, "base_url": base_url,
+                "cache": cache, "events": events, "budget": budget,
+            },
+            concurrency=concurrency,
+            per_second=per_second,
+        )
+    )  # fmt: skip
+
+
+@app.command(
+    epilog="Examples:  auditor sandbox | auditor sandbox --plan Free --latency 1.2 --fault 500=0.02 --fault hang=0.01"
+)
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 19780,
+    plan: Annotated[str, typer.Option(help="The plan of the key `sandbox`: Free, Basic or Pro.")] = "Pro",
+    latency: Annotated[float, typer.Option(min=0, help="Median seconds that a render takes.")] = 0.3,
+    per_second: Annotated[float | None, typer.Option(min=0.01, help="Throttle beyond so many calls a second.")] = None,
+    fault: Annotated[
+        Names | None, typer.Option(help="NAME=SHARE: 500, 502, 503, 429, hang, close, billed-hang, billed-close, drip.")
+    ] = None,
+    design: Annotated[
+        Names | None, typer.Option(help="NAME=WIDTHxHEIGHT; with one, other designs do not exist.")
+    ] = None,
+) -> None:
+    """Serve a stand-in for the Imejis API on 127.0.0.1: real pictures, plans that run out, faults, an invoice."""
+    from auditor.commands.sandbox import run_sandbox
+
+    run_sandbox(port, plan, latency, per_second, fault or [], design or [])
+
+
 @config_app.command("init")
 def config_init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("auditor.toml"),
@@ -175,9 +239,11 @@ def main() -> None:
         print(f"auditor: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        missing = MissingExtraError("auditor " + " ".join(sys.argv[1:2]), "audit", str(error.name))
         if (error.name or "").startswith("auditor"):
             raise
+        command = " ".join(sys.argv[1:2])
+        extra = {"sandbox": "sandbox", "prerender": "sandbox"}.get(command, "audit")
+        missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)
     except KeyboardInterrupt:

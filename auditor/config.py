@@ -14,7 +14,7 @@ from auditor.errors import ConfigError
 from auditor.events import MAX_SIDE
 from auditor.plans import Plan
 from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import PRODUCTION, Account, Limit, Prices, Settings
+from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -73,6 +73,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     limits.done()
     prices = _prices(root.table("prices"))
     rules = {name: _rule(name, rule) for name, rule in root.tables("rules")}
+    clients = {name.lower(): _client(client) for name, client in root.tables("client")}
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
@@ -86,6 +87,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         prices=prices,
         ttl=ttl,
         disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
+        clients=clients,
     )
 
 
@@ -148,6 +150,23 @@ def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapp
     timezone = table.take("timezone", zone, default_zone)
     table.done()
     return Account(provider=provider, plan=plans.get(name), anchor_day=anchor, timezone=timezone)
+
+
+def _client(table: _Table) -> ClientSettings:
+    provider = table.take("provider", _text, "imejis")
+    if provider not in PROVIDERS:
+        raise table.fail("provider", f"= {provider!r} is unknown; providers are {', '.join(PROVIDERS)}")
+    client = ClientSettings(
+        provider=provider,
+        account=table.need("account", _text),
+        api_key_env=table.need("api_key_env", _text),
+        base_url=table.take("base_url", _text, None),
+        cache=table.take("cache", _text, None),
+        events=table.take("events", _text, None),
+        budget=table.take("budget", _money, None),
+    )
+    table.done()
+    return client
 
 
 def _plan(provider: str, name: str, table: _Table) -> Plan:
@@ -284,6 +303,20 @@ production_environments = ["production", "prod", "live"]
 # included = 50000
 # overage = "0.002"                     # price of one credit beyond; leave it out for a hard cap
 # rollover = false
+
+# How the client renders, by environment; `auditor.connect("staging")` reads it. Staging can go to a free account, or to
+# `auditor sandbox`. The key stands in an environment variable, never here.
+# [client.production]
+# provider = "imejis"
+# account = "main"
+# api_key_env = "IMEJIS_API_KEY"
+# cache = "redis://127.0.0.1:6379/0"     # or memory://, file:///var/cache/renders, s3://bucket/prefix
+# events = "usage"                       # the folder of usage events, or "-" for standard output
+# budget = 9000                          # credits a billing cycle; beyond that renders are refused
+# [client.staging]
+# account = "sandbox"
+# api_key_env = "SANDBOX_KEY"
+# base_url = "http://127.0.0.1:19780/v1"
 
 # How large pictures are shown, in CSS px; one side may be left out.
 # [limits.templates.og-card]

@@ -44,9 +44,7 @@ class Scope:
     ) -> "Prepared":
         """What all requests for one template and one set of options have in common, hashed once."""
         common = (self.provider, self.account, self.environment.lower(), template, template_version or "")
-        state = hashlib.blake2b(
-            b"".join(_prefixed(part.encode()) for part in common), key=self.secret, digest_size=32
-        )
+        state = hashlib.blake2b(b"".join(_prefixed(part.encode()) for part in common), key=self.secret, digest_size=32)
         return Prepared(state.copy, _prefixed(canonical(_folded(options or {}))))
 
     def group(self, template: str) -> str:

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from auditor.terminal import is_terminal
@@ -17,7 +18,10 @@ PATIENCE = 0.5
 class Progress:
     """A bar that appears only on a terminal, and only where the work takes a moment."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, unit: Literal["bytes", "items"] = "bytes"
+    ) -> None:
+        self._unit = unit
         self._clock = clock
         self._started = clock()
         self._bar: Bar | None = None
@@ -32,14 +36,14 @@ class Progress:
         self.done()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that *done* of *total* bytes are through with *what*."""
+        """Show that *done* of *total* bytes or items are through with *what*."""
         if not self._visible or self._clock() - self._started < PATIENCE:
             return
         if self._bar is None:
             self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(),
+                DownloadColumn() if self._unit == "bytes" else MofNCompleteColumn(),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,

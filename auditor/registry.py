@@ -6,7 +6,7 @@ does not bring the audits' engines with it, and `auditor --help` is quick.
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from auditor.audits.base import Audit

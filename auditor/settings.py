@@ -44,6 +44,21 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How the renders of one environment are made; None leaves it to the client."""
+
+    provider: str
+    account: str
+    api_key_env: str
+    """The environment variable that holds the API key; the key itself never stands in a file."""
+    base_url: str | None = None
+    cache: str | None = None
+    events: str | None = None
+    budget: Decimal | None = None
+    """Credits a billing cycle."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -59,6 +74,8 @@ class Settings:
     prices: Prices
     ttl: timedelta
     disabled: frozenset[str]
+    clients: Mapping[str, ClientSettings]
+    """By environment, in lower case."""
 
     @property
     def ttl_us(self) -> int:

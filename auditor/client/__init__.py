@@ -1,0 +1,1 @@
+"""The thin instrumented client: fewer paid calls, and one usage event and metrics of every request."""

@@ -134,7 +134,7 @@ class Metering:
                 seen = rule.recognise(request.method, url, content)
                 if seen is not None:
                     return Watch(self.meter(rule.provider), self.request(rule.provider, seen), rule.provider)
-        except Exception as error:  # noqa: BLE001 (metering never breaks the call)
+        except Exception as error:
             logging.getLogger("auditor.client").debug("a call was not understood (%s)", type(error).__name__)
         return None
 
@@ -190,7 +190,7 @@ class Watch:
             plain = picture.content is not None and "content-encoding" not in headers
             digest, size = (f"sha256:{self._digest.hexdigest()}", self._size) if plain else (None, None)
             self._meter.rendered(self._request, Entry(picture, digest, size, 0.0, 0.0), self._made, status)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._meter.lost(error)
 
 
@@ -218,7 +218,8 @@ def failure_of(error: BaseException) -> RenderError:
     """What an exception of httpx says about the bill."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
         return NotSentError(type(error).__name__)
-    word = "timeout" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection"
+    timeout, broken = (httpx.TimeoutException, TimeoutError), (httpx.TransportError, OSError)
+    word = "timeout" if isinstance(error, timeout) else "connection" if isinstance(error, broken) else "other"
     return UncertainError(type(error).__name__, word=word)
 
 
@@ -339,15 +340,15 @@ class _Holder(NamedTuple):
     pattern: Any
 
     def wrap(self, change: Callable[[Any], Any]) -> None:
-        mounts = self.client._mounts  # noqa: SLF001 (httpx has no public way; its instrumentations do the same)
+        mounts = self.client._mounts
         if self.pattern is None:
-            self.client._transport = change(self.client._transport)  # noqa: SLF001
+            self.client._transport = change(self.client._transport)
         elif mounts[self.pattern] is not None:
             mounts[self.pattern] = change(mounts[self.pattern])
 
 
 def _holders(client: Any) -> list[_Holder]:
-    return [_Holder(client, None), *(_Holder(client, pattern) for pattern in client._mounts)]  # noqa: SLF001
+    return [_Holder(client, None), *(_Holder(client, pattern) for pattern in client._mounts)]
 
 
 def _without_query(record: logging.LogRecord) -> bool:

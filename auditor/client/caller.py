@@ -121,7 +121,7 @@ class Caller:
             return self._api.picture(answer, request.options)
         except RenderError:
             raise
-        except Exception as error:  # noqa: BLE001 (an answer that nobody foresaw was still paid for)
+        except Exception as error:
             what = f"the answer cannot be read ({type(error).__name__})"
         raise InvalidRequestError(what, status=answer.status, credits=None)
 
@@ -189,4 +189,3 @@ class Caller:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-

@@ -76,7 +76,7 @@ class Far:
             self._probing.cancel()
         try:
             await self.cache.close()
-        except Exception as error:  # noqa: BLE001 (there is nothing left to lose)
+        except Exception as error:
             log.debug("closing the cache failed (%s)", type(error).__name__)
 
     def _alive(self, entry: Entry | None) -> Entry | None:
@@ -88,7 +88,7 @@ class Far:
         try:
             async with asyncio.timeout(self.cache.timeout):
                 return await work()
-        except Exception as error:  # noqa: BLE001 (a cache that fails must not fail the render)
+        except Exception as error:
             self._failed(operation, error)
             return otherwise
 
@@ -106,10 +106,9 @@ class Far:
             try:
                 async with asyncio.timeout(self.cache.timeout):
                     await self.cache.ping()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 log.debug("the %s cache is still down (%s)", self.cache.name, type(error).__name__)
             else:
                 self.up = True
                 log.info("the %s cache is back", self.cache.name)
                 return
-

@@ -32,4 +32,3 @@ class Ids:
 NEW_ID = Ids()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=NEW_ID.forked)
-

@@ -43,7 +43,7 @@ def _harmless(method: Callable[Concatenate["Meter", P], None]) -> Callable[Conca
     def guarded(self: "Meter", *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 (the promise of this module)
+        except Exception as error:
             self.lost(error)
 
     return guarded
@@ -180,7 +180,7 @@ class Meter:
                 # The kind only: the text of an error may hold a path or a value.
                 kind = type(error).__name__
                 log.warning("usage events are being dropped (%s); %d so far in this process", kind, self.dropped)
-        except Exception:  # noqa: BLE001, S110 (nothing is left to tell it to)
+        except Exception:  # noqa: S110 (nothing is left to tell it to)
             pass
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class Meter:
         if self.sink is not None:
             try:
                 self.sink.close()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.lost(error)
 
     def forked(self) -> None:

@@ -387,9 +387,7 @@ class Renderer:
         self._meter.coalesced(request, landed.entry, made)
         return Rendered(landed.entry, Outcome.COALESCED, request.slot.key, _FREE)
 
-    def _missed(
-        self, request: Request, made: Try, first: bool, error: BaseException, flight: "Future[Landed]"
-    ) -> None:
+    def _missed(self, request: Request, made: Try, first: bool, error: BaseException, flight: "Future[Landed]") -> None:
         if first:
             return  # recorded by the flight, now or when it lands
         if isinstance(error, RefusedError) and flight.done():
@@ -506,7 +504,7 @@ _RENDERERS: "weakref.WeakSet[Renderer]" = weakref.WeakSet()
 
 def _after_fork() -> None:
     for renderer in list(_RENDERERS):
-        renderer._forked()  # noqa: SLF001
+        renderer._forked()
 
 
 @atexit.register

@@ -130,7 +130,7 @@ def size_of(content: bytes) -> tuple[int | None, int | None]:
     """(width, height) in px, read from the header of a picture and not decoded; None where it cannot be told."""
     try:
         width, height = imagesize.get(io.BytesIO(content))
-    except Exception:  # noqa: BLE001 (a picture that nobody can read is still a picture that was paid for)
+    except Exception:
         return None, None
     return (int(width), int(height)) if width > 0 and height > 0 else (None, None)
 

@@ -92,7 +92,7 @@ class Imejis:
     def error(self, answer: Answer) -> RenderError:
         """By both shapes: `{success, message, reason, data}` of quotas and `{success, error}` of keys."""
         document, status = answer.document, answer.status
-        said = str(document.get("message") or document.get("error") or f"HTTP {status}")[:200]
+        said = str(document.get("message") or document.get("error") or f"HTTP {status}")[:200].rstrip(".")
         request_id = str(document["requestId"])[:64] if isinstance(document.get("requestId"), str) else None
         facts: dict[str, Any] = {"status": status, "request_id": request_id}
         if status == 429:
@@ -109,9 +109,7 @@ class Imejis:
             return ProviderError(f"Imejis failed (HTTP {status})", credits=billed, retry_after=_after(answer), **facts)
         return InvalidRequestError(f"Imejis says: {said}", **facts)
 
-    def _limited(
-        self, document: Mapping[str, Any], answer: Answer, said: str, facts: Mapping[str, Any]
-    ) -> RenderError:
+    def _limited(self, document: Mapping[str, Any], answer: Answer, said: str, facts: Mapping[str, Any]) -> RenderError:
         if document.get("reason") == "no-plan":
             return NoPlanError(f"Imejis says: {said}", **facts)
         data = document.get("data")

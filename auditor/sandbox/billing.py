@@ -1,0 +1,53 @@
+"""What the sandbox billed: the invoice that a client's own count has to agree with."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+NO_PLAN = "sandbox-no-plan"
+EMPTY = "sandbox-empty"
+DEFAULT_KEY = "sandbox"
+
+
+@dataclass(slots=True)
+class Account:
+    """The plan of one API key; *included* None is no plan at all."""
+
+    included: int | None
+    used: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """Credits that are left."""
+        return max(0, (self.included or 0) - self.used)
+
+
+@dataclass(slots=True)
+class Billing:
+    """Accounts by API key, and what each was billed."""
+
+    accounts: dict[str, Account]
+    templates: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    """Calls that arrived, billed or not."""
+    unanswered: int = 0
+    """Billed calls whose answer the sandbox kept back, as a fault."""
+
+    @classmethod
+    def with_plan(cls, included: int) -> "Billing":
+        """The key `sandbox` on a plan, one key without a plan, and one whose credits are used up."""
+        return cls({DEFAULT_KEY: Account(included), NO_PLAN: Account(None), EMPTY: Account(100, used=100)})
+
+    def bill(self, account: Account, template: str) -> None:
+        """One credit for one render."""
+        account.used += 1
+        self.templates[template] += 1
+
+    def invoice(self) -> dict[str, Any]:
+        """What was billed since the start, in credits."""
+        return {
+            "credits": sum(self.templates.values()),
+            "unanswered": self.unanswered,
+            "calls": self.calls,
+            "templates": dict(sorted(self.templates.items())),
+        }

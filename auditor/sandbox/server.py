@@ -1,0 +1,298 @@
+"""The sandbox as a server: the render API at `/v1/{design}`, its invoice and faults under `/sandbox/`."""
+
+import asyncio
+import hashlib
+import hmac
+import random
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from aiolimiter import AsyncLimiter
+
+from auditor.errors import ConfigError
+from auditor.fingerprint import canonical
+from auditor.providers.imejis import Imejis
+from auditor.sandbox.billing import Account, Billing
+from auditor.sandbox.faults import BILLED, Fault, Faults
+from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
+
+LONG = 3600.0
+"""Seconds that a hanging call is kept; the client gives up before."""
+_QUERY_KEY = "dma-api-key"
+
+
+class Sandbox:
+    """A sandbox in a thread of its own: `with Sandbox() as sandbox: Renderer(base_url=sandbox.url, …)`.
+
+    *included* are the credits of the key `sandbox`. *latency* is the median in seconds and *spread* the sigma of the
+    log-normal around it. *per_second* throttles. *designs* gives sizes in px by name; others are 1200 × 630.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        included: int = 10_000,
+        latency: float = 0.0,
+        spread: float = 0.3,
+        per_second: float | None = None,
+        faults: Mapping[str, float] | None = None,
+        designs: Mapping[str, tuple[int, int]] | None = None,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.billing = Billing.with_plan(included)
+        self.faults = Faults(faults, seed)
+        self._port, self._latency, self._spread, self._per_second = port, latency, spread, per_second
+        self._designs = dict(designs or {})
+        self._random = random.Random(seed)  # noqa: S311 (latencies)
+        self._clock = clock
+        self._api = Imejis(clock)
+        self._limiters: dict[str, AsyncLimiter] = {}
+        self._hosted: dict[str, tuple[bytes, str, float | None]] = {}
+        self._signing = secrets.token_bytes(32)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self.origin = ""
+        """`http://127.0.0.1:PORT` once it runs."""
+
+    @property
+    def url(self) -> str:
+        """The base URL for a renderer."""
+        return f"{self.origin}/v1"
+
+    def application(self) -> web.Application:
+        """The routes."""
+        application = web.Application(client_max_size=4 << 20)
+        application.add_routes([
+            web.post("/v1/{design}", self._render), web.get("/v1/{design}", self._render),
+            web.post("/api/designs/{design}", self._render),
+            web.get("/sandbox/pictures/{name}", self._picture),
+            web.get("/sandbox/invoice", self._invoice), web.post("/sandbox/faults", self._set_faults),
+            web.get("/", self._about),
+        ])  # fmt: skip
+        return application
+
+    async def serve(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Run until cancelled."""
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            try:
+                site = web.TCPSite(runner, "127.0.0.1", self._port, backlog=4096)
+                await site.start()
+            except OSError as error:
+                what = f"port {self._port} cannot be used ({error.strerror}); name another with --port"
+                raise ConfigError(what) from None
+            self.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            ready()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    def __enter__(self) -> Self:
+        ready = threading.Event()
+        loop = self._loop = asyncio.new_event_loop()
+        task = loop.create_task(self.serve(ready.set))
+        task.add_done_callback(lambda _: ready.set())
+
+        def run() -> None:
+            try:
+                loop.run_until_complete(task)
+            except asyncio.CancelledError:
+                pass
+            finally:
+                hanging = asyncio.all_tasks(loop)
+                for each in hanging:
+                    each.cancel()
+                loop.run_until_complete(asyncio.gather(*hanging, return_exceptions=True))
+                loop.close()
+
+        self._task = task
+        self._thread = threading.Thread(target=run, name="auditor-sandbox", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if not self.origin:
+            raise ConfigError(f"the sandbox did not start on port {self._port}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._loop is not None and self._thread is not None
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(5)
+
+    # The render API
+
+    async def _render(self, request: web.Request) -> web.StreamResponse:
+        self.billing.calls += 1
+        fault = self.faults.draw()
+        key = request.headers.get(_QUERY_KEY) or request.query.get(_QUERY_KEY)
+        if not key:
+            return web.json_response({"success": False, "error": "Unauthorized"}, status=401)
+        account = self.billing.accounts.get(key)
+        if account is None:
+            return web.json_response({"success": False, "error": "Key not found"}, status=404)
+        design = request.match_info["design"]
+        if self._designs and design not in self._designs:
+            return web.json_response({"success": False, "message": "Design not found"}, status=404)
+        try:
+            options = self._api.options(_options(request.query))
+            overrides = await _overrides(request)
+            body = canonical(overrides)
+        except ValueError as error:
+            return web.json_response({"success": False, "message": str(error)}, status=400)
+        if account.remaining == 0:
+            return self._exhausted(account)
+        if fault is Fault.THROTTLE or self._throttled(key):
+            refusal = {"success": False, "message": "Too many requests", "requestId": str(uuid.uuid4())}
+            return web.json_response(refusal, status=429, headers={"Retry-After": "1"})
+        if fault in (Fault.SERVER, Fault.GATEWAY, Fault.UNAVAILABLE):
+            return web.Response(status=int(fault), text="upstream unavailable")
+        if fault in (Fault.HANG, Fault.CLOSE):
+            return await self._silent(request, fault is Fault.HANG)
+        self.billing.bill(account, design)
+        if fault in BILLED:
+            self.billing.unanswered += 1
+        if self._latency:
+            await asyncio.sleep(self._random.lognormvariate(0, self._spread) * self._latency)
+        size = self._designs.get(design, DEFAULT_SIZE)
+        picture_format = options.get("format", "jpeg")
+        quality = options.get("quality", 85)
+        texts = tuple(texts_of(overrides))
+        content = await asyncio.to_thread(draw, design, body, texts, picture_format, quality, size)
+        if fault in (Fault.BILLED_HANG, Fault.BILLED_CLOSE):
+            return await self._silent(request, fault is Fault.BILLED_HANG)
+        if fault is Fault.DRIP:
+            return await self._drip(request, content, MEDIA_TYPES[picture_format])
+        return self._delivered(options, picture_format, content)
+
+    def _delivered(self, options: Mapping[str, Any], picture_format: str, content: bytes) -> web.Response:
+        delivery = options.get("delivery", "stream")
+        if delivery == "stream":
+            return web.Response(body=content, content_type=MEDIA_TYPES[picture_format])
+        name = f"{hashlib.sha256(content).hexdigest()[:32]}.{picture_format}"
+        answer: dict[str, Any] = {
+            "success": True, "delivery": delivery, "format": picture_format, "file": {"size": len(content)},
+            "requestId": str(uuid.uuid4()), "url": f"{self.origin}/sandbox/pictures/{name}",
+        }  # fmt: skip
+        self._hosted[name] = (content, MEDIA_TYPES[picture_format], None)
+        if delivery == "signed":
+            ends = int(self._clock()) + 60 * options.get("expiresIn", 60)
+            answer["url"] += f"?expires={ends}&token={self._token(name, ends)}"
+            answer["expiresAt"] = datetime.fromtimestamp(ends, UTC).isoformat()
+        return web.json_response(answer)
+
+    def _exhausted(self, account: Account) -> web.Response:
+        """The 429 of a quota: for a workspace without a plan as the service words it."""
+        resets = datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=1022)
+        document: dict[str, Any] = {"success": False}
+        if account.included is None:
+            message = "Your workspace has no active plan. Choose a plan to start generating images."
+            document |= {"message": message, "reason": "no-plan"}
+        else:
+            document |= {"message": "You have used all credits of your plan.", "reason": "quota-exceeded"}
+        document["data"] = {
+            "usage": account.used, "limit": account.included or 0, "remaining": 0,
+            "resetAt": resets.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }  # fmt: skip
+        return web.json_response(document | {"requestId": str(uuid.uuid4())}, status=429)
+
+    def _throttled(self, key: str) -> bool:
+        if self._per_second is None:
+            return False
+        limiter = self._limiters.get(key)
+        if limiter is None:
+            limiter = self._limiters[key] = AsyncLimiter(self._per_second, 1)
+        if not limiter.has_capacity():
+            return True
+        # There is room, so this does not wait: it only counts.
+        asyncio.get_running_loop().create_task(limiter.acquire())
+        return False
+
+    async def _silent(self, request: web.Request, hang: bool) -> web.StreamResponse:
+        """No answer: the connection stays open, or is closed at once."""
+        if hang:
+            await asyncio.sleep(LONG)
+        if request.transport is not None:
+            request.transport.close()
+        return web.Response(status=500)
+
+    async def _drip(self, request: web.Request, content: bytes, media_type: str) -> web.StreamResponse:
+        """A byte a second."""
+        response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(len(content))})
+        await response.prepare(request)
+        try:
+            for place in range(len(content)):
+                await response.write(content[place : place + 1])
+                await asyncio.sleep(1)
+        except ConnectionResetError:  # the client has had enough, which is what this fault is for
+            pass
+        return response
+
+    # Around it
+
+    def _token(self, name: str, ends: int) -> str:
+        return hmac.digest(self._signing, f"{name}:{ends}".encode(), "sha256").hex()[:32]
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        found = self._hosted.get(name)
+        if found is None:
+            return web.Response(status=404, text="no such picture")
+        if "token" in request.query:
+            ends = int(request.query.get("expires", "0"))
+            if not hmac.compare_digest(self._token(name, ends), request.query["token"]) or ends < self._clock():
+                return web.Response(status=403, text="the address has expired")
+        return web.Response(body=found[0], content_type=found[1])
+
+    async def _invoice(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self.billing.invoice())
+
+    async def _set_faults(self, request: web.Request) -> web.Response:
+        try:
+            wanted = await request.json()
+            self.faults.set(wanted.get("rates", self.faults.rates))
+            self.faults.queue(wanted.get("next", []))
+        except (ValueError, AttributeError, TypeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"rates": self.faults.rates})
+
+    async def _about(self, request: web.Request) -> web.Response:
+        del request
+        return web.Response(
+            text="Render Auditor's sandbox. POST /v1/{design} with the header dma-api-key: sandbox.\n"
+            "GET /sandbox/invoice says what was billed; POST /sandbox/faults "
+            '{"rates": {"500": 0.1}, "next": ["hang"]} makes it fail.\n'
+        )
+
+
+def _options(query: Mapping[str, str]) -> dict[str, Any]:
+    """The output options among the parameters; numbers as numbers."""
+    found: dict[str, Any] = {}
+    for name in ("format", "quality", "delivery", "expiresIn"):
+        if name in query:
+            text = query[name]
+            found[name] = int(text) if name in ("quality", "expiresIn") and text.isascii() and text.isdigit() else text
+    return found
+
+
+async def _overrides(request: web.Request) -> Mapping[str, Any]:
+    if request.method == "GET":
+        known = {_QUERY_KEY, "format", "quality", "delivery", "expiresIn"}
+        return {name: value for name, value in request.query.items() if name not in known}
+    if not request.can_read_body:
+        return {}
+    found = await request.json()
+    if not isinstance(found, dict):
+        raise ValueError("the body has to be a JSON object of overrides")
+    return found
