@@ -1,4 +1,4 @@
-"""A renderer as auditor.toml describes it for an environment, so that staging cannot reach the paid account by mistake."""
+"""A renderer as auditor.toml describes it for an environment: staging cannot reach the paid account by mistake."""
 
 import os
 from collections.abc import Mapping

@@ -105,7 +105,11 @@ def canonical(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, AttributeError, TypeError) as error:
-        raise ValueError(f"the request has no canonical JSON: {error}") from None
+        kind = type(error).__name__  # its text would hold the value
+    raise ValueError(
+        f"the request has no canonical JSON ({kind}): strings, numbers up to 2^53 - 1, true, false, null, lists and "
+        "objects with string keys have one; NaN and infinities do not"
+    )
 
 
 def _doubtful(text: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Every metric once: name, type, labels, help; and the client's own, in prometheus_client.
 
-`imgrender_client_*` is what one process knows of itself. What the ledger knows has other names (`imgrender_*`), never the
-same one from both, or every sum would double. Labels are bounded: values beyond the cap become `other` and are counted.
+`imgrender_client_*` is what one process knows of itself. What the ledger knows has other names (`imgrender_*`), never
+the same one from both, or every sum would double. Labels are bounded: values beyond the cap become `other`, and that is
+counted.
 """
 
 import threading
@@ -159,27 +160,26 @@ class AccountMetrics:
         self.requests = {result: metrics.child("requests_total", *labels, result) for result in results}
         self.waits = {result: metrics.child("request_duration_seconds", *labels, result) for result in results}
         self.saved = {result: metrics.child("credits_saved_total", *labels, result) for result in ("hit", "coalesced")}
-        self.bytes: dict[str, Any] = {}
+        self.bytes: dict[str | None, Any] = {}
         self.inflight = metrics.child("inflight_requests", *labels)
         self._api_wait = metrics.child("api_request_duration_seconds", *labels)
         self._credits = metrics.child("credits_used_total", *labels, *where)
         self._uncertain = metrics.child("credits_uncertain_total", *labels, *where)
         self._last_paid = metrics.child("last_paid_render_timestamp_seconds", *labels, *where)
 
-    def delivered(self, result: str, waited: float, size: int, picture_format: str | None, count: int = 1) -> None:
-        """A request got its picture."""
-        self.ended(result, waited)
+    def delivered(self, result: str, waited: float, size: int | None, picture_format: str | None) -> None:
+        """A request got its picture; *size* in bytes, None where it was delivered as an address."""
+        self.requests[result].inc()
+        self.waits[result].observe(waited)
         if result != "render":
             self.saved[result].inc()
         if size:
-            self.output(picture_format or OTHER).inc(size)
+            (self.bytes.get(picture_format) or self.output(picture_format)).inc(size)
 
-    def output(self, picture_format: str) -> Any:
-        """The byte counter of a format."""
-        found = self.bytes.get(picture_format)
-        if found is None:
-            found = self._metrics.child("output_bytes_total", *self._labels, picture_format)
-            self.bytes[picture_format] = found
+    def output(self, picture_format: str | None) -> Any:
+        """The byte counter of a format, kept."""
+        found = self._metrics.child("output_bytes_total", *self._labels, picture_format or OTHER)
+        self.bytes[picture_format] = found
         return found
 
     def ended(self, result: str, waited: float) -> None:
@@ -213,4 +213,4 @@ _KNOWN_CODES = frozenset({200, 201, 202, 400, 401, 402, 403, 404, 408, 422, 429,
 def _code(status: int | None) -> str:
     if status is None:
         return "error"
-    return str(status) if status in _KNOWN_CODES else f"{status // 100}xx"
+    return str(status) if status in _KNOWN_CODES else f"{status // 100}xx" if 100 <= status < 600 else OTHER

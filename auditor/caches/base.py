@@ -5,6 +5,8 @@ group of a key stands for its template, so that a template can be emptied; both 
 """
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -50,8 +52,8 @@ class Cache(Protocol):
     """Seconds that one operation may take before it counts as failed."""
 
     @classmethod
-    def from_url(cls, url: str) -> "Cache":
-        """The store that a URL names."""
+    def from_url(cls, url: str, clock: Callable[[], float] = time.time) -> "Cache":
+        """The store that a URL names; *clock* gives seconds since 1970."""
 
     async def get(self, slot: Slot) -> Entry | None:
         """The entry, alive or not; None if there is none or if it is damaged."""

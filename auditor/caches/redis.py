@@ -45,9 +45,9 @@ class Redis:
         return f"Redis(prefix={self._prefix!r})"  # the URL may hold a password
 
     @classmethod
-    def from_url(cls, url: str) -> "Redis":
+    def from_url(cls, url: str, clock: Callable[[], float] = time.time) -> "Redis":
         """`redis://`, `rediss://` (TLS) and `unix://`."""
-        return cls(url)
+        return cls(url, clock=clock)
 
     async def get(self, slot: Slot) -> Entry | None:
         """One GET."""

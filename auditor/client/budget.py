@@ -30,7 +30,7 @@ _UTC = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most *credits* per cycle (or `ever`) for the renderer's environment; a call that may have been billed counts 1.
+    """At most *credits* per cycle (or `ever`) for the renderer's environment; calls that may have been billed count 1.
 
     A cycle starts at midnight of *anchor_day* in *timezone*, as the provider's does.
     """

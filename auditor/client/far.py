@@ -48,12 +48,12 @@ class Far:
     async def acquire(self, slot: Slot, token: str) -> bool:
         """Whether the lease is ours."""
         lease = self.lease
-        return lease is not None and await self._ask("acquire", lambda: lease.acquire(slot, token), False)
+        return lease is not None and await self._ask("acquire", lambda: lease.acquire(slot, token), otherwise=False)
 
     async def renew(self, slot: Slot, token: str) -> bool:
         """Whether the lease is still ours."""
         lease = self.lease
-        return lease is not None and await self._ask("renew", lambda: lease.renew(slot, token), False)
+        return lease is not None and await self._ask("renew", lambda: lease.renew(slot, token), otherwise=False)
 
     async def release(self, slot: Slot, token: str) -> None:
         """Give the lease back."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, Generic, TypeVar
 
 from auditor.client.background import Background
@@ -54,6 +54,12 @@ class Flights(Generic[T]):
         else:
             self._land(key)
             flight.set_result(landed)
+
+    def wait(self, patience: float) -> None:
+        """Until all that fly now have landed, *patience* seconds at most."""
+        with self._lock:
+            flying = list(self._flying.values())
+        wait(flying, patience)
 
     def _land(self, key: str) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from auditor.caches.base import Entry
 from auditor.client.attach import Metering, failure_of, picture_of
-from auditor.client.meter import Meter, Try
+from auditor.client.meter import Meter
 from auditor.client.request import Request
 from auditor.errors import RenderError
 from auditor.fingerprint import canonical
@@ -19,12 +19,44 @@ R = TypeVar("R")
 log = logging.getLogger("auditor.client")
 
 
+class _Function:
+    """A function that renders, and how its calls are read."""
+
+    def __init__(self, function: Callable[..., Any], template: str, provider: str, metering: Metering) -> None:
+        self._signature = inspect.signature(function)
+        self._template, self._provider, self._metering = template, provider, metering
+
+    def begun(self, args: Any, kwargs: Any) -> "_Call | None":
+        """The call that begins; None if it cannot be understood, which is the function's to complain about."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            inputs = {name: value for name, value in bound.arguments.items() if _has_json(value)}
+            request = self._metering.request(self._provider, Seen(self._template, inputs, {}))
+            return _Call(self._metering.meter(self._provider), request)
+        except Exception as error:
+            log.debug("a call was not understood (%s)", type(error).__name__)
+            return None
+
+
+class _Call:
+    def __init__(self, meter: Meter, request: Request) -> None:
+        self._meter, self._request, self._made = meter, request, meter.begin()
+        meter.attempt(request, self._made)
+
+    def returned(self, result: object) -> None:
+        content = result if isinstance(result, bytes) else getattr(result, "content", None)
+        data = content if isinstance(content, bytes) else b""
+        entry = Entry.of(picture_of(Answer(200, _sniffed(data), data)), 0.0, 0.0)
+        self._meter.rendered(self._request, entry, self._made, 200)
+
+    def raised(self, error: BaseException) -> None:
+        known = error if isinstance(error, RenderError) else failure_of(error)
+        self._meter.failed(self._request, known, self._made)
+
+
 def metered(
-    template: str,
-    *,
-    provider: str = "imejis",
-    metering: Metering | None = None,
-    **options: Any,
+    template: str, *, provider: str = "imejis", metering: Metering | None = None, **options: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Meter a function that renders: sync or async, called with what the picture depends on, returning its bytes.
 
@@ -34,78 +66,57 @@ def metered(
     shared = metering or Metering(**options)
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
-
-        def begin(args: Any, kwargs: Any) -> tuple[Meter, Request, Try] | None:
-            try:
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                seen = Seen(template, {n: v for n, v in bound.arguments.items() if _canonical(v)}, {})
-                request = shared.request(provider, seen)
-                its_meter = shared.meter(provider)
-                made = its_meter.begin()
-                its_meter.attempt(request, made)
-            except Exception as error:
-                log.debug("a call was not understood (%s)", type(error).__name__)
-                return None
-            return its_meter, request, made
-
-        def returned(begun: tuple[Meter, Request, Try] | None, result: object) -> None:
-            if begun is not None:
-                its_meter, request, made = begun
-                content = result if isinstance(result, bytes) else getattr(result, "content", None)
-                data = content if isinstance(content, bytes) else b""
-                entry = Entry.of(picture_of(Answer(200, _sniffed(data), data)), 0.0, 0.0)
-                its_meter.rendered(request, entry, made, 200)
-
-        def raised(begun: tuple[Meter, Request, Try] | None, error: BaseException) -> None:
-            if begun is not None:
-                known = isinstance(error, RenderError)
-                begun[0].failed(begun[1], error if known else failure_of(error), begun[2])  # type: ignore[arg-type]
-
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def around(*args: P.args, **kwargs: P.kwargs) -> Any:
-                begun = begin(args, kwargs)
-                try:
-                    result = await function(*args, **kwargs)
-                except BaseException as error:
-                    raised(begun, error)
-                    raise
-                returned(begun, result)
-                return result
-
-            return around  # type: ignore[return-value]
-
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            begun = begin(args, kwargs)
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                raised(begun, error)
-                raise
-            returned(begun, result)
-            return result
-
-        return call
+        observed = _Function(function, template, provider, shared)
+        around = _async if inspect.iscoroutinefunction(function) else _sync
+        return functools.wraps(function)(around(function, observed))
 
     return decorate
 
 
+def _sync(function: Callable[..., Any], observed: _Function) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        begun = observed.begun(args, kwargs)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun.raised(error)
+            raise
+        if begun is not None:
+            begun.returned(result)
+        return result
+
+    return call
+
+
+def _async(function: Callable[..., Any], observed: _Function) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        begun = observed.begun(args, kwargs)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun.raised(error)
+            raise
+        if begun is not None:
+            begun.returned(result)
+        return result
+
+    return call
+
+
 _MAGIC = (
     (b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"%PDF", "application/pdf"),
+    (b"RIFF", "image/webp"),
 )  # fmt: skip
 
 
 def _sniffed(content: bytes) -> dict[str, str]:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return {"content-type": "image/webp"}
-    return {"content-type": kind for magic, kind in _MAGIC if content.startswith(magic)}
+    found = next((kind for magic, kind in _MAGIC if content.startswith(magic)), None)
+    return {} if found is None else {"content-type": found}
 
 
-def _canonical(value: Any) -> bool:
+def _has_json(value: Any) -> bool:
     try:
         canonical(value)
     except ValueError:

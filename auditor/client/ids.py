@@ -4,11 +4,9 @@ import os
 from collections.abc import Callable
 from itertools import count
 
-_RANDOM_BITS = 74
-
 
 class Ids:
-    """Ids of one process: a random start of 74 bits that counts up (RFC 9562, 6.2, method 2).
+    """Ids of one process: 26 random bits that stay, and 48 that begin anywhere and count up (RFC 9562, 6.2).
 
     Counting costs a tenth of asking the system for new randomness each time, and two ids of one process never collide.
     """
@@ -19,14 +17,16 @@ class Ids:
 
     def forked(self) -> None:
         """A new start, or the child would count on from where the parent is."""
-        start = int.from_bytes(self._random(10)) & ((1 << (_RANDOM_BITS - 1)) - 1)
-        self._next = count(start, 1 + int.from_bytes(self._random(3))).__next__
+        bits = int.from_bytes(self._random(10))
+        self._fixed = bits & 0xFFF, 0x8000 | (bits >> 12) & 0x3FFF
+        self._next = count((bits >> 26) & 0x7FFFFFFFFFFF).__next__
 
     def __call__(self, wall_ns: int) -> str:
         """An id for this moment."""
-        tail = self._next() & ((1 << _RANDOM_BITS) - 1)
-        text = f"{wall_ns // 1_000_000:012x}7{tail >> 62:03x}{0x8000000000000000 | (tail & 0x3FFFFFFFFFFFFFFF):016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        ms = wall_ns // 1_000_000
+        a, b = self._fixed
+        # One %-format of five numbers takes half the time of the f-string.
+        return "%08x-%04x-7%03x-%04x-%012x" % (ms >> 16, ms & 0xFFFF, a, b, self._next() & 0xFFFFFFFFFFFF)  # noqa: UP031
 
 
 NEW_ID = Ids()

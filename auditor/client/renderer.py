@@ -9,7 +9,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from copy import copy
 from datetime import timedelta
 from decimal import Decimal
@@ -115,7 +115,7 @@ class Renderer:
             hits=events_hits,
             clock=self._clock,
         )
-        self._near, far = _levels(cache)
+        self._near, far = _levels(cache, self._clock)
         self._far = Far(far, self._meter, self._clock) if far is not None else None
         folder = sink.folder if isinstance(sink, Spool) else None
         self._guard = BudgetGuard(budget, folder, self._scope, self._clock) if budget is not None else None
@@ -184,7 +184,7 @@ class Renderer:
         placement: str | None = None,
         template_version: str | None = None,
         ttl: Seconds | None = None,
-        timeout: Seconds | None = None,
+        timeout: Seconds | None = None,  # noqa: ASYNC109 (each caller's own, while the render goes on)
         **options: Any,
     ) -> Rendered:
         """As `render`, for event loops. Cancelling it cancels nobody else's wait, and not the render."""
@@ -251,10 +251,8 @@ class Renderer:
     def close(self, patience: float = 5.0) -> None:
         """Wait for flights, *patience* seconds at most, then close connections and the spool. It can be used again."""
         if self._background.started:
-            try:
+            with suppress(TimeoutError):
                 self._background.spawn(self._drain(patience)).result(patience + 1)
-            except TimeoutError:
-                pass
             self._background.stop()
         self._caller.forked()
         self._meter.close()
@@ -303,10 +301,7 @@ class Renderer:
             raise
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
-        if ttl is None:
-            life = self._template_ttl.get(template) or self._ttl[source]
-        else:
-            life = _seconds(ttl)
+        life = self._template_ttl.get(template, self._ttl[source]) if ttl is None else _seconds(ttl)
         slot = Slot(shape.group, shape.prepared.key(body))
         return Request(template, slot, body, shape.options, template_version, placement, source, life)
 
@@ -441,12 +436,7 @@ class Renderer:
         return gone + (await self._far.purge(group) if self._far is not None else 0)
 
     async def _drain(self, patience: float) -> None:
-        try:
-            async with asyncio.timeout(patience):
-                while len(self._flights):
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pass
+        await asyncio.to_thread(self._flights.wait, patience)
         await self._caller.close()
         if self._far is not None:
             await self._far.close()
@@ -464,9 +454,9 @@ class Renderer:
             self._guard.forked()
 
 
-def _levels(cache: Cache | Tiered | str | None) -> tuple[Memory | None, Cache | None]:
+def _levels(cache: Cache | Tiered | str | None, clock: Clock) -> tuple[Memory | None, Cache | None]:
     if isinstance(cache, str):
-        cache = open_cache(cache)
+        cache = open_cache(cache, clock)
     if cache is None:
         return None, None
     if isinstance(cache, Tiered):
@@ -479,11 +469,11 @@ def _levels(cache: Cache | Tiered | str | None) -> tuple[Memory | None, Cache | 
 _SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis"}
 
 
-def open_cache(url: str) -> Cache | Tiered:
+def open_cache(url: str, clock: Clock) -> Cache | Tiered:
     """The store of a URL; in front of one that others share stands memory."""
     scheme, found, _ = url.partition("://")
-    store = CACHES[_SCHEMES.get(scheme, "files") if found else "files"].from_url(url)
-    return store if isinstance(store, Memory) else Tiered(Memory(), store)
+    store = CACHES[_SCHEMES.get(scheme, "files") if found else "files"].from_url(url, clock.now)
+    return store if isinstance(store, Memory) else Tiered(Memory(clock=clock.now), store)
 
 
 def _checked_url(url: str) -> str:

@@ -54,12 +54,12 @@ class Rendered(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """`image/png`, …"""
+        """As `image/png`."""
         return self.entry.picture.media_type
 
     @property
     def format(self) -> str | None:
-        """`png`, `jpeg`, …"""
+        """As `png`."""
         return self.entry.picture.format
 
     @property

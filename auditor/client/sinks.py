@@ -10,9 +10,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import orjson
 
@@ -24,6 +25,7 @@ _RETRY_NS = 5_000_000_000
 _SEGMENTS = count()
 
 
+@runtime_checkable
 class Sink(Protocol):
     """Takes events."""
 
@@ -106,11 +108,8 @@ class Spool:
             assert self._descriptor is not None
             # After a write that the disk cut short, the next line begins on a line of its own.
             data = b"\n" + line if self._torn else line
-            try:
-                _write_all(self._descriptor, data)
-            except OSError as error:
-                self._torn = self._torn or getattr(error, "written", 0) > 0
-                raise
+            self._torn = True
+            _write_all(self._descriptor, data)
             self._torn = False
             self._size += len(data)
             if lasting and self._sync == "renders":
@@ -140,10 +139,8 @@ class Spool:
         descriptor, self._descriptor = self._descriptor, None
         os.close(descriptor)
         sealed = self._path.with_name(self._path.name.replace(".open.jsonl", ".jsonl"))
-        try:
+        with suppress(OSError):  # it may have been moved or shipped already; what was written is written
             self._path.rename(sealed)
-        except OSError:  # it was moved or shipped already; what was written is written
-            pass
 
     def close(self) -> None:
         """Seal the open segment."""
@@ -158,26 +155,19 @@ class Spool:
         self._forget()
 
 
-def sink_of(events: "str | Path | Sink | Callable[[Record], object] | None", clock: Clock) -> Sink | None:
+def sink_of(events: str | Path | Sink | Callable[[Record], object] | None, clock: Clock) -> Sink | None:
     """The sink that an `events=` argument stands for."""
-    if events is None or isinstance(events, Spool | Stdout | Called):
-        return events
+    if events is None:
+        return None
     if isinstance(events, str | Path):
         return Stdout() if str(events) == "-" else Spool(events, clock=clock)
-    if hasattr(events, "write"):
-        return events
-    return Called(events)
+    return events if isinstance(events, Sink) else Called(events)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    """All of it; an `OSError` says in `written` how much went out before."""
     written = os.write(descriptor, data)
     while written < len(data):
-        try:
-            written += os.write(descriptor, data[written:])
-        except OSError as error:
-            error.written = written  # type: ignore[attr-defined]
-            raise
+        written += os.write(descriptor, data[written:])
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`auditor prerender`: items in, a progress bar on a terminal, one line of counts, and every failure with its reason."""
+"""`auditor prerender`: items in, a progress bar on a terminal, a line of counts, every failure with its reason."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ def _item(line: bytes, where: str) -> Item:
     if not isinstance(found, dict) or not isinstance(found.get("template"), str):
         raise InputError(f'{where}: an object with a "template" is needed')
     if unknown := found.keys() - _FIELDS:
-        raise InputError(f"{where}: {sorted(unknown)[0]!r} is unknown; fields are {', '.join(sorted(_FIELDS))}")
+        raise InputError(f"{where}: {min(unknown)!r} is unknown; fields are {', '.join(sorted(_FIELDS))}")
     for name in ("overrides", "options"):
         if not isinstance(found.setdefault(name, {}), dict):
             raise InputError(f"{where}: {name} is not an object")

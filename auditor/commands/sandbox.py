@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from auditor.errors import ConfigError
 from auditor.providers.imejis import IMEJIS
@@ -37,10 +38,8 @@ def run_sandbox(
             file=sys.stderr,
         )
 
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(sandbox.serve(ready))
-    except KeyboardInterrupt:
-        pass
     print(f"auditor: {sandbox.billing.invoice()['credits']:,} credits were billed", file=sys.stderr)
 
 

@@ -1,7 +1,7 @@
 """Faults on request: by rate, or the very next calls in an order."""
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ class Fault(StrEnum):
 
 BILLED = frozenset({Fault.BILLED_HANG, Fault.BILLED_CLOSE, Fault.DRIP})
 
+FREE = frozenset({Fault.SERVER, Fault.GATEWAY, Fault.UNAVAILABLE, Fault.HANG, Fault.CLOSE})
+
 
 class Faults:
     """Decides for each call; the same seed decides the same."""
@@ -30,6 +32,8 @@ class Faults:
         self._random = random.Random(seed)  # noqa: S311 (no secret)
         self._next: deque[Fault | None] = deque()
         self.rates: dict[Fault, float] = {}
+        self.drawn: Counter[Fault] = Counter()
+        """How often each was met."""
         self.set(rates or {})
 
     def set(self, rates: Mapping[str, float]) -> None:
@@ -45,6 +49,12 @@ class Faults:
 
     def draw(self) -> Fault | None:
         """What this call meets."""
+        fault = self._drawn()
+        if fault is not None:
+            self.drawn[fault] += 1
+        return fault
+
+    def _drawn(self) -> Fault | None:
         if self._next:
             return self._next.popleft()
         drawn = self._random.random()

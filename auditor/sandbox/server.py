@@ -20,12 +20,20 @@ from auditor.errors import ConfigError
 from auditor.fingerprint import canonical
 from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import Account, Billing
-from auditor.sandbox.faults import BILLED, Fault, Faults
+from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
 
 LONG = 3600.0
 """Seconds that a hanging call is kept; the client gives up before."""
 _QUERY_KEY = "dma-api-key"
+
+
+class RefusalError(Exception):
+    """A call that the API does not accept; nothing is billed."""
+
+    def __init__(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status)
+        self.response = web.json_response(document, status=status, headers=headers)
 
 
 class Sandbox:
@@ -135,45 +143,51 @@ class Sandbox:
     async def _render(self, request: web.Request) -> web.StreamResponse:
         self.billing.calls += 1
         fault = self.faults.draw()
+        try:
+            account, options, overrides, body = await self._admitted(request, throttle=fault is Fault.THROTTLE)
+        except RefusalError as refusal:
+            return refusal.response
+        if fault in FREE:
+            return await self._failed(request, fault)
+        design = request.match_info["design"]
+        self.billing.bill(account, design)
+        if self._latency:
+            await asyncio.sleep(self._random.lognormvariate(0, self._spread) * self._latency)
+        size = self._designs.get(design, DEFAULT_SIZE)
+        picture_format, quality = options.get("format", "jpeg"), options.get("quality", 85)
+        texts = tuple(texts_of(overrides))
+        content = await asyncio.to_thread(draw, design, body, texts, picture_format, quality, size)
+        if fault in BILLED:
+            self.billing.unanswered += 1
+            if fault is Fault.DRIP:
+                return await self._drip(request, content, MEDIA_TYPES[picture_format])
+            return await self._failed(request, fault)
+        return self._delivered(options, picture_format, content)
+
+    async def _admitted(
+        self, request: web.Request, *, throttle: bool
+    ) -> tuple[Account, Mapping[str, Any], Mapping[str, Any], bytes]:
+        """(account, options, overrides, their canonical bytes) of a call that will be billed; else `RefusalError`."""
         key = request.headers.get(_QUERY_KEY) or request.query.get(_QUERY_KEY)
         if not key:
-            return web.json_response({"success": False, "error": "Unauthorized"}, status=401)
+            raise RefusalError(401, {"success": False, "error": "Unauthorized"})
         account = self.billing.accounts.get(key)
         if account is None:
-            return web.json_response({"success": False, "error": "Key not found"}, status=404)
-        design = request.match_info["design"]
-        if self._designs and design not in self._designs:
-            return web.json_response({"success": False, "message": "Design not found"}, status=404)
+            raise RefusalError(404, {"success": False, "error": "Key not found"})
+        if self._designs and request.match_info["design"] not in self._designs:
+            raise RefusalError(404, {"success": False, "message": "Design not found"})
         try:
             options = self._api.options(_options(request.query))
             overrides = await _overrides(request)
             body = canonical(overrides)
         except ValueError as error:
-            return web.json_response({"success": False, "message": str(error)}, status=400)
+            raise RefusalError(400, {"success": False, "message": str(error)}) from None
         if account.remaining == 0:
-            return self._exhausted(account)
-        if fault is Fault.THROTTLE or self._throttled(key):
-            refusal = {"success": False, "message": "Too many requests", "requestId": str(uuid.uuid4())}
-            return web.json_response(refusal, status=429, headers={"Retry-After": "1"})
-        if fault in (Fault.SERVER, Fault.GATEWAY, Fault.UNAVAILABLE):
-            return web.Response(status=int(fault), text="upstream unavailable")
-        if fault in (Fault.HANG, Fault.CLOSE):
-            return await self._silent(request, fault is Fault.HANG)
-        self.billing.bill(account, design)
-        if fault in BILLED:
-            self.billing.unanswered += 1
-        if self._latency:
-            await asyncio.sleep(self._random.lognormvariate(0, self._spread) * self._latency)
-        size = self._designs.get(design, DEFAULT_SIZE)
-        picture_format = options.get("format", "jpeg")
-        quality = options.get("quality", 85)
-        texts = tuple(texts_of(overrides))
-        content = await asyncio.to_thread(draw, design, body, texts, picture_format, quality, size)
-        if fault in (Fault.BILLED_HANG, Fault.BILLED_CLOSE):
-            return await self._silent(request, fault is Fault.BILLED_HANG)
-        if fault is Fault.DRIP:
-            return await self._drip(request, content, MEDIA_TYPES[picture_format])
-        return self._delivered(options, picture_format, content)
+            raise RefusalError(429, self._exhausted(account))
+        if throttle or self._throttled(key):
+            document = {"success": False, "message": "Too many requests", "requestId": str(uuid.uuid4())}
+            raise RefusalError(429, document, {"Retry-After": "1"})
+        return account, options, overrides, body
 
     def _delivered(self, options: Mapping[str, Any], picture_format: str, content: bytes) -> web.Response:
         delivery = options.get("delivery", "stream")
@@ -191,20 +205,21 @@ class Sandbox:
             answer["expiresAt"] = datetime.fromtimestamp(ends, UTC).isoformat()
         return web.json_response(answer)
 
-    def _exhausted(self, account: Account) -> web.Response:
+    def _exhausted(self, account: Account) -> dict[str, Any]:
         """The 429 of a quota: for a workspace without a plan as the service words it."""
         resets = datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=1022)
-        document: dict[str, Any] = {"success": False}
         if account.included is None:
             message = "Your workspace has no active plan. Choose a plan to start generating images."
-            document |= {"message": message, "reason": "no-plan"}
+            reason = "no-plan"
         else:
-            document |= {"message": "You have used all credits of your plan.", "reason": "quota-exceeded"}
-        document["data"] = {
+            message, reason = "You have used all credits of your plan.", "quota-exceeded"
+        data = {
             "usage": account.used, "limit": account.included or 0, "remaining": 0,
             "resetAt": resets.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }  # fmt: skip
-        return web.json_response(document | {"requestId": str(uuid.uuid4())}, status=429)
+        return {
+            "success": False, "message": message, "reason": reason, "data": data, "requestId": str(uuid.uuid4()),
+        }  # fmt: skip
 
     def _throttled(self, key: str) -> bool:
         if self._per_second is None:
@@ -218,9 +233,11 @@ class Sandbox:
         asyncio.get_running_loop().create_task(limiter.acquire())
         return False
 
-    async def _silent(self, request: web.Request, hang: bool) -> web.StreamResponse:
-        """No answer: the connection stays open, or is closed at once."""
-        if hang:
+    async def _failed(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        """A status, or no answer: the connection stays open, or is closed at once."""
+        if fault in (Fault.SERVER, Fault.GATEWAY, Fault.UNAVAILABLE):
+            return web.Response(status=int(fault), text="upstream unavailable")
+        if fault in (Fault.HANG, Fault.BILLED_HANG):
             await asyncio.sleep(LONG)
         if request.transport is not None:
             request.transport.close()
@@ -256,7 +273,7 @@ class Sandbox:
 
     async def _invoice(self, request: web.Request) -> web.Response:
         del request
-        return web.json_response(self.billing.invoice())
+        return web.json_response(self.billing.invoice() | {"faults": dict(self.faults.drawn)})
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:

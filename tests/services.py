@@ -1,0 +1,88 @@
+"""Real services on free loopback ports, started by the tests that need them and stopped after."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def need(package: str, program: str) -> str:
+    """The path of a program, installed if it is missing; where it cannot be, a loud skip, and in CI a failure."""
+    found = shutil.which(program)
+    if found is None:
+        done = subprocess.run([ROOT / "scripts" / "services.sh", package], capture_output=True, text=True, check=False)
+        found = shutil.which(program)
+        if found is None:
+            message = f"{package} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {done.stderr.strip()[-300:]}"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+    return found
+
+
+class RedisServer:
+    """One redis-server that can be stopped, continued and killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        program = need("redis-server", "redis-server")
+        self.process = subprocess.Popen(
+            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+             "--dir", str(self._folder)], stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        import redis
+        from redis.backoff import ConstantBackoff
+        from redis.retry import Retry
+
+        self.client = redis.Redis(port=self.port, retry=Retry(ConstantBackoff(0.02), 200))
+        self.client.ping()
+
+    def commands(self) -> int:
+        """Commands that clients sent so far, those inside scripts included."""
+        return sum(stats["calls"] for name, stats in self.client.info("commandstats").items() if _of_a_client(name))
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it, also if it is stopped."""
+        self.client.close()
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+
+
+def _of_a_client(name: str) -> bool:
+    return not name.startswith(("cmdstat_info", "cmdstat_hello", "cmdstat_client", "cmdstat_ping", "cmdstat_config"))
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[RedisServer]:
+    """A server for one test."""
+    server = RedisServer(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
