@@ -6,7 +6,6 @@ counted.
 """
 
 import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,15 +186,15 @@ class AccountMetrics:
         self.requests[result].inc()
         self.waits[result].observe(waited)
 
-    def called(self, status: int | None, took: float, credits: float | None) -> None:
-        """A call to the API ended; *credits* None if they are unknown."""
+    def called(self, status: int | None, took: float, credits: float | None, now: float) -> None:
+        """A call to the API ended; *credits* None if they are unknown; *now* in seconds since 1970."""
         self._metrics.child("api_requests_total", *self._labels, _code(status)).inc()
         self._api_wait.observe(took)
         if credits is None:
             self._uncertain.inc()
         elif credits:
             self._credits.inc(credits)
-            self._last_paid.set(time.time())
+            self._last_paid.set(now)
 
     def retried(self, reason: str) -> None:
         """A call will be made again."""

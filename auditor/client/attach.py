@@ -170,28 +170,39 @@ class Watch:
         self._over = True
         self._meter.failed(self._request, failure_of(error), self._made)
 
-    def ended(self, status: int, headers: Mapping[str, str]) -> None:
-        """The answer came to its end, or its reader had enough."""
+    def ended(self, status: int, headers: Mapping[str, str], *, whole: bool) -> None:
+        """The answer came to its end, or its reader had enough before."""
         if self._over:
             return
         self._over = True
         try:
-            answer = Answer(status, headers, bytes(self._head))
-            known = PROVIDERS[self._provider].api if self._provider in PROVIDERS else None
-            if not 200 <= status < 300:
-                error = known.error(answer) if known is not None else error_of(answer)
-                self._meter.failed(self._request, error, self._made)
-                return
-            try:
-                picture = known.picture(answer, self._request.options) if known is not None else picture_of(answer)
-            except RenderError as error:
-                self._meter.failed(self._request, error, self._made)
-                return
-            plain = picture.content is not None and "content-encoding" not in headers
-            digest, size = (f"sha256:{self._digest.hexdigest()}", self._size) if plain else (None, None)
-            self._meter.rendered(self._request, Entry(picture, digest, size, 0.0, 0.0), self._made, status)
+            self._meter.rendered(self._request, self._entry(status, headers, whole), self._made, status)
+        except RenderError as error:
+            self._meter.failed(self._request, error, self._made)
         except Exception as error:
             self._meter.lost(error)
+
+    def _entry(self, status: int, headers: Mapping[str, str], whole: bool) -> Entry:
+        """What was delivered; a `RenderError` if it was no picture."""
+        answer = Answer(status, headers, bytes(self._head))
+        api = PROVIDERS[self._provider].api if self._provider in PROVIDERS else None
+        if not 200 <= status < 300:
+            raise api.error(answer) if api is not None else error_of(answer)
+        # Nothing can be said of a body that was not read to its end, but that it was paid for.
+        picture = api.picture(answer, self._request.options) if api is not None and whole else picture_of(answer)
+        if not whole or picture.content is None or "content-encoding" in headers:
+            return Entry(picture, None, None, 0.0, 0.0)
+        return Entry(picture, f"sha256:{self._digest.hexdigest()}", self._size, 0.0, 0.0)
+
+    def over(self, response: httpx.Response, stream: Any) -> None:
+        """Watch the body pass by; that of a transport which hands it out whole has passed already."""
+        try:
+            content = response.content
+        except httpx.ResponseNotRead:
+            response.stream = stream(response.stream, self, response)
+        else:
+            self.chunk(content)
+            self.ended(response.status_code, response.headers, whole=True)
 
 
 def picture_of(answer: Answer) -> Picture:
@@ -235,10 +246,10 @@ class _Stream(httpx.SyncByteStream):
         except Exception as error:
             self._watch.failed(error)
             raise
-        self._watch.ended(self._response.status_code, self._response.headers)
+        self._watch.ended(self._response.status_code, self._response.headers, whole=True)
 
     def close(self) -> None:
-        self._watch.ended(self._response.status_code, self._response.headers)
+        self._watch.ended(self._response.status_code, self._response.headers, whole=False)
         self._inner.close()
 
 
@@ -254,10 +265,10 @@ class _AsyncStream(httpx.AsyncByteStream):
         except (Exception, asyncio.CancelledError) as error:
             self._watch.failed(error)
             raise
-        self._watch.ended(self._response.status_code, self._response.headers)
+        self._watch.ended(self._response.status_code, self._response.headers, whole=True)
 
     async def aclose(self) -> None:
-        self._watch.ended(self._response.status_code, self._response.headers)
+        self._watch.ended(self._response.status_code, self._response.headers, whole=False)
         await self._inner.aclose()
 
 
@@ -277,7 +288,7 @@ class MeteredTransport(httpx.BaseTransport):
         except BaseException as error:
             watch.failed(error)
             raise
-        response.stream = _Stream(response.stream, watch, response)
+        watch.over(response, _Stream)
         return response
 
     def close(self) -> None:
@@ -301,7 +312,7 @@ class AsyncMeteredTransport(httpx.AsyncBaseTransport):
         except BaseException as error:
             watch.failed(error)
             raise
-        response.stream = _AsyncStream(response.stream, watch, response)
+        watch.over(response, _AsyncStream)
         return response
 
     async def aclose(self) -> None:

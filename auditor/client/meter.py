@@ -109,7 +109,7 @@ class Meter:
         took = self.clock.steady() - made.started
         credits = entry.picture.credits
         if self._account is not None:
-            self._account.called(status, took, float(credits))
+            self._account.called(status, took, float(credits), self.clock.now())
             self._account.delivered("render", took, entry.size, entry.picture.format)
             if entry.picture.remaining is not None:
                 self._account.remaining(float(entry.picture.remaining), self.clock.now())
@@ -123,7 +123,8 @@ class Meter:
         """A call was made and failed, for this time or for good."""
         took = self.clock.steady() - made.started
         if self._account is not None:
-            self._account.called(error.status, took, None if error.credits is None else float(error.credits))
+            credits = None if error.credits is None else float(error.credits)
+            self._account.called(error.status, took, credits, self.clock.now())
             if retried:
                 self._account.retried(_reason(error))
             else:

@@ -251,8 +251,9 @@ class Renderer:
     def close(self, patience: float = 5.0) -> None:
         """Wait for flights, *patience* seconds at most, then close connections and the spool. It can be used again."""
         if self._background.started:
+            self._flights.wait(patience)
             with suppress(TimeoutError):
-                self._background.spawn(self._drain(patience)).result(patience + 1)
+                self._background.spawn(self._disconnect()).result(1)
             self._background.stop()
         self._caller.forked()
         self._meter.close()
@@ -435,8 +436,7 @@ class Renderer:
         gone = self._near.forget(group) if self._near is not None else 0
         return gone + (await self._far.purge(group) if self._far is not None else 0)
 
-    async def _drain(self, patience: float) -> None:
-        await asyncio.to_thread(self._flights.wait, patience)
+    async def _disconnect(self) -> None:
         await self._caller.close()
         if self._far is not None:
             await self._far.close()

@@ -112,6 +112,7 @@ class Sandbox:
         task.add_done_callback(lambda _: ready.set())
 
         def run() -> None:
+            asyncio.set_event_loop(loop)
             try:
                 loop.run_until_complete(task)
             except asyncio.CancelledError:

@@ -33,13 +33,42 @@ def png(width: int = 16, height: int = 8, filling: bytes = b"") -> bytes:
 PICTURE = png()
 
 
+class Gate:
+    """Answers wait here while it is shut; any thread opens it."""
+
+    def __init__(self) -> None:
+        self._open = True
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def clear(self) -> None:
+        """Shut it."""
+        self._open = False
+
+    def set(self) -> None:
+        """Open it."""
+        with self._lock:
+            self._open = True
+            for loop, event in self._waiting:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(event.set)
+
+    async def passed(self) -> None:
+        """Until it is open."""
+        with self._lock:
+            if self._open:
+                return
+            event = asyncio.Event()
+            self._waiting.append((asyncio.get_running_loop(), event))
+        await event.wait()
+
+
 class Upstream(httpx.AsyncBaseTransport):
     """A provider in process."""
 
     def __init__(self) -> None:
         self.calls: list[httpx.Request] = []
-        self.gate = threading.Event()
-        self.gate.set()
+        self.gate = Gate()
         self.arrived = threading.Semaphore(0)
         self.script: list[Callable[[httpx.Request], httpx.Response]] = []
         """What the next calls meet; an exception that is raised is a transport error."""
@@ -50,7 +79,7 @@ class Upstream(httpx.AsyncBaseTransport):
             await trace("http11.send_request_headers.started", {})
         self.calls.append(request)
         self.arrived.release()
-        await asyncio.to_thread(self.gate.wait, 20)
+        await self.gate.passed()
         if self.script:
             return self.script.pop(0)(request)
         return httpx.Response(200, headers={"content-type": "image/png"}, content=PICTURE)

@@ -1,0 +1,190 @@
+"""What a cache gives back is what was put in, for the same key, or nothing."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditor.caches.base import Cache, Entry, Slot, decode, encode
+from auditor.caches.files import Files
+from auditor.caches.memory import Memory
+from auditor.caches.redis import Redis
+from auditor.caches.tiered import Tiered
+from auditor.client.renderer import Renderer
+from auditor.events import Outcome
+from auditor.providers.base import Picture
+from auditor.registry import CACHES
+from tests.client.conftest import PICTURE, Time, Upstream
+from tests.services import RedisServer, redis_server
+
+SLOT = Slot("group", "k1:" + "a" * 64)
+NOW = 1_790_000_000.0
+
+
+def entry(content: bytes | None = PICTURE, life: float = 100.0, url: str | None = None) -> Entry:
+    """A picture that lives for some seconds."""
+    return Entry.of(Picture(content, url, "image/png", "png", 16, 8, None, Decimal(0)), NOW, NOW + life)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real server."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "files", "redis"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
+    """Each store of the registry."""
+    if request.param == "memory":
+        return Memory(clock=lambda: NOW)
+    if request.param == "files":
+        return Files(tmp_path / "renders")
+    server: RedisServer = request.getfixturevalue("redis")
+    server.client.flushall()
+    return Redis(server.url, clock=lambda: NOW)
+
+
+def run(work: Any) -> Any:
+    """In an event loop."""
+    return asyncio.run(work)
+
+
+def test_every_store_is_tested_here() -> None:
+    """A new one has to be added to the fixture."""
+    assert set(CACHES) == {"memory", "files", "redis"}
+
+
+def test_a_store_keeps_what_it_was_given(cache: Cache) -> None:
+    """By slot, and forgets by group."""
+
+    async def main() -> None:
+        other = Slot("other", "k1:" + "b" * 64)
+        hosted = entry(None, url="https://cdn/x.png")
+        assert await cache.get(SLOT) is None
+        await cache.put(SLOT, entry())
+        await cache.put(other, hosted)
+        assert await cache.get(SLOT) == entry() and await cache.get(other) == hosted
+        assert await cache.purge("group") == 1
+        assert await cache.get(SLOT) is None and await cache.get(other) == hosted
+        await cache.ping()
+        await cache.close()
+
+    run(main())
+
+
+@given(st.data())
+def test_a_damaged_entry_is_a_miss(data: st.DataObject) -> None:
+    """One byte changed, cut off or added anywhere, or another key: nothing, and never an exception."""
+    whole = encode(SLOT, entry())
+    place = data.draw(st.integers(0, len(whole) - 1))
+    changed = data.draw(st.integers(1, 255))
+    damaged = whole[:place] + bytes([whole[place] ^ changed]) + whole[place + 1 :]
+    assert decode(SLOT, damaged) is None
+    assert decode(SLOT, whole[:place]) is None
+    assert decode(SLOT, whole + b"x") is None
+    assert decode(Slot("group", "k1:" + "c" * 64), whole) is None
+    assert decode(SLOT, whole) == entry()
+
+
+@pytest.mark.parametrize("store", ["files", "redis"])
+def test_damage_in_a_real_store_is_rendered_again(
+    store: str, tmp_path: Path, upstream: Upstream, request: pytest.FixtureRequest
+) -> None:
+    """Truncated, swapped or emptied."""
+    far: Cache
+    if store == "files":
+        far = Files(tmp_path / "renders")
+    else:
+        server: RedisServer = request.getfixturevalue("redis")
+        server.client.flushall()
+        far = Redis(server.url)
+    with Renderer(api_key="k", cache=far, transport=upstream, registry=None) as renderer:
+        renderer.render("og", {})
+        assert renderer.render("og", {}).outcome is Outcome.HIT
+        for damage in (lambda data: data[:-1], lambda data: b"", lambda data: data[:50] + b"!" + data[51:]):
+            if store == "files":
+                (file,) = [path for path in (tmp_path / "renders").rglob("*") if path.is_file()]
+                file.write_bytes(damage(file.read_bytes()))
+            else:
+                (name,) = server.client.keys()
+                server.client.set(name, damage(server.client.get(name)))
+            assert renderer.render("og", {}).outcome is Outcome.RENDER
+
+
+def test_names_of_files_are_hashes(tmp_path: Path, upstream: Upstream) -> None:
+    """Whatever the template is called, everything stays inside, and nobody else may look."""
+    with Renderer(api_key="k", cache=Files(tmp_path / "in"), transport=upstream, registry=None) as renderer:
+        for template in ("../../x", "/etc/passwd", "a" * 300, "é", "%2e%2e"):
+            renderer.render(template, {"secret": "value"})
+    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 5
+    assert all(path.parts[0] == "in" and set("".join(path.parts[1:])) <= set("0123456789abcdef") for path in files)
+    assert (tmp_path / "in").stat().st_mode & 0o777 == 0o700
+
+
+def test_memory_lets_the_least_recently_used_go() -> None:
+    """By entries and by bytes; a picture larger than all of it is not admitted."""
+    slots = [Slot("g", f"k{number}") for number in range(4)]
+    by_count = Memory(entries=2, clock=lambda: NOW)
+    for slot in slots[:2]:
+        by_count.keep(slot, entry())
+    assert by_count.find("k0") is not None
+    by_count.keep(slots[2], entry())
+    assert [by_count.find(slot.key) is not None for slot in slots] == [True, False, True, False]
+    by_size = Memory(bytes=250, clock=lambda: NOW)
+    for slot in slots:
+        by_size.keep(slot, entry(b"x" * 100))
+    assert [by_size.find(slot.key) is not None for slot in slots] == [False, False, True, True]
+    by_size.keep(slots[0], entry(b"x" * 251))
+    assert by_size.find("k0") is None and len(by_size) == 2 and by_size.bytes == 200
+    by_size.keep(slots[2], entry(b"y" * 10))
+    assert by_size.bytes == 110
+
+
+def test_memory_forgets_in_time(moving: Time) -> None:
+    """At the entry's end, or its own if that is sooner."""
+    memory = Memory(clock=lambda: moving.now, ttl=50)
+    moving.now = NOW
+    memory.keep(SLOT, entry(life=100))
+    moving.now = NOW + 49.9
+    assert memory.find(SLOT.key) is not None
+    moving.now = NOW + 50
+    assert memory.find(SLOT.key) is None
+
+
+def test_two_levels(redis: RedisServer, upstream: Upstream) -> None:
+    """What one process rendered, another finds in Redis, and from then on in its memory."""
+    redis.client.flushall()
+
+    def renderer(**scope: str) -> Renderer:
+        return Renderer(
+            api_key="k", cache=Tiered(Memory(), Redis(redis.url)), transport=upstream, registry=None, **scope
+        )
+
+    with renderer() as first, renderer() as second, renderer(account="other") as other:
+        assert first.render("og", {}).outcome is Outcome.RENDER
+        assert second.render("og", {}).outcome is Outcome.HIT
+        redis.client.flushall()
+        assert second.render("og", {}).outcome is Outcome.HIT
+        assert other.render("og", {}).outcome is Outcome.RENDER
+        assert second.purge("og") == 1
+        assert second.render("og", {}).outcome is Outcome.RENDER
+
+
+def test_caches_by_url(tmp_path: Path, upstream: Upstream) -> None:
+    """A shared one has memory in front."""
+    for url in (
+        f"file://{tmp_path}/a",
+        str(tmp_path / "b"),
+        "memory://?bytes=1000000&entries=5",
+        "redis://127.0.0.1:1/0",
+    ):
+        with Renderer(api_key="k", cache=url, transport=upstream, registry=None) as renderer:
+            assert renderer.render("og", {}).outcome is Outcome.RENDER
+            assert renderer.render("og", {}).outcome is Outcome.HIT

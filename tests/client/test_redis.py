@@ -1,0 +1,188 @@
+"""One call over processes and hosts, by way of a real Redis; and no harm when it fails."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from auditor.client.renderer import Renderer
+from auditor.events import Outcome
+from auditor.sandbox.server import Sandbox
+from tests.client.conftest import Upstream
+from tests.client.test_renderer import value
+from tests.services import ROOT, RedisServer, redis_server
+
+CROWD = """
+import asyncio, collections, json, sys
+from auditor import Redis, Renderer, Memory, Tiered
+redis_url, base_url, size, lease = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+cache = Tiered(Memory(), Redis(redis_url, lease_seconds=lease, timeout=5))
+renderer = Renderer(api_key="sandbox", base_url=base_url, cache=cache, registry=None)
+print("ready", flush=True)
+sys.stdin.readline()
+async def main():
+    found = await asyncio.gather(*(renderer.arender("og", {"a": 1}) for _ in range(size)), return_exceptions=True)
+    return collections.Counter(str(getattr(one, "outcome", type(one).__name__)) for one in found)
+print(json.dumps(asyncio.run(main())), flush=True)
+"""
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test alone."""
+    with redis_server(tmp_path) as server:
+        yield server
+
+
+def crowds(
+    redis: RedisServer, sandbox: Sandbox, processes: int, size: int, lease: float
+) -> list[subprocess.Popen[str]]:
+    """Processes that are ready to ask for the same picture at once."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CROWD, redis.url, sandbox.url, str(size), str(lease)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )
+        for _ in range(processes)
+    ]  # fmt: skip
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    return started
+
+
+def go(processes: list[subprocess.Popen[str]]) -> None:
+    """All of them, now."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+
+def outcomes(processes: list[subprocess.Popen[str]]) -> Counter[str]:
+    """What became of all their requests."""
+    total: Counter[str] = Counter()
+    for process in processes:
+        out, _ = process.communicate(timeout=60)
+        total.update(json.loads(out))
+    return total
+
+
+def test_four_processes_of_a_thousand_make_one_call(redis: RedisServer) -> None:
+    """With at most 100 commands to Redis: one process looks for all of its callers."""
+    with Sandbox(latency=1.0, spread=0.0) as sandbox:
+        processes = crowds(redis, sandbox, 4, 1000, 3.0)
+        before = redis.commands()
+        go(processes)
+        found = outcomes(processes)
+        commands = redis.commands() - before
+        assert found == {"render": 1, "coalesced": 3999} or (found["render"], found.total()) == (1, 4000)
+        assert sandbox.billing.invoice()["credits"] == 1
+        print(f"4 x 1000: {sandbox.billing.calls} call, {commands} Redis commands, {dict(found)}")
+        assert commands <= 100
+
+
+def test_a_render_longer_than_the_lease_is_made_once(redis: RedisServer) -> None:
+    """The lease is renewed while it lasts."""
+    with Sandbox(latency=2.0, spread=0.0) as sandbox:
+        processes = crowds(redis, sandbox, 3, 20, 0.5)
+        go(processes)
+        found = outcomes(processes)
+        assert (found["render"], found.total()) == (1, 60)
+        assert sandbox.billing.invoice()["credits"] == 1
+
+
+def test_a_killed_leader_costs_one_more_call_at_most(redis: RedisServer) -> None:
+    """The others go on within the lease and half a second."""
+    with Sandbox(latency=1.0, spread=0.0) as sandbox:
+        leader, *others = crowds(redis, sandbox, 4, 50, 1.0)
+        go([leader])
+        deadline = time.monotonic() + 20
+        while sandbox.billing.calls == 0 and time.monotonic() < deadline:
+            pass
+        go(others)
+        leader.send_signal(signal.SIGKILL)
+        killed = time.monotonic()
+        found = outcomes(others)
+        took = time.monotonic() - killed
+        assert found.total() == 150 and found["render"] == 1
+        assert sandbox.billing.invoice()["credits"] == 2
+        print(f"leader killed: 2 calls, all done {took:.1f} s after (lease 1 s, render 1 s)")
+        assert took < 1.0 + 0.5 + 1.0 + 2.5, "lease, half a second, the render, and a slow machine"
+
+
+def test_a_lost_lease_is_not_released_by_its_old_holder(redis: RedisServer) -> None:
+    """Release and renewal compare the token."""
+    import asyncio
+
+    from auditor.caches.base import Slot
+    from auditor.caches.redis import Redis
+
+    async def main() -> None:
+        cache, slot = Redis(redis.url, lease_seconds=5), Slot("g", "k")
+        assert await cache.acquire(slot, "first")
+        assert not await cache.acquire(slot, "second")
+        await cache.release(slot, "second")
+        assert not await cache.renew(slot, "second")
+        assert await cache.renew(slot, "first")
+        assert (await cache.look(slot)) == (None, True)
+        await cache.release(slot, "first")
+        assert (await cache.look(slot)) == (None, False)
+        await cache.close()
+
+    asyncio.run(main())
+
+
+Build = Callable[..., Renderer]
+
+
+@pytest.mark.parametrize("failure", ["refused", "stopped", "killed"])
+def test_a_redis_that_fails_costs_nothing_but_a_moment_once(
+    failure: str, redis: RedisServer, build: Build, upstream: Upstream, registry: CollectorRegistry
+) -> None:
+    """Rendered and counted; the first request waits at most 0.3 s more, the others not at all."""
+    renderer = build(cache=redis.url)
+    assert renderer.render("og", {"warm": 1}).outcome is Outcome.RENDER
+    if failure == "stopped":
+        redis.signal(signal.SIGSTOP)
+    else:
+        redis.process.kill()
+        redis.process.wait()
+        if failure == "refused":
+            renderer = build(cache=redis.url)
+    spent = []
+    for number in range(20):
+        started = time.perf_counter()
+        assert renderer.render("og", {"n": number}).outcome is Outcome.RENDER
+        spent.append(time.perf_counter() - started)
+    print(f"{failure}: first {spent[0]:.3f} s, then at most {max(spent[1:]):.3f} s")
+    assert value(registry, "cache_errors_total", tier="redis") == 1
+    assert sum(spent) < 20 * 0.25, "only the first of them may have waited for a timeout"
+    assert renderer.render("og", {"n": 0}).outcome is Outcome.HIT
+
+
+def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build, upstream: Upstream) -> None:
+    """Found out by one probe, not by callers."""
+    from tests.client.conftest import Time
+
+    moving = Time()
+    renderer = build(cache=redis.url, clock=moving.clock())
+    redis.signal(signal.SIGSTOP)
+    renderer.render("og", {"n": 0})
+    far: Any = renderer._far  # noqa: SLF001
+    assert not far.up
+    redis.signal(signal.SIGCONT)
+    deadline = time.monotonic() + 20
+    while not far.up and time.monotonic() < deadline:
+        redis.client.ping()
+    assert far.up
+    renderer.render("og", {"n": 1})
+    assert [name for name in redis.client.keys() if b"lease" not in name]
