@@ -1,7 +1,7 @@
 """What a cache gives back is what was put in, for the same key, or nothing."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any

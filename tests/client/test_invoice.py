@@ -26,7 +26,9 @@ UNANSWERED = ("hang", "close", "billed-hang", "billed-close", "drip", "502")
 class Worker:
     """One process, started anew when it was killed, until its share is done."""
 
-    def __init__(self, sandbox: Sandbox, redis: RedisServer, spool: Path, requests: int, seed: int, kills: list[int]) -> None:
+    def __init__(
+        self, sandbox: Sandbox, redis: RedisServer, spool: Path, requests: int, seed: int, kills: list[int]
+    ) -> None:
         self._arguments = (sandbox.url, redis.url, str(spool))
         self.left, self._seed, self._kills = requests, seed, kills
         self.killed = 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,8 @@ def test_they_agree_with_the_events(
     ]
     renderer = build(clock=moving.clock())
     for number in itertools.chain(range(8), range(8), range(3)):
-        try:
+        with suppress(RenderError):
             renderer.render("og", {"n": number})
-        except RenderError:
-            pass
     renderer.close()
     finals = [event for event in events() if event["outcome"] != "attempt"]
     requests = Counter(event["outcome"] for event in finals if not event.get("retried"))
@@ -77,7 +76,7 @@ def test_labels_are_bounded(upstream: Upstream, registry: CollectorRegistry) -> 
     """10,000 accounts and environments make a bounded number of series; totals are kept; unprintable ones are `other`."""
     for number in range(10_000):
         with Renderer(api_key="k", account=f"a{number}", environment=f"e{number % 50}", registry=registry) as renderer:
-            renderer._meter._account.ended("error", 0.1)  # type: ignore[union-attr]  # noqa: SLF001
+            renderer._meter._account.ended("error", 0.1)  # type: ignore[union-attr]
     with Renderer(api_key="k", account="bad\n\ud800", registry=registry):
         pass
     accounts = {s.labels["account"] for m in registry.collect() for s in m.samples if "account" in s.labels}

@@ -245,9 +245,9 @@ def test_a_real_refused_connection_is_not_sent() -> None:
     """By httpx's own account of what it did."""
     from tests.services import free_port
 
-    with Renderer(api_key="k", base_url=f"http://127.0.0.1:{free_port()}", tries=1, registry=None) as renderer:
-        with pytest.raises(NotSentError):
-            renderer.render("og", {})
+    renderer = Renderer(api_key="k", base_url=f"http://127.0.0.1:{free_port()}", tries=1, registry=None)
+    with renderer, pytest.raises(NotSentError):
+        renderer.render("og", {})
 
 
 def test_errors_are_never_cached(build: Build, upstream: Upstream) -> None:
@@ -327,7 +327,7 @@ def test_a_purge_during_a_render_keeps_the_old_picture_out(build: Build, upstrea
 def test_the_rate_is_a_guard(build: Build, upstream: Upstream, events: Events) -> None:
     """A call that would wait too long for its turn is refused, which is an event and not a call."""
     renderer = build(per_second=0.01)
-    renderer._caller._longest_queue = 0.01  # noqa: SLF001
+    renderer._caller._longest_queue = 0.01
     renderer.render("og", {"a": 1})
     with pytest.raises(RateExceededError):
         renderer.render("og", {"a": 2})

@@ -154,7 +154,7 @@ def test_other_sinks(upstream: Upstream, capfd: pytest.CaptureFixture[str]) -> N
 
     with Renderer(api_key="k", transport=upstream, events=broken, registry=None) as renderer:
         assert renderer.render("og", {}).outcome is Outcome.RENDER
-        assert renderer._meter.dropped == 2  # noqa: SLF001
+        assert renderer._meter.dropped == 2
 
 
 @pytest.mark.parametrize("part", ["sink", "metrics", "clock of the warning"])
@@ -165,12 +165,12 @@ def test_nothing_that_observes_can_break_a_render(build: Build, monkeypatch: pyt
         raise RuntimeError("broken")
 
     renderer = build()
-    meter: Any = renderer._meter  # noqa: SLF001
+    meter: Any = renderer._meter
     if part == "sink":
         monkeypatch.setattr(meter.sink, "write", broken)
     elif part == "metrics":
         for name in ("delivered", "called", "ended", "retried"):
-            monkeypatch.setattr(type(meter._account), name, broken)  # noqa: SLF001
+            monkeypatch.setattr(type(meter._account), name, broken)
     else:
         monkeypatch.setattr(meter.sink, "write", broken)
         monkeypatch.setattr(meter, "_warned_ns", "not a number")

@@ -29,7 +29,9 @@ async def main(url: str, redis: str, spool: str, requests: int, seed: int) -> No
     async def caller() -> None:
         for number in numbers:
             # A few popular pictures, many rare ones, and some that change at every call.
-            which = rng.choice([f"hot-{rng.randrange(20)}"] * 6 + [f"rare-{rng.randrange(3000)}", f"new-{seed}-{number}"])
+            which = rng.choice(
+                [f"hot-{rng.randrange(20)}"] * 6 + [f"rare-{rng.randrange(3000)}", f"new-{seed}-{number}"]
+            )
             try:
                 picture = await renderer.arender("dot", {"which": which}, format="png")
                 seen[picture.outcome] += 1
@@ -49,7 +51,13 @@ async def main(url: str, redis: str, spool: str, requests: int, seed: int) -> No
                     sums[sample.labels.get("result", "all")] += int(sample.value)
         return dict(sums)
 
-    names = ("requests_total", "credits_used_total", "credits_uncertain_total", "api_requests_total", "events_dropped_total")
+    names = (
+        "requests_total",
+        "credits_used_total",
+        "credits_uncertain_total",
+        "api_requests_total",
+        "events_dropped_total",
+    )
     print(json.dumps({"pid": os.getpid(), "seen": seen, **{name: total(name) for name in names}}), flush=True)
 
 

@@ -77,7 +77,11 @@ def test_refusals_cost_nothing(sandbox: Sandbox, http: httpx.Client) -> None:
     wrong = [
         (http.post(url, json={}), 401, {"success": False, "error": "Unauthorized"}),
         (http.post(url, headers={"dma-api-key": "x"}, json={}), 404, {"success": False, "error": "Key not found"}),
-        (http.post(f"{sandbox.url}/gone", headers=KEY, json={}), 404, {"success": False, "message": "Design not found"}),
+        (
+            http.post(f"{sandbox.url}/gone", headers=KEY, json={}),
+            404,
+            {"success": False, "message": "Design not found"},
+        ),
         (http.post(f"{url}?format=gif", headers=KEY, json={}), 400, None),
         (http.post(url, headers=KEY, content=b"nonsense"), 400, None),
         (http.post(url, headers=KEY, json=[1]), 400, None),
