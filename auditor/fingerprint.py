@@ -90,6 +90,7 @@ _ORJSON = (
     orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )  # fmt: skip
+_AS_IT_IS = _ORJSON & ~orjson.OPT_SORT_KEYS
 _BELOW_PRIVATE_USE = bytes(range(0xEE))
 _WHOLE_FLOAT = re.compile(rb"\.0(?!\d)").search
 
@@ -110,6 +111,19 @@ def canonical(value: Any) -> bytes:
         f"the request has no canonical JSON ({kind}): strings, numbers up to 2^53 - 1, true, false, null, lists and "
         "objects with string keys have one; NaN and infinities do not"
     )
+
+
+def spelling(value: Any) -> bytes | None:
+    """The value as JSON in the order that it has; None for what has none. Two values may share one, see `certain`."""
+    try:
+        return orjson.dumps(value, option=_AS_IT_IS)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def certain(spelled: bytes) -> bool:
+    """Whether all values of this spelling have the same canonical form, so that it may stand for them in a memo."""
+    return not _doubtful(spelled)
 
 
 def _doubtful(text: bytes) -> bool:

@@ -58,7 +58,6 @@ CLIENT: tuple[Definition, ...] = (
     _counter("output_bytes_total", "Bytes of the pictures that callers got.", *_ACCOUNT, "format"),
     _counter("credits_used_total", "Credits that calls are known to have cost.", *_ACCOUNT, "app_env", "production"),
     _counter("credits_uncertain_total", "Calls that may have been billed.", *_ACCOUNT, "app_env", "production"),
-    _counter("credits_saved_total", "Renders that were not needed, at one credit each.", *_ACCOUNT, "reason"),
     _gauge("inflight_requests", "Requests that wait for a picture.", *_ACCOUNT),
     _gauge("last_paid_render_timestamp_seconds", "When the last credit was spent.", *_ACCOUNT, "app_env", "production"),
     _gauge("credits_remaining", "Credits left, as the provider last said.", *_ACCOUNT),
@@ -158,7 +157,6 @@ class AccountMetrics:
         self._metrics, self._labels = metrics, labels
         self.requests = {result: metrics.child("requests_total", *labels, result) for result in results}
         self.waits = {result: metrics.child("request_duration_seconds", *labels, result) for result in results}
-        self.saved = {result: metrics.child("credits_saved_total", *labels, result) for result in ("hit", "coalesced")}
         self.bytes: dict[str | None, Any] = {}
         self.inflight = metrics.child("inflight_requests", *labels)
         self._api_wait = metrics.child("api_request_duration_seconds", *labels)
@@ -170,8 +168,6 @@ class AccountMetrics:
         """A request got its picture; *size* in bytes, None where it was delivered as an address."""
         self.requests[result].inc()
         self.waits[result].observe(waited)
-        if result != "render":
-            self.saved[result].inc()
         if size:
             (self.bytes.get(picture_format) or self.output(picture_format)).inc(size)
 

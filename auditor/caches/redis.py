@@ -35,9 +35,11 @@ class Redis:
             raise MissingExtraError("the Redis cache", "redis", "redis")
         self._url = url
         self._prefix = prefix
-        self._connections = max_connections
         self._clock = clock
         self._client: Any = None
+        self._direct: Any = None
+        self._connections = max_connections
+        self._limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         self.lease_seconds = lease_seconds
         self.timeout = timeout
 
@@ -48,6 +50,17 @@ class Redis:
     def from_url(cls, url: str, clock: Callable[[], float] = time.time) -> "Redis":
         """`redis://`, `rediss://` (TLS) and `unix://`."""
         return cls(url, clock=clock)
+
+    def find(self, slot: Slot) -> Entry | None:
+        """One GET, in the calling thread: for callers that wait anyway."""
+        if self._direct is None:
+            from redis import Redis as Client
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            self._direct = Client.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._limits)
+        data = self._direct.get(self._entry(slot))
+        return None if data is None else decode(slot, data)
 
     async def get(self, slot: Slot) -> Entry | None:
         """One GET."""
@@ -96,12 +109,15 @@ class Redis:
     async def close(self) -> None:
         """Close the connections."""
         client, self._client = self._client, None
+        direct, self._direct = self._direct, None
         if client is not None:
             await client.aclose()
+        if direct is not None:
+            direct.close()
 
     def forked(self) -> None:
         """The parent's connections stay the parent's."""
-        self._client = None
+        self._client = self._direct = None
 
     @property
     def _lease_ms(self) -> int:
@@ -122,8 +138,8 @@ class Redis:
 
             # No retries: a breaker stands in front, and a render must not wait for them.
             pool = BlockingConnectionPool.from_url(
-                self._url, max_connections=self._connections, timeout=self.timeout, socket_timeout=self.timeout,
-                socket_connect_timeout=self.timeout, retry=Retry(NoBackoff(), 0),
-            )  # fmt: skip
+                self._url, max_connections=self._connections, timeout=self.timeout, retry=Retry(NoBackoff(), 0),
+                **self._limits,
+            )
             self._client = Client.from_pool(pool)
         return self._client

@@ -34,11 +34,13 @@ from auditor.errors import (
     UncertainError,
 )
 from auditor.events import AMBIGUOUS_STATUS
-from auditor.fingerprint import Scope, canonical, derive_key
+from auditor.fingerprint import Prepared, Scope, canonical, derive_key
 from auditor.providers.base import Answer, Picture, Seen, format_of, size_of
 from auditor.registry import PROVIDERS
 from auditor.settings import PRODUCTION
 
+MOST_SHAPES = 10_000
+"""Pairs of template and options whose hashes are kept."""
 HEAD = 256 << 10
 """Bytes of an answer that are kept, for sizes and error texts."""
 
@@ -49,6 +51,8 @@ class Rule(NamedTuple):
     provider: str
     recognise: Callable[[str, SplitResult, bytes], Seen | None]
     """(method, address, body) -> the call, or None."""
+    hosts: frozenset[str]
+    """Only requests to these are looked at more closely."""
 
 
 def path_rule(provider: str, host: str, path: str, *, method: str = "POST") -> Rule:
@@ -68,12 +72,12 @@ def path_rule(provider: str, host: str, path: str, *, method: str = "POST") -> R
             found = {}
         return Seen(match["template"], found if isinstance(found, dict) else {}, dict(parse_qsl(url.query)))
 
-    return Rule(provider, recognise)
+    return Rule(provider, recognise, frozenset({host}))
 
 
 def provider_rules() -> tuple[Rule, ...]:
     """A rule a known provider."""
-    return tuple(Rule(name, provider.api.recognise) for name, provider in PROVIDERS.items())
+    return tuple(Rule(name, provider.api.recognise, frozenset(provider.hosts)) for name, provider in PROVIDERS.items())
 
 
 class Metering:
@@ -98,6 +102,7 @@ class Metering:
         self._clock = clock or Clock()
         self._sink = sink_of(events, self._clock)
         self._rules = provider_rules() if rules is None else tuple(rules)
+        self._shapes: dict[tuple[Any, ...], tuple[Prepared, str]] = {}
         self._registry = registry
         self._meters: dict[str, Meter] = {}
         if self._sink is not None and hasattr(os, "register_at_fork"):
@@ -116,21 +121,29 @@ class Metering:
 
     def request(self, provider: str, seen: Seen) -> Request:
         """The request that was seen, with its key."""
-        scope = self.meter(provider).scope
+        shape = (provider, seen.template, *map(str, seen.options.items()))
+        found = self._shapes.get(shape)
+        if found is None:
+            scope = self.meter(provider).scope
+            found = scope.prepare(seen.template, seen.options), scope.group(seen.template)
+            if len(self._shapes) < MOST_SHAPES:
+                self._shapes[shape] = found
         body = canonical(seen.overrides)
-        key = scope.prepare(seen.template, seen.options).key(body)
-        slot = Slot(scope.group(seen.template), key)
+        slot = Slot(found[1], found[0].key(body))
         return Request(seen.template, slot, body, seen.options, None, self._placement, "online", 0.0)
 
     def recognised(self, request: httpx.Request) -> "Watch | None":
         """A watch over a render call; None for everything else, and for whatever cannot be understood."""
         try:
+            rules = [rule for rule in self._rules if request.url.host in rule.hosts]
+            if not rules:
+                return None
             try:
                 content = request.content
             except httpx.RequestNotRead:
                 content = b""
             url = urlsplit(str(request.url))
-            for rule in self._rules:
+            for rule in rules:
                 seen = rule.recognise(request.method, url, content)
                 if seen is not None:
                     return Watch(self.meter(rule.provider), self.request(rule.provider, seen), rule.provider)
@@ -152,14 +165,15 @@ class Watch:
         self._made: Try = meter.begin()
         self._head = bytearray()
         self._size = 0
-        self._digest = hashlib.sha256()
+        self._digest = None if meter.sink is None else hashlib.sha256()  # half of what metering costs
         self._over = False
         meter.attempt(request, self._made)
 
     def chunk(self, data: bytes) -> None:
         """A piece of the answer passes by."""
         self._size += len(data)
-        self._digest.update(data)
+        if self._digest is not None:
+            self._digest.update(data)
         if len(self._head) < HEAD:
             self._head += data[: HEAD - len(self._head)]
 
@@ -192,7 +206,8 @@ class Watch:
         picture = api.picture(answer, self._request.options) if api is not None and whole else picture_of(answer)
         if not whole or picture.content is None or "content-encoding" in headers:
             return Entry(picture, None, None, 0.0, 0.0)
-        return Entry(picture, f"sha256:{self._digest.hexdigest()}", self._size, 0.0, 0.0)
+        digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"
+        return Entry(picture, digest, self._size, 0.0, 0.0)
 
     def over(self, response: httpx.Response, stream: Any) -> None:
         """Watch the body pass by; that of a transport which hands it out whole has passed already."""

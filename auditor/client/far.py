@@ -6,8 +6,8 @@ whether the store is back.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 from auditor.caches.base import Cache, Entry, Lease, Slot
 from auditor.client.clock import Clock
@@ -22,20 +22,32 @@ PROBE_EVERY = 5.0
 class Far:
     """A store behind a breaker; every method has an answer, whatever the store does."""
 
-    def __init__(self, cache: Cache, meter: Meter, clock: Clock) -> None:
-        self.cache, self._meter, self._clock = cache, meter, clock
+    def __init__(
+        self, cache: Cache, meter: Meter, clock: Clock, spawn: Callable[[Coroutine[Any, Any, None]], Any]
+    ) -> None:
+        self.cache, self._meter, self._clock, self._spawn = cache, meter, clock, spawn
         self.lease = cast("Lease | None", cache if hasattr(cache, "acquire") else None)
         self.forked()
 
     def forked(self) -> None:
         """The child finds out for itself."""
         self.up = True
-        self._probing: asyncio.Task[None] | None = None
         self.cache.forked()
 
     async def get(self, slot: Slot) -> Entry | None:
         """The entry if it is there, whole and alive."""
         return self._alive(await self._ask("get", lambda: self.cache.get(slot), None))
+
+    def peek(self, slot: Slot) -> Entry | None:
+        """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
+        find = getattr(self.cache, "find", None)
+        if find is None or not self.up:
+            return None
+        try:
+            return self._alive(find(slot))
+        except Exception as error:  # (a cache that fails must not fail the render)
+            self._failed("get", error)
+            return None
 
     async def put(self, slot: Slot, entry: Entry) -> None:
         """Keep an entry, if that works."""
@@ -72,8 +84,6 @@ class Far:
 
     async def close(self) -> None:
         """Let go of the store."""
-        if self._probing is not None:
-            self._probing.cancel()
         try:
             await self.cache.close()
         except Exception as error:
@@ -98,7 +108,7 @@ class Far:
             self.up = False
             # The kind only: the text of the error may hold an address with a password.
             log.warning("the %s cache fails (%s); rendering without it", self.cache.name, type(error).__name__)
-            self._probing = asyncio.get_running_loop().create_task(self._probe())
+            self._spawn(self._probe())
 
     async def _probe(self) -> None:
         while True:

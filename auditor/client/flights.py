@@ -1,7 +1,7 @@
 """Flights: identical requests that are on their way at the same time share one (coalescing in one process)."""
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, Generic, TypeVar
 
@@ -25,8 +25,8 @@ class Flights(Generic[T]):
     def __len__(self) -> int:
         return len(self._flying)
 
-    def join(self, key: str, start: Callable[[], Coroutine[Any, Any, T]]) -> "tuple[Future[T], bool]":
-        """(the flight of *key*, whether this caller started it).
+    def join(self, key: str) -> "tuple[Future[T], bool]":
+        """(the flight of *key*, whether this caller is the first and has to `launch` or `land` it).
 
         Nobody can cancel a flight; cancelling what waits for it leaves it alone.
         """
@@ -36,23 +36,31 @@ class Flights(Generic[T]):
                 return flight, False
             flight = self._flying[key] = Future()
             flight.set_running_or_notify_cancel()
-        try:
-            self._background.spawn(self._fly(key, flight, start()))
-        except BaseException as error:
-            self._land(key)
-            flight.set_exception(error)
         return flight, True
+
+    def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
+        """Let *work* bring what all wait for."""
+        try:
+            self._background.spawn(self._fly(key, flight, work))
+        except BaseException as error:
+            self._forget(key)
+            flight.set_exception(error)
+
+    def land(self, key: str, flight: "Future[T]", result: T) -> None:
+        """It was at hand after all."""
+        self._forget(key)
+        flight.set_result(result)
 
     async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         try:
             landed = await work
         except BaseException as error:
-            self._land(key)
+            self._forget(key)
             flight.set_exception(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            self._land(key)
+            self._forget(key)
             flight.set_result(landed)
 
     def wait(self, patience: float) -> None:
@@ -61,6 +69,6 @@ class Flights(Generic[T]):
             flying = list(self._flying.values())
         wait(flying, patience)
 
-    def _land(self, key: str) -> None:
+    def _forget(self, key: str) -> None:
         with self._lock:
             self._flying.pop(key, None)

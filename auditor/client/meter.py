@@ -60,7 +60,7 @@ class Meter:
         clock: Clock | None = None,
     ) -> None:
         self.scope, self.sink, self.clock = scope, sink, clock or Clock()
-        self._hits = hits == "all"
+        self.writes_hits = sink is not None and hits == "all"
         self.metrics: ClientMetrics | None = None if registry is None else client_metrics(registry)
         self._account: AccountMetrics | None = None
         if self.metrics is not None:
@@ -82,15 +82,23 @@ class Meter:
         if self.sink is not None:
             self.sink.write(self._event(request, made, Outcome.ATTEMPT), lasting=True)
 
+    def count_hit(self, entry: Entry, started: float) -> None:
+        """The metrics of a hit: the hot path, without decorator, request or event."""
+        if self._account is not None:
+            try:
+                self._account.delivered("hit", self.clock.steady() - started, entry.size, entry.picture.format)
+            except Exception as error:
+                self.lost(error)
+
     def hit(self, request: Request, entry: Entry, ts_ns: int, started: float) -> None:
-        """Served from a cache. The hot path: no digest of inputs, no decorator."""
+        """Served from a cache."""
+        self.count_hit(entry, started)
+        if not self.writes_hits or self.sink is None:
+            return
         try:
+            made = Try(NEW_ID(ts_ns), ts_ns, started)
             waited = self.clock.steady() - started
-            if self._account is not None:
-                self._account.delivered("hit", waited, entry.size, entry.picture.format)
-            if self.sink is not None and self._hits:
-                made = Try(NEW_ID(ts_ns), ts_ns, started)
-                self.sink.write(self._delivered(request, entry, made, Outcome.HIT, waited), lasting=False)
+            self.sink.write(self._delivered(request, entry, made, Outcome.HIT, waited), lasting=False)
         except Exception as error:  # (the promise of this module)
             self.lost(error)
 

@@ -38,7 +38,7 @@ from auditor.client.request import Rendered, Request
 from auditor.client.sinks import Record, Sink, Spool, sink_of
 from auditor.errors import ConfigError, DeadlineError, InvalidRequestError, RefusedError, RenderError
 from auditor.events import Outcome
-from auditor.fingerprint import Prepared, Scope, canonical, derive_key
+from auditor.fingerprint import Prepared, Scope, canonical, certain, derive_key, spelling
 from auditor.registry import CACHES, PROVIDERS
 from auditor.settings import PRODUCTION
 
@@ -46,6 +46,8 @@ Seconds = float | timedelta
 DAY = 86_400.0
 _SHAPES = 10_000
 """Pairs of template and options that are prepared; beyond that they are prepared anew."""
+_MOST_KNOWN, _LONGEST_KNOWN = 4096, 2048
+"""Spellings that are remembered for each of those, and how many bytes one may have."""
 _FREE = Decimal(0)
 
 
@@ -56,10 +58,21 @@ class Landed(NamedTuple):
     outcome: Outcome
 
 
+class _Known(NamedTuple):
+    """The identity of one request."""
+
+    slot: Slot
+    body: bytes
+
+
 class _Shape(NamedTuple):
+    """What the requests for one template with one set of options have in common."""
+
     prepared: Prepared
     options: Mapping[str, Any]
     group: str
+    known: dict[bytes, _Known]
+    """Identities by spelling: a hit is most often spelled like the one before, and need not be put in order again."""
 
 
 class Renderer:
@@ -115,8 +128,9 @@ class Renderer:
             hits=events_hits,
             clock=self._clock,
         )
+        self._background = Background()
         self._near, far = _levels(cache, self._clock)
-        self._far = Far(far, self._meter, self._clock) if far is not None else None
+        self._far = Far(far, self._meter, self._clock, self._background.spawn) if far is not None else None
         folder = sink.folder if isinstance(sink, Spool) else None
         self._guard = BudgetGuard(budget, folder, self._scope, self._clock) if budget is not None else None
         self._caller = Caller(
@@ -136,7 +150,6 @@ class Renderer:
         self._ttl = {"online": _seconds(ttl), "batch": _seconds(batch_ttl)}
         self._template_ttl = {name: _seconds(value) for name, value in (template_ttl or {}).items()}
         self._registry = registry
-        self._background = Background()
         self._flights: Flights[Landed] = Flights(self._background)
         self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._purges = 0
@@ -162,12 +175,13 @@ class Renderer:
         *timeout* is this caller's own: when it passes, `DeadlineError` is raised, and the render goes on. Other
         failures are `RenderError`s; a request that has no canonical JSON is an `InvalidRequestError` before any call.
         """
-        ts_ns, started = self._clock.wall_ns(), self._clock.steady()
-        request = self._request(template, overrides, template_version, placement, ttl, options, "online")
-        if (found := self._at_hand(request, ts_ns, started)) is not None:
-            return found
-        made, flight, first = self._join(request, None)
+        request = self._begin(template, overrides, template_version, placement, ttl, options)
+        if isinstance(request, Rendered):
+            return request
+        made, flight, first = self._join(request)
         try:
+            if first:
+                self._peek_or_launch(request, made, flight)
             landed = flight.result(None if timeout is None else _seconds(timeout))
         except BaseException as error:
             self._missed(request, made, first, error, flight)
@@ -188,12 +202,13 @@ class Renderer:
         **options: Any,
     ) -> Rendered:
         """As `render`, for event loops. Cancelling it cancels nobody else's wait, and not the render."""
-        ts_ns, started = self._clock.wall_ns(), self._clock.steady()
-        request = self._request(template, overrides, template_version, placement, ttl, options, "online")
-        if (found := self._at_hand(request, ts_ns, started)) is not None:
-            return found
-        made, flight, first = self._join(request, None)
+        request = self._begin(template, overrides, template_version, placement, ttl, options)
+        if isinstance(request, Rendered):
+            return request
+        made, flight, first = self._join(request)
         try:
+            if first:
+                self._launch(request, made, flight, None)
             async with asyncio.timeout(None if timeout is None else _seconds(timeout)):
                 landed = await asyncio.wrap_future(flight)
         except BaseException as error:
@@ -280,7 +295,7 @@ class Renderer:
 
     # The way of one request
 
-    def _request(
+    def _begin(
         self,
         template: str,
         overrides: Mapping[str, Any],
@@ -288,49 +303,85 @@ class Renderer:
         placement: str | None,
         ttl: Seconds | None,
         options: Mapping[str, Any],
-        source: str,
-    ) -> Request:
+    ) -> "Rendered | Request":
+        """What is at hand, else the request to make. A hit makes no more objects than it must."""
+        meter, near, started = self._meter, self._near, self._clock.steady()
+        shape = self._shape(template, template_version, options)
+        slot, body = self._known(shape, overrides)
+        entry = None if near is None else near.find(slot.key)
+        if entry is not None and not meter.writes_hits:
+            meter.count_hit(entry, started)
+            return Rendered(entry, Outcome.HIT, slot.key, _FREE)
+        life = self._template_ttl.get(template, self._ttl["online"]) if ttl is None else _seconds(ttl)
+        request = Request(template, slot, body, shape.options, template_version, placement, "online", life)
+        if entry is None:
+            return request
+        meter.hit(request, entry, self._clock.wall_ns(), started)
+        return Rendered(entry, Outcome.HIT, slot.key, _FREE)
+
+    def _batched(self, item: Item) -> Request:
+        shape = self._shape(item.template, item.template_version, item.options)
+        slot, body = self._known(shape, item.overrides)
+        life = self._template_ttl.get(item.template, self._ttl["batch"]) if item.ttl is None else item.ttl
+        return Request(item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life)
+
+    def _shape(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> _Shape:
         try:
             shape = self._shapes.get((template, template_version, *options.items()))
         except TypeError:  # an option that cannot be hashed: the provider will say what is wrong with it
             shape = None
-        try:
-            if shape is None:
-                shape = self._shape(template, template_version, options)
-            body = canonical(overrides)
-        except InvalidRequestError:
-            raise
-        except ValueError as error:
-            raise InvalidRequestError(str(error)) from None
-        life = self._template_ttl.get(template, self._ttl[source]) if ttl is None else _seconds(ttl)
-        slot = Slot(shape.group, shape.prepared.key(body))
-        return Request(template, slot, body, shape.options, template_version, placement, source, life)
-
-    def _shape(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> _Shape:
+        if shape is not None:
+            return shape
         if not isinstance(template, str) or not template:
             raise InvalidRequestError("the template is no name")
-        checked = self._api.options(options)
+        try:
+            checked = self._api.options(options)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
         prepared = self._scope.prepare(template, checked, template_version)
-        shape = _Shape(prepared, checked, self._scope.group(template))
+        shape = _Shape(prepared, checked, self._scope.group(template), {})
         if len(self._shapes) >= _SHAPES:
             self._shapes.clear()
         self._shapes[(template, template_version, *options.items())] = shape
         return shape
 
-    def _at_hand(self, request: Request, ts_ns: int, started: float) -> Rendered | None:
-        if self._near is None:
-            return None
-        entry = self._near.find(request.slot.key)
-        if entry is None:
-            return None
-        self._meter.hit(request, entry, ts_ns, started)
-        return Rendered(entry, Outcome.HIT, request.slot.key, _FREE)
+    def _known(self, shape: _Shape, overrides: Mapping[str, Any]) -> _Known:
+        spelled = spelling(overrides)
+        found = shape.known.get(spelled) if spelled is not None else None
+        if found is not None:
+            return found
+        try:
+            body = canonical(overrides)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        found = _Known(Slot(shape.group, shape.prepared.key(body)), body)
+        if spelled is not None and len(spelled) <= _LONGEST_KNOWN and certain(spelled):
+            if len(shape.known) >= _MOST_KNOWN:
+                shape.known.clear()
+            shape.known[spelled] = found
+        return found
 
-    def _join(self, request: Request, pace: AsyncLimiter | None) -> tuple[Try, "Future[Landed]", bool]:
+    def _join(self, request: Request) -> tuple[Try, "Future[Landed]", bool]:
         made = self._meter.begin()
         self._meter.inflight(1)
-        flight, first = self._flights.join(request.slot.key, lambda: self._fly(request, made, pace))
+        flight, first = self._flights.join(request.slot.key)
         return made, flight, first
+
+    def _launch(self, request: Request, made: Try, flight: "Future[Landed]", pace: AsyncLimiter | None) -> None:
+        self._flights.launch(request.slot.key, flight, self._fly(request, made, pace))
+
+    def _peek_or_launch(self, request: Request, made: Try, flight: "Future[Landed]") -> None:
+        """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
+        entry = None
+        try:
+            entry = self._far.peek(request.slot) if self._far is not None else None
+        finally:  # also when the caller is interrupted: others may wait for this flight
+            if entry is None:
+                self._launch(request, made, flight, None)
+        if entry is not None:
+            self._keep(request.slot, entry)
+            self._meter.hit(request, entry, made.ts_ns, made.started)
+            self._flights.land(request.slot.key, flight, Landed(entry, Outcome.HIT))
 
     async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
@@ -413,13 +464,13 @@ class Renderer:
         pace = AsyncLimiter(1, 1 / rate)
 
         async def one(item: Item) -> Outcome:
-            request = self._request(
-                item.template, item.overrides, item.template_version, item.placement, item.ttl, item.options, "batch"
-            )
+            request = self._batched(item)
             if self._near is not None and self._near.find(request.slot.key) is not None:
                 return Outcome.HIT
-            made, flight, first = self._join(request, pace)
+            made, flight, first = self._join(request)
             try:
+                if first:
+                    self._launch(request, made, flight, pace)
                 landed = await asyncio.wrap_future(flight)
             except BaseException as error:
                 self._missed(request, made, first, error, flight)

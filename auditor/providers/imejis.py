@@ -135,8 +135,8 @@ class Imejis:
             except orjson.JSONDecodeError:
                 return None
             overrides = found if isinstance(found, dict) else {}
-        for name in ("quality", "expiresIn"):
-            if str(options.get(name, "")).isascii() and str(options.get(name, "")).isdigit():
+        for name in options.keys() & {"quality", "expiresIn"}:
+            if options[name].isascii() and options[name].isdigit():
                 options[name] = int(options[name])
         return Seen(unquote(match[1]), overrides, options)
 

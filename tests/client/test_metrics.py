@@ -54,7 +54,6 @@ def test_they_agree_with_the_events(
     assert value(registry, "output_bytes_total", format="png") == sum(event.get("bytes", 0) for event in finals)
     assert value(registry, "request_duration_seconds_count") == 19
     assert value(registry, "inflight_requests") == 0
-    assert value(registry, "credits_saved_total", reason="hit") == requests["hit"]
     assert value(registry, "credits_used_total", app_env="production", production="true") == requests["render"]
 
 
