@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench golden docs requirements clean
+.PHONY: help audit test check bench bench-client golden docs requirements clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -33,6 +33,10 @@ check: $(STAMP)  ## lint, types, import contracts, generated docs
 bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or 10m)
 	$(BIN)/python benchmarks/run.py --size $(or $(SIZE),1m)
 
+bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
+
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python tests/golden/write.py
 
@@ -44,6 +48,8 @@ requirements:  ## pin the dependencies anew, with hashes
 		--extra all --group dev --group build pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--extra audit pyproject.toml -o requirements/audit.txt
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--group bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 
 clean:  ## remove what was built
 	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

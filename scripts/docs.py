@@ -3,15 +3,22 @@
 `python scripts/docs.py` writes them, `--check` fails and names those that are stale.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
+from auditor import errors
 from auditor.audits.placements import PLACEMENTS
+from auditor.errors import RefusedError, RenderError, UncertainError
+from auditor.metrics import CLIENT
 from auditor.registry import AUDITS
+from auditor.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[1]
 _ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
@@ -55,13 +62,72 @@ def placements_table() -> str:
     return "\n".join(["| placement | CSS px | source |", "| --- | --- | --- |", *rows])
 
 
+def quick_start() -> str:
+    """What the README's example prints, and then the audit of the spool that it left."""
+    return _quick_start()[0]
+
+
+def quick_start_audit() -> str:
+    """The audit of that spool."""
+    return _quick_start()[1]
+
+
+@cache
+def _quick_start() -> tuple[str, str]:
+    example = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[0]
+    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+        text = example.replace("http://127.0.0.1:19780", sandbox.origin)
+        run = partial(
+            subprocess.run, cwd=folder, env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT)}, check=True,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        said = run([sys.executable, "-c", text]).stdout
+        audit = [sys.executable, "-m", "auditor", "audit", "usage", "--format", "json"]
+        report = json.loads(run(audit).stdout)
+        billed = sandbox.billing.invoice()["credits"]
+    totals = report["totals"]
+    figures = (
+        f"requests {totals['requests']}, renders {totals['renders']}, hits {totals['hits']}, "
+        f"credits {totals['credits']}; the invoice: {billed}"
+    )
+    return f"```text\n{said}```", f"```text\n{figures}\n```"
+
+
+def metrics_table() -> str:
+    """A row a metric of the client."""
+    rows = [
+        f"| `{each.name}` | {each.type} | {', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
+        for each in CLIENT
+    ]
+    return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def errors_table() -> str:
+    """A row a class of `RenderError` that is raised."""
+    kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
+    rows = [
+        f"| `{kind.__name__}` | `{'refused' if issubclass(kind, RefusedError) else kind.word}` | "
+        f"{'yes' if kind.retry else 'on request' if kind is UncertainError else 'no'} | {kind.cure} |"
+        for kind in kinds
+    ]
+    return "\n".join(["| class | in the event | tried again | cure |", "| --- | --- | --- | --- |", *rows])
+
+
+def _leaves(kind: type[RenderError]) -> list[type[RenderError]]:
+    below = kind.__subclasses__()
+    return [leaf for each in below for leaf in _leaves(each)] if below else [kind]
+
+
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "report": excerpt, "rules": rules_table, "help": lambda: printed("--help"),
-        "help audit": lambda: printed("audit", "--help"),
+        "help audit": lambda: printed("audit", "--help"), "quick start": quick_start,
+        "quick start audit": quick_start_audit,
     },
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
+    "docs/client.md": {"errors": errors_table},
+    "docs/metrics.md": {"client": metrics_table},
 }  # fmt: skip
 
 

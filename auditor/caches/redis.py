@@ -138,7 +138,10 @@ class Redis:
 
             # No retries: a breaker stands in front, and a render must not wait for them.
             pool = BlockingConnectionPool.from_url(
-                self._url, max_connections=self._connections, timeout=self.timeout, retry=Retry(NoBackoff(), 0),
+                self._url,
+                max_connections=self._connections,
+                timeout=self.timeout,
+                retry=Retry(NoBackoff(), 0),
                 **self._limits,
             )
             self._client = Client.from_pool(pool)

@@ -181,7 +181,7 @@ class Sandbox:
             options = self._api.options(_options(request.query))
             overrides = await _overrides(request)
             body = canonical(overrides)
-        except ValueError as error:
+        except (ValueError, ConnectionResetError) as error:
             raise RefusalError(400, {"success": False, "message": str(error)}) from None
         if account.remaining == 0:
             raise RefusalError(429, self._exhausted(account))

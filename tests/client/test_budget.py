@@ -1,5 +1,6 @@
 """A budget is kept exactly, over processes, restarts and crashes."""
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,6 +92,24 @@ def test_a_budget_needs_a_spool() -> None:
     """There is nothing else to count from."""
     with pytest.raises(ConfigError, match="folder"):
         Renderer(api_key="k", budget=Budget(1), registry=None)
+
+
+def test_the_lock_is_held_until_the_attempt_is_written(build: Build, tmp_path: Path) -> None:
+    """Nobody else decides in between; and it is free after."""
+    renderer = build(budget=Budget(5))
+    guard: Any = renderer._guard
+
+    def free() -> bool:
+        with (tmp_path / "usage" / ".budget.lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    with guard():
+        assert not free()
+    assert free()
 
 
 SPENDER = """

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from auditor.caches.base import Cache, Entry, Slot, decode, encode
 from auditor.caches.files import Files
@@ -20,6 +21,7 @@ from auditor.events import Outcome
 from auditor.providers.base import Picture
 from auditor.registry import CACHES
 from tests.client.conftest import PICTURE, Time, Upstream
+from tests.client.test_renderer import value
 from tests.services import RedisServer, redis_server
 
 SLOT = Slot("group", "k1:" + "a" * 64)
@@ -175,6 +177,28 @@ def test_two_levels(redis: RedisServer, upstream: Upstream) -> None:
         assert other.render("og", {}).outcome is Outcome.RENDER
         assert second.purge("og") == 1
         assert second.render("og", {}).outcome is Outcome.RENDER
+
+
+class Hanging(Memory):
+    """A store that never answers."""
+
+    name = "hanging"
+    timeout = 0.02
+
+    async def get(self, slot: Slot) -> Entry | None:
+        await asyncio.Event().wait()
+        return None
+
+
+def test_a_store_that_hangs_is_left_alone(upstream: Upstream, registry: CollectorRegistry) -> None:
+    """Whatever it is: its own timeout, once."""
+
+    class Far(Hanging):
+        find = None  # type: ignore[assignment]
+
+    with Renderer(api_key="k", cache=Tiered(Memory(), Far()), transport=upstream, registry=registry) as renderer:
+        assert [renderer.render("og", {"n": n}).outcome for n in range(3)] == [Outcome.RENDER] * 3
+    assert value(registry, "cache_errors_total", tier="hanging", op="get") == 1
 
 
 def test_caches_by_url(tmp_path: Path, upstream: Upstream) -> None:

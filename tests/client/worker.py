@@ -15,7 +15,7 @@ from auditor.errors import RenderError
 CONCURRENCY = 8
 
 
-async def main(url: str, redis: str, spool: str, requests: int, seed: int) -> None:
+async def main(url: str, redis: str, spool: str, mix: str, requests: int, seed: int) -> None:
     """Say `at N` on the way, so that the parent can kill at a place."""
     rng = random.Random(seed)
     registry = CollectorRegistry()
@@ -29,9 +29,8 @@ async def main(url: str, redis: str, spool: str, requests: int, seed: int) -> No
     async def caller() -> None:
         for number in numbers:
             # A few popular pictures, many rare ones, and some that change at every call.
-            which = rng.choice(
-                [f"hot-{rng.randrange(20)}"] * 6 + [f"rare-{rng.randrange(3000)}", f"new-{seed}-{number}"]
-            )
+            hot, rare, new = f"hot-{rng.randrange(20)}", f"rare-{rng.randrange(3000)}", f"new-{seed}-{number}"
+            which = rng.choice([hot] * 6 + [rare, new] if mix == "mixed" else [hot, new, new, new])
             try:
                 picture = await renderer.arender("dot", {"which": which}, format="png")
                 seen[picture.outcome] += 1
@@ -62,4 +61,4 @@ async def main(url: str, redis: str, spool: str, requests: int, seed: int) -> No
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:4], *map(int, sys.argv[4:6])))
+    asyncio.run(main(*sys.argv[1:5], *map(int, sys.argv[5:7])))

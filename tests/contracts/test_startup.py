@@ -17,3 +17,15 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "HEAVY []" in done.stdout
     assert "Usage: " in done.stdout
+
+
+def test_the_client_brings_nothing_of_the_audits() -> None:
+    """It lives in other people's web applications; stores and the sandbox are imported by who uses them."""
+    script = (
+        "import sys\nfrom auditor import Budget, Item, Memory, Metering, Renderer, connect, meter, metered\n"
+        "renderer = Renderer(api_key='k')\n"
+        "heavy = {'pandas', 'duckdb', 'sqlalchemy', 'numba', 'pyarrow', 'numpy', 'redis', 'obstore', 'PIL', 'aiohttp'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "HEAVY []" in done.stdout
