@@ -77,6 +77,10 @@ class Bounded:
     def __init__(self, label: str, dropped: Counter, cap: int = LABEL_CAP, known: Iterable[str] = ()) -> None:
         self._seen = set(known)
         self._label, self._dropped, self._cap = label, dropped, cap
+        self.forked()
+
+    def forked(self) -> None:
+        """The parent's lock may be held for ever."""
         self._lock = threading.Lock()
 
     def __call__(self, value: str) -> str:
@@ -116,6 +120,14 @@ class ClientMetrics(Collector):
         self.families["build_info"].labels(__version__).set(1)
         registry.register(self)
 
+    def forked(self) -> None:
+        """A lock that another thread held at the fork is never free again in the child: prometheus_client's too."""
+        self.account.forked()
+        self.environment.forked()
+        for family in self.families.values():
+            for part in (family, *family._metrics.values()):
+                _renew_locks(part)
+
     def child(self, name: str, *labels: str) -> Any:
         """One series; callers keep it, since finding it costs four times as much as counting."""
         return self.families[name].labels(*labels)
@@ -130,6 +142,12 @@ class ClientMetrics(Collector):
             for metric in family.collect():
                 metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
                 yield metric
+
+
+def _renew_locks(part: Any) -> None:
+    for value in (part, *(getattr(part, name, None) for name in ("_value", "_sum")), *getattr(part, "_buckets", ())):
+        if hasattr(value, "_lock"):
+            value._lock = threading.Lock()
 
 
 _BY_REGISTRY: "WeakKeyDictionary[CollectorRegistry, ClientMetrics]" = WeakKeyDictionary()

@@ -106,8 +106,9 @@ class Memory:
         """Nothing to let go of."""
 
     def forked(self) -> None:
-        """A lock that another thread held at the fork would never be free again."""
+        """A lock that another thread held at the fork would never be free again, nor its count be finished."""
         self._lock = threading.Lock()
+        self._bytes = sum(_weight(entry) for _, entry, _ in self._entries.values())
 
 
 def _weight(entry: Entry) -> int:

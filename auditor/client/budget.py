@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from auditor.client.clock import Clock
 from auditor.errors import BudgetExceededError, ConfigError
@@ -48,24 +48,32 @@ class Tally:
     def __init__(self, folder: Path, scope: Scope) -> None:
         self._folder, self._scope = folder, scope
         self._read: dict[str, int] = {}
+        self._finished: set[str] = set()
         self._calls: dict[str, tuple[int, Decimal]] = {}
 
     def used(self, since_us: int) -> Decimal:
         """Credits from *since_us* on, calls without an answer as 1 each."""
-        for path in sorted(self._folder.glob("usage-*.jsonl")):
-            self._grow(path)
+        for path in self._folder.glob("usage-*.jsonl"):
+            if path.name not in self._finished:
+                self._grow(path, since_us)
         self._calls = {identity: call for identity, call in self._calls.items() if call[0] >= since_us}
         return sum((credits for _, credits in self._calls.values()), Decimal(0))
 
-    def _grow(self, path: Path) -> None:
+    def _grow(self, path: Path, since_us: int) -> None:
+        sealed = not path.name.endswith(".open.jsonl")
         name = path.name.replace(".open.jsonl", ".jsonl")
         done = self._read.get(name, 0)
         try:
+            if sealed and path.stat().st_mtime_ns // 1000 < since_us:
+                self._finished.add(path.name)
+                return
             with path.open("rb") as file:
                 file.seek(done)
                 data = file.read()
         except FileNotFoundError:  # renamed or shipped between listing and opening; its other name is read next time
             return
+        if sealed:  # nothing is written to it any more
+            self._finished.add(path.name)
         whole = data.rfind(b"\n") + 1
         self._read[name] = done + whole
         for line in data[:whole].splitlines():
@@ -93,7 +101,10 @@ class BudgetGuard:
         if folder is None:
             raise ConfigError("a budget is counted from the spool: give events= a folder")
         self._budget, self._folder, self._scope, self._clock = budget, folder, scope, clock
-        self._zone = ZoneInfo(budget.timezone)
+        try:
+            self._zone = ZoneInfo(budget.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ConfigError(f"the budget's timezone {budget.timezone!r} is unknown; write Europe/Berlin") from None
         self.forked()
 
     def forked(self) -> None:

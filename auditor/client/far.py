@@ -83,7 +83,8 @@ class Far:
         return self._alive(entry), held
 
     async def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store; whoever uses it again finds out anew how it is."""
+        self.up = True
         try:
             await self.cache.close()
         except Exception as error:

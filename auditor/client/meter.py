@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import wraps
-from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, cast
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -24,7 +23,6 @@ from auditor.providers.base import Picture
 log = logging.getLogger("auditor.client")
 RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
 _WARN_EVERY_NS = 60_000_000_000
-P = ParamSpec("P")
 
 
 class Try(NamedTuple):
@@ -34,16 +32,6 @@ class Try(NamedTuple):
     ts_ns: int
     """When the request reached the client; for a further try, when that began."""
     started: float
-
-
-def _harmless(method: Callable[Concatenate["Meter", P], None]) -> Callable[Concatenate["Meter", P], None]:
-    def guarded(self: "Meter", *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self.lost(error)
-
-    return cast("Callable[Concatenate[Meter, P], None]", wraps(method)(guarded))
 
 
 class Meter:
@@ -76,11 +64,9 @@ class Meter:
         now = self.clock.wall_ns()
         return Try(NEW_ID(now), now, self.clock.steady())
 
-    @_harmless
     def attempt(self, request: Request, made: Try) -> None:
         """Write the write-ahead record: from here on the call may be billed."""
-        if self.sink is not None:
-            self.sink.write(self._event(request, made, Outcome.ATTEMPT), lasting=True)
+        self._write(lambda: self._event(request, made, Outcome.ATTEMPT), lasting=True)
 
     def count_hit(self, entry: Entry, started: float) -> None:
         """The metrics of a hit: the hot path, without decorator, request or event."""
@@ -102,78 +88,89 @@ class Meter:
         except Exception as error:  # (the promise of this module)
             self.lost(error)
 
-    @_harmless
     def coalesced(self, request: Request, entry: Entry, made: Try) -> None:
         """Waited for an identical call in flight."""
         waited = self.clock.steady() - made.started
-        if self._account is not None:
-            self._account.delivered("coalesced", waited, entry.size, entry.picture.format)
-        if self.sink is not None:
-            self.sink.write(self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
+        self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
+        self._count(lambda account: account.delivered("coalesced", waited, entry.size, entry.picture.format))
 
-    @_harmless
     def rendered(self, request: Request, entry: Entry, made: Try, status: int) -> None:
         """A call was made and a picture came back; the call's own duration."""
         took = self.clock.steady() - made.started
-        credits = entry.picture.credits
-        if self._account is not None:
-            self._account.called(status, took, float(credits), self.clock.now())
-            self._account.delivered("render", took, entry.size, entry.picture.format)
-            if entry.picture.remaining is not None:
-                self._account.remaining(float(entry.picture.remaining), self.clock.now())
-        if self.sink is not None:
-            event = self._delivered(request, entry, made, Outcome.RENDER, took)
-            event |= {"status": status, "credits": _number(credits), "inputs": self._inputs(request)}
-            self.sink.write(event, lasting=True)
+        picture = entry.picture
 
-    @_harmless
+        def event() -> dict[str, Any]:
+            billed = {"status": status, "credits": _number(picture.credits), "inputs": self._inputs(request)}
+            return self._delivered(request, entry, made, Outcome.RENDER, took) | billed
+
+        def count(account: AccountMetrics) -> None:
+            account.called(status, took, float(picture.credits), self.clock.now())
+            account.delivered("render", took, entry.size, picture.format)
+            if picture.remaining is not None:
+                account.remaining(float(picture.remaining), self.clock.now())
+
+        self._write(event, lasting=True)
+        self._count(count)
+
     def failed(self, request: Request, error: RenderError, made: Try, *, retried: bool = False) -> None:
         """A call was made and failed, for this time or for good."""
         took = self.clock.steady() - made.started
-        if self._account is not None:
-            credits = None if error.credits is None else float(error.credits)
-            self._account.called(error.status, took, credits, self.clock.now())
-            if retried:
-                self._account.retried(_reason(error))
-            else:
-                self._account.ended("error", took)
-        if self.sink is not None:
-            event = self._event(request, made, Outcome.ERROR) | {
+
+        def event() -> dict[str, Any]:
+            failure = {
                 "duration_ms": round(took * 1000, 3), "status": error.status, "credits": _number(error.credits),
                 "error": error.word, "inputs": self._inputs(request),
             }  # fmt: skip
-            self.sink.write(event | {"retried": True} if retried else event, lasting=True)
+            return self._event(request, made, Outcome.ERROR) | failure | ({"retried": True} if retried else {})
 
-    @_harmless
+        def count(account: AccountMetrics) -> None:
+            credits = None if error.credits is None else float(error.credits)
+            account.called(error.status, took, credits, self.clock.now())
+            if retried:
+                account.retried(_reason(error))
+            else:
+                account.ended("error", took)
+
+        self._write(event, lasting=True)
+        self._count(count)
+
     def gave_up(self, request: Request, word: str, made: Try) -> None:
         """A request that made no call of its own got nothing: its flight failed, or its caller would not wait."""
         waited = self.clock.steady() - made.started
-        if self._account is not None:
-            self._account.ended("error", waited)
-        if self.sink is not None:
-            event = self._event(request, made, Outcome.ERROR)
-            event |= {"duration_ms": round(waited * 1000, 3), "credits": 0, "error": word}
-            self.sink.write(event, lasting=False)
+        nothing = {"duration_ms": round(waited * 1000, 3), "credits": 0, "error": word}
+        self._write(lambda: self._event(request, made, Outcome.ERROR) | nothing, lasting=False)
+        self._count(lambda account: account.ended("error", waited))
 
-    @_harmless
     def refused(self, request: Request, made: Try) -> None:
         """A guard forbade the call."""
-        if self._account is not None:
-            self._account.ended("refused", self.clock.steady() - made.started)
-        if self.sink is not None:
-            self.sink.write(self._event(request, made, Outcome.REFUSED), lasting=False)
+        waited = self.clock.steady() - made.started
+        self._write(lambda: self._event(request, made, Outcome.REFUSED), lasting=False)
+        self._count(lambda account: account.ended("refused", waited))
 
-    @_harmless
     def cache_failed(self, tier: str, operation: str) -> None:
         """A cache did not do what it was asked for."""
-        if self.metrics is not None:
-            self.metrics.child("cache_errors_total", tier, operation).inc()
+        metrics = self.metrics
+        if metrics is not None:
+            self._count(lambda _: metrics.child("cache_errors_total", tier, operation).inc())
 
-    @_harmless
     def inflight(self, by: int) -> None:
         """Requests that wait now, more or fewer."""
+        self._count(lambda account: account.inflight.inc(by))
+
+    def _write(self, event: Callable[[], dict[str, Any]], *, lasting: bool) -> None:
+        """The event first, so that no trouble with metrics can cost it."""
+        if self.sink is not None:
+            try:
+                self.sink.write(event(), lasting=lasting)
+            except Exception as error:  # (the promise of this module)
+                self.lost(error)
+
+    def _count(self, count: Callable[[AccountMetrics], None]) -> None:
         if self._account is not None:
-            self._account.inflight.inc(by)
+            try:
+                count(self._account)
+            except Exception as error:
+                self.lost(error)
 
     def lost(self, error: Exception) -> None:
         """Count an event that could not be written, and say so at most once a minute."""
@@ -201,6 +198,8 @@ class Meter:
 
     def forked(self) -> None:
         """Go on in a child process."""
+        if self.metrics is not None:
+            self.metrics.forked()
         if self.sink is not None:
             self.sink.forked()
 

@@ -185,7 +185,7 @@ class Renderer:
             landed = flight.result(None if timeout is None else _seconds(timeout))
         except BaseException as error:
             self._missed(request, made, first, error, flight)
-            raise self._explained(error, flight) from None
+            raise _explained(error) from None
         finally:
             self._meter.inflight(-1)
         return self._shared(request, made, first, landed)
@@ -213,7 +213,7 @@ class Renderer:
                 landed = await asyncio.wrap_future(flight)
         except BaseException as error:
             self._missed(request, made, first, error, flight)
-            raise self._explained(error, flight) from None
+            raise _explained(error) from None
         finally:
             self._meter.inflight(-1)
         return self._shared(request, made, first, landed)
@@ -380,8 +380,8 @@ class Renderer:
                 self._launch(request, made, flight, None)
         if entry is not None:
             self._keep(request.slot, entry)
-            self._meter.hit(request, entry, made.ts_ns, made.started)
             self._flights.land(request.slot.key, flight, Landed(entry, Outcome.HIT))
+            self._meter.hit(request, entry, made.ts_ns, made.started)
 
     async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
@@ -444,13 +444,6 @@ class Renderer:
         else:
             self._meter.gave_up(request, "timeout" if isinstance(error, TimeoutError) else "other", made)
 
-    def _explained(self, error: BaseException, flight: "Future[Landed]") -> BaseException:
-        if isinstance(error, RenderError):
-            return copy(error)  # each caller has its own, with its own traceback
-        if isinstance(error, TimeoutError) and not flight.done():
-            return DeadlineError("the picture did not come in time")
-        return error
-
     # Chores
 
     async def _prerender(
@@ -503,6 +496,12 @@ class Renderer:
             self._far.forked()
         if self._guard is not None:
             self._guard.forked()
+
+
+def _explained(error: BaseException) -> BaseException:
+    if isinstance(error, RenderError):
+        return copy(error)  # each caller has its own, with its own traceback
+    return DeadlineError("the picture did not come in time") if isinstance(error, TimeoutError) else error
 
 
 def _levels(cache: Cache | Tiered | str | None, clock: Clock) -> tuple[Memory | None, Cache | None]:

@@ -92,8 +92,8 @@ def test_four_processes_of_a_thousand_make_one_call(redis: RedisServer) -> None:
 
 def test_a_render_longer_than_the_lease_is_made_once(redis: RedisServer) -> None:
     """The lease is renewed while it lasts."""
-    with Sandbox(latency=2.0, spread=0.0) as sandbox:
-        processes = crowds(redis, sandbox, 3, 20, 0.5)
+    with Sandbox(latency=4.0, spread=0.0) as sandbox:
+        processes = crowds(redis, sandbox, 3, 20, 1.5)
         go(processes)
         found = outcomes(processes)
         assert (found["render"], found.total()) == (1, 60)

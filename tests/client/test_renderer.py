@@ -97,6 +97,27 @@ def test_what_has_no_canonical_form_is_refused_before_any_call(build: Build, ups
     assert isinstance(caught.value, ValueError) and not upstream.calls
 
 
+def test_spellings_that_are_remembered_are_exact(build: Build, upstream: Upstream) -> None:
+    """Equal requests are one however they are spelled; NaN, which is spelled like None, is not None."""
+    renderer = build()
+    assert renderer.render("og", {"a": 1, "b": {"c": "x"}}).outcome is Outcome.RENDER
+    for same in ({"b": {"c": "x"}, "a": 1}, {"a": 1.0, "b": {"c": "x"}}, {"a": 1, "b": {"c": "x"}}):
+        assert renderer.render("og", same).outcome is Outcome.HIT
+    for other in (
+        {"a": True, "b": {"c": "x"}},
+        {"a": "1", "b": {"c": "x"}},
+        {"a": 1, "b.c": "x"},
+        {"a": None},
+        {"a": "null"},
+    ):
+        assert [renderer.render("og", other).outcome for _ in range(2)] == [Outcome.RENDER, Outcome.HIT]
+    with pytest.raises(InvalidRequestError):
+        renderer.render("og", {"a": float("nan")})
+    scope: Any = renderer._scope
+    for document in ({"\ue000": 1, "\U0001f600": 2}, {"a": 1e21}, {"a": [1.0, -0.0]}, {"é": "e\u0301"}):
+        assert renderer.render("og", document).key == renderer.render("og", document).key == scope.key("og", document)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"format": "bmp"}, {"quality": 0}, {"quality": True}, {"expires_in": 5}, {"width": 5}, {"format": ["png"]},

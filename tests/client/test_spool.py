@@ -258,6 +258,26 @@ def test_fifty_forks_under_load(tmp_path: Path) -> None:
     assert parent[-1]["outcome"] == "render"
 
 
+@pytest.mark.parametrize("lock", ["memory", "spool", "flights", "background", "metric", "family", "labels"])
+def test_a_lock_that_is_held_at_a_fork(lock: str, tmp_path: Path) -> None:
+    """By a thread that the child does not have: the child renders all the same."""
+    script = (
+        "import os, sys\nfrom auditor import Renderer\nfrom tests.client.conftest import Upstream\n"
+        "r = Renderer(api_key='k', transport=Upstream(), events=sys.argv[1])\nr.render('og', {})\n"
+        "m = r._meter._account\n"
+        "lock = {'memory': r._near._lock, 'spool': r._meter.sink._lock, 'flights': r._flights._lock,\n"
+        "        'background': r._background._lock, 'metric': m.requests['render']._value._lock,\n"
+        "        'family': r._meter.metrics.families['api_requests_total']._lock,\n"
+        "        'labels': r._meter.metrics.account._lock}[sys.argv[2]]\n"
+        "lock.acquire()\n"
+        "if os.fork() == 0:\n"
+        "    Renderer(api_key='k', transport=Upstream(), account='other', events=None).render('og', {})\n"
+        "    r.render('og', {'child': 1})\n    os._exit(0)\n"
+        "lock.release()\nos._exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path), lock], cwd=ROOT, check=True, timeout=20)
+
+
 def test_flights_land_before_the_interpreter_ends(tmp_path: Path) -> None:
     """A program that ends while a render is under way leaves no unresolved attempt."""
     script = (
