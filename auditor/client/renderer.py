@@ -227,7 +227,12 @@ class Renderer:
         progress: Callable[[BatchReport], None] | None = None,
     ) -> BatchReport:
         """Render what is not in the cache yet, at the pace that the provider bears; see `aprerender`."""
-        return self._background.spawn(self._prerender(items, concurrency, per_second, progress)).result()
+        work = self._background.spawn(self._prerender(items, concurrency, per_second, progress))
+        try:
+            return work.result()
+        except BaseException:
+            work.cancel()  # no further items; what flies already is paid for, and lands
+            raise
 
     async def aprerender(
         self,

@@ -139,6 +139,8 @@ def test_the_command_is_interrupted_and_resumed(batch: Path, tmp_path: Path) -> 
         assert process.returncode == 130 and b"run the same command again" in said
         before = sandbox.billing.invoice()["credits"]
         assert 20 <= before < 60
+        lines = [json.loads(line) for file in (tmp_path / "usage").iterdir() for line in file.read_bytes().splitlines()]
+        assert outcomes(lines) == {"attempt": before, "render": before}, "what flew at the interruption has landed"
         done = command(*arguments, SANDBOX_KEY="sandbox")
         assert done.returncode == 0, done.stderr
         rendered = int(done.stdout.split()[0])
