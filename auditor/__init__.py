@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from auditor.caches.memory import Memory
     from auditor.caches.redis import Redis
     from auditor.caches.tiered import Tiered
-    from auditor.client.attach import Metering, Rule, meter, path_rule, unmeter
+    from auditor.client.attach import meter, unmeter
     from auditor.client.batch import Item
     from auditor.client.budget import Budget
     from auditor.client.function import metered
+    from auditor.client.metering import Metering, Rule, path_rule
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.sinks import Spool
@@ -39,10 +40,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
-    "Metering": "client.attach", "Redis": "caches.redis", "Rendered": "client.request",
-    "Renderer": "client.renderer", "Rule": "client.attach", "Sandbox": "sandbox.server", "Spool": "client.sinks",
+    "Metering": "client.metering", "Redis": "caches.redis", "Rendered": "client.request",
+    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "caches.tiered", "connect": "connect", "meter": "client.attach", "metered": "client.function",
-    "path_rule": "client.attach", "unmeter": "client.attach",
+    "path_rule": "client.metering", "unmeter": "client.attach",
 }  # fmt: skip
 
 __all__ = [

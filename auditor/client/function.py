@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from auditor.caches.base import Entry
-from auditor.client.attach import Metering, failure_of, picture_of
 from auditor.client.meter import Meter
+from auditor.client.metering import Metering
 from auditor.client.request import Request
+from auditor.client.watch import failure_of, picture_of
 from auditor.errors import RenderError
 from auditor.fingerprint import canonical
 from auditor.providers.base import Answer, Seen

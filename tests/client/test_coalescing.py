@@ -95,7 +95,7 @@ def test_a_render_that_nobody_waits_for_is_stored(build: Build, upstream: Upstre
 
     asyncio.run(main())
     upstream.gate.set()
-    renderer._flights.wait(10)
+    renderer._core._flights.wait(10)
     assert renderer.render("og", {"a": 1}).outcome is Outcome.HIT
     renderer.close()
     # The leader's request ended as the render; its four companions got nothing, and made no call.
@@ -165,4 +165,4 @@ def test_nothing_is_kept_of_a_flight_that_landed(build: Build) -> None:
     renderer = build()
     for number in range(100):
         renderer.render("og", {"a": number})
-    assert len(renderer._flights) == 0
+    assert len(renderer._core._flights) == 0

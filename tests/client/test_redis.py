@@ -177,7 +177,7 @@ def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build,
     renderer = build(cache=redis.url, clock=moving.clock())
     redis.signal(signal.SIGSTOP)
     renderer.render("og", {"n": 0})
-    far: Any = renderer._far
+    far: Any = renderer._core._far
     assert not far.up
     redis.signal(signal.SIGCONT)
     deadline = time.monotonic() + 20

@@ -271,6 +271,28 @@ def test_a_real_refused_connection_is_not_sent() -> None:
         renderer.render("og", {})
 
 
+def test_a_redirect_is_not_followed(build: Build, upstream: Upstream) -> None:
+    """It would carry the key to another host."""
+    upstream.script = [fails(302, location="https://elsewhere.example/x")]
+    with pytest.raises(InvalidRequestError):
+        build().render("og", {})
+    assert len(upstream.calls) == 1
+
+
+def test_the_timeout_is_for_the_whole_call(build: Build, upstream: Upstream) -> None:
+    """A body that never ends is as bad as none."""
+
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            yield PICTURE[:8]
+            await asyncio.Event().wait()
+
+    upstream.script = [lambda _: httpx.Response(200, headers={"content-type": "image/png"}, stream=Endless())]
+    with pytest.raises(UncertainError) as caught:
+        build(timeout=0.05).render("og", {}, timeout=10)
+    assert caught.value.word == "timeout"
+
+
 def test_errors_are_never_cached(build: Build, upstream: Upstream) -> None:
     """The next call is fresh."""
     upstream.script = [fails(400)]
@@ -348,7 +370,7 @@ def test_a_purge_during_a_render_keeps_the_old_picture_out(build: Build, upstrea
 def test_the_rate_is_a_guard(build: Build, upstream: Upstream, events: Events) -> None:
     """A call that would wait too long for its turn is refused, which is an event and not a call."""
     renderer = build(per_second=0.01)
-    renderer._caller._longest_queue = 0.01
+    renderer._core._caller._longest_queue = 0.01
     renderer.render("og", {"a": 1})
     with pytest.raises(RateExceededError):
         renderer.render("og", {"a": 2})

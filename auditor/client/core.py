@@ -1,0 +1,172 @@
+"""Core: what sync and async callers share, from the request to what lands.
+
+in memory? → in flight? wait and share → in the shared store? → our turn? → call → store
+"""
+
+from collections import Counter
+from concurrent.futures import Future
+from contextlib import suppress
+from decimal import Decimal
+from typing import NamedTuple
+
+from aiolimiter import AsyncLimiter
+
+from auditor.caches.base import Cache, Entry, Slot
+from auditor.caches.memory import Memory
+from auditor.client.background import Background
+from auditor.client.caller import Caller
+from auditor.client.clock import Clock
+from auditor.client.far import Far
+from auditor.client.flights import Flights
+from auditor.client.lease import Turn
+from auditor.client.meter import Meter, Try
+from auditor.client.request import Rendered, Request
+from auditor.errors import RefusedError, RenderError
+from auditor.events import Outcome
+
+FREE = Decimal(0)
+
+
+class Landed(NamedTuple):
+    """What a flight brought: an entry, and whether it was found, waited for elsewhere, or rendered."""
+
+    entry: Entry
+    outcome: Outcome
+
+
+class Wait(NamedTuple):
+    """One caller's wait for a flight."""
+
+    request: Request
+    made: Try
+    flight: "Future[Landed]"
+    first: bool
+    """Whether it started the flight: then the flight records what becomes of its request, even if it goes away."""
+
+
+class Core:
+    """Flights over two levels of cache and one provider."""
+
+    def __init__(self, near: Memory | None, far: Cache | None, caller: Caller, meter: Meter, clock: Clock) -> None:
+        self._caller, self._meter, self._clock = caller, meter, clock
+        self.background = Background()
+        self.near = near
+        self._far = Far(far, meter, clock, self.background.spawn) if far is not None else None
+        self._flights: Flights[Landed] = Flights(self.background)
+        self._purges: Counter[str] = Counter()
+
+    def join(self, request: Request) -> Wait:
+        """Take part in the flight of a request; who is first has to `launch` it."""
+        made = self._meter.begin()
+        self._meter.inflight(1)
+        return Wait(request, made, *self._flights.join(request.slot.key))
+
+    def launch(self, wait: Wait, pace: AsyncLimiter | None = None) -> None:
+        """Let the flight bring what all wait for."""
+        self._flights.launch(wait.request.slot.key, wait.flight, self._fly(wait.request, wait.made, pace))
+
+    def peek_or_launch(self, wait: Wait) -> None:
+        """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
+        entry, slot = None, wait.request.slot
+        try:
+            entry = self._far.peek(slot) if self._far is not None else None
+        finally:  # also when the caller is interrupted: others may wait for this flight
+            if entry is None:
+                self.launch(wait)
+        if entry is not None:
+            self._keep(slot, entry)
+            self._flights.land(slot.key, wait.flight, Landed(entry, Outcome.HIT))
+            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+
+    def landed(self, wait: Wait, landed: Landed) -> Rendered:
+        """What this caller gets; for those who did not start the flight, it is recorded here."""
+        entry, outcome = landed
+        key = wait.request.slot.key
+        if wait.first:
+            return Rendered(entry, outcome, key, entry.picture.credits if outcome is Outcome.RENDER else FREE)
+        if outcome is Outcome.HIT:
+            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+            return Rendered(entry, Outcome.HIT, key, FREE)
+        self._meter.coalesced(wait.request, entry, wait.made)
+        return Rendered(entry, Outcome.COALESCED, key, FREE)
+
+    def missed(self, wait: Wait, error: BaseException) -> None:
+        """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
+        if wait.first:
+            return
+        if isinstance(error, RefusedError):
+            self._meter.refused(wait.request, wait.made)
+        elif isinstance(error, RenderError):
+            self._meter.gave_up(wait.request, error.word, wait.made)
+        else:
+            self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
+
+    def left(self) -> None:
+        """The wait is over, in whichever way."""
+        self._meter.inflight(-1)
+
+    async def purge(self, group: str) -> int:
+        """Forget a group, here and in the shared store; what is on its way is not kept."""
+        self._purges[group] += 1
+        gone = self.near.forget(group) if self.near is not None else 0
+        return gone + (await self._far.purge(group) if self._far is not None else 0)
+
+    def close(self, patience: float) -> None:
+        """Wait for flights, then close connections; the next use makes new ones."""
+        if self.background.started:
+            self._flights.wait(patience)
+            with suppress(TimeoutError):
+                self.background.spawn(self._disconnect()).result(1)
+            self.background.stop()
+        self._caller.forked()
+
+    async def _disconnect(self) -> None:
+        await self._caller.close()
+        if self._far is not None:
+            await self._far.close()
+
+    def forked(self) -> None:
+        """Go on in a child process, with nothing of the parent's but what is in memory."""
+        for part in (self.background, self._flights, self._caller, self.near, self._far):
+            if part is not None:
+                part.forked()
+
+    async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+        """One flight. What became of the request that started it is recorded here, whoever still waits."""
+        try:
+            landed = await self._bring(request, made, pace)
+        except RenderError:
+            raise  # the caller recorded it
+        except Exception as error:
+            self._meter.gave_up(request, "other", made)
+            raise RenderError(f"the client failed ({type(error).__name__}); please report it") from error
+        if landed.outcome is Outcome.COALESCED:
+            self._meter.coalesced(request, landed.entry, made)
+        elif landed.outcome is Outcome.HIT and request.source == "online":
+            self._meter.hit(request, landed.entry, made.ts_ns, made.started)
+        return landed
+
+    async def _bring(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+        slot, far, near = request.slot, self._far, self.near
+        # The flight before this one may have ended since the caller looked.
+        if near is not None and (entry := near.find(slot.key)) is not None:
+            return Landed(entry, Outcome.HIT)
+        if far is not None and (entry := await far.get(slot)) is not None:
+            self._keep(slot, entry)
+            return Landed(entry, Outcome.HIT)
+        purges = self._purges[slot.group]
+        async with Turn(far, slot, self._clock) as turn:
+            elsewhere, waited = await turn.wait()
+            if elsewhere is not None:
+                self._keep(slot, elsewhere)
+                return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
+            entry = await self._caller.render(request, made, pace)
+            if purges == self._purges[slot.group] and entry.expires_at > self._clock.now():
+                self._keep(slot, entry)
+                if far is not None:
+                    await far.put(slot, entry)
+        return Landed(entry, Outcome.RENDER)
+
+    def _keep(self, slot: Slot, entry: Entry) -> None:
+        if self.near is not None:
+            self.near.keep(slot, entry)

@@ -1,0 +1,75 @@
+"""Identity of requests: what is hashed and sent, and the slot under which the picture is kept."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from auditor.caches.base import Slot
+from auditor.errors import InvalidRequestError
+from auditor.fingerprint import Prepared, Scope, canonical, certain, spelling
+
+_MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 10_000, 4096, 2048
+"""Pairs of template and options that are prepared, spellings that are remembered for each, bytes that one may have."""
+
+
+class Known(NamedTuple):
+    """The identity of one request."""
+
+    slot: Slot
+    body: bytes
+    """Canonical JSON of the overrides: what was hashed, and what is sent."""
+
+
+class Shape(NamedTuple):
+    """What the requests for one template with one set of options have in common."""
+
+    prepared: Prepared
+    options: Mapping[str, Any]
+    group: str
+    known: dict[bytes, Known]
+    """By spelling: a hit is most often spelled like the one before, and need not be put in order again."""
+
+    def identify(self, overrides: Mapping[str, Any]) -> Known:
+        """The slot and the bytes of a request; `InvalidRequestError` for what has no canonical JSON."""
+        spelled = spelling(overrides)
+        found = self.known.get(spelled) if spelled is not None else None
+        if found is not None:
+            return found
+        try:
+            body = canonical(overrides)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        found = Known(Slot(self.group, self.prepared.key(body)), body)
+        if spelled is not None and len(spelled) <= _LONGEST_KNOWN and certain(spelled):
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known[spelled] = found
+        return found
+
+
+class Shapes:
+    """The shapes of one scope; *check* names the provider's options, or raises `ValueError`."""
+
+    def __init__(self, scope: Scope, check: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        self._scope, self._check = scope, check
+        self._found: dict[tuple[Any, ...], Shape] = {}
+
+    def of(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> Shape:
+        """The shape of a template, its version and the output options."""
+        try:
+            shape = self._found.get((template, template_version, *options.items()))
+        except TypeError:  # an option that cannot be hashed: the check will say what is wrong with it
+            shape = None
+        if shape is not None:
+            return shape
+        if not isinstance(template, str) or not template:
+            raise InvalidRequestError("the template is no name")
+        try:
+            checked = self._check(options)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        prepared = self._scope.prepare(template, checked, template_version)
+        shape = Shape(prepared, checked, self._scope.group(template), {})
+        if len(self._found) >= _MOST_SHAPES:
+            self._found.clear()
+        self._found[(template, template_version, *options.items())] = shape
+        return shape
