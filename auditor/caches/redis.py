@@ -51,7 +51,7 @@ class Redis:
         """`redis://`, `rediss://` (TLS) and `unix://`."""
         return cls(url, clock=clock)
 
-    def find(self, slot: Slot) -> Entry | None:
+    def peek(self, slot: Slot) -> Entry | None:
         """One GET, in the calling thread: for callers that wait anyway."""
         if self._direct is None:
             from redis import Redis as Client

@@ -48,7 +48,8 @@ class Background:
             loop, self._loop, thread, self._thread = self._loop, None, self._thread, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(patience)
+            if thread is not threading.current_thread():
+                thread.join(patience)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -40,11 +40,11 @@ class Far:
 
     def peek(self, slot: Slot) -> Entry | None:
         """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
-        find = getattr(self.cache, "find", None)
-        if find is None or not self.up:
+        peek = getattr(self.cache, "peek", None)
+        if peek is None or not self.up:
             return None
         try:
-            return self._alive(find(slot))
+            return self._alive(peek(slot))
         except Exception as error:  # (a cache that fails must not fail the render)
             self._failed("get", error)
             return None

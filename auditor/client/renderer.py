@@ -116,6 +116,8 @@ class Renderer:
         self._registry = registry
         self._shapes = Shapes(self._scope, self._api.options)
         self._core = Core(*levels(cache, self._clock), caller, self._meter, self._clock)
+        # A renderer that nobody closes takes its thread with it.
+        weakref.finalize(self, self._core.background.stop, 0).atexit = False
         _RENDERERS.add(self)
 
     def __repr__(self) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 import copy
+import gc
 import pickle
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -293,6 +295,18 @@ def test_the_timeout_is_for_the_whole_call(build: Build, upstream: Upstream) -> 
     assert caught.value.word == "timeout"
 
 
+def test_a_renderer_that_nobody_closes_takes_its_thread_with_it(upstream: Upstream) -> None:
+    """Many of them leave nothing behind."""
+    for _ in range(3):
+        renderer = Renderer(api_key="k", transport=upstream, registry=None)
+        renderer.render("og", {})
+        (thread,) = [each for each in threading.enumerate() if each is renderer._core.background._thread]
+        del renderer
+        gc.collect()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 def test_errors_are_never_cached(build: Build, upstream: Upstream) -> None:
     """The next call is fresh."""
     upstream.script = [fails(400)]
@@ -354,8 +368,6 @@ def test_purge_empties_a_template(build: Build, upstream: Upstream) -> None:
 
 def test_a_purge_during_a_render_keeps_the_old_picture_out(build: Build, upstream: Upstream) -> None:
     """What was asked for before the purge is delivered, and not stored."""
-    import threading
-
     renderer = build()
     upstream.gate.clear()
     thread = threading.Thread(target=renderer.render, args=("og", {}))
