@@ -6,6 +6,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     commands                              one file a command
     pipeline | connect                    the only file that knows the order of an audit; a renderer by configuration
     config                                auditor.toml -> frozen Settings
+    ledger                                the durable home of events, with exact sums
     formats | audits | reports | client | sandbox
     caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit

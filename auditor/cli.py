@@ -67,7 +67,12 @@ def _root(
     "auditor audit usage/ --fail-on high --output report.json --format json"
 )
 def audit(
-    paths: Annotated[Names, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)],
+    paths: Annotated[
+        Names | None, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Audit the events of a ledger: its path, or postgresql://….")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")
     ] = None,
@@ -97,7 +102,8 @@ def audit(
 
     raise typer.Exit(
         run_audit(
-            paths,
+            paths or [],
+            ledger=ledger,
             config=config,
             output_format=output_format.value,
             output=output,
@@ -134,6 +140,39 @@ def explain(rule: Annotated[str, typer.Argument(help="The id of a rule; `auditor
     if rule not in AUDITS:
         raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(AUDITS)}")
     print((sys.modules[type(AUDITS[rule]).__module__].__doc__ or "").strip())
+
+
+Where = Annotated[
+    str,
+    typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
+]
+
+
+@app.command(
+    epilog="Examples:  auditor ingest usage/ | auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage"
+)
+def ingest(
+    paths: Annotated[Names, typer.Argument(help="Files, folders or globs of usage events.", show_default=False)],
+    ledger: Where = "auditor.db",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until interrupted.")] = False,
+    every: Annotated[float, typer.Option(min=0.05, help="With --follow: seconds between two looks.")] = 1.0,
+    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one beside the files or here.")] = None,
+) -> None:
+    """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
+    from auditor.commands.ledger import run_ingest
+
+    raise typer.Exit(run_ingest(paths, ledger, config, follow=follow, every=every))
+
+
+@app.command(epilog="Example:  auditor prune --older-than 400d")
+def prune(
+    older_than: Annotated[str, typer.Option(help="What is older goes, e.g. 400d; its sums stay.")],
+    ledger: Where = "auditor.db",
+) -> None:
+    """Drop old events from a ledger and keep their sums."""
+    from auditor.commands.ledger import run_prune
+
+    run_prune(older_than, ledger)
 
 
 @app.command(

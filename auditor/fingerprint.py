@@ -6,6 +6,7 @@ different requests are ever the same bytes.
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,6 +112,15 @@ def canonical(value: Any) -> bytes:
         f"the request has no canonical JSON ({kind}): strings, numbers up to 2^53 - 1, true, false, null, lists and "
         "objects with string keys have one; NaN and infinities do not"
     )
+
+
+def canonical_record(line: bytes) -> bytes:
+    """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON."""
+    value = json.loads(line)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 def spelling(value: Any) -> bytes | None:

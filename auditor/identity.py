@@ -4,18 +4,17 @@ The final event beats the attempt; between finals a render beats the others, the
 smaller time, then the smaller canonical bytes. So neither the order of files nor of lines matters.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import rfc8785
 from sqlalchemy import BigInteger, case, cast, func, select
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import candidates, losers, preferred, records
 from auditor.events import Outcome
+from auditor.fingerprint import canonical_record
 
 ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
 """From rows of `records` to the lines they came from."""
@@ -78,14 +77,5 @@ def _preferred(engine: Engine, order: tuple[Any, ...], read_lines: ReadLines) ->
     )
     groups = [group["rows"] for group in engine.run(tied).to_pylist()]
     lines = read_lines(row for group in groups for row in group) if groups else {}
-    best = [min(group, key=lambda row: (canonical(lines[row]), row)) for group in groups]
+    best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
     return pa.table({"row": pa.array(best, pa.int64())})
-
-
-def canonical(line: bytes) -> bytes:
-    """RFC 8785 bytes of a record; records beyond its number range fall back to sorted JSON."""
-    value = json.loads(line)
-    try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError):
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")

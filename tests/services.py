@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,3 +87,41 @@ def redis_server(folder: Path) -> Iterator[RedisServer]:
         yield server
     finally:
         server.stop()
+
+
+class PostgresServer:
+    """One PostgreSQL cluster in a folder of its own; as root it runs as the user that Debian made for it."""
+
+    def __init__(self) -> None:
+        self._bin = self._installed()
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="auditor-postgres-"))
+        self._as: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "postgres", "postgres")
+            self._as = ["runuser", "-u", "postgres", "--"]
+        data = self._folder / "data"
+        self._run("initdb", "-D", str(data), "-A", "trust", "-U", "auditor", "--no-sync", "-E", "UTF8", "--locale=C")
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._run("pg_ctl", "-D", str(data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+        self._made = 0
+
+    def _installed(self) -> Path:
+        if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+            need("postgresql", "pg_ctlcluster")
+        return max(Path("/usr/lib/postgresql").glob("*/bin"))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run([*self._as, self._bin / program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def database(self) -> str:
+        """The URL of a new database."""
+        self._made += 1
+        name = f"ledger{self._made}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", name)
+        return f"postgresql://auditor:s3cret@127.0.0.1:{self.port}/{name}"
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -14,13 +14,15 @@ from auditor import config as configuration
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, parse_time
 from auditor.findings import Severity
+from auditor.ledger.database import Ledger
+from auditor.ledger.export import export
 from auditor.pipeline import Options, audit
 from auditor.plans import moment
 from auditor.progress import Progress
 from auditor.registry import AUDITS, REPORTS
 from auditor.reports.base import Result
 from auditor.settings import Settings
-from auditor.sources import discover
+from auditor.sources import Source, discover
 from auditor.terminal import plain
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ OK, FOUND, INCOMPLETE = 0, 1, 3
 def run_audit(
     paths: Sequence[str],
     *,
+    ledger: str | None,
     config: Path | None,
     output_format: str,
     output: Path | None,
@@ -64,11 +67,21 @@ def run_audit(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
         progress = stack.enter_context(Progress())
-        result = audit(discover(paths, scratch), settings, options, progress)
+        sources = discover(paths, scratch)
+        if ledger is not None:
+            sources.append(_exported(ledger, scratch))
+        result = audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(_open(output)) if output else sys.stdout
         REPORTS[output_format].write(result, out)
     return _exit_code(result, fail_on, max_rejected)
+
+
+def _exported(ledger: str, scratch: Path) -> Source:
+    with Ledger(ledger) as opened:
+        path = scratch / "ledger.jsonl"
+        export(opened, path)
+        return Source(opened.name, path, cacheable=False)
 
 
 def _open(path: Path) -> TextIO:

@@ -41,7 +41,7 @@ class LineReader:
         parts: list[bytes] = []
         size = 0
         carry = b""
-        for chunk in self._chunks():
+        for chunk in self.chunks():
             parts.append(chunk)
             size += len(chunk)
             if size >= _BLOCK:
@@ -53,7 +53,8 @@ class LineReader:
         if rest := carry + b"".join(parts):
             yield rest
 
-    def _chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
             while chunk := self.stream.read1(_BLOCK):

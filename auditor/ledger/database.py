@@ -1,0 +1,103 @@
+"""A ledger's database: SQLite by default, PostgreSQL by URL; one writer at a time, readers never wait.
+
+SQLite's deferred transactions fail when two of them turn into writers; IMMEDIATE ones queue. PostgreSQL's writers queue
+at an advisory lock, so that what one of them read is still so when it writes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+
+from auditor.errors import ConfigError, MissingExtraError
+from auditor.ledger.migrations import migrate
+
+_LOCK = 7_246_391_105_318_204
+"""Of the advisory lock; any number that others do not use."""
+PATIENCE = 60.0
+"""Seconds that a writer waits for another."""
+
+
+class Ledger:
+    """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown."""
+
+    def __init__(self, where: str | Path) -> None:
+        url = _url(str(where))
+        self.name = url.render_as_string(hide_password=True)
+        self.engine = _engine(url, self.name)
+        try:
+            with self.write() as connection:
+                migrate(connection, self.name)
+        except (OperationalError, DatabaseError) as error:
+            reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+            raise ConfigError(f"{self.name}: cannot be opened as a ledger ({reason})") from None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that nobody else writes beside."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield connection
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _url(where: str) -> URL:
+    if "://" not in where:
+        return URL.create("sqlite", database=where)
+    try:
+        url = make_url(where)
+    except ArgumentError:
+        raise ConfigError("--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name") from None
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
+
+
+def _engine(url: URL, name: str) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        try:
+            return create_engine(url, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
+    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.close()
+
+    return engine

@@ -1,0 +1,162 @@
+"""Whole lines of a growing file from a checkpoint on, and which checkpoint is this file's.
+
+A file is known by its content, never by its name or inode: by the digest of its first line, and by that of what stands
+before the position. So a rename, a compressed copy or the same file under another name goes on where it was, and a file
+that merely begins like another is read from its start.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from auditor.formats.lines import MAX_LINE, LineReader, decompressed
+from auditor.ledger.schema import files
+
+BEFORE = 1024
+"""Bytes before the position that have to be the same."""
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """How far a file was read."""
+
+    number: int | None
+    path: str
+    first_line: str
+    position: int = 0
+    before: bytes = b""
+    lines: int = 0
+    saved: int = 0
+    """The position that the ledger has."""
+    others: set[int] = field(default_factory=set)
+    """Files that begin alike and are not this one."""
+
+    @property
+    def digest(self) -> str:
+        """Of what stands before the position."""
+        return hashlib.sha256(self.before[-BEFORE:]).hexdigest()
+
+    def moved(self, data: bytes, lines: int) -> None:
+        """*data*, so many whole lines, was read."""
+        self.position += len(data)
+        self.lines += lines
+        self.before = (self.before + data[-BEFORE:])[-BEFORE:]
+
+    def unmoved(self, connection: Connection) -> bool:
+        """Whether no other process has read on, or begun the same file, in the meantime."""
+        if self.number is not None:
+            found = connection.execute(select(files.c.position).where(files.c.number == self.number)).scalar()
+            return found == self.saved
+        begun = select(files.c.number).where(files.c.first_line == self.first_line, files.c.position > 0)
+        return set(connection.execute(begun).scalars()) <= self.others
+
+    def save(self, connection: Connection) -> None:
+        """In the transaction that has the lines."""
+        row: dict[str, Any] = {
+            "first_line": self.first_line, "path": self.path, "position": self.position, "before": self.digest,
+            "lines": self.lines,
+        }  # fmt: skip
+        if self.number is None:
+            self.number = connection.execute(insert(files).values(row).returning(files.c.number)).scalar_one()
+        else:
+            connection.execute(update(files).where(files.c.number == self.number).values(row))
+        self.saved = self.position
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Whole lines as they stand in the file, the last one with its end."""
+
+    data: bytes
+    first_number: int
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """(number from 1, line without its end); blank ones are left out."""
+        for number, line in enumerate(self.data.removesuffix(b"\n").split(b"\n"), self.first_number):
+            if line.strip(b" \t\r"):
+                yield number, line
+
+
+class Tail:
+    """One file, from where its checkpoint says."""
+
+    def __init__(self, path: Path, connection: Connection) -> None:
+        self.path = path
+        self.damage = ""
+        self.checkpoint = self._find(connection)
+
+    def pieces(self) -> Iterator[Piece]:
+        """What is new, in pieces of some 4 MiB; an unfinished last line waits until it is whole.
+
+        The checkpoint moves when the next piece is asked for, so that it is saved with the piece that it covers.
+        """
+        if self.checkpoint is None:
+            return
+        with self.path.open("rb") as raw:
+            reader = LineReader(decompressed(raw))
+            skip, carry = self.checkpoint.position, b""
+            for block in reader.chunks():
+                data = carry + block
+                if skip >= len(data):
+                    skip -= len(data)
+                    carry = b""
+                    continue
+                data, skip = data[skip:], 0
+                whole = data.rfind(b"\n") + 1
+                carry = data[whole:]
+                if whole:
+                    piece = Piece(data[:whole], self.checkpoint.lines + 1)
+                    self.checkpoint.moved(piece.data, piece.data.count(b"\n"))
+                    yield piece
+            self.damage = reader.damage if reader.truncated else ""
+
+    def _find(self, connection: Connection) -> Checkpoint | None:
+        first = _first_line(self.path)
+        if first is None:
+            return None
+        digest = hashlib.sha256(first).hexdigest()
+        known = connection.execute(
+            select(files).where(files.c.first_line == digest).order_by(files.c.position.desc())
+        ).all()
+        for row in known:
+            before = _before(self.path, row.position)
+            if before is not None and hashlib.sha256(before).hexdigest() == row.before:
+                return Checkpoint(
+                    row.number, str(self.path), digest, row.position, before, row.lines, saved=row.position
+                )
+        return Checkpoint(None, str(self.path), digest, others={row.number for row in known})
+
+
+def _first_line(path: Path) -> bytes | None:
+    """The first line, of which 1 MiB is enough; None while it is unfinished."""
+    with path.open("rb") as raw:
+        found = b""
+        for block in LineReader(decompressed(raw)).chunks():
+            found += block
+            line, end, _ = found.partition(b"\n")
+            if end or len(found) > MAX_LINE:
+                return line[:MAX_LINE]
+    return None
+
+
+def _before(path: Path, position: int) -> bytes | None:
+    """The bytes before a position; None if the file is shorter."""
+    with path.open("rb") as raw:
+        stream = decompressed(raw)
+        if stream is raw:
+            start = max(0, position - BEFORE)
+            raw.seek(start)
+            found = raw.read(position - start)
+            return found if len(found) == position - start else None
+        kept, seen = b"", 0
+        for block in LineReader(stream).chunks():
+            need = position - seen
+            kept = (kept + block[:need])[-BEFORE:]
+            seen += min(len(block), need)
+            if seen == position:
+                return kept
+    return None

@@ -1,0 +1,78 @@
+"""Ledgers of both kinds, and what is in them."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from auditor.config import settings_of
+from auditor.ledger import schema
+from auditor.ledger.database import Ledger
+from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.record import Sums
+from tests.services import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real server."""
+    server = PostgresServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Addresses of new ledgers."""
+    made = iter(range(1000))
+
+    def new() -> str:
+        if request.param == "sqlite":
+            return str(tmp_path / f"ledger{next(made)}.db")
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return server.database()
+
+    return new
+
+
+@pytest.fixture
+def ledger(where: Callable[[], str]) -> Iterator[Ledger]:
+    """A new ledger."""
+    with Ledger(where()) as opened:
+        yield opened
+
+
+def feed(ledger: Ledger, *paths: Path, config: dict[str, Any] | None = None) -> Ingested:
+    """Ingest files, as a new process would."""
+    return Ingest(ledger, settings_of(config or {}, "test")).run(paths)
+
+
+def sums(ledger: Ledger, table: str, *names: str) -> dict[tuple[Any, ...], Sums]:
+    """A table's sums by some of its keys; rows of nothing are left out."""
+    found: dict[tuple[Any, ...], Sums] = {}
+    with ledger.read() as connection:
+        for row in connection.execute(select(schema.metadata.tables[table])):
+            key = tuple(getattr(row, name) for name in names)
+            found[key] = found.get(key, Sums()).plus(Sums(*(getattr(row, name) for name in Sums._fields)))
+    return {key: value for key, value in found.items() if any(value)}
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """The conservation line since ever."""
+    with ledger.read() as connection:
+        rows = connection.execute(select(schema.inputs)).all()
+        events = len(connection.execute(select(schema.events.c.id)).all())
+    found = {row[0]: row[1] for row in rows}
+    return {"rows": events, **found}
+
+
+def corrected(ledger: Ledger) -> dict[str, Decimal]:
+    """Corrections by sum."""
+    found: dict[str, Decimal] = {}
+    with ledger.read() as connection:
+        for row in connection.execute(select(schema.corrections)):
+            found[row.sum] = found.get(row.sum, Decimal(0)) + row.amount
+    return found
