@@ -22,6 +22,7 @@
 Each message is a sentence that names what is wrong, where, and what to do about it.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 
@@ -74,22 +75,33 @@ class RenderError(AuditorError):
         retry_after: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        where = f" (request {request_id})" if request_id else ""
-        super().__init__(f"{what}{where}. {self.cure}".strip())
+        super().__init__()
         self.what = what
         self.status = status
         self.credits = credits
         self.retry_after = retry_after
         self.request_id = request_id
 
+    def __str__(self) -> str:
+        where = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.what}{where}. {self.cure}".strip()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def without(self, words: Iterable[str]) -> "RenderError":
+        """Itself, with every one of *words* masked: what a provider says may repeat a key, or what it was sent."""
+        for word in sorted(words, key=len, reverse=True):
+            self.what = self.what.replace(word, "****")
+        return self
+
     def __reduce__(self) -> tuple[object, ...]:
         """Copies and pickles carry the same facts."""
-        return _remake, (type(self), str(self), dict(self.__dict__))
+        return _remake, (type(self), dict(self.__dict__))
 
 
-def _remake(kind: type[RenderError], message: str, facts: dict[str, object]) -> RenderError:
-    error = kind.__new__(kind, message)
-    error.args = (message,)
+def _remake(kind: type[RenderError], facts: dict[str, object]) -> RenderError:
+    error = kind.__new__(kind)
     error.__dict__.update(facts)
     return error
 

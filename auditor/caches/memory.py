@@ -64,7 +64,9 @@ class Memory:
             self._entries[slot.key] = (ends, entry, slot.group)
             self._bytes += _weight(entry)
             while self._bytes > self.max_bytes or len(self._entries) > self.max_entries:
-                self._drop(next(iter(self._entries)))
+                # In one step: readers move entries without the lock, which an iterator would not survive.
+                _, (_, gone, _) = self._entries.popitem(last=False)
+                self._bytes -= _weight(gone)
 
     def _drop(self, key: str) -> None:
         found = self._entries.pop(key, None)
@@ -74,10 +76,11 @@ class Memory:
     def forget(self, group: str) -> int:
         """Drop a group; how many entries that were."""
         with self._lock:
-            keys = [key for key, (_, _, theirs) in self._entries.items() if theirs == group]
-            for key in keys:
+            keys = list(self._entries)  # in one step, as above
+            theirs = [key for key in keys if self._entries[key][2] == group]
+            for key in theirs:
                 self._drop(key)
-        return len(keys)
+        return len(theirs)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -108,7 +111,7 @@ class Memory:
     def forked(self) -> None:
         """A lock that another thread held at the fork would never be free again, nor its count be finished."""
         self._lock = threading.Lock()
-        self._bytes = sum(_weight(entry) for _, entry, _ in self._entries.values())
+        self._bytes = sum(_weight(entry) for _, entry, _ in list(self._entries.values()))
 
 
 def _weight(entry: Entry) -> int:

@@ -27,7 +27,8 @@ class Background:
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Run a coroutine there."""
-        return asyncio.run_coroutine_threadsafe(work, self._running())
+        with self._lock:  # so that `stop` cannot come between finding the loop and handing it the work
+            return asyncio.run_coroutine_threadsafe(work, self._running())
 
     @property
     def started(self) -> bool:
@@ -35,21 +36,20 @@ class Background:
         return self._loop is not None
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                loop = self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(loop,), name="auditor-client", daemon=True)
-                self._thread.start()
-            return self._loop
+        if self._loop is None:
+            loop = self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run, args=(loop,), name="auditor-client", daemon=True)
+            self._thread.start()
+        return self._loop
 
     def stop(self, patience: float = 5.0) -> None:
         """End the loop and wait for its thread."""
         with self._lock:
             loop, self._loop, thread, self._thread = self._loop, None, self._thread, None
-        if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            if thread is not threading.current_thread():
-                thread.join(patience)
+            if loop is not None:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(patience)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -57,10 +57,9 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        if pending:
+        while pending := asyncio.all_tasks(loop):
+            for task in pending:
+                task.cancel()
             loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

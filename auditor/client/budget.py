@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +49,7 @@ class Tally:
         self._folder, self._scope = folder, scope
         self._read: dict[str, int] = {}
         self._finished: set[str] = set()
-        self._calls: dict[str, tuple[int, Decimal]] = {}
+        self._calls: dict[str, tuple[int, Decimal, bool]] = {}
 
     def used(self, since_us: int) -> Decimal:
         """Credits from *since_us* on, calls without an answer as 1 each."""
@@ -57,7 +57,7 @@ class Tally:
             if path.name not in self._finished:
                 self._grow(path, since_us)
         self._calls = {identity: call for identity, call in self._calls.items() if call[0] >= since_us}
-        return sum((credits for _, credits in self._calls.values()), Decimal(0))
+        return sum((credits for _, credits, _ in self._calls.values()), Decimal(0))
 
     def _grow(self, path: Path, since_us: int) -> None:
         sealed = not path.name.endswith(".open.jsonl")
@@ -70,28 +70,39 @@ class Tally:
             with path.open("rb") as file:
                 file.seek(done)
                 data = file.read()
-        except FileNotFoundError:  # renamed or shipped between listing and opening; its other name is read next time
+        except FileNotFoundError:
+            if not sealed:  # it was sealed between listing and opening, and has its other name now
+                self._grow(path.with_name(name), since_us)
+            return
+        except OSError as error:
+            log.warning("a segment cannot be counted for the budget (%s)", type(error).__name__)
             return
         if sealed:  # nothing is written to it any more
             self._finished.add(path.name)
         whole = data.rfind(b"\n") + 1
         self._read[name] = done + whole
         for line in data[:whole].splitlines():
-            if b'"hit"' not in line and b'"coalesced"' not in line:
+            # Most lines are hits; as the client writes them, they need not be parsed.
+            if b'"outcome":"hit"' not in line and b'"outcome":"coalesced"' not in line:
                 self._count(line)
 
     def _count(self, line: bytes) -> None:
         try:
             event = parse_event(json.loads(line, parse_float=Decimal), _UTC)
-        except (ValueError, TypeError):  # a torn line; the audit reports it
+        except (ValueError, TypeError, AttributeError, RecursionError):  # a torn line; the audit reports it
             return
         scope = self._scope
         if (event.provider, event.account, event.environment) != (scope.provider, scope.account, scope.environment):
             return
+        if event.outcome not in (Outcome.ATTEMPT, Outcome.RENDER, Outcome.ERROR):
+            return
         credits = Decimal(1) if event.credits is None else event.credits
+        final = event.outcome is not Outcome.ATTEMPT
         known = self._calls.get(event.id)
-        if event.outcome is not Outcome.ATTEMPT or known is None:
-            self._calls[event.id] = (event.ts_us if known is None else known[0], credits)
+        if known is None:
+            self._calls[event.id] = (event.ts_us, credits, final)
+        elif final:  # it replaces the attempt; of two finals the dearer one
+            self._calls[event.id] = (known[0], max(known[1], credits) if known[2] else credits, True)
 
 
 class BudgetGuard:
@@ -144,7 +155,8 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):  # a file system without locks: counted all the same, less exactly
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import httpx
+import orjson
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
@@ -28,6 +29,9 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 CONNECT_TIMEOUT = 5.0
 SIGNED_MARGIN = 30.0
 """Seconds before the end of a signed address from which on it is not handed out any more."""
+
+SHORTEST = 3
+"""Characters of a text that is worth masking: a shorter one tells nothing, and stands in every sentence."""
 
 Guard = Callable[[], AbstractContextManager[None]]
 """Entered around the write-ahead record of each call; raises `RefusedError` to forbid it."""
@@ -55,6 +59,7 @@ class Caller:
     ) -> None:
         self._api, self._meter, self._clock = api, meter, clock
         self._api_key, self._base_url = api_key, base_url.rstrip("/")
+        self._secrets = {api_key, *(part for part in api_key.split(":") if len(part) >= SHORTEST)}
         self._timeout, self._tries = timeout, tries
         self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
         self._guard, self._per_second, self._longest_queue = guard, per_second, longest_queue
@@ -106,7 +111,7 @@ class Caller:
             self._meter.attempt(request, made)
         answer = await self._exchange(request)
         if not 200 <= answer.status < 300:
-            raise self._api.error(answer)
+            raise self._api.error(answer).without({*self._secrets, *_texts(request.body)})
         picture = self._read(answer, request)
         now = self._clock.now()
         ends = now + request.ttl
@@ -189,3 +194,18 @@ class Caller:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def _texts(body: bytes) -> set[str]:
+    """The strings that were sent, at any depth."""
+    found: set[str] = set()
+    waiting: list[Any] = [orjson.loads(body)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and len(value) >= SHORTEST:
+            found.add(value)
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return found

@@ -68,13 +68,14 @@ class Core:
     def peek_or_launch(self, wait: Wait) -> None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot = None, wait.request.slot
+        purges = self._purges[slot.group]
         try:
             entry = self._far.peek(slot) if self._far is not None else None
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
                 self.launch(wait)
         if entry is not None:
-            self._keep(slot, entry)
+            self._keep(slot, entry, purges)
             self._flights.land(slot.key, wait.flight, Landed(entry, Outcome.HIT))
             self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
 
@@ -107,9 +108,17 @@ class Core:
 
     async def purge(self, group: str) -> int:
         """Forget a group, here and in the shared store; what is on its way is not kept."""
+        gone = 0
+        try:
+            gone += self._forget(group)
+            gone += await self._far.purge(group) if self._far is not None else 0
+        finally:
+            self._forget(group)  # what a request took from the store in the meantime
+        return gone
+
+    def _forget(self, group: str) -> int:
         self._purges[group] += 1
-        gone = self.near.forget(group) if self.near is not None else 0
-        return gone + (await self._far.purge(group) if self._far is not None else 0)
+        return self.near.forget(group) if self.near is not None else 0
 
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
@@ -138,7 +147,8 @@ class Core:
         except RenderError:
             raise  # the caller recorded it
         except Exception as error:
-            self._meter.gave_up(request, "other", made)
+            # Under an id of its own: an attempt that was written stays unresolved, since the call may have left.
+            self._meter.gave_up(request, "other", self._meter.begin())
             raise RenderError(f"the client failed ({type(error).__name__}); please report it") from error
         if landed.outcome is Outcome.COALESCED:
             self._meter.coalesced(request, landed.entry, made)
@@ -151,22 +161,26 @@ class Core:
         # The flight before this one may have ended since the caller looked.
         if near is not None and (entry := near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        if far is not None and (entry := await far.get(slot)) is not None:
-            self._keep(slot, entry)
-            return Landed(entry, Outcome.HIT)
         purges = self._purges[slot.group]
+        if far is not None and (entry := await far.get(slot)) is not None:
+            self._keep(slot, entry, purges)
+            return Landed(entry, Outcome.HIT)
         async with Turn(far, slot, self._clock) as turn:
             elsewhere, waited = await turn.wait()
             if elsewhere is not None:
-                self._keep(slot, elsewhere)
+                self._keep(slot, elsewhere, purges)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
             entry = await self._caller.render(request, made, pace)
             if purges == self._purges[slot.group] and entry.expires_at > self._clock.now():
-                self._keep(slot, entry)
+                self._keep(slot, entry, purges)
                 if far is not None:
                     await far.put(slot, entry)
         return Landed(entry, Outcome.RENDER)
 
-    def _keep(self, slot: Slot, entry: Entry) -> None:
-        if self.near is not None:
-            self.near.keep(slot, entry)
+    def _keep(self, slot: Slot, entry: Entry, purges: int) -> None:
+        """In memory, unless its template was purged since *purges* was read."""
+        if self.near is not None and purges == self._purges[slot.group]:
+            try:
+                self.near.keep(slot, entry)
+            except Exception:  # (what was paid for is delivered, kept or not)
+                self._meter.cache_failed(self.near.name, "put")

@@ -1,13 +1,16 @@
 """Flights: identical requests that are on their way at the same time share one (coalescing in one process)."""
 
+import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, Generic, TypeVar
 
 from auditor.client.background import Background
+from auditor.errors import RenderError
 
 T = TypeVar("T")
+_CLOSED = "the renderer was closed while this was under way"
 
 
 class Flights(Generic[T]):
@@ -41,10 +44,20 @@ class Flights(Generic[T]):
     def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         """Let *work* bring what all wait for."""
         try:
-            self._background.spawn(self._fly(key, flight, work))
+            flying = self._background.spawn(self._fly(key, flight, work))
         except BaseException as error:
+            work.close()
             self._forget(key)
             flight.set_exception(error)
+        else:
+            flying.add_done_callback(lambda _: self._crashed(key, flight, work))
+
+    def _crashed(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
+        """Cancelled before its first step, by a close, it could not even say so itself."""
+        if not flight.done():
+            work.close()
+            self._forget(key)
+            flight.set_exception(RenderError(_CLOSED))
 
     def land(self, key: str, flight: "Future[T]", result: T) -> None:
         """It was at hand after all."""
@@ -54,6 +67,10 @@ class Flights(Generic[T]):
     async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         try:
             landed = await work
+        except asyncio.CancelledError:
+            self._forget(key)
+            flight.set_exception(RenderError(_CLOSED))
+            raise
         except BaseException as error:
             self._forget(key)
             flight.set_exception(error)

@@ -46,14 +46,22 @@ class _Call:
         meter.attempt(request, self._made)
 
     def returned(self, result: object) -> None:
-        content = result if isinstance(result, bytes) else getattr(result, "content", None)
-        data = content if isinstance(content, bytes) else b""
+        data = _bytes_of(result)
         entry = Entry.of(picture_of(Answer(200, _sniffed(data), data)), 0.0, 0.0)
         self._meter.rendered(self._request, entry, self._made, 200)
 
     def raised(self, error: BaseException) -> None:
         known = error if isinstance(error, RenderError) else failure_of(error)
         self._meter.failed(self._request, known, self._made)
+
+
+def _bytes_of(result: object) -> bytes:
+    """The picture in a result; empty where it holds none, or will not say so yet."""
+    try:
+        content = result if isinstance(result, bytes) else getattr(result, "content", None)
+    except Exception:  # (a property that raises: an address instead of bytes, a body that was not read)
+        return b""
+    return content if isinstance(content, bytes) else b""
 
 
 def metered(

@@ -11,6 +11,16 @@ _MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 10_000, 4096, 2048
 """Pairs of template and options that are prepared, spellings that are remembered for each, bytes that one may have."""
 
 
+def check_name(what: str, name: object) -> None:
+    """`InvalidRequestError` for what could not stand in an event."""
+    try:
+        if isinstance(name, str) and name.encode() is not None:
+            return
+    except UnicodeEncodeError:
+        pass
+    raise InvalidRequestError(f"{what} is no string that can be written as UTF-8")
+
+
 class Known(NamedTuple):
     """The identity of one request."""
 
@@ -61,7 +71,10 @@ class Shapes:
             shape = None
         if shape is not None:
             return shape
-        if not isinstance(template, str) or not template:
+        for what, name in (("template", template), ("template_version", template_version)):
+            if name is not None:
+                check_name(what, name)
+        if not template:
             raise InvalidRequestError("the template is no name")
         try:
             checked = self._check(options)

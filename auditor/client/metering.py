@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -86,8 +87,7 @@ class Metering:
         self._shapes: dict[str, Shapes] = {}
         self._registry = registry
         self._meters: dict[str, Meter] = {}
-        if self._sink is not None and hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._sink.forked)
+        _METERINGS.add(self)
 
     def meter(self, provider: str) -> Meter:
         """The meter of a provider."""
@@ -128,7 +128,24 @@ class Metering:
             log.debug("a call was not understood (%s)", type(error).__name__)
         return None
 
+    def forked(self) -> None:
+        """Go on in a child process."""
+        for each in self._meters.values():
+            each.forked()
+
     def close(self) -> None:
         """Seal the spool."""
         if self._sink is not None:
             self._sink.close()
+
+
+_METERINGS: "weakref.WeakSet[Metering]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for metering in list(_METERINGS):
+        metering.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

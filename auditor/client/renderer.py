@@ -27,7 +27,7 @@ from auditor.client.budget import Budget, BudgetGuard
 from auditor.client.caller import Caller
 from auditor.client.clock import Clock
 from auditor.client.core import FREE, Core
-from auditor.client.identity import Shapes
+from auditor.client.identity import Shapes, check_name
 from auditor.client.meter import Meter
 from auditor.client.request import Rendered, Request
 from auditor.client.sinks import Record, Sink, Spool, sink_of
@@ -272,6 +272,8 @@ class Renderer:
         shape = self._shapes.of(template, template_version, options)
         slot, body = shape.identify(overrides)
         entry = None if near is None else near.find(slot.key)
+        if placement is not None:
+            check_name("placement", placement)
         if entry is not None and not meter.writes_hits:
             meter.count_hit(entry, started)
             return Rendered(entry, Outcome.HIT, slot.key, FREE)
@@ -285,6 +287,8 @@ class Renderer:
     def _batched(self, item: Item) -> Request:
         shape = self._shapes.of(item.template, item.template_version, item.options)
         slot, body = shape.identify(item.overrides)
+        if item.placement is not None:
+            check_name("placement", item.placement)
         life = self._template_ttl.get(item.template, self._ttl["batch"]) if item.ttl is None else item.ttl
         return Request(item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life)
 

@@ -40,18 +40,27 @@ class Sink(Protocol):
 
 
 class Stdout:
-    """Events as JSON Lines on standard output, for containers whose runtime collects it."""
+    """Events as JSON Lines on standard output, for containers whose runtime collects it.
+
+    Threads do not tear each other's lines; of several processes on one pipe, only lines up to 4 KiB are safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
 
     def write(self, event: Record, *, lasting: bool) -> None:
         """One write a line."""
         del lasting
-        _write_all(sys.stdout.fileno(), orjson.dumps(event, option=_LINE))
+        line = orjson.dumps(event, option=_LINE)
+        with self._lock:
+            _write_all(sys.stdout.fileno(), line)
 
     def close(self) -> None:
         """Standard output is not ours to close."""
 
     def forked(self) -> None:
-        """Nothing of it belongs to one process."""
+        """Another thread may have held the lock."""
+        self._lock = threading.Lock()
 
 
 class Called:

@@ -68,7 +68,7 @@ class Watch:
 
     def _entry(self, status: int, headers: Mapping[str, str], whole: bool) -> Entry:
         """What was delivered; a `RenderError` if it was no picture."""
-        answer = Answer(status, headers, bytes(self._head))
+        answer = Answer(status, headers, _decoded(bytes(self._head), headers))
         api = PROVIDERS[self._provider].api if self._provider in PROVIDERS else None
         if not 200 <= status < 300:
             raise api.error(answer) if api is not None else error_of(answer)
@@ -88,6 +88,17 @@ class Watch:
         else:
             self.chunk(content)
             self.ended(response.status_code, response.headers, whole=True)
+
+
+def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes:
+    """The answer's own bytes: those that pass by are as they were sent, compressed if httpx asked for that."""
+    encoding = headers.get("content-encoding")
+    if not encoding:
+        return head
+    try:
+        return httpx.Response(200, headers={"content-encoding": encoding}, content=head).content
+    except httpx.DecodingError:  # more than the head that is kept
+        return b""
 
 
 def picture_of(answer: Answer) -> Picture:

@@ -1,7 +1,10 @@
 """Metering what is there: nothing changes for the caller, and nothing is missed."""
 
 import asyncio
+import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from auditor import Metering, Renderer, meter, metered, path_rule, unmeter
 from auditor.client.attach import AsyncMeteredTransport, MeteredTransport
 from tests.client.conftest import PICTURE, Upstream, outcomes
 from tests.client.test_renderer import value
+from tests.services import ROOT
 
 URL = "https://render.imejis.io/v1/og?format=png"
 Events = Callable[[], list[dict[str, Any]]]
@@ -201,6 +205,63 @@ def test_a_function_that_fails(metering: Metering, events: Events) -> None:
         draw()
     metering.close()
     assert [(e["error"], e["credits"]) for e in events() if e["outcome"] == "error"] == [("other", None)]
+
+
+def test_a_result_that_will_not_show_its_bytes(metering: Metering, events: Events) -> None:
+    """An address instead of bytes, a body that was not read: returned as it is, and recorded as paid for."""
+
+    class Address:
+        @property
+        def content(self) -> bytes:
+            raise ValueError("this is an address")
+
+    result = Address()
+
+    @metered("og", metering=metering)
+    def draw() -> Address:
+        return result
+
+    assert draw() is result
+    metering.close()
+    assert outcomes(events()) == {"attempt": 1, "render": 1}
+
+
+def test_compressed_answers_are_understood(metering: Metering, events: Events) -> None:
+    """httpx asks for them; a hosted picture is a render, a missing plan is one."""
+    bodies = iter([
+        (200, {"success": True, "url": "https://cdn/x.png", "format": "png"}),
+        (429, {"success": False, "reason": "no-plan", "data": {"remaining": 0}}),
+    ])  # fmt: skip
+
+    def compressed(_: httpx.Request) -> httpx.Response:
+        status, body = next(bodies)
+        headers = {"content-type": "application/json", "content-encoding": "gzip"}
+        return httpx.Response(status, headers=headers, stream=Body([gzip.compress(json.dumps(body).encode())]))
+
+    client = meter(httpx.Client(transport=httpx.MockTransport(compressed)), metering)
+    assert client.post(URL, json={}).json()["url"] == "https://cdn/x.png"
+    assert client.post(URL, json={}).status_code == 429
+    metering.close()
+    assert [(e["outcome"], e.get("error")) for e in events() if e["outcome"] != "attempt"] == [
+        ("render", None), ("error", "no_plan"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["usage", ""])
+def test_a_metered_function_in_a_forked_child(kept: str, tmp_path: Path) -> None:
+    """Though a thread of the parent was counting at the fork."""
+    script = (
+        "import os, sys\nfrom auditor import Metering, metered\n"
+        "metering = Metering(events=sys.argv[1] or None, secret='s')\n"
+        "@metered('og', metering=metering)\ndef draw(n): return b''\n"
+        "draw(1)\nm = metering.meter('imejis')\n"
+        "locks = [m._account.requests['render']._value._lock] + ([m.sink._lock] if m.sink else [])\n"
+        "[lock.acquire() for lock in locks]\n"
+        "if os.fork() == 0:\n    draw(2)\n    os._exit(0)\n"
+        "[lock.release() for lock in locks]\nos._exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+    )
+    folder = str(tmp_path / kept) if kept else ""
+    subprocess.run([sys.executable, "-c", script, folder], cwd=ROOT, check=True, timeout=20)
 
 
 def test_events_of_attached_clients_are_valid(metering: Metering, events: Events) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auditor.client.budget import Budget
+from auditor.client.budget import Budget, Tally
 from auditor.client.renderer import Renderer
 from auditor.errors import BudgetExceededError, ConfigError, ProviderError, UncertainError
 from auditor.sandbox.server import Sandbox
@@ -86,6 +87,33 @@ def test_a_new_cycle_begins_afresh(build: Build, moving: Time) -> None:
     assert spend(renderer, 4) == 0
     moving.now += 1
     assert spend(renderer, 6) == 2
+
+
+@pytest.mark.parametrize("where", ["template", "placement"])
+def test_names_do_not_confuse_it(build: Build, upstream: Upstream, where: str) -> None:
+    """A template called `hit` is counted like any other."""
+    renderer = build(budget=Budget(2))
+    for number in range(5):
+        template, placement = ("hit", None) if where == "template" else ("og", "coalesced")
+        with suppress(BudgetExceededError):
+            renderer.render(template, {"n": number}, placement=placement)
+    assert len(upstream.calls) == 2
+
+
+def test_odd_things_in_the_folder_do_no_harm(build: Build, tmp_path: Path) -> None:
+    """Lines that are no events, a folder with a segment's name, a segment sealed between listing and opening."""
+    folder = tmp_path / "usage"
+    folder.mkdir()
+    (folder / "usage-a.jsonl").write_bytes(b'[]\nnull\n{"v":1}\n\xff\n' + b"[" * 50_000 + b"\n")
+    (folder / "usage-b.jsonl").mkdir()
+    first = build(budget=Budget(3))
+    assert spend(first, 2) == 2
+    first.close()
+    (sealed,) = [path for path in folder.glob("usage-*.jsonl") if path.stat().st_size and path.name.count("-") > 3]
+    tally = Tally(folder, first._scope)
+    tally._grow(sealed.with_name(sealed.name.replace(".jsonl", ".open.jsonl")), 0)
+    assert len(tally._calls) == 2
+    assert spend(build(budget=Budget(3)), 3) == 1
 
 
 def test_a_budget_needs_a_spool() -> None:

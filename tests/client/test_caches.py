@@ -1,7 +1,9 @@
 """What a cache gives back is what was put in, for the same key, or nothing."""
 
 import asyncio
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,59 @@ def test_memory_lets_the_least_recently_used_go() -> None:
     assert by_size.find("k0") is None and len(by_size) == 2 and by_size.bytes == 200
     by_size.keep(slots[2], entry(b"y" * 10))
     assert by_size.bytes == 110
+
+
+def test_memory_under_readers_and_writers() -> None:
+    """Readers move entries without the lock; eviction and purging survive that."""
+    memory = Memory(entries=3000, clock=lambda: NOW)
+    for number in range(3000):
+        memory.keep(Slot("g", f"k{number}"), entry(b"x"))
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded(work: Callable[[int], object]) -> None:
+        number = 0
+        try:
+            while not stop.is_set():
+                number += 1
+                work(number)
+        except BaseException as error:
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    readers = [lambda n: memory.find(f"k{n % 3000}")] * 3
+    writers = [lambda n: memory.keep(Slot("g", f"new{n}"), entry(b"y"))]
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in (*readers, *writers)]
+    for thread in threads:
+        thread.start()
+    for _ in range(300):
+        memory.forget("nobody's")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+    assert not failures and len(memory) == 3000 and memory.bytes == 3000
+
+
+def test_what_was_read_before_a_purge_is_not_kept_after_it(upstream: Upstream) -> None:
+    """The shared store takes its time to forget; a request in between does not bring the old picture back."""
+
+    class Slow(Memory):
+        name = "slow"
+        during: Any = None
+
+        async def purge(self, group: str) -> int:
+            if self.during is not None:
+                await asyncio.to_thread(self.during)
+            return self.forget(group)
+
+    far = Slow()
+    with Renderer(api_key="k", cache=Tiered(Memory(), far), transport=upstream, registry=None) as renderer:
+        renderer.render("og", {})
+        far.during = lambda: renderer.render("og", {})
+        renderer.purge("og")
+        assert renderer.render("og", {}).outcome is Outcome.RENDER
 
 
 def test_memory_forgets_in_time(moving: Time) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from auditor.client.renderer import Renderer
-from auditor.errors import DeadlineError, ProviderError
+from auditor.errors import DeadlineError, ProviderError, RenderError
 from auditor.events import Outcome
 from tests.client.conftest import Upstream, fails, outcomes
 
@@ -143,6 +143,22 @@ def test_a_failure_reaches_every_waiter_once_and_the_next_call_is_fresh(
     renderer.close()
     errors = [event for event in events() if event["outcome"] == "error"]
     assert Counter(event["credits"] for event in errors) == {None: 1, 0: 49}
+
+
+def test_closing_while_others_render(build: Build, upstream: Upstream, events: Events) -> None:
+    """Whoever still waits hears of it as a RenderError; what left unanswered is unresolved; nothing stays stuck."""
+    renderer = build()
+    upstream.gate.clear()
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(renderer.render, "og", {"a": 1}) for _ in range(3)]
+        assert upstream.arrived.acquire(timeout=10)
+        renderer.close(patience=0.05)
+        for future in waiting:
+            with pytest.raises(RenderError):
+                future.result(10)
+    assert len(renderer._core._flights) == 0
+    upstream.gate.set()
+    assert renderer.render("og", {"a": 1}).outcome is Outcome.RENDER
 
 
 def test_without_memory_flights_are_still_shared(build: Build, upstream: Upstream) -> None:

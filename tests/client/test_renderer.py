@@ -273,6 +273,16 @@ def test_a_real_refused_connection_is_not_sent() -> None:
         renderer.render("og", {})
 
 
+@pytest.mark.parametrize("names", [{"placement": object()}, {"placement": "\ud800"}, {"template_version": 3}])
+def test_names_that_cannot_stand_in_an_event(build: Build, upstream: Upstream, names: dict[str, Any]) -> None:
+    """Refused before any call: an attempt that cannot be written would not be counted."""
+    with pytest.raises(InvalidRequestError):
+        build().render("og", {}, **names)
+    with pytest.raises(InvalidRequestError):
+        build().render("\ud800", {})
+    assert not upstream.calls
+
+
 def test_a_redirect_is_not_followed(build: Build, upstream: Upstream) -> None:
     """It would carry the key to another host."""
     upstream.script = [fails(302, location="https://elsewhere.example/x")]

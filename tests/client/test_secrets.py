@@ -66,6 +66,7 @@ def test_no_canary_anywhere(tmp_path: Path, everything: io.StringIO) -> None:
     failures = [
         fails(401, {"error": "Unauthorized"}), fails(404, {"error": "Key not found"}), fails(429, {"reason": "no-plan"}),
         fails(500), fails(400, {"message": "no"}), raising(httpx.ReadTimeout("x")), raising(httpx.ConnectError("x")),
+        fails(404, {"error": f"Key {KEY} not found"}), fails(400, {"message": f"text {INPUT!r} is too long"}),
         lambda _: httpx.Response(200, json={"success": True}),
         lambda _: httpx.Response(200, json={"url": f"https://cdn/x.png?token={ADDRESS}", "expiresAt": "2099-01-01T00:00:00Z"}),
     ]  # fmt: skip

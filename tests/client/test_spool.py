@@ -157,6 +157,20 @@ def test_other_sinks(upstream: Upstream, capfd: pytest.CaptureFixture[str]) -> N
         assert renderer._meter.dropped == 2
 
 
+def test_threads_do_not_tear_lines_of_standard_output(tmp_path: Path) -> None:
+    """Longer ones than a pipe takes at once."""
+    script = (
+        "from auditor.client.sinks import Stdout\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "out = Stdout()\n"
+        "with ThreadPoolExecutor(6) as pool:\n"
+        "    list(pool.map(lambda n: out.write({'n': n, 'pad': 'x' * 10_000}, lasting=False), range(600)))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert sorted(json.loads(line)["n"] for line in process.stdout) == list(range(600))
+    assert process.wait() == 0
+
+
 @pytest.mark.parametrize("part", ["sink", "metrics", "clock of the warning"])
 def test_nothing_that_observes_can_break_a_render(build: Build, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """Whatever of it raises."""
