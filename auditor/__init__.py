@@ -15,6 +15,8 @@ The map of layers, top imports down, siblings on one line do not import each oth
     registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
     errors
 
+`exporters`, beside this package, reads the ledger and shows it to Prometheus; nothing here imports it.
+
 The names of the client are here for its users, and imported when they are first asked for.
 """
 

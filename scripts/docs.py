@@ -9,14 +9,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
 from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import CLIENT
+from auditor.metrics import CLIENT, LEDGER, Definition
 from auditor.registry import AUDITS
 from auditor.sandbox.server import Sandbox
 
@@ -93,11 +93,11 @@ def _quick_start() -> tuple[str, str]:
     return f"```text\n{said}```", f"```text\n{figures}\n```"
 
 
-def metrics_table() -> str:
-    """A row a metric of the client."""
+def metrics_table(definitions: Sequence[Definition]) -> str:
+    """A row a metric."""
     rows = [
         f"| `{each.name}` | {each.type} | {', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
-        for each in CLIENT
+        for each in definitions
     ]
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
@@ -127,7 +127,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/client.md": {"errors": errors_table},
-    "docs/metrics.md": {"client": metrics_table},
+    "docs/metrics.md": {"client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER)},
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ class Booking:
         add_to(self.connection, periods, ("provider", "account", "environment", "start_us"), self._periods, self._cut)
         self._add_totals()
         self._last_paid()
-        _count(self.connection, self.counts)
+        count(self.connection, self.counts)
 
     def _known(self, ids: Iterable[str]) -> dict[str, _State]:
         found = {}
@@ -234,7 +234,8 @@ def _replace(
         connection.execute(update(table).where(*(table.c[name] == bindparam(f"at_{name}") for name in names)), old)
 
 
-def _count(connection: Connection, counts: Mapping[str, int]) -> None:
+def count(connection: Connection, counts: Mapping[str, int]) -> None:
+    """Add to the counts of the conservation line."""
     found = {row.name: row.total for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total")))}
     rows = {(name,): {"count": found.get(name, 0) + value} for name, value in counts.items() if value}
     _replace(connection, inputs, ("name",), rows, {(name,) for name in found})

@@ -35,6 +35,7 @@ class Follow:
         for path in self._paths():
             self._hold(path, done)
             self._ingest.run_one(path, done)
+        self._ingest.beat()
         return done
 
     def _left_behind(self, path: Path, done: Ingested) -> None:

@@ -3,6 +3,7 @@
 Killed at any point, the next run finds either both or neither. What cannot be read is kept with its reason.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.record import Record
 from auditor.ledger.schema import facts, rejections
 from auditor.ledger.tail import Piece, Tail
-from auditor.ledger.upkeep import HORIZON, recut
+from auditor.ledger.upkeep import HORIZON, beat, recut
 from auditor.settings import Settings
+
+BEAT_EVERY = 10.0
 
 
 @dataclass(slots=True)
@@ -39,8 +42,9 @@ class Ingested:
 class Ingest:
     """Reads files into a ledger."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+    def __init__(self, ledger: Ledger, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._ledger, self._settings, self._clock = ledger, settings, clock
+        self._beaten = 0.0
         with ledger.write() as connection:
             recut(connection, settings)
         self._seen: dict[Path, tuple[int, int, int]] = {}
@@ -51,7 +55,16 @@ class Ingest:
         for path in paths:
             progress(path)
             self.run_one(path, done)
+        self.beat()
         return done
+
+    def beat(self) -> None:
+        """Tell the ledger that somebody looks, every few seconds at most."""
+        now = self._clock()
+        if now - self._beaten >= BEAT_EVERY:
+            self._beaten = now
+            with self._ledger.write() as connection:
+                beat(connection, int(now * 1_000_000))
 
     def run_one(self, path: Path, done: Ingested) -> None:
         """Everything that is new in one file, added to *done*."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from auditor.ledger.booking import add_to
+from auditor.ledger.booking import add_to, count
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import accounts, events, facts, periods, pictures, rollups
 from auditor.plans import cycles
@@ -15,11 +15,23 @@ HORIZON = "horizon_us"
 """Events before it were pruned: a file that is fed again is refused that far, and not added twice."""
 
 
+HEARTBEAT = "ingested_us"
+"""When an ingester last looked, whether there was something new or not."""
+
+
+def beat(connection: Connection, now_us: int) -> None:
+    """Note that an ingester works."""
+    changed = connection.execute(update(facts).where(facts.c.name == HEARTBEAT).values(value=str(now_us)))
+    if not changed.rowcount:
+        connection.execute(insert(facts).values(name=HEARTBEAT, value=str(now_us)))
+
+
 def prune(connection: Connection, before_us: int) -> int:
     """Drop events from before that time; how many that were. Rollups, totals and cycles stay."""
     gone = connection.execute(select(func.count()).select_from(events).where(events.c.ts_us < before_us)).scalar_one()
     connection.execute(delete(events).where(events.c.ts_us < before_us))
     connection.execute(delete(pictures).where(pictures.c.done_us < before_us))
+    count(connection, {"pruned": int(gone)})
     known = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
     if known is None:
         connection.execute(insert(facts).values(name=HORIZON, value=str(before_us)))

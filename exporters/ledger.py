@@ -1,0 +1,163 @@
+"""The ledger's sums as metrics: fresh families at each collection, from tables that do not grow with history."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from sqlalchemy import Connection, select
+
+from auditor import __version__
+from auditor.events import Outcome
+from auditor.ledger.database import Ledger
+from auditor.ledger.record import Sums
+from auditor.ledger.schema import corrections, facts, inputs, paid, periods, totals
+from auditor.ledger.upkeep import HEARTBEAT
+from auditor.metrics import LABEL_CAP, LEDGER, OTHER, Definition
+from auditor.plans import cycles
+from auditor.settings import Settings
+
+_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in LEDGER}
+FATES = ("events", "superseded", "duplicates", "rejected", "late")
+_SAVED = (Outcome.HIT, Outcome.COALESCED)
+
+
+class Bound:
+    """Label values: configured ones and the first that come, up to a cap; the rest are `other`, and counted."""
+
+    def __init__(self, known: Iterable[str] = (), cap: int = LABEL_CAP) -> None:
+        self._seen = set(known)
+        self._cap = max(cap, len(self._seen))
+        self._folded: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """*value*, or `other`."""
+        if value in self._seen:
+            return value
+        if len(self._seen) < self._cap and value.isprintable() and 0 < len(value) <= 100:
+            self._seen.add(value)
+            return value
+        self._folded.add(value[:200])
+        return OTHER
+
+    @property
+    def dropped(self) -> int:
+        """Values that were folded."""
+        return len(self._folded)
+
+
+class Families:
+    """Samples of one collection, added up where labels fall together."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, dict[tuple[str, ...], Decimal]] = {name: {} for name in _DEFINITIONS}
+
+    def add(self, name: str, labels: Iterable[str], value: Decimal | int | float) -> None:
+        """Add to a sample."""
+        samples, key = self._samples[name], tuple(labels)
+        samples[key] = samples.get(key, Decimal(0)) + Decimal(str(value))
+
+    def put(self, name: str, labels: Iterable[str], value: Decimal | int | float) -> None:
+        """A sample that does not add up: the larger of two."""
+        samples, key = self._samples[name], tuple(labels)
+        samples[key] = max(samples.get(key, Decimal(str(value))), Decimal(str(value)))
+
+    def take(self, others: "Families") -> None:
+        """Add all samples of a collector that worked."""
+        for name, samples in others._samples.items():
+            for labels, value in samples.items():
+                self.add(name, labels, value)
+
+    def metrics(self) -> Iterable[Metric]:
+        """As prometheus_client writes them; families without a sample are left out."""
+        for name, samples in self._samples.items():
+            if samples:
+                family = _family(_DEFINITIONS[name])
+                for labels, value in samples.items():
+                    family.add_metric(list(labels), float(value))
+                yield family
+
+
+def _family(definition: Definition) -> Any:
+    kind = CounterMetricFamily if definition.type == "counter" else GaugeMetricFamily
+    return kind(definition.name, definition.help, labels=definition.labels)
+
+
+class LedgerCollector:
+    """Reads one ledger; *settings* say which plan an account has, and which environments are production."""
+
+    name = "ledger"
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger, self._settings = ledger, settings
+        self._accounts = Bound(settings.accounts)
+        self._environments = Bound(settings.production)
+
+    def collect(self, families: Families, now: float) -> None:
+        """Add what the ledger has; *now* in seconds since 1970."""
+        with self._ledger.read() as connection:
+            found = self._totals(connection, families)
+            self._periods(connection, families, int(now * 1_000_000))
+            self._times(connection, families)
+            self._inputs(connection, families)
+        configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
+        for provider, account in sorted(found | configured):
+            self._plan(families, provider, account, int(now * 1_000_000))
+        families.add("label_values_dropped_total", ("account",), self._accounts.dropped)
+        families.add("label_values_dropped_total", ("app_env",), self._environments.dropped)
+        families.add("exporter_build_info", (__version__,), 1)
+
+    def _place(self, row: Any) -> tuple[str, str, str, str]:
+        production = "true" if row.environment in self._settings.production else "false"
+        return row.provider, self._accounts(row.account), self._environments(row.environment), production
+
+    def _totals(self, connection: Connection, families: Families) -> set[tuple[str, str]]:
+        found = set()
+        for row in connection.execute(select(totals)):
+            found.add((row.provider, row.account))
+            account = (row.provider, self._accounts(row.account))
+            sums = Sums(*(getattr(row, name) for name in Sums._fields))
+            if row.outcome != Outcome.ATTEMPT:
+                families.add("requests_total", (*account, row.outcome), sums.requests)
+            families.add("credits_used_total", self._place(row), sums.credits)
+            families.add("duplicate_renders_total", account, sums.duplicates)
+            families.add("retries_total", account, sums.retries)
+            if row.outcome in _SAVED:
+                families.add("credits_saved_total", (*account, row.outcome), sums.requests)
+            if sums.bytes:
+                families.add("output_bytes_total", (*account, row.format or OTHER), sums.bytes)
+        for row in connection.execute(select(corrections)):
+            families.add("ledger_corrections_total", (row.provider, self._accounts(row.account), row.sum), row.amount)
+        return found
+
+    def _periods(self, connection: Connection, families: Families, now_us: int) -> None:
+        current = select(periods).where(periods.c.start_us <= now_us, periods.c.end_us > now_us)
+        for row in connection.execute(current):
+            families.add("period_credits_used", self._place(row), row.credits)
+            families.add("period_credits_uncertain", self._place(row), row.uncertain)
+
+    def _times(self, connection: Connection, families: Families) -> None:
+        for row in connection.execute(select(paid)):
+            families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
+        beat = connection.execute(select(facts.c.value).where(facts.c.name == HEARTBEAT)).scalar()
+        if beat is not None:
+            families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
+
+    def _inputs(self, connection: Connection, families: Families) -> None:
+        counts: dict[str, int] = defaultdict(int)
+        for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
+            counts[row.name] = row.total
+        for fate in FATES:
+            families.add("ledger_lines_total", (fate,), counts[fate])
+        families.add("ledger_events", (), counts["events"] - counts["pruned"])
+
+    def _plan(self, families: Families, provider: str, account: str, now_us: int) -> None:
+        settings = self._settings.account(provider, account)
+        labels = (provider, self._accounts(account))
+        (cycle,) = cycles(now_us, now_us, settings.anchor_day, settings.timezone)
+        families.put("period_start_timestamp_seconds", labels, Decimal(cycle.start_us) / 1_000_000)
+        families.put("period_end_timestamp_seconds", labels, Decimal(cycle.end_us) / 1_000_000)
+        if settings.plan is not None and labels[1] != OTHER:
+            families.put("plan_credits", labels, settings.plan.included)
+            families.put("plan_info", (*labels, settings.plan.name, settings.plan.currency), 1)

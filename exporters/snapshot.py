@@ -1,0 +1,82 @@
+"""One collection at a time, shared by all who ask meanwhile: a hammered /metrics costs nothing."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+
+from exporters.ledger import Families
+
+FRESH = 1.0
+"""Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
+
+
+class Collects(Protocol):
+    """A source of samples."""
+
+    name: str
+
+    def collect(self, families: Families, now: float) -> None:
+        """Add samples; whatever it raises makes it unsuccessful."""
+
+
+class Snapshot:
+    """The newest exposition. *clock* is wall time, *steady* measures ages and durations."""
+
+    def __init__(
+        self,
+        collectors: Sequence[Collects],
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._collectors, self._clock, self._steady = collectors, clock, steady
+        self._lock = threading.Lock()
+        self._taken: float | None = None
+        self._families: list[Metric] = []
+        self._encoded: dict[str, tuple[bytes, str]] = {}
+        self.healthy = False
+        """Whether every collector worked the last time."""
+        self.collections = 0
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """(body, content type) in the format that the scraper accepts."""
+        encoder, content_type = choose_encoder(accept)
+        with self._lock:
+            if self._taken is None or self._steady() - self._taken >= FRESH:
+                self._collect()
+            if content_type not in self._encoded:
+                self._encoded[content_type] = (encoder(_Taken(self._families)), content_type)
+            return self._encoded[content_type]
+
+    def _collect(self) -> None:
+        families = Families()
+        self.healthy = True
+        for collector in self._collectors:
+            started = self._steady()
+            own = Families()
+            try:
+                collector.collect(own, self._clock())
+                families.take(own)
+                worked = 1
+            except Exception:  # (one that fails is a sample, and does not take the others with it)
+                worked, self.healthy = 0, False
+            families.add("scrape_collector_success", (collector.name,), worked)
+            families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
+        self._families = list(families.metrics())
+        self._encoded = {}
+        self._taken = self._steady()
+        self.collections += 1
+
+
+class _Taken:
+    """A registry of families that are there already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """As prometheus_client's encoders ask for them."""
+        return self._families

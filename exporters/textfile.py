@@ -1,0 +1,23 @@
+"""A file for node_exporter's textfile collector: whole or not at all, readable by its user."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from auditor.errors import ConfigError
+from exporters.snapshot import Snapshot
+
+
+def write(snapshot: Snapshot, path: Path) -> None:
+    """Write the exposition aside and rename it."""
+    if path.suffix != ".prom":
+        raise ConfigError(f"{path}: node_exporter reads files that end in .prom; name it so")
+    body, _ = snapshot.exposition()
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".auditor-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None

@@ -1,0 +1,265 @@
+"""What the exporter shows is what the ledger has."""
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event as sql_event
+
+from auditor.config import settings_of
+from auditor.errors import ConfigError
+from auditor.ledger.database import Ledger
+from auditor.ledger.ingest import Ingest
+from auditor.metrics import LABEL_CAP, LEDGER
+from exporters.http import address_of, application
+from exporters.ledger import Families, LedgerCollector
+from exporters.snapshot import Snapshot
+from exporters.textfile import write
+from tests.conftest import event, lines
+from tests.ledger.conftest import sums
+from tests.ledger.test_ingest import a_log
+from tests.services import need
+
+NOW = 1_790_000_000.0
+"""2026-09-21 14:13:20 UTC."""
+CONFIG = {"accounts": {"main": {"provider": "imejis", "plan": "Basic", "anchor_day": 15, "timezone": "Asia/Kolkata"}}}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """With a quarter of mixed events of two accounts."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(b"".join(a_log(11, 800)) + lines([event("staged", "2026-09-20T10:00:00Z", environment="staging")]))
+    with Ledger(tmp_path / "ledger.db") as opened:
+        Ingest(opened, settings_of(CONFIG, "test"), lambda: NOW).run([log])
+        yield opened
+
+
+def snapshot(ledger: Ledger, config: dict[str, Any] | None = None) -> Snapshot:
+    """At the fixed time."""
+    return Snapshot([LedgerCollector(ledger, settings_of(CONFIG if config is None else config, "test"))], lambda: NOW)
+
+
+def samples(taken: Snapshot) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """By name and labels."""
+    text = taken.exposition()[0].decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def total(found: dict[Any, float], name: str, **labels: str) -> float:
+    """The sum of a metric over the labels that are not given."""
+    return sum(
+        value for (n, at), value in found.items() if n == f"imgrender_{name}" and labels.items() <= dict(at).items()
+    )
+
+
+def test_every_figure_is_the_ledger_s(ledger: Ledger) -> None:
+    """Exactly: lifetime counters, the cycle in its zone, times."""
+    found = samples(snapshot(ledger))
+    lifetime = sums(ledger, "totals", "account", "outcome")
+    for (account, outcome), value in lifetime.items():
+        if outcome != "attempt":
+            assert total(found, "requests_total", account=account, result=outcome) == value.requests
+        if outcome in ("hit", "coalesced"):
+            assert total(found, "credits_saved_total", account=account, reason=outcome) == value.requests
+    everything = sums(ledger, "totals")[()]
+    assert total(found, "credits_used_total") == float(everything.credits)
+    assert total(found, "output_bytes_total") == everything.bytes
+    assert total(found, "retries_total") == everything.retries
+    assert total(found, "duplicate_renders_total") == everything.duplicates
+    start, end = (total(found, f"period_{name}_timestamp_seconds", account="main") for name in ("start", "end"))
+    assert (start, end) == (1_789_410_600.0, 1_792_002_600.0)  # the 15th, 00:00 in Kolkata
+    cycles = sums(ledger, "periods", "account", "environment", "start_us")
+    for environment in ("production", "staging"):
+        exact = cycles.get(("main", environment, int(start * 1_000_000)))
+        assert exact is not None
+        assert total(found, "period_credits_used", account="main", app_env=environment) == float(exact.credits)
+        assert total(found, "period_credits_uncertain", account="main", app_env=environment) == exact.uncertain
+    assert total(found, "period_credits_used", production="false") == 1
+    assert total(found, "plan_credits", account="main") == 1000
+    assert total(found, "plan_info", plan="Basic", currency="USD") == 1
+    assert total(found, "last_paid_render_timestamp_seconds", app_env="staging") == 1_789_898_400
+    assert total(found, "ingest_last_success_timestamp_seconds") == NOW
+    counts = {
+        fate: total(found, "ledger_lines_total", fate=fate)
+        for fate in ("events", "superseded", "duplicates", "rejected")
+    }
+    assert total(found, "ledger_events") == counts["events"]
+    assert all(counts.values())
+    assert total(found, "scrape_collector_success", collector="ledger") == 1
+
+
+def test_names_types_help_and_labels_are_those_of_the_table(ledger: Ledger) -> None:
+    """Both ways: everything shown is defined, everything defined is shown."""
+    families = {
+        family.name: family for family in text_string_to_metric_families(snapshot(ledger).exposition()[0].decode())
+    }
+    defined = {definition.name.removesuffix("_total"): definition for definition in LEDGER}
+    assert set(families) <= set(defined)
+    assert set(defined) - set(families) == {"imgrender_ledger_corrections"}
+    for name, family in families.items():
+        assert (family.type, family.documentation) == (defined[name].type, defined[name].help)
+        assert all(set(sample.labels) == set(defined[name].labels) for sample in family.samples)
+
+
+def test_promtool_finds_nothing_to_complain_about(ledger: Ledger) -> None:
+    """`promtool check metrics`, the real one."""
+    promtool = need("prometheus", "promtool")
+    body = snapshot(ledger).exposition()[0]
+    done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_empty_ledger_shows_its_plans(tmp_path: Path) -> None:
+    """Nothing spent, the period and the plan are there."""
+    with Ledger(tmp_path / "empty.db") as ledger:
+        found = samples(snapshot(ledger))
+    assert total(found, "plan_credits", account="main") == 1000
+    assert total(found, "ledger_events") == 0 and not total(found, "credits_used_total")
+
+
+def test_hostile_and_many_labels(tmp_path: Path) -> None:
+    """Quotes, newlines and long names break nothing; 500 accounts make a bounded number of series; totals are kept."""
+    names = ['"', "a\nb", "\\", "x" * 100_000, "é\u2028", *(f"account{number}" for number in range(500))]
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(
+        lines(event(f"e{n}", "2026-09-20T10:00:00Z", account=name, environment=name) for n, name in enumerate(names))
+    )
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        Ingest(ledger, settings_of({}, "test")).run([log])
+        taken = snapshot(ledger, {})
+        found = samples(taken)
+    assert total(found, "credits_used_total") == total(found, "period_credits_used") == len(names)
+    assert len({dict(at)["account"] for _, at in found if "account" in dict(at)}) == LABEL_CAP + 1
+    assert total(found, "label_values_dropped_total", label="account") == len(names) - LABEL_CAP
+    assert len(taken.exposition()[0]) < 1 << 18
+
+
+def test_a_scrape_reads_no_events(ledger: Ledger) -> None:
+    """Neither the events nor the rollups, which grow with history."""
+    read: list[str] = []
+    sql_event.listen(ledger.engine, "before_cursor_execute", lambda *args: read.append(args[2]))
+    samples(snapshot(ledger))
+    assert read and not any("FROM events" in sql or "FROM rollups" in sql or "FROM pictures" in sql for sql in read)
+
+
+class Counting:
+    """A collector that counts, and fails when told to."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        self.calls, self.fails = 0, False
+
+    def collect(self, families: Families, now: float) -> None:
+        """Once."""
+        self.calls += 1
+        if self.fails:
+            raise RuntimeError("the database is away")
+        families.add("ledger_events", (), Decimal(5))
+
+
+def test_a_hammered_endpoint_collects_once() -> None:
+    """Within a second, whoever asks and in whichever format."""
+    now = [0.0]
+    counting = Counting()
+    taken = Snapshot([counting], lambda: NOW, lambda: now[0])
+    threads = [
+        threading.Thread(target=taken.exposition, args=(accept,))
+        for accept in ("", "application/openmetrics-text") * 30
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counting.calls == 1
+    now[0] = 1.0
+    taken.exposition()
+    assert counting.calls == 2
+
+
+def test_a_collector_that_fails_is_a_sample(ledger: Ledger) -> None:
+    """The others are shown."""
+    counting = Counting()
+    counting.fails = True
+    taken = Snapshot([counting, LedgerCollector(ledger, settings_of(CONFIG, "test"))], lambda: NOW)
+    found = samples(taken)
+    assert total(found, "scrape_collector_success", collector="counting") == 0
+    assert total(found, "scrape_collector_success", collector="ledger") == 1
+    assert total(found, "requests_total") > 0 and not taken.healthy
+
+
+async def asked(taken: Snapshot, *requests: tuple[str, str, dict[str, str]]) -> list[tuple[int, str, str]]:
+    """(status, content type, body) of requests to a server of our own."""
+    runner = web.AppRunner(application(taken))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    answers = []
+    async with ClientSession() as session:
+        for method, path, headers in requests:
+            async with session.request(
+                method, f"http://127.0.0.1:{runner.addresses[0][1]}{path}", headers=headers
+            ) as answer:
+                answers.append((answer.status, answer.headers.get("content-type", ""), await answer.text()))
+    await runner.cleanup()
+    return answers
+
+
+def test_the_server(ledger: Ledger) -> None:
+    """Only GET and HEAD, only its own paths; OpenMetrics on request; ready tells of failing collectors."""
+    counting = Counting()
+    answers = asyncio.run(
+        asked(
+            snapshot(ledger), ("GET", "/metrics", {}), ("HEAD", "/metrics", {}), ("POST", "/metrics", {}),
+            ("GET", "/metrics", {"accept": "application/openmetrics-text; version=1.0.0"}),
+            ("GET", "/-/healthy", {}), ("GET", "/-/ready", {}), ("GET", "/", {}), ("GET", "/../../etc/passwd", {}),
+        )
+    )  # fmt: skip
+    assert [status for status, _, _ in answers] == [200, 200, 405, 200, 200, 200, 200, 404]
+    assert answers[0][1].startswith("text/plain; version=") and "imgrender_requests_total{" in answers[0][2]
+    assert answers[1][2] == "" and answers[3][2].endswith("# EOF\n") and "/metrics" in answers[6][2]
+    counting.fails = True
+    ((status, _, text),) = asyncio.run(asked(Snapshot([counting]), ("GET", "/-/ready", {})))
+    assert (status, text) == (503, "a collector fails\n")
+
+
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1", "127.0.0.1", "127.0.0.1:x", ":1"]
+)
+def test_other_machines_are_not_let_in(listen: str) -> None:
+    """Unless that is said."""
+    with pytest.raises(ConfigError):
+        address_of(listen, insecure=False)
+
+
+def test_where_it_listens() -> None:
+    """Loopback, of either kind; everywhere if asked to."""
+    assert address_of("127.0.0.1:0", insecure=False) == ("127.0.0.1", 0)
+    assert address_of("[::1]:5", insecure=False) == ("::1", 5)
+    assert address_of("0.0.0.0:5", insecure=True) == ("0.0.0.0", 5)
+
+
+def test_a_text_file_appears_whole(ledger: Ledger, tmp_path: Path) -> None:
+    """For node_exporter: readable, nothing beside it, another name is refused."""
+    target = tmp_path / "out" / "usage.prom"
+    target.parent.mkdir()
+    taken = snapshot(ledger)
+    write(taken, target)
+    assert target.read_bytes() == taken.exposition()[0]
+    assert target.stat().st_mode & 0o777 == 0o644 and list(target.parent.iterdir()) == [target]
+    with pytest.raises(ConfigError, match=r"\.prom"):
+        write(taken, tmp_path / "usage.txt")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(taken, tmp_path / "missing" / "usage.prom")
