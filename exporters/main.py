@@ -117,6 +117,22 @@ def textfile(
         write(Snapshot([LedgerCollector(opened, settings)]), path)
 
 
+@app.command(
+    "alerts", epilog="Example:  auditor-exporter alerts --out /etc/prometheus/rules --set burn=10 --set long=2h"
+)
+def alerts(
+    out: Annotated[Path, typer.Option(help="The folder for rules, alerts and runbooks.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of a threshold or window; repeatable.")
+    ] = None,
+) -> None:
+    """Write recording rules, alerts and their runbooks, with your thresholds and windows."""
+    from exporters.alertfiles import parameters_of, write_all
+
+    for path in write_all(out, parameters_of(set_ or [])):
+        print(path)
+
+
 def main() -> None:
     """Run the command; errors meant for the user are one sentence without a traceback."""
     try:

@@ -1,0 +1,333 @@
+"""Recording rules and alerts, from one source with parameters; each alert carries its runbook.
+
+Credits come from gauges, which are exact; speeds come from counters. The ledger's counters do not fall, and sums are
+taken `by (job, provider, account)`, so that alerts do not flap when an exporter moves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import Any
+
+BY = "by (job, provider, account)"
+RUNBOOKS = "https://runbooks.example/render-auditor"
+"""Where you publish grafana/runbooks: `--set runbooks=URL`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Windows are Prometheus durations, thresholds ratios unless they say otherwise."""
+
+    short: str = "5m"
+    long: str = "1h"
+    quarter: str = "6h"
+    day: str = "1d"
+    patience: str = "15m"
+    """How long a condition has to last that may pass by itself."""
+    projection_for: str = "3h"
+    burn_for: str = "2m"
+    down_for: str = "10m"
+    stale_seconds: int = 900
+    early: float = 0.1
+    """Share of the period before which a projection says nothing."""
+    burn: float = 14.4
+    """Times the speed at which the plan lasts exactly one period: 2 % of a month's plan in an hour."""
+    exhausted_within_days: int = 2
+    almost: float = 0.8
+    unused: float = 0.4
+    """Share of the plan below which, near the end of the period, a smaller one may do."""
+    hit_drop: float = 0.7
+    requests_an_hour: int = 50
+    renders_an_hour: int = 20
+    duplicates: float = 0.05
+    failures: float = 0.05
+    drift: float = 0.02
+    runbooks: str = RUNBOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert; *expr* has fields of `Parameters` in braces."""
+
+    name: str
+    severity: str
+    lasts: str
+    """A field of `Parameters`, or empty for at once."""
+    expr: str
+    summary: str
+    description: str
+    meaning: str
+    cause: str
+    cure: str
+
+
+RECORDS: Sequence[tuple[str, str]] = (
+    (
+        "account:imgrender_period_credits_used:sum",
+        f"sum {BY} (max by (job, provider, account, app_env, production) (imgrender_period_credits_used))",
+    ),
+    ("account:imgrender_plan_credits:max", f"max {BY} (imgrender_plan_credits)"),
+    (
+        "account:imgrender_period:seconds",
+        f"max {BY} (imgrender_period_end_timestamp_seconds) - max {BY} (imgrender_period_start_timestamp_seconds)",
+    ),
+    (
+        "account:imgrender_period_left:seconds",
+        f"clamp_min(max {BY} (imgrender_period_end_timestamp_seconds) - time(), 0)",
+    ),
+    ("account:imgrender_credits_used:rate_short", f"sum {BY} (rate(imgrender_credits_used_total[{{short}}]))"),
+    ("account:imgrender_credits_used:rate_long", f"sum {BY} (rate(imgrender_credits_used_total[{{long}}]))"),
+    ("account:imgrender_credits_used:rate_quarter", f"sum {BY} (rate(imgrender_credits_used_total[{{quarter}}]))"),
+    ("account:imgrender_credits_used:rate_day", f"sum {BY} (rate(imgrender_credits_used_total[{{day}}]))"),
+    (
+        "account:imgrender_plan_burn:ratio_short",
+        "account:imgrender_credits_used:rate_short * account:imgrender_period:seconds\n"
+        "/ (account:imgrender_plan_credits:max > 0)",
+    ),
+    (
+        "account:imgrender_plan_burn:ratio_long",
+        "account:imgrender_credits_used:rate_long * account:imgrender_period:seconds\n"
+        "/ (account:imgrender_plan_credits:max > 0)",
+    ),
+    (
+        "account:imgrender_period_elapsed:ratio",
+        "1 - account:imgrender_period_left:seconds / account:imgrender_period:seconds",
+    ),
+    (
+        "account:imgrender_period_projected_by_speed:sum",
+        "account:imgrender_period_credits_used:sum\n"
+        "+ account:imgrender_credits_used:rate_day * account:imgrender_period_left:seconds",
+    ),
+    (
+        "account:imgrender_period_projected_by_share:sum",
+        "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
+    ),
+    ("account:imgrender_requests:rate_long", f"sum {BY} (rate(imgrender_requests_total[{{long}}]))"),
+    (
+        "account:imgrender_hits:ratio_long",
+        f'sum {BY} (rate(imgrender_requests_total{{{{result=~"hit|coalesced"}}}}[{{long}}]))\n'
+        "/ (account:imgrender_requests:rate_long > 0)",
+    ),
+)
+
+ALERTS: Sequence[Alert] = (
+    Alert(
+        "ImgRenderCreditsProjectedOverPlan", "warning", "projection_for",
+        """\
+        account:imgrender_period_projected_by_speed:sum > account:imgrender_plan_credits:max
+        and account:imgrender_period_projected_by_share:sum > account:imgrender_plan_credits:max
+        and account:imgrender_period_elapsed:ratio > {early}""",
+        "Credits are on course to exceed the plan.",
+        "{{ $labels.provider }}/{{ $labels.account }} is projected to use {{ $value | humanize }} credits this period.",
+        "Both ways to look ahead agree: the speed of the last day, and the share of the period that is over.",
+        "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes.",
+        "Fix the gravest findings, or take the plan that the audit recommends, before the plan is used up.",
+    ),
+    Alert(
+        "ImgRenderCreditsFastBurn", "critical", "burn_for",
+        """\
+        account:imgrender_plan_burn:ratio_long > {burn}
+        and account:imgrender_plan_burn:ratio_short > {burn}""",
+        "Credits burn so fast that 2 % of the plan goes in an hour.",
+        "{{ $labels.provider }}/{{ $labels.account }} burns its plan {{ $value | humanize }} times too fast.",
+        "Something renders in a loop: the cache was emptied, an input changes at every call, a crawler walks through.",
+        "`auditor audit --ledger LEDGER --since AN_HOUR_AGO`; look at volatile-inputs and duplicate-renders first.",
+        "Stop the caller, or give it a budget (`Budget(credits=…)`); put the changing input out of the call.",
+    ),
+    Alert(
+        "ImgRenderCreditsExhaustSoon", "warning", "patience",
+        """\
+        (
+          (account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum)
+          / (account:imgrender_credits_used:rate_quarter > 0)
+        ) < {exhausted_within_days} * 86400
+        and (
+          (account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum)
+          / (account:imgrender_credits_used:rate_quarter > 0)
+        ) < account:imgrender_period_left:seconds""",
+        "Credits run out before the period ends.",
+        "{{ $labels.provider }}/{{ $labels.account }} runs out in {{ $value | humanizeDuration }}.",
+        "At the speed of the last hours, the plan is used up within days, and the provider then refuses renders.",
+        "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
+        "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
+    ),
+    Alert(
+        "ImgRenderPlanAlmostUsed", "info", "",
+        """\
+        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= {almost} < 1""",
+        "Most of the plan's credits are used.",
+        "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
+        "Not yet a problem: the projection tells whether it becomes one.",
+        "The dashboard's projection, or `auditor audit --ledger LEDGER`.",
+        "Nothing, if the period is nearly over.",
+    ),
+    Alert(
+        "ImgRenderPlanUsedUp", "critical", "",
+        """\
+        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1""",
+        "The plan's credits are used up.",
+        "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
+        "With a hard cap the provider refuses renders now; pictures that are cached are still served.",
+        "The share of errors with `quota`: `auditor audit --ledger LEDGER --rule failed-calls`.",
+        "Take a larger plan; then fix what the audit names, and go back at the next period.",
+    ),
+    Alert(
+        "ImgRenderPlanUnused", "info", "projection_for",
+        """\
+        account:imgrender_period_projected_by_share:sum / (account:imgrender_plan_credits:max > 0) < {unused}
+        and account:imgrender_period_elapsed:ratio > 0.8""",
+        "Credits will expire unused; a smaller plan may do.",
+        "{{ $labels.provider }}/{{ $labels.account }} will use {{ $value | humanizePercentage }} of its plan.",
+        "Credits do not roll over: what is left at the end of the period was paid for nothing.",
+        "`auditor audit --ledger LEDGER --rule plan-mismatch` says which plan holds the demand of all cycles.",
+        "Take the smaller plan for the next period.",
+    ),
+    Alert(
+        "ImgRenderCreditsOutsideProduction", "warning", "",
+        """\
+        time() - max by (job, provider, account, app_env) (
+          imgrender_last_paid_render_timestamp_seconds{{production="false"}}
+        ) < 3600""",
+        "An environment that is not production spent credits in the last hour.",
+        "{{ $labels.app_env }} spent credits of {{ $labels.provider }}/{{ $labels.account }} "
+        "{{ $value | humanizeDuration }} ago.",
+        "Tests, previews or a developer's machine render with a key that costs money.",
+        "`auditor audit --ledger LEDGER --rule staging-credits` names templates and environments.",
+        "Point the environment at a free account or at `auditor sandbox` (`[client.staging]` in auditor.toml).",
+    ),
+    Alert(
+        "ImgRenderHitRateDropped", "warning", "patience",
+        """\
+        account:imgrender_hits:ratio_long
+        < {hit_drop} * avg_over_time(account:imgrender_hits:ratio_long[{day}] offset {long})
+        and account:imgrender_requests:rate_long * 3600 > {requests_an_hour}""",
+        "The cache serves far less than yesterday.",
+        "{{ $labels.provider }}/{{ $labels.account }} serves {{ $value | humanizePercentage }} from cache.",
+        "Every miss is a credit. A deploy, an eviction or a new input in the key makes them.",
+        "Deploys; `imgrender_client_cache_errors_total`; `auditor audit --ledger LEDGER --rule volatile-inputs`.",
+        "Give the cache room, keep it over deploys, take the changing input out of the call.",
+    ),
+    Alert(
+        "ImgRenderDuplicateRenders", "warning", "patience",
+        f"""\
+        sum {BY} (increase(imgrender_duplicate_renders_total[{{long}}]))
+        / (sum {BY} (increase(imgrender_requests_total{{{{result="render"}}}}[{{long}}])) > {{renders_an_hour}})
+        > {{duplicates}}""",
+        "Paid renders repeat pictures that were there.",
+        "{{ $value | humanizePercentage }} of renders of {{ $labels.provider }}/{{ $labels.account }} were needless.",
+        "Callers go around the cache, or each process has one of its own.",
+        "`auditor audit --ledger LEDGER --rule duplicate-renders` names the templates.",
+        "Share the cache (Redis), and let simultaneous identical calls wait for the first.",
+    ),
+    Alert(
+        "ImgRenderApiThrottled", "warning", "patience",
+        f"""\
+        sum {BY} (rate(imgrender_client_api_requests_total{{{{code="429"}}}}[{{long}}]))
+        / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
+        > {{failures}}""",
+        "The render API answers 429.",
+        "{{ $value | humanizePercentage }} of the calls of {{ $labels.provider }}/{{ $labels.account }} are refused.",
+        "Too many calls a second, or an empty plan: the errors' words tell which.",
+        "`auditor audit --ledger LEDGER --rule failed-calls`.",
+        "Lower `per_second` of batches, or see ImgRenderPlanUsedUp.",
+    ),
+    Alert(
+        "ImgRenderApiErrors", "critical", "patience",
+        f"""\
+        sum {BY} (rate(imgrender_client_api_requests_total{{{{code=~"5..|5xx|error"}}}}[{{long}}]))
+        / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
+        > {{failures}}""",
+        "The render API fails.",
+        "{{ $value | humanizePercentage }} of the calls of {{ $labels.provider }}/{{ $labels.account }} fail.",
+        "The provider has trouble, or the way to it. Calls without an answer may have been billed.",
+        "The provider's status page; `auditor audit --ledger LEDGER --rule failed-calls`.",
+        "Wait; do not raise the number of tries: each may be billed.",
+    ),
+    Alert(
+        "ImgRenderExporterDown", "critical", "down_for",
+        'up{{job="imgrender"}} == 0 or absent(up{{job="imgrender"}})',
+        "The exporter cannot be scraped.",
+        "Prometheus has had no sample of {{ $labels.instance }} for a while; every credit alert is blind.",
+        "The exporter, its host or the way to it is down; without it no other alert of this group can fire.",
+        "`systemctl status auditor-exporter`, `curl http://127.0.0.1:19710/-/ready`.",
+        "Start it again; nothing is lost, since it goes on where it was.",
+    ),
+    Alert(
+        "ImgRenderIngestStale", "warning", "burn_for",
+        "time() - max by (job) (imgrender_ingest_last_success_timestamp_seconds) > {stale_seconds}",
+        "Usage is not taken in any more.",
+        "Usage is {{ $value | humanizeDuration }} old.",
+        "The ingester stands still, or its folder is gone; credits look flat and are not.",
+        "The log of `auditor ingest --follow` or of the exporter; free space; the database.",
+        "Start it again; nothing is lost, since it goes on where it was.",
+    ),
+    Alert(
+        "ImgRenderCollectorFails", "warning", "patience",
+        "imgrender_scrape_collector_success == 0",
+        "The exporter cannot read its ledger.",
+        "The collector {{ $labels.collector }} of {{ $labels.instance }} fails.",
+        "The database is away, locked, or newer than the exporter.",
+        "The exporter's log.",
+        "Bring the database back, or upgrade the exporter.",
+    ),
+    Alert(
+        "ImgRenderLedgerDrift", "warning", "long",
+        f"""\
+        abs(
+          (account:imgrender_plan_credits:max - max {BY} (imgrender_client_credits_remaining))
+          - account:imgrender_period_credits_used:sum
+        ) / (account:imgrender_plan_credits:max > 0) > {{drift}}""",
+        "The provider's count of used credits is not the ledger's.",
+        "{{ $labels.provider }}/{{ $labels.account }} differs by {{ $value | humanizePercentage }} of the plan.",
+        "Somebody else uses the key, hosts do not ship their events, or the plan's credits are wrong in auditor.toml.",
+        "Hosts without segments in the spool; `imgrender_client_events_dropped_total`; top-ups.",
+        "Give others a key of their own; ship all spools; correct `[plans]`.",
+    ),
+    Alert(
+        "ImgRenderLabelValuesDropped", "info", "",
+        "max by (job, label) (imgrender_label_values_dropped_total) > 0",
+        "More accounts or environments than labels are kept for.",
+        "{{ $value | humanize }} values of {{ $labels.label }} are shown as `other`.",
+        "Totals are right; what is beyond the cap cannot be told apart in metrics.",
+        "`auditor audit --ledger LEDGER` has them all.",
+        "Configure the accounts that matter in auditor.toml: they always keep their label.",
+    ),
+)  # fmt: skip
+
+
+def recording(parameters: Parameters) -> Mapping[str, Any]:
+    """The file of recording rules."""
+    rules = [{"record": name, "expr": _filled(expr, parameters)} for name, expr in RECORDS]
+    return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
+
+
+def alerting(parameters: Parameters) -> Mapping[str, Any]:
+    """The file of alerts."""
+    rules = []
+    for alert in ALERTS:
+        rule: dict[str, Any] = {"alert": alert.name, "expr": _filled(dedent(alert.expr), parameters)}
+        if alert.lasts:
+            rule["for"] = getattr(parameters, alert.lasts)
+        rule["labels"] = {"severity": alert.severity}
+        rule["annotations"] = {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"{parameters.runbooks}#{alert.name.lower()}",
+        }
+        rules.append(rule)
+    return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
+
+
+def runbook() -> str:
+    """A section an alert: what it means, how to find the cause, what to do."""
+    parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
+    for alert in ALERTS:
+        parts += [
+            "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "", f"**Means.** {alert.meaning}", "",
+            f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+        ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def _filled(expr: str, parameters: Parameters) -> str:
+    return expr.format(**{name: getattr(parameters, name) for name in parameters.__slots__})
