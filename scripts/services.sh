@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Install the real services that tests run against, from Debian's packages: services.sh redis-server [postgresql …]
 set -euo pipefail
+# Test workers ask at the same time; apt does not like that.
+exec 9>"${TMPDIR:-/tmp}/render-auditor-services.lock"
+flock 9
 missing=()
 for package in "$@"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
@@ -16,7 +19,7 @@ if [ ! -e "$policy" ]; then
   "${run[@]}" chmod +x "$policy"
   trap '"${run[@]}" rm -f "$policy"' EXIT
 fi
-"${run[@]}" apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+"${run[@]}" apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
   "${run[@]}" apt-get update >/dev/null
-  "${run[@]}" apt-get install -y --no-install-recommends "${missing[@]}" >/dev/null
+  "${run[@]}" apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${missing[@]}" >/dev/null
 }

@@ -22,18 +22,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def need(package: str, program: str) -> str:
-    """The path of a program, installed if it is missing; where it cannot be, a loud skip, and in CI a failure."""
-    found = shutil.which(program)
-    if found is None:
-        done = subprocess.run([ROOT / "scripts" / "services.sh", package], capture_output=True, text=True, check=False)
-        found = shutil.which(program)
-        if found is None:
-            message = f"{package} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {done.stderr.strip()[-300:]}"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
-    return found
+def need(package: str, program: str, places: str = "/usr/bin") -> str:
+    """The path of a program, installed if it is missing; where it cannot be, a loud skip, and in CI a failure.
+
+    *places* is a pattern of folders, the last of which counts.
+    """
+    said = ""
+    for _ in range(2):
+        found = sorted(Path("/").glob(f"{places.strip('/')}/{program}"))
+        if found:
+            return str(found[-1])
+        install = [ROOT / "scripts" / "services.sh", package]
+        said = subprocess.run(install, capture_output=True, text=True, check=False).stderr
+    message = f"{package} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {said.strip()[-300:]}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 class RedisServer:
@@ -93,7 +97,7 @@ class PostgresServer:
     """One PostgreSQL cluster in a folder of its own; as root it runs as the user that Debian made for it."""
 
     def __init__(self) -> None:
-        self._bin = self._installed()
+        self._bin = Path(need("postgresql", "initdb", "/usr/lib/postgresql/*/bin")).parent
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="auditor-postgres-"))
         self._as: list[str] = []
@@ -105,11 +109,6 @@ class PostgresServer:
         options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         self._run("pg_ctl", "-D", str(data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
         self._made = 0
-
-    def _installed(self) -> Path:
-        if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-            need("postgresql", "pg_ctlcluster")
-        return max(Path("/usr/lib/postgresql").glob("*/bin"))
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([*self._as, self._bin / program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
