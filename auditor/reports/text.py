@@ -59,17 +59,16 @@ def _head(console: Console, report: dict[str, Any]) -> None:
     )
     console.print()
     hit_ratio = "" if totals["hit_ratio"] is None else f", {totals['hit_ratio']:.1%} hits"
+    ones = {"renders": "render", "hits": "hit", "errors": "error", "retries": "retry"}
     counts = ", ".join(
-        f"{totals[name]:,} {name}"
+        f"{totals[name]:,} {ones.get(name, name) if totals[name] == 1 else name}"
         for name in ("renders", "hits", "coalesced", "errors", "refused", "retries")
         if totals[name]
     )
     console.print(f"Requests  {totals['requests']:,}{hit_ratio} ({counts or 'none'})")
     uncertain = totals["credits_uncertain"]
-    console.print(
-        Words(f"Credits   {totals['credits']:,} billed", style="bold"),
-        f"and up to {uncertain:,} calls that may have been billed" if uncertain else "",
-    )
+    doubt = f" and up to {uncertain:,} call{'s' if uncertain > 1 else ''} that may have been billed"
+    console.print(Words(f"Credits   {totals['credits']:,} billed", style="bold"), doubt if uncertain else "", sep="")
 
 
 def _waste(console: Console, report: dict[str, Any]) -> None:
