@@ -244,11 +244,11 @@ def config_init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("auditor.toml"),
 ) -> None:
     """Write an auditor.toml with every setting explained."""
-    from auditor.config import TEMPLATE
+    from auditor.config import example
 
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+            file.write(example())
     except FileExistsError:
         raise ConfigError(f"{path} exists; name another path or move it away") from None
     except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -283,57 +284,6 @@ def _positive(value: Any) -> Decimal:
     return number
 
 
-TEMPLATE = """\
-# Settings of Render Auditor. Every line is optional; those that are commented out show an example.
-
-timezone = "UTC"                        # of times without an offset, and of billing cycles
-production_environments = ["production", "prod", "live"]
-
-# One table for each account alias that stands in the events.
-# [accounts.main]
-# provider = "imejis"
-# plan = "Basic"                        # of the provider's catalogue, or of [plans.imejis.…] below
-# anchor_day = 1                        # day of the month on which the billing cycle starts
-# timezone = "America/New_York"
-
-# Plans that the catalogue does not know, or that you negotiated.
-# [plans.imejis.Custom]
-# price = "99.00"
-# currency = "USD"
-# included = 50000
-# overage = "0.002"                     # price of one credit beyond; leave it out for a hard cap
-# rollover = false
-
-# How the client renders, by environment; `auditor.connect("staging")` reads it. Staging can go to a free account, or to
-# `auditor sandbox`. The key stands in an environment variable, never here.
-# [client.production]
-# provider = "imejis"
-# account = "main"
-# api_key_env = "IMEJIS_API_KEY"
-# cache = "redis://127.0.0.1:6379/0"     # or memory://, file:///var/cache/renders, s3://bucket/prefix
-# events = "usage"                       # the folder of usage events, or "-" for standard output
-# budget = 9000                          # credits a billing cycle; beyond that renders are refused
-# [client.staging]
-# account = "sandbox"
-# api_key_env = "SANDBOX_KEY"
-# base_url = "http://127.0.0.1:19780/v1"
-
-# How large pictures are shown, in CSS px; one side may be left out.
-# [limits.templates.og-card]
-# width = 1200
-# height = 630
-# dpr = 1
-# [limits.placements.product_card]
-# width = 400
-
-# What bytes cost; 1 GB = 10^9 bytes. Unset is unknown, not free.
-# [prices]
-# egress_per_gb = "0.09"
-# storage_per_gb_month = "0.023"
-# currency = "USD"
-
-# Options by rule; `auditor rules` lists them.
-# [rules.duplicate-renders]
-# ttl = "24h"
-# enabled = true
-"""
+def example() -> str:
+    """An auditor.toml with every setting explained."""
+    return resources.files("auditor").joinpath("auditor.example.toml").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ counted.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -104,11 +104,11 @@ _TYPES: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histo
 
 
 class Bounded:
-    """Label values, the first *cap* of them as they are and the rest as `other`."""
+    """Label values: the *known* ones and the first that come, up to *cap*; the rest are `other`, and *fold* is told."""
 
-    def __init__(self, label: str, dropped: Counter, cap: int = LABEL_CAP, known: Iterable[str] = ()) -> None:
+    def __init__(self, fold: Callable[[str], object], known: Iterable[str] = (), cap: int = LABEL_CAP) -> None:
         self._seen = set(known)
-        self._label, self._dropped, self._cap = label, dropped, cap
+        self._fold, self._cap = fold, max(cap, len(self._seen))
         self.forked()
 
     def forked(self) -> None:
@@ -120,10 +120,10 @@ class Bounded:
         if value in self._seen:
             return value
         with self._lock:
-            if len(self._seen) < self._cap and value.isprintable() and len(value) <= 100:
+            if len(self._seen) < self._cap and value.isprintable() and 0 < len(value) <= 100:
                 self._seen.add(value)
                 return value
-        self._dropped.labels(self._label).inc()
+        self._fold(value)
         return OTHER
 
 
@@ -147,8 +147,8 @@ class ClientMetrics(Collector):
                 definition.name, definition.help, definition.labels, **options
             )
         dropped = self.families["label_values_dropped_total"]
-        self.account = Bounded("account", dropped)
-        self.environment = Bounded("app_env", dropped)
+        self.account = Bounded(lambda _: dropped.labels("account").inc())
+        self.environment = Bounded(lambda _: dropped.labels("app_env").inc())
         self.families["build_info"].labels(__version__).set(1)
         registry.register(self)
 

@@ -56,6 +56,14 @@ def discover(arguments: Iterable[str], scratch: Path) -> list[Source]:
     return sorted(found.values(), key=lambda source: source.label)
 
 
+def present(arguments: Iterable[str]) -> list[Path]:
+    """The files that are there now; none is no error, since they may come yet."""
+    try:
+        return [source.path for source in discover(arguments, Path())]
+    except InputError:
+        return []
+
+
 def _expand(argument: str) -> list[Path]:
     path = Path(argument)
     if path.is_dir():

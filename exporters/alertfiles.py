@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from auditor.errors import ConfigError
-from exporters.alerts import Parameters, alerting, recording, runbook
+from exporters.alerts import alerting, runbook
+from exporters.rules import Parameters, recording
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""Recording rules and alerts, from one source with parameters; each alert carries its runbook.
+"""Alerts, from one source with parameters; each carries its runbook.
 
 Credits come from gauges, which are exact; speeds come from counters. The ledger's counters do not fall, and sums are
 taken `by (job, provider, account)`, so that alerts do not flap when an exporter moves.
@@ -9,40 +9,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
-BY = "by (job, provider, account)"
-RUNBOOKS = "https://runbooks.example/render-auditor"
-"""Where you publish grafana/runbooks: `--set runbooks=URL`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """Windows are Prometheus durations, thresholds ratios unless they say otherwise."""
-
-    short: str = "5m"
-    long: str = "1h"
-    quarter: str = "6h"
-    day: str = "1d"
-    patience: str = "15m"
-    """How long a condition has to last that may pass by itself."""
-    projection_for: str = "3h"
-    burn_for: str = "2m"
-    down_for: str = "10m"
-    stale_seconds: int = 900
-    early: float = 0.1
-    """Share of the period before which a projection says nothing."""
-    burn: float = 14.4
-    """Times the speed at which the plan lasts exactly one period: 2 % of a month's plan in an hour."""
-    exhausted_within_days: int = 2
-    almost: float = 0.8
-    unused: float = 0.4
-    """Share of the plan below which, near the end of the period, a smaller one may do."""
-    hit_drop: float = 0.7
-    requests_an_hour: int = 50
-    renders_an_hour: int = 20
-    duplicates: float = 0.05
-    failures: float = 0.05
-    drift: float = 0.02
-    runbooks: str = RUNBOOKS
+from exporters.rules import BY, Parameters, filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,55 +27,6 @@ class Alert:
     cause: str
     cure: str
 
-
-RECORDS: Sequence[tuple[str, str]] = (
-    (
-        "account:imgrender_period_credits_used:sum",
-        f"sum {BY} (max by (job, provider, account, app_env, production) (imgrender_period_credits_used))",
-    ),
-    ("account:imgrender_plan_credits:max", f"max {BY} (imgrender_plan_credits)"),
-    (
-        "account:imgrender_period:seconds",
-        f"max {BY} (imgrender_period_end_timestamp_seconds) - max {BY} (imgrender_period_start_timestamp_seconds)",
-    ),
-    (
-        "account:imgrender_period_left:seconds",
-        f"clamp_min(max {BY} (imgrender_period_end_timestamp_seconds) - time(), 0)",
-    ),
-    ("account:imgrender_credits_used:rate_short", f"sum {BY} (rate(imgrender_credits_used_total[{{short}}]))"),
-    ("account:imgrender_credits_used:rate_long", f"sum {BY} (rate(imgrender_credits_used_total[{{long}}]))"),
-    ("account:imgrender_credits_used:rate_quarter", f"sum {BY} (rate(imgrender_credits_used_total[{{quarter}}]))"),
-    ("account:imgrender_credits_used:rate_day", f"sum {BY} (rate(imgrender_credits_used_total[{{day}}]))"),
-    (
-        "account:imgrender_plan_burn:ratio_short",
-        "account:imgrender_credits_used:rate_short * account:imgrender_period:seconds\n"
-        "/ (account:imgrender_plan_credits:max > 0)",
-    ),
-    (
-        "account:imgrender_plan_burn:ratio_long",
-        "account:imgrender_credits_used:rate_long * account:imgrender_period:seconds\n"
-        "/ (account:imgrender_plan_credits:max > 0)",
-    ),
-    (
-        "account:imgrender_period_elapsed:ratio",
-        "1 - account:imgrender_period_left:seconds / account:imgrender_period:seconds",
-    ),
-    (
-        "account:imgrender_period_projected_by_speed:sum",
-        "account:imgrender_period_credits_used:sum\n"
-        "+ account:imgrender_credits_used:rate_day * account:imgrender_period_left:seconds",
-    ),
-    (
-        "account:imgrender_period_projected_by_share:sum",
-        "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
-    ),
-    ("account:imgrender_requests:rate_long", f"sum {BY} (rate(imgrender_requests_total[{{long}}]))"),
-    (
-        "account:imgrender_hits:ratio_long",
-        f'sum {BY} (rate(imgrender_requests_total{{{{result=~"hit|coalesced"}}}}[{{long}}]))\n'
-        "/ (account:imgrender_requests:rate_long > 0)",
-    ),
-)
 
 ALERTS: Sequence[Alert] = (
     Alert(
@@ -295,17 +213,11 @@ ALERTS: Sequence[Alert] = (
 )  # fmt: skip
 
 
-def recording(parameters: Parameters) -> Mapping[str, Any]:
-    """The file of recording rules."""
-    rules = [{"record": name, "expr": _filled(expr, parameters)} for name, expr in RECORDS]
-    return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
-
-
 def alerting(parameters: Parameters) -> Mapping[str, Any]:
     """The file of alerts."""
     rules = []
     for alert in ALERTS:
-        rule: dict[str, Any] = {"alert": alert.name, "expr": _filled(dedent(alert.expr), parameters)}
+        rule: dict[str, Any] = {"alert": alert.name, "expr": filled(dedent(alert.expr), parameters)}
         if alert.lasts:
             rule["for"] = getattr(parameters, alert.lasts)
         rule["labels"] = {"severity": alert.severity}
@@ -327,7 +239,3 @@ def runbook() -> str:
             f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
         ]  # fmt: skip
     return "\n".join(parts) + "\n"
-
-
-def _filled(expr: str, parameters: Parameters) -> str:
-    return expr.format(**{name: getattr(parameters, name) for name in parameters.__slots__})

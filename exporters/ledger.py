@@ -14,37 +14,13 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, facts, inputs, paid, periods, totals
 from auditor.ledger.upkeep import HEARTBEAT
-from auditor.metrics import LABEL_CAP, LEDGER, OTHER, Definition
+from auditor.metrics import LEDGER, OTHER, Bounded, Definition
 from auditor.plans import cycles
 from auditor.settings import Settings
 
 _DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in LEDGER}
 FATES = ("events", "superseded", "duplicates", "rejected", "late")
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
-
-
-class Bound:
-    """Label values: configured ones and the first that come, up to a cap; the rest are `other`, and counted."""
-
-    def __init__(self, known: Iterable[str] = (), cap: int = LABEL_CAP) -> None:
-        self._seen = set(known)
-        self._cap = max(cap, len(self._seen))
-        self._folded: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        """*value*, or `other`."""
-        if value in self._seen:
-            return value
-        if len(self._seen) < self._cap and value.isprintable() and 0 < len(value) <= 100:
-            self._seen.add(value)
-            return value
-        self._folded.add(value[:200])
-        return OTHER
-
-    @property
-    def dropped(self) -> int:
-        """Values that were folded."""
-        return len(self._folded)
 
 
 class Families:
@@ -91,8 +67,9 @@ class LedgerCollector:
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
-        self._accounts = Bound(settings.accounts)
-        self._environments = Bound(settings.production)
+        self._folded: dict[str, set[str]] = {"account": set(), "app_env": set()}
+        self._accounts = Bounded(self._folded["account"].add, settings.accounts)
+        self._environments = Bounded(self._folded["app_env"].add, settings.production)
 
     def collect(self, families: Families, now: float) -> None:
         """Add what the ledger has; *now* in seconds since 1970."""
@@ -104,8 +81,8 @@ class LedgerCollector:
         configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
         for provider, account in sorted(found | configured):
             self._plan(families, provider, account, int(now * 1_000_000))
-        families.add("label_values_dropped_total", ("account",), self._accounts.dropped)
-        families.add("label_values_dropped_total", ("app_env",), self._environments.dropped)
+        for label, values in self._folded.items():
+            families.add("label_values_dropped_total", (label,), len(values))
         families.add("exporter_build_info", (__version__,), 1)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:

@@ -11,12 +11,12 @@ import typer
 
 from auditor import __version__
 from auditor import config as configuration
-from auditor.errors import AuditorError, InputError
+from auditor.errors import AuditorError
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest
+from auditor.ledger.ingest import Ingest, Ingested
 from auditor.settings import Settings
-from auditor.sources import discover
+from auditor.sources import present
 from auditor.terminal import plain
 from exporters.http import PORT, address_of, serve
 from exporters.ledger import LedgerCollector
@@ -81,28 +81,16 @@ async def _serve(snapshot: Snapshot, host: str, port: int) -> None:
 
 
 def _follow(ledger: Ledger, settings: Settings, paths: list[str], every: float, stopping: threading.Event) -> None:
-    def found() -> list[Path]:
-        try:
-            return [source.path for source in discover(paths, Path())]
-        except InputError:  # nothing is there yet
-            return []
+    def say(text: str) -> None:
+        print(f"auditor-exporter: {plain(text)}", file=sys.stderr)
 
-    following = Follow(Ingest(ledger, settings), found)
-    last = False
-    while not last:
-        last = stopping.is_set()  # one more look, so that nothing that was written before is left
-        try:
-            done = following.look()
-        except Exception as error:  # (a full disk, a database that restarts: a heartbeat that stands tells it)
-            print(f"auditor-exporter: ingest fails ({type(error).__name__}); it is tried again", file=sys.stderr)
-        else:
-            for path, line, reason in done.rejected[:5]:
-                print(f"auditor-exporter: {plain(path)} line {line}: {plain(reason)}", file=sys.stderr)
-            for path in done.truncated:
-                print(f"auditor-exporter: {plain(path)} was emptied in place; lines may be missing", file=sys.stderr)
-        if not last:
-            stopping.wait(every)
-    following.close()
+    def tell(done: Ingested) -> None:
+        for complaint in done.complaints():
+            say(complaint)
+
+    Follow(Ingest(ledger, settings), lambda: present(paths)).until(
+        stopping, every, tell, lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again")
+    )
 
 
 @app.command("textfile", epilog="Example:  auditor-exporter textfile /var/lib/prometheus/node-exporter/usage.prom")

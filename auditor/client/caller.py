@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -16,6 +17,7 @@ from auditor.client.clock import Clock
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Request
 from auditor.errors import (
+    ConfigError,
     InvalidRequestError,
     NotSentError,
     RateExceededError,
@@ -58,7 +60,7 @@ class Caller:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._api, self._meter, self._clock = api, meter, clock
-        self._api_key, self._base_url = api_key, base_url.rstrip("/")
+        self._api_key, self._base_url = api_key, _checked(base_url).rstrip("/")
         self._secrets = {api_key, *(part for part in api_key.split(":") if len(part) >= SHORTEST)}
         self._timeout, self._tries = timeout, tries
         self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
@@ -194,6 +196,15 @@ class Caller:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("base_url has to begin with https:// (or http://) and a host")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError("base_url must hold neither a user, a query nor a fragment: they would end up in logs")
+    return url
 
 
 def _texts(body: bytes) -> set[str]:

@@ -3,9 +3,11 @@
 in memory? → in flight? wait and share → in the shared store? → our turn? → call → store
 """
 
+import asyncio
 from collections import Counter
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -21,7 +23,7 @@ from auditor.client.flights import Flights
 from auditor.client.lease import Turn
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Rendered, Request
-from auditor.errors import RefusedError, RenderError
+from auditor.errors import DeadlineError, RefusedError, RenderError
 from auditor.events import Outcome
 
 FREE = Decimal(0)
@@ -55,17 +57,45 @@ class Core:
         self._flights: Flights[Landed] = Flights(self.background)
         self._purges: Counter[str] = Counter()
 
-    def join(self, request: Request) -> Wait:
-        """Take part in the flight of a request; who is first has to `launch` it."""
+    def take(self, request: Request, patience: float | None) -> Rendered:
+        """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
+        wait = self._join(request)
+        try:
+            if wait.first:
+                self._peek_or_launch(wait)
+            landed = wait.flight.result(patience)
+        except BaseException as error:
+            self._missed(wait, error)
+            raise _explained(error) from None
+        finally:
+            self._meter.inflight(-1)
+        return self._landed(wait, landed)
+
+    async def atake(self, request: Request, patience: float | None, pace: AsyncLimiter | None = None) -> Rendered:
+        """As `take`, for event loops; a flight that starts here waits for its turn at *pace*."""
+        wait = self._join(request)
+        try:
+            if wait.first:
+                self._launch(wait, pace)
+            async with asyncio.timeout(patience):
+                landed = await asyncio.wrap_future(wait.flight)
+        except BaseException as error:
+            self._missed(wait, error)
+            raise _explained(error) from None
+        finally:
+            self._meter.inflight(-1)
+        return self._landed(wait, landed)
+
+    def _join(self, request: Request) -> Wait:
         made = self._meter.begin()
         self._meter.inflight(1)
         return Wait(request, made, *self._flights.join(request.slot.key))
 
-    def launch(self, wait: Wait, pace: AsyncLimiter | None = None) -> None:
-        """Let the flight bring what all wait for."""
-        self._flights.launch(wait.request.slot.key, wait.flight, self._fly(wait.request, wait.made, pace))
+    def _launch(self, wait: Wait, pace: AsyncLimiter | None, *, looked: bool = False) -> None:
+        work = self._fly(wait.request, wait.made, pace, looked)
+        self._flights.launch(wait.request.slot.key, wait.flight, work)
 
-    def peek_or_launch(self, wait: Wait) -> None:
+    def _peek_or_launch(self, wait: Wait) -> None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot = None, wait.request.slot
         purges = self._purges[slot.group]
@@ -73,25 +103,27 @@ class Core:
             entry = self._far.peek(slot) if self._far is not None else None
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self.launch(wait)
+                self._launch(wait, None, looked=self._far is not None and self._far.peeks)
         if entry is not None:
             self._keep(slot, entry, purges)
             self._flights.land(slot.key, wait.flight, Landed(entry, Outcome.HIT))
             self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
 
-    def landed(self, wait: Wait, landed: Landed) -> Rendered:
+    def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
         entry, outcome = landed
         key = wait.request.slot.key
         if wait.first:
             return Rendered(entry, outcome, key, entry.picture.credits if outcome is Outcome.RENDER else FREE)
+        if wait.request.source == "batch":  # a check, which is no request
+            return Rendered(entry, Outcome.HIT, key, FREE)
         if outcome is Outcome.HIT:
             self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
             return Rendered(entry, Outcome.HIT, key, FREE)
         self._meter.coalesced(wait.request, entry, wait.made)
         return Rendered(entry, Outcome.COALESCED, key, FREE)
 
-    def missed(self, wait: Wait, error: BaseException) -> None:
+    def _missed(self, wait: Wait, error: BaseException) -> None:
         """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
         if wait.first:
             return
@@ -101,10 +133,6 @@ class Core:
             self._meter.gave_up(wait.request, error.word, wait.made)
         else:
             self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
-
-    def left(self) -> None:
-        """The wait is over, in whichever way."""
-        self._meter.inflight(-1)
 
     async def purge(self, group: str) -> int:
         """Forget a group, here and in the shared store; what is on its way is not kept."""
@@ -140,10 +168,10 @@ class Core:
             if part is not None:
                 part.forked()
 
-    async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+    async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
         try:
-            landed = await self._bring(request, made, pace)
+            landed = await self._bring(request, made, pace, looked)
         except RenderError:
             raise  # the caller recorded it
         except Exception as error:
@@ -156,13 +184,13 @@ class Core:
             self._meter.hit(request, landed.entry, made.ts_ns, made.started)
         return landed
 
-    async def _bring(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+    async def _bring(self, request: Request, made: Try, pace: AsyncLimiter | None, looked: bool) -> Landed:
         slot, far, near = request.slot, self._far, self.near
         # The flight before this one may have ended since the caller looked.
         if near is not None and (entry := near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
         purges = self._purges[slot.group]
-        if far is not None and (entry := await far.get(slot)) is not None:
+        if far is not None and not looked and (entry := await far.get(slot)) is not None:
             self._keep(slot, entry, purges)
             return Landed(entry, Outcome.HIT)
         async with Turn(far, slot, self._clock) as turn:
@@ -184,3 +212,9 @@ class Core:
                 self.near.keep(slot, entry)
             except Exception:  # (what was paid for is delivered, kept or not)
                 self._meter.cache_failed(self.near.name, "put")
+
+
+def _explained(error: BaseException) -> BaseException:
+    if isinstance(error, RenderError):
+        return copy(error)  # each caller has its own, with its own traceback
+    return DeadlineError("the picture did not come in time") if isinstance(error, TimeoutError) else error

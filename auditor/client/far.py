@@ -27,6 +27,9 @@ class Far:
     ) -> None:
         self.cache, self._meter, self._clock, self._spawn = cache, meter, clock, spawn
         self.lease = cast("Lease | None", cache if hasattr(cache, "acquire") else None)
+        self._peek: Callable[[Slot], Entry | None] | None = getattr(cache, "peek", None)
+        self.peeks = self._peek is not None
+        """Whether `peek` has an answer at all."""
         self.forked()
 
     def forked(self) -> None:
@@ -40,11 +43,10 @@ class Far:
 
     def peek(self, slot: Slot) -> Entry | None:
         """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
-        peek = getattr(self.cache, "peek", None)
-        if peek is None or not self.up:
+        if self._peek is None or not self.up:
             return None
         try:
-            return self._alive(peek(slot))
+            return self._alive(self._peek(slot))
         except Exception as error:  # (a cache that fails must not fail the render)
             self._failed("get", error)
             return None

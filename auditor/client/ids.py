@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from itertools import count
 
+from auditor.client.forks import renew_in_children
+
 
 class Ids:
     """Ids of one process: 26 random bits that stay, and 48 that begin anywhere and count up (RFC 9562, 6.2).
@@ -30,5 +32,4 @@ class Ids:
 
 
 NEW_ID = Ids()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=NEW_ID.forked)
+renew_in_children(NEW_ID)

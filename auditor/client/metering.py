@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from auditor.client.clock import Clock
+from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes
 from auditor.client.meter import Meter
 from auditor.client.request import Request
@@ -87,7 +87,7 @@ class Metering:
         self._shapes: dict[str, Shapes] = {}
         self._registry = registry
         self._meters: dict[str, Meter] = {}
-        _METERINGS.add(self)
+        renew_in_children(self)
 
     def meter(self, provider: str) -> Meter:
         """The meter of a provider."""
@@ -137,15 +137,3 @@ class Metering:
         """Seal the spool."""
         if self._sink is not None:
             self._sink.close()
-
-
-_METERINGS: "weakref.WeakSet[Metering]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for metering in list(_METERINGS):
-        metering.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -9,12 +9,9 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from copy import copy
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 import httpx
 from aiolimiter import AsyncLimiter
@@ -27,12 +24,13 @@ from auditor.client.budget import Budget, BudgetGuard
 from auditor.client.caller import Caller
 from auditor.client.clock import Clock
 from auditor.client.core import FREE, Core
+from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes, check_name
 from auditor.client.meter import Meter
 from auditor.client.request import Rendered, Request
 from auditor.client.sinks import Record, Sink, Spool, sink_of
 from auditor.client.stores import levels
-from auditor.errors import ConfigError, DeadlineError, RenderError
+from auditor.errors import ConfigError
 from auditor.events import Outcome
 from auditor.fingerprint import Scope, derive_key
 from auditor.registry import PROVIDERS
@@ -102,7 +100,7 @@ class Renderer:
             self._meter,
             self._clock,
             api_key=api_key,
-            base_url=_checked_url(base_url or self._api.base_url),
+            base_url=base_url or self._api.base_url,
             timeout=_seconds(timeout),
             tries=tries,
             longest_retry_after=_seconds(longest_retry_after),
@@ -119,6 +117,7 @@ class Renderer:
         # A renderer that nobody closes takes its thread with it.
         weakref.finalize(self, self._core.background.stop, 0).atexit = False
         _RENDERERS.add(self)
+        renew_in_children(self)
 
     def __repr__(self) -> str:
         scope = self._scope
@@ -143,17 +142,7 @@ class Renderer:
         request = self._begin(template, overrides, template_version, placement, ttl, options)
         if isinstance(request, Rendered):
             return request
-        wait = self._core.join(request)
-        try:
-            if wait.first:
-                self._core.peek_or_launch(wait)
-            landed = wait.flight.result(None if timeout is None else _seconds(timeout))
-        except BaseException as error:
-            self._core.missed(wait, error)
-            raise _explained(error) from None
-        finally:
-            self._core.left()
-        return self._core.landed(wait, landed)
+        return self._core.take(request, None if timeout is None else _seconds(timeout))
 
     async def arender(
         self,
@@ -170,18 +159,7 @@ class Renderer:
         request = self._begin(template, overrides, template_version, placement, ttl, options)
         if isinstance(request, Rendered):
             return request
-        wait = self._core.join(request)
-        try:
-            if wait.first:
-                self._core.launch(wait)
-            async with asyncio.timeout(None if timeout is None else _seconds(timeout)):
-                landed = await asyncio.wrap_future(wait.flight)
-        except BaseException as error:
-            self._core.missed(wait, error)
-            raise _explained(error) from None
-        finally:
-            self._core.left()
-        return self._core.landed(wait, landed)
+        return await self._core.atake(request, None if timeout is None else _seconds(timeout))
 
     def prerender(
         self,
@@ -245,17 +223,13 @@ class Renderer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def _begin(
@@ -306,40 +280,16 @@ class Renderer:
             request = self._batched(item)
             if self._core.near is not None and self._core.near.find(request.slot.key) is not None:
                 return Outcome.HIT
-            wait = self._core.join(request)
-            try:
-                if wait.first:
-                    self._core.launch(wait, pace)
-                landed = await asyncio.wrap_future(wait.flight)
-            except BaseException as error:
-                self._core.missed(wait, error)
-                raise
-            finally:
-                self._core.left()
-            return landed.outcome if wait.first else Outcome.HIT
+            return (await self._core.atake(request, None, pace)).outcome
 
         return await prerender(items, one, concurrency, progress)
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
+        """Go on in a child process; called there by itself."""
         self._core.forked()
         self._meter.forked()
         if self._guard is not None:
             self._guard.forked()
-
-
-def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, RenderError):
-        return copy(error)  # each caller has its own, with its own traceback
-    return DeadlineError("the picture did not come in time") if isinstance(error, TimeoutError) else error
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("base_url has to begin with https:// (or http://) and a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError("base_url must hold neither a user, a query nor a fragment: they would end up in logs")
-    return url
 
 
 def _seconds(value: Seconds) -> float:
@@ -349,16 +299,7 @@ def _seconds(value: Seconds) -> float:
 _RENDERERS: "weakref.WeakSet[Renderer]" = weakref.WeakSet()
 
 
-def _after_fork() -> None:
-    for renderer in list(_RENDERERS):
-        renderer._forked()
-
-
 @atexit.register
 def _at_exit() -> None:
     for renderer in list(_RENDERERS):
         renderer.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -9,18 +9,8 @@ import httpx
 from auditor.caches.base import Entry
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Request
-from auditor.errors import (
-    AuthenticationError,
-    InvalidRequestError,
-    NotFoundError,
-    NotSentError,
-    ProviderError,
-    RenderError,
-    ThrottledError,
-    UncertainError,
-)
-from auditor.events import AMBIGUOUS_STATUS
-from auditor.providers.base import Answer, Picture, format_of, size_of
+from auditor.errors import NotSentError, RenderError, UncertainError
+from auditor.providers.base import Answer, Picture, error_of, format_of, size_of
 from auditor.registry import PROVIDERS
 
 HEAD = 256 << 10
@@ -71,7 +61,7 @@ class Watch:
         answer = Answer(status, headers, _decoded(bytes(self._head), headers))
         api = PROVIDERS[self._provider].api if self._provider in PROVIDERS else None
         if not 200 <= status < 300:
-            raise api.error(answer) if api is not None else error_of(answer)
+            raise api.error(answer) if api is not None else error_of(status, f"HTTP {status}")
         # Nothing can be said of a body that was not read to its end, but that it was paid for.
         picture = api.picture(answer, self._request.options) if api is not None and whole else picture_of(answer)
         if not whole or picture.content is None or "content-encoding" in headers:
@@ -106,19 +96,6 @@ def picture_of(answer: Answer) -> Picture:
     width, height = size_of(answer.content)
     media_type = answer.media_type or "application/octet-stream"
     return Picture(answer.content, None, media_type, format_of(media_type), width, height)
-
-
-def error_of(answer: Answer) -> RenderError:
-    """What any other answer of such a provider means."""
-    status = answer.status
-    if status in (408, 504, 524):
-        return UncertainError(f"HTTP {status}", status=status)
-    kinds = {401: AuthenticationError, 403: AuthenticationError, 404: NotFoundError, 429: ThrottledError}
-    kind = kinds.get(status, ProviderError if status >= 500 else InvalidRequestError)
-    error: RenderError = kind(f"HTTP {status}", status=status)
-    if status in AMBIGUOUS_STATUS:
-        error.credits = None
-    return error
 
 
 def failure_of(error: BaseException) -> RenderError:

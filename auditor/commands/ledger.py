@@ -8,18 +8,17 @@ from pathlib import Path
 from types import FrameType
 
 from auditor import config as configuration
-from auditor.errors import ConfigError, InputError
+from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.upkeep import prune
 from auditor.plans import micros
 from auditor.progress import Progress
-from auditor.sources import discover
+from auditor.sources import discover, present
 from auditor.terminal import plain
 
 OK, INCOMPLETE = 0, 3
-SHOWN = 5
 
 
 def run_ingest(paths: Sequence[str], where: str, config: Path | None, *, follow: bool, every: float) -> int:
@@ -51,23 +50,13 @@ def _follow(ingest: Ingest, paths: Sequence[str], every: float) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
 
-    def found() -> Iterable[Path]:
-        try:
-            return list(_files(paths))
-        except InputError:  # nothing is there yet
-            return ()
-
-    following = Follow(ingest, found)
     print("auditor: following; Ctrl-C ends it", file=sys.stderr)
-    while True:
-        last = stopping.is_set()  # one more look after the signal, so that nothing that was written before is left
-        done = following.look()
-        if done.counts["lines"] or done.damaged or done.truncated:
-            _said(done)
-        if last:
-            following.close()
-            return OK
-        stopping.wait(every)
+    following = Follow(ingest, lambda: present(paths))
+    following.until(
+        stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
+        lambda error: _tell(f"ingest fails ({type(error).__name__}); it is tried again"),
+    )  # fmt: skip
+    return OK
 
 
 def _said(done: Ingested) -> int:
@@ -78,17 +67,10 @@ def _said(done: Ingested) -> int:
         f"{counts['duplicates']:,} duplicates + {counts['rejected']:,} rejected{late}",
         flush=True,
     )
-    for path, line, reason in done.rejected[:SHOWN]:
-        _tell(f"{path} line {line}: {reason}")
-    if len(done.rejected) > SHOWN:
-        _tell(f"and {len(done.rejected) - SHOWN:,} more; the ledger keeps all of them in its table `rejections`")
-    for path, damage in done.damaged:
-        _tell(f"{path} is cut off or damaged ({damage}); the lines before the cut were taken")
-    for path in done.truncated:
-        _tell(f"{path} was emptied in place: lines written since the last look may be missing; feed its copy too")
-    for path in done.gone:
-        _tell(f"{path} vanished before it was read")
-    return INCOMPLETE if done.rejected or done.damaged or done.truncated or done.gone else OK
+    complaints = list(done.complaints())
+    for complaint in complaints:
+        _tell(complaint)
+    return INCOMPLETE if complaints else OK
 
 
 def run_prune(older_than: str, where: str) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from auditor.ledger.ingest import Ingest, Ingested
 
@@ -65,6 +66,24 @@ class Follow:
         if size < held.size:
             done.truncated.append(str(path))
         held.size = size
+
+    def until(
+        self, stopping: Event, every: float, tell: Callable[[Ingested], object], failed: Callable[[Exception], object]
+    ) -> None:
+        """Look every so many seconds; once more after *stopping*, so that nothing that was written before is left.
+
+        *tell* hears of each look; *failed* of a full disk or a database that restarts: it is tried again.
+        """
+        last = False
+        while not last:
+            last = stopping.is_set()
+            try:
+                tell(self.look())
+            except Exception as error:
+                failed(error)
+            if not last:
+                stopping.wait(every)
+        self.close()
 
     def close(self) -> None:
         """Let go of the files."""

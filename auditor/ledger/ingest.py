@@ -5,7 +5,7 @@ Killed at any point, the next run finds either both or neither. What cannot be r
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from auditor.ledger.upkeep import HORIZON, beat, recut
 from auditor.settings import Settings
 
 BEAT_EVERY = 10.0
+SHOWN = 5
+"""Rejected lines that are named; all are kept."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,19 @@ class Ingested:
     """Files that vanished before they were read."""
     truncated: list[str] = field(default_factory=list)
     """Files that were emptied in place: lines may be missing."""
+
+    def complaints(self) -> Iterator[str]:
+        """A sentence for whatever somebody should look at."""
+        for path, line, reason in self.rejected[:SHOWN]:
+            yield f"{path} line {line}: {reason}"
+        if len(self.rejected) > SHOWN:
+            yield f"and {len(self.rejected) - SHOWN:,} more; the ledger keeps all of them in its table `rejections`"
+        for path, damage in self.damaged:
+            yield f"{path} is cut off or damaged ({damage}); the lines before the cut were taken"
+        for path in self.truncated:
+            yield f"{path} was emptied in place: lines written since the last look may be missing; feed its copy too"
+        for path in self.gone:
+            yield f"{path} vanished before it was read"
 
 
 class Ingest:

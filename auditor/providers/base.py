@@ -11,7 +11,16 @@ from urllib.parse import SplitResult
 import imagesize
 import orjson
 
-from auditor.errors import RenderError
+from auditor.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    ProviderError,
+    RenderError,
+    ThrottledError,
+    UncertainError,
+)
+from auditor.events import AMBIGUOUS_STATUS
 from auditor.plans import Plan
 
 
@@ -133,6 +142,24 @@ def size_of(content: bytes) -> tuple[int | None, int | None]:
     except Exception:
         return None, None
     return (int(width), int(height)) if width > 0 and height > 0 else (None, None)
+
+
+_KINDS: dict[int, type[RenderError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    429: ThrottledError,
+}
+TIMEOUTS = frozenset({408, 504, 524})
+"""Answers that say that someone on the way gave up waiting: the render may have been made and billed."""
+
+
+def error_of(status: int, said: str, **facts: Any) -> RenderError:
+    """What a status means where the provider says nothing more exact; *facts* are those of `RenderError`."""
+    if status in TIMEOUTS:
+        return UncertainError(said, status=status)
+    kind = _KINDS.get(status, ProviderError if status >= 500 else InvalidRequestError)
+    return kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
 
 
 def seconds(text: object) -> float | None:

@@ -14,17 +14,9 @@ from urllib.parse import SplitResult, quote
 
 import orjson
 
-from auditor.errors import (
-    AuthenticationError,
-    InvalidRequestError,
-    NotFoundError,
-    ProviderError,
-    QuotaExceededError,
-    RenderError,
-    UncertainError,
-)
+from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
 from auditor.plans import Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, Seen
+from auditor.providers.base import Answer, Call, Picture, Provider, Seen, error_of
 
 _SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
 _CHECKED = date(2026, 6, 20)
@@ -87,16 +79,7 @@ class Hcti:
         said = str(answer.document.get("message") or answer.document.get("error") or f"HTTP {status}")[:200]
         if status == 429:
             return QuotaExceededError(f"hcti says: {said}", status=status)
-        if status in (401, 403):
-            return AuthenticationError(f"hcti says: {said}", status=status)
-        if status == 404:
-            return NotFoundError(f"hcti says: {said}", status=status)
-        if status in (408, 504, 524):
-            return UncertainError(f"hcti gave up waiting (HTTP {status})", status=status)
-        if status >= 500:
-            billed = None if status in (502, *range(520, 528)) else Decimal(0)
-            return ProviderError(f"hcti failed (HTTP {status})", status=status, credits=billed)
-        return InvalidRequestError(f"hcti says: {said}", status=status)
+        return error_of(status, f"hcti says: {said}")
 
     def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
         """A POST that renders a template; pictures that are fetched cost nothing."""

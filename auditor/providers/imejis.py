@@ -18,15 +18,12 @@ from auditor.errors import (
     AuthenticationError,
     InvalidRequestError,
     NoPlanError,
-    NotFoundError,
-    ProviderError,
     QuotaExceededError,
     RenderError,
     ThrottledError,
-    UncertainError,
 )
 from auditor.plans import Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, Seen, format_of, seconds, size_of
+from auditor.providers.base import Answer, Call, Picture, Provider, Seen, error_of, format_of, seconds, size_of
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)
@@ -34,8 +31,6 @@ _FORMATS = ("png", "jpeg", "webp", "pdf")
 _DELIVERIES = ("stream", "hosted", "signed")
 _OPTIONS = {"format", "quality", "delivery", "expiresIn"}
 _PATH = re.compile(r"/(?:v1|api/designs)/([^/]+)/?")
-TIMEOUTS = frozenset({408, 504, 524})
-"""Answers that say that someone on the way gave up waiting: the render may have been made and billed."""
 
 
 class Imejis:
@@ -97,17 +92,9 @@ class Imejis:
         facts: dict[str, Any] = {"status": status, "request_id": request_id}
         if status == 429:
             return self._limited(document, answer, said, facts)
-        if status == 404:
-            kind = AuthenticationError if "key" in said.lower() else NotFoundError
-            return kind(f"Imejis says: {said}", **facts)
-        if status in (401, 403):
+        if status == 404 and "key" in said.lower():
             return AuthenticationError(f"Imejis says: {said}", **facts)
-        if status in TIMEOUTS:
-            return UncertainError(f"Imejis gave up waiting (HTTP {status})", status=status)
-        if status >= 500:
-            billed = None if status in (502, *range(520, 528)) else Decimal(0)
-            return ProviderError(f"Imejis failed (HTTP {status})", credits=billed, retry_after=_after(answer), **facts)
-        return InvalidRequestError(f"Imejis says: {said}", **facts)
+        return error_of(retry_after=_after(answer), said=f"Imejis says: {said}", **facts)
 
     def _limited(self, document: Mapping[str, Any], answer: Answer, said: str, facts: Mapping[str, Any]) -> RenderError:
         if document.get("reason") == "no-plan":

@@ -20,20 +20,12 @@ from auditor.errors import ConfigError
 from auditor.fingerprint import canonical
 from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import Account, Billing
+from auditor.sandbox.calls import KEY, RefusalError, options_of, overrides_of
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
 
 LONG = 3600.0
 """Seconds that a hanging call is kept; the client gives up before."""
-_QUERY_KEY = "dma-api-key"
-
-
-class RefusalError(Exception):
-    """A call that the API does not accept; nothing is billed."""
-
-    def __init__(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(status)
-        self.response = web.json_response(document, status=status, headers=headers)
 
 
 class Sandbox:
@@ -169,7 +161,7 @@ class Sandbox:
         self, request: web.Request, *, throttle: bool
     ) -> tuple[Account, Mapping[str, Any], Mapping[str, Any], bytes]:
         """(account, options, overrides, their canonical bytes) of a call that will be billed; else `RefusalError`."""
-        key = request.headers.get(_QUERY_KEY) or request.query.get(_QUERY_KEY)
+        key = request.headers.get(KEY) or request.query.get(KEY)
         if not key:
             raise RefusalError(401, {"success": False, "error": "Unauthorized"})
         account = self.billing.accounts.get(key)
@@ -178,8 +170,8 @@ class Sandbox:
         if self._designs and request.match_info["design"] not in self._designs:
             raise RefusalError(404, {"success": False, "message": "Design not found"})
         try:
-            options = self._api.options(_options(request.query))
-            overrides = await _overrides(request)
+            options = self._api.options(options_of(request.query))
+            overrides = await overrides_of(request)
             body = canonical(overrides)
         except (ValueError, ConnectionResetError) as error:
             raise RefusalError(400, {"success": False, "message": str(error)}) from None
@@ -292,25 +284,3 @@ class Sandbox:
             "GET /sandbox/invoice says what was billed; POST /sandbox/faults "
             '{"rates": {"500": 0.1}, "next": ["hang"]} makes it fail.\n'
         )
-
-
-def _options(query: Mapping[str, str]) -> dict[str, Any]:
-    """The output options among the parameters; numbers as numbers."""
-    found: dict[str, Any] = {}
-    for name in ("format", "quality", "delivery", "expiresIn"):
-        if name in query:
-            text = query[name]
-            found[name] = int(text) if name in ("quality", "expiresIn") and text.isascii() and text.isdigit() else text
-    return found
-
-
-async def _overrides(request: web.Request) -> Mapping[str, Any]:
-    if request.method == "GET":
-        known = {_QUERY_KEY, "format", "quality", "delivery", "expiresIn"}
-        return {name: value for name, value in request.query.items() if name not in known}
-    if not request.can_read_body:
-        return {}
-    found = await request.json()
-    if not isinstance(found, dict):
-        raise ValueError("the body has to be a JSON object of overrides")
-    return found

@@ -11,7 +11,8 @@ import yaml
 from auditor.errors import ConfigError
 from auditor.metrics import CLIENT, LEDGER
 from exporters.alertfiles import contents, parameters_of
-from exporters.alerts import ALERTS, Parameters, alerting, recording
+from exporters.alerts import ALERTS, alerting
+from exporters.rules import Parameters, recording
 from tests.services import ROOT, need
 
 MONTH, DAY, HOUR = 30 * 86_400, 86_400, 3600

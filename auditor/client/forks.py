@@ -1,0 +1,21 @@
+"""What has to begin anew in a forked child, in one register: locks, threads and connections are the parent's."""
+
+import os
+import weakref
+from typing import Any
+
+_PARTS: "weakref.WeakSet[Any]" = weakref.WeakSet()
+
+
+def renew_in_children(part: Any) -> None:
+    """Call its `forked()` in every child from now on, as long as it lives."""
+    _PARTS.add(part)
+
+
+def _after_fork() -> None:
+    for part in list(_PARTS):
+        part.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
