@@ -108,7 +108,8 @@ class Booking:
         found = self._buckets.get(bucket)
         if found is None:
             found = self._buckets[bucket] = list(Sums())
-        for index, value in enumerate(sums):
+        values: Iterable[Any] = sums
+        for index, value in enumerate(values):
             if value:
                 found[index] += sign * value
 
