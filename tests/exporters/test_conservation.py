@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -30,9 +31,9 @@ import random, sys, time
 from datetime import UTC, datetime
 from auditor import Spool
 from auditor.client.ids import NEW_ID
-spool, rng = Spool(sys.argv[1], max_bytes=30_000), random.Random(int(sys.argv[2]))
+spool, rng = Spool(sys.argv[1], max_bytes=20_000), random.Random(int(sys.argv[2]))
 while True:
-    for _ in range(25):
+    for _ in range(10):
         base = {"v": 1, "id": NEW_ID(time.time_ns()), "ts": datetime.now(UTC), "provider": "imejis",
                 "account": rng.choice(["main", "other"]), "environment": rng.choice(["production", "staging"]),
                 "template": "og", "key": f"k1:{rng.randrange(60)}"}
@@ -133,7 +134,8 @@ def counted(folder: Path) -> tuple[Counter[str], Counter[str]]:
     by_id: dict[str, dict[str, Any]] = {}
     known: Counter[str] = Counter()
     for path in folder.iterdir():
-        for line in gzip.open(path) if path.suffix == ".gz" else path.open("rb"):
+        data = path.read_bytes()
+        for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines():
             found = json.loads(line, parse_float=Decimal)
             known["lines"] += 1
             known[found["outcome"] + " lines"] += 1
@@ -178,6 +180,7 @@ def test_fifty_kills(address: str, tmp_path: Path) -> None:
     url = exporter.hear()
     highest: dict[str, Decimal] = {}
     killed: Counter[str] = Counter()
+    any_moment = threading.Event()
     scrapes = 0
 
     def look() -> None:
@@ -194,6 +197,7 @@ def test_fifty_kills(address: str, tmp_path: Path) -> None:
             name = rng.choice(list(victims))
             if name != "exporter":
                 victims[name].hear()  # it has done something since it was started
+            any_moment.wait(rng.random() / 5)
             victims[name].kill()
             killed[name] += 1
             if name == "exporter":
