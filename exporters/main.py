@@ -25,6 +25,7 @@ from exporters.http import PORT, address_of, serve
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Collects, Snapshot
 from exporters.textfile import write
+from exporters.webconfig import Live
 
 app = typer.Typer(
     name="auditor-exporter",
@@ -63,12 +64,19 @@ def serve_metrics(
     ] = None,
     every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at what is followed.")] = 1.0,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = f"127.0.0.1:{PORT}",
-    insecure: Annotated[bool, typer.Option("--insecure", help="Listen on other addresses than loopback.")] = False,
+    web_config: Annotated[
+        Path | None,
+        typer.Option("--web.config.file", help="TLS and users, in the format that Prometheus' exporters share."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Be open to other machines without TLS and users.")
+    ] = False,
     findings: Report = None,
     config: Config = None,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
-    host, port = address_of(listen, insecure=insecure)
+    live = Live(web_config, _say)
+    host, port = address_of(listen, live, insecure=insecure)
     settings = configuration.load(config or configuration.find([]))
     with Ledger(ledger) as opened:
         stopping = threading.Event()
@@ -77,18 +85,18 @@ def serve_metrics(
             follower.start()
         try:
             collectors: list[Collects] = [LedgerCollector(opened, settings), *_findings(findings, settings)]
-            asyncio.run(_serve(Snapshot(collectors, say=_say), host, port))
+            asyncio.run(_serve(Snapshot(collectors, say=_say), host, port, live))
         finally:
             stopping.set()
             if follow:
                 follower.join(30)
 
 
-async def _serve(snapshot: Snapshot, host: str, port: int) -> None:
+async def _serve(snapshot: Snapshot, host: str, port: int, live: Live) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(snapshot, host, port, lambda address: print(f"{address}/metrics", flush=True), stop)
+    await serve(snapshot, host, port, live, lambda address: print(f"{address}/metrics", flush=True), stop)
 
 
 def _say(text: str) -> None:

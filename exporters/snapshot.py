@@ -57,6 +57,12 @@ class Snapshot:
                 self._encoded[content_type] = (encoder(_Taken(self._families)), content_type)
             return self._encoded[content_type]
 
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting, if nothing has to be done for it."""
+        if self._taken is None or self._steady() - self._taken >= FRESH:
+            return None
+        return self._encoded.get(choose_encoder(accept)[1])
+
     def _collect(self) -> None:
         families = Families()
         for collector in self._collectors:
