@@ -6,10 +6,12 @@ collections run one at a time in a thread of their own.
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from auditor import __version__
 from auditor.errors import ConfigError
@@ -28,6 +30,9 @@ _PAGE = f"""<!doctype html>
 </html>
 """
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
+_LOG = logging.getLogger("auditor-exporter")
+_LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+"""What strangers send that is no HTTP is answered and fills no log."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -130,7 +135,7 @@ async def serve(
 ) -> None:  # fmt: skip
     """Serve until *stop*; *ready* is told the address."""
     app = application(snapshot, live, Verdicts(), patience)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, keepalive_timeout=patience)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, logger=_LOG, keepalive_timeout=patience)
     await runner.setup()
     try:
         tls = live.tls()

@@ -82,6 +82,23 @@ def test_only_get_and_head_and_its_own_paths() -> None:
     served(Live(None), unready, Snapshot([counting], lambda: NOW))
 
 
+def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered with 400; a fault of our own is logged."""
+
+    class Broken(Snapshot):
+        def at_hand(self, accept: str = "") -> None:
+            raise RuntimeError("a fault")
+
+    async def use(ask: Client) -> None:
+        assert (await ask("/-/healthy"))[0] == 200
+        assert (await ask(headers={"x" * 9000: "y" * 9000}))[0] == 400
+        assert caplog.text == ""
+        assert (await ask())[0] == 500
+
+    served(Live(None), use, Broken([]))
+    assert "RuntimeError: a fault" in caplog.text
+
+
 def certificate(folder: Path, name: str, *more: str) -> None:
     """NAME.crt and NAME.key, signed by itself."""
     subprocess.run(
