@@ -6,10 +6,15 @@ from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from auditor.metrics import FINDINGS, LEDGER, Bounded, Definition
+from auditor.errors import AuditorError
+from auditor.metrics import FINDINGS, LEDGER, USAGE, Bounded, Definition
 
-_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in (*LEDGER, *FINDINGS)}
+_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in (*LEDGER, *USAGE, *FINDINGS)}
 Value = Decimal | int | float
+
+
+class StaleError(AuditorError):
+    """What a collector added is the newest that it knows, and not new."""
 
 
 class Families:

@@ -15,7 +15,7 @@ from auditor.registry import AUDITS
 from auditor.reports.json_v1 import SCHEMA
 from auditor.settings import Settings
 from auditor.waste import Cause
-from exporters.families import Families, Folded
+from exporters.families import Families, Folded, StaleError
 
 _MONEY = ("now", "after_plan_change")
 
@@ -32,8 +32,20 @@ class FindingsCollector:
         self._families = Families()
 
     def collect(self, families: Families, now: float) -> None:
-        """Add what the report says; `InputError` if it is none."""
+        """Add what the report says; `InputError` if it is none and never was."""
         del now  # the report has its own time
+        try:
+            self._renew()
+        except InputError as error:
+            if self._seen is None:
+                raise
+            families.take(self._families)
+            raise StaleError(f"{error}; the report before it is shown") from None
+        finally:
+            self._folded.add_to(families)
+        families.take(self._families)
+
+    def _renew(self) -> None:
         try:
             found = os.stat(self._path)  # noqa: PTH116 (one call)
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -46,8 +58,6 @@ class FindingsCollector:
             raise InputError(
                 f"{self._path}: is no JSON v1 report; write one with `auditor audit --format json --output`"
             ) from None
-        families.take(self._families)
-        self._folded.add_to(families)
 
     def _read(self, report: Mapping[str, Any]) -> Families:
         if report["schema"] != SCHEMA:
