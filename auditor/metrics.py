@@ -144,7 +144,7 @@ class Bounded:
         if value in self._seen:
             return value
         with self._lock:
-            if len(self._seen) < self._cap and value.isprintable() and 0 < len(value) <= 100:
+            if len(self._seen) < self._cap and value.isprintable() and 0 < len(value.encode()) <= 100:
                 self._seen.add(value)
                 return value
         self._fold(value)

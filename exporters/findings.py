@@ -15,7 +15,7 @@ from auditor.registry import AUDITS
 from auditor.reports.json_v1 import SCHEMA
 from auditor.settings import Settings
 from auditor.waste import Cause
-from exporters.families import Families, Folded, StaleError
+from exporters.families import Families, Folded, Labels, StaleError
 
 _MONEY = ("now", "after_plan_change")
 
@@ -71,21 +71,14 @@ class FindingsCollector:
         for cause in Cause:
             families.add("waste_credits", (cause.value,), _number(report["waste"][cause.value]))
         # Bounds are of one report: a template that nobody renders any more makes room for the next one.
-        self._accounts = self._folded.bounded("account", self._settings.accounts)
-        self._providers = self._folded.bounded("provider", self._settings.catalogue)
-        self._templates = self._folded.bounded("template")
+        self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")
         for account in report["accounts"]:
             for rule in AUDITS:
-                self._preset(families, self._payer(account), rule)
+                self._preset(families, self._labels.payer(account["provider"], account["account"]), rule)
         for finding in report["findings"]:
             self._finding(families, finding)
         return families
-
-    def _payer(self, subject: Mapping[str, Any]) -> tuple[str, str]:
-        """(provider, account), empty where a finding is about neither, as one about a file."""
-        provider, account = (str(subject.get(name) or "") for name in ("provider", "account"))
-        return provider and self._providers(provider), account and self._accounts(account)
 
     def _preset(self, families: Families, payer: Iterable[str], rule: str) -> None:
         for severity in Severity:
@@ -94,9 +87,10 @@ class FindingsCollector:
     def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
         rule = finding["rule"] if finding["rule"] in AUDITS else OTHER
         severity = finding["severity"] if finding["severity"] in list(Severity) else OTHER
-        subject, money = finding["subject"], finding["money"]
-        payer, template = self._payer(subject), str(subject.get("template") or "")
-        place = (*payer, template and self._templates(template), rule, severity)
+        subject, money = finding["subject"], finding["money"]  # (a finding about a file has no account)
+        provider, account, template = (str(subject.get(name) or "") for name in ("provider", "account", "template"))
+        payer = self._labels.payer(provider, account)
+        place = (*self._labels.place(provider, account, template, rule), rule, severity)
         self._preset(families, payer, rule)
         families.add("findings", (*payer, rule, severity), 1)
         families.add("finding_credits", place, _number(finding["credits"]))

@@ -311,7 +311,7 @@ def test_each_scenario(promtool: str, tmp_path: Path) -> None:
         groups.append({"name": name, "interval": f"{step}s", "input_series": series, "promql_expr_test": checks})
     document = {
         "rule_files": [str(ROOT / "grafana" / part / "imgrender.yml") for part in ("rules", "alerts")],
-        "evaluation_interval": "2m", "group_eval_order": ["imgrender.rules", "imgrender.alerts"], "tests": groups,
+        "evaluation_interval": "4m", "group_eval_order": ["imgrender.rules", "imgrender.alerts"], "tests": groups,
     }  # fmt: skip
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
     done = subprocess.run(
