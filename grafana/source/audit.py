@@ -8,6 +8,7 @@ from grafana.source.queries import exact, ratio, total
 
 NO_AUDIT = "no audit yet"
 CREDITS = "imgrender_finding_credits"
+WITH_ACCOUNT, WITH_TEMPLATE = 'account!=""', 'template!=""'
 
 
 def dashboard(runbooks: str) -> dict[str, Any]:
@@ -88,7 +89,6 @@ def _course() -> list[AnyPanel]:
 def _ranking() -> list[AnyPanel]:
     money = "imgrender_finding_money"
     by = ("provider", "account", "rule", "currency")
-    labelled = 'provider=~"$provider",account=~"$account"'
     return [
         rows(
             "Money",
@@ -104,15 +104,15 @@ def _ranking() -> list[AnyPanel]:
             nothing="no money without a configured plan", sort="After a plan change", width=12, height=9,
         ),
         ranking(
-            "Top accounts", f"Accounts by the credits of their findings. Begin with the first. ({labelled} choose.)",
-            "short", Ask(f"topk(10, {total(exact(CREDITS), 'provider', 'account')} > 0)", "{{account}}"),
+            "Top accounts", "Accounts by the credits of their findings. Begin with the first.",
+            "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_ACCOUNT), 'provider', 'account')} > 0)", "{{account}}"),
             nothing="nothing to save", width=6, height=9,
         ),
         ranking(
             "Top templates",
             "Templates by the credits of their findings, among those that have a label of their own; the rest are `other`. "
             "The report has all of them.",
-            "short", Ask(f'topk(10, {total(exact(CREDITS, "template!=" + chr(34) * 2), "template")} > 0)', "{{template}}"),
+            "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_TEMPLATE), 'template')} > 0)", "{{template}}"),
             nothing="nothing to save", width=6, height=9,
         ),
         ranking(

@@ -55,7 +55,24 @@ def assembled(name: str, description: str, rows: Rows, runbooks: str, *, since: 
     document: dict[str, Any] = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     for number, panel in enumerate(document["panels"], start=1):
         panel["id"] = number
+    _prune(document)
+    for variable in document["templating"]["list"]:
+        if variable["type"] == "constant":
+            variable["hide"] = int(model.VariableHide.HIDE_VARIABLE)  # (which its builder cannot say)
     return document
+
+
+_SURPLUS = frozenset({"auto", "auto_count", "auto_min", "placement"})
+"""Keys that the SDK writes everywhere: the schema has the first on intervals alone, the last hides links in a menu."""
+
+
+def _prune(part: Any) -> None:
+    if isinstance(part, dict):
+        for key in _SURPLUS & part.keys():
+            if key != "placement" or part[key] == "inControlsMenu":
+                del part[key]
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _prune(inner)
 
 
 def _variables(runbooks: str) -> Sequence[Any]:
@@ -69,7 +86,7 @@ def _variables(runbooks: str) -> Sequence[Any]:
             .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
             .current(model.VariableOption(text="All", value="$__all", selected=True))
         )  # fmt: skip
-    place = build.ConstantVariable("runbooks").value(runbooks).label("Runbooks").hide(model.VariableHide.HIDE_VARIABLE)
+    place = build.ConstantVariable("runbooks").value(runbooks).label("Runbooks")
     place.description("Where grafana/runbooks is published: `make dashboards RUNBOOKS=URL`.")
     return [*found, place]
 

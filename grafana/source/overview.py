@@ -100,29 +100,14 @@ def _waste() -> list[AnyPanel]:
             "Wasted, as the audit says",
             "Credits that the newest audit calls needless, of all it looked at. Open the findings: each names its cure.",
             "percentunit", Ask(ratio(total(exact("imgrender_waste_credits")), total(exact("imgrender_audit_credits")))),
-            steps=((None, GOOD), (0.1, WARN), (0.3, BAD)), nothing="no audit yet", width=4, height=4, decimals=1, named=False,
+            steps=((None, GOOD), (0.1, WARN), (0.3, BAD)), nothing="no audit yet", width=6, decimals=1, named=False,
         ),
         number(
             "Non-production credits",
             "Exact credits of this cycle that tests, previews and staging spent. Point them at a free account or at "
             "`auditor sandbox`.",
             "short", Ask(total(outside) + " or vector(0)"), steps=((None, GOOD), (1, WARN)),
-            runbook="ImgRenderCreditsOutsideProduction", width=4, height=4, named=False,
-        ),
-        ranking(
-            "Waste by cause",
-            "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
-            "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
-            "short", Ask(total(exact("imgrender_waste_credits"), "cause"), "{{cause}}"), nothing="no audit yet",
-            width=8, height=8,
-        ),
-        graph(
-            "Cost of a delivered picture",
-            "The plan's price for a day, over the pictures that callers got in the last day, hits among them: what a "
-            "picture costs on the bill, unused credits included. It rises when caching falls or the plan is too large.",
-            "none", Ask(f"{price} / on (provider, account) group_left () (({period}) > 0) * 86400"
-                        f" / on (provider, account) group_left () ({delivered} > 0)", "{{account}} {{currency}}"),
-            width=8, height=8, nothing="no plan with a price, or nothing delivered",
+            runbook="ImgRenderCreditsOutsideProduction", width=6, named=False,
         ),
         number(
             "Renders again",
@@ -130,21 +115,35 @@ def _waste() -> list[AnyPanel]:
             "cache: share one (Redis), and let identical calls wait for the first.",
             "percentunit", Ask(ratio(total(growth("imgrender_duplicate_renders_total")),
                                      total(growth("imgrender_requests_total", 'result="render"')))),
-            steps=((None, GOOD), (LIMITS.duplicates, BAD)), runbook="ImgRenderDuplicateRenders", width=4, height=4,
+            steps=((None, GOOD), (LIMITS.duplicates, BAD)), runbook="ImgRenderDuplicateRenders", width=6,
             decimals=1, nothing="no renders", named=False,
         ),
         number(
             "Alerts that fire",
             "How many of our alerts fire now; the table at the end names them. Not green and not empty, since without "
             "the exporter all are silent: then ImgRenderExporterDown fires.",
-            "short", Ask(f"count({FIRING}) or vector(0)"), steps=((None, GOOD), (1, BAD)), width=4, height=4, named=False,
+            "short", Ask(f"count({FIRING}) or vector(0)"), steps=((None, GOOD), (1, BAD)), width=6, named=False,
+        ),
+        ranking(
+            "Waste by cause",
+            "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
+            "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
+            "short", Ask(total(exact("imgrender_waste_credits"), "cause"), "{{cause}}"), nothing="no audit yet",
         ),
         graph(
             "Credits an hour",
             "The speed at which credits go, by environment, and how much of it renders pictures again that were there "
             "(dashed). A step up without more visitors is a deploy, an emptied cache or a crawler.",
             "short", Ask(total(speed("imgrender_credits_used_total"), "app_env") + " * 3600", "{{app_env}}"),
-            Ask(f"{duplicates} * 3600", "needless"), dashed="needless", runbook="ImgRenderCreditsFastBurn",
+            Ask(f"{duplicates} * 3600", "needless"), dashed="needless", runbook="ImgRenderCreditsFastBurn", width=16,
+        ),
+        graph(
+            "Cost of a delivered picture",
+            "The plan's price for a day, over the pictures that callers got in the last day, hits among them: what a "
+            "picture costs on the bill, unused credits included. It rises when caching falls or the plan is too large.",
+            "none", Ask(f"{price} / on (provider, account) group_left () (({period}) > 0) * 86400"
+                        f" / on (provider, account) group_left () ({delivered} > 0)", "{{account}} {{currency}}"),
+            nothing="no plan with a price, or nothing delivered",
         ),
         graph(
             "Burn rate",

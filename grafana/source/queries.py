@@ -8,6 +8,7 @@ from auditor.metrics import CLIENT, FINDINGS, LEDGER
 
 VARIABLES = ("provider", "account", "app_env")
 FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *FINDINGS)}
+JOB = 'job=~"$job"'
 ACCOUNT = ("provider", "account")
 DELIVERED = 'result=~"render|hit|coalesced"'
 SERVED = 'result=~"hit|coalesced"'
@@ -15,16 +16,19 @@ FAILED = 'code=~"5..|5xx|error"'
 
 
 def select(name: str, *matchers: str) -> str:
-    """A selector with every variable whose label the family has."""
-    labels = FAMILIES[name].labels
-    chosen = ["job", *(label for label in VARIABLES if label in labels)]
-    return f"{name}{{{','.join([*(f'{label}=~"${label}"' for label in chosen), *matchers])}}}"
+    """A selector with every variable whose label the family has.
+
+    A finding about a file or a template belongs to no account: such are shown whatever is chosen.
+    """
+    family = FAMILIES[name]
+    unset = "|" if family in FINDINGS else ""
+    chosen = [f'{label}=~"${label}{unset}"' for label in VARIABLES if label in family.labels]
+    return f"{name}{{{','.join([JOB, *chosen, *matchers])}}}"
 
 
-def record(name: str, *labels: str) -> str:
+def record(name: str) -> str:
     """A series of our recording rules, which have provider and account."""
-    chosen = ("job", *(labels or ACCOUNT))
-    return f"{name}{{{','.join(f'{label}=~"${label}"' for label in chosen)}}}"
+    return f'{name}{{job=~"$job",provider=~"$provider",account=~"$account"}}'
 
 
 def exact(name: str, *matchers: str) -> str:

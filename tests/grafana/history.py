@@ -28,16 +28,20 @@ from auditor.config import settings_of
 from auditor.errors import BudgetExceededError, ProviderError, ThrottledError, UncertainError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
+from auditor.pipeline import Options, audit
 from auditor.providers.base import Picture, Seen
-from auditor.sources import present
+from auditor.reports.json_v1 import JsonV1
+from auditor.sources import discover, present
+from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 
-START = datetime(2026, 8, 27, tzinfo=UTC)
+START = datetime(2026, 8, 29, tzinfo=UTC)
 END = datetime(2026, 9, 12, 12, tzinfo=UTC)
-"""Sixteen days: over the start of a cycle, three weekends, an incident and a deploy."""
+"""Two weeks and a half day: over the start of two cycles, three weekends, an incident and a deploy."""
 STEP = 900
 """Seconds between two scrapes."""
+AUDIT_EVERY = 3 * 86_400
 INCIDENT = (datetime(2026, 9, 4, 13, tzinfo=UTC), datetime(2026, 9, 4, 16, tzinfo=UTC))
 DEPLOY = datetime(2026, 9, 9, 9, tzinfo=UTC)
 """It empties the cache of the shop, and puts a time into the inputs of its cards."""
@@ -45,7 +49,8 @@ CONFIG = {
     "accounts": {
         "main": {"provider": "imejis", "plan": "Pro", "timezone": "America/New_York"},
         "campaigns": {"provider": "imejis", "plan": "Basic", "anchor_day": 5},
-    }
+    },
+    "limits": {"templates": {"product-card": {"width": 400}}},
 }
 FORMATS = {"og-card": ("png", 92_000), "product-card": ("webp", 31_000), "voucher": ("pdf", 140_000)}
 
@@ -139,6 +144,7 @@ class Process:
             took = self.chance.lognormvariate(math.log(1.6), 0.35)
             if self.chance.random() >= trouble:
                 break
+            self.meter.cache_failed("redis", "get")  # (who has trouble with one has it with the other)
             error = self.chance.choices(
                 (ProviderError("500", status=500), ThrottledError("429", status=429), UncertainError("no answer")),
                 weights=(6, 3, 1),
@@ -212,22 +218,34 @@ class Shop:
                 spool, self.time, chance, self.left if account == "main" else lambda: None,
             )  # fmt: skip
 
-        self.shop = process("shop-1", "main", "production", ("og-card", "product-card"), 60, 500, 86_400)
+        self.shop = process("shop-1", "main", "production", ("og-card", "product-card"), 50, 500, 86_400)
         self.processes = [
             self.shop,
             process("staging-1", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
             process("campaigns-1", "campaigns", "production", ("voucher",), 3, 60, 0),
         ]
         self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
-        self.collectors = [LedgerCollector(self.ledger, self.settings)]
-        self.exporter = Snapshot(self.collectors, lambda: self.time.now, lambda: self.time.now)
+        collectors = [LedgerCollector(self.ledger, self.settings), FindingsCollector(self.report, self.settings)]
+        self.exporter = Snapshot(collectors, lambda: self.time.now, lambda: self.time.now)
 
     def left(self) -> Decimal:
         """As the provider of the account `main` says with each picture."""
         return Decimal(10_000)
 
+    @property
+    def report(self) -> Path:
+        """Of the newest audit."""
+        return self.folder / "report.json"
+
+    def audit(self) -> None:
+        """As a timer runs `auditor audit --format json --output`."""
+        options = Options(cache=False, now=lambda: datetime.fromtimestamp(self.time.now, UTC))
+        result = audit(discover([str(self.folder / "usage")], self.folder), self.settings, options, lambda *_: None)
+        with self.report.open("w", encoding="utf-8") as file:
+            JsonV1().write(result, file)
+
     def run(self, out: TextIO) -> None:
-        """All steps, with a scrape after each."""
+        """All steps, with a scrape after each, and an audit every few days."""
         for at in range(int(START.timestamp()), int(END.timestamp()), STEP):
             if at == DEPLOY.timestamp():
                 self.time.now = at
@@ -238,6 +256,8 @@ class Shop:
                 process.step(at + STEP)
             self.time.now = float(at + STEP)
             self.ingest.run(present([str(self.folder / "usage")]))
+            if at % AUDIT_EVERY == 0:
+                self.audit()
             for process in self.processes:
                 scraped(out, process.exposition(), process.job, process.instance, at + STEP)
             scraped(out, self.exporter.exposition()[0], "imgrender", "127.0.0.1:19710", at + STEP)
