@@ -63,7 +63,7 @@ def _course() -> list[AnyPanel]:
     return [
         graph(
             "Findings by severity", "Findings of each audit. It should fall; a step up is a release worth looking at.",
-            "short", Ask(total(exact("imgrender_findings"), "severity"), "{{severity}}"), stacked=True, stepped=True,
+            "short", *(Ask(_severity(name), name) for name in ("high", "medium", "low")), stacked=True, stepped=True,
             nothing=NO_AUDIT,
         ),
         graph(
@@ -101,25 +101,25 @@ def _ranking() -> list[AnyPanel]:
                 Column("Value #B", "After a plan change", "none", decimals=2),
             ],
             Ask(total(exact(money, 'when="now"'), *by)), Ask(total(exact(money, 'when="after_plan_change"'), *by)),
-            nothing="no money without a configured plan", sort="After a plan change", width=12, height=9,
+            nothing="no money without a configured plan", sort="After a plan change",
         ),
         ranking(
             "Top accounts", "Accounts by the credits of their findings. Begin with the first.",
             "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_ACCOUNT), 'provider', 'account')} > 0)", "{{account}}"),
-            nothing="nothing to save", width=6, height=9,
+            nothing="nothing to save", width=8, height=7,
         ),
         ranking(
             "Top templates",
             "Templates by the credits of their findings, among those that have a label of their own; the rest are `other`. "
             "The report has all of them.",
             "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_TEMPLATE), 'template')} > 0)", "{{template}}"),
-            nothing="nothing to save", width=6, height=9,
+            nothing="nothing to save", width=8, height=7,
         ),
         ranking(
             "Oversized bytes by template",
             "Delivered bytes beyond what the place needs where the picture is shown; an estimate. Ask for the size that is "
             "shown, or set its limit in auditor.toml.",
             "bytes", Ask(f"topk(10, {total(exact('imgrender_finding_bytes'), 'template')} > 0)", "{{template}}"),
-            nothing="no finding about bytes", width=24, height=6,
+            nothing="no finding about bytes", width=8, height=7,
         ),
     ]  # fmt: skip

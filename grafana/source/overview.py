@@ -13,6 +13,7 @@ USED = record("account:imgrender_period_credits_used:sum")
 PLAN = record("account:imgrender_plan_credits:max")
 BY_SPEED = record("account:imgrender_period_projected_by_speed:sum")
 BY_SHARE = record("account:imgrender_period_projected_by_share:sum")
+ELAPSED = record("account:imgrender_period_elapsed:ratio")
 LEFT = record("account:imgrender_period_left:seconds")
 PACE = record("account:imgrender_credits_used:rate_quarter")
 BURN = record("account:imgrender_plan_burn:ratio_long")
@@ -43,7 +44,7 @@ def _plan() -> list[AnyPanel]:
             nothing=WITHOUT_RULES, width=5, decimals=1,
         ),
         number(
-            "Projected at the cycle's end",
+            "Projected at the end",
             "Credits used at the end of the cycle if the last day's speed goes on, as a share of the plan. Above 100 % "
             "the plan runs out: open the audit's findings and mend the gravest, or take the plan that it recommends.",
             "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", NAME), steps=((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD)),
@@ -55,11 +56,11 @@ def _plan() -> list[AnyPanel]:
             "Red below two days. Stop what can wait (batches, staging), or take a larger plan now.",
             "s", Ask(f"clamp_min({PLAN} - {USED}, 0) / ({PACE} > 0)", NAME),
             steps=((None, BAD), (LIMITS.exhausted_within_days * 86_400, WARN), (10 * 86_400, GOOD)),
-            runbook="ImgRenderCreditsExhaustSoon", nothing="nothing is spent", width=5, decimals=0,
+            runbook="ImgRenderCreditsExhaustSoon", nothing="nothing is spent", width=5, decimals=1,
         ),
         number(
             "Cycle ends in", "Time to the end of the billing cycle; credits that are left then are lost.", "s",
-            Ask(LEFT, NAME), nothing=WITHOUT_RULES, width=5, decimals=0,
+            Ask(LEFT, NAME), nothing=WITHOUT_RULES, width=5, decimals=1,
         ),
         number(
             "Hit rate",
@@ -78,9 +79,9 @@ def _plan() -> list[AnyPanel]:
         graph(
             "Projected share of the plan",
             "Two ways to look ahead: the speed of the last day, and the part of the cycle that is over. Where both are "
-            "above the line, the plan is too small for what is asked of it; in a cycle's first days they say little.",
+            "above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's first days.",
             "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", f"{NAME} by speed"),
-            Ask(f"{BY_SHARE} / ({PLAN} > 0)", f"{NAME} by elapsed time"), steps=((None, "transparent"), (1.0, BAD)),
+            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {LIMITS.early}", f"{NAME} by elapsed time"), steps=((None, "transparent"), (1.0, BAD)),
             dashed=".* by elapsed time", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
         ),
     ]  # fmt: skip
@@ -128,7 +129,7 @@ def _waste() -> list[AnyPanel]:
             "Waste by cause",
             "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
             "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
-            "short", Ask(total(exact("imgrender_waste_credits"), "cause"), "{{cause}}"), nothing="no audit yet",
+            "short", Ask(f"sort_desc({total(exact('imgrender_waste_credits'), 'cause')})", "{{cause}}"), nothing="no audit yet",
         ),
         graph(
             "Credits an hour",

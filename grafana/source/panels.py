@@ -18,8 +18,11 @@ COLOURS: Mapping[str, str] = {
     "staging": "orange", "concurrent": "light-blue", "repeat": "yellow", "volatile": "light-purple",
     # severities
     "high": "dark-red", "medium": "dark-orange", "low": "dark-yellow",
-    # money
-    "now": "green", "after a plan change": "blue",
+    # answers of the API, and reasons of retries
+    "200": "blue", "429": "orange", "500": "dark-red", "502": "dark-red", "503": "dark-red", "504": "dark-red",
+    "5xx": "dark-red", "timeout": "light-red", "throttled": "orange", "failed": "red",
+    # what is paid for nothing
+    "needless": "red",
 }  # fmt: skip
 """By the name that a series has in legends: the words of the events and of the reports."""
 GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "text"
@@ -38,19 +41,21 @@ class Ask(NamedTuple):
 
 def graph(
     title: str, description: str, unit: str, *asks: Ask, width: int = 12, height: int = 8, stacked: bool = False,
-    bars: bool = False, steps: Steps = (), most: float | None = None, log: bool = False, dashed: str | None = None,
+    steps: Steps = (), most: float | None = None, log: bool = False, dashed: str | None = None,
     runbook: str | None = None, nothing: str = NOTHING, stepped: bool = False,
 ) -> timeseries.Panel:  # fmt: skip
     """Series over time, from zero. *dashed* are the names of those that are a limit or an outlook; *steps* are drawn as lines."""
     panel = _described(timeseries.Panel(), title, description, unit, asks, width, height, runbook, nothing)
-    filled = 70 if stacked else 8
-    panel.line_width(1 if stacked else 2).fill_opacity(filled).show_points(word.VisibilityMode.NEVER)
+    # Outlines of what is 0 would lie on the others of a stack.
+    panel.line_width(0 if stacked else 2).fill_opacity(80 if stacked else 0 if log else 8)
+    # Auto draws points only where they are few: a value between two gaps is seen.
+    panel.show_points(word.VisibilityMode.AUTO).point_size(4)
     panel.legend(
         common.VizLegendOptions().show_legend(True).display_mode(word.LegendDisplayMode.LIST)
         .placement(word.LegendPlacement.BOTTOM).calcs([])
     )  # fmt: skip
     panel.tooltip(common.VizTooltipOptions().mode(word.TooltipDisplayMode.MULTI).sort(word.SortOrder.DESCENDING))
-    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
     panel.thresholds_style(
         common.GraphThresholdsStyleConfig().mode(
             word.GraphThresholdsStyleMode.DASHED if steps else word.GraphThresholdsStyleMode.OFF
@@ -59,8 +64,6 @@ def graph(
     panel.thresholds(_thresholds(steps or ((None, PLAIN),)))
     if stepped:
         panel.line_interpolation(word.LineInterpolation.STEP_AFTER)
-    if bars:
-        panel.draw_style(word.GraphDrawStyle.BARS)
     if stacked:
         panel.stacking(common.StackingConfig().mode(word.StackingMode.NORMAL).group("A"))
     if log:
@@ -138,7 +141,7 @@ def rows(
         model.DataTransformerConfig(
             id_val="organize",
             options={
-                "excludeByName": {"Time": True, "job": True}, "indexByName": order, "renameByName": shown,
+                "excludeByName": {"Time": True, "Value": True}, "indexByName": order, "renameByName": shown,
             },
         )
     )  # fmt: skip
@@ -189,7 +192,8 @@ def _described(
 _GROUPS = {
     "{{result}}": ("hit", "coalesced", "render", "error", "refused"),
     "{{cause}}": ("staging", "concurrent", "repeat", "volatile"),
-    "{{severity}}": ("high", "medium", "low"),
+    "{{code}}": ("200", "429", "500", "502", "503", "504", "5xx", "error"),
+    "{{reason}}": ("429", "5xx", "timeout"),
 }
 
 

@@ -69,8 +69,7 @@ def quantile(level: float, name: str, *by: str) -> str:
     """Seconds that a share of waits stayed below; nothing where nobody waited."""
     buckets = total(f"rate({_part(name, 'bucket')}[$__rate_interval])", "le", *by)
     waits = total(f"rate({_part(name, 'count')}[$__rate_interval])", *by)
-    on = f"on ({', '.join(by)})"
-    return f"histogram_quantile({level:g}, {buckets}) and {on} ({waits} > 0)"
+    return f"histogram_quantile({level:g}, {buckets}) and on ({', '.join(by)}) ({waits} > 0)"
 
 
 def _part(name: str, part: str) -> str:

@@ -115,7 +115,7 @@ def _api() -> list[AnyPanel]:
             "Latency of the API",
             "How long calls take: half, 95 and 99 of 100 take no longer. When it rises, callers of misses wait; warm the cache "
             "ahead with `auditor prerender`.",
-            "s", *(Ask(quantile(level, CALL, *ACCOUNT), f"{{{{account}}}} p{level * 100:g}") for level in (0.5, 0.95, 0.99)),
+            "s", *(Ask(quantile(level, CALL), f"p{level * 100:g}") for level in (0.5, 0.95, 0.99)),
             nothing=NO_CLIENTS,
         ),
         graph(

@@ -164,7 +164,7 @@ def test_stray_links_are_found(board: Board) -> None:
 
 def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
     """Words that have another colour somewhere, or none."""
-    words = re.compile(r"\{\{(result|cause|severity)\}\}")
+    words = re.compile(r"\{\{(result|cause|code|reason)\}\}")
     for name, board in boards.items():
         for panel in panels(board):
             chosen = {
@@ -215,7 +215,7 @@ def test_the_structure_is_sound(name: str) -> None:
 
 def test_limits_are_those_of_plan_and_alerts() -> None:
     """Orange where an alert informs, red where the plan ends."""
-    for title in ("Plan used", "Projected at the cycle's end"):
+    for title in ("Plan used", "Projected at the end"):
         (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == title]
         assert [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]] == [None, 0.8, 1.0]
 
