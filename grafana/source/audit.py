@@ -101,7 +101,7 @@ def _ranking() -> list[AnyPanel]:
                 Column("Value #B", "After a plan change", "none", decimals=2),
             ],
             Ask(total(exact(money, 'when="now"'), *by)), Ask(total(exact(money, 'when="after_plan_change"'), *by)),
-            nothing="no money without a configured plan", sort="After a plan change",
+            sort="After a plan change",
         ),
         ranking(
             "Top accounts", "Accounts by the credits of their findings. Begin with the first.",

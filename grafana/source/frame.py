@@ -62,14 +62,14 @@ def assembled(name: str, description: str, rows: Rows, runbooks: str, *, since: 
     return document
 
 
-_SURPLUS = frozenset({"auto", "auto_count", "auto_min", "placement"})
-"""Keys that the SDK writes everywhere: the schema has the first on intervals alone, the last hides links in a menu."""
+_SURPLUS = frozenset({"auto", "auto_count", "auto_min", "footer", "placement"})
+"""Keys that the SDK writes unasked: Grafana's types have them elsewhere or no more; the last hides links in a menu."""
 
 
 def _prune(part: Any) -> None:
     if isinstance(part, dict):
         for key in _SURPLUS & part.keys():
-            if key != "placement" or part[key] == "inControlsMenu":
+            if key != "placement" or part[key] == "inControlsMenu":  # (the legend's is another)
                 del part[key]
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         _prune(inner)
@@ -82,7 +82,7 @@ def _variables(runbooks: str) -> Sequence[Any]:
         query = f"label_values({series}, {name})"
         found.append(
             build.QueryVariable(name).label(label).description(meaning).query({"query": query, "refId": name})
-            .definition(query).datasource(SOURCE).multi(True).include_all(True).all_value(".+")
+            .datasource(SOURCE).multi(True).include_all(True).all_value(".+")
             .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
             .current(model.VariableOption(text="All", value="$__all", selected=True))
         )  # fmt: skip

@@ -165,8 +165,8 @@ def _details() -> list[AnyPanel]:
             "A row for each account: exact credits of the cycle, calls that may have been billed beside them, the plan, "
             "and where it leads. Compare the credits with the provider's own page; a gap is what ImgRenderLedgerDrift means.",
             [
-                Column("provider", "Provider"), Column("account", "Account"), Column("plan", "Plan"),
-                Column("Value #A", "Credits used", "locale"), Column("Value #B", "Perhaps billed", "locale"),
+                Column("provider", "Provider", width=110), Column("account", "Account", width=150),
+                Column("plan", "Plan", width=90), Column("Value #A", "Credits used", "locale"), Column("Value #B", "Perhaps billed", "locale"),
                 Column("Value #C", "Plan's credits", "locale"), Column("Value #D", "Used", "percentunit", SHARE, decimals=1),
                 Column("Value #E", "Projected", "percentunit", SHARE, decimals=1),
                 Column("Value #F", "Cycle ends in", "s", decimals=1),
@@ -175,15 +175,15 @@ def _details() -> list[AnyPanel]:
                                            f" + on (provider, account) group_left () sum by (provider, account) ({PLAN})"),
             Ask(f"sum by (provider, account) ({USED} / ({PLAN} > 0))"),
             Ask(f"sum by (provider, account) ({BY_SPEED} / ({PLAN} > 0))"), Ask(f"max by (provider, account) ({LEFT})"),
-            height=6, runbook="ImgRenderLedgerDrift", sort="Credits used", width=14,
+            height=6, runbook="ImgRenderLedgerDrift", sort="Credits used",
         ),
         rows(
             "Alerts",
             "Our alerts that fire now. The name opens its runbook: what it means, how to find the cause, what to do.",
             [
-                Column("alertname", "Alert", link="${runbooks}#${__value.raw}"), Column("severity", "Severity", width=90),
-                Column("account", "Account", width=110), Column("app_env", "Environment", width=110),
+                Column("alertname", "Alert", link="${runbooks}#${__value.raw}", width=320), Column("severity", "Severity"),
+                Column("account", "Account"), Column("app_env", "Environment"),
             ],
-            Ask(f"max by (alertname, severity, account, app_env) ({FIRING})"), height=6, width=10, nothing="none fires",
+            Ask(f"max by (alertname, severity, account, app_env) ({FIRING})"), height=6,
         ),
     ]  # fmt: skip

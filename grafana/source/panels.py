@@ -27,6 +27,8 @@ COLOURS: Mapping[str, str] = {
 """By the name that a series has in legends: the words of the events and of the reports."""
 GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "text"
 NOTHING = "no data"
+EMPTY = "–"
+"""In a table it stands in each empty cell."""
 Steps = Sequence[tuple[float | None, str]]
 AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | table.Panel
 P = TypeVar("P", timeseries.Panel, stat.Panel, bargauge.Panel, table.Panel)
@@ -128,11 +130,11 @@ class Column(NamedTuple):
 
 def rows(
     title: str, description: str, columns: Sequence[Column], *asks: Ask, width: int = 24, height: int = 7,
-    runbook: str | None = None, nothing: str = NOTHING, sort: str | None = None,
+    runbook: str | None = None, sort: str | None = None,
 ) -> table.Panel:  # fmt: skip
-    """A row for each set of labels, joined over the queries; labels that are no column are left out."""
+    """A row for each set of labels, joined over the queries."""
     panel = _described(
-        table.Panel(), title, description, "short", asks, width, height, runbook, nothing, instant=True, tabular=True
+        table.Panel(), title, description, "short", asks, width, height, runbook, EMPTY, instant=True, tabular=True
     )
     shown = {column.field: column.heading for column in columns}
     order = {column.field: place for place, column in enumerate(columns)}

@@ -21,9 +21,9 @@ def dashboard(runbooks: str) -> dict[str, Any]:
         "What callers ask for and what serves it (from the ledger), how long they wait and how the provider's API "
         "behaves (from the processes themselves, where Prometheus scrapes them).",
         {
-            "Requests, as the ledger has them": _ledger(),
-            "Waits, as the processes see them": _waits(),
-            "The provider's API, as the processes see it": _api(),
+            "Requests (ledger)": _ledger(),
+            "Waits (processes)": _waits(),
+            "The provider's API (processes)": _api(),
         },
         runbooks, since="now-24h", refresh="1m",
     )  # fmt: skip

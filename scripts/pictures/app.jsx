@@ -51,7 +51,7 @@ function longest(values) {
 
 function Rows({ panel, frames, width, height }) {
   return <TableNG data={frames[0]} width={width} height={height} noHeader={false} cellHeight="sm" timeRange={RANGE}
-    initialSortBy={panel.options.sortBy} fieldConfig={panel.fieldConfig} structureRev={1} />;
+    sortBy={panel.options.sortBy} fieldConfig={panel.fieldConfig} structureRev={1} />;
 }
 
 const KINDS = { timeseries: Graph, stat: Values, bargauge: Values, table: Rows };

@@ -35,7 +35,7 @@ PAGE = """<!doctype html><html><head><meta charset="utf-8"><link rel="stylesheet
 body {{ margin: 0; background: #111217; color: #ccccdc; font-family: Inter, Helvetica, Arial, sans-serif }}
 header {{ padding: 12px 8px; display: flex; flex-wrap: wrap; gap: 8px 16px; font-size: 13px }}
 header i {{ font-style: normal; background: #22252b; padding: 3px 8px; border-radius: 2px }}
-h2 {{ margin: 4px 0; font-size: 16px; font-weight: 500; line-height: 22px }} .silence {{ padding: 16px; color: #8e8e99 }}
+h2 {{ margin: 4px 0; font-size: 16px; font-weight: 500; line-height: 22px; white-space: nowrap }} .silence {{ padding: 16px; color: #8e8e99 }}
 </style></head><body><div id="root"></div><script>window.PICTURE={picture};window.process={{env:{{}}}};
 window.grafanaBootData={{settings:{{buildInfo:{{version:"0"}},featureToggles:{{}}}},user:{{}},navTree:[]}};
 window.__grafana_public_path__="/public/";</script><script type="module" src="/app.js"></script></body></html>"""
@@ -82,11 +82,12 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 
 def install() -> None:
-    """Grafana's packages, once; no lock file, which would name a registry."""
+    """Grafana's packages, once (no lock file, which would name a registry); and the schema that its types are."""
     if not (HERE / "node_modules" / "@grafana" / "ui").is_dir():
         print("installing Grafana's packages: some minutes and 500 MB", flush=True)
         options = ["--no-package-lock", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(["npm", "install", *options], cwd=HERE, check=True)
+    subprocess.run(["node", "shapes.mjs", str(ROOT / "tests" / "grafana" / "schema.json")], cwd=HERE, check=True)
 
 
 def small(path: Path) -> bytes:

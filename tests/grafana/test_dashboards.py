@@ -4,10 +4,13 @@ import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import promql_parser
 import pytest
+import yaml
 
 from auditor.metrics import CLIENT, FINDINGS, LEDGER
 from exporters.alerts import ALERTS
@@ -211,6 +214,71 @@ def test_the_structure_is_sound(name: str) -> None:
         assert len(panel["description"]) > 40, panel["title"]
     heights = {y for _, y in taken}
     assert len(taken) == 24 * len(heights), "there are holes"
+
+
+SHAPES = json.loads((Path(__file__).parent / "schema.json").read_text(encoding="utf-8"))
+"""Of the types in @grafana/schema 13.2.2, as scripts/pictures/shapes.mjs writes them: strict, unknown keys are faults."""
+OF_PROMETHEUS = {"expr", "step", "textFormat", "titleFormat", "useValueForTime", "target"}
+"""Fields of an annotation that belong to its data source's plugin; the schema only knows those of Grafana's own."""
+
+
+def misshapen(board: Board) -> Iterator[str]:
+    """Where a dashboard is not what Grafana's types say."""
+    known = copy.deepcopy(board)
+    for annotation in known["annotations"]["list"]:
+        if annotation["datasource"]["type"] == "prometheus":
+            for key in OF_PROMETHEUS:
+                del annotation[key]
+    parts = [("dashboard", known)]
+    for panel in panels(board):
+        parts.append((f"{panel['type']} options", panel["options"]))
+        properties = [value for each in panel["fieldConfig"]["overrides"] for value in each["properties"]]
+        custom = {each["id"].removeprefix("custom."): each["value"] for each in properties if each["id"].startswith("custom.")}
+        if f"{panel['type']} custom" in SHAPES:
+            parts.append((f"{panel['type']} custom", panel["fieldConfig"]["defaults"].get("custom", {}) | custom))
+    for name, part in parts:
+        for error in jsonschema.Draft7Validator(SHAPES[name]).iter_errors(part):
+            # (all fields of options are declared as needed, and Grafana fills in what is not there)
+            if name == "dashboard" or error.validator != "required":
+                yield f"{name} {'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_it_has_the_shape_that_grafana_declares(name: str) -> None:
+    """Dashboard, options and custom fields of each kind of panel."""
+    assert list(misshapen(BOARDS[name])) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b.update(colour="red"),
+        lambda b: b.update(refresh=5),
+        lambda b: next(panels(b))["options"].update(graphMode="areas"),
+        lambda b: next(panels(b))["options"].update(grafMode="area"),
+        lambda b: next(p for p in panels(b) if p["type"] == "timeseries")["fieldConfig"]["defaults"]["custom"].update(lineWidth="2"),
+        lambda b: next(p for p in panels(b) if p["type"] == "table")["fieldConfig"]["overrides"][-1]["properties"].append(
+            {"id": "custom.widths", "value": 3}
+        ),
+        lambda b: b["templating"]["list"][1].update(auto=False),
+        lambda b: b["panels"][1].update(gridPos=[0, 0]),
+    ],
+)  # fmt: skip
+def test_another_shape_is_found(board: Board, damage: Callable[[Board], Any]) -> None:
+    """The check itself."""
+    damage(board)
+    assert list(misshapen(board))
+
+
+def test_provisioning_is_what_grafana_reads() -> None:
+    """Both files, and no address but loopback."""
+    folder = ROOT / "grafana" / "provisioning"
+    boards = yaml.safe_load((folder / "dashboards" / "render-auditor.yml").read_text(encoding="utf-8"))
+    sources = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text(encoding="utf-8"))
+    (provider,), (source,) = boards["providers"], sources["datasources"]
+    assert boards["apiVersion"] == sources["apiVersion"] == 1
+    assert (provider["type"], provider["allowUiUpdates"], set(provider["options"])) == ("file", False, {"path"})
+    assert (source["type"], source["access"], source["url"]) == ("prometheus", "proxy", "http://127.0.0.1:9090")
 
 
 def test_limits_are_those_of_plan_and_alerts() -> None:
