@@ -236,7 +236,7 @@ def runbook() -> str:
     for alert in ALERTS:
         parts += [
             # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
-            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "", f"**Means.** {alert.meaning}", "",
-            f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
+            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
         ]  # fmt: skip
     return "\n".join(parts) + "\n"

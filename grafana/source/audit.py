@@ -15,8 +15,8 @@ def dashboard(runbooks: str) -> dict[str, Any]:
     """As Grafana reads it."""
     return assembled(
         "findings",
-        "What the audits found, over time: how much, of which rule, for whom. The report itself has the evidence and the "
-        "cure of each finding; `auditor explain RULE` is the manual page of a rule.",
+        "What the audits found, over time: how much, of which rule, for whom. The report itself has the evidence and "
+        "the cure of each finding; `auditor explain RULE` is the manual page of a rule.",
         {"How bad is it?": _state(), "Over time": _course(), "Where to begin": _ranking()},
         runbooks, since="now-30d", refresh="5m",
     )  # fmt: skip
@@ -45,8 +45,8 @@ def _state() -> list[AnyPanel]:
         ),
         number(
             "Age of the audit",
-            "When the report was made that is shown here. Orange after two days, red after a week: then look at the timer "
-            "that runs `auditor audit`, since mended things still look bad, and new ones are not there.",
+            "When the report was made that is shown here. Orange after two days, red after a week: then look at the "
+            "timer that runs `auditor audit`, since mended things still look bad, and new ones are not there.",
             "s", Ask(f"time() - max ({exact('imgrender_audit_timestamp_seconds')})"),
             steps=((None, GOOD), (2 * 86_400, WARN), (7 * 86_400, BAD)), nothing=NO_AUDIT, decimals=1, named=False,
         ),
@@ -67,14 +67,15 @@ def _course() -> list[AnyPanel]:
             nothing=NO_AUDIT,
         ),
         graph(
-            "Findings by rule", "Findings of each audit, by rule; `auditor explain RULE` says what a rule finds and how to "
-            "mend it. Rules that find nothing are left out.",
+            "Findings by rule",
+            "Findings of each audit, by rule; `auditor explain RULE` says what a rule finds and how to mend it. Rules "
+            "that find nothing are left out.",
             "short", Ask(total(exact("imgrender_findings"), "rule") + " > 0", "{{rule}}"), stacked=True, stepped=True,
             nothing="nothing found",
         ),
         graph(
-            "Credits by rule", "Credits that the findings of each rule are about. Each wasted credit has one cause, so these "
-            "add up.",
+            "Credits by rule",
+            "Credits that the findings of each rule are about. Each wasted credit has one cause, so these add up.",
             "short", Ask(total(exact(CREDITS), "rule") + " > 0", "{{rule}}"), stacked=True, stepped=True,
             nothing="nothing to save",
         ),
@@ -92,9 +93,9 @@ def _ranking() -> list[AnyPanel]:
     return [
         rows(
             "Money",
-            "What mending the findings of a rule would change on the bill over the audited time: at the plan you have, and "
-            "after the change to the cheapest plan that is then enough. Each is by itself: they do not add up. Nothing at "
-            "the present plan is common, since a plan costs the same however much of it is used.",
+            "What mending the findings of a rule would change on the bill over the audited time: at the plan you "
+            "have, and after the change to the cheapest plan that is then enough. Each is by itself: they do not add "
+            "up. Nothing at the present plan is common, since a plan costs the same however much of it is used.",
             [
                 Column("provider", "Provider"), Column("account", "Account"), Column("rule", "Rule"),
                 Column("currency", "Currency"), Column("Value #A", "Now", "none", decimals=2),
@@ -110,15 +111,15 @@ def _ranking() -> list[AnyPanel]:
         ),
         ranking(
             "Top templates",
-            "Templates by the credits of their findings, among those that have a label of their own; the rest are `other`. "
-            "The report has all of them.",
+            "Templates by the credits of their findings, among those that have a label of their own; the rest are "
+            "`other`. The report has all of them.",
             "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_TEMPLATE), 'template')} > 0)", "{{template}}"),
             nothing="nothing to save", width=8, height=7,
         ),
         ranking(
             "Oversized bytes by template",
-            "Delivered bytes beyond what the place needs where the picture is shown; an estimate. Ask for the size that is "
-            "shown, or set its limit in auditor.toml.",
+            "Delivered bytes beyond what the place needs where the picture is shown; an estimate. Ask for the size "
+            "that is shown, or set its limit in auditor.toml.",
             "bytes", Ask(f"topk(10, {total(exact('imgrender_finding_bytes'), 'template')} > 0)", "{{template}}"),
             nothing="no finding about bytes", width=8, height=7,
         ),

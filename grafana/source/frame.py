@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus as prom
@@ -14,11 +14,16 @@ from grafana.source.panels import SOURCE, AnyPanel
 
 TAG = "render-auditor"
 UIDS = {"overview": "imgrender-overview", "traffic": "imgrender-traffic", "findings": "imgrender-findings"}
-TITLES = {"overview": "Renders: overview", "traffic": "Renders: traffic and cache", "findings": "Renders: audit findings"}
+TITLES = {
+    "overview": "Renders: overview",
+    "traffic": "Renders: traffic and cache",
+    "findings": "Renders: audit findings",
+}
 REQUESTS = '{__name__=~"imgrender_(client_)?requests_total"'
 CREDITS = '{__name__=~"imgrender_(client_)?credits_used_total"'
+ANY = '{__name__=~"imgrender_(client_)?requests_total|imgrender_findings"}'
 QUERIES: Mapping[str, tuple[str, str, str]] = {
-    "job": ("Job", REQUESTS + "}", "Scrape jobs of the exporter and of the processes that render."),
+    "job": ("Job", ANY, "Scrape jobs of the exporter and of the processes that render."),
     "provider": ("Provider", REQUESTS + ',job=~"$job"}', "Whose API."),
     "account": ("Account", REQUESTS + ',job=~"$job",provider=~"$provider"}', "API keys or workspaces, by their alias."),
     "app_env": (
@@ -98,7 +103,9 @@ def _link(title: str, url: str) -> build.DashboardLink:
     )  # fmt: skip
 
 
-STARTED = 'process_start_time_seconds{job=~"$job"} * 1000 and on (job, instance) imgrender_client_build_info{job=~"$job"}'
+STARTED = (
+    'process_start_time_seconds{job=~"$job"} * 1000 and on (job, instance) imgrender_client_build_info{job=~"$job"}'
+)
 CYCLE = (
     "max by (provider, account) (imgrender_period_start_timestamp_seconds"
     '{job=~"$job",provider=~"$provider",account=~"$account"}) * 1000'
@@ -109,7 +116,7 @@ def _annotations() -> Sequence[build.AnnotationQuery]:
     tagged = (
         build.AnnotationQuery().name("Deploys").enable(True).icon_color("blue")
         .datasource(word.DataSourceRef(type_val="grafana", uid="-- Grafana --"))
-        .target(build.AnnotationTarget().type("tags").tags(["deploy"]).match_any(False).limit(100))
+        .target(cast(Any, build.AnnotationTarget().type("tags").tags(["deploy"]).match_any(False).limit(100)))
     )  # fmt: skip
     return [
         tagged,

@@ -22,8 +22,8 @@ STANDS_FOR = {
 }  # fmt: skip
 """What the globals become, so that an expression parses; nobody writes 3m59s by hand."""
 EXCLUDED: Mapping[str, str] = {
-    "template-instance": "the exporter's sums are of one ledger, whichever instance shows it, and a part of the processes "
-    "that render is no useful whole: their instances come and go with each deploy",
+    "template-instance": "the exporter's sums are of one ledger, whichever instance shows it, and a part of the "
+    "processes that render is no useful whole: their instances come and go with each deploy",
     "target-instance": "see template-instance",
     "target-logql": "no Loki",
     "target-logql-auto": "no Loki",
@@ -188,8 +188,13 @@ def _unparsable(expr: str) -> Iterator[str]:
 def _found(expr: str, kind: type[Any]) -> list[Any]:
     """The nodes of a kind, in an expression that parses."""
     nodes: list[Any] = []
+
+    def visit(node: Any) -> bool:
+        nodes.append(node)
+        return True
+
     try:
-        promql.walk(promql.parse(expanded(expr)), lambda node: nodes.append(node) or True)
+        promql.walk(promql.parse(expanded(expr)), visit)
     except ValueError:
         return []
     return [node for node in nodes if isinstance(node, kind)]

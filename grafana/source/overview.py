@@ -1,4 +1,4 @@
-"""Overview: will the plan last, and is money being lost?"""
+"""The overview: will the plan last, and is money being lost."""
 
 from typing import Any
 
@@ -47,13 +47,13 @@ def _plan() -> list[AnyPanel]:
             "Projected at the end",
             "Credits used at the end of the cycle if the last day's speed goes on, as a share of the plan. Above 100 % "
             "the plan runs out: open the audit's findings and mend the gravest, or take the plan that it recommends.",
-            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", NAME), steps=((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD)),
+            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", NAME), steps=SHARE,
             runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, width=5, decimals=0,
         ),
         number(
             "Credits last for",
-            "How long the rest of the plan lasts at the speed of the last six hours; compare with the end of the cycle. "
-            "Red below two days. Stop what can wait (batches, staging), or take a larger plan now.",
+            "How long the rest of the plan lasts at the speed of the last six hours; compare with the end of the "
+            "cycle. Red below two days. Stop what can wait (batches, staging), or take a larger plan now.",
             "s", Ask(f"clamp_min({PLAN} - {USED}, 0) / ({PACE} > 0)", NAME),
             steps=((None, BAD), (LIMITS.exhausted_within_days * 86_400, WARN), (10 * 86_400, GOOD)),
             runbook="ImgRenderCreditsExhaustSoon", nothing="nothing is spent", width=5, decimals=1,
@@ -78,11 +78,13 @@ def _plan() -> list[AnyPanel]:
         ),
         graph(
             "Projected share of the plan",
-            "Two ways to look ahead: the speed of the last day, and the part of the cycle that is over. Where both are "
-            "above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's first days.",
+            "Two ways to look ahead: the speed of the last day, and the part of the cycle that is over. Where both "
+            "are above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's "
+            "first days.",
             "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", f"{NAME} by speed"),
-            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {LIMITS.early}", f"{NAME} by elapsed time"), steps=((None, "transparent"), (1.0, BAD)),
-            dashed=".* by elapsed time", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
+            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {LIMITS.early}", f"{NAME} by elapsed time"),
+            steps=((None, "transparent"), (1.0, BAD)), dashed=".* by elapsed time",
+            runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
         ),
     ]  # fmt: skip
 
@@ -91,15 +93,13 @@ def _waste() -> list[AnyPanel]:
     outside = exact("imgrender_period_credits_used", 'production="false"')
     duplicates = total(speed("imgrender_duplicate_renders_total"))
     delivered = total(growth("imgrender_requests_total", DELIVERED, window="1d"), *ACCOUNT)
-    plan = "imgrender_plan_price"
-    price = total(exact(plan), *ACCOUNT, "currency")
-    period = " - ".join(
-        f"max by (provider, account) ({select(f'imgrender_period_{edge}_timestamp_seconds')})" for edge in ("end", "start")
-    )
+    price = f"max by (provider, account, currency) ({select('imgrender_plan_price')})"
+    period = record("account:imgrender_period:seconds")
     return [
         number(
             "Wasted, as the audit says",
-            "Credits that the newest audit calls needless, of all it looked at. Open the findings: each names its cure.",
+            "Credits that the newest audit calls needless, of all it looked at. Open the findings: each names its "
+            "cure.",
             "percentunit", Ask(ratio(total(exact("imgrender_waste_credits")), total(exact("imgrender_audit_credits")))),
             steps=((None, GOOD), (0.1, WARN), (0.3, BAD)), nothing="no audit yet", width=6, decimals=1, named=False,
         ),
@@ -129,7 +129,8 @@ def _waste() -> list[AnyPanel]:
             "Waste by cause",
             "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
             "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
-            "short", Ask(f"sort_desc({total(exact('imgrender_waste_credits'), 'cause')})", "{{cause}}"), nothing="no audit yet",
+            "short", Ask(f"sort_desc({total(exact('imgrender_waste_credits'), 'cause')})", "{{cause}}"),
+            nothing="no audit yet",
         ),
         graph(
             "Credits an hour",
@@ -142,14 +143,14 @@ def _waste() -> list[AnyPanel]:
             "Cost of a delivered picture",
             "The plan's price for a day, over the pictures that callers got in the last day, hits among them: what a "
             "picture costs on the bill, unused credits included. It rises when caching falls or the plan is too large.",
-            "none", Ask(f"{price} / on (provider, account) group_left () (({period}) > 0) * 86400"
+            "none", Ask(f"{price} / on (provider, account) group_left () ({period} > 0) * 86400"
                         f" / on (provider, account) group_left () ({delivered} > 0)", "{{account}} {{currency}}"),
             nothing="no plan with a price, or nothing delivered",
         ),
         graph(
             "Burn rate",
-            "How many times faster than evenly the plan is used up: at 1 it lasts exactly one cycle. A loop or an emptied "
-            "cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
+            "How many times faster than evenly the plan is used up: at 1 it lasts exactly one cycle. A loop or an "
+            "emptied cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
             "short", Ask(BURN, NAME), steps=((None, "transparent"), (1, WARN), (LIMITS.burn, BAD)),
             runbook="ImgRenderCreditsFastBurn", nothing=WITHOUT_RULES,
         ),
@@ -159,30 +160,31 @@ def _waste() -> list[AnyPanel]:
 def _details() -> list[AnyPanel]:
     used = total(exact("imgrender_period_credits_used"), *ACCOUNT)
     uncertain = total(exact("imgrender_period_credits_uncertain"), *ACCOUNT)
+    plan = f"max by (provider, account, plan) ({select('imgrender_plan_info')})"
     return [
         rows(
             "Accounts",
-            "A row for each account: exact credits of the cycle, calls that may have been billed beside them, the plan, "
-            "and where it leads. Compare the credits with the provider's own page; a gap is what ImgRenderLedgerDrift means.",
+            "A row for each account: exact credits of the cycle, calls that may have been billed beside them, the "
+            "plan, and where it leads. Compare the credits with the provider's own page; a gap is what "
+            "ImgRenderLedgerDrift means.",
             [
                 Column("provider", "Provider", width=110), Column("account", "Account", width=150),
-                Column("plan", "Plan", width=90), Column("Value #A", "Credits used", "locale"), Column("Value #B", "Perhaps billed", "locale"),
-                Column("Value #C", "Plan's credits", "locale"), Column("Value #D", "Used", "percentunit", SHARE, decimals=1),
+                Column("plan", "Plan", width=90), Column("Value #A", "Credits used", "locale"),
+                Column("Value #B", "Perhaps billed", "locale"), Column("Value #C", "Plan's credits", "locale"),
+                Column("Value #D", "Used", "percentunit", SHARE, decimals=1),
                 Column("Value #E", "Projected", "percentunit", SHARE, decimals=1),
                 Column("Value #F", "Cycle ends in", "s", decimals=1),
             ],
-            Ask(used), Ask(uncertain), Ask(f"sum by (provider, account, plan) ({exact('imgrender_plan_price')} * 0)"
-                                           f" + on (provider, account) group_left () sum by (provider, account) ({PLAN})"),
-            Ask(f"sum by (provider, account) ({USED} / ({PLAN} > 0))"),
-            Ask(f"sum by (provider, account) ({BY_SPEED} / ({PLAN} > 0))"), Ask(f"max by (provider, account) ({LEFT})"),
+            Ask(used), Ask(uncertain), Ask(f"{plan} * on (provider, account) group_left () {PLAN}"),
+            Ask(f"{USED} / ({PLAN} > 0)"), Ask(f"{BY_SPEED} / ({PLAN} > 0)"), Ask(LEFT),
             height=6, runbook="ImgRenderLedgerDrift", sort="Credits used",
         ),
         rows(
             "Alerts",
             "Our alerts that fire now. The name opens its runbook: what it means, how to find the cause, what to do.",
             [
-                Column("alertname", "Alert", link="${runbooks}#${__value.raw}", width=320), Column("severity", "Severity"),
-                Column("account", "Account"), Column("app_env", "Environment"),
+                Column("alertname", "Alert", link="${runbooks}#${__value.raw}", width=320),
+                Column("severity", "Severity"), Column("account", "Account"), Column("app_env", "Environment"),
             ],
             Ask(f"max by (alertname, severity, account, app_env) ({FIRING})"), height=6,
         ),

@@ -46,7 +46,7 @@ def graph(
     steps: Steps = (), most: float | None = None, log: bool = False, dashed: str | None = None,
     runbook: str | None = None, nothing: str = NOTHING, stepped: bool = False,
 ) -> timeseries.Panel:  # fmt: skip
-    """Series over time, from zero. *dashed* are the names of those that are a limit or an outlook; *steps* are drawn as lines."""
+    """Series over time, from zero. *dashed* names those that are a limit or an outlook; *steps* are drawn as lines."""
     panel = _described(timeseries.Panel(), title, description, unit, asks, width, height, runbook, nothing)
     # Outlines of what is 0 would lie on the others of a stack.
     panel.line_width(0 if stacked else 2).fill_opacity(80 if stacked else 0 if log else 8)
@@ -83,14 +83,14 @@ def graph(
 
 
 def number(
-    title: str, description: str, unit: str, *asks: Ask, width: int = 4, height: int = 4, steps: Steps = ((None, PLAIN),),
-    decimals: int | None = None, spark: bool = False, runbook: str | None = None, nothing: str = NOTHING,
+    title: str, description: str, unit: str, *asks: Ask, width: int = 4, height: int = 4,
+    steps: Steps = ((None, PLAIN),), decimals: int | None = None, runbook: str | None = None, nothing: str = NOTHING,
     named: bool = True,
 ) -> stat.Panel:  # fmt: skip
-    """The newest value, exactly; with *spark* over its course."""
-    panel = _described(stat.Panel(), title, description, unit, asks, width, height, runbook, nothing, instant=not spark)
+    """The newest value, exactly; *named* where there are several."""
+    panel = _described(stat.Panel(), title, description, unit, asks, width, height, runbook, nothing, instant=True)
     panel.thresholds(_thresholds(steps)).color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
-    panel.graph_mode(word.BigValueGraphMode.AREA if spark else word.BigValueGraphMode.NONE)
+    panel.graph_mode(word.BigValueGraphMode.NONE)
     panel.color_mode(word.BigValueColorMode.VALUE).justify_mode(word.BigValueJustifyMode.AUTO)
     panel.text_mode(word.BigValueTextMode.VALUE_AND_NAME if named else word.BigValueTextMode.VALUE)
     panel.orientation(word.VizOrientation.AUTO).wide_layout(True)
@@ -101,18 +101,16 @@ def number(
 
 
 def ranking(
-    title: str, description: str, unit: str, *asks: Ask, width: int = 8, height: int = 8, steps: Steps = ((None, "blue"),),
-    most: float | None = None, runbook: str | None = None, nothing: str = NOTHING,
+    title: str, description: str, unit: str, *asks: Ask, width: int = 8, height: int = 8, nothing: str = NOTHING,
 ) -> bargauge.Panel:  # fmt: skip
     """Bars, one for each thing, with its newest value."""
-    panel = _described(bargauge.Panel(), title, description, unit, asks, width, height, runbook, nothing, instant=True)
-    panel.thresholds(_thresholds(steps)).color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+    panel = _described(bargauge.Panel(), title, description, unit, asks, width, height, None, nothing, instant=True)
+    panel.thresholds(_thresholds(((None, "blue"),)))
+    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.display_mode(word.BarGaugeDisplayMode.BASIC).value_mode(word.BarGaugeValueMode.TEXT)
     panel.name_placement(word.BarGaugeNamePlacement.AUTO).show_unfilled(True).sizing(word.BarGaugeSizing.AUTO)
     panel.min_viz_height(16).min_viz_width(8).max_viz_height(60)
     panel.orientation(word.VizOrientation.HORIZONTAL).reduce_options(_newest()).min(0)
-    if most is not None:
-        panel.max(most)
     return panel
 
 

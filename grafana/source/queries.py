@@ -27,8 +27,8 @@ def select(name: str, *matchers: str) -> str:
 
 
 def record(name: str) -> str:
-    """A series of our recording rules, which have provider and account."""
-    return f'{name}{{job=~"$job",provider=~"$provider",account=~"$account"}}'
+    """A series of our recording rules, one an account, however many exporters read its ledger."""
+    return f'max by (provider, account) ({name}{{job=~"$job",provider=~"$provider",account=~"$account"}})'
 
 
 def exact(name: str, *matchers: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of the dashboards in docs/pictures/: the history of the query tests, a real Prometheus, Grafana's own components.
+"""Pictures of the dashboards: the history of the query tests, a real Prometheus, Grafana's own components.
 
 Needs node and npm; everything else is installed here (some 500 MB in node_modules, which is left out of the tree).
 """
@@ -54,7 +54,10 @@ class Site(http.server.BaseHTTPRequestHandler):
             kind, body = self._answer()
             self.send_response(200)
         except (OSError, KeyError) as error:
-            kind, body = "text/plain", error.read() if isinstance(error, urllib.error.HTTPError) else str(error).encode()
+            kind, body = (
+                "text/plain",
+                error.read() if isinstance(error, urllib.error.HTTPError) else str(error).encode(),
+            )
             self.send_response(404)
         self.send_header("Content-Type", kind)
         self.end_headers()

@@ -4,15 +4,12 @@ Meters of the client count and write events, the ledger takes them in, the expor
 expositions are kept with the labels of their target and the time, as a scrape keeps them. promtool makes blocks of it.
 """
 
-import json
 import math
 import random
 import re
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +22,7 @@ from auditor.client.clock import Clock
 from auditor.client.metering import Metering
 from auditor.client.sinks import Sink, Spool
 from auditor.config import settings_of
-from auditor.errors import BudgetExceededError, ProviderError, ThrottledError, UncertainError
+from auditor.errors import ProviderError, ThrottledError, UncertainError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
@@ -196,7 +193,6 @@ def _poisson(chance: random.Random, expected: float) -> int:
     return number
 
 
-
 @dataclass
 class Shop:
     """All processes, the ledger and its exporter."""
@@ -271,5 +267,7 @@ def scraped(out: TextIO, exposition: bytes, job: str, instance: str, at: int) ->
     """Samples with the labels of their target and the time of the scrape, and `up` as Prometheus adds it."""
     target = f'job="{job}",instance="{instance}"'
     out.write(f"up{{{target}}} 1 {at}\n")
-    for name, labels, value in _SAMPLE.findall(exposition.decode()):
-        out.write(f"{name}{{{target}{',' * bool(labels)}{labels}}} {value} {at}\n")
+    out.writelines(
+        f"{name}{{{target}{',' * bool(labels)}{labels}}} {value} {at}\n"
+        for name, labels, value in _SAMPLE.findall(exposition.decode())
+    )

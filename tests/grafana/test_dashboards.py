@@ -135,7 +135,9 @@ def test_what_nobody_emits_is_found(board: Board) -> None:
 
 def strays(board: Board) -> Iterator[str]:
     """Links that lead nowhere."""
-    anchors = set(re.findall(r'<a id="(\w+)">', (ROOT / "grafana" / "runbooks" / "README.md").read_text(encoding="utf-8")))
+    anchors = set(
+        re.findall(r'<a id="(\w+)">', (ROOT / "grafana" / "runbooks" / "README.md").read_text(encoding="utf-8"))
+    )
     anchors |= {alert.name.lower() for alert in ALERTS} if anchors == {alert.name for alert in ALERTS} else set()
     uids = {each["uid"] for each in BOARDS.values()}
     links = [*board["links"], *(link for panel in panels(board) for link in panel.get("links", []))]
@@ -174,7 +176,9 @@ def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
                 each["matcher"]["options"]: value["value"]["fixedColor"]
                 for each in panel["fieldConfig"]["overrides"] for value in each["properties"] if value["id"] == "color"
             }  # fmt: skip
-            yield from (f"{name}, {panel['title']}: {word}" for word, colour in chosen.items() if COLOURS.get(word) != colour)
+            yield from (
+                f"{name}, {panel['title']}: {word}" for word, colour in chosen.items() if COLOURS.get(word) != colour
+            )
             legends = [target.get("legendFormat", "") for target in panel["targets"]]
             if any(map(words.fullmatch, legends)) and not chosen:
                 yield f"{name}, {panel['title']}: none"
@@ -203,7 +207,11 @@ def test_the_structure_is_sound(name: str) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
         place = panel["gridPos"]
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert place["x"] + place["w"] <= 24, panel["title"]
         assert not cells & taken, panel["title"]
         taken |= cells
@@ -233,7 +241,9 @@ def misshapen(board: Board) -> Iterator[str]:
     for panel in panels(board):
         parts.append((f"{panel['type']} options", panel["options"]))
         properties = [value for each in panel["fieldConfig"]["overrides"] for value in each["properties"]]
-        custom = {each["id"].removeprefix("custom."): each["value"] for each in properties if each["id"].startswith("custom.")}
+        custom = {
+            each["id"].removeprefix("custom."): each["value"] for each in properties if each["id"].startswith("custom.")
+        }
         if f"{panel['type']} custom" in SHAPES:
             parts.append((f"{panel['type']} custom", panel["fieldConfig"]["defaults"].get("custom", {}) | custom))
     for name, part in parts:

@@ -78,7 +78,9 @@ class Asked:
 def queries(variables: Mapping[str, str]) -> Iterator[tuple[Asked, bool, int]]:
     """(query, whether it is instant, seconds that are shown) of all panels and annotations."""
     for name, document in dashboards():
-        span = int(document["time"]["from"].removeprefix("now-")[:-1]) * (DAY if "d" in document["time"]["from"] else 3600)
+        span = int(document["time"]["from"].removeprefix("now-")[:-1]) * (
+            DAY if "d" in document["time"]["from"] else 3600
+        )
         for panel in document["panels"]:
             unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "")
             for target in panel.get("targets", []):
@@ -130,7 +132,11 @@ def test_every_query_gives_what_is_true() -> None:
         done = ask(server, ALL, LAST)
         print(table([each for each in done if each.found]))
         assert [fault for each in done for fault in each.faults()] == []
-        for now, variables in ((LAST, PICKED), (START.timestamp() - 30 * DAY, ALL), (START.timestamp() + 2 * STEP, ALL)):
+        for now, variables in (
+            (LAST, PICKED),
+            (START.timestamp() - 30 * DAY, ALL),
+            (START.timestamp() + 2 * STEP, ALL),
+        ):
             quiet = ask(server, variables, now)
             assert [fault for each in quiet for fault in each.faults(empty=True)] == []
         credits_are_the_ledgers(done, ledger_credits(ledger, LAST))
