@@ -222,7 +222,7 @@ class Shop:
         ]
         self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
         collectors = [LedgerCollector(self.ledger, self.settings), FindingsCollector(self.report, self.settings)]
-        self.exporter = Snapshot(collectors, lambda: self.time.now, lambda: self.time.now)
+        self.exporters = [Snapshot(collectors, lambda: self.time.now, lambda: self.time.now) for _ in range(2)]
 
     def left(self) -> Decimal:
         """As the provider of the account `main` says with each picture."""
@@ -256,7 +256,9 @@ class Shop:
                 self.audit()
             for process in self.processes:
                 scraped(out, process.exposition(), process.job, process.instance, at + STEP)
-            scraped(out, self.exporter.exposition()[0], "imgrender", "127.0.0.1:19710", at + STEP)
+            # The second one shows the same ledger from the deploy on.
+            for number, exporter in enumerate(self.exporters[: 2 if at >= DEPLOY.timestamp() else 1], start=1):
+                scraped(out, exporter.exposition()[0], "imgrender", f"exporter-{number}:19710", at + STEP)
         out.write("# EOF\n")
 
 
