@@ -67,8 +67,8 @@ def assembled(name: str, description: str, rows: Rows, runbooks: str, *, since: 
     return document
 
 
-_SURPLUS = frozenset({"auto", "auto_count", "auto_min", "footer", "placement"})
-"""Keys that the SDK writes unasked: Grafana's types have them elsewhere or no more; the last hides links in a menu."""
+_SURPLUS = frozenset({"allowCustomValue", "auto", "auto_count", "auto_min", "footer", "placement"})
+"""Keys that the SDK writes unasked: Grafana's types, of 10 or 13, do not have them there; the last hides links."""
 
 
 def _prune(part: Any) -> None:

@@ -6,7 +6,6 @@ Needs node and npm; everything else is installed here (some 500 MB in node_modul
 import http.server
 import io
 import json
-import os
 import subprocess
 import tempfile
 import threading
@@ -19,9 +18,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from auditor.ledger.database import Ledger
 from tests.grafana.history import END, STEP
-from tests.grafana.test_queries import a_history
+from tests.grafana.prometheus import past
 from tests.services import ROOT, need
 
 HERE = Path(__file__).parent
@@ -106,9 +104,8 @@ def main() -> None:
     need("chromium", "chromium")
     install()
     with ExitStack() as stack:
-        folder = Path(os.environ.get("HISTORY") or stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
-        ledger = stack.enter_context(Ledger(folder / "ledger.db"))
-        server = stack.enter_context(a_history(folder, ledger))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
+        server, _ = stack.enter_context(past())
         site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, server.url))
         threading.Thread(target=site.serve_forever, daemon=True).start()
         stack.callback(site.shutdown)

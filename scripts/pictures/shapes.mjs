@@ -6,6 +6,7 @@ const types = 'node_modules/@grafana/schema/dist/types/raw';
 const panel = (kind) => `${types}/composable/${kind}/panelcfg/x/types.gen.d.ts`;
 const wanted = {
   dashboard: [`${types}/dashboard/x/types.gen.d.ts`, 'Dashboard'],
+  'dashboard of Grafana 10': ['node_modules/schema-10/dist/esm/raw/dashboard/x/dashboard_types.gen.d.ts', 'Dashboard'],
   'bargauge options': [panel('bargauge'), 'Options'],
   'stat options': [panel('stat'), 'Options'],
   'table options': [panel('table'), 'Options'],

@@ -7,10 +7,10 @@ expositions are kept with the labels of their target and the time, as a scrape k
 import math
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
@@ -81,7 +81,6 @@ class Process:
     spool: Sink
     time: Virtual
     chance: random.Random
-    left: Callable[[], Decimal | None] = lambda: None
     pictures: dict[str, Entry] = field(default_factory=dict)
     salted: bool = False
 
@@ -154,10 +153,9 @@ class Process:
             made = self.meter.begin()
         self.time.now += took
         picture_format, size = FORMATS[template]
-        entry = Entry(
-            Picture(None, media_type=picture_format, format=picture_format, width=1200, height=630, remaining=self.left()),
-            "sha256:" + sha256(f"{template} {variant}".encode()).hexdigest(), size + variant * 7, self.time.now, self.time.now + self.ttl,
-        )  # fmt: skip
+        picture = Picture(None, format=picture_format, width=1200, height=630)
+        digest = "sha256:" + sha256(f"{template} {variant}".encode()).hexdigest()
+        entry = Entry(picture, digest, size + variant * 7, self.time.now, self.time.now + self.ttl)
         self.meter.rendered(request, entry, made, 200)
         if self.ttl:
             self.pictures[request.slot.key] = entry
@@ -203,30 +201,17 @@ class Shop:
     def __post_init__(self) -> None:
         self.time = Virtual(START.timestamp())
         self.settings = settings_of(CONFIG, "history")
-        chance = random.Random(5)
         spool = Spool(self.folder / "usage", max_age=1e9, clock=self.time.clock())
-
-        def process(name: str, account: str, environment: str, templates: Sequence[str], *rate: float) -> Process:
-            job, _, _ = name.partition("-")
-            an_hour, variants, ttl = rate
-            return Process(
-                job, f"{name}:8000", account, environment, templates, an_hour, int(variants), ttl, self.folder,
-                spool, self.time, chance, self.left if account == "main" else lambda: None,
-            )  # fmt: skip
-
-        self.shop = process("shop-1", "main", "production", ("og-card", "product-card"), 50, 500, 86_400)
+        process = partial(Process, folder=self.folder, spool=spool, time=self.time, chance=random.Random(5))
+        self.shop = process("shop", "shop-1", "main", "production", ("og-card", "product-card"), 50, 500, 86_400)
         self.processes = [
             self.shop,
-            process("staging-1", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
-            process("campaigns-1", "campaigns", "production", ("voucher",), 3, 60, 0),
+            process("staging", "staging-1", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
+            process("campaigns", "campaigns-1", "campaigns", "production", ("voucher",), 3, 60, 0),
         ]
         self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
         collectors = [LedgerCollector(self.ledger, self.settings), FindingsCollector(self.report, self.settings)]
         self.exporters = [Snapshot(collectors, lambda: self.time.now, lambda: self.time.now) for _ in range(2)]
-
-    def left(self) -> Decimal:
-        """As the provider of the account `main` says with each picture."""
-        return Decimal(10_000)
 
     @property
     def report(self) -> Path:

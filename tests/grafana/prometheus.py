@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -12,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from auditor.ledger.database import Ledger
 from exporters.alerts import alerting
 from exporters.rules import Parameters, recording
-from tests.grafana.history import STEP
+from tests.grafana.history import END, START, STEP, Shop
 from tests.services import free_port, need
 
 Matrix = list[dict[str, Any]]
@@ -46,6 +48,23 @@ class Prometheus:
     def values(self, label: str, series: str, start: float, end: float) -> list[str]:
         """What `label_values(series, label)` gives."""
         return list(self.get(f"/api/v1/label/{label}/values", start=str(start), end=str(end), **{"match[]": series}))
+
+
+@contextmanager
+def past() -> Iterator[tuple[Prometheus, Ledger]]:
+    """A server over the whole history with its rules, and the ledger of it."""
+    # In memory: thousands of commits, and nothing that has to survive a power cut.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="history-", dir=memory) as name, Ledger(Path(name) / "ledger.db") as ledger:
+        folder, data = Path(name), Path(name) / "data"
+        with (folder / "history.om").open("w") as out:
+            Shop(folder, ledger).run(out)
+        blocks(folder / "history.om", data)
+        with served(data) as server, (folder / "rules.om").open("w") as out:
+            out.writelines(ruled(server, START.timestamp() + STEP, END.timestamp(), Parameters()))
+        blocks(folder / "rules.om", data)
+        with served(data) as server:
+            yield server, ledger
 
 
 def blocks(samples: Path, data: Path) -> None:

@@ -3,22 +3,20 @@
 import json
 import math
 import re
-import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from auditor.events import DELIVERED
 from auditor.ledger.database import Ledger
-from auditor.ledger.schema import periods
-from exporters.rules import Parameters
-from tests.grafana.history import END, START, STEP, Shop
-from tests.grafana.prometheus import Matrix, Prometheus, blocks, ruled, served
+from auditor.ledger.schema import periods, rollups
+from tests.grafana.history import END, START, STEP
+from tests.grafana.prometheus import Matrix, Prometheus, past
 from tests.services import ROOT
 
 DAY = 86_400
@@ -123,12 +121,7 @@ def ledger_credits(ledger: Ledger, now: float) -> dict[tuple[str, str], tuple[De
 
 def test_every_query_gives_what_is_true() -> None:
     """It succeeds, gives finite numbers and shares of 0 to 1; credits are the ledger's; and a new or quiet shop is no NaN."""
-    with ExitStack() as stack:
-        # Thousands of commits, and nothing that has to survive a power cut.
-        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="history-", dir=memory)))
-        ledger = stack.enter_context(Ledger(folder / "ledger.db"))
-        server = stack.enter_context(a_history(folder, ledger))
+    with past() as (server, ledger):
         done = ask(server, ALL, LAST)
         print(table([each for each in done if each.found]))
         assert [fault for each in done for fault in each.faults()] == []
@@ -140,19 +133,8 @@ def test_every_query_gives_what_is_true() -> None:
             quiet = ask(server, variables, now)
             assert [fault for each in quiet for fault in each.faults(empty=True)] == []
         credits_are_the_ledgers(done, ledger_credits(ledger, LAST))
+        shares_are_the_ledgers(done, ledger)
         variables_have_values(server)
-
-
-def a_history(folder: Path, ledger: Ledger) -> Any:
-    """A server over it."""
-    shop = Shop(folder, ledger)
-    with (folder / "history.om").open("w") as out:
-        shop.run(out)
-    blocks(folder / "history.om", folder / "data")
-    with served(folder / "data") as server, (folder / "rules.om").open("w") as out:
-        out.writelines(ruled(server, START.timestamp() + STEP, LAST, Parameters()))
-    blocks(folder / "rules.om", folder / "data")
-    return served(folder / "data")
 
 
 def credits_are_the_ledgers(done: Sequence[Asked], exact: Mapping[tuple[str, str], tuple[Decimal, int]]) -> None:
@@ -179,6 +161,27 @@ def credits_are_the_ledgers(done: Sequence[Asked], exact: Mapping[tuple[str, str
     assert by_account(shown("Accounts", "C")) == plans
     for account, share in by_account(shown("Plan used")).items():
         assert share == used[account] / plans[account]
+
+
+def ledger_requests(ledger: Ledger, days: int) -> Counter[tuple[str, str]]:
+    """(account, outcome) -> requests of the last days: plain SQL."""
+    found: Counter[tuple[str, str]] = Counter()
+    with ledger.read() as connection:
+        for row in connection.execute(select(rollups).where(rollups.c.bucket_us >= (LAST - days * DAY) * 1e6)):
+            found[row.account, row.outcome] += row.requests
+    return found
+
+
+def shares_are_the_ledgers(done: Sequence[Asked], ledger: Ledger) -> None:
+    """Estimates over the shown time are near: PromQL's increase() is one."""
+    week, day = ledger_requests(ledger, 7), ledger_requests(ledger, 1)
+    served = sum(count for (_, outcome), count in week.items() if outcome in ("hit", "coalesced"))
+    (rate,) = [each for each in done if each.panel == "Hit rate"]
+    assert rate.values[0] == pytest.approx(served / week.total(), abs=0.01)
+    (cost,) = [each for each in done if each.panel == "Cost of a delivered picture"]
+    for account, price, days in (("main", 24.99, 30), ("campaigns", 14.99, 30)):
+        delivered = sum(count for (a, outcome), count in day.items() if a == account and outcome in DELIVERED)
+        assert by_account(cost.found)[account] == pytest.approx(price / days / delivered, rel=0.03)
 
 
 def variables_have_values(server: Prometheus) -> None:
