@@ -4,7 +4,8 @@
 
 Ingest runs against the cheapest way to get the same file into a database (DuckDB's `CREATE TABLE AS`, which neither
 knows an id twice nor keeps a sum) and the naive one (a loop of ORM objects that asks for each id). The collection is
-what an uncached scrape does, on a ledger of 10,000 events and one of --history. Machines are noisy: read the ratios.
+what an uncached scrape does, on a ledger of 10,000 events and one of --history: a million of those are ingested, and
+their rows copied within the database, each time 90 days earlier. Machines are noisy: read the ratios.
 """
 
 import argparse
@@ -17,19 +18,20 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.schema import events
+from auditor.ledger.schema import events, metadata
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".bench" / "ledger"
-FEW = 10_000
+FEW, MOST = 10_000, 1_000_000
+"""Events that are ingested for a history."""
 SETTINGS = settings_of({"accounts": {"main": {"provider": "imejis", "plan": "Pro"}}}, "the benchmark")
 
 
@@ -117,9 +119,28 @@ def history_of(count: int) -> Ledger:
     ready = path.with_suffix(".ready")
     if not ready.exists():
         remove(path)
-        ingest(log_of(count), path)
+        ingest(log_of(min(count, MOST)), path)
+        with Ledger(path) as ledger:
+            for copy in range(1, count // MOST):
+                earlier(ledger, copy)
         ready.touch()
     return Ledger(path)
+
+
+def earlier(ledger: Ledger, copy: int) -> None:
+    """The newest 90 days once more, so many times 90 days before, with ids of their own."""
+    moved: dict[str, str | int] = {"copy": f"-{copy}", "by": copy * 90 * 86_400_000_000}
+    with ledger.write() as connection:
+        for table, values in (
+            ("events", {"id": "id || :copy", "ts_us": "ts_us - :by"}),
+            ("rollups", {"bucket_us": "bucket_us - :by"}),
+            ("periods", {"start_us": "start_us - :by", "end_us": "end_us - :by"}),
+        ):
+            names = [column.name for column in metadata.tables[table].columns]
+            chosen = ", ".join(values.get(name, name) for name in names)
+            newest = f"(SELECT * FROM {table} ORDER BY rowid LIMIT (SELECT count(*) / {copy} FROM {table}))"
+            query = f"INSERT INTO {table} ({', '.join(names)}) SELECT {chosen} FROM {newest}"
+            connection.execute(text(query), {name: moved[name] for name in moved if f":{name}" in query})
 
 
 def collections(few: Ledger, many: Ledger, rounds: int) -> tuple[float, float]:
