@@ -95,7 +95,9 @@ def small(path: Path) -> bytes:
     """The picture with 256 colours, which loses nothing that an eye would see here."""
     out = io.BytesIO()
     with Image.open(path) as picture:
-        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            out, "PNG", optimize=True
+        )
     return out.getvalue()
 
 
