@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test stress check bench bench-client golden docs requirements clean
+.PHONY: help audit test stress check bench bench-client golden docs requirements clean dashboards pictures
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,12 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python tests/golden/write.py
+
+dashboards: $(STAMP)  ## build grafana/dashboards (RUNBOOKS=URL where grafana/runbooks is published)
+	$(BIN)/python -m grafana.source $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+pictures: $(STAMP)  ## draw the dashboards with Grafana's own components into docs/pictures (node, npm, 500 MB)
+	PYTHONPATH=. $(BIN)/python scripts/pictures/draw.py
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
 	$(BIN)/python scripts/docs.py

@@ -97,4 +97,6 @@ class LedgerCollector:
         families.put("period_end_timestamp_seconds", labels, Decimal(cycle.end_us) / 1_000_000)
         if settings.plan is not None and labels[1] != OTHER:
             families.put("plan_credits", labels, settings.plan.included)
-            families.put("plan_info", (*labels, settings.plan.name, settings.plan.currency), 1)
+            plan = (*labels, settings.plan.name, settings.plan.currency)
+            families.put("plan_info", plan, 1)
+            families.put("plan_price", plan, settings.plan.price)

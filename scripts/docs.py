@@ -133,6 +133,26 @@ def metrics_table(definitions: Sequence[Definition]) -> str:
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def panels_tables() -> str:
+    """A table a dashboard, a row a panel."""
+    parts = []
+    for name in ("overview", "traffic", "findings"):
+        board = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8"))
+        parts += [
+            f"#### {board['title']}",
+            "",
+            board["description"],
+            "",
+            "| panel | what it answers |",
+            "| --- | --- |",
+        ]
+        for panel in board["panels"]:
+            heading = panel["type"] == "row"
+            parts.append(f"| **{panel['title']}** | |" if heading else f"| {panel['title']} | {panel['description']} |")
+        parts.append("")
+    return "\n".join(parts).rstrip("\n")
+
+
 def errors_table() -> str:
     """A row a class of `RenderError` that is raised."""
     kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
@@ -158,6 +178,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "grafana/README.md": {"panels": panels_tables},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
         "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
