@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,8 +25,9 @@ from auditor import __version__
 from auditor.events import Reason, Rejection
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.columns import SCHEMA, batches
-from auditor.formats.detect import Detected, detect, named, sample_of
+from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of
 from auditor.formats.lines import Line, LineReader, read_exactly
+from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import Reading, Tally
 from auditor.settings import Settings
@@ -97,23 +99,33 @@ class Intake:
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
-        reading = Reading(source.label, kind, Mapper(settings, source.label), intake.tally)
+        mapper = Mapper(settings, source.label)
+        reading = Reading(source.label, kind, mapper, intake.tally)
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = LineReader(decompressed(raw))
 
             def told() -> None:
                 progress(raw.tell())
 
-            if detected.foreign:
+            read = intake._reader(source, reading, mapper, settings.timezone)
+            if read is None:
                 records = _told(kind.records(source.path, reader), told)
             else:
-                read = _bulk_reader() if source.size >= BULK_FROM else read_exactly
                 records = intake._blocks(reader, read, writer, told)
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
         return intake
+
+    def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
+        """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
+        template = reading.kind.template
+        if template is not None:
+            return _Switching(lambda: _template_reader(reading, mapper, template, zone))
+        if reading.kind.name != NATIVE:
+            return None
+        return _bulk_reader(self.tally) if source.size >= BULK_FROM else read_exactly
 
     def _blocks(
         self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
@@ -126,7 +138,6 @@ class Intake:
             before += lines
             progress()
             if batch is not None:
-                self.tally.lines += len(batch)
                 held.append(batch)
                 if sum(map(len, held)) >= ROW_GROUP:
                     writer.write_table(pa.Table.from_batches(held))
@@ -250,8 +261,35 @@ def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Lin
         yield record
 
 
-def _bulk_reader() -> ReadBlock:
-    # numba is heavy: imported only for inputs that are worth it.
+class _Switching:
+    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
+
+    def __init__(self, compiled: Callable[[], ReadBlock]) -> None:
+        self._compiled = compiled
+        self._read: ReadBlock = read_exactly
+        self._size = 0
+
+    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        """What the reader of the moment makes of a block."""
+        self._size += len(block)
+        if self._size >= BULK_FROM and self._read is read_exactly:
+            self._read = self._compiled()
+        return self._read(block, before)
+
+
+# numba is heavy: imported only for inputs that are worth it.
+def _bulk_reader(tally: Tally) -> ReadBlock:
     from auditor.formats.bulk_columns import read_block
 
-    return read_block
+    def read(block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        batch, rest, lines = read_block(block, before)
+        tally.lines += len(batch)
+        return batch, rest, lines
+
+    return read
+
+
+def _template_reader(reading: Reading, mapper: Mapper, template: LogTemplate, zone: ZoneInfo) -> ReadBlock:
+    from auditor.formats.template_columns import TemplateBlocks
+
+    return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read

@@ -11,7 +11,9 @@ _PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([
 _BEARER = re.compile(rb"(?i)\b(bearer)\s+((?=[^\s\"]*\d)[a-z0-9._~+/=-]{8,})")
 _BASIC = re.compile(rb"(?i)authorization\W{1,6}(basic)\s+([a-z0-9+/=]{8,})")
 _USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
-_HINT = re.compile(rb"(?i)key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@")
+HINT = r"key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@"
+"""What every line with a secret holds, in any case: a pattern for the first look."""
+_HINT = re.compile(HINT.encode(), re.IGNORECASE)
 _PLAIN_KEY = re.compile(rb'"key"\s*:\s*"')
 # What the client writes for an input called `token`: a keyed digest, which tells nothing.
 _DIGEST = re.compile(rb"[0-9a-f]{16}")

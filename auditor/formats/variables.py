@@ -13,7 +13,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
-_ALIASES = {
+ALIASES = {
     "time": ("time_local", "time_iso8601", "msec", "time", "timestamp", "@timestamp", "ts", "date", "datetime"),
     "request": ("request",),
     "method": ("request_method", "method", "verb", "http_method"),
@@ -31,7 +31,7 @@ _ALIASES = {
 
 def exchange_of(variables: Mapping[str, object], zone: ZoneInfo) -> Exchange:
     """The exchange that some variables tell of. Raises `BadRecordError` for what is missing or no value."""
-    found = {field: _first(variables, names) for field, names in _ALIASES.items()}
+    found = {field: _first(variables, names) for field, names in ALIASES.items()}
     time = found["time"]
     if time is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
