@@ -38,6 +38,8 @@ CACHE_FROM = 64 << 20
 BULK_FROM = 16 << 20
 """Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
+BLOCK = 16 << 20
+"""Bytes that are read at once."""
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 CACHE_SUFFIX = ".auditor.parquet"
 _KEY = b"render_auditor"
@@ -122,7 +124,7 @@ class Intake:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
         if template is not None:
-            return _Switching(lambda: _template_reader(reading, mapper, template, zone))
+            return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None
         return _bulk_reader(self.tally) if source.size >= BULK_FROM else read_exactly
@@ -133,7 +135,7 @@ class Intake:
         """The lines that are left to the exact reader; the plain ones are written on the way."""
         before = 0
         held: list[pa.RecordBatch] = []
-        for block in reader.blocks():
+        for block in reader.blocks(BLOCK):
             batch, rest, lines = read(block, before)
             before += lines
             progress()
@@ -264,9 +266,9 @@ def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Lin
 class _Switching:
     """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
 
-    def __init__(self, compiled: Callable[[], ReadBlock]) -> None:
+    def __init__(self, big: bool, compiled: Callable[[], ReadBlock]) -> None:
         self._compiled = compiled
-        self._read: ReadBlock = read_exactly
+        self._read: ReadBlock = compiled() if big else read_exactly
         self._size = 0
 
     def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
