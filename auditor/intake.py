@@ -6,6 +6,7 @@ written elsewhere and renamed, so that two processes may do so at once.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -23,7 +24,9 @@ import pyarrow.parquet as pq
 
 from auditor import __version__
 from auditor.events import Reason, Rejection
-from auditor.exchanges.mapper import Mapper
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Mapper, shown
+from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of
 from auditor.formats.lines import Line, LineReader, read_exactly
@@ -200,17 +203,36 @@ def read_records(
     sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
 ) -> dict[int, bytes]:
     """The raw records of some rows of `records`."""
-    wanted = set(rows)
-    found: dict[int, bytes] = {}
-    for index in sorted({row >> LINE_BITS for row in wanted}):
-        source = sources[index]
+    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
+
+
+def requests_of(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, str]:
+    """What some rows of `records` asked for, for people."""
+    found = {}
+    for row, line, kind in _found(sources, settings, input_format, rows):
+        item = kind.parse(line.data)
+        if isinstance(item, Exchange):
+            found[row] = shown(item)
+    return found
+
+
+def _found(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> Iterator[tuple[int, Line, Format]]:
+    """(row, its record, the format of its file) of some rows, read no further than needed."""
+    wanted = sorted(set(rows))
+    for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
+        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
         kind = detected_in(source, settings, input_format).kind(settings.timezone)
         with source.open() as raw:
             for line in kind.records(source.path, LineReader(decompressed(raw))):
-                row = (index << LINE_BITS) + line.number
-                if row in wanted:
-                    found[row] = line.data
-    return found
+                if line.number in left:
+                    left.remove(line.number)
+                    yield (index << LINE_BITS) + line.number, line, kind
+                    if not left:
+                        break
 
 
 def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:

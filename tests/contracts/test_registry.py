@@ -22,7 +22,7 @@ SHARED = {
         "log_template",
         "packed",
         "reading",
-        "secrets",
+        "secrets", "template_bulk", "template_columns",
         "times",
         "variables",
     },
