@@ -2,7 +2,7 @@
 
 from tests.formats.samples import SAMPLES
 
-LINES = [line for path in SAMPLES if path.suffix not in {".parquet"} for line in path.read_bytes().split(b"\n") if line]
+LINES = [line for path in SAMPLES if path.suffix != ".parquet" for line in path.read_bytes().split(b"\n") if line]
 """Good lines of all formats, to be damaged."""
 
 
