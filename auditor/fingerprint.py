@@ -16,6 +16,8 @@ import orjson
 import rfc8785
 
 PREFIX = "k1:"
+FOREIGN_PREFIX = "f1:"
+"""Of keys that were made from other logs than the client's."""
 INPUT_DIGEST_HEX = 16
 _SALT = b"render-auditor/k1"
 

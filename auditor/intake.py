@@ -6,6 +6,7 @@ written elsewhere and renamed, so that two processes may do so at once.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -23,7 +24,9 @@ import pyarrow.parquet as pq
 
 from auditor import __version__
 from auditor.events import Reason, Rejection
-from auditor.exchanges.mapper import Mapper
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Mapper, shown
+from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of
 from auditor.formats.lines import Line, LineReader, read_exactly
@@ -38,6 +41,8 @@ CACHE_FROM = 64 << 20
 BULK_FROM = 16 << 20
 """Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
+BLOCK = 16 << 20
+"""Bytes that are read at once."""
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 CACHE_SUFFIX = ".auditor.parquet"
 _KEY = b"render_auditor"
@@ -122,7 +127,7 @@ class Intake:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
         if template is not None:
-            return _Switching(lambda: _template_reader(reading, mapper, template, zone))
+            return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None
         return _bulk_reader(self.tally) if source.size >= BULK_FROM else read_exactly
@@ -133,7 +138,7 @@ class Intake:
         """The lines that are left to the exact reader; the plain ones are written on the way."""
         before = 0
         held: list[pa.RecordBatch] = []
-        for block in reader.blocks():
+        for block in reader.blocks(BLOCK):
             batch, rest, lines = read(block, before)
             before += lines
             progress()
@@ -198,17 +203,36 @@ def read_records(
     sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
 ) -> dict[int, bytes]:
     """The raw records of some rows of `records`."""
-    wanted = set(rows)
-    found: dict[int, bytes] = {}
-    for index in sorted({row >> LINE_BITS for row in wanted}):
-        source = sources[index]
+    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
+
+
+def requests_of(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, str]:
+    """What some rows of `records` asked for, for people."""
+    found = {}
+    for row, line, kind in _found(sources, settings, input_format, rows):
+        item = kind.parse(line.data)
+        if isinstance(item, Exchange):
+            found[row] = shown(item)
+    return found
+
+
+def _found(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> Iterator[tuple[int, Line, Format]]:
+    """(row, its record, the format of its file) of some rows, read no further than needed."""
+    wanted = sorted(set(rows))
+    for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
+        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
         kind = detected_in(source, settings, input_format).kind(settings.timezone)
         with source.open() as raw:
             for line in kind.records(source.path, LineReader(decompressed(raw))):
-                row = (index << LINE_BITS) + line.number
-                if row in wanted:
-                    found[row] = line.data
-    return found
+                if line.number in left:
+                    left.remove(line.number)
+                    yield (index << LINE_BITS) + line.number, line, kind
+                    if not left:
+                        break
 
 
 def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:
@@ -264,9 +288,9 @@ def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Lin
 class _Switching:
     """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
 
-    def __init__(self, compiled: Callable[[], ReadBlock]) -> None:
+    def __init__(self, big: bool, compiled: Callable[[], ReadBlock]) -> None:
         self._compiled = compiled
-        self._read: ReadBlock = read_exactly
+        self._read: ReadBlock = compiled() if big else read_exactly
         self._size = 0
 
     def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:

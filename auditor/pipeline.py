@@ -19,7 +19,7 @@ from auditor.facts import gather
 from auditor.findings import Finding
 from auditor.formats.reading import MAX_REJECTIONS
 from auditor.identity import drop_replaced
-from auditor.intake import Intake, read_records
+from auditor.intake import Intake, read_records, requests_of
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import replay
@@ -66,6 +66,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
                 bills(facts, replayed),
                 _secrets(sources, intakes),
                 sum(facts.usage.credits, Fraction(0)),
+                partial(requests_of, sources, settings, options.input_format),
             )
             progress("Auditing", 0, 0)
             findings = [

@@ -1,8 +1,8 @@
 """HAProxy with `option httplog` or `httpslog`, as it comes from syslog, a container or a file.
 
-The time is that of the request's first byte, in the proxy's own zone, which the log does not name. Lines of HAProxy that
-tell of no request (a failed handshake, a proxy that starts) are filtered. The bytes are all that went to the client,
-the headers too. Behind a cookie or a captured header nothing is read.
+The time is that of the request's first byte, in the proxy's own zone, which the log does not name: set `timezone`.
+Lines that tell of no request (a failed handshake, a proxy that starts) are filtered. The bytes are all that went to
+the client, headers included.
 """
 
 import re

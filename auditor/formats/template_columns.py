@@ -6,6 +6,7 @@ single lines, and spread over the lines that have it. So there is one meaning an
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason
-from auditor.exchanges.mapper import Mapped, Mapper, assumptions
+from auditor.exchanges.mapper import MEMO, Mapped, Mapper, assumptions
 from auditor.exchanges.outcome import fate, served, tells_size
 from auditor.formats.bulk import gather
 from auditor.formats.columns import CREDITS, SCHEMA
@@ -37,6 +38,7 @@ class TemplateBlocks:
         self._reading, self._mapper, self._zone = reading, mapper, zone
         self._open, self._blanks = template.open, blanks
         self._literals = compiled(template)
+        self._memo: dict[tuple[str, ...], Any] = {}
         named = {role: next((name for name in names if name in template.names), "") for role, names in ALIASES.items()}
         self._at = {role: template.names.index(name) for role, name in named.items() if name}
 
@@ -86,13 +88,15 @@ class TemplateBlocks:
 
     def _values(self, lines: "_Lines") -> "_Read":
         """Every distinct value, read."""
+        if len(self._memo) > MEMO:
+            self._memo.clear()
         time = lines.read("time", lambda text: clf_time(text, self._zone))
         status = lines.read("status", _digits)
         size = lines.read("bytes", lambda text: None if text == "-" else _digits(text))
         seconds = lines.read("seconds", lambda text: micros(text, SECOND))
         cache = lines.read("cache", lambda text: served(text_of(text)))
         media = lines.read("type", lambda text: format_of(text.partition(";")[0].strip().lower()))
-        request = lines.requests(self._mapper)
+        request = lines.requests(self._mapper, self._memo)
         good = time.good & status.good & size.good & request.good
         return _Read(time, status, size, seconds, cache, media, request, good)
 
@@ -110,14 +114,18 @@ class TemplateBlocks:
         return _batch(lines, self._reading.first, read, fates, rows)
 
     def _assume(self, read: "_Read", fates: "_Coded", rows: Any) -> None:
+        """Few kinds of lines differ in what was assumed for them."""
+        alike: dict[Any, int] = {}
+        kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
+        examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
         cached = np.array([value is not None for value in read.cache.values])[read.cache.codes[rows]]
         endless = read.seconds.ints(rows) < 0
-        kinds, counts = np.unique(
-            np.column_stack((read.request.codes[rows], fates.codes, cached, endless)), axis=0, return_counts=True
-        )
-        for (request, became, known, no_duration), events in zip(kinds.tolist(), counts.tolist(), strict=True):
+        kinds, counts = _distinct((kind_of[read.request.codes[rows]], fates.codes, cached, endless))[1:]
+        for (kind, became, known, no_duration), events in zip(kinds, counts, strict=True):
+            found = examples[kind]
+            assert found is not None
             self._reading.tally.assume(
-                assumptions(read.request.values[request], fates.values[became], cached=bool(known)),
+                assumptions(found, fates.values[became], cached=bool(known)),
                 self._reading.kind.ending and bool(no_duration),
                 events,
             )
@@ -200,27 +208,21 @@ class _Lines:
                 bad[code] = True
         return self._coded(codes, values, bad)
 
-    def requests(self, mapper: Mapper) -> _Coded:
+    def requests(self, mapper: Mapper, memo: dict[tuple[str, ...], Any]) -> _Coded:
         """What each distinct request asks for; those whose key is their own are left to the exact reader."""
         roles = [role for role in ("host", *_REQUEST) if role in self.at]
         columns = [self.texts(role) for role in roles]
-        joint = np.zeros(len(self.numbers), np.int64)
-        for codes, texts in columns:
-            joint = np.unique(joint * len(texts) + codes, return_inverse=True)[1]
-        _, where, codes = np.unique(joint, return_index=True, return_inverse=True)
+        codes, kinds, _ = _distinct([column for column, _ in columns])
         values: list[Mapped | None] = []
         bad = {}
-        for code, row in enumerate(where.tolist()):
-            found: dict[str, Any] = dict.fromkeys(_REQUEST)
-            found |= {role: texts[column[row]] for role, (column, texts) in zip(roles, columns, strict=True)}
-            try:
-                method, target = request_of(found)
-                mapped = mapper.request(method, text_of(found.get("host")), target)
-            except BadRecordError:
-                mapped, bad[code] = None, True
-            if mapped is not None and mapped.key is None:
+        for code, kind in enumerate(kinds):
+            said = tuple(texts[at] for at, (_, texts) in zip(kind, columns, strict=True))
+            found = memo.get(said, _UNREAD)
+            if found is _UNREAD:
+                found = memo[said] = _request(mapper, dict(zip(roles, said, strict=True)))
+            if found is _EXACT:
                 bad[code] = True
-            values.append(mapped)
+            values.append(None if found is _EXACT else found)
         return self._coded(codes, values, bad)
 
     @staticmethod
@@ -228,6 +230,34 @@ class _Lines:
         good = np.ones(len(values), np.bool_)
         good[list(bad)] = False
         return _Coded(codes, values, good[codes])
+
+
+_UNREAD, _EXACT = object(), object()
+
+
+def _request(mapper: Mapper, said: dict[str, str]) -> Any:
+    """What a request asks for; `_EXACT` where only the exact reader can tell."""
+    try:
+        method, target = request_of({**dict.fromkeys(_REQUEST), **said})
+        mapped = mapper.request(method, text_of(said.get("host")), target)
+    except BadRecordError:
+        return _EXACT
+    return _EXACT if mapped is not None and mapped.key is None else mapped
+
+
+def _distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
+    """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
+    joint = np.zeros(len(columns[0]), np.int64)
+    sizes = [int(column.max(initial=0)) + 1 for column in columns]
+    for column, size in zip(columns, sizes, strict=True):
+        joint = joint * size + column
+    coded = pa.array(joint).dictionary_encode()
+    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
+    parts = []
+    for size in reversed(sizes):
+        values, part = np.divmod(values, size)
+        parts.append(part.tolist())
+    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
 
 
 def _digits(text: str) -> int:
@@ -241,14 +271,12 @@ def _fates(read: _Read, rows: Any) -> _Coded:
     """What became of each line: few pairs of status, cache and endpoint."""
     otherwise = [Outcome.RENDER if found is None else found.otherwise for found in read.request.values]
     hits = np.array([outcome is Outcome.HIT for outcome in otherwise])[read.request.codes[rows]]
-    keys, codes = np.unique(
-        np.column_stack((read.status.codes[rows], read.cache.codes[rows], hits)), axis=0, return_inverse=True
-    )
+    codes, kinds, _ = _distinct((read.status.codes[rows], read.cache.codes[rows], hits))
     values = [
         fate(read.status.values[status], read.cache.values[cache], Outcome.HIT if hit else Outcome.RENDER)
-        for status, cache, hit in keys.tolist()
+        for status, cache, hit in kinds
     ]
-    return _Coded(codes.reshape(-1), values, np.ones(len(rows), np.bool_))
+    return _Coded(codes, values, np.ones(len(rows), np.bool_))
 
 
 def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> pa.RecordBatch:
@@ -264,7 +292,7 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
         "id": _ids(lines, first, rows),
         "ts_us": pa.array(starts[read.time.codes[rows]] - np.maximum(duration, 0)),
         "outcome": fates.words(every, lambda became: str(became.outcome)),
-        "key": request.spread(rows, pa.string(), lambda found: found and found.key),
+        "key": request.spread(rows, pa.string(), partial(_field, "key")),
         "count": pa.array(np.ones(len(rows), np.int64)),
         "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array(["online"])),
         "format": _formats(read, rows),
@@ -282,15 +310,19 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
         "assumed_timezone": pa.array(assumed[read.time.codes[rows]]),
     }  # fmt: skip
     for name in ("width", "height"):
-        made[name] = request.spread(rows, pa.int64(), lambda found, name=name: found and getattr(found, name))
+        made[name] = request.spread(rows, pa.int64(), partial(_field, name))
     for name in ("provider", "account", "environment", "template", "template_version", "placement"):
-        made[name] = request.words(rows, lambda found, name=name: found and getattr(found, name))
+        made[name] = request.words(rows, partial(_field, name))
     return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _field(name: str, found: Mapped | None) -> Any:
+    return None if found is None else getattr(found, name)
 
 
 def _formats(read: _Read, rows: Any) -> pa.DictionaryArray:
     """What the address says, else the answer's media type."""
-    told = read.request.words(rows, lambda found: found and found.format)
+    told = read.request.words(rows, partial(_field, "format"))
     if not any(read.media.values):
         return told
     media = read.media.words(rows, lambda word: word)

@@ -25,6 +25,8 @@ SHARED = {
         "reading",
         "rows",
         "secrets",
+        "template_bulk",
+        "template_columns",
         "times",
         "variables",
     },

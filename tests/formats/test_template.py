@@ -51,7 +51,7 @@ def noise(rng: random.Random) -> bytes:
     user = rng.choice(["- -", "- alice", "- alice smith", "-", "", "- -"])
     time = rng.choice(
         [
-            "01/Sep/2026:08:00:0%d +0200" % rng.randrange(10),
+            f"01/Sep/2026:08:00:0{rng.randrange(10)} +0200",
             "31/Feb/2026:08:00:00 +0200",
             "2026-09-01T08:00:00Z",
             "01/Sep/2026:08:00:60 +0000",
@@ -60,8 +60,8 @@ def noise(rng: random.Random) -> bytes:
     )
     target = rng.choice(
         [
-            "/img/og/%d.png" % rng.randrange(4),
-            "/img/card/7-400x300.webp?w=%d&v=1" % rng.randrange(3),
+            f"/img/og/{rng.randrange(4)}.png",
+            f"/img/card/7-400x300.webp?w={rng.randrange(3)}&v=1",
             "/cart",
             "/img/og/a b.png",
             "/img/og/1.png?t=\\xD0\\x90\\x22",
@@ -94,7 +94,7 @@ def noise(rng: random.Random) -> bytes:
 
 def shaped(rng: random.Random) -> bytes:
     """A line of `LOG_FORMAT`."""
-    target = "/img/og/%d.png?v=%d" % (rng.randrange(4), rng.randrange(2))
+    target = f"/img/og/{rng.randrange(4)}.png?v={rng.randrange(2)}"
     return (
         f"{rng.choice(['shop.example', 'staging.shop.example', '-'])} [2026-09-01T08:00:0{rng.randrange(10)}+02:00] "
         f'"{rng.choice(["GET", "GET", "PUT"])} {target} HTTP/1.1" {rng.choice(["200", "200", "504", "-"])} '
