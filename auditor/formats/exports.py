@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, parse_event
-from auditor.exchanges.mapper import PREFIX
+from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.exchanges.outcome import fate, served
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -148,7 +148,7 @@ def _key(record: Mapping[str, Any], inputs: Any) -> str:
         own,
         *map(str, (record.get("width"), record.get("height"))),
     ]
-    return PREFIX + hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+    return FOREIGN_PREFIX + hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
