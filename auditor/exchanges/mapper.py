@@ -15,7 +15,7 @@ from auditor.events import MAX_BYTES, Outcome, UsageEvent
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Fate, fate, served, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
-from auditor.fingerprint import FOREIGN_PREFIX, Scope, canonical, derive_key
+from auditor.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
 from auditor.providers.base import format_of
 from auditor.providers.facts import Seen
 from auditor.registry import PROVIDERS
@@ -154,7 +154,7 @@ class Mapper:
             picture_format(found.get("format")) or table.format,
             side(found.get("width")),
             side(found.get("height")),
-            scope.input_digests(_grouped([(":path", path), *keyed])),
+            scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
             _assumed(body, environment=bool(found.get("environment") or table.environment), account=True),
         )
 
