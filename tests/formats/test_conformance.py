@@ -21,6 +21,7 @@ from auditor.formats.combined import Combined
 from auditor.formats.haproxy import HAProxy
 from auditor.formats.log_format import LogFormat
 from tests.conftest import ROOT
+from tests.formats.expectations import balancers, networks, pages
 
 DATA = ROOT.parent / "shared" / "data"
 UTC = ZoneInfo("UTC")
@@ -204,7 +205,8 @@ def test_conformance(capsys: pytest.CaptureFixture[str]) -> None:
     """At least 99 % of the fields, and no difference without an explanation."""
     seen, agreed = Counter[str](), Counter[str]()
     differing = []
-    for source, field, expected, ours in (*crowdsec(), *vrl(), *lnav()):
+    more = (*balancers(DATA), *networks(DATA), *pages(DATA))
+    for source, field, expected, ours in (*crowdsec(), *vrl(), *lnav(), *more):
         seen[source] += 1
         agreed[source] += expected == ours
         if expected != ours:
