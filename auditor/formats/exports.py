@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, parse_event
-from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.exchanges.outcome import fate, served
+from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
