@@ -10,7 +10,7 @@ from auditor.events import Outcome
 from auditor.findings import Finding
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
-from auditor.reports.base import Result
+from auditor.reports.base import FileRead, Result
 from auditor.waste import Cause
 
 SCHEMA = "render-auditor/report/v1"
@@ -55,6 +55,7 @@ def document(result: Result) -> dict[str, Any]:
                     "lines": file.lines,
                     "rejected": file.rejected,
                     "truncated": file.truncated,
+                    **_foreign(file),
                 }
                 for file in inputs.files
             ],
@@ -75,6 +76,16 @@ def document(result: Result) -> dict[str, Any]:
         "accounts": [_account(bill) for bill in result.case.bills],
         "findings": [_finding(finding) for finding in result.findings],
     }
+
+
+def _foreign(file: FileRead) -> dict[str, Any]:
+    """What only logs that are no usage events have."""
+    found = {
+        "detected": file.detected,
+        "other_requests": file.others,
+        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def totals(result: Result) -> dict[str, Any]:
