@@ -132,11 +132,11 @@ def caches_of(
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]
     both = [on for on, wanted in ((True, coalescing or not no_coalescing), (False, no_coalescing)) if wanted]
-    most = [converted("--capacity-bytes", _bytes, text) for text in sizes]
+    most: Sequence[int | None] = [converted("--capacity-bytes", _bytes, text) for text in sizes] or [None]
     return list(
         dict.fromkeys(
             Setting(ttl, on, count, size)
-            for count, size, on, ttl in itertools.product(counts, most or [None], both, kept)
+            for count, size, on, ttl in itertools.product(counts, most, both, kept)
         )
     )
 
