@@ -135,8 +135,7 @@ def caches_of(
     most: Sequence[int | None] = [converted("--capacity-bytes", _bytes, text) for text in sizes] or [None]
     return list(
         dict.fromkeys(
-            Setting(ttl, on, count, size)
-            for count, size, on, ttl in itertools.product(counts, most, both, kept)
+            Setting(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
         )
     )
 

@@ -115,9 +115,7 @@ def bills(row: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_every_figure_is_that_of_the_slow_reading(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, ratios, credits, staleness, bills and the sums of each template agree exactly."""
     files, config = demand_log(seed, SIZES[seed % 3])
     if seed % 4 == 0:
@@ -141,7 +139,8 @@ def test_every_figure_is_that_of_the_slow_reading(
         want = expected(slow, figures)
         assert {name: row[name] for name in want} == want, cache
         assert bills(row) == {
-            name: (plan, cents(paid), best, cents(least)) for name, (plan, paid, best, least) in slow.bills(figures).items()
+            name: (plan, cents(paid), best, cents(least))
+            for name, (plan, paid, best, least) in slow.bills(figures).items()
         }
         for each in report["templates"]:
             own = next(
