@@ -16,6 +16,7 @@ import typer
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -80,6 +81,7 @@ def simulate(
     per_template: Annotated[
         bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
     ] = False,
+    input_format: InputFormat = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -107,6 +109,7 @@ def simulate(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
         cache=not no_cache,
+        input_format=input_format,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
