@@ -3,14 +3,51 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
-from auditor.facts import Payer
+import pandas as pd
+import pyarrow as pa
+
+from auditor.facts import Accounts, Payer
 from auditor.plans import Plan, cheapest, total_bill
 from auditor.replay import lru, ttl
-from auditor.replay.demand import Groups
+from auditor.replay.demand import Groups, Prices
 from auditor.replay.sums import Sum, read
 from auditor.settings import FOR_EVER_US
-from auditor.whatif.demand import Demand
+
+
+class Demand(Protocol):
+    """What was asked for: of `auditor.whatif.demand`, or of a cache trace."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who asked."""
+
+    @property
+    def prices(self) -> Prices:
+        """What a simulated render takes and costs."""
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """One row for each unit, cycle, outcome: events, requests, credits, bytes."""
+
+    @property
+    def rows(self) -> int:
+        """Events of the demand; a hit with a count is one."""
+
+    @property
+    def most_cycles(self) -> int:
+        """The most billing cycles that an account has."""
+
+    def by_key(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by key, time and id."""
+
+    def by_time(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by time and id, with a dense code for each key."""
+
+    def keys(self) -> int:
+        """How many keys there are."""
+
 
 MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
