@@ -113,8 +113,10 @@ def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> t
     detected = detected_in(sources[0], settings, options.input_format)
     if detected.kind.name != "cache-trace":
         return None
-    with sources[0].open() as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = read_trace(data, settings, options.since, options.until)
+    with sources[0].open() as file:
+        # Arrow's buffers may outlive the call, so the map is closed with the last of them.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = read_trace(data, settings, options.since, options.until)
     if found is None:
         return None
     asked, rows = found
