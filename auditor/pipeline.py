@@ -32,6 +32,7 @@ from auditor.sources import Source
 from auditor.whatif.demand import Demand, demand
 from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate import simulate as simulated
+from auditor.whatif.simulate_batch import ahead_of
 from auditor.whatif.simulate_json import Simulated
 from auditor.whatif.simulate_trace import TraceDemand, read_trace
 
@@ -85,10 +86,12 @@ def simulate(
     progress: Progress,
     *,
     per_template: bool = False,
+    batch: bool = False,
 ) -> Simulated:
     """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
-    traced = _trace(sources, settings, options)
+    traced = None if batch else _trace(sources, settings, options)
     asked: TraceDemand | Demand
+    ahead = None
     if traced is not None:
         asked, inputs = traced
         simulation = simulated(asked, caches, per_template=per_template)
@@ -96,6 +99,8 @@ def simulate(
         with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
             asked = demand(engine, settings, options.since, options.until)
             simulation = simulated(asked, caches, per_template=per_template)
+            if batch:
+                ahead = ahead_of(asked)
         inputs = _inputs(sources, intakes, replaced, asked.counts)
     return Simulated(
         simulation,
@@ -103,6 +108,7 @@ def simulate(
         asked.accounts.window,
         _options(settings, options, ("timezone", "since", "until")),
         generated_at(options.now),
+        ahead,
     )
 
 

@@ -81,6 +81,9 @@ def simulate(
     per_template: Annotated[
         bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
+    ] = False,
     input_format: InputFormat = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
@@ -117,7 +120,7 @@ def simulate(
         sources = discover(paths or [], scratch)
         if ledger is not None:
             sources.append(exported(ledger, scratch))
-        result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template)
+        result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)

@@ -60,6 +60,20 @@ class Demand:
         stream = _stream(code.label("key")).where(self.which)
         return self.engine.sorted_stream(stream.order_by(records.c.ts_us, records.c.id))
 
+    def online(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by key, time and id, for `auditor.whatif.simulate_batch`."""
+        high, low = key_halves()
+        waited = and_(_RENDERED, records.c.source != "batch")
+        stream = placed(
+            high.label("key_high"),
+            low.label("key_low"),
+            records.c.ts_us,
+            units.c.unit,
+            cast(waited, BigInteger).label("online"),
+            records.c.row,
+        ).where(self.which)
+        return self.engine.sorted_stream(stream.order_by("key_high", "key_low", records.c.ts_us, records.c.id))
+
     def keys(self) -> int:
         """How many keys there are."""
         keys = select(*key_halves()).where(self.which).distinct().subquery()

@@ -42,6 +42,8 @@ def write(result: Simulated, out: TextIO) -> None:
     _advice(console, result)
     if simulation.templates:
         _templates(console, result)
+    if report["batch"] is not None:
+        _batch(console, report["batch"])
     write_inputs(console, report["inputs"])
 
 
@@ -168,3 +170,37 @@ def _templates(console: Console, result: Simulated) -> None:
     if simulation.each_best is not None:
         total = simulation.each_best
         console.print(f"  All together: {total.outcome.renders:,} renders, bill {_total(total.bills, 'cheapest_bill')}")
+
+
+def _batch(console: Console, batch: dict[str, Any]) -> None:
+    steady, bursts = batch["steady"], batch["bursts"]
+    console.print()
+    console.print(Words("Renders that need not have waited for a request", style="bold"))
+    console.print(
+        f"  Steady keys   {steady['renders']:,} first renders of a day, of {steady['keys']:,} keys that are asked for "
+        "day by day: make them the night before"
+    )
+    for each in steady["top"][:3]:
+        console.print(Words(f"    {_subject(each)}  {plain(each['key'])}  {each['renders']:,}"))
+    console.print(
+        f"  Bursts        {bursts['renders']:,} first renders in {bursts['bursts']:,} bursts of new keys: make them "
+        "when you publish"
+    )
+    for each in bursts["top"][:3]:
+        console.print(Words(f"    {_subject(each)}  {each['start'][:16]}  {each['renders']:,}"))
+    for account in batch["accounts"]:
+        if not account["movable"]:
+            continue
+        name = f"{plain(account['provider'])}/{plain(account['account'])}"
+        console.print(
+            Words(
+                f"  {name}: {account['movable']:,} of {account['online_renders']:,} renders "
+                f"({account['movable_share']:.0%}) can move, {account['movable_in_peak_hours']:,} of them out of the "
+                f"peak hours; the busiest hour has {account['busiest_hour']:,} renders now, "
+                f"{account['busiest_hour_then']:,} then"
+            )
+        )
+
+
+def _subject(each: dict[str, Any]) -> str:
+    return " ".join(plain(each[name]) for name in ("account", "environment", "template"))
