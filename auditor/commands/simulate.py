@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
 """What is tried if no --ttl is given."""
-_SIZE = re.compile(r"(\d+)\s*(?:([kMGT])(i?)B?|B)?")
+_SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 
 
 class OutputFormat(StrEnum):
@@ -156,7 +156,7 @@ def _bytes(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"= {text!r} is not a number of bytes; write 500000000, 500MB or 2GiB")
-    power = " kMGT".index(match[2]) if match[2] else 0
+    power = " kMGT".index(match[2].replace("K", "k")) if match[2] else 0
     size: int = int(match[1]) * (1024 if match[3] else 1000) ** power
     if size >= 2**62:
         raise ValueError(f"= {text!r} is more than any cache holds; leave the option out for one without a limit")

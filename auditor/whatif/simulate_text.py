@@ -127,23 +127,27 @@ def _advice(console: Console, result: Simulated) -> None:
         sep="",
     )
     for bill in best.bills:
-        name = f"{plain(bill.payer.provider)}/{plain(bill.payer.account)}"
-        if bill.cheapest is None:
-            words = "no plan of the catalogue holds it" if bill.payer.plans else "no plan is known"
-        else:
-            words = f"{plain(bill.cheapest.name)}, {cents(bill.cheapest_bill)} {bill.cheapest.currency}"
-            if bill.payer.plan is not None and bill.payer.plan.name != bill.cheapest.name:
-                now = cents(bill.bill)
-                words += f"; {plain(bill.payer.plan.name)} {'does not hold it' if now is None else f'costs {now}'}"
-        cycles = len(bill.payer.cycles)
-        console.print(Words(f"  {name}: {words} over {cycles} cycle{'' if cycles == 1 else 's'}"))
+        console.print(Words(f"  {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {_plans(bill)}"))
     if fewest is not best:
         console.print(
             f"  Fewest credits (within 1 %): {_cache(fewest.setting)}. They pay only where a smaller plan fits or"
             " credits are bought beyond one."
         )
     if best.outcome.stale:
-        console.print(f"  Its price: {best.outcome.stale:,} hits show another picture than the log has.")
+        hits = "hit shows" if best.outcome.stale == 1 else "hits show"
+        console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
+
+
+def _plans(bill: Bill) -> str:
+    """The cheapest plan and its bill, and the present one's."""
+    if bill.cheapest is None:
+        return "no plan of the catalogue holds it" if bill.payer.plans else "no plan is known"
+    cycles, plan = len(bill.payer.cycles), bill.payer.plan
+    words = f"{plain(bill.cheapest.name)}, {cents(bill.cheapest_bill)} {bill.cheapest.currency}"
+    words += f" over {cycles} cycle{'' if cycles == 1 else 's'}"
+    if plan is None or plan.name == bill.cheapest.name:
+        return words
+    return f"{words}; {plain(plan.name)} {'does not hold it' if bill.bill is None else f'costs {cents(bill.bill)}'}"
 
 
 def _templates(console: Console, result: Simulated) -> None:
