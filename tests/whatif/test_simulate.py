@@ -60,11 +60,11 @@ def test_a_row_for_each_setting_in_the_order_of_the_options(log: Path) -> None:
     """--ttl, both kinds of coalescing, and every capacity; each combination once."""
     rows = simulated(str(log), "--ttl", "1h", "--ttl", "forever", "--ttl", "60m")["rows"]
     assert [(row["ttl_seconds"], row["coalescing"], row["renders"], row["coalesced"]) for row in rows] == [
-        (3600, True, 20, 1),
+        (3600, True, 14, 1),
         (None, True, 1, 1),
     ]
     both = simulated(str(log), "--ttl", "1h", "--coalescing", "--no-coalescing")["rows"]
-    assert [(row["coalescing"], row["renders"], row["credits"]) for row in both] == [(True, 20, 20), (False, 21, 21)]
+    assert [(row["coalescing"], row["renders"], row["credits"]) for row in both] == [(True, 14, 14), (False, 15, 15)]
     off = simulated(str(log), "--ttl", "1h", "--no-coalescing")["rows"]
     assert off == both[1:]
     bounded = simulated(str(log), "--capacity-entries", "0", "--capacity-entries", "1", "--capacity-bytes", "1kB")[
@@ -81,7 +81,7 @@ def test_a_row_for_each_setting_in_the_order_of_the_options(log: Path) -> None:
 def test_the_smallest_life_within_one_percent_of_the_best_bill(log: Path) -> None:
     """By the bill of the cheapest plans; the fewest credits are told beside it."""
     found = simulated(str(log), "--ttl", "1m", "--ttl", "1h", "--ttl", "forever")
-    # 40, 20 and 1 credits at a cent, or Free, which holds 100: all bills are 0.
+    # 40, 14 and 1 credits at a cent, or Free, which holds 100: all bills are 0.
     assert [row["bill"][0]["cheapest_bill"] for row in found["rows"]] == ["0.00"] * 3
     assert (found["recommendation"]["ttl_seconds"], found["recommendation"]["basis"]) == (60, "bill")
     assert found["fewest_credits"]["ttl_seconds"] is None
