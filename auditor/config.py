@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError
 from auditor.events import MAX_SIDE
-from auditor.plans import Plan
+from auditor.plans import Plan, TopUp
 from auditor.registry import AUDITS, PROVIDERS
 from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings
 
@@ -133,6 +133,15 @@ class _Table:
         parent = self if key is None else self.table(key)
         return [(name, parent.table(name)) for name in parent.values]
 
+    def entries(self, key: str) -> list["_Table"]:
+        """The tables of `[[key]]`, none where it is absent."""
+        self.known.add(key)
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.fail(key, f"is not a list of tables; write [[{self.path}.{key}]]")
+        path = ".".join(filter(None, (self.path, key)))
+        return [_Table(entry, self.where, f"{path}[{number}]") for number, entry in enumerate(value, 1)]
+
     def done(self) -> None:
         """Raise for the first key that nothing asked for."""
         for key in self.values:
@@ -142,15 +151,43 @@ class _Table:
 
 def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
     provider = table.need("provider", _text)
-    plans = catalogue.get(provider, {})
-    name = table.take("plan", _text, "")
-    if name and name not in plans:
-        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
-        raise table.fail("plan", f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
-    anchor = table.take("anchor_day", _day, 1)
-    timezone = table.take("timezone", zone, default_zone)
+    history = []
+    for entry in table.entries("plans"):
+        history.append((entry.need("since", _date), _plan_named(entry, "plan", provider, catalogue)))
+        entry.done()
+    topups = []
+    for entry in table.entries("topups"):
+        topups.append(
+            TopUp(
+                entry.need("date", _date),
+                entry.need("credits", _money),
+                entry.need("price", _money),
+                entry.take("expires", _date, None),
+            )
+        )
+        if topups[-1].expires is not None and topups[-1].expires < topups[-1].day:
+            raise entry.fail("expires", "is before the day on which the credits were bought")
+        entry.done()
+    account = Account(
+        provider=provider,
+        plan=_plan_named(table, "plan", provider, catalogue) if "plan" in table.values else None,
+        anchor_day=table.take("anchor_day", _day, 1),
+        timezone=table.take("timezone", zone, default_zone),
+        history=tuple(sorted(history, key=lambda entry: entry[0])),
+        topups=tuple(sorted(topups, key=lambda topup: topup.day)),
+    )
+    if len({since for since, _ in history}) < len(history):
+        raise table.fail("plans", "names two plans that begin on the same day")
     table.done()
-    return Account(provider=provider, plan=plans.get(name), anchor_day=anchor, timezone=timezone)
+    return account
+
+
+def _plan_named(table: _Table, key: str, provider: str, catalogue: Mapping[str, Mapping[str, Plan]]) -> Plan:
+    name, plans = table.need(key, _text), catalogue.get(provider, {})
+    if name not in plans:
+        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
+        raise table.fail(key, f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
+    return plans[name]
 
 
 def _client(table: _Table) -> ClientSettings:
@@ -179,8 +216,18 @@ def _plan(provider: str, name: str, table: _Table) -> Plan:
         currency=table.take("currency", _text, "USD"),
         overage=table.take("overage", _money, None),
         rollover=table.take("rollover", _flag, default=False),
+        rollover_cycles=table.take("rollover_cycles", _count, None),
+        rollover_limit=table.take("rollover_limit", _money, None),
+        period=table.take("period", _period, "month"),
         source=table.where,
     )
+    for key in ("rollover_cycles", "rollover_limit"):
+        if key in table.values and not plan.rollover:
+            raise table.fail(key, "needs rollover = true")
+    if plan.rollover_limit is not None and plan.rollover_limit < 1:
+        raise table.fail(
+            "rollover_limit", f"= {plan.rollover_limit} is below 1; it is a multiple of the included credits"
+        )
     table.done()
     return plan
 
@@ -262,6 +309,27 @@ def _names(value: Any) -> frozenset[str]:
 def _day(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 31:
         raise ValueError(f"= {value!r} is not a day of the month, 1 to 31")
+    return value
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(_text(value))
+    except ValueError:
+        raise ValueError(f"= {value!r} is not a date; write 2026-09-01") from None
+
+
+def _period(value: Any) -> str:
+    if value not in ("month", "year"):
+        raise ValueError(f"= {value!r} is unknown; allowed are month, year")
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"= {value!r} is not a whole number from 1 on")
     return value
 
 

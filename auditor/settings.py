@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from auditor.plans import Plan
+from auditor.plans import Cycle, Plan, TopUp
 
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
@@ -20,8 +20,25 @@ class Account:
 
     provider: str
     plan: Plan | None
+    """The plan of all cycles before the first one of `history`."""
     anchor_day: int
     timezone: ZoneInfo
+    history: tuple[tuple[date, Plan], ...] = ()
+    """(first day, plan), ascending, where the plan changed."""
+    topups: tuple[TopUp, ...] = ()
+
+    def plan_of(self, cycle: Cycle) -> Plan | None:
+        """The plan of a cycle: a larger one counts from the cycle in which it begins, a smaller one from the next."""
+        start, end = self.day(cycle.start), self.day(cycle.end)
+        plan = self.plan
+        for since, other in self.history:
+            if since <= start or (since < end and (plan is None or other.included > plan.included)):
+                plan = other
+        return plan
+
+    def day(self, moment: datetime) -> date:
+        """The date of an instant where the account is."""
+        return moment.astimezone(self.timezone).date()
 
 
 @dataclass(frozen=True, slots=True)
