@@ -3,7 +3,8 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,11 +14,12 @@ from typing import Any
 
 from auditor.audits.base import Case, Secret
 from auditor.billing import bills
+from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
-from auditor.facts import gather
+from auditor.facts import Counts, gather
 from auditor.findings import Finding
-from auditor.identity import drop_replaced
+from auditor.identity import Replaced, drop_replaced
 from auditor.intake import MAX_REJECTIONS, Intake, read_lines
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
@@ -25,6 +27,10 @@ from auditor.replayed import replay
 from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Settings
 from auditor.sources import Source
+from auditor.whatif.demand import demand
+from auditor.whatif.simulate import Setting
+from auditor.whatif.simulate import simulate as simulated
+from auditor.whatif.simulate_json import Simulated
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -47,6 +53,52 @@ class Options:
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        facts = gather(engine, settings, options.since, options.until)
+        replayed = replay(facts)
+        case = Case(
+            facts,
+            replayed,
+            bills(facts, replayed),
+            _secrets(sources, intakes),
+            sum(facts.usage.credits, Fraction(0)),
+        )
+        progress("Auditing", 0, 0)
+        findings = [
+            finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
+        ]
+    inputs = _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone))
+    shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
+    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
+
+
+def simulate(
+    sources: Sequence[Source],
+    settings: Settings,
+    options: Options,
+    caches: Sequence[Setting],
+    progress: Progress,
+    *,
+    per_template: bool = False,
+) -> Simulated:
+    """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        asked = demand(engine, settings, options.since, options.until)
+        simulation = simulated(asked, caches, per_template=per_template)
+    return Simulated(
+        simulation,
+        _inputs(sources, intakes, replaced, asked.counts),
+        asked.accounts.window,
+        _options(settings, options, ("timezone", "since", "until")),
+        generated_at(options.now),
+    )
+
+
+@contextmanager
+def _taken(
+    sources: Sequence[Source], settings: Settings, options: Options, progress: Progress
+) -> Iterator[tuple[Engine, list[Intake], Replaced]]:
+    """An engine that holds the records of some inputs, of which those with one id are told apart."""
     with tempfile.TemporaryDirectory(prefix="auditor-") as name:
         folder = Path(name)
         intakes = read_all(sources, settings, folder, options.cache, progress)
@@ -54,36 +106,23 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         try:
             progress("Replaying", 0, 0)
             engine.read(folder / "records")
-            replaced = drop_replaced(engine, lambda rows: read_lines(sources, rows))
-            facts = gather(engine, settings, options.since, options.until)
-            replayed = replay(facts)
-            case = Case(
-                facts,
-                replayed,
-                bills(facts, replayed),
-                _secrets(sources, intakes),
-                sum(facts.usage.credits, Fraction(0)),
-            )
-            progress("Auditing", 0, 0)
-            findings = [
-                finding
-                for rule in AUDITS.values()
-                if rule.id not in settings.disabled
-                for finding in rule.findings(case)
-            ]
+            yield engine, intakes, drop_replaced(engine, lambda rows: read_lines(sources, rows))
         finally:
             engine.close()
+
+
+def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Replaced, counts: Counts) -> Inputs:
     reasons: Counter[str] = Counter()
     for intake in intakes:
         reasons.update(intake.reasons)
     inputs = Inputs(
         lines=sum(intake.lines for intake in intakes),
-        events=facts.event_count,
+        events=counts.events,
         superseded=replaced.superseded,
         duplicates=replaced.duplicates,
-        filtered=facts.filtered,
+        filtered=counts.filtered,
         rejected=reasons.total(),
-        assumed_timezone=facts.assumed_timezone,
+        assumed_timezone=counts.assumed_timezone,
         files=tuple(
             FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
             for source, intake in zip(sources, intakes, strict=True)
@@ -93,8 +132,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     )
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
         raise AssertionError(f"lines are not conserved: {inputs}")
-    shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
+    return inputs
 
 
 def read_all(
@@ -153,11 +191,11 @@ def _shown(finding: Finding, options: Options) -> bool:
     )
 
 
-def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
+def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Mapping[str, Any]:
     def times(moment: datetime | None) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
-    return {
+    every = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),
@@ -169,3 +207,4 @@ def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
         "rules": sorted(options.rules),
         "skip": sorted(options.skip),
     }
+    return {name: every[name] for name in names or every}
