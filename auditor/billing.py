@@ -150,11 +150,11 @@ def _sum(bills: Iterable[Fraction | None]) -> Fraction | None:
 def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
     """The bill of every account."""
     usage = facts.paid_by(facts.usage)
-    usage["demand"] = usage.credits + [_extra_demand(row) for row in usage.itertuples()]
+    usage["demand"] = usage.credits + [extra_demand(row) for row in usage.itertuples()]
     return tuple(_bill(payer, usage[usage.payer == payer.code], replayed) for payer in facts.payers)
 
 
-def _extra_demand(row: object) -> int:
+def extra_demand(row: object) -> int:
     """Events that may still need a credit: unknown, unresolved, refused, out of quota; each once."""
     waiting = row.outcome in (Outcome.ATTEMPT, Outcome.REFUSED) or (  # type: ignore[attr-defined]
         row.outcome == Outcome.ERROR and row.error == "quota" and not row.retried  # type: ignore[attr-defined]

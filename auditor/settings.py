@@ -1,7 +1,7 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -98,6 +98,10 @@ class Settings:
     def ttl_us(self) -> int:
         """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
+
+    def with_ttl(self, ttl_us: int) -> "Settings":
+        """These settings with another time-to-live, in microseconds."""
+        return replace(self, ttl=timedelta(microseconds=ttl_us))
 
     def account(self, provider: str, name: str) -> Account:
         """The account's settings; the defaults where it is not configured, or with another provider."""
