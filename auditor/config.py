@@ -160,8 +160,8 @@ def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapp
         topups.append(
             TopUp(
                 entry.need("date", _date),
-                entry.need("credits", _money),
-                entry.need("price", _money),
+                entry.need("credits", money),
+                entry.need("price", money),
                 entry.take("expires", _date, None),
             )
         )
@@ -201,7 +201,7 @@ def _client(table: _Table) -> ClientSettings:
         base_url=table.take("base_url", _text, None),
         cache=table.take("cache", _text, None),
         events=table.take("events", _text, None),
-        budget=table.take("budget", _money, None),
+        budget=table.take("budget", money, None),
     )
     table.done()
     return client
@@ -211,13 +211,13 @@ def _plan(provider: str, name: str, table: _Table) -> Plan:
     plan = Plan(
         provider=provider,
         name=name,
-        price=table.need("price", _money),
-        included=table.need("included", _money),
+        price=table.need("price", money),
+        included=table.need("included", money),
         currency=table.take("currency", _text, "USD"),
-        overage=table.take("overage", _money, None),
+        overage=table.take("overage", money, None),
         rollover=table.take("rollover", _flag, default=False),
         rollover_cycles=table.take("rollover_cycles", _count, None),
-        rollover_limit=table.take("rollover_limit", _money, None),
+        rollover_limit=table.take("rollover_limit", money, None),
         period=table.take("period", _period, "month"),
         source=table.where,
     )
@@ -250,8 +250,8 @@ def _limit(table: _Table) -> Limit:
 
 def _prices(table: _Table) -> Prices:
     prices = Prices(
-        egress_per_gb=table.take("egress_per_gb", _money, None),
-        storage_per_gb_month=table.take("storage_per_gb_month", _money, None),
+        egress_per_gb=table.take("egress_per_gb", money, None),
+        storage_per_gb_month=table.take("storage_per_gb_month", money, None),
         currency=table.take("currency", _text, "USD"),
     )
     table.done()
@@ -333,7 +333,8 @@ def _count(value: Any) -> int:
     return value
 
 
-def _money(value: Any) -> Decimal:
+def money(value: Any) -> Decimal:
+    """A number from 0 on, exactly."""
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise InvalidOperation
@@ -346,7 +347,7 @@ def _money(value: Any) -> Decimal:
 
 
 def _positive(value: Any) -> Decimal:
-    number = _money(value)
+    number = money(value)
     if not 0 < number <= MAX_SIDE:
         raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
     return number

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 
+import pandas as pd
 from sqlalchemy import and_, func, select
 
 from auditor.billing import extra_demand
@@ -39,25 +40,28 @@ def days_between(first: date, end: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((end - first).days)]
 
 
-def days_of(facts: Facts) -> Mapping[int, Days]:
-    """The days of each account, by the payer's code."""
+def quarters(facts: Facts) -> pd.DataFrame:
+    """payer, quarter (of an hour since 1970), outcome, error, retried: events, credits, unknown."""
     quarter = (events.c.ts_us // QUARTER_US).label("quarter")
-    groups = (units.c.payer, quarter, events.c.outcome, func.coalesce(events.c.error, "").label("error"),
-              events.c.retried)  # fmt: skip
-    frame = frame_of(
+    error = func.coalesce(events.c.error, "").label("error")
+    groups = (units.c.payer, quarter, events.c.outcome, error, events.c.retried)
+    unknown = func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT))
+    return frame_of(
         facts.engine.run(
             select(
                 *groups,
                 func.count().label("events"),
                 func.sum(events.c.credits).label("credits"),
-                func.count()
-                .filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT))
-                .label("unknown"),
+                unknown.label("unknown"),
             )
             .join(units, units.c.unit == events.c.unit)
             .group_by(*groups)
         )
     )
+
+
+def days_of(facts: Facts, frame: pd.DataFrame) -> Mapping[int, Days]:
+    """The days of each account, by the payer's code, from `quarters`."""
     found: dict[int, Days] = defaultdict(Days)
     payers = {payer.code: payer for payer in facts.payers}
     for row in frame.itertuples():

@@ -12,7 +12,7 @@ from auditor.plans import Plan, moment, total_bill
 from auditor.providers.base import Provider
 from auditor.replayed import Replayed, replay
 from auditor.waste import Cause
-from auditor.whatif.days import days_of
+from auditor.whatif.days import days_of, quarters
 from auditor.whatif.forecast import Forecast, forecast
 from auditor.whatif.offers import Offer, offers, sizes_of
 from auditor.whatif.simulate_text import ttl_words
@@ -68,7 +68,7 @@ def advise(
     facts: Facts, replayed: Replayed, longer_ttl_us: int, providers: Sequence[Provider], until: datetime | None
 ) -> tuple[Advice, ...]:
     """The advice for every account. Walks the renders a second time, with the longer time-to-live."""
-    known, days, sizes = bills(facts, replayed), days_of(facts), sizes_of(facts)
+    known, days, sizes = bills(facts, replayed), days_of(facts, quarters(facts)), sizes_of(facts)
     longer = None
     if longer_ttl_us > facts.settings.ttl_us:
         longer = replay(replace(facts, settings=facts.settings.with_ttl(longer_ttl_us)))

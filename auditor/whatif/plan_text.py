@@ -162,7 +162,9 @@ def _ran_out(found: Exhaustion) -> str:
 
     if found.likely is None and found.earliest is None:
         return "The credits last to the end of the cycle"
-    words = f"The credits run out: {said(found.likely)}"
+    if found.likely is None:
+        return f"The credits likely last to the end of the cycle, but may run out from {said(found.earliest)} on"
+    words = f"The credits run out on {said(found.likely)}"
     if found.earliest is None:
         return words
     return f"{words}, at the earliest {said(found.earliest)}, at the latest {said(found.latest)}"
