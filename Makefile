@@ -28,7 +28,7 @@ check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m scripts.docs --check
 
 bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or 10m)
 	$(BIN)/python benchmarks/run.py --size $(or $(SIZE),1m)
@@ -38,10 +38,10 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
-	$(BIN)/python tests/golden/write.py
+	$(BIN)/python -m tests.golden.write
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
-	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m scripts.docs
 
 requirements:  ## pin the dependencies anew, with hashes
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \

@@ -19,8 +19,9 @@ from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Finding
+from auditor.formats.reading import MAX_REJECTIONS
 from auditor.identity import Replaced, drop_replaced
-from auditor.intake import MAX_REJECTIONS, Intake, read_lines
+from auditor.intake import Intake, read_records
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
@@ -48,6 +49,8 @@ class Options:
     rules: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     cache: bool = True
+    input_format: str | None = None
+    """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
@@ -129,12 +132,12 @@ def _taken(
     """An engine that holds the records of some inputs, of which those with one id are told apart."""
     with tempfile.TemporaryDirectory(prefix="auditor-") as name:
         folder = Path(name)
-        intakes = read_all(sources, settings, folder, options.cache, progress)
+        intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format)
         engine = ENGINES["duckdb"](folder)
         try:
             progress("Replaying", 0, 0)
             engine.read(folder / "records")
-            yield engine, intakes, drop_replaced(engine, lambda rows: read_lines(sources, rows))
+            yield engine, intakes, drop_replaced(engine, partial(read_records, sources, settings, options.input_format))
         finally:
             engine.close()
 
@@ -142,20 +145,30 @@ def _taken(
 def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Replaced, counts: Counts) -> Inputs:
     reasons: Counter[str] = Counter()
     for intake in intakes:
-        reasons.update(intake.reasons)
+        reasons.update(intake.tally.reasons)
+    others = sum(intake.tally.others for intake in intakes)
     inputs = Inputs(
-        lines=sum(intake.lines for intake in intakes),
+        lines=sum(intake.tally.lines for intake in intakes),
         events=counts.events,
         superseded=replaced.superseded,
         duplicates=replaced.duplicates,
-        filtered=counts.filtered,
+        filtered=counts.filtered + others,
         rejected=reasons.total(),
         assumed_timezone=counts.assumed_timezone,
         files=tuple(
-            FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
+            FileRead(
+                source.label,
+                intake.format,
+                intake.tally.lines,
+                sum(intake.tally.reasons.values()),
+                intake.truncated,
+                intake.detected,
+                intake.tally.others,
+                dict(sorted(intake.tally.assumed.items())),
+            )
             for source, intake in zip(sources, intakes, strict=True)
         ),
-        rejections=tuple(bad for intake in intakes for bad in intake.rejections)[:MAX_REJECTIONS],
+        rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
     )
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
@@ -164,7 +177,12 @@ def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Repl
 
 
 def read_all(
-    sources: Sequence[Source], settings: Settings, folder: Path, cache: bool, progress: Progress
+    sources: Sequence[Source],
+    settings: Settings,
+    folder: Path,
+    cache: bool,
+    progress: Progress,
+    input_format: str | None = None,
 ) -> list[Intake]:
     """Every input as a Parquet file in folder/records, named by its number."""
     if not sources:
@@ -179,7 +197,8 @@ def read_all(
             Intake.of(
                 source,
                 records / f"{index:08d}.parquet",
-                settings.timezone,
+                settings,
+                input_format,
                 cache,
                 partial(_report, progress, done, total),
             )
@@ -202,7 +221,7 @@ def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secr
     return tuple(
         Secret(source.label, name, lines, masked)
         for source, intake in zip(sources, intakes, strict=True)
-        for name, (lines, masked) in sorted(intake.secrets.items())
+        for name, (lines, masked) in sorted(intake.tally.secrets.items())
     )
 
 

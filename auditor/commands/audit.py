@@ -14,6 +14,7 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -50,6 +51,7 @@ def audit(
     paths: Paths = None,
     ledger: AuditedLedger = None,
     config: Config = None,
+    input_format: InputFormat = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -85,6 +87,7 @@ def audit(
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
         cache=not no_cache,
+        input_format=input_format,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
@@ -105,6 +108,8 @@ def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int
     code = intake_code(inputs, max_rejected)
     if not inputs.lines:
         say("the input holds no line; is it the right file?")
+    elif not inputs.events and any(file.others for file in inputs.files):
+        say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
     elif not inputs.events:
         say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
     elif not any(result.case.facts.usage.outcome == "render"):

@@ -38,6 +38,12 @@ MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
+    ),
+]
 AuditedLedger = Annotated[
     str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
 ]

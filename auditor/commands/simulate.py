@@ -16,6 +16,7 @@ import typer
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -80,6 +81,7 @@ def simulate(
     per_template: Annotated[
         bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
     ] = False,
+    input_format: InputFormat = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -107,6 +109,7 @@ def simulate(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
         cache=not no_cache,
+        input_format=input_format,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
@@ -132,11 +135,10 @@ def caches_of(
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]
     both = [on for on, wanted in ((True, coalescing or not no_coalescing), (False, no_coalescing)) if wanted]
-    most = [converted("--capacity-bytes", _bytes, text) for text in sizes]
+    most: Sequence[int | None] = [converted("--capacity-bytes", _bytes, text) for text in sizes] or [None]
     return list(
         dict.fromkeys(
-            Setting(ttl, on, count, size)
-            for count, size, on, ttl in itertools.product(counts, most or [None], both, kept)
+            Setting(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
         )
     )
 

@@ -10,7 +10,7 @@ from auditor.events import Outcome
 from auditor.findings import Finding
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
-from auditor.reports.base import Inputs, Result
+from auditor.reports.base import FileRead, Inputs, Result
 from auditor.waste import Cause
 
 SCHEMA = "render-auditor/report/v1"
@@ -64,6 +64,7 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
                 "lines": file.lines,
                 "rejected": file.rejected,
                 "truncated": file.truncated,
+                **_foreign(file),
             }
             for file in inputs.files
         ],
@@ -79,6 +80,16 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
         ],
         "reasons": dict(inputs.reasons),
     }
+
+
+def _foreign(file: FileRead) -> dict[str, Any]:
+    """What only logs that are no usage events have."""
+    found = {
+        "detected": file.detected,
+        "other_requests": file.others,
+        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def totals(result: Result) -> dict[str, Any]:

@@ -4,14 +4,14 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, select, tuple_
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import Wide, prices, records, units
@@ -115,39 +115,40 @@ def _prices(engine: Engine, accounts: Accounts, which: ColumnElement[bool]) -> P
     engine.load("prices", table.add_column(0, "price", pa.array(range(len(table)), pa.int32())))
     amounts = [Fraction(value) for value in table.column("credits").to_pylist()]
     code = {amount: place for place, amount in enumerate(amounts)}
-    credits, durations = (_medians(engine, column, which) for column in (records.c.credits, records.c.duration_us))
+    medians = _medians(engine, which)
+    all_credits, all_duration = medians[None]
     usual_price, usual_duration = [], []
     for template in accounts.units.template:
-        price = credits.get(template, credits.get(None, RENDER_CREDITS))
+        credits, duration = medians.get(template, (None, None))
+        price = _known(credits, all_credits, otherwise=RENDER_CREDITS)
         if price not in code:
             code[price] = len(amounts)
             amounts.append(price)
         usual_price.append(code[price])
-        usual_duration.append(round(durations.get(template, durations.get(None, Fraction(0)))))
+        usual_duration.append(round(_known(duration, all_duration, otherwise=Fraction(0))))
     return Prices(amounts, usual_price, usual_duration)
 
 
-def _medians(engine: Engine, value: ColumnElement[Any], which: ColumnElement[bool]) -> dict[str | None, Fraction]:
-    """The exact median of the renders of each template, and under None of all renders: the mean of the middle two."""
-    found: dict[str | None, Fraction] = {}
-    for by in ((records.c.template,), ()):
-        ranked = (
-            select(
-                *by,
-                value.label("value"),
-                func.row_number().over(partition_by=by, order_by=value).label("place"),
-                func.count().over(partition_by=by).label("all"),
-            )
-            .where(which, _RENDERED, value.is_not(None))
-            .subquery()
-        )
-        names = [ranked.c.template] if by else []
-        middle = (
-            select(*names, func.sum(ranked.c.value).label("sum"), func.count().label("values"))
-            .where((ranked.c.place * 2).between(ranked.c.all, ranked.c.all + 2))
-            .group_by(*names)
-        )
-        for row in engine.run(middle).to_pylist():
-            if row["values"]:
-                found[row.get("template")] = Fraction(row["sum"]) / row["values"]
-    return found
+def _medians(engine: Engine, which: ColumnElement[bool]) -> dict[str | None, tuple[Fraction | None, Fraction | None]]:
+    """(credits, duration) in the middle of the renders of each template, and under None of all renders.
+
+    Exact: half of the discrete medians from below and from above, which are one where the count is odd.
+    """
+    values = (records.c.credits, records.c.duration_us)
+    ways = [
+        func.percentile_disc(0.5).within_group(order).label(f"{value.name}{way}")
+        for value in values
+        for way, order in enumerate((value.asc(), value.desc()))
+    ]
+    sets = func.grouping_sets(tuple_(records.c.template), tuple_())
+    rows = engine.run(select(records.c.template, *ways).where(which, _RENDERED).group_by(sets)).to_pylist()
+
+    def middle(row: Mapping[str, Any], name: str) -> Fraction | None:
+        low, high = row[f"{name}0"], row[f"{name}1"]
+        return None if low is None else (Fraction(low) + Fraction(high)) / 2
+
+    return {row["template"]: (middle(row, "credits"), middle(row, "duration_us")) for row in rows}
+
+
+def _known(*values: Fraction | None, otherwise: Fraction) -> Fraction:
+    return next((value for value in values if value is not None), otherwise)

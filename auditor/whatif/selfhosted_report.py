@@ -70,8 +70,7 @@ def write_text(found: Comparison, own: int | None, out: TextIO) -> None:
     table = table_of("Assumption", "From", "To", "Unit", "Source", left=["Assumption", "Unit", "Source"])
     for each in found.assumptions.values():
         source = each.source + (f", {each.checked}" if each.checked else "")
-        low, high = (f"{number(end):g}" for end in (each.low, each.high))
-        table.add_row(each.words, low, high, each.unit, source)
+        table.add_row(each.words, f"{number(each.low):,}", f"{number(each.high):,}", each.unit, source)
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
     _picture(console, found, own, provider)
     console.print()
@@ -88,12 +87,11 @@ def _picture(console: Any, found: Comparison, own: int | None, provider: str) ->
     scale = max([high, *(bill for bill in dearest if bill <= 3 * high)])
     table = table_of("Calls", "Plan", "Bill", "", left=["Plan", ""])
     for calls, bought in points:
-        plan, bill = bought or (None, None)
-        bar = _bar(None if bill is None else bill + found.cache[1], low, high, scale)
+        bar = _bar(bought[1] + found.cache[1] if bought else None, low, high, scale)
         table.add_row(
             f"{calls:,}" + (" <- you" if calls == own else ""),
-            Words(plain(plan.name) if plan else "unknown"),
-            cents(bill) or "-",
+            Words(plain(bought[0].name) if bought else "unknown"),
+            cents(bought[1] if bought else None) or "-",
             Words(bar),
         )
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
