@@ -420,6 +420,8 @@ def money(value: Any) -> Decimal:
         raise ValueError(f"= {value!r} is not a number") from None
     if not number.is_finite() or number < 0:
         raise ValueError(f"= {value} is below 0 or not finite")
+    if number.adjusted() > 15 or int(number.as_tuple().exponent) < -30:
+        raise ValueError(f"= {value} has more digits than a sum can have")
     return number
 
 

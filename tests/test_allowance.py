@@ -8,7 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.allowance import Grant, Purchase, fold
@@ -83,6 +83,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Grant], list[int]]:
     return grants, draw(st.lists(st.integers(0, 12), min_size=len(grants), max_size=len(grants)))
 
 
+@settings(deadline=None)
 @given(histories())
 def test_the_fold_is_what_single_credits_do(history: tuple[list[Grant], list[int]]) -> None:
     """Rollover, its end, its limit, purchases, changes of plan: cycle by cycle."""
@@ -91,6 +92,7 @@ def test_the_fold_is_what_single_credits_do(history: tuple[list[Grant], list[int
     assert [(b.available, b.beyond, b.ended, b.left) for b in folded] == one_by_one(grants, used)
 
 
+@settings(deadline=None)
 @given(histories())
 def test_no_credit_is_lost_or_made(history: tuple[list[Grant], list[int]]) -> None:
     """What a cycle had is used, ended or left, and what is left is what the next one carries."""
@@ -118,6 +120,7 @@ plans = st.builds(
 loads = st.lists(st.integers(0, 20).map(Fraction), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(plans, loads, st.data())
 def test_a_bill_never_falls_when_more_is_used(plan: Plan, used: list[Fraction], data: st.DataObject) -> None:
     """One more credit, in any cycle; what cannot be had costs more than everything."""
@@ -127,6 +130,7 @@ def test_a_bill_never_falls_when_more_is_used(plan: Plan, used: list[Fraction], 
     assert after is None or (before is not None and before <= after)
 
 
+@settings(deadline=None)
 @given(st.lists(plans, max_size=4), loads, st.data())
 def test_the_cheapest_bill_never_falls_when_more_is_used(
     offers: list[Plan], used: list[Fraction], data: st.DataObject

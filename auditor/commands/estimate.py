@@ -4,7 +4,6 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +27,7 @@ from auditor.commands.options import (
     say,
     settings_of,
 )
-from auditor.config import parse_duration
+from auditor.config import money, parse_duration
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,8 +108,8 @@ def estimate(
 def share(text: str) -> Fraction:
     """A share from 0 to 1, or in percent; `ValueError` says what is allowed."""
     try:
-        value = Fraction(Decimal(text.removesuffix("%"))) / (100 if text.endswith("%") else 1)
-    except (InvalidOperation, ValueError, OverflowError):
+        value = Fraction(money(text.removesuffix("%"))) / (100 if text.endswith("%") else 1)
+    except ValueError:
         raise ValueError(f"= {text!r} is not a share; write 0.7 or 70%") from None
     if not 0 <= value <= 1:
         raise ValueError(f"= {text!r} is not between 0 and 1; write 0.7 or 70%")

@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import nullcontext
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from auditor.commands.options import (
     opened,
     settings_of,
 )
+from auditor.config import money
 from auditor.registry import PROVIDERS
 
 app = typer.Typer(rich_markup_mode=None)
@@ -56,7 +58,7 @@ def reconcile(
     no_cache: NoCache = False,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
-    from auditor.whatif.reconcile import credits_of, cycle_named
+    from auditor.whatif.reconcile import cycle_named
     from auditor.whatif.reconcile import reconcile as reconciled
     from auditor.whatif.reconcile_report import write_json, write_text
 
@@ -71,3 +73,11 @@ def reconcile(
             (write_json if output_format is ReconcileFormat.json else write_text)(found, out)
     code = intake_code(log.inputs, max_rejected)
     raise typer.Exit(code or (OK if found.agrees else FOUND))
+
+
+def credits_of(invoice: str) -> Fraction:
+    """Credits as the invoice says; `ValueError` where that is no number from 0 on."""
+    try:
+        return Fraction(money(invoice.replace(",", "")))
+    except ValueError:
+        raise ValueError(f"= {invoice!r} is not a number of credits; write 2650") from None

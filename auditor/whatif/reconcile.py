@@ -7,7 +7,6 @@ call can cost. What is left beyond them was never seen here, or was counted in a
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -161,14 +160,3 @@ def cycle_named(bill: Bill, name: str) -> int:
         if (start <= day < end) if day else f"{start:%Y-%m}" == name:
             return index
     raise ValueError(f"= {name!r} is no cycle of the log; its cycles begin on {', '.join(map(str, starts))}")
-
-
-def credits_of(invoice: str) -> Fraction:
-    """Credits as the invoice says; `ValueError` where that is no number from 0 on."""
-    try:
-        value = Fraction(Decimal(invoice.replace(",", "")))
-    except (ArithmeticError, ValueError):
-        raise ValueError(f"= {invoice!r} is not a number of credits; write 2650") from None
-    if value < 0:
-        raise ValueError(f"= {invoice!r} is below 0")
-    return value

@@ -105,7 +105,8 @@ def _verdict(found: Reconciliation) -> str:
     if found.difference < 0:
         return f"Does not agree: {_credits(-found.difference)} fewer were billed than counted."
     beyond = " beyond the uncertain calls" if found.uncertain else ""
-    return f"Does not agree: {_credits(found.unexplained)}{beyond} were billed and not seen here."
+    were = "was" if found.unexplained == 1 else "were"
+    return f"Does not agree: {_credits(found.unexplained)}{beyond} {were} billed and not seen here."
 
 
 def _causes(found: Reconciliation) -> list[str]:
