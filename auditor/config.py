@@ -16,7 +16,7 @@ from auditor.events import FORMATS as PICTURE_FORMATS
 from auditor.events import MAX_SIDE, Outcome
 from auditor.plans import Plan, TopUp
 from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, SourceTable
+from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, SourceTable, UsageSettings
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -78,6 +78,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     clients = {name.lower(): _client(client) for name, client in root.tables("client")}
     sources = tuple(_source(name, source) for name, source in root.tables("sources"))
     log_formats = {name: _log_format(log_format) for name, log_format in root.tables("formats")}
+    usage = {name: _usage(name, table, accounts) for name, table in root.tables("usage")}
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
@@ -94,6 +95,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         clients=clients,
         sources=sources,
         log_formats=log_formats,
+        usage=usage,
     )
 
 
@@ -243,6 +245,19 @@ def _log_format(table: _Table) -> str:
     text = table.need("log_format", _template)
     table.done()
     return text
+
+
+def _usage(name: str, table: _Table, accounts: Mapping[str, Account]) -> UsageSettings:
+    if name not in accounts:
+        raise table.fail("", f"is of no configured account; add [accounts.{name}]")
+    provider = accounts[name].provider
+    known = PROVIDERS.get(provider)
+    if known is None or known.usage_url is None or known.usage is None:
+        able = ", ".join(each.name for each in PROVIDERS.values() if each.usage is not None)
+        raise table.fail("", f"cannot be: {provider} does not tell what was used; those that do are {able}")
+    usage = UsageSettings(provider, table.need("api_key_env", _text), table.take("url", _text, known.usage_url))
+    table.done()
+    return usage
 
 
 def _plan(provider: str, name: str, table: _Table) -> Plan:

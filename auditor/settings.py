@@ -102,6 +102,16 @@ class SourceTable:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSettings:
+    """Where the provider says how many credits an account has used."""
+
+    provider: str
+    api_key_env: str
+    """The environment variable that holds the API key."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -119,6 +129,8 @@ class Settings:
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""
+    usage: Mapping[str, UsageSettings]
+    """By account."""
     sources: tuple[SourceTable, ...] = ()
     """In the order of the file: the first that fits a request takes it."""
     log_formats: Mapping[str, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ SHARED = {
         "variables",
     },
     "reports": {"base"},
-    "providers": {"base", "facts"},
+    "providers": {"base", "facts", "usage"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},
 }
