@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client golden docs requirements clean
+.PHONY: help audit test check bench bench-client fuzz golden docs requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,6 +36,9 @@ bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or
 bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
+
+fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
+	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write

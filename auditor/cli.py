@@ -16,6 +16,7 @@ from auditor.commands import (
     config,
     estimate,
     ledger,
+    mapping,
     plan,
     prerender,
     reconcile,
@@ -36,7 +37,20 @@ app = typer.Typer(
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
     "auditor explain duplicate-renders",
 )
-for command in (audit, rules, simulate, plan, reconcile, estimate, compare, ledger, prerender, sandbox, config):
+for command in (
+    audit,
+    rules,
+    simulate,
+    mapping,
+    plan,
+    reconcile,
+    estimate,
+    compare,
+    ledger,
+    prerender,
+    sandbox,
+    config,
+):
     app.add_typer(command.app)
 
 

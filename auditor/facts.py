@@ -147,8 +147,8 @@ def locate(engine: Engine, settings: Settings, which: ColumnElement[bool]) -> Ac
     spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
 
     payers = tuple(
-        _payer(code, group, settings)
-        for code, group in enumerate(group for _, group in spans.groupby("payer", sort=True))
+        payer_of(code, str(provider), str(account), int(group.first_us.min()), int(group.last_us.max()), settings)
+        for code, ((provider, account), group) in enumerate(spans.groupby(["provider", "account"], sort=True))
     )
     unit_frame = spans[["unit", "provider", "account", "environment", "template", "payer"]]
     engine.load("units", pa.Table.from_pandas(unit_frame, schema=_UNITS, preserve_index=False))
@@ -203,19 +203,18 @@ _UNITS = pa.schema(
 _CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
 
 
-def _payer(code: int, group: pd.DataFrame, settings: Settings) -> Payer:
-    provider, account = str(group.provider.iloc[0]), str(group.account.iloc[0])
+def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int, settings: Settings) -> Payer:
+    """The account with its settings, plans and the billing cycles from its first to its last event."""
     configured = settings.account(provider, account)
-    first, last = int(group.first_us.min()), int(group.last_us.max())
     return Payer(
         code=code,
         provider=provider,
         account=account,
         settings=configured,
         plans=settings.catalogue.get(provider, ()),
-        cycles=tuple(cycles(first, last, configured.anchor_day, configured.timezone)),
-        first_us=first,
-        last_us=last,
+        cycles=tuple(cycles(first_us, last_us, configured.anchor_day, configured.timezone)),
+        first_us=first_us,
+        last_us=last_us,
     )
 
 

@@ -1,5 +1,6 @@
 """The only file that knows the order: paths -> records -> events -> replay -> bills -> audits -> result."""
 
+import mmap
 import os
 import tempfile
 from collections import Counter
@@ -19,19 +20,21 @@ from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Finding
-from auditor.formats.reading import MAX_REJECTIONS
+from auditor.formats.reading import MAX_REJECTIONS, Tally
 from auditor.identity import Replaced, drop_replaced
-from auditor.intake import Intake, read_records
+from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Settings
 from auditor.sources import Source
-from auditor.whatif.demand import demand
+from auditor.whatif.demand import Demand, demand
 from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate import simulate as simulated
+from auditor.whatif.simulate_batch import ahead_of
 from auditor.whatif.simulate_json import Simulated
+from auditor.whatif.simulate_trace import TraceDemand, read_trace
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -65,6 +68,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             bills(facts, replayed),
             _secrets(sources, intakes),
             sum(facts.usage.credits, Fraction(0)),
+            partial(requests_of, sources, settings, options.input_format),
         )
         progress("Auditing", 0, 0)
         findings = [
@@ -83,17 +87,29 @@ def simulate(
     progress: Progress,
     *,
     per_template: bool = False,
+    batch: bool = False,
 ) -> Simulated:
     """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
-    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
-        asked = demand(engine, settings, options.since, options.until)
+    traced = None if batch else _trace(sources, settings, options)
+    asked: TraceDemand | Demand
+    ahead = None
+    if traced is not None:
+        asked, inputs = traced
         simulation = simulated(asked, caches, per_template=per_template)
+    else:
+        with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+            asked = demand(engine, settings, options.since, options.until)
+            simulation = simulated(asked, caches, per_template=per_template)
+            if batch:
+                ahead = ahead_of(asked)
+        inputs = _inputs(sources, intakes, replaced, asked.counts)
     return Simulated(
         simulation,
-        _inputs(sources, intakes, replaced, asked.counts),
+        inputs,
         asked.accounts.window,
         _options(settings, options, ("timezone", "since", "until")),
         generated_at(options.now),
+        ahead,
     )
 
 
@@ -123,6 +139,24 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             _options(settings, options, ("ttl_seconds", "timezone", "production_environments", "since", "until")),
             generated_at(options.now),
         )
+
+
+def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> tuple[TraceDemand, Inputs] | None:
+    """The demand of a plain cache trace that comes alone, which needs no engine, and what was read."""
+    if len(sources) != 1 or not sources[0].size:
+        return None
+    detected = detected_in(sources[0], settings, options.input_format)
+    if detected.kind.name != "cache-trace":
+        return None
+    with sources[0].open() as file:
+        # Arrow's buffers may outlive the call, so the map is closed with the last of them.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = read_trace(data, settings, options.since, options.until)
+    if found is None:
+        return None
+    asked, rows = found
+    intake = Intake(detected.kind.name, str(detected) if detected.lines else "", tally=Tally(lines=rows))
+    return asked, _inputs(sources, [intake], Replaced(0, 0), asked.counts)
 
 
 @contextmanager

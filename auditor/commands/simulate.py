@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
 """What is tried if no --ttl is given."""
-_SIZE = re.compile(r"(\d+)\s*(?:([kMGT])(i?)B?|B)?")
+_SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 
 
 class OutputFormat(StrEnum):
@@ -81,6 +81,9 @@ def simulate(
     per_template: Annotated[
         bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
     ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
+    ] = False,
     input_format: InputFormat = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
@@ -117,7 +120,7 @@ def simulate(
         sources = discover(paths or [], scratch)
         if ledger is not None:
             sources.append(exported(ledger, scratch))
-        result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template)
+        result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)
@@ -153,7 +156,7 @@ def _bytes(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"= {text!r} is not a number of bytes; write 500000000, 500MB or 2GiB")
-    power = " kMGT".index(match[2]) if match[2] else 0
+    power = " kMGT".index(match[2].replace("K", "k")) if match[2] else 0
     size: int = int(match[1]) * (1024 if match[3] else 1000) ** power
     if size >= 2**62:
         raise ValueError(f"= {text!r} is more than any cache holds; leave the option out for one without a limit")

@@ -35,7 +35,7 @@ class Demand:
     counts: Counts
     prices: Prices
     usage: pd.DataFrame
-    """One row for each unit, cycle, outcome: events, requests, credits, bytes."""
+    """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
     which: ColumnElement[bool]
 
     @property
@@ -59,6 +59,20 @@ class Demand:
         code = func.dense_rank().over(order_by=key_halves()) - 1
         stream = _stream(code.label("key")).where(self.which)
         return self.engine.sorted_stream(stream.order_by(records.c.ts_us, records.c.id))
+
+    def online(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by key, time and id, for `auditor.whatif.simulate_batch`."""
+        high, low = key_halves()
+        waited = and_(_RENDERED, records.c.source != "batch")
+        stream = placed(
+            high.label("key_high"),
+            low.label("key_low"),
+            records.c.ts_us,
+            units.c.unit,
+            cast(waited, BigInteger).label("online"),
+            records.c.row,
+        ).where(self.which)
+        return self.engine.sorted_stream(stream.order_by("key_high", "key_low", records.c.ts_us, records.c.id))
 
     def keys(self) -> int:
         """How many keys there are."""
@@ -101,6 +115,7 @@ def _usage(engine: Engine, which: ColumnElement[bool]) -> pd.DataFrame:
                 func.sum(records.c.count).label("requests"),
                 func.sum(records.c.credits).label("credits"),
                 func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
+                func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
             )
             .where(which)
             .group_by(*groups)

@@ -1,16 +1,53 @@
 """The demand of the past under other caches: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Protocol
 
-from auditor.facts import Payer
+import pandas as pd
+import pyarrow as pa
+
+from auditor.facts import Accounts, Payer
 from auditor.plans import Plan, cheapest, total_bill
 from auditor.replay import lru, ttl
-from auditor.replay.demand import Groups
+from auditor.replay.demand import Groups, Prices
 from auditor.replay.sums import Sum, read
 from auditor.settings import FOR_EVER_US
-from auditor.whatif.demand import Demand
+
+
+class Demand(Protocol):
+    """What was asked for: of `auditor.whatif.demand`, or of a cache trace."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who asked."""
+
+    @property
+    def prices(self) -> Prices:
+        """What a simulated render takes and costs."""
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
+
+    @property
+    def rows(self) -> int:
+        """Events of the demand; a hit with a count is one."""
+
+    @property
+    def most_cycles(self) -> int:
+        """The most billing cycles that an account has."""
+
+    def by_key(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by key, time and id."""
+
+    def by_time(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by time and id, with a dense code for each key."""
+
+    def keys(self) -> int:
+        """How many keys there are."""
+
 
 MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
@@ -121,6 +158,8 @@ class Simulation:
     """Whether `best` was chosen by the bill; else by credits, where no bill is known or currencies differ."""
     fewest: Row | None
     """What would be best if every credit were paid for."""
+    stale_known: bool
+    """Whether any hit of the log says which picture it showed."""
     templates: tuple[Template, ...] = ()
     each_best: Row | None = None
     """All templates with the setting that is best for each."""
@@ -147,15 +186,16 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     by_bill = len(currencies) == 1 and any(row.cheapest_bill is not None for row in rows)
     fewest = recommended(rows, _credits)
     best = recommended(rows, lambda row: row.cheapest_bill) if by_bill else fewest
+    answer = Simulation(logged, rows, best, by_bill, fewest, bool(demand.usage.digests.any()))
     if not per_template:
-        return Simulation(logged, rows, best, by_bill, fewest)
+        return answer
     templates = tuple(_templates(demand, settings, outcomes))
     mixed: Sums = {}
     for each in templates:
         for group, outcome in outcomes[each.best.setting].items():
             if group[:2] == (each.payer.code, each.template):
                 mixed[group] = outcome
-    return Simulation(logged, rows, best, by_bill, fewest, templates, _row(demand, Setting(None), mixed))
+    return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
 
 
 def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> Row | None:

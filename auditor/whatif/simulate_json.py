@@ -7,11 +7,13 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, TextIO
 
+from auditor.facts import NAMES
 from auditor.numbers import number, ratio
-from auditor.plans import cents
+from auditor.plans import cents, moment
 from auditor.reports.base import Inputs
 from auditor.reports.json_v1 import inputs_document, utc
 from auditor.whatif.simulate import Bill, Outcome, Row, Setting, Simulation, Template
+from auditor.whatif.simulate_batch import TOP, Batch, Renders
 
 SCHEMA = "render-auditor/simulation/v1"
 
@@ -25,6 +27,8 @@ class Simulated:
     window: tuple[datetime, datetime] | None
     options: Mapping[str, Any]
     generated_at: datetime
+    batch: Batch | None = None
+    """Asked for with --batch."""
 
 
 def write(result: Simulated, out: TextIO) -> None:
@@ -55,6 +59,7 @@ def document(result: Simulated) -> dict[str, Any]:
         "fewest_credits": _chosen(simulation.fewest) if simulation.fewest else None,
         "templates": [_template(each) for each in simulation.templates],
         "each_template_its_own": _figures(simulation.each_best) if simulation.each_best else None,
+        "batch": _batch(result.batch) if result.batch else None,
     }
 
 
@@ -130,4 +135,43 @@ def _template(each: Template) -> dict[str, Any]:
         "demand": each.best.outcome.requests,
         "recommendation": _chosen(each.best),
         "rows": [{**_setting(row.setting), **_outcome(row.outcome)} for row in each.rows],
+    }
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    units = batch.units
+
+    def subject(each: Renders) -> dict[str, Any]:
+        return {name: str(units[name].iloc[each.unit]) for name in NAMES}
+
+    return {
+        "steady": {
+            "keys": len(batch.steady),
+            "renders": sum(each.renders for each in batch.steady),
+            "top": [
+                {**subject(each), "key": batch.keys[each.row], "renders": each.renders} for each in batch.steady[:TOP]
+            ],
+        },
+        "bursts": {
+            "bursts": len(batch.bursts),
+            "renders": sum(each.renders for each in batch.bursts),
+            "top": [
+                {**subject(each), "start": utc(moment(each.first_us)), "renders": each.renders}
+                for each in batch.bursts[:TOP]
+            ],
+        },
+        "accounts": [
+            {
+                "provider": peak.payer.provider,
+                "account": peak.payer.account,
+                "online_renders": peak.online,
+                "movable": peak.movable,
+                "movable_share": ratio(peak.movable, peak.online),
+                "peak_hours": list(peak.hours),
+                "movable_in_peak_hours": peak.movable_in_peak,
+                "busiest_hour": peak.busiest_hour,
+                "busiest_hour_then": peak.busiest_hour_then,
+            }
+            for peak in batch.peaks
+        ],
     }
