@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client fuzz golden docs requirements clean
+.PHONY: help audit test stress check bench bench-client fuzz golden docs requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -22,6 +22,10 @@ audit: $(STAMP)  ## audit sample_logs/
 
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
+
+stress: $(STAMP)  ## the load tests of the exporter at full scale (minutes)
+	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
+		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
 
 check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -60,6 +61,7 @@ def estimate(
     ledger: AuditedLedger = None,
     config: Config = None,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
+    input_format: InputFormat = None,
     output_format: Annotated[
         EstimateFormat, typer.Option("--format", help="How to write the estimate.")
     ] = EstimateFormat.text,
@@ -90,7 +92,7 @@ def estimate(
         raise ConfigError("name --requests and rates, or a log whose rates are to be measured")
     else:
         longer = converted("--batch-ttl", parse_duration, batch_ttl) // timedelta(microseconds=1)
-        with examined(paths, ledger, settings, no_cache=no_cache) as log:
+        with examined(paths, ledger, settings, no_cache=no_cache, input_format=input_format) as log:
             longer = max(longer, settings.ttl_us)
             batched = replay(replace(log.facts, settings=settings.with_ttl(longer)))
             for bill in accounts(log, account):

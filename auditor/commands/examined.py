@@ -23,6 +23,7 @@ def examined(
     since: str | None = None,
     until: str | None = None,
     no_cache: bool = False,
+    input_format: str | None = None,
 ) -> "Iterator[Examined]":
     """The log of some paths, or of a ledger, replayed and billed; its engine is open inside."""
     from auditor import pipeline
@@ -33,6 +34,7 @@ def examined(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
         cache=not no_cache,
+        input_format=input_format,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))

@@ -12,6 +12,7 @@ from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -52,6 +53,7 @@ def plan(
         list[str] | None, typer.Option(help="Compare with this provider; repeatable. [default: all that are known]")
     ] = None,
     longer_ttl: Annotated[str, typer.Option(help="The longer time-to-live that is tried beside --ttl.")] = "7d",
+    input_format: InputFormat = None,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
     output: Output = None,
     since: Since = None,
@@ -72,7 +74,7 @@ def plan(
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
     settings = settings_of(paths or [], config, timezone, ttl)
-    with examined(paths, ledger, settings, since, until, no_cache) as log:
+    with examined(paths, ledger, settings, since, until, no_cache, input_format) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]
         advice = advise(log.facts, log.replayed, longer, compared, time_of("--until", until, settings.timezone))

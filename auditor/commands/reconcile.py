@@ -16,6 +16,7 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -51,6 +52,7 @@ def reconcile(
     account: Annotated[str | None, typer.Option(help="The account, if the log has several.")] = None,
     ledger: AuditedLedger = None,
     config: Config = None,
+    input_format: InputFormat = None,
     output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
     output: Output = None,
     timezone: Timezone = None,
@@ -65,7 +67,9 @@ def reconcile(
     credits = converted("--invoice", credits_of, invoice)
     if not paths and ledger is None:
         ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
-    with examined(paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache) as log:
+    with examined(
+        paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache, input_format=input_format
+    ) as log:
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
         found = reconciled(log.facts, bill, index, credits, PROVIDERS.get(bill.payer.provider), log.inputs.rejected)
