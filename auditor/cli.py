@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.commands import audit, config, ledger, prerender, rules, sandbox
+from auditor.commands import audit, config, inspect, ledger, prerender, report, rules, sandbox
 from auditor.errors import AuditorError, MissingExtraError
 from auditor.terminal import plain
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
     "auditor explain duplicate-renders",
 )
-for command in (audit, rules, ledger, prerender, sandbox, config):
+for command in (audit, report, inspect, rules, ledger, prerender, sandbox, config):
     app.add_typer(command.app)
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         if (error.name or "").startswith("auditor"):
             raise
         command = " ".join(sys.argv[1:2])
-        extra = {"sandbox": "sandbox", "prerender": "sandbox"}.get(command, "audit")
+        extra = {"sandbox": "sandbox", "prerender": "sandbox", "inspect": "inspect"}.get(command, "audit")
         missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)

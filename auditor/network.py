@@ -1,8 +1,8 @@
 """Requests to addresses that strangers may have chosen: each is judged when it is connected to, on every hop.
 
-A name is resolved here, the addresses it stands for are judged, and the connection goes to the judged address itself, so
-that a name which resolves otherwise a moment later gains nothing. No proxy, netrc or credential of the environment is
-read, and no redirect is followed that was not judged anew.
+A name is resolved here, the addresses it stands for are judged, and the connection goes to the judged address itself,
+so that a name which resolves otherwise a moment later gains nothing. No proxy, netrc or credential of the environment
+is read, and no redirect is followed that was not judged anew.
 """
 
 import socket
@@ -50,9 +50,12 @@ def is_public(text: str) -> bool:
     return not any(address in block for block in _NOT_PUBLIC_V4)
 
 
-def networks(blocks: Iterable[str]) -> tuple[Network, ...]:
-    """Networks by their CIDR names; `ValueError` names a wrong one."""
-    return tuple(ip_network(block) for block in blocks)
+def network(block: str) -> Network:
+    """A network by its CIDR name."""
+    try:
+        return ip_network(block)
+    except ValueError as error:
+        raise ValueError(f"= {block!r} is no network ({error}); write one like 10.1.0.0/16") from None
 
 
 @dataclass(frozen=True, slots=True)

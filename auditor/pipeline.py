@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from auditor.audits.base import Case, Secret
+from auditor.baseline import split
 from auditor.billing import bills
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import gather
-from auditor.findings import Finding
+from auditor.findings import Accepted, Finding
 from auditor.identity import drop_replaced
 from auditor.intake import MAX_REJECTIONS, Intake, read_lines
+from auditor.measured import Measured
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import replay
 from auditor.reports.base import FileRead, Inputs, Result
-from auditor.settings import Settings
+from auditor.settings import Account, Settings
 from auditor.sources import Source
 
 Progress = Callable[[str, int, int], None]
@@ -42,6 +44,12 @@ class Options:
     rules: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     cache: bool = True
+    measured: tuple[Measured, ...] = ()
+    """What `auditor inspect` found of pictures."""
+    baseline: tuple[Accepted, ...] | None = None
+    """Findings that are accepted, if there is a file of them."""
+    belongs: Callable[[Account], bool] | None = None
+    """Whether the events of an account are looked at at all."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
@@ -55,7 +63,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             progress("Replaying", 0, 0)
             engine.read(folder / "records")
             replaced = drop_replaced(engine, lambda rows: read_lines(sources, rows))
-            facts = gather(engine, settings, options.since, options.until)
+            facts = gather(engine, settings, options.since, options.until, options.belongs)
             replayed = replay(facts)
             case = Case(
                 facts,
@@ -63,6 +71,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
                 bills(facts, replayed),
                 _secrets(sources, intakes),
                 sum(facts.usage.credits, Fraction(0)),
+                options.measured,
             )
             progress("Auditing", 0, 0)
             findings = [
@@ -94,7 +103,10 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
         raise AssertionError(f"lines are not conserved: {inputs}")
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
+    now, suppressed = generated_at(options.now), None
+    if options.baseline is not None:
+        shown, suppressed = split(shown, options.baseline, now.date())
+    return Result(inputs, case, shown, _options(settings, options), now, suppressed)
 
 
 def read_all(

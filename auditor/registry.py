@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from auditor.audits.base import Audit
     from auditor.caches.base import Cache
+    from auditor.delivery.base import Delivery
     from auditor.engine.duckdb import DuckDB
     from auditor.formats.jsonl import JsonLines
     from auditor.providers.base import Provider
@@ -49,6 +50,7 @@ AUDITS: Mapping[str, "Audit"] = Entries(
         "duplicate-renders": "duplicate_renders:DuplicateRenders",
         "volatile-inputs": "volatile_inputs:VolatileInputs",
         "oversized-outputs": "oversized_outputs:OversizedOutputs",
+        "format-waste": "format_waste:FormatWaste",
         "retina-variants": "retina_variants:RetinaVariants",
         "staging-credits": "staging_credits:StagingCredits",
         "plan-mismatch": "plan_mismatch:PlanMismatch",
@@ -85,4 +87,8 @@ PROVIDERS: Mapping[str, "Provider"] = Entries(
 
 CACHES: Mapping[str, "type[Cache]"] = Entries(
     "caches", {"memory": "memory:Memory", "redis": "redis:Redis", "files": "files:Files"}
+)
+
+DELIVERIES: Mapping[str, "type[Delivery]"] = Entries(
+    "delivery", {"file": "file:File", "smtp": "smtp:Smtp", "slack": "slack:Slack", "webhook": "webhook:Webhook"}
 )

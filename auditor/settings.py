@@ -1,15 +1,18 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.plans import Plan
 
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
+FORMATS = ("webp", "avif", "jpeg", "png")
+"""Formats that format-waste may advise."""
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 
@@ -59,6 +62,15 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Where reports go: the kind of way, its own settings, and the formats that are attached."""
+
+    kind: str
+    formats: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -76,6 +88,9 @@ class Settings:
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""
+    formats: tuple[str, ...] = FORMATS
+    """Formats that can be delivered, for format-waste."""
+    deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
 
     @property
     def ttl_us(self) -> int:

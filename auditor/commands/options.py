@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -17,8 +17,11 @@ from auditor.plans import moment
 from auditor.settings import Settings
 from auditor.terminal import plain
 
+if TYPE_CHECKING:
+    from auditor.sources import Source
+
 T = TypeVar("T")
-OK, FOUND, INCOMPLETE = 0, 1, 3
+OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
 Paths = Annotated[
@@ -34,6 +37,8 @@ MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
+Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
+Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
     str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
 ]
@@ -71,6 +76,18 @@ def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
         return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
     except BadRecordError:
         raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
+
+
+def exported(ledger: str, scratch: Path) -> "Source":
+    """The events of a ledger as a source."""
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.export import export
+    from auditor.sources import Source
+
+    with Ledger(ledger) as found:
+        path = scratch / "ledger.jsonl"
+        export(found, path)
+        return Source(found.name, path, cacheable=False)
 
 
 def opened(path: Path) -> TextIO:

@@ -132,3 +132,13 @@ limits = Table(
     Column("max_height", BigInteger),
 )
 """How large a picture of a unit is shown at a placement, in thousandths of a device pixel; null does not limit."""
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("digest", String),
+    Column("picture", Integer),
+    Column("format", String),
+    Column("saved", BigInteger),
+)
+"""What measured pictures, told by the digest of their bytes, would save in another format; `picture` counts them."""

@@ -13,7 +13,7 @@ import warnings
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from auditor.inspect.quality import trials
 
@@ -51,7 +51,7 @@ def answer(head: dict[str, Any], data: bytes) -> dict[str, Any]:
         return {"refused": "too_many_pixels", "detail": f"more than {PIXELS:,} pixels"}
     except MemoryError:
         return {"refused": "out_of_memory", "detail": f"needs more than {MEMORY >> 20} MiB"}
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return {"refused": "damaged", "detail": "the head is no picture's"}
     except Exception as error:  # decoders raise whatever they like
         return {"refused": "damaged", "detail": f"cannot be decoded ({type(error).__name__})"}
@@ -127,16 +127,22 @@ def serve(jobs: BinaryIO, out: BinaryIO) -> None:
 
 def method() -> dict[str, Any]:
     """What was measured with, for the file."""
-    import skimage
-    from PIL import __version__, features
+    from importlib.metadata import version
+
+    from PIL import features
 
     from auditor.inspect.quality import LADDER, MEAN, TILE
 
     encoders = {name: features.version(name) for name in ("jpg", "webp", "avif")}
     return {
-        "metric": "SSIM, Gaussian window of Wang et al. 2004, three colour channels", "mean": MEAN, "worst_tile": TILE,
-        "scikit_image": skimage.__version__, "pillow": __version__, "encoders": encoders, "qualities": list(LADDER),
-    }  # fmt: skip
+        "metric": "SSIM, Gaussian window (Wang et al. 2004), least of luma and half-size chroma",
+        "mean": MEAN,
+        "worst_tile": TILE,
+        "scikit_image": version("scikit-image"),
+        "pillow": version("pillow"),
+        "encoders": encoders,
+        "qualities": list(LADDER),
+    }
 
 
 def main() -> None:

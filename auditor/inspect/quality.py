@@ -101,7 +101,8 @@ def _similarity(one: Image.Image, other: Image.Image) -> tuple[float, float]:
         same = 1.0 if one.tobytes() == other.tobytes() else 0.0
         return same, same
     planes = []
-    for place, (first, second) in enumerate(zip(one.convert("YCbCr").split(), other.convert("YCbCr").split())):
+    pairs = zip(one.convert("YCbCr").split(), other.convert("YCbCr").split(), strict=True)
+    for place, (first, second) in enumerate(pairs):
         planes.append(_plane(first, second) if place == 0 else _plane(first.reduce(2), second.reduce(2)))
     return min(mean for mean, _ in planes), min(worst for _, worst in planes)
 
@@ -113,13 +114,13 @@ def _plane(one: Image.Image, other: Image.Image) -> tuple[float, float]:
         end = min(height, top + BAND)
         above, below = max(0, min(top, height - 2 * MARGIN) - MARGIN), min(height, end + MARGIN)
         box = (0, above, width, below)
-        _, ssim = structural_similarity(
+        _, ssim = structural_similarity(  # type: ignore[no-untyped-call]
             np.asarray(one.crop(box), dtype=np.float32), np.asarray(other.crop(box), dtype=np.float32),
             data_range=255.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True,
         )  # fmt: skip
         here = ssim[top - above : end - above]
         total += float(here.sum(dtype=np.float64))
-        for row in range(0, here.shape[0], SIDE):
-            for column in range(0, width, SIDE):
-                worst = min(worst, float(here[row : row + SIDE, column : column + SIDE].mean()))
+        for row in np.array_split(here, max(1, round(here.shape[0] / SIDE))):
+            for tile in np.array_split(row, max(1, round(width / SIDE)), axis=1):
+                worst = min(worst, float(tile.mean()))
     return total / (width * height), worst

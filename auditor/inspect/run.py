@@ -44,72 +44,78 @@ def kind_of(data: bytes) -> str | None:
     return "avif" if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1") else None
 
 
-def inspect(
-    wanted: Iterable[Wanted],
-    limit_of: LimitOf,
-    *,
-    known: Mapping[str, Measured],
-    workers: Callable[[], Worker] = Worker,
-    jobs: int = 1,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> Inspected:
-    """Measure them all; *known* are measurements of an earlier run, which are taken over."""
-    result = Inspected()
-    tasks = list(wanted)
-    lock = threading.Lock()
-    local = threading.local()
-    started: list[Worker] = []
-    claimed: set[str] = set()
-    done = 0
+class Inspection:
+    """One run over some pictures, several at the same time, each thread with a child of its own."""
 
-    def one(task: Wanted) -> None:
-        nonlocal done
-        outcome = _measure(task)
-        with lock:
-            done += 1
+    def __init__(
+        self, limit_of: LimitOf, known: Mapping[str, Measured] | None = None, workers: Callable[[], Worker] = Worker
+    ) -> None:
+        """*known* are measurements of an earlier run, by digest, which are taken over."""
+        self._limit_of = limit_of
+        self._known = known or {}
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._started: list[Worker] = []
+        self._claimed: set[str] = set()
+        self.result = Inspected()
+
+    def run(
+        self, wanted: Iterable[Wanted], jobs: int = 1, progress: Callable[[str, int, int], None] = lambda *_: None
+    ) -> Inspected:
+        """Measure them all."""
+        tasks = list(wanted)
+        try:
+            with ThreadPoolExecutor(max_workers=jobs) as pool:
+                try:
+                    for done, _ in enumerate(pool.map(self._take, tasks), 1):
+                        progress("measuring", done, len(tasks))
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+        finally:
+            for worker in self._started:
+                worker.close()
+        return self.result
+
+    def _take(self, task: Wanted) -> None:
+        outcome = self._outcome(task)
+        with self._lock:
             if isinstance(outcome, Measured):
-                result.pictures[outcome.digest] = outcome
+                self.result.pictures[outcome.digest] = outcome
             elif outcome is not None:
-                result.refused.append(outcome)
-            progress("measuring", done, len(tasks))
+                self.result.refused.append(outcome)
 
-    def _measure(task: Wanted) -> Measured | Refused | None:
+    def _outcome(self, task: Wanted) -> Measured | Refused | None:
         try:
             data = task.read()
-            digest, limit = _admitted(data), limit_of(task.template, task.placement)
+            digest = _admitted(data)
         except FetchError as error:
             return Refused(task.source, error.reason, error.detail)
-        with lock:
-            first = digest not in claimed
-            claimed.add(digest)
-            result.copies += not first
-        if not first:
-            return None
-        box = _box(limit)
-        if digest in known and _fits(known[digest], box):
-            with lock:
-                result.known += 1
-            return known[digest]
-        worker: Worker | None = getattr(local, "worker", None)
-        if worker is None:
-            worker = local.worker = workers()
-            with lock:
-                started.append(worker)
+        box = _box(self._limit_of(task.template, task.placement))
+        known = self._known.get(digest)
+        with self._lock:
+            if digest in self._claimed:
+                self.result.copies += 1
+                return None
+            self._claimed.add(digest)
+            if known is not None and _fits(known, box):
+                self.result.known += 1
+                return known
+        worker = self._worker()
         found = worker.measure(data, box)
-        with lock:
-            result.method = worker.method
+        self.result.method = worker.method
         if "refused" in found:
             return Refused(task.source, found["refused"], found["detail"])
         return _measured(task.source, digest, len(data), found)
 
-    try:
-        with ThreadPoolExecutor(max_workers=jobs) as pool:
-            for _ in pool.map(one, tasks):
-                pass
-    finally:
-        for worker in started:
-            worker.close()
-    return result
+    def _worker(self) -> Worker:
+        worker: Worker | None = getattr(self._local, "worker", None)
+        if worker is None:
+            worker = self._local.worker = self._workers()
+            with self._lock:
+                self._started.append(worker)
+        return worker
 
 
 def _admitted(data: bytes) -> str:
@@ -127,9 +133,7 @@ def _box(limit: Limit | None) -> dict[str, float | None] | None:
     """The limit in device px."""
     if limit is None:
         return None
-    width, height = (
-        None if side is None else float(side * limit.dpr) for side in (limit.width, limit.height)
-    )
+    width, height = (None if side is None else float(side * limit.dpr) for side in (limit.width, limit.height))
     return {"width": width, "height": height}
 
 

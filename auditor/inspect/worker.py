@@ -17,7 +17,7 @@ PICTURE_SECONDS = 60.0
 SERVED = 200
 """Pictures that one child opens before another takes over, so that nothing of them adds up."""
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
-_ENDED = {
+_ENDED: Mapping[int, tuple[str, str]] = {
     signal.SIGXCPU: ("out_of_time", "took more processor time than one picture may"),
     signal.SIGKILL: ("out_of_memory", "the system ended its process"),
 }
@@ -78,7 +78,7 @@ class Worker:
     def _ended(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
         code = child.wait()
         self.close()
-        reason, detail = _ENDED.get(-code, ("crashed", f"ended its process ({code})")) if code else ("crashed", "ended")
+        reason, detail = _ENDED.get(-code, ("crashed", f"ended its process ({code})"))
         return {"refused": reason, "detail": detail}
 
     def _started(self) -> subprocess.Popen[bytes]:

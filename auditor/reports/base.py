@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 
 from auditor.audits.base import Case
 from auditor.events import Rejection
-from auditor.findings import Finding
+from auditor.findings import Finding, Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Result:
     """Those that were asked for, gravest first."""
     options: Mapping[str, Any]
     generated_at: datetime
+    suppressed: Sequence[Suppressed] | None = None
+    """Findings that the baseline accepts; None where there is no baseline."""
 
 
 class Report(Protocol):

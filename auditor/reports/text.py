@@ -49,6 +49,7 @@ class Text:
         for account in report["accounts"]:
             _bill(console, account)
         _findings(console, report["findings"])
+        _suppressed(console, report.get("suppressed", []))
         _inputs(console, report["inputs"])
 
 
@@ -129,6 +130,15 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         console.print(head)
         for line in (plain(finding["message"]) + _money(finding["money"]), "Cure: " + plain(finding["advice"])):
             console.print(Padding(Words(line), (0, 0, 0, 8), expand=False))
+
+
+def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
+    if suppressed:
+        credits = sum(one["credits"] for one in suppressed)
+        console.print(f"and {len(suppressed):,} accepted in the baseline, {credits:,} credits")
+    for one in suppressed:
+        subject = "  ".join(plain(str(value)) for value in one["subject"].values())
+        console.print(Words(f"        {one['rule']}  {subject}: {plain(one['reason'])} (until {one['until']})", "dim"))
 
 
 def _money(money: dict[str, Any]) -> str:

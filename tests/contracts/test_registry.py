@@ -10,7 +10,7 @@ from auditor import registry
 from tests.conftest import ROOT
 
 SHARED = {
-    "audits": {"base", "placements", "words"},
+    "audits": {"base", "pictures", "placements", "words"},
     "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
     "reports": {"base"},
     "providers": {"base", "facts"},
