@@ -83,7 +83,7 @@ class Guard(httpcore.NetworkBackend):
         try:
             found = self.resolve(host.rstrip("."), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise FetchError("unreachable", f"the name {host!r} is unknown") from None
+            raise FetchError("unknown_name", f"no address is known of {host!r}") from None
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         permitted = [address for address in addresses if self.permits(address)]
         if not permitted:

@@ -146,8 +146,8 @@ def _summary(result: "Inspected") -> None:
     console = Console(file=sys.stdout, width=None if terminal else 100, highlight=False, markup=False, emoji=False)
     pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
     console.print(
-        f"{len(pictures):,} pictures, {sum(one.bytes for one in pictures):,} bytes; {result.copies:,} copies, "
-        f"{result.known:,} known already, {len(result.refused):,} refused"
+        f"{len(pictures):,} pictures, {sum(one.bytes for one in pictures):,} bytes; {result.known:,} known before, "
+        f"{result.copies:,} with the bytes of another, {len(result.refused):,} refused"
     )
     tried = ("webp", "avif", "jpeg", "png")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -167,7 +167,7 @@ def _summary(result: "Inspected") -> None:
     gains = [(picture.bytes - best.bytes, picture, best) for picture in pictures if (best := picture.best)]
     for gain, picture, best in sorted(gains, key=lambda one: (-one[0], one[1].digest))[:5]:
         how = "lossless" if best.lossless else f"quality {best.quality}, SSIM {best.ssim}"
-        console.print(f"{gain:>12,} bytes less as {best.format} ({how}): {plain(picture.source)}")
+        console.print(f"{gain:>12,} bytes less as {best.format} ({how}): {plain(picture.source)}", soft_wrap=True)
     for bad in result.refused[:SHOWN]:
         say(f"{bad.source}: refused ({bad.reason}): {bad.detail}")
     if len(result.refused) > SHOWN:

@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from auditor.inspect.pictures import MOST, Wanted
@@ -57,7 +57,8 @@ class Inspection:
         self._lock = threading.Lock()
         self._local = threading.local()
         self._started: list[Worker] = []
-        self._claimed: set[str] = set()
+        self._claimed: dict[str, str] = {}
+        """Digest -> the first by name of the sources that have these bytes."""
         self.result = Inspected()
 
     def run(
@@ -76,6 +77,8 @@ class Inspection:
         finally:
             for worker in self._started:
                 worker.close()
+        for digest, picture in self.result.pictures.items():
+            self.result.pictures[digest] = replace(picture, source=self._claimed[digest])
         return self.result
 
     def _take(self, task: Wanted) -> None:
@@ -96,9 +99,10 @@ class Inspection:
         known = self._known.get(digest)
         with self._lock:
             if digest in self._claimed:
+                self._claimed[digest] = min(task.source, self._claimed[digest])
                 self.result.copies += 1
                 return None
-            self._claimed.add(digest)
+            self._claimed[digest] = task.source
             if known is not None and _fits(known, box):
                 self.result.known += 1
                 return known

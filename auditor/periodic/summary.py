@@ -63,7 +63,8 @@ def _compared(comparison: Mapping[str, Any]) -> list[str]:
         lines.append(f"{len(findings['not_looked_for']):,} not looked for this time")
     lines.append(
         f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} are "
-        f"wasted now: {_saved(saving['realised_credits'])}, {_saved(saving['realised_at_equal_traffic'])} at equal traffic"
+        f"wasted now: {_saved(saving['realised_credits'])}, "
+        f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
     )
     for account in comparison["accounts"]:
         promised = account["predicted_monthly_saving_after_fixes"]
