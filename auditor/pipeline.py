@@ -106,7 +106,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, now.date())
-    return Result(inputs, case, shown, _options(settings, options), now, suppressed)
+    return Result(inputs, case, shown, _options(settings, options), now, suppressed=suppressed)
 
 
 def read_all(

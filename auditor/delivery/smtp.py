@@ -47,8 +47,7 @@ class Smtp:
         """One session; a temporary refusal (4xx) may be tried again, a lasting one (5xx) not."""
         try:
             with self._session() as session:
-                if self._user is not None and self._password is not None:
-                    session.login(self._user, self._password)
+                self._log_in(session)
                 refused = session.send_message(self.mail(message), self._sender, self._to)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
@@ -81,6 +80,14 @@ class Smtp:
             kind, _, subtype = attachment.media_type.partition("/")
             mail.add_attachment(attachment.content, maintype=kind, subtype=subtype, filename=attachment.name)
         return mail
+
+    def _log_in(self, session: smtplib.SMTP) -> None:
+        if self._user is None or self._password is None:
+            return
+        try:
+            session.login(self._user, self._password)
+        except smtplib.SMTPServerDisconnected:  # some hang up instead of saying no
+            raise DeliveryError("the login was refused", again=False) from None
 
     def _session(self) -> smtplib.SMTP:
         context = ssl.create_default_context(cafile=self._ca_file)

@@ -19,7 +19,8 @@ from auditor.settings import Settings
 
 KINDS = {
     "text": ("txt", "text/plain"), "json": ("json", "application/json"), "html": ("html", "text/html"),
-    "markdown": ("md", "text/markdown"), "csv": ("csv", "text/csv"), "focus": ("focus.csv", "text/csv"),
+    "markdown": ("md", "text/markdown"), "csv": ("csv", "text/csv"), "csv-cycles": ("cycles.csv", "text/csv"),
+    "csv-daily": ("daily.csv", "text/csv"), "focus": ("focus.csv", "text/csv"),
 }  # fmt: skip
 """Ending and media type of a report's file, by format."""
 
@@ -67,7 +68,7 @@ class Edition:
         )
 
     def _attachment(self, report_format: str) -> Attachment:
-        suffix, media_type = KINDS.get(report_format, (report_format, "application/octet-stream"))
-        out = io.StringIO()
+        suffix, media_type = KINDS.get(report_format, (report_format, "text/plain"))
+        out = io.StringIO(newline="")
         REPORTS[report_format].write(self._result, out)
         return Attachment(f"report.{suffix}", media_type, out.getvalue().encode())

@@ -57,8 +57,11 @@ def test_delivered_each_time_and_stored_once(report: Report) -> None:
     assert "lossy" in finding["advice"] and "60 to 70" in finding["advice"]
 
 
-def test_it_says_nothing_without_measurements_and_changes_nothing_else(report: Report) -> None:
+def test_it_says_nothing_without_measurements_and_changes_nothing_else(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Format waste is only reported from measured bytes; waste, bills and every other finding stay."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790812800")
     without, with_them = report(EVENTS), report(EVENTS, measured=BOTH)
     assert "format-waste" not in {finding["rule"] for finding in without["findings"]}
     with_them["findings"] = [one for one in with_them["findings"] if one["rule"] != "format-waste"]
