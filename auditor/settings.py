@@ -71,6 +71,16 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSettings:
+    """Where the provider says how many credits an account has used."""
+
+    provider: str
+    api_key_env: str
+    """The environment variable that holds the API key."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -88,6 +98,8 @@ class Settings:
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""
+    usage: Mapping[str, UsageSettings]
+    """By account."""
     formats: tuple[str, ...] = FORMATS
     """Formats that can be delivered, for format-waste."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)

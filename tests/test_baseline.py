@@ -27,7 +27,9 @@ def accepted(rule: str = "staging-credits", until: date = date(2026, 12, 31), **
 
 
 def finding(rule: str = "staging-credits", **subject: str) -> Finding:
-    return Finding(rule, Severity.HIGH, Confidence.HIGH, {"account": "main", "environment": "staging", **subject}, "m", "a")
+    return Finding(
+        rule, Severity.HIGH, Confidence.HIGH, {"account": "main", "environment": "staging", **subject}, "m", "a"
+    )
 
 
 @pytest.mark.parametrize(

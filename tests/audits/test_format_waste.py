@@ -124,6 +124,10 @@ def test_right_sizing_is_measured_beside_it(report: Report) -> None:
 
 def test_staging_and_other_accounts_count_like_all_delivered_bytes(report: Report) -> None:
     """One finding for each template and placement, over accounts and environments."""
-    events = [*EVENTS, delivered("e", DIGEST, environment="staging", account="other"), delivered("f", DIGEST, template="card")]
+    events = [
+        *EVENTS,
+        delivered("e", DIGEST, environment="staging", account="other"),
+        delivered("f", DIGEST, template="card"),
+    ]
     findings = [one for one in report(events, measured=BOTH)["findings"] if one["rule"] == "format-waste"]
     assert {one["subject"]["template"]: one["bytes"] for one in findings} == {"og": 300_000, "card": 45_000}

@@ -88,7 +88,7 @@ class Mailbox:
         self.logins: list[tuple[bytes, bytes]] = []
         self.port = 0
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         answer = self.recipients.pop(0) if self.recipients else "250 OK"
@@ -96,7 +96,9 @@ class Mailbox:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         answer = self.data.pop(0) if self.data else "250 OK"
         if answer.startswith("250"):
             self.mails.append(envelope)
@@ -149,7 +151,9 @@ class Said:
             folder, write, self.waits.append, lambda: datetime(2026, 10, 1, tzinfo=UTC), self.words.append
         )
 
-    def deliver(self, delivery: Any, sent: Message | None = None, *, resend: bool = False, dry_run: bool = False) -> bool:
+    def deliver(
+        self, delivery: Any, sent: Message | None = None, *, resend: bool = False, dry_run: bool = False
+    ) -> bool:
         return self.outbox.deliver("team", delivery, sent or message(), resend=resend, dry_run=dry_run)
 
     @property
@@ -160,4 +164,3 @@ class Said:
 @pytest.fixture
 def said(tmp_path: Path) -> Said:
     return Said(tmp_path)
-

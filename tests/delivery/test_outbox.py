@@ -127,5 +127,11 @@ def test_the_journal_is_json(said: Said, tmp_path: Path) -> None:
     """For people who want to know when what went where."""
     said.deliver(Way(busy()))
     assert json.loads((tmp_path / "deliveries.json").read_bytes()) == {
-        "team": {"state": "sent", "at": "2026-10-01T00:00:00Z", "id": "0123456789abcdef", "tries": 2, "target": "somewhere"}
+        "team": {
+            "state": "sent",
+            "at": "2026-10-01T00:00:00Z",
+            "id": "0123456789abcdef",
+            "tries": 2,
+            "target": "somewhere",
+        }
     }

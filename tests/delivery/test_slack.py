@@ -52,6 +52,12 @@ def test_what_is_posted(webhook: Posted) -> None:
     slack.send(message(*["long line of some words"] * 1000))
     first, long = webhook.bodies
     assert first.pop("text").splitlines()[1:] == ["&lt;!channel&gt; &amp; co", "second"]
-    assert first == {"mrkdwn": False, "parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
+    assert first == {
+        "mrkdwn": False,
+        "parse": "none",
+        "link_names": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
     assert len(long["text"]) <= MOST + 2
     assert long["text"].endswith("some words\n…")

@@ -42,7 +42,10 @@ def test_a_mail_has_the_summary_as_text_and_the_reports_attached(mailbox: Mailbo
     assert mailbox.mails[0].rcpt_tos == list(WHO["to"])
     body = mail.get_body(("plain",))
     assert body is not None and body.get_content().splitlines() == ["one line", "a sécond"]
-    attached = [(part.get_filename(), part.get_content_type(), part.get_payload(decode=True)) for part in mail.iter_attachments()]
+    attached = [
+        (part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+        for part in mail.iter_attachments()
+    ]
     assert attached == [(one.name, one.media_type, one.content) for one in sent.attachments]
 
 
@@ -95,7 +98,9 @@ def test_tls_is_checked(security: str, tls: ssl.SSLContext, authority: trustme.C
     """With the authority's certificate it goes through; without, nothing is said to the server."""
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
-    options: dict[str, Any] = {"ssl_context": tls} if security == "tls" else {"tls_context": tls, "require_starttls": True}
+    options: dict[str, Any] = (
+        {"ssl_context": tls} if security == "tls" else {"tls_context": tls, "require_starttls": True}
+    )
     with mail_server(**options) as mailbox:
         environment = {"U": "audit", "P": "s3same!"}
         login = {"security": security, "username_env": "U", "password_env": "P"}

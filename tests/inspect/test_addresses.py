@@ -217,7 +217,8 @@ def test_a_redirect_that_stays_is_followed_and_a_circle_ends() -> None:
 
     def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
         if handler.path == "/end":
-            return plainly(handler)
+            plainly(handler)
+            return
         handler.send_response(302)
         handler.send_header("location", "end" if handler.path == "/start" else "/circle")
         handler.send_header("content-length", "0")
@@ -255,7 +256,10 @@ def test_of_several_addresses_only_public_ones_are_tried(canary: Canary) -> None
     """A name with a public and a private address leads to the public one alone."""
 
     def resolve(host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port)) for found in ("127.0.0.1", "127.0.0.2", "127.0.0.2")]
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port))
+            for found in ("127.0.0.1", "127.0.0.2", "127.0.0.2")
+        ]
 
     with origin(plainly) as address, quick(Guard((ip_network("127.0.0.2/32"),), resolve)) as fetcher:
         assert fetcher.get(address.replace("127.0.0.2", "both.example")) == PICTURE
@@ -309,7 +313,12 @@ def test_addresses_are_shown_without_what_may_be_secret() -> None:
 def test_an_error_tells_no_secret_of_the_address() -> None:
     """Whatever goes wrong, the query is not in the words."""
     with quick() as fetcher:
-        for address in ("http://127.0.0.1/x?token=sesame", "http://u:sesame@h/", "http://nowhere.invalid/?sesame", "gopher://sesame"):
+        for address in (
+            "http://127.0.0.1/x?token=sesame",
+            "http://u:sesame@h/",
+            "http://nowhere.invalid/?sesame",
+            "gopher://sesame",
+        ):
             with pytest.raises(FetchError) as caught:
                 fetcher.get(address)
             assert "sesame" not in caught.value.detail

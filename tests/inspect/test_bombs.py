@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 from auditor.inspect.pictures import Wanted
 from auditor.inspect.run import Inspection, kind_of
 from auditor.inspect.worker import Worker
@@ -60,7 +61,9 @@ BOMBS = {
 }  # fmt: skip
 
 
-def test_bombs_are_refused_with_a_word_and_the_next_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of them in one run, with good pictures in between; no file is left behind."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     tasks, expected = [], {}
@@ -151,7 +154,7 @@ def test_no_secret_goes_to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
         child = worker._child
         assert child is not None
         environment = Path(f"/proc/{child.pid}/environ").read_bytes()
-        descriptors = os.listdir(f"/proc/{child.pid}/fd")
+        descriptors = [path.name for path in Path(f"/proc/{child.pid}/fd").iterdir()]
     assert b"hunter2" not in environment and b"PATH=" in environment
     assert set(descriptors) == {"0", "1", "2"}
 
@@ -178,6 +181,7 @@ def _no_worker() -> Worker:
 
 def test_children_are_gone_after_a_run() -> None:
     """None outlives it, also when the run is interrupted."""
+
     def interrupt() -> bytes:
         raise KeyboardInterrupt
 

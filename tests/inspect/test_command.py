@@ -58,7 +58,10 @@ def test_a_folder_is_measured_into_a_file_that_is_read_back(folder: Path, tmp_pa
 def test_the_clients_cache_is_read(tmp_path: Path) -> None:
     """Its files hold more than pictures; a damaged one is refused by name."""
     cache = tmp_path / "cache"
-    with Sandbox() as sandbox, Renderer(api_key="sandbox", base_url=f"{sandbox.origin}/v1", cache=Files(cache)) as renderer:
+    with (
+        Sandbox() as sandbox,
+        Renderer(api_key="sandbox", base_url=f"{sandbox.origin}/v1", cache=Files(cache)) as renderer,
+    ):
         rendered = renderer.render("og", {"n": 1}, format="png")
         renderer.render("og", {"n": 2}, format="png")
     files = sorted(path for path in cache.rglob("*") if path.is_file())

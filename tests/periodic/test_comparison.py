@@ -17,7 +17,9 @@ def finding(rule: str = "duplicate-renders", credits: float = 10, bytes: int = 0
     }  # fmt: skip
 
 
-def report(*findings: dict[str, Any], wasted: float = 0, requests: int = 100, credits: float = 50, **parts: Any) -> dict[str, Any]:
+def report(
+    *findings: dict[str, Any], wasted: float = 0, requests: int = 100, credits: float = 50, **parts: Any
+) -> dict[str, Any]:
     return exact(
         {
             "schema": "render-auditor/report/v1", "generated_at": "2026-10-01T00:00:00Z",
@@ -30,7 +32,9 @@ def report(*findings: dict[str, Any], wasted: float = 0, requests: int = 100, cr
     )  # fmt: skip
 
 
-def account(bill: str | None = "24.99", promised: str | None = "10.00", currency: str = "USD", complete: bool = True) -> dict[str, Any]:
+def account(
+    bill: str | None = "24.99", promised: str | None = "10.00", currency: str = "USD", complete: bool = True
+) -> dict[str, Any]:
     return {
         "provider": "imejis", "account": "main", "plan": "Pro", "currency": currency, "monthly_saving": "0.00",
         "monthly_saving_after_fixes": promised, "recommended_after_fixes": "Basic",

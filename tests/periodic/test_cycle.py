@@ -27,10 +27,28 @@ def span(rhythm: Rhythm, choice: str, now: str) -> tuple[str, str]:
         (Rhythm(1, BERLIN), "last", "2026-09-30T22:00:00+00:00", "2026-08-31T22:00:00", "2026-09-30T22:00:00"),
         (Rhythm(1, BERLIN), "last", "2026-09-30T21:59:59+00:00", "2026-07-31T22:00:00", "2026-08-31T22:00:00"),
         (Rhythm(15, YORK), "last", "2026-11-20T12:00:00+00:00", "2026-10-15T04:00:00", "2026-11-15T05:00:00"),
-        (Rhythm(31, ZoneInfo("UTC")), "last", "2026-03-30T12:00:00+00:00", "2026-01-31T00:00:00", "2026-02-28T00:00:00"),
-        (Rhythm(31, ZoneInfo("UTC")), "2026-02", "2026-03-30T12:00:00+00:00", "2026-02-28T00:00:00", "2026-03-31T00:00:00"),
+        (
+            Rhythm(31, ZoneInfo("UTC")),
+            "last",
+            "2026-03-30T12:00:00+00:00",
+            "2026-01-31T00:00:00",
+            "2026-02-28T00:00:00",
+        ),
+        (
+            Rhythm(31, ZoneInfo("UTC")),
+            "2026-02",
+            "2026-03-30T12:00:00+00:00",
+            "2026-02-28T00:00:00",
+            "2026-03-31T00:00:00",
+        ),
         (Rhythm(15, YORK), "2026-10", "2020-01-01T00:00:00+00:00", "2026-10-15T04:00:00", "2026-11-15T05:00:00"),
-        (Rhythm(1, ZoneInfo("UTC")), "2024-02", "2026-03-30T12:00:00+00:00", "2024-02-01T00:00:00", "2024-03-01T00:00:00"),
+        (
+            Rhythm(1, ZoneInfo("UTC")),
+            "2024-02",
+            "2026-03-30T12:00:00+00:00",
+            "2024-02-01T00:00:00",
+            "2024-03-01T00:00:00",
+        ),
     ],
 )
 def test_cycles_by_hand(rhythm: Rhythm, choice: str, now: str, start: str, end: str) -> None:
@@ -40,7 +58,7 @@ def test_cycles_by_hand(rhythm: Rhythm, choice: str, now: str, start: str, end: 
 
 @given(
     st.integers(1, 31), st.sampled_from([ZoneInfo("UTC"), BERLIN, YORK, APIA]),
-    st.datetimes(datetime(2009, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.integers(1_230_768_000, 2_051_222_400).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
 )  # fmt: skip
 def test_the_last_cycle_has_ended_and_the_next_has_not(day: int, zone: ZoneInfo, now: datetime) -> None:
     """Whenever and wherever; and the month it starts in names it too."""

@@ -107,7 +107,12 @@ def test_compared_with_the_cycle_before(shop: Path) -> None:
     assert "1 shrunk\n- high duplicate-renders imejis main production og: 87 credits before, 29 now" in said
     assert "87 could have been saved, 29 are wasted now: 58 saved, 14 saved at equal traffic" in said
     entry = shop / "reports" / "2026-09-01"
-    assert sorted(path.name for path in entry.iterdir()) == ["comparison.json", "entry.json", "report.json", "report.txt"]
+    assert sorted(path.name for path in entry.iterdir()) == [
+        "comparison.json",
+        "entry.json",
+        "report.json",
+        "report.txt",
+    ]
     said = run(shop, "--against", "previous", now="november")
     fixed = read(shop / "reports" / "2026-10-01" / "comparison.json")["findings"]["fixed"]
     assert [one["rule"] for one in fixed] == ["duplicate-renders"]
@@ -158,7 +163,8 @@ def test_delivered_once_to_each(shop: Path, mailbox: Mailbox, webhook: Posted) -
 
 
 def test_a_place_that_fails_keeps_nobody_from_theirs_and_is_tried_by_the_next_run(
-    shop: Path, webhook: Posted  # noqa: F811
+    shop: Path,
+    webhook: Posted,  # noqa: F811
 ) -> None:
     """Exit code 4; what arrived is not sent again."""
     webhook.answers = [(410, {})]
