@@ -13,7 +13,7 @@ SHARED = {
     "audits": {"base", "pictures", "placements", "words"},
     "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
     "reports": {"base"},
-    "providers": {"base", "facts"},
+    "providers": {"base", "facts", "usage"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},
 }
