@@ -13,6 +13,7 @@ from typing import Any
 
 from auditor.audits.base import Case, Secret
 from auditor.billing import bills
+from auditor.daily import daily
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import gather
@@ -64,6 +65,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
                 _secrets(sources, intakes),
                 sum(facts.usage.credits, Fraction(0)),
             )
+            days = daily(facts, replayed)
             progress("Auditing", 0, 0)
             findings = [
                 finding
@@ -94,7 +96,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
         raise AssertionError(f"lines are not conserved: {inputs}")
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
+    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now), days)
 
 
 def read_all(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol, TextIO
 
 from auditor.audits.base import Case
+from auditor.daily import Day
 from auditor.events import Rejection
 from auditor.findings import Finding
 
@@ -48,6 +49,8 @@ class Result:
     """Those that were asked for, gravest first."""
     options: Mapping[str, Any]
     generated_at: datetime
+    days: Sequence[Day] = ()
+    """What each account used on each day, by account and date."""
 
 
 class Report(Protocol):
