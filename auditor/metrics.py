@@ -69,36 +69,52 @@ CLIENT: tuple[Definition, ...] = (
 )  # fmt: skip
 
 
-def _of_ledger(name: str, type: str, help: str, *labels: str) -> Definition:
+def _shown(name: str, type: str, help: str, *labels: str) -> Definition:
     return Definition(f"imgrender_{name}", type, help, labels)
 
 
 _PLACE = (*_ACCOUNT, "app_env", "production")
 
 LEDGER: tuple[Definition, ...] = (
-    _of_ledger("requests_total", "counter", "Requests by the way they ended; their sum is all.", *_ACCOUNT, "result"),
-    _of_ledger("output_bytes_total", "counter", "Bytes of the pictures that callers got.", *_ACCOUNT, "format"),
-    _of_ledger("retries_total", "counter", "Calls that were tried again.", *_ACCOUNT),
-    _of_ledger("credits_used_total", "counter", "Credits that calls are known to have cost: for rates.", *_PLACE),
-    _of_ledger("credits_saved_total", "counter", "Renders that were not needed, one credit each.", *_ACCOUNT, "reason"),
-    _of_ledger("duplicate_renders_total", "counter", "Renders whose key had a picture that was still good.", *_ACCOUNT),
-    _of_ledger("period_credits_used", "gauge", "Exact credits in the current billing period.", *_PLACE),
-    _of_ledger("period_credits_uncertain", "gauge", "Calls in the period that may have been billed.", *_PLACE),
-    _of_ledger("period_start_timestamp_seconds", "gauge", "Start of the current billing period.", *_ACCOUNT),
-    _of_ledger("period_end_timestamp_seconds", "gauge", "End of the current billing period.", *_ACCOUNT),
-    _of_ledger("plan_credits", "gauge", "Credits of the plan in a period.", *_ACCOUNT),
-    _of_ledger("plan_info", "gauge", "The plan of the account; always 1.", *_ACCOUNT, "plan", "currency"),
-    _of_ledger("last_paid_render_timestamp_seconds", "gauge", "When the last credit was spent.", *_PLACE),
-    _of_ledger("ledger_corrections_total", "counter", "How far counters are above the exact sums.", *_ACCOUNT, "sum"),
-    _of_ledger("ledger_lines_total", "counter", "Lines that were taken in, by what became of them.", "fate"),
-    _of_ledger("ledger_events", "gauge", "Events in the ledger, pruned ones not among them."),
-    _of_ledger("ingest_last_success_timestamp_seconds", "gauge", "When usage was last looked for."),
-    _of_ledger("scrape_collector_success", "gauge", "Whether a collector worked, 1 or 0.", "collector"),
-    _of_ledger("scrape_collector_duration_seconds", "gauge", "How long a collector took.", "collector"),
-    _of_ledger("label_values_dropped_total", "counter", "Label values that were folded into `other`.", "label"),
-    _of_ledger("exporter_build_info", "gauge", "Version of the exporter; always 1.", "version"),
+    _shown("requests_total", "counter", "Requests by the way they ended; their sum is all.", *_ACCOUNT, "result"),
+    _shown("output_bytes_total", "counter", "Bytes of the pictures that callers got.", *_ACCOUNT, "format"),
+    _shown("retries_total", "counter", "Calls that were tried again.", *_ACCOUNT),
+    _shown("credits_used_total", "counter", "Credits that calls are known to have cost: for rates.", *_PLACE),
+    _shown("credits_saved_total", "counter", "Renders that were not needed, one credit each.", *_ACCOUNT, "reason"),
+    _shown("duplicate_renders_total", "counter", "Renders whose key had a picture that was still good.", *_ACCOUNT),
+    _shown("period_credits_used", "gauge", "Exact credits in the current billing period.", *_PLACE),
+    _shown("period_credits_uncertain", "gauge", "Calls in the period that may have been billed.", *_PLACE),
+    _shown("period_start_timestamp_seconds", "gauge", "Start of the current billing period.", *_ACCOUNT),
+    _shown("period_end_timestamp_seconds", "gauge", "End of the current billing period.", *_ACCOUNT),
+    _shown("plan_credits", "gauge", "Credits of the plan in a period.", *_ACCOUNT),
+    _shown("plan_info", "gauge", "The plan of the account; always 1.", *_ACCOUNT, "plan", "currency"),
+    _shown("last_paid_render_timestamp_seconds", "gauge", "When the last credit was spent.", *_PLACE),
+    _shown("ledger_corrections_total", "counter", "How far counters are above the exact sums.", *_ACCOUNT, "sum"),
+    _shown("ledger_lines_total", "counter", "Lines that were taken in, by what became of them.", "fate"),
+    _shown("ledger_events", "gauge", "Events in the ledger, pruned ones not among them."),
+    _shown("ingest_last_success_timestamp_seconds", "gauge", "When usage was last looked for."),
+    _shown("scrape_collector_success", "gauge", "Whether a collector worked, 1 or 0.", "collector"),
+    _shown("scrape_collector_duration_seconds", "gauge", "How long a collector took.", "collector"),
+    _shown("label_values_dropped_total", "counter", "Label values that were folded into `other`.", "label"),
+    _shown("exporter_build_info", "gauge", "Version of the exporter; always 1.", "version"),
 )  # fmt: skip
 """What the exporter shows of the ledger."""
+
+_FINDING = (*_ACCOUNT, "template", "rule", "severity")
+
+FINDINGS: tuple[Definition, ...] = (
+    _shown("findings", "gauge", "Findings of the newest audit.", *_ACCOUNT, "rule", "severity"),
+    _shown("finding_credits", "gauge", "Credits that findings are about; each counts once.", *_FINDING),
+    _shown("finding_bytes", "gauge", "Bytes that findings are about.", *_FINDING),
+    _shown("finding_money", "gauge", "What mending findings would save over the audited window, each by itself.",
+               *_ACCOUNT, "rule", "when", "currency"),
+    _shown("waste_credits", "gauge", "Wasted credits by their one cause; the sum is all.", "cause"),
+    _shown("audit_credits", "gauge", "All credits of the audited window."),
+    _shown("audit_timestamp_seconds", "gauge", "When the newest audit was made."),
+    _shown("audit_window_start_timestamp_seconds", "gauge", "Start of the audited window."),
+    _shown("audit_window_end_timestamp_seconds", "gauge", "End of the audited window."),
+)  # fmt: skip
+"""What the exporter shows of a report."""
 
 _TYPES: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,19 @@ from auditor.events import EPOCH
 
 EDGE = timedelta(hours=24)
 """How much of a cycle's start and end may be without events before the cycle counts as incomplete."""
+
+
+class Grade(StrEnum):
+    """How far a fact can be trusted."""
+
+    CONFIGURED = "configured"
+    """You said so, in auditor.toml."""
+    PROVIDER = "provider"
+    """The provider's own page."""
+    THIRD_PARTY = "third party"
+    """Somebody else's page: a rival's comparison, an integration."""
+    UNVERIFIED = "unverified"
+    """A directory that calls its own figures unverified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,16 @@ class Plan:
     valid_from: date | None = None
     source: str = "auditor.toml"
     checked: date | None = None
+    grade: Grade = Grade.CONFIGURED
+    limit_known: bool = True
+    """False where nobody says what happens beyond the included credits: it is treated as a hard cap."""
+
+    @property
+    def beyond(self) -> str:
+        """What happens beyond the included credits, in words."""
+        if self.overage is not None:
+            return f"{self.overage} {self.currency} a credit"
+        return "stops" if self.limit_known else "unknown"
 
     def holds(self, credits: Fraction) -> bool:
         """Whether so many credits can be had in one cycle at all."""

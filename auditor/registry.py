@@ -65,7 +65,22 @@ ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:Duc
 
 REPORTS: Mapping[str, "Report"] = Entries("reports", {"text": "text:Text", "json": "json_v1:JsonV1"}, make=True)
 
-PROVIDERS: Mapping[str, "Provider"] = Entries("providers", {"imejis": "imejis:IMEJIS", "hcti": "hcti:HCTI"})
+PROVIDERS: Mapping[str, "Provider"] = Entries(
+    "providers",
+    {
+        "imejis": "imejis:IMEJIS",
+        "hcti": "hcti:HCTI",
+        "bannerbear": "bannerbear:BANNERBEAR",
+        "placid": "placid:PLACID",
+        "templated": "templated:TEMPLATED",
+        "orshot": "orshot:ORSHOT",
+        "renderform": "renderform:RENDERFORM",
+        "apitemplate": "apitemplate:APITEMPLATE",
+        "abyssale": "abyssale:ABYSSALE",
+        "dynapictures": "dynapictures:DYNAPICTURES",
+        "creatomate": "creatomate:CREATOMATE",
+    },
+)
 """What is known of each provider, one file each: dated, sourced facts, and how to speak to it."""
 
 CACHES: Mapping[str, "type[Cache]"] = Entries(

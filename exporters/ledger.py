@@ -1,11 +1,9 @@
 """The ledger's sums as metrics: fresh families at each collection, from tables that do not grow with history."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Connection, select
 
 from auditor import __version__
@@ -14,50 +12,13 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, facts, inputs, paid, periods, totals
 from auditor.ledger.upkeep import HEARTBEAT
-from auditor.metrics import LEDGER, OTHER, Bounded, Definition
+from auditor.metrics import OTHER
 from auditor.plans import cycles
 from auditor.settings import Settings
+from exporters.families import Families, Folded
 
-_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in LEDGER}
 FATES = ("events", "superseded", "duplicates", "rejected", "late")
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
-
-
-class Families:
-    """Samples of one collection, added up where labels fall together."""
-
-    def __init__(self) -> None:
-        self._samples: dict[str, dict[tuple[str, ...], Decimal]] = {name: {} for name in _DEFINITIONS}
-
-    def add(self, name: str, labels: Iterable[str], value: Decimal | int | float) -> None:
-        """Add to a sample."""
-        samples, key = self._samples[name], tuple(labels)
-        samples[key] = samples.get(key, Decimal(0)) + Decimal(str(value))
-
-    def put(self, name: str, labels: Iterable[str], value: Decimal | int | float) -> None:
-        """A sample that does not add up: the larger of two."""
-        samples, key = self._samples[name], tuple(labels)
-        samples[key] = max(samples.get(key, Decimal(str(value))), Decimal(str(value)))
-
-    def take(self, others: "Families") -> None:
-        """Add all samples of a collector that worked."""
-        for name, samples in others._samples.items():
-            for labels, value in samples.items():
-                self.add(name, labels, value)
-
-    def metrics(self) -> Iterable[Metric]:
-        """As prometheus_client writes them; families without a sample are left out."""
-        for name, samples in self._samples.items():
-            if samples:
-                family = _family(_DEFINITIONS[name])
-                for labels, value in samples.items():
-                    family.add_metric(list(labels), float(value))
-                yield family
-
-
-def _family(definition: Definition) -> Any:
-    kind = CounterMetricFamily if definition.type == "counter" else GaugeMetricFamily
-    return kind(definition.name, definition.help, labels=definition.labels)
 
 
 class LedgerCollector:
@@ -67,9 +28,9 @@ class LedgerCollector:
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
-        self._folded: dict[str, set[str]] = {"account": set(), "app_env": set()}
-        self._accounts = Bounded(self._folded["account"].add, settings.accounts)
-        self._environments = Bounded(self._folded["app_env"].add, settings.production)
+        self._folded = Folded()
+        self._accounts = self._folded.bounded("account", settings.accounts)
+        self._environments = self._folded.bounded("app_env", settings.production)
 
     def collect(self, families: Families, now: float) -> None:
         """Add what the ledger has; *now* in seconds since 1970."""
@@ -81,8 +42,7 @@ class LedgerCollector:
         configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
         for provider, account in sorted(found | configured):
             self._plan(families, provider, account, int(now * 1_000_000))
-        for label, values in self._folded.items():
-            families.add("label_values_dropped_total", (label,), len(values))
+        self._folded.add_to(families)
         families.add("exporter_build_info", (__version__,), 1)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:

@@ -8,7 +8,8 @@ from typing import Protocol
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
-from exporters.ledger import Families
+from auditor.errors import AuditorError
+from exporters.families import Families
 
 FRESH = 1.0
 """Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
@@ -24,19 +25,24 @@ class Collects(Protocol):
 
 
 class Snapshot:
-    """The newest exposition. *clock* is wall time, *steady* measures ages and durations."""
+    """The newest exposition.
+
+    *clock* is wall time, *steady* measures ages and durations; *say* is told when a collector begins to fail, and why.
+    """
 
     def __init__(
         self,
         collectors: Sequence[Collects],
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._collectors, self._clock, self._steady = collectors, clock, steady
+        self._collectors, self._clock, self._steady, self._say = collectors, clock, steady, say
         self._lock = threading.Lock()
         self._taken: float | None = None
         self._families: list[Metric] = []
         self._encoded: dict[str, tuple[bytes, str]] = {}
+        self._failing: dict[str, str] = {}
         self.healthy = False
         """Whether every collector worked the last time."""
         self.collections = 0
@@ -53,22 +59,29 @@ class Snapshot:
 
     def _collect(self) -> None:
         families = Families()
-        self.healthy = True
         for collector in self._collectors:
             started = self._steady()
             own = Families()
             try:
                 collector.collect(own, self._clock())
                 families.take(own)
-                worked = 1
-            except Exception:  # (one that fails is a sample, and does not take the others with it)
-                worked, self.healthy = 0, False
-            families.add("scrape_collector_success", (collector.name,), worked)
+                self._failing.pop(collector.name, None)
+            except Exception as error:  # (one that fails is a sample, and does not take the others with it)
+                self._fails(collector.name, error)
+            families.add("scrape_collector_success", (collector.name,), int(collector.name not in self._failing))
             families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
+        self.healthy = not self._failing
         self._families = list(families.metrics())
         self._encoded = {}
         self._taken = self._steady()
         self.collections += 1
+
+    def _fails(self, name: str, error: Exception) -> None:
+        # Other texts than ours may hold the ledger's password.
+        why = str(error) if isinstance(error, AuditorError) else type(error).__name__
+        if self._failing.get(name) != why:
+            self._say(f"the collector {name!r} fails: {why}")
+        self._failing[name] = why
 
 
 class _Taken:

@@ -16,8 +16,8 @@ from pathlib import Path
 from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import CLIENT, LEDGER, Definition
-from auditor.registry import AUDITS
+from auditor.metrics import CLIENT, FINDINGS, LEDGER, Definition
+from auditor.registry import AUDITS, PROVIDERS
 from auditor.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +60,37 @@ def placements_table() -> str:
     """A row a built-in placement, with its source."""
     rows = [f"| `{name}` | {limit.width} x {limit.height} | {limit.source} |" for name, limit in PLACEMENTS.items()]
     return "\n".join(["| placement | CSS px | source |", "| --- | --- | --- |", *rows])
+
+
+def plans_table() -> str:
+    """A row a plan of the catalogue."""
+    rows = [
+        f"| `{plan.provider}` | {plan.name} | {plan.price} {plan.currency} | {plan.included:,} | {plan.beyond} | "
+        f"{plan.source} | {plan.checked} | {plan.grade} |"
+        for provider in PROVIDERS.values()
+        for plan in provider.plans
+    ]
+    head = "| provider | plan | price a month | credits | beyond them | source | checked | grade |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows])
+
+
+def billing_table() -> str:
+    """A row a provider: what costs a credit, and what is known besides."""
+    answer = {None: "unknown", True: "yes", False: "no"}
+    rows = []
+    for name, provider in PROVIDERS.items():
+        billing = provider.billing
+        sizes = [f"{credits} to {limit:,} px" for limit, credits in billing.sizes or ()]
+        sizes += [f"{billing.beyond} beyond"] if billing.beyond else []
+        said = ", ".join(sizes) or ("unknown" if billing.sizes is None else "1, whatever the size")
+        rows.append(
+            f"| `{name}` | {answer[billing.failed]} | {answer[billing.repeats]} | {said} | "
+            f"{billing.pdf_page or 'unknown'} | {provider.usage_url or 'unknown'} | {'; '.join(provider.notes)} |"
+        )
+    head = (
+        "| provider | failures billed | repeats billed | a picture, by its longest side | a PDF page | usage | notes |"
+    )
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
 
 
 def quick_start() -> str:
@@ -126,8 +157,12 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     },
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
+    "docs/providers.md": {"plans": plans_table, "billing": billing_table},
     "docs/client.md": {"errors": errors_table},
-    "docs/metrics.md": {"client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER)},
+    "docs/metrics.md": {
+        "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
+        "findings": lambda: metrics_table(FINDINGS),
+    },
 }  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from auditor.client.request import Request
 from auditor.client.watch import failure_of, picture_of
 from auditor.errors import RenderError
 from auditor.fingerprint import canonical
-from auditor.providers.base import Answer, Seen
+from auditor.providers.base import Answer
+from auditor.providers.facts import Seen
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -20,7 +20,7 @@ from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
 from auditor.client.watch import Watch
 from auditor.fingerprint import Scope, derive_key
-from auditor.providers.base import Seen
+from auditor.providers.facts import Seen
 from auditor.registry import PROVIDERS
 from auditor.settings import PRODUCTION
 
@@ -59,7 +59,7 @@ def path_rule(provider: str, host: str, path: str, *, method: str = "POST") -> R
 
 def provider_rules() -> tuple[Rule, ...]:
     """A rule a known provider."""
-    return tuple(Rule(name, provider.api.recognise, frozenset(provider.hosts)) for name, provider in PROVIDERS.items())
+    return tuple(Rule(name, provider.recognise, frozenset(provider.hosts)) for name, provider in PROVIDERS.items())
 
 
 class Metering:

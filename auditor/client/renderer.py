@@ -80,7 +80,11 @@ class Renderer:
             raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
         if not api_key or not account or not environment:
             raise ConfigError("api_key, account and environment must not be empty")
-        self._api = PROVIDERS[provider].api
+        api = PROVIDERS[provider].api
+        if api is None:
+            speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
+            raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
+        self._api = api
         self._clock = clock or Clock()
         secret = secret or os.environ.get("AUDITOR_SECRET") or api_key
         self._scope = Scope(provider, account, environment.lower(), derive_key(secret))

@@ -1,1 +1,1 @@
-"""One file a command: options to exit code. Imported only when the command runs."""
+"""One file a command: its options and what it does. Heavy imports wait until it runs."""

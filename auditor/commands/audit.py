@@ -1,148 +1,139 @@
-"""`auditor audit`, from options to the exit code. Imported only when the command runs."""
+"""`auditor audit`: options in, report to stdout or a file, everything else to stderr."""
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
-from auditor import config as configuration
+import typer
+
+from auditor.commands.options import (
+    FOUND,
+    INCOMPLETE,
+    OK,
+    AuditedLedger,
+    Config,
+    MaxRejected,
+    NoCache,
+    Output,
+    Paths,
+    Since,
+    Timezone,
+    Ttl,
+    Until,
+    opened,
+    say,
+    settings_of,
+    time_of,
+)
 from auditor.errors import ConfigError
-from auditor.events import BadRecordError, parse_time
 from auditor.findings import Severity
-from auditor.ledger.database import Ledger
-from auditor.ledger.export import export
-from auditor.pipeline import Options, audit
-from auditor.plans import moment
-from auditor.progress import Progress
 from auditor.registry import AUDITS, REPORTS
-from auditor.reports.base import Result
-from auditor.settings import Settings
-from auditor.sources import Source, discover
-from auditor.terminal import plain
 
-T = TypeVar("T")
-OK, FOUND, INCOMPLETE = 0, 1, 3
+if TYPE_CHECKING:
+    from auditor.reports.base import Result
+    from auditor.sources import Source
+
+app = typer.Typer(rich_markup_mode=None)
+OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
+TEXT = OutputFormat("text")
+FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
 
 
-def run_audit(
-    paths: Sequence[str],
-    *,
-    ledger: str | None,
-    config: Path | None,
-    output_format: str,
-    output: Path | None,
-    since: str | None,
-    until: str | None,
-    environments: Sequence[str],
-    accounts: Sequence[str],
-    templates: Sequence[str],
-    rules: Sequence[str],
-    skip: Sequence[str],
-    ttl: str | None,
-    timezone: str | None,
-    fail_on: str | None,
-    max_rejected: float,
-    cache: bool,
-) -> int:
-    """The exit code of semantics section 8."""
-    for name in (*rules, *skip):
+@app.command(
+    epilog="Examples:  auditor audit sample_logs | zcat usage.jsonl.gz, then: auditor audit - | "
+    "auditor audit usage/ --fail-on high --output report.json --format json"
+)
+def audit(
+    paths: Paths = None,
+    ledger: AuditedLedger = None,
+    config: Config = None,
+    output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
+    output: Output = None,
+    since: Since = None,
+    until: Until = None,
+    environment: Annotated[
+        list[str] | None, typer.Option(help="Show only findings of this environment; repeatable.")
+    ] = None,
+    account: Annotated[list[str] | None, typer.Option(help="Show only findings of this account; repeatable.")] = None,
+    template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
+    rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
+    ttl: Ttl = None,
+    timezone: Timezone = None,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
+    max_rejected: MaxRejected = 1.0,
+    no_cache: NoCache = False,
+) -> None:
+    """Audit usage logs: where credits go, which were needless, and what the bill would be."""
+    from auditor import pipeline
+    from auditor.progress import Progress
+    from auditor.sources import discover
+
+    for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
-    settings = _settings(paths, config, ttl, timezone)
-    options = Options(
-        since=_time("--since", since, settings.timezone),
-        until=_time("--until", until, settings.timezone),
-        environments=frozenset(name.lower() for name in environments),
-        accounts=frozenset(accounts),
-        templates=frozenset(templates),
-        rules=frozenset(rules),
-        skip=frozenset(skip),
-        cache=cache,
+    settings = settings_of(paths or [], config, timezone, ttl)
+    options = pipeline.Options(
+        since=time_of("--since", since, settings.timezone),
+        until=time_of("--until", until, settings.timezone),
+        environments=frozenset(name.lower() for name in environment or []),
+        accounts=frozenset(account or []),
+        templates=frozenset(template or []),
+        rules=frozenset(rule or []),
+        skip=frozenset(skip or []),
+        cache=not no_cache,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
         progress = stack.enter_context(Progress())
-        sources = discover(paths, scratch)
+        sources = discover(paths or [], scratch)
         if ledger is not None:
             sources.append(_exported(ledger, scratch))
-        result = audit(sources, settings, options, progress)
+        result = pipeline.audit(sources, settings, options, progress)
         progress.done()
-        out = stack.enter_context(_open(output)) if output else sys.stdout
-        REPORTS[output_format].write(result, out)
-    return _exit_code(result, fail_on, max_rejected)
+        out = stack.enter_context(opened(output)) if output else sys.stdout
+        REPORTS[output_format.value].write(result, out)
+    raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
 
 
-def _exported(ledger: str, scratch: Path) -> Source:
+def _exported(ledger: str, scratch: Path) -> "Source":
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.export import export
+    from auditor.sources import Source
+
     with Ledger(ledger) as opened:
         path = scratch / "ledger.jsonl"
         export(opened, path)
         return Source(opened.name, path, cacheable=False)
 
 
-def _open(path: Path) -> TextIO:
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from None
-
-
-def _settings(paths: Sequence[str], config: Path | None, ttl: str | None, timezone: str | None) -> Settings:
-    settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]))
-    if timezone is not None:
-        settings = replace(settings, timezone=_option("--timezone", configuration.zone, timezone))
-    if ttl is not None:
-        settings = replace(settings, ttl=_option("--ttl", configuration.parse_duration, ttl))
-    return settings
-
-
-def _option(name: str, convert: Callable[[Any], T], value: str) -> T:
-    try:
-        return convert(value)
-    except ValueError as error:
-        raise ConfigError(f"{name} {error}") from None
-
-
-def _time(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
-    except BadRecordError:
-        raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
-
-
-def _exit_code(result: Result, fail_on: str | None, max_rejected: float) -> int:
+def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
+    """The exit code of semantics section 8; what went wrong is said on stderr."""
     inputs = result.inputs
     code = OK
     for file in inputs.files:
         if file.truncated:
-            _say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
+            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
             code = INCOMPLETE
     if inputs.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
         first = inputs.rejections[0]
-        _say(
+        say(
             f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
             f"the first is {first.path} line {first.line}: {first.detail}"
         )
         if inputs.rejected * 100 > max_rejected * inputs.lines:
             code = INCOMPLETE
     if not inputs.lines:
-        _say("the input holds no line; is it the right file?")
+        say("the input holds no line; is it the right file?")
     elif not inputs.events:
-        _say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
+        say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
     elif not any(result.case.facts.usage.outcome == "render"):
-        _say("the log holds no render: nothing was paid for, so there is nothing to save")
+        say("the log holds no render: nothing was paid for, so there is nothing to save")
     if code == OK and fail_on is not None:
         worst = Severity(fail_on).rank
         code = FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
     return code
-
-
-def _say(message: str) -> None:
-    print(f"auditor: {plain(message)}", file=sys.stderr)

@@ -4,34 +4,67 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from auditor import config as configuration
+from auditor.commands.options import INCOMPLETE, OK, Where, say, settings_of
 from auditor.errors import ConfigError
-from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
-from auditor.ledger.upkeep import prune
 from auditor.plans import micros
-from auditor.progress import Progress
 from auditor.sources import discover, present
-from auditor.terminal import plain
 
-OK, INCOMPLETE = 0, 3
+if TYPE_CHECKING:
+    from auditor.ledger.ingest import Ingest, Ingested
+
+app = typer.Typer(rich_markup_mode=None)
 
 
-def run_ingest(paths: Sequence[str], where: str, config: Path | None, *, follow: bool, every: float) -> int:
-    """0, or 3 if lines were rejected or a file is damaged; they are kept in the ledger with their reasons."""
-    settings = configuration.load(config or configuration.find([Path(path) for path in paths]))
-    with Ledger(where) as ledger:
-        ingest = Ingest(ledger, settings)
+@app.command(
+    epilog="Examples:  auditor ingest usage/ | auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage"
+)
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs of usage events.", show_default=False)],
+    ledger: Where = "auditor.db",
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until interrupted.")] = False,
+    every: Annotated[float, typer.Option(min=0.05, help="With --follow: seconds between two looks.")] = 1.0,
+    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one beside the files or here.")] = None,
+) -> None:
+    """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.ingest import Ingest
+    from auditor.progress import Progress
+
+    settings = settings_of(paths, config)
+    with Ledger(ledger) as opened:
+        taking = Ingest(opened, settings)
         if follow:
-            return _follow(ingest, paths, every)
+            raise typer.Exit(_follow(taking, paths, every))
         files = list(_files(paths))
         with Progress(unit="items") as progress:
-            done = ingest.run(files, lambda path: progress(path.name, files.index(path), len(files)))
-    return _said(done)
+            done = taking.run(files, lambda path: progress(path.name, files.index(path), len(files)))
+    raise typer.Exit(_said(done))
+
+
+@app.command(epilog="Example:  auditor prune --older-than 400d")
+def prune(
+    older_than: Annotated[str, typer.Option(help="What is older goes, e.g. 400d; its sums stay.")],
+    ledger: Where = "auditor.db",
+) -> None:
+    """Drop old events from a ledger and keep their sums."""
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.upkeep import prune as drop
+
+    try:
+        age = configuration.parse_duration(older_than)
+    except ValueError as error:
+        raise ConfigError(f"--older-than {error}") from None
+    with Ledger(ledger) as opened, opened.write() as connection:
+        gone = drop(connection, micros(datetime.now(UTC) - age))
+    print(f"{gone:,} events dropped; their sums stay")
 
 
 def _files(paths: Sequence[str]) -> Iterable[Path]:
@@ -40,7 +73,9 @@ def _files(paths: Sequence[str]) -> Iterable[Path]:
     return (source.path for source in discover(paths, Path()))
 
 
-def _follow(ingest: Ingest, paths: Sequence[str], every: float) -> int:
+def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
+    from auditor.ledger.follow import Follow
+
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -54,12 +89,12 @@ def _follow(ingest: Ingest, paths: Sequence[str], every: float) -> int:
     following = Follow(ingest, lambda: present(paths))
     following.until(
         stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
-        lambda error: _tell(f"ingest fails ({type(error).__name__}); it is tried again"),
+        lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again"),
     )  # fmt: skip
     return OK
 
 
-def _said(done: Ingested) -> int:
+def _said(done: "Ingested") -> int:
     counts = done.counts
     late = f" + {counts['late']:,} before the prune horizon" if counts["late"] else ""
     print(
@@ -69,22 +104,5 @@ def _said(done: Ingested) -> int:
     )
     complaints = list(done.complaints())
     for complaint in complaints:
-        _tell(complaint)
+        say(complaint)
     return INCOMPLETE if complaints else OK
-
-
-def run_prune(older_than: str, where: str) -> None:
-    """Say what went."""
-    from datetime import UTC, datetime
-
-    try:
-        age = configuration.parse_duration(older_than)
-    except ValueError as error:
-        raise ConfigError(f"--older-than {error}") from None
-    with Ledger(where) as ledger, ledger.write() as connection:
-        gone = prune(connection, micros(datetime.now(UTC) - age))
-    print(f"{gone:,} events dropped; their sums stay")
-
-
-def _tell(message: str) -> None:
-    print(f"auditor: {plain(message)}", file=sys.stderr)

@@ -1,54 +1,78 @@
 """`auditor prerender`: items in, a progress bar on a terminal, a line of counts, every failure with its reason."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
+import typer
 
 from auditor import config as configuration
-from auditor.client.batch import BatchReport, Item
-from auditor.connect import renderer
 from auditor.errors import InputError, MissingExtraError
 from auditor.settings import ClientSettings
 from auditor.terminal import plain
 
+if TYPE_CHECKING:
+    from auditor.client.batch import BatchReport, Item
+
+app = typer.Typer(rich_markup_mode=None)
 OK, FAILED, STOPPED = 0, 1, 3
 SHOWN = 20
 """Failures that are named; all of them are counted."""
 _FIELDS = {"template", "overrides", "options", "template_version", "placement"}
 
 
-def run_prerender(
-    source: str,
-    *,
-    environment: str,
-    config: Path | None,
-    chosen: Mapping[str, Any],
-    concurrency: int,
-    per_second: float | None,
-) -> int:
-    """0 if every item is there now, 1 if some failed, 3 if the batch stopped before its end."""
-    items = list(read(source))
+@app.command(
+    epilog="Examples:  auditor prerender items.jsonl --environment production | "
+    "auditor prerender items.jsonl --base-url http://127.0.0.1:19780/v1 --cache file:///var/cache/renders"
+)
+def prerender(
+    items: Annotated[
+        str,
+        typer.Argument(help='JSON Lines: {"template": "og", "overrides": {…}, "options": {"format": "png"}}; or -.'),
+    ],
+    environment: Annotated[str, typer.Option(help="Which [client.…] of auditor.toml to use.")] = "production",
+    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one here.")] = None,
+    provider: Annotated[str | None, typer.Option(help="The provider, without auditor.toml.")] = None,
+    account: Annotated[str | None, typer.Option(help="The alias of the account in the events.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the API key.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another address of the API, as the sandbox's.")] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="Where pictures are kept: a folder, file://, s3://, redis://.")
+    ] = None,
+    events: Annotated[str | None, typer.Option(help="The folder of usage events.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Renders at the same time.")] = 8,
+    per_second: Annotated[
+        float | None, typer.Option(min=0.01, help="Renders a second; else what the plans bear.")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(min=0, help="Stop at so many credits in the billing cycle.")] = None,
+) -> None:
+    """Render pictures ahead of time: only those that are not in the cache yet. Interrupted, it goes on where it was."""
+    from auditor.connect import renderer
+
+    chosen: dict[str, Any] = {
+        "provider": provider, "account": account, "api_key_env": api_key_env, "base_url": base_url, "cache": cache,
+        "events": events, "budget": budget,
+    }  # fmt: skip
+    batch = list(read(items))
     settings = configuration.load(config or configuration.find([]))
     default = ClientSettings("imejis", "default", "IMEJIS_API_KEY", cache=".renders", events="usage")
     client = settings.clients.get(environment.lower(), default)
     client = replace(client, **{name: value for name, value in chosen.items() if value is not None})
     with ExitStack() as stack:
         render = stack.enter_context(renderer(environment, client, settings, {}))
-        show = _bar(stack, len(items))
+        show = _bar(stack, len(batch))
         try:
-            report = render.prerender(items, concurrency=concurrency, per_second=per_second, progress=show)
+            report = render.prerender(batch, concurrency=concurrency, per_second=per_second, progress=show)
         except KeyboardInterrupt:
             print("auditor: interrupted; run the same command again to go on", file=sys.stderr)
             raise
-    return _said(report, len(items))
+    raise typer.Exit(_said(report, len(batch)))
 
 
-def read(source: str) -> Iterator[Item]:
+def read(source: str) -> Iterator["Item"]:
     """The items of a file; `InputError` names the line that is none."""
     try:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
@@ -59,7 +83,11 @@ def read(source: str) -> Iterator[Item]:
             yield _item(line, f"{source} line {number}")
 
 
-def _item(line: bytes, where: str) -> Item:
+def _item(line: bytes, where: str) -> "Item":
+    import orjson
+
+    from auditor.client.batch import Item
+
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -83,7 +111,7 @@ def _bar(stack: ExitStack, total: int) -> Any:
     return lambda report: progress("rendering", report.done, total)
 
 
-def _said(report: BatchReport, total: int) -> int:
+def _said(report: "BatchReport", total: int) -> int:
     untried = total - report.done
     print(f"{report.rendered:,} rendered, {report.present:,} already there, {len(report.failed):,} failed", end="")
     print(f", {untried:,} not tried" if untried else "")

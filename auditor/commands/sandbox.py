@@ -2,19 +2,37 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
+from typing import Annotated
+
+import typer
 
 from auditor.errors import ConfigError
-from auditor.providers.imejis import IMEJIS
-from auditor.sandbox.billing import DEFAULT_KEY
-from auditor.sandbox.server import Sandbox
+
+app = typer.Typer(rich_markup_mode=None)
 
 
-def run_sandbox(
-    port: int, plan: str, latency: float, per_second: float | None, faults: Sequence[str], designs: Sequence[str]
+@app.command(
+    epilog="Examples:  auditor sandbox | auditor sandbox --plan Free --latency 1.2 --fault 500=0.02 --fault hang=0.01"
+)
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 19780,
+    plan: Annotated[str, typer.Option(help="The plan of the key `sandbox`: Free, Basic or Pro.")] = "Pro",
+    latency: Annotated[float, typer.Option(min=0, help="Median seconds that a render takes.")] = 0.3,
+    per_second: Annotated[float | None, typer.Option(min=0.01, help="Throttle beyond so many calls a second.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=SHARE: 500, 502, 503, 429, hang, close, billed-hang, billed-close, drip."),
+    ] = None,
+    design: Annotated[
+        list[str] | None, typer.Option(help="NAME=WIDTHxHEIGHT; with one, other designs do not exist.")
+    ] = None,
 ) -> None:
-    """Serve until Ctrl-C; then say what was billed."""
+    """Serve a stand-in for the Imejis API on 127.0.0.1: real pictures, plans that run out, faults, an invoice."""
+    from auditor.providers.imejis import IMEJIS
+    from auditor.sandbox.billing import DEFAULT_KEY
+    from auditor.sandbox.server import Sandbox
+
     plans = {each.name.lower(): each for each in IMEJIS.plans}
     if plan.lower() not in plans:
         raise ConfigError(f"--plan {plan!r} is unknown; plans are {', '.join(each.name for each in IMEJIS.plans)}")
@@ -24,8 +42,8 @@ def run_sandbox(
             included=int(plans[plan.lower()].included),
             latency=latency,
             per_second=per_second,
-            faults={name: float(share) for name, share in (_pair(each, "--fault") for each in faults)},
-            designs={name: _size(size) for name, size in (_pair(each, "--design") for each in designs)},
+            faults={name: float(share) for name, share in (_pair(each, "--fault") for each in fault or [])},
+            designs={name: _size(size) for name, size in (_pair(each, "--design") for each in design or [])},
         )
     except ValueError as error:
         raise ConfigError(f"--fault: {error}") from None

@@ -22,6 +22,7 @@ from auditor.errors import (
 )
 from auditor.events import AMBIGUOUS_STATUS
 from auditor.plans import Plan
+from auditor.providers.facts import Auth, Billing, Endpoint, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,6 @@ class Picture:
     """Credits that are left, as the provider says, if it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A render call that was recognised in someone else's traffic."""
-
-    template: str
-    overrides: Mapping[str, Any] = field(repr=False)
-    options: Mapping[str, Any] = field(repr=False)
-
-
 class Api(Protocol):
     """How to speak to a provider."""
 
@@ -112,7 +104,7 @@ class Api(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One metered render API."""
+    """One metered render API: what is known of it, and how to speak to it where that is known too."""
 
     name: str
     hosts: tuple[str, ...]
@@ -121,7 +113,34 @@ class Provider:
     """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
     terms: str
     """What the provider says of several accounts, or that nothing is known."""
-    api: Api
+    endpoints: tuple[Endpoint, ...]
+    auth: Auth
+    billing: Billing
+    usage_url: str | None = None
+    """Where the provider tells how many credits are used; None where no such address is known."""
+    notes: tuple[str, ...] = ()
+    """What is known but is no plan: trials, prices that sources disagree on."""
+    api: Api | None = None
+    """How to speak to it; without it calls are recognised and counted, but the client does not make them."""
+
+    def template_of(self, method: str, url: SplitResult) -> str | None:
+        """The template of a render call by its address alone, as access logs have it.
+
+        Empty where only the body names it, None if this is no render call of the provider.
+        """
+        if url.hostname not in self.hosts:
+            return None
+        found = (endpoint.template_of(method, url) for endpoint in self.endpoints)
+        return next((template for template in found if template is not None), None)
+
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+        """The render call that this request is, if it is one."""
+        if self.api is not None:
+            return self.api.recognise(method, url, content)
+        if url.hostname not in self.hosts:
+            return None
+        found = (endpoint.recognise(method, url, content, self.auth.query) for endpoint in self.endpoints)
+        return next((seen for seen in found if seen is not None), None)
 
 
 _FORMATS = {

@@ -4,7 +4,6 @@ Plans as a directory lists them (2026-06-20), not from the provider itself: chec
 override them with `[plans.hcti.NAME]`.
 """
 
-import base64
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -15,14 +14,16 @@ from urllib.parse import SplitResult, quote
 import orjson
 
 from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
-from auditor.plans import Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, Seen, error_of
+from auditor.plans import Grade, Plan
+from auditor.providers.base import Answer, Call, Picture, Provider, error_of
+from auditor.providers.facts import Auth, Billing, Endpoint, Seen
 
 _SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
 _CHECKED = date(2026, 6, 20)
 _OPTIONS = {"format", "device_scale", "viewport_width", "viewport_height"}
 _FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _PATH = re.compile(r"/v1/image/([^/]+)/?")
+_AUTH = Auth(scheme="Basic")
 
 
 class Hcti:
@@ -48,11 +49,10 @@ class Hcti:
         pairs = b"".join(
             b',"%b":%b' % (name.encode(), orjson.dumps(value)) for name, value in options.items() if name != "format"
         )
-        token = base64.b64encode(api_key.encode()).decode()
         return Call(
             "POST",
             f"{base_url}/{quote(template, safe='')}",
-            {"authorization": f"Basic {token}", "content-type": "application/json"},
+            {**_AUTH.headers(api_key), "content-type": "application/json"},
             b'{"template_values":%b%b}' % (overrides, pairs),
         )
 
@@ -105,7 +105,8 @@ def _number(answer: Answer, header: str) -> Decimal | None:
 
 def _plan(name: str, price: str, included: int) -> Plan:
     overage = None if name == "Free" else Decimal("0.01")
-    return Plan("hcti", name, Decimal(price), Decimal(included), overage=overage, source=_SOURCE, checked=_CHECKED)
+    return Plan("hcti", name, Decimal(price), Decimal(included), overage=overage, source=_SOURCE, checked=_CHECKED,
+                grade=Grade.UNVERIFIED)  # fmt: skip
 
 
 HCTI = Provider(
@@ -117,7 +118,15 @@ HCTI = Provider(
         _plan("3,000", "29.00", 3_000),
         _plan("10,000", "69.00", 10_000),
         _plan("30,000", "149.00", 30_000),
+        _plan("65,000", "249.00", 65_000),
+        _plan("100,000", "375.00", 100_000),
     ),
     terms="no published rule on several accounts of one customer was found",
+    endpoints=(Endpoint(r"/v1/image(?:/(?P<template>[^/]+))?/?"),),
+    auth=_AUTH,
+    # `x-renders-consumed` says what each picture cost.
+    billing=Billing(source="https://docs.htmlcsstoimage.com", checked=date(2026, 9, 30), grade=Grade.PROVIDER),
+    usage_url="https://hcti.io/v1/usage",
+    notes=("overage, $10 for 1,000, has to be switched on for the account",),
     api=Hcti(),
 )

@@ -22,15 +22,17 @@ from auditor.errors import (
     RenderError,
     ThrottledError,
 )
-from auditor.plans import Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, Seen, error_of, format_of, seconds, size_of
+from auditor.plans import Grade, Plan
+from auditor.providers.base import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
+from auditor.providers.facts import Auth, Billing, Endpoint, Seen
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)
 _FORMATS = ("png", "jpeg", "webp", "pdf")
 _DELIVERIES = ("stream", "hosted", "signed")
 _OPTIONS = {"format", "quality", "delivery", "expiresIn"}
-_PATH = re.compile(r"/(?:v1|api/designs)/([^/]+)/?")
+_PATH = re.compile(r"/(?:v1|api/designs)/(?P<template>[^/]+)/?")
+_AUTH = Auth("dma-api-key", query=frozenset({"dma-api-key"}))
 
 
 class Imejis:
@@ -38,7 +40,7 @@ class Imejis:
 
     base_url = "https://render.imejis.io/v1"
     per_second = 10.0
-    secret_parameters = frozenset({"dma-api-key"})
+    secret_parameters = _AUTH.query
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -62,7 +64,7 @@ class Imejis:
         """`POST /v1/{design}`: options in the query, overrides as the body."""
         query = urlencode(options)
         url = f"{base_url}/{quote(template, safe='')}" + (f"?{query}" if query else "")
-        return Call("POST", url, {"dma-api-key": api_key, "content-type": "application/json"}, overrides)
+        return Call("POST", url, {**_AUTH.headers(api_key), "content-type": "application/json"}, overrides)
 
     def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
         """Bytes for `stream`, an address for `hosted` and `signed`; the older host answers either way."""
@@ -149,7 +151,8 @@ def _after(answer: Answer) -> float | None:
 
 
 def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("imejis", name, Decimal(price), Decimal(included), source=_SOURCE, checked=_CHECKED)
+    return Plan("imejis", name, Decimal(price), Decimal(included), source=_SOURCE, checked=_CHECKED,
+                grade=Grade.PROVIDER)  # fmt: skip
 
 
 IMEJIS = Provider(
@@ -157,5 +160,8 @@ IMEJIS = Provider(
     hosts=("render.imejis.io", "api.imejis.io"),
     plans=(_plan("Free", "0.00", 100), _plan("Basic", "14.99", 1_000), _plan("Pro", "24.99", 10_000)),
     terms="no published rule on several accounts of one customer was found",
+    endpoints=(Endpoint(_PATH.pattern, frozenset({"GET", "POST"})),),
+    auth=_AUTH,
+    billing=Billing(sizes=(), repeats=True, source=_SOURCE, checked=_CHECKED, grade=Grade.PROVIDER),
     api=Imejis(),
 )

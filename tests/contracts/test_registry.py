@@ -13,7 +13,7 @@ SHARED = {
     "audits": {"base", "placements", "words"},
     "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
     "reports": {"base"},
-    "providers": {"base"},
+    "providers": {"base", "facts"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},
 }

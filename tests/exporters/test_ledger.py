@@ -18,8 +18,9 @@ from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.metrics import LABEL_CAP, LEDGER
+from exporters.families import Families
 from exporters.http import address_of, application
-from exporters.ledger import Families, LedgerCollector
+from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 from exporters.textfile import write
 from tests.conftest import event, lines

@@ -1,0 +1,86 @@
+"""Options that several commands have, and what they stand for."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TextIO, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+
+from auditor import config as configuration
+from auditor.errors import ConfigError
+from auditor.events import BadRecordError, parse_time
+from auditor.plans import moment
+from auditor.settings import Settings
+from auditor.terminal import plain
+
+T = TypeVar("T")
+OK, FOUND, INCOMPLETE = 0, 1, 3
+"""Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
+
+Paths = Annotated[
+    list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)
+]
+Config = Annotated[Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")]
+Output = Annotated[Path | None, typer.Option(help="Write the report to a file.")]
+Since = Annotated[str | None, typer.Option(help="Only events from this time on (RFC 3339 or a date).")]
+Until = Annotated[str | None, typer.Option(help="Only events before this time.")]
+Ttl = Annotated[str | None, typer.Option(help="How long a stored picture may be served, e.g. 24h or 7d.")]
+Timezone = Annotated[str | None, typer.Option(help="Zone of times without an offset, and of cycles.")]
+MaxRejected = Annotated[
+    float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
+AuditedLedger = Annotated[
+    str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
+]
+Where = Annotated[
+    str,
+    typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
+]
+
+
+def settings_of(
+    paths: Sequence[str], config: Path | None, timezone: str | None = None, ttl: str | None = None
+) -> Settings:
+    """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
+    settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]))
+    if timezone is not None:
+        settings = replace(settings, timezone=converted("--timezone", configuration.zone, timezone))
+    if ttl is not None:
+        settings = replace(settings, ttl=converted("--ttl", configuration.parse_duration, ttl))
+    return settings
+
+
+def converted(name: str, convert: Callable[[Any], T], value: str) -> T:
+    """The value of an option; `ConfigError` names the option."""
+    try:
+        return convert(value)
+    except ValueError as error:
+        raise ConfigError(f"{name} {error}") from None
+
+
+def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+    """The moment that an option names: a date is its first instant in *zone*."""
+    if text is None:
+        return None
+    try:
+        return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
+    except BadRecordError:
+        raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
+
+
+def opened(path: Path) -> TextIO:
+    """The file of --output."""
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from None
+
+
+def say(message: str) -> None:
+    """A sentence to the person at the terminal, whatever is in it."""
+    print(f"auditor: {plain(message)}", file=sys.stderr)

@@ -1,0 +1,31 @@
+"""APITemplate.io (apitemplate.io): pictures and PDF from templates, overage only for Enterprise customers.
+
+Only the free plan has both a price and credits in what was found (a directory, 2026-05-08). Describe yours with
+`[plans.apitemplate.NAME]`.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from auditor.plans import Grade, Plan
+from auditor.providers.base import Provider
+from auditor.providers.facts import Auth, Billing, Endpoint
+
+_DIRECTORY = "https://apis.io/rate-limits/apitemplate (unverified directory entry)"
+_CHECKED = date(2026, 5, 8)
+
+APITEMPLATE = Provider(
+    name="apitemplate",
+    hosts=("rest.apitemplate.io", "rest-us.apitemplate.io", "rest-de.apitemplate.io", "rest-au.apitemplate.io"),
+    plans=(
+        Plan("apitemplate", "Free", Decimal(0), Decimal(50), source=_DIRECTORY, checked=_CHECKED,
+             grade=Grade.UNVERIFIED),
+    ),
+    terms="no published rule on several accounts of one customer was found",
+    endpoints=(
+        Endpoint(r"/v2/create-(?:image|pdf)/?", template="template_id", ignored=frozenset({"meta"})),
+    ),
+    auth=Auth("x-api-key"),
+    billing=Billing(source=_DIRECTORY, checked=_CHECKED, grade=Grade.UNVERIFIED),
+    notes=("prices of the plans with 1,500, 9,000 and 20,000 pictures and PDF are unknown",),
+)  # fmt: skip

@@ -1,0 +1,50 @@
+"""Bannerbear (bannerbear.com): asynchronous by default, with a host that answers when the picture is there.
+
+Plans as a directory lists them (2026-06-20); a rival's comparison of March 2026 has the same two smaller prices.
+Check them against your invoice and override them with `[plans.bannerbear.NAME]`.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from auditor.plans import Grade, Plan
+from auditor.providers.base import Provider
+from auditor.providers.facts import Auth, Billing, Endpoint
+
+_DIRECTORY = "https://apis.io/providers/bannerbear (unverified directory entry)"
+_CREDITS = "https://www.bannerbear.com/help/articles/203-what-are-api-credits/"
+
+
+def _plan(name: str, price: str, included: int) -> Plan:
+    return Plan("bannerbear", name, Decimal(price), Decimal(included), source=_DIRECTORY, checked=date(2026, 6, 20),
+                grade=Grade.UNVERIFIED)  # fmt: skip
+
+
+BANNERBEAR = Provider(
+    name="bannerbear",
+    hosts=("api.bannerbear.com", "sync.api.bannerbear.com"),
+    plans=(
+        _plan("Automate", "49.00", 1_000),
+        _plan("Scale", "149.00", 10_000),
+        _plan("Enterprise", "299.00", 20_000),
+    ),
+    terms="no published rule on several accounts of one customer was found",
+    endpoints=(
+        Endpoint(
+            r"/v[25]/images/?",
+            template="template",
+            overrides="modifications",
+            ignored=frozenset({"webhook_url", "metadata", "project_id"}),
+        ),
+    ),
+    auth=Auth(scheme="Bearer"),
+    billing=Billing(sizes=((3000, 1),), beyond=3, pdf_page=3, source=_CREDITS, checked=date(2026, 11, 22),
+                    grade=Grade.PROVIDER),
+    usage_url="https://api.bannerbear.com/v2/account",
+    notes=(
+        "a trial of 30 credits, once",
+        "the bandwidth of a plan is limited apart from its credits, and may be billed",
+        "face detection costs 2 credits, a GIF 1 a frame",
+        "keys of version 5 have an account address of their own: https://api.bannerbear.com/v5/account",
+    ),
+)  # fmt: skip

@@ -1,0 +1,39 @@
+"""Creatomate (creatomate.com): pictures and video. Prices from a rival's comparison (March 2026).
+
+They are prices of 1,000 and of 10,000 pictures a month; what happens beyond is not said. Override them with
+`[plans.creatomate.NAME]`.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+from auditor.plans import Grade, Plan
+from auditor.providers.base import Provider
+from auditor.providers.facts import Auth, Billing, Endpoint
+
+_RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
+_CHECKED = date(2026, 3, 31)
+
+
+def _plan(name: str, price: str, included: int) -> Plan:
+    return Plan("creatomate", name, Decimal(price), Decimal(included), source=_RIVAL, checked=_CHECKED,
+                grade=Grade.THIRD_PARTY, limit_known=False)  # fmt: skip
+
+
+CREATOMATE = Provider(
+    name="creatomate",
+    hosts=("api.creatomate.com",),
+    plans=(_plan("1,000", "54.00", 1_000), _plan("10,000", "129.00", 10_000)),
+    terms="no published rule on several accounts of one customer was found",
+    endpoints=(
+        Endpoint(
+            r"/v[12]/renders/?",
+            template="template_id",
+            overrides="modifications",
+            ignored=frozenset({"webhook_url", "metadata"}),
+        ),
+    ),
+    auth=Auth(scheme="Bearer"),
+    billing=Billing(source=_RIVAL, checked=_CHECKED, grade=Grade.THIRD_PARTY),
+    notes=("a trial of 50 credits, once", "video costs more than pictures"),
+)

@@ -1,0 +1,20 @@
+"""DynaPictures (dynapictures.com): synchronous. Plans and rules of billing were not found: nothing is assumed.
+
+Describe your plan with `[plans.dynapictures.NAME]`.
+"""
+
+from auditor.providers.base import Provider
+from auditor.providers.facts import Auth, Billing, Endpoint
+
+DYNAPICTURES = Provider(
+    name="dynapictures",
+    hosts=("api.dynapictures.com",),
+    plans=(),
+    terms="no published rule on several accounts of one customer was found",
+    endpoints=(
+        Endpoint(r"/designs/(?P<template>[^/]+)/?", overrides="params", ignored=frozenset({"metadata"})),
+    ),
+    auth=Auth(scheme="Bearer"),
+    billing=Billing(),
+    notes=("plans, usage and rules of billing are unknown",),
+)  # fmt: skip

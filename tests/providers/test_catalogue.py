@@ -1,0 +1,153 @@
+"""The catalogue: every fact has a source, a date and a grade; what is unknown is None; calls are recognised."""
+
+import base64
+from datetime import date
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pytest
+
+from auditor.client.renderer import Renderer
+from auditor.errors import ConfigError
+from auditor.plans import Grade
+from auditor.providers.facts import Auth
+from auditor.registry import PROVIDERS
+
+CALLS = [
+    ("imejis", "POST", "https://render.imejis.io/v1/og-card?format=png", "og-card"),
+    ("imejis", "GET", "https://render.imejis.io/v1/og%20card?dma-api-key=k", "og card"),
+    ("imejis", "POST", "https://api.imejis.io/api/designs/og-card", "og-card"),
+    ("imejis", "GET", "https://api.imejis.io/designs/v2", None),
+    ("imejis", "DELETE", "https://render.imejis.io/v1/og-card", None),
+    ("hcti", "POST", "https://hcti.io/v1/image/t-1", "t-1"),
+    ("hcti", "POST", "https://hcti.io/v1/image", ""),
+    ("hcti", "GET", "https://hcti.io/v1/image/1a2b", None),
+    ("hcti", "GET", "https://hcti.io/v1/usage", None),
+    ("bannerbear", "POST", "https://sync.api.bannerbear.com/v2/images", ""),
+    ("bannerbear", "POST", "https://api.bannerbear.com/v5/images", ""),
+    ("bannerbear", "GET", "https://api.bannerbear.com/v2/images/abc", None),
+    ("placid", "POST", "https://api.placid.app/api/rest/images", ""),
+    ("placid", "POST", "https://api.placid.app/api/rest/xiu3y", "xiu3y"),
+    ("placid", "POST", "https://api.placid.app/api/rest/media", None),
+    ("placid", "GET", "https://api.placid.app/api/rest/images/7", None),
+    ("templated", "POST", "https://api.templated.io/v1/render", ""),
+    ("templated", "GET", "https://api.templated.io/v1/account", None),
+    ("orshot", "POST", "https://api.orshot.com/v1/studio/render", ""),
+    ("renderform", "POST", "https://get.renderform.io/api/v2/render", ""),
+    ("renderform", "GET", "https://get.renderform.io/api/v1/usage", None),
+    ("apitemplate", "POST", "https://rest.apitemplate.io/v2/create-image?template_id=7d9", "7d9"),
+    ("apitemplate", "POST", "https://rest.apitemplate.io/v2/create-pdf", ""),
+    ("abyssale", "POST", "https://api.abyssale.com/banner-builder/c43/generate", "c43"),
+    ("abyssale", "GET", "https://api.abyssale.com/templates", None),
+    ("dynapictures", "POST", "https://api.dynapictures.com/designs/17a", "17a"),
+    ("creatomate", "POST", "https://api.creatomate.com/v1/renders", ""),
+]
+
+
+@pytest.mark.parametrize(("provider", "method", "address", "template"), CALLS)
+def test_a_render_call_is_known_by_its_address(provider: str, method: str, address: str, template: str | None) -> None:
+    """Access logs have no bodies: an empty template says that only the body would tell."""
+    assert PROVIDERS[provider].template_of(method, urlsplit(address)) == template
+    others = [name for name in PROVIDERS if PROVIDERS[name].template_of(method, urlsplit(address)) is not None]
+    assert others == ([provider] if template is not None else [])
+
+
+@pytest.mark.parametrize(
+    ("provider", "address", "body", "template", "overrides", "options"),
+    [
+        ("bannerbear", "https://api.bannerbear.com/v2/images",
+         b'{"template":"t","modifications":[{"name":"a","text":"b"}],"webhook_url":"https://x","transparent":true}',
+         "t", {"modifications": [{"name": "a", "text": "b"}]}, {"transparent": True}),
+        ("templated", "https://api.templated.io/v1/render", b'{"template":"t","layers":{"a":{"text":"b"}},"format":"png"}',
+         "t", {"a": {"text": "b"}}, {"format": "png"}),
+        ("placid", "https://api.placid.app/api/rest/t", b'{"layers":{"a":{"text":"b"}},"passthrough":"7"}',
+         "t", {"a": {"text": "b"}}, {}),
+        ("apitemplate", "https://rest.apitemplate.io/v2/create-image?template_id=t&expiration=5",
+         b'{"overrides":[{"name":"a"}]}', "t", {"overrides": [{"name": "a"}]}, {"expiration": "5"}),
+        ("imejis", "https://render.imejis.io/v1/t?format=png", b'{"a":1}', "t", {"a": 1}, {"format": "png"}),
+    ],
+)  # fmt: skip
+def test_a_call_is_recognised_with_its_body(
+    provider: str, address: str, body: bytes, template: str, overrides: object, options: object
+) -> None:
+    """What the picture depends on is told from metadata and webhooks."""
+    seen = PROVIDERS[provider].recognise("POST", urlsplit(address), body)
+    assert seen is not None
+    assert (seen.template, seen.overrides, seen.options) == (template, overrides, options)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"{", b'{"template":null}'])
+def test_a_call_that_names_no_template_is_not_made_up(body: bytes) -> None:
+    """Two unread bodies would look like the same picture."""
+    address = urlsplit("https://api.bannerbear.com/v2/images")
+    assert PROVIDERS["bannerbear"].recognise("POST", address, body) is None
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_every_fact_has_its_source_and_date(name: str) -> None:
+    """A plan without a price is no plan, and nothing costs $0 but what is called free."""
+    provider = PROVIDERS[name]
+    assert provider.name == name
+    assert provider.hosts
+    assert provider.endpoints
+    assert [plan.name for plan in provider.plans] == list(dict.fromkeys(plan.name for plan in provider.plans))
+    for plan in provider.plans:
+        assert plan.provider == name
+        assert plan.source.startswith("https://")
+        assert plan.checked is not None
+        assert date(2026, 1, 1) <= plan.checked <= date(2026, 11, 25)
+        assert plan.grade is not Grade.CONFIGURED
+        assert plan.included > 0
+        assert (plan.price == 0) == (plan.name == "Free")
+    if provider.billing != type(provider.billing)():
+        assert provider.billing.source.startswith("https://")
+        assert provider.billing.checked is not None
+    if not provider.plans:
+        assert any("unknown" in note for note in provider.notes), "a catalogue without plans says why"
+
+
+@pytest.mark.parametrize(
+    ("provider", "width", "height", "format", "credits"),
+    [
+        ("bannerbear", 3000, 3000, "png", 1),
+        ("bannerbear", 3001, 10, "png", 3),
+        ("bannerbear", None, 10, "png", None),
+        ("bannerbear", 10, 10, "pdf", 3),
+        ("placid", 4000, 4000, "jpeg", 1),
+        ("placid", 10, 4001, "jpeg", 8),
+        ("placid", 12001, 1, "jpeg", 32),
+        ("placid", 16001, 1, "jpeg", None),
+        ("imejis", None, None, "png", 1),
+        ("hcti", 10, 10, "png", None),
+        ("imejis", None, None, "pdf", None),
+        ("orshot", None, None, "pdf", 1),
+    ],
+)
+def test_credits_of_a_picture(
+    provider: str, width: int | None, height: int | None, format: str, credits: int | None
+) -> None:
+    """By the longest side; what the provider does not say is None."""
+    found = PROVIDERS[provider].billing.credits(width, height, format)
+    assert found == (None if credits is None else Decimal(credits))
+
+
+def test_keys_travel_as_each_provider_wants() -> None:
+    """For usage addresses, with the key nowhere else."""
+    assert Auth(scheme="Bearer").headers("k") == {"authorization": "Bearer k"}
+    assert PROVIDERS["renderform"].auth.headers("k") == {"x-api-key": "k"}
+    assert PROVIDERS["imejis"].auth.headers("k") == {"dma-api-key": "k"}
+    header = PROVIDERS["hcti"].auth.headers("user:secret")["authorization"]
+    assert base64.b64decode(header.removeprefix("Basic ")) == b"user:secret"
+
+
+def test_a_key_in_an_address_is_no_option() -> None:
+    """It would stand in the key's document, and in logs."""
+    seen = PROVIDERS["imejis"].recognise("GET", urlsplit("https://render.imejis.io/v1/t?dma-api-key=SECRET&a=1"), b"")
+    assert seen is not None
+    assert "SECRET" not in f"{seen.options}{seen.overrides}"
+
+
+def test_the_client_says_whom_it_speaks_to() -> None:
+    """A provider that is only catalogued is refused with the names of those that work."""
+    with pytest.raises(ConfigError, match=r"does not make them; it speaks to imejis, hcti$"):
+        Renderer("placid", api_key="k", account="a", environment="test")
