@@ -69,6 +69,11 @@ REPORTS: Mapping[str, "Report"] = Entries(
         "text": "text:Text",
         "json": "json_v1:JsonV1",
         "html": "html:Html",
+        "markdown": "markdown:Markdown",
+        "csv": "csv:Findings",
+        "csv-cycles": "csv:Cycles",
+        "csv-daily": "csv:Daily",
+        "focus": "focus:Focus",
     },
     make=True,
 )

@@ -24,7 +24,7 @@ from auditor.plans import cents
 from auditor.reports import charts
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, money
+from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, local_dates, money
 from auditor.terminal import plain
 from auditor.waste import Cause
 
@@ -96,7 +96,10 @@ def _view(result: Result) -> dict[str, Any]:
     window = result.case.facts.window
     sizes = _sizes(report["findings"])
     hits = charts.hits_by_day(result.days)
-    accounts = sorted(zip(report["accounts"], result.case.bills, strict=True), key=lambda pair: -_credits(pair[1]))
+    accounts = sorted(
+        zip(report["accounts"], result.case.bills, local_dates(result), strict=True),
+        key=lambda each: -_credits(each[1]),
+    )
     causes = [(cause.value, result.case.replayed.waste.total(cause)) for cause in Cause]
     return {
         "report": report,
@@ -108,8 +111,8 @@ def _view(result: Result) -> dict[str, Any]:
         "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),
         "savings": list(_savings(result.case.bills)),
         "accounts": [
-            _account(account, bill, result.days, drawn=place < MOST_CHARTS)
-            for place, (account, bill) in enumerate(accounts[:MOST_ACCOUNTS])
+            _account(account, bill, starts, result.days, drawn=place < MOST_CHARTS)
+            for place, (account, bill, starts) in enumerate(accounts[:MOST_ACCOUNTS])
         ],
         "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
         "hits": hits and _drawn(hits),
@@ -137,18 +140,16 @@ def _credits(bill: Bill) -> Fraction:
     return sum((use.credits for use in bill.uses), Fraction(0))
 
 
-def _account(account: Mapping[str, Any], bill: Bill, days: Sequence[Day], *, drawn: bool) -> dict[str, Any]:
-    zone = bill.payer.settings.timezone
+def _account(
+    account: Mapping[str, Any], bill: Bill, starts: Sequence[str], days: Sequence[Day], *, drawn: bool
+) -> dict[str, Any]:
     own = [day for day in days if day.payer == bill.payer.code]
     spec = charts.credits_by_day(bill, own) if drawn else None
     now, after = advice(account)
-    starts = (use.cycle.start.astimezone(zone) for use in bill.uses)
     return {
         **account,
         "name": f"{account['provider']}/{account['account']}",
-        "cycles": [
-            {**cycle, "from": f"{start:%Y-%m-%d}"} for cycle, start in zip(account["cycles"], starts, strict=True)
-        ],
+        "cycles": [{**cycle, "from": start} for cycle, start in zip(account["cycles"], starts, strict=True)],
         "now": now,
         "after": after,
         "picture": spec and _drawn(spec),

@@ -108,3 +108,10 @@ def assumed(result: Result) -> Iterator[str]:
 
 
 FILTERS = ("environments", "accounts", "templates", "rules", "skip")
+
+
+def local_dates(result: Result) -> Iterator[list[str]]:
+    """For each account the local days on which its cycles begin."""
+    for bill in result.case.bills:
+        zone = bill.payer.settings.timezone
+        yield [f"{use.cycle.start.astimezone(zone):%Y-%m-%d}" for use in bill.uses]
