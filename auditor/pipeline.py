@@ -43,6 +43,8 @@ class Options:
     rules: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     cache: bool = True
+    curve: bool = False
+    """Whether the demand is simulated under other times-to-live, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 

@@ -18,7 +18,7 @@ from auditor.numbers import number
 from auditor.plans import moment
 from auditor.reports.words import DAY_WORDS, USES
 
-WIDE, NARROW = 1020, 350
+WIDE, NARROW = 860, 350
 """CSS px; the page shows the narrow one below 720 px."""
 MOST_BARS = 100
 """More days than that are drawn in bars of whole weeks, or more."""
@@ -78,7 +78,7 @@ def _sized(value: Any, width: int) -> Any:
         return {key: _sized(item, width) for key, item in value.items()}
     if isinstance(value, list):
         return [_sized(item, width) for item in value]
-    blanks = BLANKS[width > NARROW] | {"WIDTH": width - 62, "LABELLED": width - 166}
+    blanks = BLANKS[width > NARROW] | {"WIDTH": width - 84, "LABELLED": width - 202}
     return blanks.get(value, value) if isinstance(value, str) else value
 
 

@@ -23,18 +23,19 @@ from auditor.waste import Cause
 
 CREDITS = "Credits"
 PLACES = 12
-"""Decimals of a unit price; costs are that price times the quantity, exactly."""
+"""Decimals of prices and quantities; a cost is their product, so it may have twice as many."""
 
 COLUMNS = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
-    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "ChargePeriodEnd",
-    "ChargePeriodStart", "CommitmentDiscountStatus", "ConsumedQuantity", "ConsumedUnit", "ContractedCost", "ContractedUnitPrice", "EffectiveCost",
-    "InvoiceId", "InvoiceIssuerName", "ListCost", "ListUnitPrice", "PricingCategory", "PricingCurrency",
-    "PricingCurrencyContractedUnitPrice", "PricingCurrencyEffectiveCost", "PricingCurrencyListUnitPrice",
-    "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ResourceId", "ResourceName", "ResourceType",
-    "ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId",
-    "Tags", "x_CycleComplete", "x_CreditsIncluded", "x_CreditsUnused", "x_UnusedCost", "x_CreditsUncertain",
-    "x_CreditsWasted", *(f"x_CreditsWasted{cause.value.title()}" for cause in Cause),
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency",
+    "ChargePeriodEnd", "ChargePeriodStart", "CommitmentDiscountStatus", "ConsumedQuantity", "ConsumedUnit",
+    "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceId", "InvoiceIssuerName", "ListCost",
+    "ListUnitPrice", "PricingCategory", "PricingCurrency", "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyEffectiveCost", "PricingCurrencyListUnitPrice", "PricingQuantity", "PricingUnit",
+    "ProviderName", "PublisherName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName",
+    "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "Tags", "x_CycleComplete",
+    "x_CreditsIncluded", "x_CreditsUnused", "x_UnusedCost", "x_CreditsUncertain", "x_CreditsWasted",
+    *(f"x_CreditsWasted{cause.value.title()}" for cause in Cause),
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -71,23 +72,22 @@ def _rows(result: Result) -> Iterator[Row]:
                 yield shared | _priced(row, plan, price)
 
 
-def unit_price(plan: Plan, credits: Fraction) -> Decimal:
+def unit_price(plan: Plan, credits: Fraction) -> Fraction:
     """What one credit of a cycle costs: its bill over what is included, or used if that is more. 0 for a free plan."""
     bill = plan.bill(credits)
     most = max(Fraction(plan.included), credits)
     amount = Fraction(plan.price) if bill is None else bill
-    return _decimal(amount / most) if most else Decimal(0)
+    return _rounded(amount / most) if most else Fraction(0)
 
 
-def _decimal(value: Fraction) -> Decimal:
-    return Decimal(round(value * 10**PLACES)).scaleb(-PLACES)
+def _rounded(value: Fraction) -> Fraction:
+    return Fraction(round(value * 10**PLACES), 10**PLACES)
 
 
 def _text(value: Decimal | Fraction | int) -> Any:
-    """A figure without an exponent and without needless zeros, but with a point, so that its type is decimal."""
-    exact = value if isinstance(value, Decimal) else _decimal(Fraction(value))
-    text = f"{exact:f}"
-    return own(text.rstrip("0") + ("0" if text.rstrip("0").endswith(".") else "") if "." in text else f"{text}.0")
+    """A figure in full: no exponent, no needless zero, and always a point, so that its type is decimal."""
+    digits = f"{round(Fraction(value) * 10 ** (2 * PLACES)):0{2 * PLACES + 1}d}"
+    return own(f"{digits[: -2 * PLACES]}.{digits[-2 * PLACES :].rstrip('0') or '0'}")
 
 
 def _utc(moment: datetime) -> Any:
@@ -107,8 +107,9 @@ def _shared(bill: Bill, plan: Plan, use: CycleUse) -> Row:
     }  # fmt: skip
 
 
-def _purchase(cost: Decimal, price: Decimal, quantity: Any, unit: str, currency: str) -> Row:
+def _purchase(price: Decimal, quantity: Fraction, unit: str, currency: str) -> Row:
     """A purchase that covers usage: its effective cost is 0, since the usage carries it."""
+    cost = Fraction(price) * quantity
     return {
         "ChargeCategory": own("Purchase"), "BilledCost": _text(cost), "ListCost": _text(cost),
         "ContractedCost": _text(cost), "EffectiveCost": _text(0), "ListUnitPrice": _text(price),
@@ -120,18 +121,17 @@ def _purchase(cost: Decimal, price: Decimal, quantity: Any, unit: str, currency:
 
 def _fee(plan: Plan, use: CycleUse) -> Row:
     unused = max(Fraction(0), Fraction(plan.included) - use.credits)
-    return _purchase(plan.price, plan.price, 1, "Months", plan.currency) | {
+    return _purchase(plan.price, Fraction(1), "Months", plan.currency) | {
         "ChargeFrequency": own("Recurring"), "ChargeDescription": f"Plan {plan.name}, {plan.included:f} credits",
         "SkuId": plan.name, "SkuPriceId": f"{plan.name}-month", "SkuMeter": own("Subscription"),
         "x_CreditsIncluded": _text(plan.included), "x_CreditsUnused": _text(unused),
-        "x_UnusedCost": _text(unused * Fraction(unit_price(plan, use.credits))),
+        "x_UnusedCost": _text(unused * unit_price(plan, use.credits)),
         "x_CreditsUncertain": _text(use.demand - use.credits),
     }  # fmt: skip
 
 
 def _overage(plan: Plan, beyond: Fraction) -> Row:
-    price, quantity = plan.overage or Decimal(0), _decimal(beyond)
-    return _purchase(price * quantity, price, quantity, CREDITS, plan.currency) | {
+    return _purchase(plan.overage or Decimal(0), _rounded(beyond), CREDITS, plan.currency) | {
         "ChargeFrequency": own("One-Time"), "ChargeDescription": f"Credits beyond plan {plan.name}",
         "SkuId": plan.name, "SkuPriceId": f"{plan.name}-overage", "SkuMeter": own(CREDITS),
     }  # fmt: skip
@@ -156,8 +156,8 @@ def _usage(result: Result, bill: Bill, cycle: int) -> Iterator[Row]:
         }
 
 
-def _priced(row: Mapping[str, Any], plan: Plan, price: Decimal) -> Row:
-    quantity = _decimal(row["credits"])
+def _priced(row: Mapping[str, Any], plan: Plan, price: Fraction) -> Row:
+    quantity = _rounded(row["credits"])
     cost = _text(price * quantity)
     names, booked = row["names"], row["booked"]
     return {

@@ -42,7 +42,7 @@ def code(text: object) -> str:
 
 def prose(text: object) -> str:
     """A sentence with words from outside in it, so that nothing in it is markup."""
-    escaped = _MARKUP.sub(r"\\\g<0>", plain(str(text)))
+    escaped = _MARKUP.sub(r"\\\g<0>", plain(str(text)).strip())
     return _START.sub(r"\1\\\2", _ALIVE.sub(rf"\1{JOINER}", escaped))
 
 
