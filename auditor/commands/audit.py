@@ -85,6 +85,7 @@ def audit(
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
         cache=not no_cache,
+        curve=REPORTS[output_format.value].draws_curve,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))

@@ -11,12 +11,15 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
+import vl_convert
+
 from auditor.billing import Bill, CycleUse
 from auditor.daily import Day
 from auditor.events import Outcome
 from auditor.numbers import number
 from auditor.plans import moment
-from auditor.reports.words import DAY_WORDS, USES
+from auditor.reports.base import TtlPoint
+from auditor.reports.words import DAY_WORDS, USES, ttl_word
 
 WIDE, NARROW = 860, 350
 """CSS px; the page shows the narrow one below 720 px."""
@@ -62,7 +65,6 @@ class Picture:
 
 def draw(spec: Spec, *, wide: int = WIDE) -> Picture:
     """Both widths of a chart whose views have the width "WIDTH"."""
-    import vl_convert
 
     def svg(width: int) -> str:
         whole = {**_sized(spec, width), "config": CONFIG}
@@ -282,4 +284,25 @@ def hits_by_day(days: Sequence[Day]) -> Spec | None:
             "x": _time("at"),
             "y": {**_amount("share", "Hits of requests", domain=[0, 1]), "axis": {"format": ".0%"}},
         },
+    }  # fmt: skip
+
+
+def served_by_ttl(points: Sequence[TtlPoint]) -> Spec:
+    """The share of requests that need no render, by time-to-live."""
+    rows = [
+        {"ttl": ttl_word(point.ttl_us), "served": round(float(point.served), 4), "now": point.now} for point in points
+    ]
+    x = {"field": "ttl", "type": "ordinal", "sort": None, "title": "Time-to-live",
+         "axis": {"grid": False, "labelAngle": 0}}  # fmt: skip
+    y = {**_amount("served", "Served without a render", domain=[0, 1]), "axis": {"format": ".0%"}}
+    return {
+        "width": "WIDTH", "height": 200, "data": {"values": rows}, "encoding": {"x": x, "y": y},
+        "layer": [
+            {"mark": {"type": "line", "color": "var(--hit)", "strokeWidth": 2}},
+            {"mark": {"type": "point", "filled": True, "color": "var(--hit)", "size": 45, "opacity": 1}},
+            {
+                "transform": [{"filter": "datum.now"}],
+                "mark": {"type": "point", "color": INK, "size": 190, "strokeWidth": 2, "opacity": 1},
+            },
+        ],
     }  # fmt: skip

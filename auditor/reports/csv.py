@@ -51,6 +51,7 @@ class Findings:
     """`--format csv`: a row a finding, gravest first."""
 
     name = "csv"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""
@@ -73,6 +74,7 @@ class Cycles:
     """`--format csv-cycles`: a row an account and billing cycle."""
 
     name = "csv-cycles"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""
@@ -95,6 +97,7 @@ class Daily:
     """`--format csv-daily`: a row an account and local day with an event."""
 
     name = "csv-daily"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""

@@ -45,6 +45,7 @@ class Focus:
     """`--format focus`."""
 
     name = "focus"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table. Raises `ConfigError` for an account without a plan, since a cost must not be guessed."""

@@ -22,9 +22,9 @@ from auditor.events import Outcome
 from auditor.numbers import number, ratio
 from auditor.plans import cents
 from auditor.reports import charts
-from auditor.reports.base import Result
+from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, local_dates, money
+from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, local_dates, money, ttl_word
 from auditor.terminal import plain
 from auditor.waste import Cause
 
@@ -40,6 +40,7 @@ class Html:
     """`--format html`."""
 
     name = "html"
+    draws_curve = True
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the page."""
@@ -117,7 +118,7 @@ def _view(result: Result) -> dict[str, Any]:
         "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
         "hits": hits and _drawn(hits),
         "hits_text": _hits_text(report["totals"], result.days),
-        "curve": None,
+        "curve": _curve(result.curve),
         "sizes": sizes[:MOST_SIZES],
         "more_sizes": max(0, len(sizes) - MOST_SIZES),
         "count": len(report["findings"]),
@@ -134,6 +135,25 @@ def _drawn(spec: charts.Spec) -> dict[str, Markup]:
     picture = charts.draw(spec)
     # Vega escapes what it draws, and it is given numbers, dates and words of this package alone.
     return {"wide": Markup(picture.wide), "narrow": Markup(picture.narrow)}  # noqa: S704
+
+
+def _curve(points: Sequence[TtlPoint]) -> dict[str, Any] | None:
+    if not points or not points[0].requests:
+        return None
+    return {
+        "picture": _drawn(charts.served_by_ttl(points)),
+        "rows": [
+            {
+                "word": ttl_word(point.ttl_us),
+                "now": point.now,
+                "served": ratio(point.requests - point.renders, point.requests),
+                "renders": point.renders,
+                "credits": number(point.credits),
+                "stale": point.stale,
+            }
+            for point in points
+        ],
+    }
 
 
 def _credits(bill: Bill) -> Fraction:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from auditor.numbers import ratio
-from auditor.reports.base import Result
+from auditor.numbers import number, ratio
+from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, assumed, conserved, local_dates, money
+from auditor.reports.words import CAUSES, advice, assumed, conserved, local_dates, money, ttl_word
 from auditor.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -26,6 +26,7 @@ class Markdown:
     """`--format markdown`."""
 
     name = "markdown"
+    draws_curve = True
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report."""
@@ -72,6 +73,7 @@ def _lines(result: Result) -> Iterator[str]:
     ]  # fmt: skip
     rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
     yield from table(["", "", ""], rows, " r")
+    yield from _curve(result.curve)
     for account, starts in zip(report["accounts"], local_dates(result), strict=True):
         yield from _account(account, starts)
     yield from _findings(report["findings"])
@@ -83,6 +85,22 @@ def _lines(result: Result) -> Iterator[str]:
         yield f"- and {more:,} rejected lines more"
     for sentence in assumed(result):
         yield f"- {prose(sentence)}"
+
+
+def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
+    if points and points[0].requests:
+        yield from ("", "## Other times-to-live", "")
+        rows = [
+            [
+                ttl_word(point.ttl_us) + (" (now)" if point.now else ""),
+                f"{float(point.served):.1%}",
+                f"{point.renders:,}",
+                f"{number(point.credits):,}",
+                f"{point.stale:,}",
+            ]
+            for point in points
+        ]
+        yield from table(["Time-to-live", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
 
 
 def _share(share: float | None, words: str) -> str:

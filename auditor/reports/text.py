@@ -25,6 +25,7 @@ class Text:
     """`--format text`, the default."""
 
     name = "text"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""

@@ -1,9 +1,11 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 
 from auditor.daily import Use
+from auditor.numbers import number
 from auditor.reports.base import Result
 
 CAUSES = {
@@ -30,6 +32,11 @@ def duration(seconds: float) -> str:
         if seconds % size == 0 and seconds >= size and (unit != "d" or seconds > size):
             return f"{seconds / size:,.0f} {unit}"
     return f"{seconds:,g} s"
+
+
+def ttl_word(ttl_us: int | None) -> str:
+    """`24 h`, or `for ever`."""
+    return "for ever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
 
 
 def advice(account: Mapping[str, Any]) -> tuple[str, str]:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import itertools
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from auditor.reports.base import Result
 from auditor.reports.html import MOST_ACCOUNTS, MOST_FINDINGS
 from auditor.reports.json_v1 import document
 from auditor.terminal import plain
-from tests.conftest import event, lines
+from tests.conftest import ROOT, event, lines
 from tests.reports import corpus
 from tests.reports.conftest import Hostile, Seen, written
 
@@ -197,3 +199,13 @@ def test_little_is_no_problem(tmp_path: Path, visit: Visit, events: list[dict[st
     page, did = visit(written(corpus.result_of(tmp_path, {}, "x"), "html"), bypass_csp=True)
     assert did == []
     assert Axe().run(page).violations_count == 0
+
+
+@pytest.mark.parametrize("library", ["jinja2", "vl_convert"])
+def test_a_missing_library_is_said_before_anything_is_read(library: str) -> None:
+    """Which extra to install; the audit of a large log would be in vain."""
+    code = f"import sys; sys.modules[{library!r}] = None; from auditor.cli import main; main()"
+    command = [sys.executable, "-c", code, "audit", "no-such-file.jsonl", "--format", "html"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert "render-auditor[reports]" in done.stderr
