@@ -58,6 +58,8 @@ requirements:  ## pin the dependencies anew, with hashes
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--extra audit pyproject.toml -o requirements/audit.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--extra all --group build --constraint requirements/dev.txt pyproject.toml -o requirements/all.txt
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--group bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
 	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
 		--group focus -o requirements/focus.txt

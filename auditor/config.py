@@ -15,7 +15,7 @@ from auditor.errors import ConfigError
 from auditor.events import MAX_SIDE
 from auditor.plans import Plan
 from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings
+from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, UsageSettings
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -75,6 +75,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     prices = _prices(root.table("prices"))
     rules = {name: _rule(name, rule) for name, rule in root.tables("rules")}
     clients = {name.lower(): _client(client) for name, client in root.tables("client")}
+    usage = {name: _usage(name, table, accounts) for name, table in root.tables("usage")}
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
@@ -89,6 +90,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         ttl=ttl,
         disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
         clients=clients,
+        usage=usage,
     )
 
 
@@ -168,6 +170,19 @@ def _client(table: _Table) -> ClientSettings:
     )
     table.done()
     return client
+
+
+def _usage(name: str, table: _Table, accounts: Mapping[str, Account]) -> UsageSettings:
+    if name not in accounts:
+        raise table.fail("", f"is of no configured account; add [accounts.{name}]")
+    provider = accounts[name].provider
+    known = PROVIDERS.get(provider)
+    if known is None or known.usage_url is None or known.usage is None:
+        able = ", ".join(each.name for each in PROVIDERS.values() if each.usage is not None)
+        raise table.fail("", f"cannot be: {provider} does not tell what was used; those that do are {able}")
+    usage = UsageSettings(provider, table.need("api_key_env", _text), table.take("url", _text, known.usage_url))
+    table.done()
+    return usage
 
 
 def _plan(provider: str, name: str, table: _Table) -> Plan:

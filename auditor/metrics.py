@@ -100,6 +100,14 @@ LEDGER: tuple[Definition, ...] = (
 )  # fmt: skip
 """What the exporter shows of the ledger."""
 
+USAGE: tuple[Definition, ...] = (
+    _shown("credits_remaining", "gauge", "Credits left in the provider's period, as it last said.", *_ACCOUNT),
+    _shown("credits_remaining_timestamp_seconds", "gauge", "When the provider said so.", *_ACCOUNT),
+    _shown("provider_credits_used", "gauge", "Credits used in the provider's period, as it last said.", *_ACCOUNT),
+    _shown("provider_plan_credits", "gauge", "Credits in the provider's period, as it last said.", *_ACCOUNT),
+)
+"""What the exporter shows of the providers' own count."""
+
 _FINDING = (*_ACCOUNT, "template", "rule", "severity")
 
 FINDINGS: tuple[Definition, ...] = (
@@ -136,7 +144,7 @@ class Bounded:
         if value in self._seen:
             return value
         with self._lock:
-            if len(self._seen) < self._cap and value.isprintable() and 0 < len(value) <= 100:
+            if len(self._seen) < self._cap and value.isprintable() and 0 < len(value.encode()) <= 100:
                 self._seen.add(value)
                 return value
         self._fold(value)

@@ -59,6 +59,16 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSettings:
+    """Where the provider says how many credits an account has used."""
+
+    provider: str
+    api_key_env: str
+    """The environment variable that holds the API key."""
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration."""
 
@@ -76,6 +86,8 @@ class Settings:
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""
+    usage: Mapping[str, UsageSettings]
+    """By account."""
 
     @property
     def ttl_us(self) -> int:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from auditor.errors import InputError
 
-SUFFIXES = tuple(stem + packed for stem in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
-"""What is taken from a folder; files that are named are read whatever they are called."""
+NAMES = re.compile(r".*\.(?:jsonl|ndjson)(?:[.-]\d+)*(?:\.(?:gz|zst))?", re.IGNORECASE)
+"""What is taken from a folder, rotated and packed ones too; files that are named are read whatever they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,9 @@ def present(arguments: Iterable[str]) -> list[Path]:
 def _expand(argument: str) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
-        files = [file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file()]
+        files = [file for file in path.rglob("*") if NAMES.fullmatch(file.name) and file.is_file()]
         if not files:
-            raise InputError(f"{argument}: the folder holds no {', '.join(SUFFIXES)} file; name the files themselves")
+            raise InputError(f"{argument}: the folder holds no .jsonl or .ndjson file; name the files themselves")
         return files
     if path.exists():
         return [path]

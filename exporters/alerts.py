@@ -182,24 +182,25 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderCollectorFails", "warning", "patience",
         "imgrender_scrape_collector_success == 0",
-        "The exporter cannot read its ledger.",
+        "A part of what the exporter shows is missing or old.",
         "The collector {{ $labels.collector }} of {{ $labels.instance }} fails.",
-        "The database is away, locked, or newer than the exporter.",
-        "The exporter's log.",
-        "Bring the database back, or upgrade the exporter.",
+        "`ledger`: the database is away, locked, or newer than the exporter. `usage`: a provider does not tell what "
+        "was used, or its key is wrong. `findings`: the report is gone, or is none.",
+        "The exporter's log says why, once.",
+        "Bring the database back or upgrade the exporter; give `[usage]` a key that works; write the report anew.",
     ),
     Alert(
         "ImgRenderLedgerDrift", "warning", "long",
-        f"""\
-        abs(
-          (account:imgrender_plan_credits:max - max {BY} (imgrender_client_credits_remaining))
-          - account:imgrender_period_credits_used:sum
-        ) / (account:imgrender_plan_credits:max > 0) > {{drift}}""",
+        """\
+        abs(account:imgrender_provider_credits_used:max - account:imgrender_period_credits_used:sum)
+        / (account:imgrender_plan_credits:max > 0) > {drift}""",
         "The provider's count of used credits is not the ledger's.",
         "{{ $labels.provider }}/{{ $labels.account }} differs by {{ $value | humanizePercentage }} of the plan.",
-        "Somebody else uses the key, hosts do not ship their events, or the plan's credits are wrong in auditor.toml.",
-        "Hosts without segments in the spool; `imgrender_client_events_dropped_total`; top-ups.",
-        "Give others a key of their own; ship all spools; correct `[plans]`.",
+        "Somebody else uses the key, hosts do not ship their events, or the plan's credits or the billing day are "
+        "wrong in auditor.toml.",
+        "Hosts without segments in the spool; `imgrender_client_events_dropped_total`; top-ups; how old the provider's "
+        "count is: `time() - imgrender_credits_remaining_timestamp_seconds`.",
+        "Give others a key of their own; ship all spools; correct `[plans]` or `anchor_day`.",
     ),
     Alert(
         "ImgRenderLabelValuesDropped", "info", "",

@@ -6,10 +6,16 @@ from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from auditor.metrics import FINDINGS, LEDGER, Bounded, Definition
+from auditor.errors import AuditorError
+from auditor.metrics import FINDINGS, LABEL_CAP, LEDGER, OTHER, USAGE, Bounded, Definition
+from auditor.settings import Settings
 
-_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in (*LEDGER, *FINDINGS)}
+_DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in (*LEDGER, *USAGE, *FINDINGS)}
 Value = Decimal | int | float
+
+
+class StaleError(AuditorError):
+    """What a collector added is the newest that it knows, and not new."""
 
 
 class Families:
@@ -49,6 +55,10 @@ def _family(definition: Definition) -> Any:
     return kind(definition.name, definition.help, labels=definition.labels)
 
 
+PLACES = 200
+"""Combinations of an account with what is below it, as environments, that keep their label; the rest is `other`."""
+
+
 class Folded:
     """Which values of each label became `other`; they are kept as hashes, since anybody's text may be long."""
 
@@ -60,7 +70,49 @@ class Folded:
         values = self._values.setdefault(label, set())
         return Bounded(lambda value: values.add(hash(value)), known)
 
+    def tell(self, label: str, value: tuple[str, ...]) -> None:
+        """A combination that became `other`."""
+        self._values.setdefault(label, set()).add(hash(value))
+
     def add_to(self, families: Families) -> None:
         """How many, by label."""
         for label, values in self._values.items():
             families.add("label_values_dropped_total", (label,), len(values))
+
+
+class Labels:
+    """Labels of accounts, and of what is *below* them: so few that a page stays short, whatever stands in the data.
+
+    Configured accounts and *known* names below keep theirs.
+    """
+
+    def __init__(self, folded: Folded, settings: Settings, below: str, known: Iterable[str] = ()) -> None:
+        self._folded, self._label = folded, below
+        self._providers = folded.bounded("provider", settings.catalogue)
+        self._accounts = folded.bounded("account", settings.accounts)
+        self._below = folded.bounded(below, known)
+        self._payers = {(account.provider, name) for name, account in settings.accounts.items()}
+        self._most = max(LABEL_CAP, len(self._payers))
+        self._places: set[tuple[str, ...]] = set()
+
+    def payer(self, provider: str, account: str) -> tuple[str, str]:
+        """(provider, account); what is empty stays empty."""
+        pair = provider and self._providers(provider), account and self._accounts(account)
+        if pair[1] in ("", OTHER) or _first(self._payers, pair, self._most):
+            return pair
+        self._folded.tell("account", (provider, account))
+        return pair[0], OTHER
+
+    def place(self, provider: str, account: str, name: str, *more: str) -> tuple[str, str, str]:
+        """(provider, account, name); *more* makes the combination, and is not in the answer."""
+        place = (*self.payer(provider, account), name and self._below(name))
+        if place[2] in ("", OTHER) or _first(self._places, (*place, *more), PLACES):
+            return place
+        self._folded.tell(self._label, (provider, account, name))
+        return *place[:2], OTHER
+
+
+def _first(seen: set[Any], key: tuple[str, ...], cap: int) -> bool:
+    if key not in seen and len(seen) < cap:
+        seen.add(key)
+    return key in seen

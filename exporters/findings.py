@@ -15,7 +15,7 @@ from auditor.registry import AUDITS
 from auditor.reports.json_v1 import SCHEMA
 from auditor.settings import Settings
 from auditor.waste import Cause
-from exporters.families import Families, Folded
+from exporters.families import Families, Folded, Labels, StaleError
 
 _MONEY = ("now", "after_plan_change")
 
@@ -32,8 +32,20 @@ class FindingsCollector:
         self._families = Families()
 
     def collect(self, families: Families, now: float) -> None:
-        """Add what the report says; `InputError` if it is none."""
+        """Add what the report says; `InputError` if it is none and never was."""
         del now  # the report has its own time
+        try:
+            self._renew()
+        except InputError as error:
+            if self._seen is None:
+                raise
+            families.take(self._families)
+            raise StaleError(f"{error}; the report before it is shown") from None
+        finally:
+            self._folded.add_to(families)
+        families.take(self._families)
+
+    def _renew(self) -> None:
         try:
             found = os.stat(self._path)  # noqa: PTH116 (one call)
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -46,8 +58,6 @@ class FindingsCollector:
             raise InputError(
                 f"{self._path}: is no JSON v1 report; write one with `auditor audit --format json --output`"
             ) from None
-        families.take(self._families)
-        self._folded.add_to(families)
 
     def _read(self, report: Mapping[str, Any]) -> Families:
         if report["schema"] != SCHEMA:
@@ -61,21 +71,14 @@ class FindingsCollector:
         for cause in Cause:
             families.add("waste_credits", (cause.value,), _number(report["waste"][cause.value]))
         # Bounds are of one report: a template that nobody renders any more makes room for the next one.
-        self._accounts = self._folded.bounded("account", self._settings.accounts)
-        self._providers = self._folded.bounded("provider", self._settings.catalogue)
-        self._templates = self._folded.bounded("template")
+        self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")
         for account in report["accounts"]:
             for rule in AUDITS:
-                self._preset(families, self._payer(account), rule)
+                self._preset(families, self._labels.payer(account["provider"], account["account"]), rule)
         for finding in report["findings"]:
             self._finding(families, finding)
         return families
-
-    def _payer(self, subject: Mapping[str, Any]) -> tuple[str, str]:
-        """(provider, account), empty where a finding is about neither, as one about a file."""
-        provider, account = (str(subject.get(name) or "") for name in ("provider", "account"))
-        return provider and self._providers(provider), account and self._accounts(account)
 
     def _preset(self, families: Families, payer: Iterable[str], rule: str) -> None:
         for severity in Severity:
@@ -84,9 +87,10 @@ class FindingsCollector:
     def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
         rule = finding["rule"] if finding["rule"] in AUDITS else OTHER
         severity = finding["severity"] if finding["severity"] in list(Severity) else OTHER
-        subject, money = finding["subject"], finding["money"]
-        payer, template = self._payer(subject), str(subject.get("template") or "")
-        place = (*payer, template and self._templates(template), rule, severity)
+        subject, money = finding["subject"], finding["money"]  # (a finding about a file has no account)
+        provider, account, template = (str(subject.get(name) or "") for name in ("provider", "account", "template"))
+        payer = self._labels.payer(provider, account)
+        place = (*self._labels.place(provider, account, template, rule), rule, severity)
         self._preset(families, payer, rule)
         families.add("findings", (*payer, rule, severity), 1)
         families.add("finding_credits", place, _number(finding["credits"]))

@@ -15,7 +15,7 @@ from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
 from auditor.plans import cycles
 from auditor.settings import Settings
-from exporters.families import Families, Folded
+from exporters.families import Families, Folded, Labels
 
 FATES = ("events", "superseded", "duplicates", "rejected", "late")
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
@@ -29,8 +29,7 @@ class LedgerCollector:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
         self._folded = Folded()
-        self._accounts = self._folded.bounded("account", settings.accounts)
-        self._environments = self._folded.bounded("app_env", settings.production)
+        self._labels = Labels(self._folded, settings, "app_env", settings.production)
 
     def collect(self, families: Families, now: float) -> None:
         """Add what the ledger has; *now* in seconds since 1970."""
@@ -47,13 +46,13 @@ class LedgerCollector:
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
         production = "true" if row.environment in self._settings.production else "false"
-        return row.provider, self._accounts(row.account), self._environments(row.environment), production
+        return *self._labels.place(row.provider, row.account, row.environment), production
 
     def _totals(self, connection: Connection, families: Families) -> set[tuple[str, str]]:
         found = set()
-        for row in connection.execute(select(totals)):
+        for row in connection.execute(select(totals).order_by(*totals.primary_key)):
             found.add((row.provider, row.account))
-            account = (row.provider, self._accounts(row.account))
+            account = self._labels.payer(row.provider, row.account)
             sums = Sums(*(getattr(row, name) for name in Sums._fields))
             if row.outcome != Outcome.ATTEMPT:
                 families.add("requests_total", (*account, row.outcome), sums.requests)
@@ -65,7 +64,8 @@ class LedgerCollector:
             if sums.bytes:
                 families.add("output_bytes_total", (*account, row.format or OTHER), sums.bytes)
         for row in connection.execute(select(corrections)):
-            families.add("ledger_corrections_total", (row.provider, self._accounts(row.account), row.sum), row.amount)
+            account = self._labels.payer(row.provider, row.account)
+            families.add("ledger_corrections_total", (*account, row.sum), row.amount)
         return found
 
     def _periods(self, connection: Connection, families: Families, now_us: int) -> None:
@@ -91,7 +91,7 @@ class LedgerCollector:
 
     def _plan(self, families: Families, provider: str, account: str, now_us: int) -> None:
         settings = self._settings.account(provider, account)
-        labels = (provider, self._accounts(account))
+        labels = self._labels.payer(provider, account)
         (cycle,) = cycles(now_us, now_us, settings.anchor_day, settings.timezone)
         families.put("period_start_timestamp_seconds", labels, Decimal(cycle.start_us) / 1_000_000)
         families.put("period_end_timestamp_seconds", labels, Decimal(cycle.end_us) / 1_000_000)

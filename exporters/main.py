@@ -1,11 +1,8 @@
-"""`auditor-exporter`: the ledger's sums for Prometheus, as a server or as a file."""
+"""`auditor-exporter`: the ledger's sums for Prometheus, as a server, as a file or to a Pushgateway."""
 
 import asyncio
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,18 +10,14 @@ import typer
 
 from auditor import __version__
 from auditor import config as configuration
-from auditor.errors import AuditorError, InputError
-from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
-from auditor.settings import Settings
-from auditor.sources import present
+from auditor.errors import AuditorError
 from auditor.terminal import plain
-from exporters.findings import FindingsCollector
+from exporters.collectors import LEDGER, once, running
 from exporters.http import PORT, address_of, serve
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Collects, Snapshot
+from exporters.push import grouping_of, push
+from exporters.snapshot import Snapshot
 from exporters.textfile import write
+from exporters.webconfig import Live
 
 app = typer.Typer(
     name="auditor-exporter",
@@ -35,7 +28,6 @@ app = typer.Typer(
     help="Show the credits of the billing cycle, and what they went for, to Prometheus.",
     epilog="Examples:  auditor-exporter serve --follow usage/ | auditor-exporter textfile usage.prom",
 )
-LEDGER = "auditor.db"
 Where = Annotated[
     str,
     typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
@@ -63,50 +55,33 @@ def serve_metrics(
     ] = None,
     every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at what is followed.")] = 1.0,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = f"127.0.0.1:{PORT}",
-    insecure: Annotated[bool, typer.Option("--insecure", help="Listen on other addresses than loopback.")] = False,
+    web_config: Annotated[
+        Path | None,
+        typer.Option("--web.config.file", help="TLS and users, in the format that Prometheus' exporters share."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Be open to other machines without TLS and users.")
+    ] = False,
     findings: Report = None,
     config: Config = None,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
-    host, port = address_of(listen, insecure=insecure)
+    live = Live(web_config, _say)
+    host, port = address_of(listen, live, insecure=insecure)
     settings = configuration.load(config or configuration.find([]))
-    with Ledger(ledger) as opened:
-        stopping = threading.Event()
-        follower = threading.Thread(target=_follow, args=(opened, settings, follow or [], every, stopping), daemon=True)
-        if follow:
-            follower.start()
-        try:
-            collectors: list[Collects] = [LedgerCollector(opened, settings), *_findings(findings, settings)]
-            asyncio.run(_serve(Snapshot(collectors, say=_say), host, port))
-        finally:
-            stopping.set()
-            if follow:
-                follower.join(30)
+    with running(settings, ledger, findings, follow or [], every, _say) as snapshot:
+        asyncio.run(_serve(snapshot, host, port, live))
 
 
-async def _serve(snapshot: Snapshot, host: str, port: int) -> None:
+async def _serve(snapshot: Snapshot, host: str, port: int, live: Live) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(snapshot, host, port, lambda address: print(f"{address}/metrics", flush=True), stop)
+    await serve(snapshot, host, port, live, lambda address: print(f"{address}/metrics", flush=True), stop)
 
 
 def _say(text: str) -> None:
     print(f"auditor-exporter: {plain(text)}", file=sys.stderr, flush=True)
-
-
-def _findings(report: Path | None, settings: Settings) -> list[Collects]:
-    return [] if report is None else [FindingsCollector(report, settings)]
-
-
-def _follow(ledger: Ledger, settings: Settings, paths: list[str], every: float, stopping: threading.Event) -> None:
-    def tell(done: Ingested) -> None:
-        for complaint in done.complaints():
-            _say(complaint)
-
-    Follow(Ingest(ledger, settings), lambda: present(paths)).until(
-        stopping, every, tell, lambda error: _say(f"ingest fails ({type(error).__name__}); it is tried again")
-    )
 
 
 @app.command(
@@ -124,23 +99,29 @@ def textfile(
 
     With --findings and without --ledger, those of the report alone.
     """
-    with _once(ledger, findings, config) as snapshot:
+    with once(configuration.load(config or configuration.find([])), ledger, findings) as snapshot:
         write(snapshot, path)
 
 
-@contextmanager
-def _once(ledger: str | None, findings: Path | None, config: Path | None) -> Iterator[Snapshot]:
-    """A snapshot for a cron job; what fails is in it, is said, and ends in exit code 3."""
-    settings = configuration.load(config or configuration.find([]))
-    said: list[str] = []
-    with ExitStack() as stack:
-        collectors = _findings(findings, settings)
-        if ledger is not None or findings is None:
-            opened = stack.enter_context(Ledger(ledger or LEDGER))
-            collectors.insert(0, LedgerCollector(opened, settings))
-        yield Snapshot(collectors, say=said.append)
-    if said:
-        raise InputError("; ".join(said))
+@app.command(
+    "push",
+    epilog="Example:  auditor-exporter push http://127.0.0.1:9091 --group instance=nightly",
+)
+def push_metrics(
+    url: Annotated[str, typer.Argument(envvar="AUDITOR_PUSHGATEWAY", help="http://HOST:PORT, or with USER:PASSWORD@.")],
+    ledger: MaybeWhere = None,
+    findings: Report = None,
+    job: Annotated[str, typer.Option(help="The group's job.")] = "imgrender",
+    group: Annotated[list[str] | None, typer.Option(help="NAME=VALUE that the group has besides; repeatable.")] = None,
+    config: Config = None,
+) -> None:
+    """Push the metrics to a Pushgateway once, for cron jobs that nobody scrapes.
+
+    With --findings and without --ledger, those of the report alone.
+    """
+    grouping = grouping_of(group or [])
+    with once(configuration.load(config or configuration.find([])), ledger, findings) as snapshot:
+        push(snapshot, url, job, grouping)
 
 
 @app.command(

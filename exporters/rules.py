@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 BY = "by (job, provider, account)"
+_PER_ACCOUNT = "on (provider, account) group_left ()"
+_START = "max by (provider, account) (imgrender_period_start_timestamp_seconds)"
 RUNBOOKS = "https://runbooks.example/render-auditor"
 """Where you publish grafana/runbooks: `--set runbooks=URL`."""
 
@@ -80,6 +82,24 @@ RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_period_projected_by_share:sum",
         "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
+    ),
+    # By the provider's usage address, else by its newest answer to a client, whose job is another one. What was said
+    # before the period began says nothing of it.
+    (
+        "account:imgrender_provider_credits_used:max",
+        f"max {BY} (\n"
+        "  imgrender_provider_credits_used\n"
+        f"  and imgrender_credits_remaining_timestamp_seconds >= {_PER_ACCOUNT} {_START}\n"
+        ")\n"
+        "or (\n"
+        f"  account:imgrender_plan_credits:max - {_PER_ACCOUNT} max by (provider, account) (\n"
+        "    imgrender_client_credits_remaining\n"
+        f"    and imgrender_client_credits_remaining_timestamp_seconds >= {_PER_ACCOUNT} (\n"
+        "      max by (provider, account) (imgrender_client_credits_remaining_timestamp_seconds)\n"
+        f"      >= {_START}\n"
+        "    )\n"
+        "  )\n"
+        ")",
     ),
     ("account:imgrender_requests:rate_long", f"sum {BY} (rate(imgrender_requests_total[{{long}}]))"),
     (

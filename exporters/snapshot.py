@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from auditor.errors import AuditorError
-from exporters.families import Families
+from exporters.families import Families, StaleError
 
 FRESH = 1.0
 """Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
@@ -44,7 +46,7 @@ class Snapshot:
         self._encoded: dict[str, tuple[bytes, str]] = {}
         self._failing: dict[str, str] = {}
         self.healthy = False
-        """Whether every collector worked the last time."""
+        """Whether every collector showed something the last time, be it not new."""
         self.collections = 0
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
@@ -57,20 +59,35 @@ class Snapshot:
                 self._encoded[content_type] = (encoder(_Taken(self._families)), content_type)
             return self._encoded[content_type]
 
+    def registry(self) -> CollectorRegistry:
+        """The same for prometheus_client's own ways out."""
+        self.exposition()
+        registry = CollectorRegistry()
+        registry.register(_Taken(self._families))
+        return registry
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting, if nothing has to be done for it."""
+        if self._taken is None or self._steady() - self._taken >= FRESH:
+            return None
+        return self._encoded.get(choose_encoder(accept)[1])
+
     def _collect(self) -> None:
         families = Families()
+        self.healthy = True
         for collector in self._collectors:
             started = self._steady()
             own = Families()
             try:
                 collector.collect(own, self._clock())
-                families.take(own)
                 self._failing.pop(collector.name, None)
             except Exception as error:  # (one that fails is a sample, and does not take the others with it)
                 self._fails(collector.name, error)
+                if not isinstance(error, StaleError):
+                    own, self.healthy = Families(), False
+            families.take(own)
             families.add("scrape_collector_success", (collector.name,), int(collector.name not in self._failing))
             families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
-        self.healthy = not self._failing
         self._families = list(families.metrics())
         self._encoded = {}
         self._taken = self._steady()
@@ -84,7 +101,7 @@ class Snapshot:
         self._failing[name] = why
 
 
-class _Taken:
+class _Taken(Collector):
     """A registry of families that are there already."""
 
     def __init__(self, families: Iterable[Metric]) -> None:

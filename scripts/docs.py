@@ -16,7 +16,7 @@ from pathlib import Path
 from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import CLIENT, FINDINGS, LEDGER, Definition
+from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE, Definition
 from auditor.registry import AUDITS, PROVIDERS
 from auditor.sandbox.server import Sandbox
 
@@ -161,7 +161,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
         "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
-        "findings": lambda: metrics_table(FINDINGS),
+        "usage": lambda: metrics_table(USAGE), "findings": lambda: metrics_table(FINDINGS),
     },
 }  # fmt: skip
 

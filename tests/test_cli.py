@@ -172,7 +172,7 @@ def test_config_init_writes_what_config_check_accepts(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     examples = "\n".join(re.sub(r"^# (?=[a-z_]+ = |\[)", "", line) for line in text.splitlines())
     (tmp_path / "all.toml").write_text(examples, encoding="utf-8")
-    assert b"1 accounts, 2 limits" in command("config", "check", str(tmp_path / "all.toml")).stdout
+    assert b"2 accounts, 2 limits" in command("config", "check", str(tmp_path / "all.toml")).stdout
     assert command("config", "init", str(path)).returncode == 2
 
 

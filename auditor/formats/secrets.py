@@ -11,8 +11,8 @@ _PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([
 _BEARER = re.compile(rb"(?i)\b(bearer)\s+((?=[^\s\"]*\d)[a-z0-9._~+/=-]{8,})")
 _BASIC = re.compile(rb"(?i)authorization\W{1,6}(basic)\s+([a-z0-9+/=]{8,})")
 _USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
-_HINT = re.compile(rb"(?i)key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@")
-_PLAIN_KEY = re.compile(rb'"key"\s*:\s*"')
+_HINTS = (b"key", b"secret", b"token", b"passw", b"authorization", b"signature", b"bearer", b"basic")
+_PLAIN_KEY = b'"key":'
 # What the client writes for an input called `token`: a keyed digest, which tells nothing.
 _DIGEST = re.compile(rb"[0-9a-f]{16}")
 _NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"redacted", b"[redacted]", b"***", b"xxxx"})
@@ -21,7 +21,9 @@ _NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"redacted", b"[red
 def find(line: bytes) -> Iterator[tuple[str, bytes]]:
     """(name, value) of each secret in a line."""
     # Every event has the field "key", a fingerprint; without it most lines hold no hint and are done at once.
-    if _HINT.search(_PLAIN_KEY.sub(b'"', line)) is None:
+    # Plain searches of the folded line: an alternation that ignores case costs twenty times as much.
+    folded = line.lower().replace(_PLAIN_KEY, b"", 1)
+    if not any(hint in folded for hint in _HINTS) and not (b"://" in folded and b"@" in folded):
         return
     for match in _FIELD.finditer(line):
         if not _DIGEST.fullmatch(match[2]):

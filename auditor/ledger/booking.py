@@ -39,9 +39,7 @@ class Booking:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._buckets: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
-        self._periods: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
-        self._totals: dict[Place, Sums] = defaultdict(Sums)
+        self._buckets: dict[tuple[int, Place], list[Any]] = {}
         self._cycles: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
         self._paid: dict[tuple[str, str, str], int] = {}
 
@@ -64,9 +62,7 @@ class Booking:
                 self._again(state, record, renders)
         self._write(states)
         self._duplicates(renders)
-        add_to(self.connection, rollups, ("bucket_us", *Place._fields), self._buckets)
-        add_to(self.connection, periods, ("provider", "account", "environment", "start_us"), self._periods, self._cut)
-        self._add_totals()
+        self._add_up()
         self._last_paid()
         count(self.connection, self.counts)
 
@@ -100,19 +96,36 @@ class Booking:
             state.best = record
 
     def _add(self, record: Record, sign: int = 1) -> None:
-        event, place = record.event, record.place
-        signed = Sums().plus(record.sums, sign)
-        self._sum(event.ts_us, place, signed)
+        event = record.event
+        self._sum(event.ts_us, record.place, record.sums, sign)
         if sign > 0 and event.credits:
             where = (event.provider, event.account, event.environment)
             self._paid[where] = max(event.ts_us, self._paid.get(where, 0))
 
-    def _sum(self, ts_us: int, place: Place, sums: Sums) -> None:
-        bucket = (ts_us // BUCKET_US * BUCKET_US, *place)
-        self._buckets[bucket] = self._buckets[bucket].plus(sums)
-        self._totals[place] = self._totals[place].plus(sums)
-        period = (*place[:3], self._start(ts_us, place))
-        self._periods[period] = self._periods[period].plus(sums)
+    def _sum(self, ts_us: int, place: Place, sums: Sums, sign: int = 1) -> None:
+        """Into its quarter of an hour; periods and totals are sums of those."""
+        bucket = (ts_us // BUCKET_US * BUCKET_US, place)
+        found = self._buckets.get(bucket)
+        if found is None:
+            found = self._buckets[bucket] = list(Sums())
+        values: Iterable[Any] = sums
+        for index, value in enumerate(values):
+            if value:
+                found[index] += sign * value
+
+    def _add_up(self) -> None:
+        buckets: dict[tuple[Any, ...], Sums] = {}
+        by_period: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
+        by_place: dict[Place, Sums] = defaultdict(Sums)
+        for (bucket_us, place), values in self._buckets.items():
+            sums = Sums(*values)
+            buckets[bucket_us, *place] = sums
+            period = (*place[:3], self._start(bucket_us, place))
+            by_period[period] = by_period[period].plus(sums)
+            by_place[place] = by_place[place].plus(sums)
+        add_to(self.connection, rollups, ("bucket_us", *Place._fields), buckets)
+        add_to(self.connection, periods, ("provider", "account", "environment", "start_us"), by_period, self._cut)
+        self._add_totals(by_place)
 
     def _start(self, ts_us: int, place: Place) -> int:
         account = self.settings.account(place.provider, place.account)
@@ -170,11 +183,11 @@ class Booking:
         rows = {key: {"done_us": known[key][0], "digest": known[key][1]} for key in keys if key in known}
         _replace(self.connection, pictures, ("provider", "account", "environment", "key"), rows, before)
 
-    def _add_totals(self) -> None:
+    def _add_totals(self, changes: Mapping[Place, Sums]) -> None:
         """Counters do not fall: what would lower one is booked as a correction instead."""
         raised: dict[Place, Sums] = {}
         fallen: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
-        for place, sums in self._totals.items():
+        for place, sums in changes.items():
             up: dict[str, Any] = {}
             for name, value in sums._asdict().items():
                 if value < 0 and name != "uncertain":

@@ -10,6 +10,7 @@ from decimal import Decimal
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Provider
 from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.providers.usage import fields
 
 _DIRECTORY = "https://apis.io/providers/bannerbear (unverified directory entry)"
 _CREDITS = "https://www.bannerbear.com/help/articles/203-what-are-api-credits/"
@@ -41,6 +42,7 @@ BANNERBEAR = Provider(
     billing=Billing(sizes=((3000, 1),), beyond=3, pdf_page=3, source=_CREDITS, checked=date(2026, 11, 22),
                     grade=Grade.PROVIDER),
     usage_url="https://api.bannerbear.com/v2/account",
+    usage=fields(("api_usage", "api_quota"), ("quota.current", "quota.max")),
     notes=(
         "a trial of 30 credits, once",
         "the bandwidth of a plan is limited apart from its credits, and may be billed",

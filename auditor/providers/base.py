@@ -23,6 +23,7 @@ from auditor.errors import (
 from auditor.events import AMBIGUOUS_STATUS
 from auditor.plans import Plan
 from auditor.providers.facts import Auth, Billing, Endpoint, Seen
+from auditor.providers.usage import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ class Provider:
     billing: Billing
     usage_url: str | None = None
     """Where the provider tells how many credits are used; None where no such address is known."""
+    usage: Reader | None = None
+    """How to read what it tells there."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
     api: Api | None = None

@@ -6,7 +6,7 @@ override them with `[plans.hcti.NAME]`.
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import SplitResult, quote
@@ -17,6 +17,7 @@ from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Answer, Call, Picture, Provider, error_of
 from auditor.providers.facts import Auth, Billing, Endpoint, Seen
+from auditor.providers.usage import Usage, number
 
 _SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
 _CHECKED = date(2026, 6, 20)
@@ -109,6 +110,15 @@ def _plan(name: str, price: str, included: int) -> Plan:
                 grade=Grade.UNVERIFIED)  # fmt: skip
 
 
+def _usage(document: Mapping[str, Any], now: datetime) -> Usage:
+    """Of the billing period that is now; hours, days and months are the same pictures again."""
+    for period in document["per_billing_period"]:
+        start, end = (datetime.fromisoformat(period[name]) for name in ("start", "end"))
+        if start <= now < end:
+            return Usage(number(period["total_images"]), None)
+    raise LookupError("no billing period is now")
+
+
 HCTI = Provider(
     name="hcti",
     hosts=("hcti.io",),
@@ -127,6 +137,7 @@ HCTI = Provider(
     # `x-renders-consumed` says what each picture cost.
     billing=Billing(source="https://docs.htmlcsstoimage.com", checked=date(2026, 9, 30), grade=Grade.PROVIDER),
     usage_url="https://hcti.io/v1/usage",
+    usage=_usage,
     notes=("overage, $10 for 1,000, has to be switched on for the account",),
     api=Hcti(),
 )

@@ -8,6 +8,7 @@ from datetime import date
 from auditor.plans import Grade
 from auditor.providers.base import Provider
 from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.providers.usage import fields
 
 RENDERFORM = Provider(
     name="renderform",
@@ -26,6 +27,7 @@ RENDERFORM = Provider(
     billing=Billing(source="https://renderform.io/docs/api/render-image", checked=date(2026, 11, 22),
                     grade=Grade.PROVIDER),
     usage_url="https://get.renderform.io/api/v1/usage",
+    usage=fields(("credits.used", "credits.total")),
     notes=(
         "prices are unknown: from about $9 a month (a rival's page, undated)",
         "50 watermarked pictures a month are free, and unused credits roll over (a rival's page, March 2026)",

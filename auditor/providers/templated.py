@@ -10,6 +10,7 @@ from decimal import Decimal
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Provider
 from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.providers.usage import fields
 
 _DIRECTORY = "https://apis.io/providers/templated (unverified directory entry)"
 _CHECKED = date(2026, 6, 25)
@@ -36,5 +37,6 @@ TEMPLATED = Provider(
     auth=Auth(scheme="Bearer"),
     billing=Billing(sizes=(), pdf_page=1, source=_DIRECTORY, checked=_CHECKED, grade=Grade.UNVERIFIED),
     usage_url="https://api.templated.io/v1/account",
+    usage=fields(("apiUsage", "apiQuota")),
     notes=("a trial of 50 credits, once", "the directory gives the Enterprise price as billed annually"),
 )

@@ -95,6 +95,14 @@ def test_another_report_takes_the_place_of_the_first(report: dict[str, Any], tmp
     ]
     assert mended and not any(mended)
     assert total(found, "waste_credits") == report["waste"]["total"]
+    for half in ("{", None):
+        said: list[str] = []
+        path.unlink() if half is None else path.write_text(half)
+        taken = Snapshot([collector], say=said.append)
+        found = samples(taken)
+        assert total(found, "waste_credits") == report["waste"]["total"] and taken.healthy
+        assert total(found, "scrape_collector_success", collector="findings") == 0
+        assert said[0].endswith("; the report before it is shown")
 
 
 def test_hostile_and_many_labels(report: dict[str, Any], tmp_path: Path) -> None:

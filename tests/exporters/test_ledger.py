@@ -1,6 +1,5 @@
 """What the exporter shows is what the ledger has."""
 
-import asyncio
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event as sql_event
 
@@ -17,9 +15,8 @@ from auditor.config import settings_of
 from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from auditor.metrics import LABEL_CAP, LEDGER
+from auditor.metrics import LEDGER
 from exporters.families import Families
-from exporters.http import address_of, application
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 from exporters.textfile import write
@@ -130,23 +127,6 @@ def test_an_empty_ledger_shows_its_plans(tmp_path: Path) -> None:
     assert total(found, "ledger_events") == 0 and not total(found, "credits_used_total")
 
 
-def test_hostile_and_many_labels(tmp_path: Path) -> None:
-    """Quotes, newlines and long names break nothing; 500 accounts make a bounded number of series; totals are kept."""
-    names = ['"', "a\nb", "\\", "x" * 100_000, "é\u2028", *(f"account{number}" for number in range(500))]
-    log = tmp_path / "usage.jsonl"
-    log.write_bytes(
-        lines(event(f"e{n}", "2026-09-20T10:00:00Z", account=name, environment=name) for n, name in enumerate(names))
-    )
-    with Ledger(tmp_path / "ledger.db") as ledger:
-        Ingest(ledger, settings_of({}, "test")).run([log])
-        taken = snapshot(ledger, {})
-        found = samples(taken)
-    assert total(found, "credits_used_total") == total(found, "period_credits_used") == len(names)
-    assert len({dict(at)["account"] for _, at in found if "account" in dict(at)}) == LABEL_CAP + 1
-    assert total(found, "label_values_dropped_total", label="account") == len(names) - LABEL_CAP
-    assert len(taken.exposition()[0]) < 1 << 18
-
-
 def test_a_scrape_reads_no_events(ledger: Ledger) -> None:
     """Neither the events nor the rollups, which grow with history."""
     read: list[str] = []
@@ -199,57 +179,6 @@ def test_a_collector_that_fails_is_a_sample(ledger: Ledger) -> None:
     assert total(found, "scrape_collector_success", collector="counting") == 0
     assert total(found, "scrape_collector_success", collector="ledger") == 1
     assert total(found, "requests_total") > 0 and not taken.healthy
-
-
-async def asked(taken: Snapshot, *requests: tuple[str, str, dict[str, str]]) -> list[tuple[int, str, str]]:
-    """(status, content type, body) of requests to a server of our own."""
-    runner = web.AppRunner(application(taken))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    answers = []
-    async with ClientSession() as session:
-        for method, path, headers in requests:
-            async with session.request(
-                method, f"http://127.0.0.1:{runner.addresses[0][1]}{path}", headers=headers
-            ) as answer:
-                answers.append((answer.status, answer.headers.get("content-type", ""), await answer.text()))
-    await runner.cleanup()
-    return answers
-
-
-def test_the_server(ledger: Ledger) -> None:
-    """Only GET and HEAD, only its own paths; OpenMetrics on request; ready tells of failing collectors."""
-    counting = Counting()
-    answers = asyncio.run(
-        asked(
-            snapshot(ledger), ("GET", "/metrics", {}), ("HEAD", "/metrics", {}), ("POST", "/metrics", {}),
-            ("GET", "/metrics", {"accept": "application/openmetrics-text; version=1.0.0"}),
-            ("GET", "/-/healthy", {}), ("GET", "/-/ready", {}), ("GET", "/", {}), ("GET", "/../../etc/passwd", {}),
-        )
-    )  # fmt: skip
-    assert [status for status, _, _ in answers] == [200, 200, 405, 200, 200, 200, 200, 404]
-    assert answers[0][1].startswith("text/plain; version=") and "imgrender_requests_total{" in answers[0][2]
-    assert answers[1][2] == "" and answers[3][2].endswith("# EOF\n") and "/metrics" in answers[6][2]
-    counting.fails = True
-    ((status, _, text),) = asyncio.run(asked(Snapshot([counting]), ("GET", "/-/ready", {})))
-    assert (status, text) == (503, "a collector fails\n")
-
-
-@pytest.mark.parametrize(
-    "listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1", "127.0.0.1", "127.0.0.1:x", ":1"]
-)
-def test_other_machines_are_not_let_in(listen: str) -> None:
-    """Unless that is said."""
-    with pytest.raises(ConfigError):
-        address_of(listen, insecure=False)
-
-
-def test_where_it_listens() -> None:
-    """Loopback, of either kind; everywhere if asked to."""
-    assert address_of("127.0.0.1:0", insecure=False) == ("127.0.0.1", 0)
-    assert address_of("[::1]:5", insecure=False) == ("::1", 5)
-    assert address_of("0.0.0.0:5", insecure=True) == ("0.0.0.0", 5)
 
 
 def test_a_text_file_appears_whole(ledger: Ledger, tmp_path: Path) -> None:

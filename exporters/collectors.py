@@ -1,0 +1,82 @@
+"""What is collected: of a ledger, of a report, of providers; once, or as long as a server runs."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from auditor.errors import InputError
+from auditor.ledger.database import Ledger
+from auditor.ledger.follow import Follow
+from auditor.ledger.ingest import Ingest, Ingested
+from auditor.settings import Settings
+from auditor.sources import present
+from exporters.findings import FindingsCollector
+from exporters.ledger import LedgerCollector
+from exporters.snapshot import Collects, Snapshot
+from exporters.usage import UsageCollector
+
+LEDGER = "auditor.db"
+Say = Callable[[str], object]
+
+
+@contextmanager
+def once(settings: Settings, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
+    """For a cron job: what fails is a sample in it, and an `InputError` at the end.
+
+    With *findings* and without a *ledger*, the report's alone.
+    """
+    said: list[str] = []
+    with ExitStack() as stack:
+        collectors: list[Collects] = []
+        if ledger is not None or findings is None:
+            opened = stack.enter_context(Ledger(ledger or LEDGER))
+            collectors += [LedgerCollector(opened, settings), *_usage(settings)]
+        yield Snapshot([*collectors, *_findings(settings, findings)], say=said.append)
+    if said:
+        raise InputError("; ".join(said))
+
+
+@contextmanager
+def running(
+    settings: Settings, ledger: str, findings: Path | None, follow: list[str], every: float, say: Say
+) -> Iterator[Snapshot]:
+    """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs."""
+    stopping = threading.Event()
+    with Ledger(ledger) as opened:
+        usage = _usage(settings, fresh=False)
+        threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
+        if follow:
+            follower = Follow(Ingest(opened, settings), lambda: present(follow))
+            threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            yield Snapshot([LedgerCollector(opened, settings), *usage, *_findings(settings, findings)], say=say)
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join(30)
+
+
+def _findings(settings: Settings, report: Path | None) -> list[FindingsCollector]:
+    return [] if report is None else [FindingsCollector(report, settings)]
+
+
+def _usage(settings: Settings, *, fresh: bool = True) -> list[UsageCollector]:
+    if not settings.usage:
+        return []
+    collector = UsageCollector(settings)
+    if fresh:
+        collector.refresh()
+    return [collector]
+
+
+def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say) -> None:
+    def tell(done: Ingested) -> None:
+        for complaint in done.complaints():
+            say(complaint)
+
+    follower.until(
+        stopping, every, tell, lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again")
+    )

@@ -1,0 +1,362 @@
+"""The server: what it answers, to whom, over which TLS; passwords cost little and certificates are renewed."""
+
+import asyncio
+import base64
+import ssl
+import subprocess
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+from aiohttp import ClientError, ClientSession, TCPConnector
+
+from auditor.errors import ConfigError
+from exporters.auth import KEPT, WAITING, BusyError, Verdicts
+from exporters.http import address_of, serve
+from exporters.snapshot import Snapshot
+from exporters.webconfig import Live, read
+from tests.exporters.test_ledger import NOW, Counting
+from tests.services import need
+
+HASH = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(4)).decode()
+Client = Callable[..., Awaitable[tuple[int, dict[str, str], str]]]
+
+
+def served(live: Live, use: Callable[[Client], Awaitable[None]], taken: Snapshot | None = None) -> None:
+    """Run *use* with a client of a server of our own."""
+
+    async def run() -> None:
+        stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+        snapshot = taken or Snapshot([Counting()], lambda: NOW)
+        server = asyncio.create_task(serve(snapshot, "127.0.0.1", 0, live, address.set_result, stop))
+
+        async def ask(
+            path: str = "/metrics", method: str = "GET", tls: ssl.SSLContext | None = None, **options: Any
+        ) -> tuple[int, dict[str, str], str]:
+            connector = TCPConnector(ssl=tls or True)
+            async with (
+                ClientSession(connector=connector) as session,
+                session.request(method, await address + path, **options) as answer,
+            ):
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return answer.status, headers, await answer.text()
+
+        try:
+            await use(ask)
+        finally:
+            stop.set()
+            await server
+
+    asyncio.run(run())
+
+
+def test_only_get_and_head_and_its_own_paths() -> None:
+    """OpenMetrics on request; ready tells of failing collectors."""
+    counting = Counting()
+
+    async def use(ask: Client) -> None:
+        status, headers, body = await ask()
+        assert status == 200 and headers["content-type"].startswith("text/plain; version=")
+        assert "imgrender_ledger_events 5.0" in body and headers["x-content-type-options"] == "nosniff"
+        assert (await ask(method="HEAD"))[::2] == (200, "")
+        _, headers, body = await ask(headers={"accept": "application/openmetrics-text; version=1.0.0"})
+        assert headers["content-type"].startswith("application/openmetrics-text") and body.endswith("# EOF\n")
+        assert (await ask("/-/healthy"))[::2] == (200, "healthy\n")
+        assert (await ask("/-/ready"))[::2] == (200, "ready\n")
+        assert '<a href="/metrics">' in (await ask("/"))[2]
+        for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+            status, headers, _ = await ask(method=method)
+            assert (status, headers["allow"]) == (405, "GET,HEAD")
+        assert (await ask("/../../etc/passwd"))[0] == 404
+
+    served(Live(None), use, Snapshot([counting], lambda: NOW))
+    counting.fails = True
+
+    async def unready(ask: Client) -> None:
+        assert (await ask("/-/ready"))[::2] == (503, "a collector fails\n")
+        assert (await ask("/-/healthy"))[0] == 200
+
+    served(Live(None), unready, Snapshot([counting], lambda: NOW))
+
+
+def test_what_is_no_http_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """It is answered with 400; a fault of our own is logged."""
+
+    class Broken(Snapshot):
+        def at_hand(self, accept: str = "") -> None:
+            raise RuntimeError("a fault")
+
+    async def use(ask: Client) -> None:
+        assert (await ask("/-/healthy"))[0] == 200
+        assert (await ask(headers={"x" * 9000: "y" * 9000}))[0] == 400
+        assert caplog.text == ""
+        assert (await ask())[0] == 500
+
+    served(Live(None), use, Broken([]))
+    assert "RuntimeError: a fault" in caplog.text
+
+
+def certificate(folder: Path, name: str, *more: str) -> None:
+    """NAME.crt and NAME.key, signed by itself."""
+    subprocess.run(
+        [need("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt", "-days", "2", "-subj", f"/CN={name}",
+         "-addext", "subjectAltName=IP:127.0.0.1", *more],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
+USERS = f"basic_auth_users:\n  prometheus: {HASH}\n"
+HEADERS = "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=3600\n"
+
+
+@pytest.fixture
+def web_config(tmp_path: Path) -> Path:
+    """TLS, a user, a header."""
+    certificate(tmp_path, "server")
+    path = tmp_path / "web-config.yml"
+    path.write_text(TLS + USERS + HEADERS)
+    return path
+
+
+def trusting(folder: Path, name: str = "server") -> ssl.SSLContext:
+    """A client's context that knows one certificate."""
+    return ssl.create_default_context(cafile=str(folder / f"{name}.crt"))
+
+
+def test_tls_and_a_password(web_config: Path) -> None:
+    """On every path; whoever is not let in learns nothing."""
+    tls = trusting(web_config.parent)
+
+    async def use(ask: Client) -> None:
+        for path in ("/", "/metrics", "/-/healthy", "/nowhere"):
+            status, headers, body = await ask(path, tls=tls)
+            assert (status, body) == (401, "401: Unauthorized\n") and headers["www-authenticate"].startswith("Basic ")
+            assert headers["strict-transport-security"] == "max-age=3600"
+        for auth in (("prometheus", "wrong"), ("nobody", "s3cret"), ("prometheus", ""), ("prometheus", "s3cret" * 20)):
+            assert (await ask(tls=tls, headers={"authorization": header(*auth)}))[0] == 401
+        for value in (
+            "",
+            "Bearer x",
+            "Basic",
+            "Basic !",
+            "Digest cHJvbWV0aGV1czpzM2NyZXQ=",
+            "Basic cHJvbWV0aGV1cw==",
+            "Basic " + "A" * 2000,
+        ):
+            assert (await ask(tls=tls, headers={"authorization": value}))[0] == 401
+        status, headers, body = await ask(tls=tls, headers={"authorization": header("prometheus", "s3cret")})
+        assert status == 200 and "imgrender_ledger_events 5.0" in body
+        assert headers["strict-transport-security"] == "max-age=3600"
+        assert (await ask("/nowhere", tls=tls, headers={"authorization": header("prometheus", "s3cret")}))[0] == 404
+        with pytest.raises(ClientError):  # (nobody who does not know the certificate)
+            await ask()
+        old = trusting(web_config.parent)
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        assert (await ask(tls=old))[0] == 401
+
+    served(Live(web_config), use)
+    web_config.write_text(TLS.replace("}", ", min_version: TLS13}"))
+
+    async def newer(ask: Client) -> None:
+        assert (await ask(tls=tls))[0] == 200
+        old = trusting(web_config.parent)
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ClientError):
+            await ask(tls=old)
+
+    served(Live(web_config), newer)
+
+
+def test_clients_with_certificates(web_config: Path) -> None:
+    """Required and verified: none, and one of somebody else's, do not get in."""
+    folder = web_config.parent
+    for name in ("scraper", "stranger"):
+        certificate(folder, name)
+    required = "client_ca_file: scraper.crt, client_auth_type: RequireAndVerifyClientCert}"
+    web_config.write_text(TLS.replace("}", f", {required}"))
+    live = Live(web_config)
+    assert live.config.protects
+
+    async def use(ask: Client) -> None:
+        for name in (None, "stranger", "scraper"):
+            tls = trusting(folder)
+            if name:
+                tls.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+            if name == "scraper":
+                assert (await ask(tls=tls))[0] == 200
+            else:
+                with pytest.raises((ClientError, ssl.SSLError)):
+                    await ask(tls=tls)
+
+    served(live, use)
+
+
+def test_renewed_certificates_need_no_restart(web_config: Path) -> None:
+    """Half a renewal, or a file that cannot be used, leaves the last good one; TLS and users are not lost that way."""
+    folder = web_config.parent
+    said: list[str] = []
+    live = Live(web_config, said.append)
+    address_of("0.0.0.0:1", live, insecure=False)
+    first, renewed = trusting(folder), folder / "next"
+    renewed.mkdir()
+    certificate(renewed, "server")
+
+    async def use(ask: Client) -> None:
+        assert (await ask(tls=first))[0] == 401
+        (renewed / "server.crt").replace(folder / "server.crt")  # (its key is still the old one)
+        assert (await ask(tls=first))[0] == 401
+        assert len(said) == 1 and "KEY_VALUES_MISMATCH" in said[0] and "stays in force" in said[0]
+        (renewed / "server.key").replace(folder / "server.key")
+        assert (await ask(tls=trusting(folder)))[0] == 401
+        with pytest.raises(ClientError):
+            await ask(tls=first)
+        tls = trusting(folder)
+        for text, complaint in (
+            ("{", "is no YAML"), (TLS, "open to all"), (USERS, "by a restart only"), ("users: {}", "is not supported"),
+        ):  # fmt: skip
+            web_config.write_text(text)
+            assert (await ask(tls=tls))[0] == 401
+            assert complaint in said.pop()
+        web_config.unlink()
+        assert (await ask(tls=tls))[0] == 401 and "cannot be read" in said.pop()
+        web_config.write_text(TLS + USERS.replace("prometheus:", "other:"))
+        assert (await ask(tls=tls, headers={"authorization": header("prometheus", "s3cret")}))[0] == 401
+        assert (await ask(tls=tls, headers={"authorization": header("other", "s3cret")}))[0] == 200
+
+    served(live, use)
+
+
+WRONG = {
+    "tls_server_config: {cert_file: server.crt}": "has no key_file",
+    "tls_server_config: {cert_file: gone.crt, key_file: server.key}": "cannot be used",
+    "tls_server_config: {cert_file: server.key, key_file: server.crt}": "cannot be used",
+    TLS.replace("}", ", cipher_suites: [X]}"): "cipher_suites in tls_server_config is not supported",
+    TLS.replace("}", ", min_version: SSL3}"): "there are TLS10, TLS11, TLS12, TLS13",
+    TLS.replace("}", ", client_auth_type: RequireAnyClientCert}"): "is not supported",
+    TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert}"): "belong together",
+    TLS.replace("}", ", client_ca_file: server.crt}"): "belong together",
+    "basic_auth_users: {prometheus: s3cret}": "of 'prometheus' is no bcrypt hash",
+    "basic_auth_users: [a]": "basic_auth_users is no table",
+    "http_server_config: {headers: {X-Anything: y}}": "X-Anything",
+    "- a": "the file is no table",
+    "a: b: c": "is no YAML, line 1",
+    "basic_auth_user: {}": "basic_auth_user is not supported",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_in_it_is_named(tmp_path: Path, text: str) -> None:
+    """And no password stands in the message."""
+    certificate(tmp_path, "server")
+    path = tmp_path / "web-config.yml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: ") and WRONG[text] in str(error.value)
+    assert "s3cret" not in str(error.value)
+
+
+def test_prometheus_reads_the_same_file(web_config: Path) -> None:
+    """`promtool check web-config` is exporter-toolkit's own judgement."""
+    certificate(web_config.parent, "scraper")
+    more = ", client_ca_file: scraper.crt, client_auth_type: VerifyClientCertIfGiven, min_version: TLS12, max_version: TLS13}"
+    text = TLS.replace("}", more) + USERS + HEADERS.replace("headers:", "http2: true\n  headers:")
+    web_config.write_text(text)
+    assert read(web_config).protects
+    done = subprocess.run(
+        [need("prometheus", "promtool"), "check", "web-config", web_config], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_other_machines_are_let_in_only_where_it_protects(web_config: Path) -> None:
+    """TLS and users, both; or said so."""
+    folder = web_config.parent
+    for listen in ("0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1", ":1"):
+        for text in ("", TLS, USERS):
+            (folder / "part.yml").write_text(text)
+            with pytest.raises(ConfigError, match="open to other machines"):
+                address_of(listen, Live(folder / "part.yml"), insecure=False)
+        with pytest.raises(ConfigError, match="open to other machines"):
+            address_of(listen, Live(None), insecure=False)
+        assert address_of(listen, Live(web_config), insecure=False)[1] == 1
+        assert address_of(listen, Live(None), insecure=True)[1] == 1
+    assert address_of("127.0.0.1:0", Live(None), insecure=False) == ("127.0.0.1", 0)
+    assert address_of("[::1]:5", Live(None), insecure=False) == ("::1", 5)
+    for listen in ("127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", ""):
+        with pytest.raises(ConfigError, match="write HOST:PORT"):
+            address_of(listen, Live(None), insecure=False)
+
+
+def header(user: str, password: str) -> str:
+    """`Authorization`."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Checks:
+    """bcrypt that counts, and that can be held up."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[bytes, bytes]] = []
+        self.at_once = self.most = 0
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, password: bytes, hashed: bytes) -> bool:
+        """As bcrypt.checkpw."""
+        self.calls.append((password, hashed))
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        self.go.wait(10)
+        self.at_once -= 1
+        return password == b"right" and hashed == b"hash"
+
+
+def test_a_verdict_is_found_once() -> None:
+    """A hammered endpoint does not burn CPU; nobody's name costs as much as somebody's; guesses displace no right one."""
+    checks = Checks()
+    verdicts = Verdicts(checks)
+    users = {"main": b"hash"}
+
+    async def run() -> None:
+        for _ in range(50):
+            assert await verdicts.allows(users, header("main", "right"))
+            assert not await verdicts.allows(users, header("main", "wrong"))
+            assert not await verdicts.allows(users, header("nobody", "right"))
+        assert checks.calls == [(b"right", b"hash"), (b"wrong", b"hash"), (b"right", b"hash")]
+        for number in range(KEPT + 10):
+            assert not await verdicts.allows(users, header("main", str(number)))
+        before = len(checks.calls)
+        assert await verdicts.allows(users, header("main", "right"))
+        assert len(checks.calls) == before
+        assert not await verdicts.allows({"main": b"another"}, header("main", "right"))
+
+    asyncio.run(run())
+    assert sum(map(len, verdicts._kept.values())) <= 2 * KEPT
+
+
+def test_guesses_wait_in_a_short_line() -> None:
+    """One core at most; who is known is let in meanwhile; the rest is turned away."""
+    checks = Checks()
+    verdicts = Verdicts(checks)
+    users = {"main": b"hash"}
+
+    async def run() -> None:
+        assert await verdicts.allows(users, header("main", "right"))
+        checks.go.clear()
+        guesses = [asyncio.create_task(verdicts.allows(users, header("main", str(n)))) for n in range(WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await verdicts.allows(users, header("main", "one more"))
+        assert await verdicts.allows(users, header("main", "right"))
+        checks.go.set()
+        assert not any(await asyncio.gather(*guesses))
+        assert not await verdicts.allows(users, header("main", "one more"))
+
+    asyncio.run(run())
+    assert checks.most == 1
