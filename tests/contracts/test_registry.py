@@ -13,7 +13,7 @@ SHARED = {
     "audits": {"base", "placements", "words"},
     "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
     "reports": {"base", "charts", "words"},
-    "providers": {"base", "facts"},
+    "providers": {"base", "facts", "usage"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},
 }
