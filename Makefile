@@ -1,11 +1,12 @@
 # Each target sets up what it needs; `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client golden docs requirements clean
+.PHONY: help audit test check bench bench-client pictures focus golden docs requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -37,6 +38,14 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
+pictures: $(STAMP)  ## take the pictures of docs/ anew
+	$(BIN)/python scripts/pictures.py
+
+focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator (PYTHON312=python3.12)
+	test -x .focus/bin/focus-validator || { $(PYTHON312) -m venv .focus && \
+		.focus/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/focus.txt; }
+	$(BIN)/python -m pytest -n 0 tests/reports/test_focus.py
+
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python tests/golden/write.py
 
@@ -52,6 +61,8 @@ requirements:  ## pin the dependencies anew, with hashes
 		--extra all --group build --constraint requirements/dev.txt pyproject.toml -o requirements/all.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--group bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
+	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
+		--group focus -o requirements/focus.txt
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

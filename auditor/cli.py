@@ -54,7 +54,14 @@ def main() -> None:
         if (error.name or "").startswith("auditor"):
             raise
         command = " ".join(sys.argv[1:2])
-        extra = {"sandbox": "sandbox", "prerender": "sandbox", "inspect": "inspect"}.get(command, "audit")
+        extras = {
+            "sandbox": "sandbox",
+            "prerender": "sandbox",
+            "inspect": "inspect",
+            "jinja2": "reports",
+            "vl_convert": "reports",
+        }
+        extra = extras.get(str(error.name)) or extras.get(command, "audit")
         missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)

@@ -14,6 +14,7 @@ from typing import Any
 from auditor.audits.base import Case, Secret
 from auditor.baseline import split
 from auditor.billing import bills
+from auditor.daily import daily
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import gather
@@ -50,6 +51,8 @@ class Options:
     """Findings that are accepted, if there is a file of them."""
     belongs: Callable[[Account], bool] | None = None
     """Whether the events of an account are looked at at all."""
+    curve: bool = False
+    """Whether the demand is simulated under other times-to-live, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
@@ -73,6 +76,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
                 sum(facts.usage.credits, Fraction(0)),
                 options.measured,
             )
+            days = daily(facts, replayed)
             progress("Auditing", 0, 0)
             findings = [
                 finding
@@ -106,7 +110,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, now.date())
-    return Result(inputs, case, shown, _options(settings, options), now, suppressed=suppressed)
+    return Result(inputs, case, shown, _options(settings, options), now, days, suppressed=suppressed)
 
 
 def read_all(

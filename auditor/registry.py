@@ -65,7 +65,20 @@ FORMATS: Mapping[str, "JsonLines"] = Entries("formats", {"jsonl": "jsonl:JsonLin
 
 ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
 
-REPORTS: Mapping[str, "Report"] = Entries("reports", {"text": "text:Text", "json": "json_v1:JsonV1"}, make=True)
+REPORTS: Mapping[str, "Report"] = Entries(
+    "reports",
+    {
+        "text": "text:Text",
+        "json": "json_v1:JsonV1",
+        "html": "html:Html",
+        "markdown": "markdown:Markdown",
+        "csv": "csv:Findings",
+        "csv-cycles": "csv:Cycles",
+        "csv-daily": "csv:Daily",
+        "focus": "focus:Focus",
+    },
+    make=True,
+)
 
 PROVIDERS: Mapping[str, "Provider"] = Entries(
     "providers",

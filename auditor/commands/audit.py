@@ -93,6 +93,7 @@ def audit(
         cache=not no_cache,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
+        curve=REPORTS[output_format.value].draws_curve,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))

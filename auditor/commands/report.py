@@ -32,7 +32,7 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.errors import ConfigError
-from auditor.registry import DELIVERIES
+from auditor.registry import DELIVERIES, REPORTS
 from auditor.terminal import plain
 
 if TYPE_CHECKING:
@@ -94,12 +94,15 @@ def report(
     from auditor.sources import discover
 
     settings = settings_of(paths or [], config, timezone, ttl)
+    ways = {name: _way(name, settings) for name in deliver or []}
+    wanted = {one.value for one in output_format or []}
+    wanted |= {one for name in ways for one in settings.deliveries[name].formats}
     options = Options(
         cache=not no_cache,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
+        curve=any(REPORTS[one].draws_curve for one in wanted),
     )
-    ways = {name: _way(name, settings) for name in deliver or []}
     now = generated_at(options.now)
     chosen = [(rhythm, converted("--cycle", partial(rhythm.cycle, now=now), cycle)) for rhythm in rhythms(settings)]
     kept = History(history)

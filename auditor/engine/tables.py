@@ -123,6 +123,16 @@ walked = Table("walked", metadata, Column("row", BigInteger), Column("verdict", 
 """What the walk of `auditor.replay` found of each render."""
 
 
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("payer", Integer),
+    Column("start_us", BigInteger),
+    Column("end_us", BigInteger),
+    Column("shift_us", BigInteger),
+)
+"""Spans of each payer's time zone; a time + `shift_us` is local, counted from the day before 0001-01-01."""
+
 limits = Table(
     "limits",
     metadata,

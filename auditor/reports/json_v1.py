@@ -20,6 +20,7 @@ class JsonV1:
     """`--format json`."""
 
     name = "json"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report, keys in the order of the schema, and a newline."""

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 SHARED = {
     "audits": {"base", "pictures", "placements", "words"},
     "formats": {"base", "bulk", "bulk_columns", "columns", "lines", "secrets"},
-    "reports": {"base"},
+    "reports": {"base", "charts", "words"},
     "providers": {"base", "facts", "usage"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},

@@ -28,7 +28,7 @@ port = {port}
 security = "none"
 sender = "audit@shop.example"
 to = ["team@shop.example"]
-formats = ["json", "text"]
+formats = ["html", "text"]
 [delivery.chat]
 kind = "slack"
 url_env = "CHAT"
@@ -155,7 +155,7 @@ def test_delivered_once_to_each(shop: Path, mailbox: Mailbox, webhook: Posted) -
     assert keys[0] != keys[1]
     mail = mailbox.mails[0].content
     assert isinstance(mail, bytes)
-    assert b"report.json" in mail and b"report.txt" in mail
+    assert b"report.html" in mail and b"report.txt" in mail
     assert (shop / "www" / "2026-09-01.txt").read_text().startswith("Render audit")
     assert webhook.bodies[0]["text"].startswith("Render audit 2026-09-01")
     journal = (shop / "reports" / "2026-09-01" / "deliveries.json").read_text()

@@ -169,7 +169,8 @@ CONTROL = (
     "e\u0301\u0301\u0301\u0301\u0301\u0301",
 )
 
-HOSTILE = tuple(dict.fromkeys(XSS + FORMULAS + MARKDOWN + SLACK + CONTROL))
+CORPORA = {"XSS": XSS, "FORMULAS": FORMULAS, "MARKDOWN": MARKDOWN, "SLACK": SLACK, "CONTROL": CONTROL}
+HOSTILE = tuple(dict.fromkeys(text for words in CORPORA.values() for text in words))
 
 _DAYS = range(1, 29, 3)
 
