@@ -11,7 +11,7 @@ from pathlib import Path
 
 from auditor.errors import InputError
 
-NAMES = re.compile(r".*\.(?:jsonl|ndjson)(?:[.-]\d+)*(?:\.(?:gz|zst))?", re.IGNORECASE)
+NAMES = re.compile(r".*\.(?:jsonl|ndjson)(?:[.-]\d+)*(?:\.(?:gz|zst))?", re.IGNORECASE | re.DOTALL)
 """What is taken from a folder, rotated and packed ones too; files that are named are read whatever they are called."""
 
 

@@ -107,6 +107,14 @@ def assumed(result: Result) -> Iterator[str]:
         yield f"{uncertain:,} calls that may have been billed are counted beside the credits, not among them."
     if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
         yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
+    for one in (result.suppressed or ())[:MOST_ACCEPTED]:
+        subject = " ".join(one.finding.subject.values())
+        yield (
+            f"{one.finding.rule} of {subject} is accepted until {one.accepted.until} ({one.accepted.reason}): its "
+            f"{number(one.finding.credits):,} credits are counted, the finding is not shown."
+        )
+    if len(result.suppressed or ()) > MOST_ACCEPTED:
+        yield f"So are {len(result.suppressed or ()) - MOST_ACCEPTED:,} more findings."
     if options["since"] or options["until"]:
         yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
     chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
@@ -114,6 +122,8 @@ def assumed(result: Result) -> Iterator[str]:
         yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
 
 
+MOST_ACCEPTED = 20
+"""Accepted findings that are named."""
 FILTERS = ("environments", "accounts", "templates", "rules", "skip")
 
 
