@@ -23,7 +23,7 @@ def test_every_rule_finds_something_in_the_samples() -> None:
 
 def test_measured_pictures_add_their_finding_to_the_golden_report_and_nothing_else() -> None:
     """Waste, bills and the other findings stay to the digit."""
-    with_them = json.loads(report("json", "--measured", "sample_logs/measured.json"))
+    with_them = json.loads(report("json", "--measured", "sample_logs/format-waste.measured"))
     (finding,) = [one for one in with_them["findings"] if one["rule"] == "format-waste"]
     with_them["findings"].remove(finding)
     assert with_them == json.loads(GOLDEN["json"].read_bytes())
