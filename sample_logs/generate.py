@@ -360,7 +360,7 @@ def main() -> None:
             for line in lines(month, events):
                 out.write(line + b"\n")
         (HERE / f"usage-2026-{month:02d}.jsonl.gz").write_bytes(packed.getvalue())
-    (HERE / "measured.json").write_text(json.dumps(measured(), indent=1) + "\n")
+    (HERE / "format-waste.measured").write_text(json.dumps(measured(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
