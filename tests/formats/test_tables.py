@@ -88,6 +88,8 @@ def test_events_of_a_table_are_those_of_json(tmp_path: Path) -> None:
     row = ",".join(str(value) for name, value in EVENT.items() if name != "inputs") + ',"{""title"":""00""}",,'
     (found,) = table(tmp_path, header, row)
     assert found == parse_event(EVENT, ZONE)
+    (local,) = table(tmp_path, header, row.replace("2026-09-01T12:00:00Z", "2026-09-01 14:00:00"))
+    assert local == replace(parse_event(EVENT, ZONE), assumed_timezone=True)
     assert table(tmp_path, header, row.replace("90112", "many")) == ["bad_value"]
     assert table(tmp_path, header, row.replace("1.5", "1e999999")) == ["bad_value"]
 
