@@ -49,7 +49,7 @@ class Text:
         for account in report["accounts"]:
             _bill(console, account)
         _findings(console, report["findings"])
-        _inputs(console, report["inputs"])
+        write_inputs(console, report["inputs"])
 
 
 def _head(console: Console, report: dict[str, Any]) -> None:
@@ -144,7 +144,8 @@ def _amount(amount: str | None, currency: str) -> str:
     return "nothing" if amount == "0.00" else f"{amount} {currency}"
 
 
-def _inputs(console: Console, inputs: dict[str, Any]) -> None:
+def write_inputs(console: Console, inputs: dict[str, Any]) -> None:
+    """What was read, and which lines were not taken."""
     console.print()
     console.print(
         Words(
