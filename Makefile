@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test stress check bench bench-client bench-logs fuzz golden docs requirements clean
+.PHONY: help audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -50,6 +50,12 @@ fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=6
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write
+
+dashboards: $(STAMP)  ## build grafana/dashboards (RUNBOOKS=URL where grafana/runbooks is published)
+	$(BIN)/python -m grafana.source $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+pictures: $(STAMP)  ## draw the dashboards with Grafana's own components into docs/pictures (node, npm, 500 MB)
+	PYTHONPATH=. $(BIN)/python scripts/pictures/draw.py
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
 	$(BIN)/python -m scripts.docs

@@ -11,7 +11,6 @@ import typer
 
 from auditor.commands.options import (
     FOUND,
-    INCOMPLETE,
     OK,
     AuditedLedger,
     Config,
@@ -24,6 +23,8 @@ from auditor.commands.options import (
     Timezone,
     Ttl,
     Until,
+    exported,
+    intake_code,
     opened,
     say,
     settings_of,
@@ -35,7 +36,6 @@ from auditor.registry import AUDITS, REPORTS
 
 if TYPE_CHECKING:
     from auditor.reports.base import Result
-    from auditor.sources import Source
 
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
@@ -94,7 +94,7 @@ def audit(
         progress = stack.enter_context(Progress())
         sources = discover(paths or [], scratch)
         if ledger is not None:
-            sources.append(_exported(ledger, scratch))
+            sources.append(exported(ledger, scratch))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
@@ -102,34 +102,10 @@ def audit(
     raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
 
 
-def _exported(ledger: str, scratch: Path) -> "Source":
-    from auditor.ledger.database import Ledger
-    from auditor.ledger.export import export
-    from auditor.sources import Source
-
-    with Ledger(ledger) as opened:
-        path = scratch / "ledger.jsonl"
-        export(opened, path)
-        return Source(opened.name, path, cacheable=False)
-
-
 def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
     """The exit code of semantics section 8; what went wrong is said on stderr."""
     inputs = result.inputs
-    code = OK
-    for file in inputs.files:
-        if file.truncated:
-            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
-            code = INCOMPLETE
-    if inputs.rejected:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
-        first = inputs.rejections[0]
-        say(
-            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
-            f"the first is {first.path} line {first.line}: {first.detail}"
-        )
-        if inputs.rejected * 100 > max_rejected * inputs.lines:
-            code = INCOMPLETE
+    code = intake_code(inputs, max_rejected)
     if not inputs.lines:
         say("the input holds no line; is it the right file?")
     elif not inputs.events and any(file.others for file in inputs.files):

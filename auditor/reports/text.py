@@ -49,7 +49,7 @@ class Text:
         for account in report["accounts"]:
             _bill(console, account)
         _findings(console, report["findings"])
-        _inputs(console, report["inputs"])
+        write_inputs(console, report["inputs"])
 
 
 def _head(console: Console, report: dict[str, Any]) -> None:
@@ -144,7 +144,8 @@ def _amount(amount: str | None, currency: str) -> str:
     return "nothing" if amount == "0.00" else f"{amount} {currency}"
 
 
-def _inputs(console: Console, inputs: dict[str, Any]) -> None:
+def write_inputs(console: Console, inputs: dict[str, Any]) -> None:
+    """What was read, and which lines were not taken."""
     console.print()
     console.print(
         Words(
@@ -169,7 +170,8 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     """What a log that is no usage log could not tell."""
     facts = [file["detected"]] if "detected" in file else []
     if "other_requests" in file:
-        facts.append(f"{file['other_requests']:,} requests for no known picture are filtered")
+        one = file["other_requests"] == 1
+        facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
     facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
