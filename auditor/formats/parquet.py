@@ -1,7 +1,8 @@
 r"""Parquet, by the names of its columns: the same tables that [CSV](csv.md) is read for.
 
 Records are numbered by their rows. Nested columns may hold `inputs`. Of times without a zone that of `--timezone` is
-taken. A null is an absent value. Of a damaged file the rows before the damage are read. Packed files (`.parquet.gz`) have to be unpacked first.
+taken. A null is an absent value. Of a damaged file the rows before the damage are read. Packed files (`.parquet.gz`)
+have to be unpacked first.
 """
 
 from collections.abc import Iterator
