@@ -149,7 +149,8 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     """What a log that is no usage log could not tell."""
     facts = [file["detected"]] if "detected" in file else []
     if "other_requests" in file:
-        facts.append(f"{file['other_requests']:,} requests for no known picture are filtered")
+        one = file["other_requests"] == 1
+        facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
     facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
