@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client fuzz golden docs requirements clean
+.PHONY: help audit test check bench bench-client bench-simulate fuzz golden docs requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -39,6 +39,10 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 
 fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
 	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
+
+bench-simulate: $(STAMP)  ## measure simulations, and cache traces against libCacheSim (SIZE=1m or 10m)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python benchmarks/simulate.py --size $(or $(SIZE),1m)
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write
