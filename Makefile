@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client bench-simulate fuzz golden docs requirements clean
+.PHONY: help audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -23,6 +23,10 @@ audit: $(STAMP)  ## audit sample_logs/
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
 
+stress: $(STAMP)  ## the load tests of the exporter at full scale (minutes)
+	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
+		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
+
 check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,6 +41,10 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
+bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)
+	scripts/services.sh goaccess
+	$(BIN)/python benchmarks/logs.py --lines $(or $(LINES),1000000)
+
 fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
 	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
 
@@ -46,6 +54,12 @@ bench-simulate: $(STAMP)  ## measure simulations, and cache traces against libCa
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write
+
+dashboards: $(STAMP)  ## build grafana/dashboards (RUNBOOKS=URL where grafana/runbooks is published)
+	$(BIN)/python -m grafana.source $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+pictures: $(STAMP)  ## draw the dashboards with Grafana's own components into docs/pictures (node, npm, 500 MB)
+	PYTHONPATH=. $(BIN)/python scripts/pictures/draw.py
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
 	$(BIN)/python -m scripts.docs

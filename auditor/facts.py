@@ -38,13 +38,14 @@ class Payer:
 
     @property
     def plan(self) -> Plan | None:
-        """The configured plan."""
-        return self.settings.plan
+        """The configured plan, that of the newest cycle if it changed."""
+        return self.settings.plan_of(self.cycles[-1])
 
     @property
     def costs_money(self) -> bool:
         """Whether a credit of this account is paid for; an account without a configured plan counts as paying."""
-        return self.plan is None or self.plan.price > 0 or bool(self.plan.overage)
+        plans = {self.settings.plan_of(cycle) for cycle in self.cycles}
+        return any(plan is None or plan.price > 0 or bool(plan.overage) for plan in plans)
 
     def complete(self, cycle: Cycle) -> bool:
         """Whether the account's events cover the cycle."""

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from auditor.audits.base import Case, Secret
-from auditor.billing import bills
+from auditor.billing import Bill, bills
 from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
-from auditor.facts import Counts, gather
+from auditor.facts import Counts, Facts, gather
 from auditor.findings import Finding
 from auditor.formats.reading import MAX_REJECTIONS, Tally
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
-from auditor.replayed import replay
+from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Settings
 from auditor.sources import Source
@@ -111,6 +111,34 @@ def simulate(
         generated_at(options.now),
         ahead,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Some inputs, replayed and billed, while their engine is open."""
+
+    facts: Facts
+    replayed: Replayed
+    bills: tuple[Bill, ...]
+    inputs: Inputs
+    options: Mapping[str, Any]
+    generated_at: datetime
+
+
+@contextmanager
+def examine(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Iterator[Examined]:
+    """What plans, estimates and invoices are held against. Raises `InputError` where there is nothing to read."""
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        facts = gather(engine, settings, options.since, options.until)
+        replayed = replay(facts)
+        yield Examined(
+            facts,
+            replayed,
+            bills(facts, replayed),
+            _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone)),
+            _options(settings, options, ("ttl_seconds", "timezone", "production_environments", "since", "until")),
+            generated_at(options.now),
+        )
 
 
 def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> tuple[TraceDemand, Inputs] | None:

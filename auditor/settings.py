@@ -1,13 +1,13 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from auditor.events import Outcome
-from auditor.plans import Plan
+from auditor.plans import Cycle, Plan, TopUp
 
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
@@ -21,8 +21,25 @@ class Account:
 
     provider: str
     plan: Plan | None
+    """The plan of all cycles before the first one of `history`."""
     anchor_day: int
     timezone: ZoneInfo
+    history: tuple[tuple[date, Plan], ...] = ()
+    """(first day, plan), ascending, where the plan changed."""
+    topups: tuple[TopUp, ...] = ()
+
+    def plan_of(self, cycle: Cycle) -> Plan | None:
+        """The plan of a cycle: a larger one counts from the cycle in which it begins, a smaller one from the next."""
+        start, end = self.day(cycle.start), self.day(cycle.end)
+        plan = self.plan
+        for since, other in self.history:
+            if since <= start or (since < end and (plan is None or other.included > plan.included)):
+                plan = other
+        return plan
+
+    def day(self, moment: datetime) -> date:
+        """The date of an instant where the account is."""
+        return moment.astimezone(self.timezone).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,10 @@ class Settings:
     def ttl_us(self) -> int:
         """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
+
+    def with_ttl(self, ttl_us: int) -> "Settings":
+        """These settings with another time-to-live, in microseconds."""
+        return replace(self, ttl=timedelta(microseconds=ttl_us))
 
     def account(self, provider: str, name: str) -> Account:
         """The account's settings; the defaults where it is not configured, or with another provider."""

@@ -26,6 +26,7 @@ _ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TER
 EXCERPT_LINES = 46
 
 
+@cache
 def printed(*arguments: str) -> str:
     """What `auditor …` prints, as a block of code."""
     done = subprocess.run(  # noqa: S603 (our own command)
@@ -34,6 +35,30 @@ def printed(*arguments: str) -> str:
     )  # fmt: skip
     text = done.stdout.replace("python -m auditor", "auditor").strip("\n")
     return "```text\n" + "\n".join(line.rstrip() for line in text.splitlines()) + "\n```"
+
+
+def answer(*arguments: str) -> str:
+    """What `auditor …` prints, without the account of what was read."""
+    return re.sub(r"\n+[\d,]+ lines = .*", "\n```", printed(*arguments), flags=re.DOTALL)
+
+
+@cache
+def _sample_findings() -> tuple[str, ...]:
+    """Each finding of sample_logs/ as the report has it."""
+    text = answer("audit", "sample_logs").rpartition("\n```")[0]
+    return tuple(re.split(r"\n(?=(?:high|medium|low) {2,})", text)[1:])
+
+
+def findings(*rules: str) -> str:
+    """What the report of sample_logs/ says by some rules."""
+    chosen = [finding for finding in _sample_findings() if finding.split(maxsplit=2)[1] in rules]
+    return "\n".join(["```text", *chosen, "```"])
+
+
+def fixes() -> str:
+    """What each fix changes on the bill of the samples' main account."""
+    text = answer("plan", "sample_logs", "--account", "main")
+    return "```text\n" + text[text.index("What each fix") : text.index("  Running cycle")].rstrip() + "\n```"
 
 
 def excerpt() -> str:
@@ -134,6 +159,26 @@ def metrics_table(definitions: Sequence[Definition]) -> str:
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def panels_tables() -> str:
+    """A table a dashboard, a row a panel."""
+    parts = []
+    for name in ("overview", "traffic", "findings"):
+        board = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8"))
+        parts += [
+            f"#### {board['title']}",
+            "",
+            board["description"],
+            "",
+            "| panel | what it answers |",
+            "| --- | --- |",
+        ]
+        for panel in board["panels"]:
+            heading = panel["type"] == "row"
+            parts.append(f"| **{panel['title']}** | |" if heading else f"| {panel['title']} | {panel['description']} |")
+        parts.append("")
+    return "\n".join(parts).rstrip("\n")
+
+
 def errors_table() -> str:
     """A row a class of `RenderError` that is raised."""
     kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
@@ -173,6 +218,8 @@ def format_pages() -> dict[str, str]:
     return pages
 
 
+GUIDE = ("estimate", "--requests", "8000", "--hit-rate", "0.7", "--dedup", "0.15", "--batch", "0.3")
+INVOICE = ("reconcile", "sample_logs", "--account", "main", "--cycle", "2026-09", "--invoice")
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "report": excerpt, "rules": rules_table, "help": lambda: printed("--help"),
@@ -182,8 +229,27 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "grafana/README.md": {"panels": panels_tables},
     "docs/simulation.md": {
         "simulate": lambda: printed("simulate", "sample_logs"), "help simulate": lambda: printed("simulate", "--help"),
+    },
+    "docs/plans.md": {
+        "plan": lambda: answer("plan", "sample_logs", "--account", "main", "--until", "2026-09-20"),
+        "reconcile": lambda: answer(*INVOICE, "2610"),
+        "estimate": lambda: answer(*GUIDE),
+        "self-hosted": lambda: answer("compare", "self-hosted", "--provider", "hcti", "--calls", "5000"),
+    },
+    "docs/savings.md": {
+        "simulate": lambda: answer(
+            "simulate", "sample_logs", "--ttl", "1h", "--ttl", "24h", "--ttl", "7d", "--ttl", "30d"
+        ),
+        "duplicate-renders": lambda: findings("duplicate-renders"),
+        "volatile-inputs": lambda: findings("volatile-inputs"),
+        "estimate-log": lambda: answer("estimate", "sample_logs", "--account", "main"),
+        "sizes": lambda: findings("oversized-outputs", "retina-variants"),
+        "staging": lambda: findings("staging-credits", "low-volume-templates"),
+        "fixes": fixes,
+        "estimate": lambda: answer(*GUIDE),
     },
     "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},

@@ -137,9 +137,8 @@ def _account(bill: Bill) -> dict[str, Any]:
 
 
 def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
-    plan = bill.payer.plan
-    amount = plan.bill(use.credits) if plan else None
-    unused = max(Fraction(0), Fraction(plan.included) - use.credits) if plan else None
+    plan, amount, balance = use.plan, use.bill, use.balance
+    unused = balance.ended if plan else None
     best = cheapest(bill.payer.plans, [(use.credits, use.credits)])
     return {
         "start": utc(use.cycle.start),
@@ -147,13 +146,13 @@ def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
         "complete": use.complete,
         "credits": number(use.credits),
         "demand": number(use.demand),
-        "included": number(plan.included) if plan else None,
-        "utilisation": ratio(use.credits, Fraction(plan.included)) if plan else None,
+        "included": number(balance.available) if plan else None,
+        "utilisation": ratio(use.credits, balance.available) if plan else None,
         "bill": cents(amount),
         # Six places: a render costs fractions of a cent.
         "price_per_render": cents(amount / use.renders, 6) if amount is not None and use.renders else None,
         "unused_credits": number(unused) if unused is not None else None,
-        "unused_value": cents(Fraction(plan.price) * unused / Fraction(plan.included))
+        "unused_value": cents(plan.monthly * unused / Fraction(plan.included))
         if plan and unused is not None and plan.included
         else None,
         "cheapest_plan": best.name if best else None,
