@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help report-pictures audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz focus
+.PHONY: help report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,7 +24,8 @@ audit: $(STAMP)  ## audit sample_logs/
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
 
-stress: $(STAMP)  ## the load tests of the exporter at full scale (minutes)
+stress: $(STAMP)  ## thousands of simulated logs, and the load tests of the exporter at full scale (minutes)
+	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/whatif/test_simulate_oracle.py
 	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
 		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
 
@@ -48,6 +49,10 @@ bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)
 
 fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
 	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
+
+bench-simulate: $(STAMP)  ## measure simulations, and cache traces against libCacheSim (SIZE=1m or 10m)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python benchmarks/simulate.py --size $(or $(SIZE),1m)
 
 report-pictures: $(STAMP)  ## take the pictures of the HTML report in docs/ anew
 	$(BIN)/python scripts/report_pictures.py

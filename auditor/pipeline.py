@@ -33,10 +33,10 @@ from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Account, Settings
 from auditor.sources import Source
 from auditor.whatif.demand import Demand, demand
-from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate import simulate as simulated
 from auditor.whatif.simulate_batch import ahead_of
 from auditor.whatif.simulate_json import Simulated
+from auditor.whatif.simulate_rows import Setting
 from auditor.whatif.simulate_trace import TraceDemand, read_trace
 
 Progress = Callable[[str, int, int], None]

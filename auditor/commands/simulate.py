@@ -36,7 +36,7 @@ from auditor.config import parse_duration
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from auditor.whatif.simulate import Setting
+    from auditor.whatif.simulate_rows import Setting
 
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
@@ -133,7 +133,7 @@ def caches_of(
     ttls: Sequence[str], coalescing: bool, no_coalescing: bool, entries: Sequence[int], sizes: Sequence[str]
 ) -> list["Setting"]:
     """Every combination of what was asked for, in the order of the options, each once."""
-    from auditor.whatif.simulate import Setting
+    from auditor.whatif.simulate_rows import Setting
 
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]

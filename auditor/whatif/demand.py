@@ -4,14 +4,14 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, select
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import Wide, prices, records, units
@@ -20,6 +20,7 @@ from auditor.events import DELIVERED, Outcome
 from auditor.facts import Accounts, Counts, chosen, count, digest_code, frame_of, key_halves, locate, placed
 from auditor.replay.demand import Prices
 from auditor.settings import Settings
+from auditor.whatif.medians import medians
 
 RENDER_CREDITS = Fraction(1)
 """What a render costs where no render of the log says."""
@@ -130,40 +131,16 @@ def _prices(engine: Engine, accounts: Accounts, which: ColumnElement[bool]) -> P
     engine.load("prices", table.add_column(0, "price", pa.array(range(len(table)), pa.int32())))
     amounts = [Fraction(value) for value in table.column("credits").to_pylist()]
     code = {amount: place for place, amount in enumerate(amounts)}
-    medians = _medians(engine, which)
-    all_credits, all_duration = medians[None]
+    rendered = and_(which, _RENDERED)
+    credits, durations = (
+        medians(engine, records.c.template, value, rendered) for value in (records.c.credits, records.c.duration_us)
+    )
     usual_price, usual_duration = [], []
     for template in accounts.units.template:
-        credits, duration = medians.get(template, (None, None))
-        price = _known(credits, all_credits, otherwise=RENDER_CREDITS)
+        price = credits.get(template, credits.get(None, RENDER_CREDITS))
         if price not in code:
             code[price] = len(amounts)
             amounts.append(price)
         usual_price.append(code[price])
-        usual_duration.append(round(_known(duration, all_duration, otherwise=Fraction(0))))
+        usual_duration.append(round(durations.get(template, durations.get(None, Fraction(0)))))
     return Prices(amounts, usual_price, usual_duration)
-
-
-def _medians(engine: Engine, which: ColumnElement[bool]) -> dict[str | None, tuple[Fraction | None, Fraction | None]]:
-    """(credits, duration) in the middle of the renders of each template, and under None of all renders.
-
-    Exact: half of the discrete medians from below and from above, which are one where the count is odd.
-    """
-    values = (records.c.credits, records.c.duration_us)
-    ways = [
-        func.percentile_disc(0.5).within_group(order).label(f"{value.name}{way}")
-        for value in values
-        for way, order in enumerate((value.asc(), value.desc()))
-    ]
-    sets = func.grouping_sets(tuple_(records.c.template), tuple_())
-    rows = engine.run(select(records.c.template, *ways).where(which, _RENDERED).group_by(sets)).to_pylist()
-
-    def middle(row: Mapping[str, Any], name: str) -> Fraction | None:
-        low, high = row[f"{name}0"], row[f"{name}1"]
-        return None if low is None else (Fraction(low) + Fraction(high)) / 2
-
-    return {row["template"]: (middle(row, "credits"), middle(row, "duration_us")) for row in rows}
-
-
-def _known(*values: Fraction | None, otherwise: Fraction) -> Fraction:
-    return next((value for value in values if value is not None), otherwise)

@@ -1,7 +1,7 @@
 """The demand of the past under other caches: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -9,11 +9,20 @@ import pandas as pd
 import pyarrow as pa
 
 from auditor.facts import Accounts, Payer
-from auditor.plans import Plan, cheapest, total_bill
+from auditor.plans import cheapest, total_bill
 from auditor.replay import lru, ttl
 from auditor.replay.demand import Groups, Prices
 from auditor.replay.sums import Sum, read
-from auditor.settings import FOR_EVER_US
+from auditor.whatif.simulate_rows import (
+    NOTHING,
+    Bill,
+    Outcome,
+    Row,
+    Setting,
+    Simulation,
+    Template,
+    recommended,
+)
 
 
 class Demand(Protocol):
@@ -51,120 +60,6 @@ class Demand(Protocol):
 
 MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
-NEAR = Fraction(101, 100)
-"""How far from the best a bill may be to be as good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One cache: how long a picture may be served (None: for ever), whether identical calls share one, what fits."""
-
-    ttl_us: int | None
-    coalescing: bool = True
-    entries: int | None = None
-    bytes: int | None = None
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the cache is LRU."""
-        return self.entries is not None or self.bytes is not None
-
-    @property
-    def ttl(self) -> int:
-        """The time-to-live in microseconds."""
-        return FOR_EVER_US if self.ttl_us is None else min(self.ttl_us, FOR_EVER_US)
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What one account would have paid over the cycles of the window."""
-
-    payer: Payer
-    credits: Fraction
-    bill: Fraction | None
-    """On the configured plan; None without one, or where it does not hold the credits of a cycle."""
-    cheapest: Plan | None
-    """The plan that holds every cycle for the least sum."""
-    cheapest_bill: Fraction | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of some demand."""
-
-    requests: int
-    bytes: int
-    renders: int
-    coalesced: int
-    credits: Fraction
-    missed_bytes: int
-    """Of the requests that were rendered."""
-    stale: int
-
-    @property
-    def hits(self) -> int:
-        """Requests that the cache served."""
-        return self.requests - self.renders - self.coalesced
-
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
-            self.requests + other.requests,
-            self.bytes + other.bytes,
-            self.renders + other.renders,
-            self.coalesced + other.coalesced,
-            self.credits + other.credits,
-            self.missed_bytes + other.missed_bytes,
-            self.stale + other.stale,
-        )
-
-
-NOTHING = Outcome(0, 0, 0, 0, Fraction(0), 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One setting and what it would have brought."""
-
-    setting: Setting
-    outcome: Outcome
-    bills: tuple[Bill, ...] = ()
-
-    @property
-    def cheapest_bill(self) -> Fraction | None:
-        """The bills of all accounts on their cheapest plans; None where one has no plan that holds it."""
-        amounts = [bill.cheapest_bill for bill in self.bills if bill.payer.plans]
-        known = [amount for amount in amounts if amount is not None]
-        return sum(known, Fraction(0)) if amounts and len(known) == len(amounts) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """The demand of one template under every setting, and the best of them."""
-
-    payer: Payer
-    template: str
-    rows: tuple[Row, ...]
-    best: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """The answers; `logged` is what the log says really happened."""
-
-    logged: Row
-    rows: tuple[Row, ...]
-    best: Row | None
-    by_bill: bool
-    """Whether `best` was chosen by the bill; else by credits, where no bill is known or currencies differ."""
-    fewest: Row | None
-    """What would be best if every credit were paid for."""
-    stale_known: bool
-    """Whether any hit of the log says which picture it showed."""
-    templates: tuple[Template, ...] = ()
-    each_best: Row | None = None
-    """All templates with the setting that is best for each."""
-
-
 Group = tuple[int, str | None, int]
 """Payer, template (None where templates are not told apart), cycle."""
 Sums = dict[Group, Outcome]
@@ -184,46 +79,20 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     logged = _row(demand, Setting(None), asked)
     currencies = {plan.currency for payer in demand.accounts.payers for plan in payer.plans}
     by_bill = len(currencies) == 1 and any(row.cheapest_bill is not None for row in rows)
-    fewest = recommended(rows, _credits)
+    fewest = recommended(rows, lambda row: row.credits)
     best = recommended(rows, lambda row: row.cheapest_bill) if by_bill else fewest
     answer = Simulation(logged, rows, best, by_bill, fewest, bool(demand.usage.digests.any()))
     if not per_template:
         return answer
     templates = tuple(_templates(demand, settings, outcomes))
-    mixed: Sums = {}
-    for each in templates:
-        for group, outcome in outcomes[each.best.setting].items():
-            if group[:2] == (each.payer.code, each.template):
-                mixed[group] = outcome
+    own = {(each.payer.code, each.template): each.best.setting for each in templates}
+    mixed = {
+        group: outcome
+        for setting, sums in outcomes.items()
+        for group, outcome in sums.items()
+        if own.get((group[0], str(group[1]))) == setting
+    }
     return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
-
-
-def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> Row | None:
-    """The row with the smallest time-to-live whose cost is within 1 % of the least; None where no cost is known.
-
-    Ties go to the lower cost, then to coalescing, then to the smaller cache.
-    """
-    priced = [(amount, row) for row in rows if (amount := cost(row)) is not None]
-    if not priced:
-        return None
-    least = min(amount for amount, _ in priced)
-
-    def rank(item: tuple[Fraction, Row]) -> tuple[int, Fraction, bool, int, int]:
-        amount, row = item
-        entries, size = row.setting.entries, row.setting.bytes
-        return (
-            row.setting.ttl,
-            amount,
-            not row.setting.coalescing,
-            lru.UNBOUNDED if entries is None else entries,
-            lru.UNBOUNDED if size is None else size,
-        )
-
-    return min((item for item in priced if item[0] <= least * NEAR), key=rank)[1]
-
-
-def _credits(row: Row) -> Fraction:
-    return row.outcome.credits
 
 
 def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
@@ -264,26 +133,19 @@ def _replayed(demand: Demand, settings: Sequence[Setting], codes: Groups) -> Ite
     if not demand.rows:
         yield from ((setting, [Sum()] * codes.count) for setting in settings)
         return
-    unbounded = [setting for setting in settings if not setting.bounded]
-    ttls = sorted({setting.ttl for setting in unbounded})
+    caches = {setting: setting.cache for setting in settings}
+    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
     if ttls:
         sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, demand.rows, MEMORY)
-        for setting in unbounded:
-            yield setting, [read(row) for row in sums[:, ttls.index(setting.ttl)].tolist()]
-    caches = {
-        setting: lru.Cache(
-            setting.ttl,
-            lru.UNBOUNDED if setting.entries is None else setting.entries,
-            lru.UNBOUNDED if setting.bytes is None else setting.bytes,
-        )
-        for setting in settings
-        if setting.bounded
-    }
-    if caches:
-        distinct = list(dict.fromkeys(caches.values()))
-        sums = lru.replay(demand.by_time, distinct, codes, demand.prices, demand.rows, demand.keys(), MEMORY)
         for setting, cache in caches.items():
-            yield setting, [read(row) for row in sums[:, distinct.index(cache)].tolist()]
+            if not setting.bounded:
+                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
+    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
+    if bounded:
+        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, demand.rows, demand.keys(), MEMORY)
+        for setting, cache in caches.items():
+            if setting.bounded:
+                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
 
 
 def _outcome(setting: Setting, asked: Outcome, found: Sum) -> Outcome:
@@ -331,6 +193,6 @@ def _templates(demand: Demand, settings: Sequence[Setting], outcomes: Mapping[Se
         sums.items(), key=lambda item: (-next(iter(item[1].values())).requests, item[0])
     ):
         rows = tuple(Row(setting, found[setting]) for setting in settings)
-        best = recommended(rows, _credits)
+        best = recommended(rows, lambda row: row.credits)
         if best is not None and rows[0].outcome.requests:
             yield Template(payers[payer], template, rows, best)

@@ -12,8 +12,8 @@ from auditor.numbers import number, ratio
 from auditor.plans import cents, moment
 from auditor.reports.base import Inputs
 from auditor.reports.json_v1 import inputs_document, utc
-from auditor.whatif.simulate import Bill, Outcome, Row, Setting, Simulation, Template
 from auditor.whatif.simulate_batch import TOP, Batch, Renders
+from auditor.whatif.simulate_rows import Bill, Outcome, Row, Setting, Simulation, Template
 
 SCHEMA = "render-auditor/simulation/v1"
 

@@ -16,8 +16,8 @@ from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.text import WIDTH, write_inputs
 from auditor.terminal import is_terminal, plain
-from auditor.whatif.simulate import Bill, Setting, Simulation
 from auditor.whatif.simulate_json import Simulated, document
+from auditor.whatif.simulate_rows import Bill, Setting, Simulation
 
 CURVE = 24
 """Columns of the curve."""

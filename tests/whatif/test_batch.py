@@ -12,8 +12,8 @@ import pytest
 from auditor import pipeline
 from auditor.config import settings_of
 from auditor.sources import discover
-from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate_json import document
+from auditor.whatif.simulate_rows import Setting
 from tests.bruteforce import Audit, grouped, unit
 from tests.conftest import event, lines
 from tests.slow_replay import SlowReplay

@@ -137,6 +137,23 @@ def test_each_template_has_its_own_best_and_they_sum_up(tmp_path: Path) -> None:
     assert found["each_template_its_own"]["renders"] == 4
 
 
+@pytest.mark.parametrize(("longer", "rounded"), [("0.002", 2), ("0.004", 2), ("0.006", 4)])
+def test_a_usual_duration_is_rounded_to_even(longer: str, rounded: int, tmp_path: Path) -> None:
+    """Half-way between 1 us and the longer one: what comes a microsecond before that end waits, at it it is served."""
+    path = tmp_path / "usage.jsonl"
+    hits = [
+        event(f"h{n}", f"2026-09-01T09:00:00.{at:06}Z", outcome="hit", key="hit", template="card")
+        for n, at in enumerate((0, rounded - 1, rounded))
+    ]
+    renders = [
+        event(f"r{n}", f"2026-09-01T08:00:0{n}Z", key=f"r{n}", template="card", duration_ms=float(duration))
+        for n, duration in enumerate(("0.001", longer))
+    ]
+    path.write_bytes(lines(renders + hits))
+    row = simulated(str(path), "--ttl", "1h")["rows"][0]
+    assert (row["renders"], row["coalesced"], row["hits"]) == (3, 1, 1)
+
+
 def test_what_the_log_says_stands_beside(log: Path) -> None:
     """Renders, hits and credits as they were; the inputs as in the report; the window."""
     log.write_bytes(log.read_bytes() + b"damage\n" + lines([event("h", outcome="hit", count=4, digest=OTHER)]))

@@ -16,8 +16,8 @@ from auditor.config import settings_of
 from auditor.numbers import number, ratio
 from auditor.plans import cents
 from auditor.sources import discover
-from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate_json import document
+from auditor.whatif.simulate_rows import Setting
 from tests.bruteforce import Audit
 from tests.random_logs import generate
 from tests.slow_replay import Figures, SlowReplay

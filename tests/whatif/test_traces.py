@@ -9,8 +9,8 @@ import pytest
 from auditor import pipeline
 from auditor.config import load
 from auditor.sources import discover
-from auditor.whatif.simulate import Setting
 from auditor.whatif.simulate_json import document
+from auditor.whatif.simulate_rows import Setting
 from tests.conftest import ROOT
 from tests.replay.test_lru import textbook
 
