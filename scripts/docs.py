@@ -219,7 +219,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "self-hosted": lambda: answer("compare", "self-hosted", "--provider", "hcti", "--calls", "5000"),
     },
     "docs/savings.md": {
-        "simulate": lambda: answer("simulate", "sample_logs", "--ttl", "1h", "--ttl", "24h", "--ttl", "7d", "--ttl", "30d"),
+        "simulate": lambda: answer("simulate", "sample_logs", *(f"--ttl={ttl}" for ttl in ("1h", "24h", "7d", "30d"))),
         "duplicate-renders": lambda: findings("duplicate-renders"),
         "volatile-inputs": lambda: findings("volatile-inputs"),
         "estimate-log": lambda: answer("estimate", "sample_logs", "--account", "main"),
