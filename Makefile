@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test stress check bench bench-client fuzz golden docs requirements clean
+.PHONY: help audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -41,11 +41,21 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
+bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)
+	scripts/services.sh goaccess
+	$(BIN)/python benchmarks/logs.py --lines $(or $(LINES),1000000)
+
 fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
 	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write
+
+dashboards: $(STAMP)  ## build grafana/dashboards (RUNBOOKS=URL where grafana/runbooks is published)
+	$(BIN)/python -m grafana.source $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+pictures: $(STAMP)  ## draw the dashboards with Grafana's own components into docs/pictures (node, npm, 500 MB)
+	PYTHONPATH=. $(BIN)/python scripts/pictures/draw.py
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
 	$(BIN)/python -m scripts.docs

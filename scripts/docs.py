@@ -159,6 +159,26 @@ def metrics_table(definitions: Sequence[Definition]) -> str:
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def panels_tables() -> str:
+    """A table a dashboard, a row a panel."""
+    parts = []
+    for name in ("overview", "traffic", "findings"):
+        board = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8"))
+        parts += [
+            f"#### {board['title']}",
+            "",
+            board["description"],
+            "",
+            "| panel | what it answers |",
+            "| --- | --- |",
+        ]
+        for panel in board["panels"]:
+            heading = panel["type"] == "row"
+            parts.append(f"| **{panel['title']}** | |" if heading else f"| {panel['title']} | {panel['description']} |")
+        parts.append("")
+    return "\n".join(parts).rstrip("\n")
+
+
 def errors_table() -> str:
     """A row a class of `RenderError` that is raised."""
     kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
@@ -209,6 +229,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "grafana/README.md": {"panels": panels_tables},
     "docs/simulation.md": {
         "simulate": lambda: printed("simulate", "sample_logs"), "help simulate": lambda: printed("simulate", "--help"),
     },
@@ -219,7 +240,9 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "self-hosted": lambda: answer("compare", "self-hosted", "--provider", "hcti", "--calls", "5000"),
     },
     "docs/savings.md": {
-        "simulate": lambda: answer("simulate", "sample_logs", *(f"--ttl={ttl}" for ttl in ("1h", "24h", "7d", "30d"))),
+        "simulate": lambda: answer(
+            "simulate", "sample_logs", "--ttl", "1h", "--ttl", "24h", "--ttl", "7d", "--ttl", "30d"
+        ),
         "duplicate-renders": lambda: findings("duplicate-renders"),
         "volatile-inputs": lambda: findings("volatile-inputs"),
         "estimate-log": lambda: answer("estimate", "sample_logs", "--account", "main"),

@@ -30,3 +30,5 @@ class Exchange:
     width: int | None = None
     height: int | None = None
     assumed_timezone: bool = False
+    ended: bool = False
+    """Whether `ts_us` is the end after all, since this record does not tell the duration."""

@@ -27,15 +27,17 @@ _HIT = frozenset({
     "hit", "hits", "stale", "updating", "revalidated", "refreshhit", "refresh_hit", "originshieldhit", "hit-stale",
     "hit-cluster", "hit-synth", "tcp_hit", "tcp_mem_hit", "tcp_memory_hit", "tcp_ims_hit", "tcp_inmem_hit",
     "tcp_offline_hit", "tcp_refresh_hit", "tcp_refresh_unmodified", "tcp_stale_hit", "udp_hit", "partial_hit",
-    "prerender", "remote_hit",
+    "prerender", "remote_hit", "tcp_rescan_hit",
 })  # fmt: skip
-_COLLAPSED = frozenset({"collapsed", "hit-wait", "tcp_cf_hit"})
+_COLLAPSED = frozenset({"collapsed", "hit-wait", "stream_hit", "tcp_cf_hit"})
 _FORWARDED = frozenset({
     "miss", "miss-cluster", "miss-wait", "pass", "hitpass", "hit-for-pass", "expired", "bypass", "dynamic", "ignored",
     "deferred", "tcp_miss", "tcp_expired_miss", "tcp_refresh_miss", "tcp_refresh_modified", "tcp_client_refresh_miss",
     "tcp_cache_bypass", "tcp_denied", "config_nocache", "private_nostore", "n/a", "pipe", "synth", "error",
     "limitexceeded", "capacityexceeded", "redirect", "uri-miss", "vary-miss", "request", "method", "partial",
+    "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled",
 })  # fmt: skip
+_VERDICTS = ((_HIT, Served.HIT), (_COLLAPSED, Served.COLLAPSED), (_FORWARDED, Served.FORWARDED))
 _WORD = re.compile(r"[a-z_/-]+")
 
 
@@ -60,11 +62,14 @@ def _one(text: str) -> Served | None:
     word = _WORD.match(text)
     if word is None:
         return None
-    if word[0] in _HIT:
-        return Served.HIT
-    if word[0] in _COLLAPSED:
-        return Served.COLLAPSED
-    return Served.FORWARDED if word[0] in _FORWARDED else None
+    name = word[0]
+    while name:
+        for words, verdict in _VERDICTS:
+            if name in words:
+                return verdict
+        # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
+        name = name.rpartition("-")[0]
+    return None
 
 
 def _cache_status(parameters: list[str]) -> Served | None:

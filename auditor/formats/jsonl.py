@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NoReturn
 
 from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
@@ -47,6 +47,13 @@ def _constant(name: str) -> NoReturn:
     raise BadRecordError(Reason.NOT_JSON, f"{name} is not JSON")
 
 
+def _fraction(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise BadRecordError(Reason.BAD_VALUE, "a number is out of range") from None
+
+
 def _integer(digits: str) -> int | Decimal:
     # Beyond 64 bits anyway; as a Decimal it costs no quadratic conversion and is rejected by its range.
     return int(digits) if len(digits) <= 20 else Decimal(digits)
@@ -60,5 +67,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decode = json.JSONDecoder(
-    parse_float=Decimal, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_unique
+    parse_float=_fraction, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_unique
 ).decode

@@ -102,7 +102,7 @@ class Reading:
             self.tally.others += 1
             return None
         event, assumed = found
-        self.tally.assume(assumed, self.kind.ending and event.duration_us is None)
+        self.tally.assume(assumed, exchange.ended or (self.kind.ending and event.duration_us is None))
         return event
 
     def begin(self, data: bytes) -> None:

@@ -39,6 +39,23 @@ def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     return parse_time(text.replace(",", ".", 1), zone)
 
 
+_LOOSE = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+)
+
+
+def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
+    """A time as programs and exports write it: a number, RFC 3339 with a blank or without seconds, `UTC`, `+00`."""
+    if not isinstance(value, str):
+        return epoch(value), False
+    match = _LOOSE.fullmatch(value.strip())
+    if match is None:
+        return clf_time(value.strip(), zone)
+    day, minute, second, fraction, zulu, hours, minutes = match.groups()
+    offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
+    return parse_time(f"{day}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone)
+
+
 def epoch(value: object) -> int:
     """Seconds since 1970, told apart from milli-, micro- and nanoseconds by their size."""
     try:

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -329,3 +330,23 @@ def test_native_logs_are_told_as_before(tmp_path: Path) -> None:
         log = tmp_path / "usage.jsonl"
         log.write_bytes(text)
         assert detected_in(Source(log.name, log), settings_of({}, "x"), None).kind.name == "jsonl"
+
+
+def test_examples_of_the_docs_are_settings() -> None:
+    """Every TOML block of docs/formats.md is a valid auditor.toml, and so is the example with its comments taken off."""
+    import tomllib
+
+    from tests.conftest import ROOT
+
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "formats.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        settings = settings_of(tomllib.loads(block), "docs")
+        assert settings.sources or settings.log_formats
+    example = (ROOT / "auditor" / "auditor.example.toml").read_text(encoding="utf-8").partition("# [sources.shop]")
+    text = "\n".join(
+        line.removeprefix("# ") for line in (example[1] + example[2]).splitlines() if not line[2:3].isupper()
+    )
+    assert settings_of(tomllib.loads(text.replace("An nginx", "# An nginx")), "example").sources[0].ignore == {
+        "utm_source"
+    }

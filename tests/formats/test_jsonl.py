@@ -37,6 +37,7 @@ DAMAGE = [
     (GOOD[:-1] + b',"x":-Infinity}', "not_json"),
     (GOOD[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
     (GOOD[:-1] + b',"bytes":' + b"9" * 5000 + b"}", "bad_value"),
+    (GOOD[:-1] + b',"bytes":1e99999999999999999999}', "bad_value"),
     (GOOD[:-1] + b',"id":"twice"}', "bad_value"),
     (GOOD[:-1] + b',"x":{"a":1,"a":2}}', "bad_value"),
     (GOOD[:-1] + b",}", "not_json"),
