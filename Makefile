@@ -1,11 +1,12 @@
 # Each target sets up what it needs; `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz
+.PHONY: help report-pictures audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz focus
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -48,6 +49,14 @@ bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)
 fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
 	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
 
+report-pictures: $(STAMP)  ## take the pictures of the HTML report in docs/ anew
+	$(BIN)/python scripts/report_pictures.py
+
+focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator (PYTHON312=python3.12)
+	test -x .focus/bin/focus-validator || { $(PYTHON312) -m venv .focus && \
+		.focus/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/focus.txt; }
+	$(BIN)/python -m pytest -n 0 tests/reports/test_focus.py
+
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write
 
@@ -69,6 +78,8 @@ requirements:  ## pin the dependencies anew, with hashes
 		--extra all --group build --constraint requirements/dev.txt pyproject.toml -o requirements/all.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--group bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
+	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
+		--group focus -o requirements/focus.txt
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

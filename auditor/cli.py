@@ -15,11 +15,13 @@ from auditor.commands import (
     compare,
     config,
     estimate,
+    inspect,
     ledger,
     mapping,
     plan,
     prerender,
     reconcile,
+    report,
     rules,
     sandbox,
     simulate,
@@ -39,6 +41,8 @@ app = typer.Typer(
 )
 for command in (
     audit,
+    report,
+    inspect,
     rules,
     simulate,
     mapping,
@@ -80,7 +84,14 @@ def main() -> None:
         if (error.name or "").startswith("auditor"):
             raise
         command = " ".join(sys.argv[1:2])
-        extra = {"sandbox": "sandbox", "prerender": "sandbox"}.get(command, "audit")
+        extras = {
+            "sandbox": "sandbox",
+            "prerender": "sandbox",
+            "inspect": "inspect",
+            "jinja2": "reports",
+            "vl_convert": "reports",
+        }
+        extra = extras.get(str(error.name)) or extras.get(command, "audit")
         missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)

@@ -2,10 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +16,19 @@ from auditor.errors import ConfigError
 from auditor.events import FORMATS as PICTURE_FORMATS
 from auditor.events import MAX_SIDE, Outcome
 from auditor.plans import Plan, TopUp
-from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, SourceTable, UsageSettings
+from auditor.registry import AUDITS, DELIVERIES, PROVIDERS, REPORTS
+from auditor.settings import (
+    FORMATS,
+    PRODUCTION,
+    Account,
+    ClientSettings,
+    DeliverySettings,
+    Limit,
+    Prices,
+    Settings,
+    SourceTable,
+    UsageSettings,
+)
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -79,6 +91,7 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     sources = tuple(_source(name, source) for name, source in root.tables("sources"))
     log_formats = {name: _log_format(log_format) for name, log_format in root.tables("formats")}
     usage = {name: _usage(name, table, accounts) for name, table in root.tables("usage")}
+    deliveries = {name: _delivery(delivery) for name, delivery in root.tables("delivery")}
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
@@ -96,6 +109,8 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         sources=sources,
         log_formats=log_formats,
         usage=usage,
+        formats=rules.get("format-waste", {}).get("formats", FORMATS),
+        deliveries=deliveries,
     )
 
 
@@ -247,6 +262,23 @@ def _log_format(table: _Table) -> str:
     return text
 
 
+def _delivery(table: _Table) -> DeliverySettings:
+    kind = table.need("kind", _text)
+    if kind not in DELIVERIES:
+        raise table.fail("kind", f"= {kind!r} is unknown; kinds are {', '.join(DELIVERIES)}")
+    way = DELIVERIES[kind]
+    convert: dict[str, Callable[[Any], Any]] = {"text": _text, "texts": _texts, "port": _port, "flag": _flag}
+    formats = table.take("formats", _texts, ("text",))
+    if unknown := set(formats) - set(REPORTS):
+        raise table.fail("formats", f"= {min(unknown)!r} is unknown; formats are {', '.join(REPORTS)}")
+    values: dict[str, Any] = {}
+    for name, shape in way.FIELDS.items():
+        as_shape = convert.get(shape) or partial(_word, shape.split("|"))
+        values[name] = table.need(name, as_shape) if name in way.REQUIRED else table.take(name, as_shape, None)
+    table.done()
+    return DeliverySettings(kind, formats, {name: value for name, value in values.items() if value is not None})
+
+
 def _usage(name: str, table: _Table, accounts: Mapping[str, Account]) -> UsageSettings:
     if name not in accounts:
         raise table.fail("", f"is of no configured account; add [accounts.{name}]")
@@ -318,6 +350,8 @@ def _rule(name: str, table: _Table) -> dict[str, Any]:
     options: dict[str, Any] = {"enabled": table.take("enabled", _flag, default=True)}
     if name == "duplicate-renders":
         options["ttl"] = table.take("ttl", parse_duration, timedelta(days=1))
+    if name == "format-waste":
+        options["formats"] = table.take("formats", _formats, FORMATS)
     table.done()
     return options
 
@@ -396,6 +430,31 @@ def _picture_format(value: Any) -> str:
     if found is None:
         raise ValueError(f"= {value!r} is none of {', '.join(sorted(PICTURE_FORMATS))}")
     return found
+
+
+def _formats(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    if unknown := names - set(FORMATS):
+        raise ValueError(f"= {min(unknown)!r} is no format to advise; formats are {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in names)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("is not a list of names")
+    return tuple(_text(name) for name in value)
+
+
+def _word(allowed: Sequence[str], value: Any) -> str:
+    if value not in allowed:
+        raise ValueError(f"= {value!r} is none of {', '.join(allowed)}")
+    return str(value)
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+        raise ValueError(f"= {value!r} is no port, 1 to 65535")
+    return value
 
 
 def _day(value: Any) -> int:

@@ -3,7 +3,7 @@
 Credits are `Fraction` in every frame, so that no sum is ever rounded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, false, func, literal, or_, select, true
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
@@ -85,10 +85,20 @@ class Facts:
         return frame.merge(self.units, on="unit", how="left")
 
 
-def chosen(since: datetime | None, until: datetime | None) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """(records that no other of their id replaces, those from *since* on and before *until*)."""
+def chosen(
+    engine: Engine,
+    settings: Settings,
+    since: datetime | None,
+    until: datetime | None,
+    belongs: Callable[[Account], bool] | None = None,
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """(records that no other of their id replaces, those that are looked at).
+
+    *since* is inclusive, *until* exclusive; *belongs* chooses by the settings of the account.
+    """
     live = records.c.row.not_in(select(losers.c.row))
     inside = and_(
+        _of_accounts(engine, settings, belongs) if belongs else true(),
         records.c.ts_us >= micros(since) if since else true(),
         records.c.ts_us < micros(until) if until else true(),
     )
@@ -167,12 +177,19 @@ def locate(engine: Engine, settings: Settings, which: ColumnElement[bool]) -> Ac
     return Accounts(payers, unit_frame, window)
 
 
-def gather(engine: Engine, settings: Settings, since: datetime | None, until: datetime | None) -> Facts:
+def gather(
+    engine: Engine,
+    settings: Settings,
+    since: datetime | None,
+    until: datetime | None,
+    belongs: Callable[[Account], bool] | None = None,
+) -> Facts:
     """Build `units`, `cycles` and `events` in the engine and the frames from them.
 
-    *since* is inclusive, *until* exclusive; they choose events, after duplicates of an id were dropped.
+    *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
+    duplicates of an id were dropped.
     """
-    live, inside = chosen(since, until)
+    live, inside = chosen(engine, settings, since, until, belongs)
     counts = count(engine, live, inside)
     accounts = locate(engine, settings, and_(live, inside))
     engine.store("events", _events().where(live, inside))
@@ -201,6 +218,19 @@ _UNITS = pa.schema(
     ]
 )
 _CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
+
+
+def _of_accounts(engine: Engine, settings: Settings, belongs: Callable[[Account], bool]) -> ColumnElement[bool]:
+    names = (records.c.provider, records.c.account)
+    pairs = engine.run(select(*names).distinct()).to_pylist()
+    return or_(
+        false(),
+        *(
+            and_(records.c.provider == pair["provider"], records.c.account == pair["account"])
+            for pair in pairs
+            if belongs(settings.account(pair["provider"], pair["account"]))
+        ),
+    )
 
 
 def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int, settings: Settings) -> Payer:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -57,6 +58,30 @@ class Finding:
     def sort_key(self) -> tuple[Any, ...]:
         """Gravest first, then the most credits and bytes, then rule and subject."""
         return (self.severity.rank, -self.credits, -self.bytes, self.rule, sorted(self.subject.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An entry of the baseline: findings of a rule that are known and accepted."""
+
+    rule: str
+    subject: Mapping[str, str]
+    """What a finding's subject has to agree with, name by name."""
+    reason: str
+    until: date
+    """The last day on which it holds, in UTC."""
+
+    def accepts(self, finding: Finding) -> bool:
+        """Whether it speaks of this finding."""
+        return finding.rule == self.rule and self.subject.items() <= finding.subject.items()
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that is accepted, and by which entry."""
+
+    finding: Finding
+    accepted: Accepted
 
 
 def severity_of(part: Fraction | int, whole: Fraction | int) -> Severity:

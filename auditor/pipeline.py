@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from auditor.audits.base import Case, Secret
+from auditor.baseline import split
 from auditor.billing import Bill, bills
+from auditor.daily import daily
 from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
-from auditor.findings import Finding
+from auditor.findings import Accepted, Finding
 from auditor.formats.reading import MAX_REJECTIONS, Tally
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
+from auditor.measured import Measured
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result
-from auditor.settings import Settings
+from auditor.settings import Account, Settings
 from auditor.sources import Source
 from auditor.whatif.demand import Demand, demand
 from auditor.whatif.simulate import Setting
@@ -54,13 +57,21 @@ class Options:
     cache: bool = True
     input_format: str | None = None
     """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
+    measured: tuple[Measured, ...] = ()
+    """What `auditor inspect` found of pictures."""
+    baseline: tuple[Accepted, ...] | None = None
+    """Findings that are accepted, if there is a file of them."""
+    belongs: Callable[[Account], bool] | None = None
+    """Whether the events of an account are looked at at all."""
+    curve: bool = False
+    """Whether the demand is simulated under other times-to-live, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
     with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
-        facts = gather(engine, settings, options.since, options.until)
+        facts = gather(engine, settings, options.since, options.until, options.belongs)
         replayed = replay(facts)
         case = Case(
             facts,
@@ -69,14 +80,19 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             _secrets(sources, intakes),
             sum(facts.usage.credits, Fraction(0)),
             partial(requests_of, sources, settings, options.input_format),
+            options.measured,
         )
+        days = daily(facts, replayed)
         progress("Auditing", 0, 0)
         findings = [
             finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
         ]
     inputs = _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone))
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now))
+    now, suppressed = generated_at(options.now), None
+    if options.baseline is not None:
+        shown, suppressed = split(shown, options.baseline, now.date())
+    return Result(inputs, case, shown, _options(settings, options), now, days, suppressed=suppressed)
 
 
 def simulate(

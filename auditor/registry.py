@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from auditor.audits.base import Audit
     from auditor.caches.base import Cache
+    from auditor.delivery.base import Delivery
     from auditor.engine.duckdb import DuckDB
     from auditor.formats.base import Format
     from auditor.providers.base import Provider
@@ -49,6 +50,7 @@ AUDITS: Mapping[str, "Audit"] = Entries(
         "duplicate-renders": "duplicate_renders:DuplicateRenders",
         "volatile-inputs": "volatile_inputs:VolatileInputs",
         "oversized-outputs": "oversized_outputs:OversizedOutputs",
+        "format-waste": "format_waste:FormatWaste",
         "retina-variants": "retina_variants:RetinaVariants",
         "staging-credits": "staging_credits:StagingCredits",
         "plan-mismatch": "plan_mismatch:PlanMismatch",
@@ -88,7 +90,20 @@ FORMATS: Mapping[str, "type[Format]"] = Entries(
 
 ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
 
-REPORTS: Mapping[str, "Report"] = Entries("reports", {"text": "text:Text", "json": "json_v1:JsonV1"}, make=True)
+REPORTS: Mapping[str, "Report"] = Entries(
+    "reports",
+    {
+        "text": "text:Text",
+        "json": "json_v1:JsonV1",
+        "html": "html:Html",
+        "markdown": "markdown:Markdown",
+        "csv": "csv:Findings",
+        "csv-cycles": "csv:Cycles",
+        "csv-daily": "csv:Daily",
+        "focus": "focus:Focus",
+    },
+    make=True,
+)
 
 PROVIDERS: Mapping[str, "Provider"] = Entries(
     "providers",
@@ -110,4 +125,8 @@ PROVIDERS: Mapping[str, "Provider"] = Entries(
 
 CACHES: Mapping[str, "type[Cache]"] = Entries(
     "caches", {"memory": "memory:Memory", "redis": "redis:Redis", "files": "files:Files"}
+)
+
+DELIVERIES: Mapping[str, "type[Delivery]"] = Entries(
+    "delivery", {"file": "file:File", "smtp": "smtp:Smtp", "slack": "slack:Slack", "webhook": "webhook:Webhook"}
 )

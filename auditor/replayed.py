@@ -1,6 +1,7 @@
 """Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from auditor.engine.tables import events, records, walked
 from auditor.events import Outcome
 from auditor.facts import Facts, frame_of
 from auditor.fingerprint import FOREIGN_PREFIX
+from auditor.plans import local_day
 from auditor.replay.volatile import Sample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
 from auditor.waste import Cause, Waste, allot, cause_of
@@ -32,6 +34,8 @@ class Replayed:
     """Units whose renders are `staging` waste."""
     volatile: Mapping[int, Volatile]
     """By unit."""
+    volatile_days: Mapping[tuple[int, int], Fraction]
+    """(unit, ordinal of the account's local day) -> credits whose cause is volatile inputs."""
 
 
 def replay(facts: Facts) -> Replayed:
@@ -67,6 +71,7 @@ def replay(facts: Facts) -> Replayed:
         if cause is not None:
             waste.add(row.unit, row.cycle, cause, row.credits)
     volatile = {}
+    volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
     for unit, sample, cycle in _samples(facts):
         found = find(sample, ttl_us)
         if found is None:
@@ -74,10 +79,12 @@ def replay(facts: Facts) -> Replayed:
         volatile[unit] = found
         if unit in staging:
             continue
+        zone = facts.payers[int(facts.units.loc[unit, "payer"])].settings.timezone
         for saved, members in found.saved:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
-    return Replayed(frame, waste, staging, volatile)
+                volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
+    return Replayed(frame, waste, staging, volatile, volatile_days)
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.events import Outcome
@@ -11,6 +12,8 @@ from auditor.plans import Cycle, Plan, TopUp
 
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
+FORMATS = ("webp", "avif", "jpeg", "png")
+"""Formats that format-waste may advise."""
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 
@@ -102,6 +105,15 @@ class SourceTable:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Where reports go: the kind of way, its own settings, and the formats that are attached."""
+
+    kind: str
+    formats: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class UsageSettings:
     """Where the provider says how many credits an account has used."""
 
@@ -135,6 +147,9 @@ class Settings:
     """In the order of the file: the first that fits a request takes it."""
     log_formats: Mapping[str, str] = field(default_factory=dict)
     """nginx `log_format` strings by name."""
+    formats: tuple[str, ...] = FORMATS
+    """Formats that can be delivered, for format-waste."""
+    deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
 
     @property
     def ttl_us(self) -> int:

@@ -12,11 +12,11 @@ from pathlib import Path
 from auditor.errors import InputError
 
 _ROTATED = r"(?:[.-]\d+)*(?:\.(?:gz|zst|bz2|xz))?"
-USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE)
+USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
 """Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
 LOGS = re.compile(
     rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 """Logs of all kinds."""
 _WRITTEN_BY_US = ".auditor.parquet"

@@ -8,6 +8,7 @@ from typing import Protocol
 from auditor.billing import Bill
 from auditor.facts import Facts
 from auditor.findings import Finding, Money
+from auditor.measured import Measured
 from auditor.replayed import Replayed
 from auditor.waste import Cause
 
@@ -34,6 +35,8 @@ class Case:
     """Known credits of the window, the whole that severities are measured by."""
     requests: Callable[[Sequence[int]], Mapping[int, str]] = field(default=lambda _: {})
     """Row of a record of a foreign log -> its request for people: the path and the names of its parameters."""
+    measured: tuple[Measured, ...] = ()
+    """Pictures that `auditor inspect` measured, if it did."""
 
     def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
         """The bill-true saving of one account, were the waste of these units and causes gone."""

@@ -25,7 +25,8 @@ Options
 
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from sqlalchemy import BigInteger, cast, func, select
@@ -60,6 +61,7 @@ class DuplicateRenders:
             credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
                 Cause.REPEAT, [unit]
             )
+            repeated = top.get(unit, _Repeated())
             evidence = {
                 "renders": int(own.renders.sum()),
                 "concurrent": concurrent,
@@ -67,7 +69,8 @@ class DuplicateRenders:
                 "duplicate_credits": number(sum(own.loc[own.verdict.isin(DUPLICATES), "credits"], Fraction(0))),
                 "expired_identical": int(counts.get(Verdict.EXPIRED_IDENTICAL, 0)),
                 "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)),
-                "top_keys": top.get(unit, []),
+                "top_keys": list(repeated.keys),
+                **({"duplicate_bytes": repeated.bytes} if repeated.bytes is not None else {}),
             }
             yield Finding(
                 rule=self.id,
@@ -75,7 +78,7 @@ class DuplicateRenders:
                 confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
-                f"was there or on its way: {credits_word(credits)}" + _most_often(top.get(unit, [])),
+                f"was there or on its way: {credits_word(credits)}" + _most_often(repeated),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
                 money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
@@ -93,12 +96,24 @@ def _advice(concurrent: int, repeat: int, staging: bool) -> str:
     return " and ".join(cures).capitalize() + note
 
 
-def _most_often(top: Sequence[Mapping[str, object]]) -> str:
-    """The request that was repeated most, where the log tells it."""
-    return f"; most often {top[0]['request']} ({top[0]['duplicates']:,} times)" if top and "request" in top[0] else ""
+@dataclass(slots=True)
+class _Repeated:
+    """What was repeated most in a unit."""
+
+    keys: list[dict[str, object]] = field(default_factory=list)
+    bytes: int | None = None
+    """Of all pictures that were sent again; None where the keys are the client's, who knows its requests."""
 
 
-def _top_keys(case: Case) -> dict[int, list[dict[str, object]]]:
+def _most_often(repeated: _Repeated) -> str:
+    """Bytes that were sent again and the request that was repeated most, where the log tells it."""
+    if repeated.bytes is None:
+        return ""
+    most = repeated.keys[0]
+    return f", {repeated.bytes:,} bytes; most often {most['request']} ({most['duplicates']:,} times)"
+
+
+def _top_keys(case: Case) -> dict[int, _Repeated]:
     """The keys with the most duplicates of each unit."""
     counts = (
         select(
@@ -115,16 +130,19 @@ def _top_keys(case: Case) -> dict[int, list[dict[str, object]]]:
         .subquery()
     )
     place = func.row_number().over(partition_by=counts.c.unit, order_by=(counts.c.duplicates.desc(), counts.c.key))
-    ranked = select(counts, place.label("place")).subquery()
+    sent = func.sum(counts.c.bytes).over(partition_by=counts.c.unit)
+    ranked = select(counts, place.label("place"), sent.label("sent")).subquery()
     rows = case.facts.engine.run(
         select(ranked).where(ranked.c.place <= TOP_KEYS).order_by(ranked.c.unit, ranked.c.place)
     ).to_pylist()
     # A key made from a log tells nobody which request it is; the log does.
     requests = case.requests([int(row["row"]) for row in rows if row["key"].startswith(FOREIGN_PREFIX)])
-    top: dict[int, list[dict[str, object]]] = {}
+    top: dict[int, _Repeated] = {}
     for row in rows:
-        known: dict[str, object] = {"key": row["key"], "duplicates": int(row["duplicates"])}
+        repeated = top.setdefault(int(row["unit"]), _Repeated())
+        repeated.keys.append({"key": row["key"], "duplicates": int(row["duplicates"])})
         if row["row"] in requests:
-            known |= {"request": requests[row["row"]], "bytes": int(row["bytes"] or 0)}
-        top.setdefault(int(row["unit"]), []).append(known)
+            repeated.keys[-1] |= {"request": requests[row["row"]], "bytes": int(row["bytes"] or 0)}
+            if len(repeated.keys) == 1:
+                repeated.bytes = int(row["sent"] or 0)
     return top

@@ -24,9 +24,7 @@ Options
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import pandas as pd
@@ -35,19 +33,16 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, lite
 from sqlalchemy import case as sql_case
 
 from auditor.audits.base import Case
-from auditor.audits.placements import PLACEMENTS
+from auditor.audits.pictures import SMALLEST, last_renders, price_of_bytes
+from auditor.audits.placements import limit_for
 from auditor.audits.words import plural
 from auditor.engine.tables import Wide, events, limits
-from auditor.events import DELIVERED, Outcome
+from auditor.events import DELIVERED
 from auditor.facts import frame_of
-from auditor.findings import Confidence, Finding, Money, severity_of
+from auditor.findings import Confidence, Finding, severity_of
 from auditor.numbers import number
 from auditor.settings import Limit
 
-SMALLEST = 4096
-"""Bytes that a picture has to waste before it is worth a word."""
-MONTH_DAYS = Fraction("30.4375")
-DAY_US = 86_400 * 10**6
 SCALE = 1000
 """Limits are whole thousandths of a pixel, so that every sum is exact."""
 
@@ -83,7 +78,7 @@ class OversizedOutputs:
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=_money(case, int(sum(kept.wasted)), lost),
+                money=price_of_bytes(case, int(sum(kept.wasted)), lost),
                 evidence={
                     "stored_wasted_bytes": int(sum(kept.wasted)),
                     "delivered_wasted_bytes": lost,
@@ -105,21 +100,13 @@ class OversizedOutputs:
             )
 
 
-def _limit_for(case: Case, template: str, placement: str) -> Limit | None:
-    """The limit by template, else by configured placement, else by built-in placement."""
-    settings = case.facts.settings
-    return (
-        settings.template_limits.get(template) or settings.placement_limits.get(placement) or PLACEMENTS.get(placement)
-    )
-
-
 def _load_limits(case: Case) -> dict[tuple[int, str], Limit]:
     """(unit, placement) -> limit, for those that have one; also as the table `limits`."""
     placement = func.coalesce(events.c.placement, "").label("placement")
     pairs = case.facts.engine.run(select(events.c.unit, placement).group_by(events.c.unit, placement)).to_pylist()
     chosen = {}
     for pair in pairs:
-        limit = _limit_for(case, case.facts.labels(pair["unit"])["template"], pair["placement"])
+        limit = limit_for(case.facts.settings, case.facts.labels(pair["unit"])["template"], pair["placement"])
         if limit is not None:
             chosen[int(pair["unit"]), str(pair["placement"])] = limit
     case.facts.engine.load(
@@ -186,12 +173,7 @@ def _delivered() -> Select[Any]:
 
 def _stored() -> Select[Any]:
     """The last render of each key, billed or not."""
-    order = func.row_number().over(
-        partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
-    )
-    renders = select(events.c.row, order.label("place")).where(events.c.outcome == Outcome.RENDER).subquery()
-    last = select(renders.c.row).where(renders.c.place == 1)
-    return _pictures(cast(literal(1), BigInteger)).where(events.c.row.in_(last))
+    return _pictures(cast(literal(1), BigInteger)).where(events.c.row.in_(last_renders()))
 
 
 def _sums(case: Case, pictures: Select[Any]) -> pd.DataFrame:
@@ -210,17 +192,6 @@ def _sums(case: Case, pictures: Select[Any]) -> pd.DataFrame:
             .group_by(*groups)
         )
     )
-
-
-def _money(case: Case, stored: int, delivered: int) -> Money:
-    prices, window = case.facts.settings.prices, case.facts.window
-    if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
-        return Money(currency=prices.currency)
-    months = Fraction((window[1] - window[0]) // timedelta(microseconds=1), DAY_US) / MONTH_DAYS
-    cost = Fraction(stored, 10**9) * months * Fraction(prices.storage_per_gb_month) + Fraction(
-        delivered, 10**9
-    ) * Fraction(prices.egress_per_gb)
-    return Money(now=cost, after_plan_change=cost, currency=prices.currency)
 
 
 def _side(side: Decimal | None) -> int | float | None:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from auditor.settings import Limit
+from auditor.settings import Limit, Settings
 
 
 def _limit(width: int, height: int, source: str) -> Limit:
@@ -22,3 +22,15 @@ PLACEMENTS = {
     "youtube_thumbnail": _limit(1280, 720, "support.google.com/youtube: thumbnails of 1280 x 720"),
     "email_header": _limit(600, 300, "mailchimp.com/help: templates are 600 wide; header at 2:1"),
 }
+
+COMPATIBLE = frozenset({"jpeg", "png"})
+"""Formats for the placements of this table: link previews, mail and uploads take others only here and there."""
+
+
+def limit_for(settings: Settings, template: str | None, placement: str | None) -> Limit | None:
+    """The limit by template, else by configured placement, else by built-in placement."""
+    return (
+        settings.template_limits.get(template or "")
+        or settings.placement_limits.get(placement or "")
+        or PLACEMENTS.get(placement or "")
+    )

@@ -92,7 +92,8 @@ class Lease(Protocol):
         """(the entry, whether somebody holds the lease), in one round trip."""
 
 
-_MAGIC = b"RA1\n"
+MAGIC = b"RA1\n"
+"""The first bytes of an entry outside this process."""
 
 
 def encode(slot: Slot, entry: Entry) -> bytes:
@@ -108,17 +109,22 @@ def encode(slot: Slot, entry: Entry) -> bytes:
         }
     )  # fmt: skip
     seal = hashlib.sha256(head).digest()
-    return b"".join((_MAGIC, len(head).to_bytes(4), seal, head, body))
+    return b"".join((MAGIC, len(head).to_bytes(4), seal, head, body))
 
 
 def decode(slot: Slot, data: bytes) -> Entry | None:
     """The entry, or None if a single byte of it is not what was written, or was written for another key."""
+    return opened(data, slot.key)
+
+
+def opened(data: bytes, key: str | None = None) -> Entry | None:
+    """The entry of an encoded file, whatever its key or only that of *key*; None if it is damaged."""
     end = 40 + int.from_bytes(data[4:8])
     head, body = data[40:end], data[end:]
-    if data[:4] != _MAGIC or hashlib.sha256(head).digest() != data[8:40]:
+    if data[:4] != MAGIC or hashlib.sha256(head).digest() != data[8:40]:
         return None
     facts = orjson.loads(head)
-    if facts["key"] != slot.key or facts["length"] != len(body):
+    if facts["length"] != len(body) or key not in (None, facts["key"]):
         return None
     if facts["has_bytes"] and digest_of(body) != facts["digest"]:
         return None

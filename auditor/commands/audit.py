@@ -13,9 +13,11 @@ from auditor.commands.options import (
     FOUND,
     OK,
     AuditedLedger,
+    Baseline,
     Config,
     InputFormat,
     MaxRejected,
+    Measured,
     NoCache,
     Output,
     Paths,
@@ -65,11 +67,15 @@ def audit(
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
     ttl: Ttl = None,
     timezone: Timezone = None,
+    measured: Measured = None,
+    baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
+    from auditor import baseline as accepted
+    from auditor import measured as measurements
     from auditor import pipeline
     from auditor.progress import Progress
     from auditor.sources import discover
@@ -88,6 +94,9 @@ def audit(
         skip=frozenset(skip or []),
         cache=not no_cache,
         input_format=input_format,
+        measured=measurements.load(measured)[0] if measured else (),
+        baseline=accepted.load(baseline) if baseline else None,
+        curve=REPORTS[output_format.value].draws_curve,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
@@ -99,11 +108,28 @@ def audit(
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         REPORTS[output_format.value].write(result, out)
+    filtered = any((environment, account, template, rule, skip))
+    if not filtered:
+        for complaint in accepted.complaints(options.baseline, result.suppressed, result.generated_at.date()):
+            say(complaint)
     raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
 
 
 def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
     """The exit code of semantics section 8; what went wrong is said on stderr."""
+    return input_code(result, max_rejected) or finding_code(result, fail_on)
+
+
+def finding_code(result: "Result", fail_on: str | None) -> int:
+    """Whether there is a finding of this severity or above."""
+    if fail_on is None:
+        return OK
+    worst = Severity(fail_on).rank
+    return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
+
+
+def input_code(result: "Result", max_rejected: float) -> int:
+    """Whether the input was read whole."""
     inputs = result.inputs
     code = intake_code(inputs, max_rejected)
     if not inputs.lines:
@@ -114,7 +140,4 @@ def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int
         say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
     elif not any(result.case.facts.usage.outcome == "render"):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
-    if code == OK and fail_on is not None:
-        worst = Severity(fail_on).rank
-        code = FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
     return code

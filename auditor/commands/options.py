@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from auditor.sources import Source
 
 T = TypeVar("T")
-OK, FOUND, INCOMPLETE = 0, 1, 3
+OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
 Paths = Annotated[
@@ -44,6 +44,8 @@ InputFormat = Annotated[
         "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
     ),
 ]
+Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
+Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
     str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
 ]

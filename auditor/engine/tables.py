@@ -123,6 +123,16 @@ walked = Table("walked", metadata, Column("row", BigInteger), Column("verdict", 
 """What the walk of `auditor.replay` found of each render."""
 
 
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("payer", Integer),
+    Column("start_us", BigInteger),
+    Column("end_us", BigInteger),
+    Column("shift_us", BigInteger),
+)
+"""Spans of each payer's time zone; a time + `shift_us` is local, counted from the day before 0001-01-01."""
+
 limits = Table(
     "limits",
     metadata,
@@ -136,3 +146,12 @@ limits = Table(
 
 prices = Table("prices", metadata, Column("price", Integer), Column("credits", CREDITS))
 """The credits that renders cost, with a dense code."""
+trials = Table(
+    "trials",
+    metadata,
+    Column("digest", String),
+    Column("picture", Integer),
+    Column("format", String),
+    Column("saved", BigInteger),
+)
+"""What measured pictures, told by the digest of their bytes, would save in another format; `picture` counts them."""

@@ -92,7 +92,7 @@ class CsvTable(Lines):
 
     def _values(self, text: str) -> list[str]:
         try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
         except csv.Error as error:
             raise BadRecordError(Reason.BAD_VALUE, f"not a row of a table: {error}") from None
         if len(rows) != 1:

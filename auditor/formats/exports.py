@@ -59,8 +59,8 @@ def provider_in(hint: str) -> str:
     return next((name for name in PROVIDERS if name in hint.lower()), "unknown")
 
 
-def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> UsageEvent:
-    """The event of one row. Raises `BadRecordError`."""
+def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) -> UsageEvent:
+    """The event of one row, *place* rows from the first. Raises `BadRecordError`."""
     template = _first(row, _TEMPLATE)
     time = _first(row, _TIME)
     if template is None or time is None:
@@ -81,7 +81,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> UsageEven
         record["credits"] = credits
     whole = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS)
     identity = _first(row, _ID)
-    record["id"] = str(identity) if identity is not None else "row-" + hashlib.sha256(whole).hexdigest()[:32]
+    record["id"] = str(identity) if identity is not None else f"row-{hashlib.sha256(whole).hexdigest()[:24]}-{place}"
     said = _first(row, ("key", "fingerprint"))
     record["key"] = str(said) if said is not None else _key(record, _first(row, _INPUTS))
     return replace(parse_event(record, zone), assumed_timezone=assumed)

@@ -1,12 +1,14 @@
 r"""Parquet, by the names of its columns: the same tables that [CSV](csv.md) is read for.
 
 Records are numbered by their rows. Nested columns may hold `inputs`. Of times without a zone that of `--timezone` is
-taken. A null is an absent value. Packed files (`.parquet.gz`) have to be unpacked first.
+taken. A null is an absent value. Of a damaged file the rows before the damage are read. Packed files (`.parquet.gz`)
+have to be unpacked first.
 """
 
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -34,7 +36,8 @@ class Parquet(Lines):
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)
         self._hint = ""
-        self._readers: dict[tuple[str, ...], Read | None] = {}
+        self._names: tuple[str, ...] = ()
+        self._read: Read | None = None
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -46,28 +49,31 @@ class Parquet(Lines):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        del reader
         self._hint = path.name
         number = 0
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH):
+                # Group by group: several at once are decoded before the first row is given.
+                groups = (file.iter_batches(_BATCH, row_groups=[group]) for group in range(file.num_row_groups))
+                for batch in chain.from_iterable(groups):
                     for row in _readable(batch).to_pylist():
                         number += 1
                         yield Line(number, orjson.dumps(row, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME))
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more") from None
+        except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            if number:
+                reader.truncated, reader.damage = True, str(error)
+                return
+            raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more, unpacked") from None
 
     def parse(self, data: bytes) -> Exchange | UsageEvent:
         """One row."""
         row = json_object(data)
         names = tuple(row)
-        if names not in self._readers:
-            self._readers[names] = reader_of(names, self._hint, self.zone)
-        found = self._readers[names]
-        if found is None:
+        if names != self._names:
+            self._names, self._read = names, reader_of(names, self._hint, self.zone)
+        if self._read is None:
             raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return found(row)
+        return self._read(row)
 
 
 def _readable(batch: Any) -> Any:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,8 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
         return _w3c(columns, zone)
     if exports.fits(known):
         provider = exports.provider_in(hint)
-        return lambda row: exports.event_of(named(row), provider, zone)
+        place = count(1)
+        return lambda row: exports.event_of(named(row), next(place), provider, zone)
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
         return lambda row: _exchange(named(row), zone)
     return None

@@ -43,14 +43,17 @@ _LOOSE = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
 
+_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (?:GMT|UTC)$", re.ASCII)
+
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
-    """A time as programs and exports write it: a number, RFC 3339 with a blank or without seconds, `UTC`, `+00`."""
+    """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, `UTC` or `+00`."""
     if not isinstance(value, str):
         return epoch(value), False
-    match = _LOOSE.fullmatch(value.strip())
+    value = value.strip(" []")
+    match = _LOOSE.fullmatch(value)
     if match is None:
-        return clf_time(value.strip(), zone)
+        return clf_time(_HTTP.sub(r"\1/\2/\3:\4 +0000", value), zone)
     day, minute, second, fraction, zulu, hours, minutes = match.groups()
     offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
     return parse_time(f"{day}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone)

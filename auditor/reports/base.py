@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Protocol, TextIO
 
 from auditor.audits.base import Case
+from auditor.daily import Day
 from auditor.events import Rejection
-from auditor.findings import Finding
+from auditor.findings import Finding, Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,26 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class TtlPoint:
+    """The demand of the log as a cache with some time-to-live, and coalescing, would have met it (section 10)."""
+
+    ttl_us: int | None
+    """None is for ever."""
+    now: bool
+    """Whether it is the one that the audit was made with."""
+    requests: int
+    renders: int
+    credits: Fraction
+    stale: int
+    """Hits that gave another picture than the log says."""
+
+    @property
+    def served(self) -> Fraction:
+        """The share of requests that needed no render."""
+        return Fraction(self.requests - self.renders, self.requests) if self.requests else Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One audit."""
 
@@ -54,12 +76,20 @@ class Result:
     """Those that were asked for, gravest first."""
     options: Mapping[str, Any]
     generated_at: datetime
+    days: Sequence[Day] = ()
+    """What each account used on each day, by account and date."""
+    curve: Sequence[TtlPoint] = ()
+    """Other times-to-live, shortest first; empty where nobody asked for them."""
+    suppressed: Sequence[Suppressed] | None = None
+    """Findings that the baseline accepts; None where there is no baseline."""
 
 
 class Report(Protocol):
     """One output format."""
 
     name: str
+    draws_curve: bool
+    """Whether it wants `Result.curve`, which takes another walk over the log."""
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the whole report."""

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from auditor.billing import Bill, CycleUse
 from auditor.events import Outcome
-from auditor.findings import Finding
+from auditor.findings import Finding, Suppressed
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
 from auditor.reports.base import FileRead, Inputs, Result
@@ -20,6 +20,7 @@ class JsonV1:
     """`--format json`."""
 
     name = "json"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report, keys in the order of the schema, and a newline."""
@@ -44,6 +45,7 @@ def document(result: Result) -> dict[str, Any]:
         "waste": {**{cause.value: number(waste.total(cause)) for cause in Cause}, "total": number(waste.total())},
         "accounts": [_account(bill) for bill in result.case.bills],
         "findings": [_finding(finding) for finding in result.findings],
+        **({} if result.suppressed is None else {"suppressed": [_suppressed(one) for one in result.suppressed]}),
     }
 
 
@@ -177,6 +179,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "advice": finding.advice,
         "evidence": _plain(finding.evidence),
     }
+
+
+def _suppressed(one: Suppressed) -> dict[str, Any]:
+    finding = _finding(one.finding)
+    kept = {name: finding[name] for name in ("rule", "severity", "subject", "credits", "bytes", "message")}
+    return {**kept, "reason": one.accepted.reason, "until": one.accepted.until.isoformat()}
 
 
 def _plain(value: Any) -> Any:

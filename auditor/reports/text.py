@@ -13,23 +13,19 @@ from rich.text import Text as Words
 
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
+from auditor.reports.words import CAUSES, advice, conserved, money
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
 """Columns where the output is no terminal, so that files look the same everywhere."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
-_CAUSES = {
-    "staging": "test and staging traffic",
-    "concurrent": "simultaneous identical calls",
-    "repeat": "repeats that a cache would serve",
-    "volatile": "inputs that never change the picture",
-}
 
 
 class Text:
     """`--format text`, the default."""
 
     name = "text"
+    draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""
@@ -49,6 +45,7 @@ class Text:
         for account in report["accounts"]:
             _bill(console, account)
         _findings(console, report["findings"])
+        _suppressed(console, report.get("suppressed", []))
         write_inputs(console, report["inputs"])
 
 
@@ -75,13 +72,12 @@ def _waste(console: Console, report: dict[str, Any]) -> None:
     total, spent = report["waste"]["total"], report["totals"]["credits"]
     share = f" ({total / spent:.1%})" if spent else ""
     console.print(Words(f"Wasted    {total:,} credits{share}", style="bold red" if total else "bold green"))
-    for cause, meaning in _CAUSES.items():
+    for cause, meaning in CAUSES.items():
         if report["waste"][cause]:
             console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
 
 
 def _bill(console: Console, account: dict[str, Any]) -> None:
-    currency = account["currency"] or ""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
@@ -102,16 +98,8 @@ def _bill(console: Console, account: dict[str, Any]) -> None:
     plan = plain(account["plan"]) if account["plan"] else "plan not configured"
     console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
-    for label, plan_name, saving in (
-        ("Right plan now", account["recommended_plan"], account["monthly_saving"]),
-        ("After all fixes", account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
-    ):
-        words = f"  {label:16}{plain(plan_name) if plan_name else 'no plan holds the demand'}"
-        if plan_name is not None and plan_name == account["plan"]:
-            words += ", no change"
-        elif saving is not None:
-            words += f", {saving.lstrip('-')} {currency} a month {'more' if saving.startswith('-') else 'less'}"
-        console.print(words + (" (projected)" if account["projected"] else ""))
+    for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
+        console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
 
 
 def _or_dash(value: int | float | None) -> str:
@@ -127,33 +115,24 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         head.append(f" {finding['rule']}", style="bold")
         head.append(f"  {subject}")
         console.print(head)
-        for line in (plain(finding["message"]) + _money(finding["money"]), "Cure: " + plain(finding["advice"])):
+        saves = money(finding["money"])
+        for line in (plain(finding["message"]) + (saves and f"; {saves}"), "Cure: " + plain(finding["advice"])):
             console.print(Padding(Words(line), (0, 0, 0, 8), expand=False))
 
 
-def _money(money: dict[str, Any]) -> str:
-    if money["now"] is None and money["after_plan_change"] is None:
-        return ""
-    now, then = (_amount(money[name], money["currency"]) for name in ("now", "after_plan_change"))
-    return f"; saves {now} now, {then} with the plan that is then enough"
-
-
-def _amount(amount: str | None, currency: str) -> str:
-    if amount is None:
-        return "an unknown sum"
-    return "nothing" if amount == "0.00" else f"{amount} {currency}"
+def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
+    if suppressed:
+        credits = sum(one["credits"] for one in suppressed)
+        console.print(f"and {len(suppressed):,} accepted in the baseline, {credits:,} credits")
+    for one in suppressed:
+        subject = "  ".join(plain(str(value)) for value in one["subject"].values())
+        console.print(Words(f"        {one['rule']}  {subject}: {plain(one['reason'])} (until {one['until']})", "dim"))
 
 
 def write_inputs(console: Console, inputs: dict[str, Any]) -> None:
     """What was read, and which lines were not taken."""
     console.print()
-    console.print(
-        Words(
-            f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
-            f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected",
-            style="dim",
-        )
-    )
+    console.print(Words(conserved(inputs), style="dim"))
     if inputs["assumed_timezone"]:
         console.print(f"{inputs['assumed_timezone']:,} times had no offset and were read in the configured time zone")
     for file in inputs["files"]:
@@ -170,7 +149,8 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     """What a log that is no usage log could not tell."""
     facts = [file["detected"]] if "detected" in file else []
     if "other_requests" in file:
-        facts.append(f"{file['other_requests']:,} requests for no known picture are filtered")
+        one = file["other_requests"] == 1
+        facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
     facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))

@@ -82,7 +82,7 @@ class Demand:
 
 def demand(engine: Engine, settings: Settings, since: Any, until: Any) -> Demand:
     """The demand of the records in *engine*; see `auditor.facts.gather` for the times."""
-    live, inside = chosen(since, until)
+    live, inside = chosen(engine, settings, since, until)
     counts = count(engine, live, inside)
     accounts = locate(engine, settings, and_(live, inside))
     which = and_(live, inside, records.c.outcome.in_([str(outcome) for outcome in DELIVERED]))

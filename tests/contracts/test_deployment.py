@@ -33,6 +33,9 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
         parser.read_string(unit.read_text())
         if parser.has_option("Service", "ExecStart"):
             yield unit.name, shlex.split(parser["Service"]["ExecStart"].replace(f"{BIN}/", ""))
+    for path in (FOLDER / "cron" / "auditor-report", *(FOLDER / "ci").iterdir()):
+        (line,) = re.findall(r"(auditor report --?.*|auditor report usage.*)$", path.read_text(), re.MULTILINE)
+        yield path.name, shlex.split(line.replace(">/dev/null", ""))
     dockerfile = (FOLDER / "Dockerfile").read_text()
     entry, arguments = (
         json.loads(re.search(rf"^{word} (\[.*\])$", dockerfile, re.MULTILINE)[1]) for word in ("ENTRYPOINT", "CMD")

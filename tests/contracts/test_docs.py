@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from auditor.registry import AUDITS
+from auditor.registry import AUDITS, REPORTS
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "benchmarks" / "README.md"]
@@ -39,3 +39,10 @@ def test_every_rule_has_its_heading() -> None:
     """docs/rules.md#RULE is where the README points."""
     text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(AUDITS)
+
+
+def test_every_report_has_its_heading() -> None:
+    """docs/reports.md tells of each format."""
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    headings = [name for heading in re.findall(r"^## (`.+)$", text, re.MULTILINE) for name in heading.split(", ")]
+    assert [name.strip("`") for name in headings] == list(REPORTS)

@@ -10,7 +10,7 @@ from auditor import registry
 from tests.conftest import ROOT
 
 SHARED = {
-    "audits": {"base", "placements", "words"},
+    "audits": {"base", "pictures", "placements", "words"},
     "formats": {
         "base",
         "bulk",
@@ -30,7 +30,7 @@ SHARED = {
         "times",
         "variables",
     },
-    "reports": {"base"},
+    "reports": {"base", "charts", "words"},
     "providers": {"base", "facts", "usage"},
     "caches": {"base", "tiered"},
     "engine": {"base", "tables"},

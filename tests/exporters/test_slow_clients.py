@@ -113,6 +113,7 @@ def test_slow_clients_are_hung_up_on(ledger: Path) -> None:
         client = connected(address)
         client.setblocking(False)
         loop, started = asyncio.get_running_loop(), time.monotonic()
+        drops = (bytes([byte]) for byte in asking(0) + b"x" * 1000)  # (of a request that may come; others are refused)
         await loop.sock_sendall(client, sent)
         try:
             while True:
@@ -121,7 +122,7 @@ def test_slow_clients_are_hung_up_on(ledger: Path) -> None:
                         break
                 else:
                     await asyncio.sleep(0.05)
-                    await loop.sock_sendall(client, b"x")
+                    await loop.sock_sendall(client, next(drops))
         except ConnectionError:
             pass
         client.close()

@@ -1,8 +1,21 @@
 """Lines that somebody made to hurt, for tests that run over every format."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from auditor.formats.lines import LineReader
+from auditor.registry import FORMATS
 from tests.formats.samples import SAMPLES
 
-LINES = [line for path in SAMPLES if path.suffix != ".parquet" for line in path.read_bytes().split(b"\n") if line]
+
+def _records(path: Path) -> Iterator[bytes]:
+    kind = FORMATS[path.name.partition(".")[0]](ZoneInfo("UTC"))
+    with path.open("rb") as raw:
+        yield from (line.data for line in kind.records(path, LineReader(raw)))
+
+
+LINES = [record for path in SAMPLES for record in _records(path)]
 """Good lines of all formats, to be damaged."""
 
 

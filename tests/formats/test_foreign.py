@@ -103,6 +103,9 @@ def test_equal_lines_are_events_and_copies_are_not(tmp_path: Path) -> None:
     found = report(*tmp_path.iterdir())
     assert found["totals"]["renders"] == 6
     assert found["inputs"]["duplicates"] == 4 + 4 + 2
+    (tmp_path / "other-server.log").write_text(line(50) + line(1))
+    assert report(*tmp_path.iterdir())["totals"]["renders"] == 8
+    (tmp_path / "other-server.log").unlink()
     assert found == {**report(*reversed(list(tmp_path.iterdir()))), "generated_at": found["generated_at"]}
 
 

@@ -11,6 +11,7 @@ import pytest
 from auditor.config import load
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import Format
+from auditor.formats.csv_table import CsvTable
 from auditor.formats.lines import MAX_LINE, Line
 from auditor.formats.log_format import LogFormat
 from auditor.formats.reading import Reading, Tally
@@ -29,7 +30,10 @@ KINDS: dict[str, type[Format]] = {
 
 def reading(kind: type[Format]) -> Reading:
     """A reader of one format, as an audit has it."""
-    return Reading("x", kind(ZoneInfo("UTC")), Mapper(SETTINGS, "x"), Tally())
+    reader = Reading("x", kind(ZoneInfo("UTC")), Mapper(SETTINGS, "x"), Tally())
+    if kind.name == CsvTable.name:
+        reader.kind.parse((FOLDER / "csv.csv").read_bytes().partition(b"\n")[0])
+    return reader
 
 
 def damaged(rng: random.Random) -> bytes:

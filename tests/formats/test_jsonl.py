@@ -66,7 +66,7 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_thirty_kinds_of_damage(report: Report, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
+def test_kinds_of_damage(report: Report, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
     """Each bad line has its true number and reason; every good line between them counts."""
     if bulk:
         monkeypatch.setattr("auditor.intake.BULK_FROM", 0)

@@ -78,6 +78,7 @@ def noise(rng: random.Random) -> bytes:
             "",
             "\\x16\\x03\\x01",
             f'GET {target}\\"x HTTP/1.1',
+            f'GET {target}\\" 200 5 HTTP/1.1',
             f"GET {target}\\\\",
         ]
     )

@@ -13,10 +13,10 @@ EPOCH = "1790812800"
 """2026-10-01, the day after the quarter that the samples tell of."""
 
 
-def report(report_format: str) -> bytes:
+def report(report_format: str, *options: str) -> bytes:
     """What `auditor audit sample_logs` prints, from the root of the project, in that format."""
     environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH, "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "auditor", "audit", "sample_logs", "--format", report_format]
+    command = [sys.executable, "-m", "auditor", "audit", "sample_logs", "--format", report_format, *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     return done.stdout
 

@@ -1,0 +1,187 @@
+"""`auditor inspect`: pictures in, what other formats and the shown size would save in bytes, measured."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditor.commands.options import INCOMPLETE, OK, Config, converted, opened, say, settings_of
+from auditor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from auditor.inspect.run import Inspected
+    from auditor.measured import Measured
+    from auditor.settings import Limit
+
+app = typer.Typer(rich_markup_mode=None)
+Format = StrEnum("Format", ["text", "json"])
+TEXT = Format("text")
+SHOWN = 20
+"""Refused pictures that are named on the terminal; the file names all of them."""
+
+
+@app.command(
+    epilog="Examples:  auditor inspect pictures/ --placement product_card --output measured.json | "
+    "auditor inspect --urls access.log --shown 400x300@2 | then: auditor audit usage/ --measured measured.json"
+)
+def inspect(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures, folders, cache folders of the client, or addresses.", show_default=False),
+    ] = None,
+    urls: Annotated[
+        list[str] | None, typer.Option(help="A list or log of addresses, or JSON Lines with `url`; repeatable; or -.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Whose limit in auditor.toml says how large it is shown.")
+    ] = None,
+    placement: Annotated[str | None, typer.Option(help="Where it is shown, if the list does not say.")] = None,
+    shown: Annotated[
+        str | None, typer.Option(help="How large it is shown in CSS px: 400, 400x300 or 400x300@2.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write what was measured to a file; what stands in it is not measured again.")
+    ] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="How to write the summary.")] = TEXT,
+    sample: Annotated[int | None, typer.Option(min=1, help="Measure so many of the pictures, spread evenly.")] = None,
+    jobs: Annotated[int, typer.Option(min=0, max=64, help="Pictures at the same time; 0 is one a processor.")] = 0,
+    allow_network: Annotated[
+        list[str] | None, typer.Option(help="A network of your own that may be fetched from, e.g. 10.1.0.0/16.")
+    ] = None,
+    max_refused: Annotated[
+        float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the pictures is refused, in percent.")
+    ] = 5.0,
+    config: Config = None,
+) -> None:
+    """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
+    from auditor.audits.placements import limit_for
+    from auditor.inspect.pictures import Skipped, wanted
+    from auditor.inspect.run import Inspection
+    from auditor.network import Fetcher, Guard, network
+    from auditor.progress import Progress
+
+    if not paths and not urls:
+        raise ConfigError("nothing to inspect: name pictures, folders or addresses, or a list with --urls")
+    settings = settings_of([path for path in paths or [] if "://" not in path], config)
+    fixed = converted("--shown", _shown, shown) if shown else None
+    guard = Guard(tuple(converted("--allow-network", network, block) for block in allow_network or []))
+    known, earlier = _known(output)
+
+    def limit_of(own_template: str | None, own_placement: str | None) -> "Limit | None":
+        return fixed or limit_for(settings, own_template or template, own_placement or placement)
+
+    with ExitStack() as stack:
+        fetcher = stack.enter_context(Fetcher(guard))
+        progress = stack.enter_context(Progress(unit="items"))
+        skipped = Skipped()
+        tasks = list(wanted(paths or [], urls or [], fetcher.get, skipped))
+        if sample is not None and sample < len(tasks):
+            tasks = [tasks[place * len(tasks) // sample] for place in range(sample)]
+        result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)
+    if skipped.lines:
+        say(f"{skipped.lines:,} lines hold no address; the first is {skipped.first}")
+    found = _document(result, known, earlier)
+    if output is not None:
+        with opened(output) as file:
+            _write(found, file)
+    if output_format.value == "json":
+        _write(found, sys.stdout)
+    else:
+        _summary(result)
+    raise typer.Exit(_exit_code(result, len(tasks), max_refused))
+
+
+def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
+    """Pictures by digest, and the method, of the file that would be written anew."""
+    from auditor.measured import load
+
+    if output is None or not output.is_file():
+        return {}, {}
+    pictures, method = load(output)
+    return {picture.digest: picture for picture in pictures}, method
+
+
+def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
+    from auditor.measured import document
+
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC).replace(microsecond=0)
+    pictures = {**known, **result.pictures}.values()
+    return document(pictures, result.refused, result.method or earlier, now.isoformat().replace("+00:00", "Z"))
+
+
+def _write(found: dict[str, Any], file: Any) -> None:
+    json.dump(found, file, indent=1, ensure_ascii=True, allow_nan=False)
+    file.write("\n")
+
+
+def _shown(text: str) -> "Limit":
+    from auditor.settings import Limit
+
+    match = re.fullmatch(r"(\d{1,5})?(?:x(\d{1,5}))?(?:@(\d{1,2}(?:\.\d{1,2})?))?", text)
+    sides = [Decimal(side) if side else None for side in match.groups()] if match else [None, None, None]
+    if not any(sides[:2]) or any(side == 0 for side in sides):
+        raise ValueError(f"= {text!r} is no size; write 400, 400x300, x300 or 400x300@2")
+    return Limit(sides[0], sides[1], sides[2] or Decimal(1), "--shown")
+
+
+def _summary(result: "Inspected") -> None:
+    """A row a format that was delivered, a column a format that was tried."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from auditor.terminal import is_terminal, plain
+
+    terminal = is_terminal(sys.stdout)
+    console = Console(file=sys.stdout, width=None if terminal else 100, highlight=False, markup=False, emoji=False)
+    pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
+    console.print(
+        f"{len(pictures):,} pictures, {sum(one.bytes for one in pictures):,} bytes; {result.known:,} known before, "
+        f"{result.copies:,} with the bytes of another, {len(result.refused):,} refused"
+    )
+    tried = ("webp", "avif", "jpeg", "png")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    columns = ("Delivered", "Pictures", "Bytes", *(f"as {name}" for name in tried), "Best", "Right-sized")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "Delivered" else "right")
+    for name in sorted({picture.format for picture in pictures}):
+        own = [picture for picture in pictures if picture.format == name]
+        table.add_row(
+            name, f"{len(own):,}", f"{sum(one.bytes for one in own):,}",
+            *(_sum(own, partial(_sizes, name=to)) for to in tried),
+            _sum(own, _sizes),
+            _sum(own, lambda one: [t.bytes for t in one.right_sized if t.format == one.format]),
+            _sum(own, lambda one: [t.bytes for t in (*one.trials, *one.right_sized)]),
+        )  # fmt: skip
+    console.print(table)
+    gains = [(picture.bytes - best.bytes, picture, best) for picture in pictures if (best := picture.best)]
+    for gain, picture, best in sorted(gains, key=lambda one: (-one[0], one[1].digest))[:5]:
+        how = "lossless" if best.lossless else f"quality {best.quality}, SSIM {best.ssim}"
+        console.print(f"{gain:>12,} bytes less as {best.format} ({how}): {plain(picture.source)}", soft_wrap=True)
+    for bad in result.refused[:SHOWN]:
+        say(f"{bad.source}: refused ({bad.reason}): {bad.detail}")
+    if len(result.refused) > SHOWN:
+        say(f"and {len(result.refused) - SHOWN:,} more; --output names all")
+
+
+def _sum(pictures: list[Any], sizes: Callable[[Any], list[int]]) -> str:
+    """Bytes of all the pictures, each as it is where nothing is smaller."""
+    return f"{sum(min([picture.bytes, *sizes(picture)]) for picture in pictures):,}"
+
+
+def _sizes(picture: "Measured", name: str | None = None) -> list[int]:
+    return [trial.bytes for trial in picture.trials if name in (None, trial.format)]
+
+
+def _exit_code(result: "Inspected", asked: int, max_refused: float) -> int:
+    return INCOMPLETE if len(result.refused) * 100 > max_refused * asked else OK

@@ -1,0 +1,181 @@
+"""`auditor report`: one report a billing cycle, compared with the one before, kept, and delivered once."""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
+from auditor.commands.options import (
+    OK,
+    UNDELIVERED,
+    AuditedLedger,
+    Baseline,
+    Config,
+    MaxRejected,
+    Measured,
+    NoCache,
+    Paths,
+    Timezone,
+    Ttl,
+    converted,
+    exported,
+    say,
+    settings_of,
+)
+from auditor.errors import ConfigError
+from auditor.registry import DELIVERIES, REPORTS
+from auditor.terminal import plain
+
+if TYPE_CHECKING:
+    from auditor.delivery.base import Delivery
+    from auditor.periodic.cycle import Rhythm
+    from auditor.periodic.folder import History
+    from auditor.pipeline import Options
+    from auditor.plans import Cycle
+    from auditor.reports.base import Result
+    from auditor.settings import Settings
+    from auditor.sources import Source
+
+app = typer.Typer(rich_markup_mode=None)
+PREVIOUS = "previous"
+JSON = OutputFormat("json")
+
+
+@app.command(
+    epilog="Examples:  auditor report usage/ --cycle last --against previous --format html --deliver team | "
+    "auditor report --ledger auditor.db --cycle 2026-09 --fail-on high | auditor report usage/ --deliver team --dry-run"
+)
+def report(
+    paths: Paths = None,
+    ledger: AuditedLedger = None,
+    cycle: Annotated[
+        str,
+        typer.Option(help="The billing cycle: last, the newest that has ended; or the month it starts in: 2026-09."),
+    ] = "last",
+    against: Annotated[
+        str | None, typer.Option(help="Compare with: previous, the cycle before in the history; or a JSON report.")
+    ] = None,
+    history: Annotated[Path, typer.Option(help="The folder that keeps reports, with an index page.")] = Path("reports"),
+    output_format: Annotated[
+        list[OutputFormat] | None, typer.Option("--format", help="How to write it, beside JSON; repeatable.")
+    ] = None,
+    deliver: Annotated[
+        list[str] | None, typer.Option(help="A [delivery.NAME] of auditor.toml that gets it, once; repeatable.")
+    ] = None,
+    resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
+    ttl: Ttl = None,
+    timezone: Timezone = None,
+    measured: Measured = None,
+    baseline: Baseline = None,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
+    max_rejected: MaxRejected = 1.0,
+    no_cache: NoCache = False,
+    config: Config = None,
+) -> None:
+    """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
+    from auditor import baseline as accepted
+    from auditor import measured as measurements
+    from auditor.delivery.outbox import Outbox
+    from auditor.periodic.cycle import rhythms
+    from auditor.periodic.edition import Edition
+    from auditor.periodic.folder import History, write
+    from auditor.pipeline import Options, generated_at
+    from auditor.progress import Progress
+    from auditor.sources import discover
+
+    settings = settings_of(paths or [], config, timezone, ttl)
+    ways = {name: _way(name, settings) for name in deliver or []}
+    wanted = {one.value for one in output_format or []}
+    wanted |= {one for name in ways for one in settings.deliveries[name].formats}
+    options = Options(
+        cache=not no_cache,
+        measured=measurements.load(measured)[0] if measured else (),
+        baseline=accepted.load(baseline) if baseline else None,
+        curve=any(REPORTS[one].draws_curve for one in wanted),
+    )
+    now = generated_at(options.now)
+    chosen = [(rhythm, converted("--cycle", partial(rhythm.cycle, now=now), cycle)) for rhythm in rhythms(settings)]
+    kept = History(history)
+    code, done, complaints = OK, 0, []
+    with ExitStack() as stack:
+        stack.enter_context(nullcontext() if dry_run else kept.locked())
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
+        progress = stack.enter_context(Progress())
+        sources = discover(paths or [], scratch)
+        if ledger is not None:
+            sources.append(exported(ledger, scratch))
+        for rhythm, span in chosen:
+            result = _audited(sources, settings, options, rhythm, span, now, progress)
+            progress.done()
+            if result is None:
+                continue
+            code = code if done else input_code(result, max_rejected)  # all reports are of the same input
+            done += 1
+            formats = tuple(dict.fromkeys(("json", *(one.value for one in output_format or []))))
+            before = _previous(against, kept, rhythm, span)
+            made = Edition(settings, rhythm, span, result, before, formats)
+            print("\n".join(plain(line) for line in made.lines), end="\n\n")
+            entry = made.keep(kept, say, dry_run=dry_run)
+            outbox = Outbox(entry.path, write, time.sleep, lambda: datetime.now(UTC).replace(microsecond=0), say)
+            arrived = [
+                outbox.deliver(name, way, made.message(name, resend=resend), resend=resend, dry_run=dry_run)
+                for name, way in ways.items()
+            ]
+            code = max(code, finding_code(result, fail_on.value if fail_on else None))
+            code = max(code, OK if all(arrived) else UNDELIVERED)
+            complaints.append(set(accepted.complaints(options.baseline, result.suppressed, now.date())))
+    if not done:
+        start, end = chosen[0][1].start, chosen[0][1].end
+        raise ConfigError(
+            f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09"
+        )
+    # An entry that is of use in one report is of use.
+    for complaint in sorted(set.intersection(*complaints)):
+        say(complaint)
+    raise typer.Exit(code)
+
+
+def _way(name: str, settings: "Settings") -> "Delivery":
+    found = settings.deliveries.get(name)
+    if found is None:
+        known = ", ".join(settings.deliveries) or "none"
+        raise ConfigError(f"--deliver {name}: auditor.toml has no [delivery.{name}]; there are {known}")
+    try:
+        return DELIVERIES[found.kind](found.values, os.environ)
+    except ConfigError as error:
+        raise ConfigError(f"[delivery.{name}]: {error}") from None
+
+
+def _audited(
+    sources: Sequence["Source"], settings: "Settings", options: "Options", rhythm: "Rhythm", span: "Cycle",
+    now: datetime, progress: Any,
+) -> "Result | None":  # fmt: skip
+    """The audit of one cycle of the accounts of one rhythm; None if they have no event in it."""
+    from auditor import pipeline
+
+    own = replace(options, since=span.start, until=span.end, belongs=rhythm.has, now=lambda: now)
+    result = pipeline.audit(sources, settings, own, progress)
+    return result if result.inputs.events else None
+
+
+def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> dict[str, Any] | None:
+    from auditor.periodic.folder import read_report
+
+    if against is None:
+        return None
+    if against != PREVIOUS:
+        return read_report(Path(against))
+    found = kept.before(rhythm.facts(span))
+    if found is None:
+        say(f"{rhythm.name(span)}: the history {kept.root} holds no earlier report; nothing to compare with yet")
+    return found.report() if found else None

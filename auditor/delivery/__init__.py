@@ -1,0 +1,1 @@
+"""Delivery: reports on their way to people, each to each place once."""

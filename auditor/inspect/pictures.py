@@ -1,0 +1,128 @@
+"""Paths, folders, cache folders, addresses and lists of addresses -> the pictures that were asked for."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.caches.base import MAGIC, opened
+from auditor.errors import InputError
+from auditor.network import FetchError, shown
+
+MOST = 32 << 20
+"""Bytes of one picture."""
+_ADDRESS = re.compile(r"""https?://[^\s"'<>\\]+""")
+_TRAILING = ".,;:)]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One picture that was asked for; `read` gives its bytes or raises `FetchError`."""
+
+    source: str
+    read: Callable[[], bytes]
+    template: str | None = None
+    placement: str | None = None
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Lines of lists that hold no address."""
+
+    lines: int = 0
+    first: str = ""
+
+
+def wanted(
+    paths: Iterable[str], lists: Iterable[str], fetch: Callable[[str], bytes], skipped: Skipped
+) -> Iterator[Wanted]:
+    """Each once, sorted by source; `InputError` where a path does not exist."""
+    found: dict[str, Wanted] = {}
+    for argument in paths:
+        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", argument):
+            found.setdefault(argument, _remote(argument, fetch, {}))
+            continue
+        for path in _files(argument):
+            found.setdefault(str(path), Wanted(str(path), _local(path)))
+    for name in lists:
+        for address, facts in _addresses(name, skipped):
+            found.setdefault(address, _remote(address, fetch, facts))
+    return iter(found[source] for source in sorted(found))
+
+
+def _files(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        if not files:
+            raise InputError(f"{argument}: the folder holds no file")
+        return files
+    if not path.exists():
+        raise InputError(f"{argument}: there is no such file or folder; check the spelling")
+    return [path]
+
+
+def _local(path: Path) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST + 1)
+        except OSError as error:
+            raise FetchError("unreadable", f"cannot be read ({error.strerror})") from None
+        if len(data) > MOST:
+            raise FetchError("too_large", f"more than {MOST:,} bytes")
+        return _of_cache(data) if data.startswith(MAGIC) else data
+
+    return read
+
+
+def _of_cache(data: bytes) -> bytes:
+    """The picture in a file of the client's cache."""
+    entry = opened(data)
+    if entry is None:
+        raise FetchError("damaged", "the cache entry is not what was written")
+    if entry.picture.content is None:
+        raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
+    return entry.picture.content
+
+
+def _remote(address: str, fetch: Callable[[str], bytes], facts: Mapping[str, Any]) -> Wanted:
+    def name(field: str) -> str | None:
+        value = facts.get(field)
+        return value if isinstance(value, str) and value else None
+
+    return Wanted(shown(address), lambda: fetch(address), name("template"), name("placement"))
+
+
+def _addresses(name: str, skipped: Skipped) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Of JSON objects their `url` (with `template` and `placement`), of other lines every address in them."""
+    try:
+        file = sys.stdin if name == "-" else Path(name).open(encoding="utf-8", errors="replace")  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror}); check the path") from None
+    with file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            found = list(_of_line(line))
+            if not found:
+                skipped.lines += 1
+                skipped.first = skipped.first or f"{name} line {number}"
+            yield from found
+
+
+def _of_line(line: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if line.lstrip().startswith("{"):
+        try:
+            facts = json.loads(line)
+        except ValueError:
+            facts = None
+        if isinstance(facts, dict):
+            if isinstance(facts.get("url"), str):
+                yield facts["url"], facts
+            return
+    for address in _ADDRESS.findall(line):
+        yield address.rstrip(_TRAILING), {}

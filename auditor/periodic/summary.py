@@ -1,0 +1,112 @@
+"""A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MOST = 5
+"""Findings that are named of each kind."""
+
+
+def subject(name: str, report: Mapping[str, Any]) -> str:
+    """The subject of a mail."""
+    high = sum(finding["severity"] == "high" for finding in report["findings"])
+    return f"Render audit {name}: {_count(report['waste']['total'], 'credit')} wasted, {_count(high, 'high finding')}"
+
+
+def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[str]:
+    """One line a fact, the most important first. Words of logs stand in it as they are: escape them for the sink."""
+    totals, waste = report["totals"], report["waste"]["total"]
+    share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
+    lines = [
+        f"Cycle {label}: {totals['requests']:,} requests, {totals['credits']:,} credits, {waste:,} wasted{share}",
+    ]
+    if totals["credits_uncertain"]:
+        lines.append(f"Up to {totals['credits_uncertain']:,} more calls may have been billed")
+    inputs = report["inputs"]
+    if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
+        cut = sum(file["truncated"] for file in inputs["files"])
+        lines.append(f"Input not whole: {inputs['rejected']:,} lines rejected, {cut} files cut off or damaged")
+    lines += [_account(account) for account in report["accounts"]]
+    lines += _findings(report) if comparison is None else _compared(comparison)
+    suppressed = report.get("suppressed", ())
+    if suppressed:
+        credits = sum(one["credits"] for one in suppressed)
+        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {credits:,} credits")
+    return lines
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    words = f"Account {account['provider']}/{account['account']}: {account['plan'] or 'plan not configured'}"
+    bills = [cycle["bill"] for cycle in account["cycles"] if cycle["bill"] is not None]
+    if bills:
+        words += f", bill {' + '.join(bills)} {account['currency']}"
+    best = account["recommended_after_fixes"]
+    if best is not None and account["monthly_saving_after_fixes"] not in (None, "0.00"):
+        words += f"; after all fixes {best}, {account['monthly_saving_after_fixes']} {account['currency']} a month less"
+    return words
+
+
+def _findings(report: Mapping[str, Any]) -> list[str]:
+    return [f"{_count(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
+
+
+def _compared(comparison: Mapping[str, Any]) -> list[str]:
+    findings, saving = comparison["findings"], comparison["saving"]
+    lines = [f"Compared with {(comparison['before']['window']['start'] or 'no event')[:10]} to "
+             f"{(comparison['before']['window']['end'] or 'no event')[:10]}:"]  # fmt: skip
+    lines += [f"Not the same question: {difference}" for difference in comparison["different_options"]]
+    for kind, describe in (("new", _plain), ("grown", _change), ("shrunk", _change), ("fixed", _plain)):
+        if findings[kind]:
+            lines += [f"{len(findings[kind]):,} {kind}", *_named(findings[kind], describe)]
+    lines.append(f"{findings['unchanged']:,} unchanged")
+    if findings["not_looked_for"]:
+        lines.append(f"{len(findings['not_looked_for']):,} not looked for this time")
+    lines.append(
+        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} are "
+        f"wasted now: {_saved(saving['realised_credits'])}, "
+        f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
+    )
+    for account in comparison["accounts"]:
+        promised = account["predicted_monthly_saving_after_fixes"]
+        if account["realised_monthly_saving"] is not None and (
+            promised != "0.00" or account["realised_monthly_saving"] != "0.00"
+        ):
+            lines.append(
+                f"Account {account['provider']}/{account['account']}: bill {account['bill_before']} before, "
+                f"{account['bill']} now; {promised or 'an unknown sum'} a month was promised after all fixes, "
+                f"{account['realised_monthly_saving']} {account['currency']} came of it"
+            )
+    return lines
+
+
+def _saved(credits: int | float | None) -> str:
+    if credits is None:
+        return "an unknown number saved"
+    return f"{abs(credits):,.0f} {'saved' if credits >= 0 else 'more wasted'}"
+
+
+def _named(findings: Iterable[Mapping[str, Any]], describe: Any) -> list[str]:
+    found = list(findings)
+    more = [f"- and {len(found) - MOST:,} more"] if len(found) > MOST else []
+    return [*(f"- {finding['severity']} {finding['rule']} {_subject(finding)}: {describe(finding)}"
+              for finding in found[:MOST]), *more]  # fmt: skip
+
+
+def _subject(finding: Mapping[str, Any]) -> str:
+    return " ".join(str(word) for word in finding["subject"].values())
+
+
+def _plain(finding: Mapping[str, Any]) -> str:
+    return str(finding["message"])
+
+
+def _change(finding: Mapping[str, Any]) -> str:
+    if finding["credits"] != finding["credits_before"]:
+        return f"{finding['credits_before']:,} credits before, {finding['credits']:,} now"
+    if finding["bytes"] != finding["bytes_before"]:
+        return f"{finding['bytes_before']:,} bytes before, {finding['bytes']:,} now"
+    return str(finding["message"])
+
+
+def _count(number: int | float, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,116 @@
+"""Tables for spreadsheets: `csv` the findings, `csv-cycles` the bills, `csv-daily` the use; RFC 4180, UTF-8.
+
+A spreadsheet takes a cell that begins like a formula for one, also behind quotes. Such cells get an apostrophe in
+front, as OWASP advises, and only cells of words do: a number stays a number.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
+
+from auditor.daily import Use
+from auditor.events import Outcome
+from auditor.numbers import number
+from auditor.reports.base import Result
+from auditor.reports.json_v1 import document
+from auditor.terminal import plain
+
+FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
+"""Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""
+SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
+REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
+
+
+def word(text: object) -> str:
+    """A word that came from outside, as a cell that no spreadsheet evaluates or turns into something else."""
+    return FORMULA.sub(r"\1'", plain(str(text)))
+
+
+class Number(str):
+    """A number, date or word of our own, which goes into its cell as it is."""
+
+    __slots__ = ()
+
+
+def own(value: object) -> Number | None:
+    """A figure or a word of this package as a cell; None stays None."""
+    return None if value is None else Number(str(value).lower() if isinstance(value, bool) else value)
+
+
+def write(out: TextIO, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table: numbers as they are, None as nothing, everything else as a word."""
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow(["" if cell is None else cell if isinstance(cell, Number) else word(cell) for cell in row])
+
+
+class Findings:
+    """`--format csv`: a row a finding, gravest first."""
+
+    name = "csv"
+    draws_curve = False
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the table."""
+        head = ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
+                "currency", "message", "advice", "evidence"]  # fmt: skip
+        write(out, head, (_finding(finding) for finding in document(result)["findings"]))
+
+
+def _finding(finding: Mapping[str, Any]) -> list[Any]:
+    money = finding["money"]
+    return [
+        own(finding["severity"]), own(finding["rule"]), own(finding["confidence"]),
+        *(finding["subject"].get(name) for name in SUBJECT),
+        own(finding["credits"]), own(finding["bytes"]), own(money["now"]), own(money["after_plan_change"]),
+        money["currency"], finding["message"], finding["advice"], json.dumps(finding["evidence"], ensure_ascii=False),
+    ]  # fmt: skip
+
+
+class Cycles:
+    """`--format csv-cycles`: a row an account and billing cycle."""
+
+    name = "csv-cycles"
+    draws_curve = False
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the table."""
+        figures = ["start", "end", "complete", "credits", "demand", "included", "utilisation", "bill",
+                   "price_per_render", "unused_credits", "unused_value"]  # fmt: skip
+        head = ["provider", "account", "plan", "currency", *figures, "cheapest_plan", "cheapest_bill"]
+        write(out, head, _cycles(document(result)["accounts"], figures))
+
+
+def _cycles(accounts: Iterable[Mapping[str, Any]], figures: Sequence[str]) -> Iterator[list[Any]]:
+    for account in accounts:
+        for cycle in account["cycles"]:
+            yield [
+                account["provider"], account["account"], account["plan"], account["currency"],
+                *(own(cycle[name]) for name in figures), cycle["cheapest_plan"], own(cycle["cheapest_bill"]),
+            ]  # fmt: skip
+
+
+class Daily:
+    """`--format csv-daily`: a row an account and local day with an event."""
+
+    name = "csv-daily"
+    draws_curve = False
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the table."""
+        counts = ["requests", "hits", "coalesced", "renders", "errors", "refused", "credits", "credits_uncertain"]
+        head = ["provider", "account", "date", "timezone", *counts, *(f"credits_{use}" for use in Use)]
+        write(out, head, _days(result))
+
+
+def _days(result: Result) -> Iterator[list[Any]]:
+    for day in result.days:
+        payer = result.case.facts.payers[day.payer]
+        yield [
+            payer.provider, payer.account, own(day.date), own(payer.settings.timezone),
+            own(sum(day.requests.values())), *(own(day.requests[outcome]) for outcome in REQUESTS),
+            own(number(day.total)), own(day.uncertain), *(own(number(day.credits[use])) for use in Use),
+        ]  # fmt: skip

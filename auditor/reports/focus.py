@@ -1,0 +1,176 @@
+"""FOCUS 1.2 cost and usage as CSV, the rows of the spec's appendix on virtual currency, with credits as the currency.
+
+A billing cycle of an account is one purchase, the plan's fee; one more for credits beyond it; and for each template
+and environment a usage charge of 0 that was paid for with credits. `EffectiveCost` spreads the bill over the credits:
+over those that the plan includes, or over those that were used where these are more. What the spec has no column for
+begins with `x_`: credits that lapsed, were wasted, or may have been billed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TextIO
+
+from auditor.billing import Bill, CycleUse
+from auditor.errors import ConfigError
+from auditor.events import Outcome
+from auditor.plans import Plan
+from auditor.reports.base import Result
+from auditor.reports.csv import own, write
+from auditor.waste import Cause
+
+CREDITS = "Credits"
+PLACES = 12
+"""Decimals of prices and quantities; a cost is their product, so it may have twice as many."""
+
+COLUMNS = (
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency",
+    "ChargePeriodEnd", "ChargePeriodStart", "CommitmentDiscountStatus", "ConsumedQuantity", "ConsumedUnit",
+    "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceId", "InvoiceIssuerName", "ListCost",
+    "ListUnitPrice", "PricingCategory", "PricingCurrency", "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyEffectiveCost", "PricingCurrencyListUnitPrice", "PricingQuantity", "PricingUnit",
+    "ProviderName", "PublisherName", "ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName",
+    "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId", "Tags", "x_CycleComplete",
+    "x_CreditsIncluded", "x_CreditsUnused", "x_UnusedCost", "x_CreditsUncertain", "x_CreditsWasted",
+    *(f"x_CreditsWasted{cause.value.title()}" for cause in Cause),
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+class Focus:
+    """`--format focus`."""
+
+    name = "focus"
+    draws_curve = False
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the table. Raises `ConfigError` for an account without a plan, since a cost must not be guessed."""
+        missing = sorted({bill.payer.account for bill in result.case.bills if bill.payer.plan is None})
+        if missing:
+            raise ConfigError(
+                f"FOCUS needs what each account pays, and {', '.join(missing)} has no plan; "
+                f'name it in auditor.toml: [accounts.{missing[0]}] provider = "…", plan = "…"'
+            )
+        write(out, COLUMNS, ([row.get(name) for name in COLUMNS] for row in _rows(result)))
+
+
+def _rows(result: Result) -> Iterator[Row]:
+    for bill in result.case.bills:
+        plan = bill.payer.plan
+        assert plan is not None
+        for index, use in enumerate(bill.uses):
+            shared = _shared(bill, plan, use)
+            price = unit_price(plan, use.credits)
+            yield shared | _fee(plan, use)
+            beyond = use.credits - Fraction(plan.included)
+            if beyond > 0 and plan.overage is not None:
+                yield shared | _overage(plan, beyond)
+            for row in _usage(result, bill, index):
+                yield shared | _priced(row, plan, price)
+
+
+def unit_price(plan: Plan, credits: Fraction) -> Fraction:
+    """What one credit of a cycle costs: its bill over what is included, or used if that is more. 0 for a free plan."""
+    bill = plan.bill(credits)
+    most = max(Fraction(plan.included), credits)
+    amount = Fraction(plan.price) if bill is None else bill
+    return _rounded(amount / most) if most else Fraction(0)
+
+
+def _rounded(value: Fraction) -> Fraction:
+    return Fraction(round(value * 10**PLACES), 10**PLACES)
+
+
+def _text(value: Decimal | Fraction | int) -> Any:
+    """A figure in full: no exponent, no needless zero, and always a point, so that its type is decimal."""
+    digits = f"{round(Fraction(value) * 10 ** (2 * PLACES)):0{2 * PLACES + 1}d}"
+    return own(f"{digits[: -2 * PLACES]}.{digits[-2 * PLACES :].rstrip('0') or '0'}")
+
+
+def _utc(moment: datetime) -> Any:
+    return own(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _shared(bill: Bill, plan: Plan, use: CycleUse) -> Row:
+    payer = bill.payer
+    start, end = _utc(use.cycle.start), _utc(use.cycle.end)
+    return {
+        "BillingAccountId": payer.account, "BillingAccountName": payer.account, "BillingCurrency": plan.currency,
+        "BillingPeriodStart": start, "BillingPeriodEnd": end, "ChargePeriodStart": start, "ChargePeriodEnd": end,
+        "InvoiceIssuerName": payer.provider, "ProviderName": payer.provider, "PublisherName": payer.provider,
+        "PricingCategory": own("Standard"), "ServiceCategory": own("Media"),
+        "ServiceSubcategory": own("Content Creation"), "ServiceName": f"{payer.provider} image rendering",
+        "x_CycleComplete": own(use.complete),
+    }  # fmt: skip
+
+
+def _purchase(price: Decimal, quantity: Fraction, unit: str, currency: str) -> Row:
+    """A purchase that covers usage: its effective cost is 0, since the usage carries it."""
+    cost = Fraction(price) * quantity
+    return {
+        "ChargeCategory": own("Purchase"), "BilledCost": _text(cost), "ListCost": _text(cost),
+        "ContractedCost": _text(cost), "EffectiveCost": _text(0), "ListUnitPrice": _text(price),
+        "ContractedUnitPrice": _text(price), "PricingQuantity": _text(quantity), "PricingUnit": own(unit),
+        "PricingCurrency": currency, "PricingCurrencyListUnitPrice": _text(price),
+        "PricingCurrencyContractedUnitPrice": _text(price), "PricingCurrencyEffectiveCost": _text(0),
+    }  # fmt: skip
+
+
+def _fee(plan: Plan, use: CycleUse) -> Row:
+    unused = max(Fraction(0), Fraction(plan.included) - use.credits)
+    return _purchase(plan.price, Fraction(1), "Months", plan.currency) | {
+        "ChargeFrequency": own("Recurring"), "ChargeDescription": f"Plan {plan.name}, {plan.included:f} credits",
+        "SkuId": plan.name, "SkuPriceId": f"{plan.name}-month", "SkuMeter": own("Subscription"),
+        "x_CreditsIncluded": _text(plan.included), "x_CreditsUnused": _text(unused),
+        "x_UnusedCost": _text(unused * unit_price(plan, use.credits)),
+        "x_CreditsUncertain": _text(use.demand - use.credits),
+    }  # fmt: skip
+
+
+def _overage(plan: Plan, beyond: Fraction) -> Row:
+    return _purchase(plan.overage or Decimal(0), _rounded(beyond), CREDITS, plan.currency) | {
+        "ChargeFrequency": own("One-Time"), "ChargeDescription": f"Credits beyond plan {plan.name}",
+        "SkuId": plan.name, "SkuPriceId": f"{plan.name}-overage", "SkuMeter": own(CREDITS),
+    }  # fmt: skip
+
+
+def _usage(result: Result, bill: Bill, cycle: int) -> Iterator[Row]:
+    """For each template and environment of an account: renders, credits and what of them was wasted."""
+    facts, waste = result.case.facts, result.case.replayed.waste
+    usage = facts.paid_by(facts.usage)
+    usage = usage[(usage.payer == bill.payer.code) & (usage.cycle == cycle)]
+    for unit, rows in usage.groupby("unit", sort=True):
+        credits = sum(rows.credits, Fraction(0))
+        renders = int(rows.loc[rows.outcome == Outcome.RENDER, "events"].sum())
+        if not credits and not renders:
+            continue
+        booked = {why: amount for (at, why), amount in waste.units.get(int(unit), {}).items() if at == cycle}
+        yield {
+            "credits": credits,
+            "renders": renders,
+            "booked": booked,
+            "names": facts.labels(int(unit)),
+        }
+
+
+def _priced(row: Mapping[str, Any], plan: Plan, price: Fraction) -> Row:
+    quantity = _rounded(row["credits"])
+    cost = _text(price * quantity)
+    names, booked = row["names"], row["booked"]
+    return {
+        "ChargeCategory": own("Usage"), "ChargeFrequency": own("Usage-Based"), "BilledCost": _text(0),
+        "ChargeDescription": f"Renders of {names['template']}", "ListCost": cost, "ContractedCost": cost,
+        "EffectiveCost": cost, "ListUnitPrice": _text(price), "ContractedUnitPrice": _text(price),
+        "PricingQuantity": _text(quantity), "PricingUnit": own(CREDITS), "PricingCurrency": own(CREDITS),
+        "PricingCurrencyListUnitPrice": _text(1), "PricingCurrencyContractedUnitPrice": _text(1),
+        "PricingCurrencyEffectiveCost": _text(quantity), "ConsumedQuantity": _text(row["renders"]),
+        "ConsumedUnit": own("Renders"), "ResourceId": names["template"], "ResourceName": names["template"],
+        "ResourceType": own("Template"), "SkuId": own("Render"), "SkuPriceId": f"{plan.name}-render",
+        "SkuMeter": own("Renders"), "Tags": json.dumps({"environment": names["environment"]}, ensure_ascii=False),
+        "x_CreditsWasted": _text(sum(booked.values(), Fraction(0))),
+        **{f"x_CreditsWasted{cause.value.title()}": _text(booked.get(cause, Fraction(0))) for cause in Cause},
+    }  # fmt: skip

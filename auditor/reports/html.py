@@ -1,0 +1,259 @@
+"""The HTML report: one file that loads nothing and runs nothing, for screens, phones and paper.
+
+Jinja2 escapes every value, and before that `plain` writes out what could hide or reorder text; only the charts and
+the style sheet are let through as they are, and no word of a log is in them. The Content-Security-Policy allows
+nothing but that style sheet, by its hash.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from importlib import resources
+from typing import Any, TextIO
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from auditor.billing import Bill
+from auditor.daily import Day
+from auditor.events import Outcome
+from auditor.numbers import number, ratio
+from auditor.plans import cents
+from auditor.reports import charts
+from auditor.reports.base import Result, TtlPoint
+from auditor.reports.json_v1 import document
+from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.terminal import plain
+from auditor.waste import Cause
+
+MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES, MOST_FILES = 400, 60, 4, 24, 100
+"""What is shown of each; the rest is counted, so that the file stays small whatever the log is like."""
+SHORT = 24
+"""Characters that a table does not break."""
+SCALE_PX = 220
+"""The longer side of the largest picture as drawn."""
+
+
+class Html:
+    """`--format html`."""
+
+    name = "html"
+    draws_curve = True
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the page."""
+        style = resources.files(__package__).joinpath("templates", "report.css").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        page = _environment().get_template("report.html.j2")
+        out.writelines(page.generate(style=Markup(style), style_hash=f"sha256-{digest}", **_view(result)))  # noqa: S704
+        out.write("\n")
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("auditor.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else plain(str(value)),
+    )
+    made.filters |= {
+        "n": _number,
+        "percent": lambda share: "-" if share is None else f"{share:.1%}",
+        "bytes": _bytes,
+        "saves": money,
+        "words": lambda name: str(name).replace("_", " "),
+        "day": lambda moment: f"{moment:%Y-%m-%d}",
+        "minute": lambda moment: f"{_parsed(moment):%Y-%m-%d %H:%M} UTC",
+    }
+    made.tests["short"] = lambda value: len(str(value)) <= SHORT
+    made.tests["rows"] = lambda value: (
+        isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+    )
+    return made
+
+
+def _number(value: Any) -> Any:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _bytes(count: int) -> str:
+    """`437.3 MB`, in powers of 1000."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,} bytes"
+
+
+def _parsed(moment: datetime | str) -> datetime:
+    return moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.fromisoformat(moment)
+
+
+def _view(result: Result) -> dict[str, Any]:
+    report = document(result)
+    window = result.case.facts.window
+    sizes = _sizes(report["findings"])
+    hits = charts.hits_by_day(result.days)
+    accounts = sorted(
+        zip(report["accounts"], result.case.bills, local_dates(result), strict=True),
+        key=lambda each: -_credits(each[1]),
+    )
+    causes = [(cause.value, result.case.replayed.waste.total(cause)) for cause in Cause]
+    return {
+        "report": report,
+        "totals": report["totals"],
+        "inputs": report["inputs"],
+        "span": dict(zip(("start", "end"), window or (None, None), strict=True)),
+        "share": ratio,
+        "causes": CAUSES,
+        "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),
+        "savings": list(_savings(result.case.bills)),
+        "accounts": [
+            _account(account, bill, starts, result.days, drawn=place < MOST_CHARTS)
+            for place, (account, bill, starts) in enumerate(accounts[:MOST_ACCOUNTS])
+        ],
+        "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
+        "hits": hits and _drawn(hits),
+        "hits_text": _hits_text(report["totals"], result.days),
+        "curve": _curve(result.curve),
+        "sizes": sizes[:MOST_SIZES],
+        "more_sizes": max(0, len(sizes) - MOST_SIZES),
+        "count": len(report["findings"]),
+        "findings": report["findings"][:MOST_FINDINGS],
+        "more_findings": max(0, len(report["findings"]) - MOST_FINDINGS),
+        "filters": any(result.options[name] for name in FILTERS),
+        "most_files": MOST_FILES,
+        "conserved": conserved(report["inputs"]),
+        "assumed": list(assumed(result)),
+    }
+
+
+def _drawn(spec: charts.Spec) -> dict[str, Markup]:
+    picture = charts.draw(spec)
+    # Vega escapes what it draws, and it is given numbers, dates and words of this package alone.
+    return {"wide": Markup(picture.wide), "narrow": Markup(picture.narrow)}  # noqa: S704
+
+
+def _curve(points: Sequence[TtlPoint]) -> dict[str, Any] | None:
+    if not points or not points[0].requests:
+        return None
+    return {
+        "picture": _drawn(charts.served_by_ttl(points)),
+        "rows": [
+            {
+                "word": ttl_word(point.ttl_us),
+                "now": point.now,
+                "served": ratio(point.requests - point.renders, point.requests),
+                "renders": point.renders,
+                "credits": number(point.credits),
+                "stale": point.stale,
+            }
+            for point in points
+        ],
+    }
+
+
+def _credits(bill: Bill) -> Fraction:
+    return sum((use.credits for use in bill.uses), Fraction(0))
+
+
+def _account(
+    account: Mapping[str, Any], bill: Bill, starts: Sequence[str], days: Sequence[Day], *, drawn: bool
+) -> dict[str, Any]:
+    own = [day for day in days if day.payer == bill.payer.code]
+    spec = charts.credits_by_day(bill, own) if drawn else None
+    now, after = advice(account)
+    return {
+        **account,
+        "name": f"{account['provider']}/{account['account']}",
+        "cycles": [{**cycle, "from": start} for cycle, start in zip(account["cycles"], starts, strict=True)],
+        "now": now,
+        "after": after,
+        "picture": spec and _drawn(spec),
+        "caption": _caption(bill),
+        "text": _days_text(own),
+    }
+
+
+def _caption(bill: Bill) -> str:
+    words = "Above, the credits of each cycle as they add up"
+    plan, ahead = bill.payer.plan, charts.projection(bill)
+    if plan is not None:
+        words += f"; the line is what {plan.name} includes, {plan.included:,}"
+    if ahead is not None:
+        words += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
+    return f"{words}. Below, what became of the credits of each day ({bill.payer.settings.timezone})."
+
+
+def _days_text(days: Sequence[Day]) -> str:
+    most = max(days, key=lambda day: day.total)
+    whole = sum((day.total for day in days), Fraction(0))
+    return (
+        f"Credits by day from {days[0].date} to {days[-1].date}: {number(whole):,} in all, most on {most.date} with "
+        f"{number(most.total):,}; the table below has the cycles"
+    )
+
+
+def _hits_text(totals: Mapping[str, Any], days: Sequence[Day]) -> str:
+    sums: dict[date, tuple[int, int]] = {}
+    for day in days:
+        hits, requests = sums.get(day.date, (0, 0))
+        sums[day.date] = hits + day.requests[Outcome.HIT], requests + sum(day.requests.values())
+    shares = [hits / requests for hits, requests in sums.values() if requests]
+    if not shares:
+        return ""
+    return f"Hit rate by day: {totals['hit_ratio']:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
+
+
+def _savings(bills: Sequence[Bill]) -> Any:
+    """For each currency what the right plans would change a month, now and after all fixes."""
+    sums: dict[str, list[Fraction]] = {}
+    for bill in bills:
+        now = bill.saving(bill.recommended, bill.loads)
+        after = bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)
+        if bill.currency is not None and (now is not None or after is not None):
+            both = sums.setdefault(bill.currency, [Fraction(0), Fraction(0)])
+            both[0] += now or 0
+            both[1] += after or 0
+    for currency, (now, after) in sorted(sums.items()):
+        yield {"amount": _change(now), "words": f"{currency} a month; {_change(after)} after all fixes"}
+
+
+def _change(saving: Fraction) -> str:
+    """`−10.00`, since less is what a saving does to a bill."""
+    return f"{'−' if saving > 0 else '+' if saving < 0 else '±'}{cents(abs(saving))}"
+
+
+def _sizes(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The oversized outputs, those that waste most bytes first, all drawn to one scale."""
+    found = sorted(
+        (each for each in findings if each["rule"] == "oversized-outputs"), key=lambda each: -int(each["bytes"])
+    )
+    longest = max((max(_side(each, "width"), _side(each, "height")) for each in found[:MOST_SIZES]), default=1)
+    scale = SCALE_PX / longest
+    return [_size(each, scale) for each in found]
+
+
+def _side(finding: Mapping[str, Any], side: str) -> int:
+    return int(finding["evidence"]["largest"][side])
+
+
+def _size(finding: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    limit, width, height = finding["evidence"]["limit"], _side(finding, "width"), _side(finding, "height")
+    shown = min(
+        [1.0, *(limit[side] * limit["dpr"] / _side(finding, side) for side in ("width", "height") if limit[side])]
+    )
+    subject = finding["subject"]
+    return {
+        "name": " at ".join(str(subject[key]) for key in ("template", "placement") if key in subject),
+        "text": f"{width:,} x {height:,} delivered, {width * shown:,.0f} x {height * shown:,.0f} shown",
+        "width": round(width * scale, 1),
+        "height": round(height * scale, 1),
+        "shown_width": round(width * scale * shown, 1),
+        "shown_height": round(height * scale * shown, 1),
+        "wasted": finding["bytes"],
+        "requests": finding["evidence"]["requests"],
+    }

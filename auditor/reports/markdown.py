@@ -1,0 +1,144 @@
+"""The Markdown report, for pull requests and wikis: CommonMark with the tables that GitHub and GitLab know.
+
+A word from a log stands alone as a code span, where nothing is markup, a mention or a link; in the sentences of a
+finding its markup is escaped, and an invisible word joiner keeps `@everyone`, `#1` and addresses from coming alive.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TextIO
+
+from auditor.numbers import number, ratio
+from auditor.reports.base import Result, TtlPoint
+from auditor.reports.json_v1 import document
+from auditor.reports.words import CAUSES, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.terminal import plain
+
+MOST_FINDINGS, MOST_REJECTIONS = 50, 10
+"""A comment on GitHub holds 65,536 characters."""
+JOINER = "\u2060"
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~&$]")
+_START = re.compile(r"^(\d{0,9})([#+=.)-])")
+_ALIVE = re.compile(r"(?i)([@#]|:(?=\S)|\bwww)")
+
+
+class Markdown:
+    """`--format markdown`."""
+
+    name = "markdown"
+    draws_curve = True
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the report."""
+        out.writelines(f"{line}\n" for line in _lines(result))
+
+
+def code(text: object) -> str:
+    """A word that came from outside as a code span, in a table or not."""
+    shown = plain(str(text)) or "(empty)"
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def prose(text: object) -> str:
+    """A sentence with words from outside in it, so that nothing in it is markup."""
+    escaped = _MARKUP.sub(r"\\\g<0>", plain(str(text)).strip())
+    return _START.sub(r"\1\\\2", _ALIVE.sub(rf"\1{JOINER}", escaped))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> Iterator[str]:
+    """A table; *right* has an `r` for each column of numbers."""
+    marks = [" ---: " if place < len(right) and right[place] == "r" else " --- " for place in range(len(head))]
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join(marks)}|"
+    for row in rows:
+        cells = (cell.replace("|", "\\|") if cell.startswith("`") else cell for cell in row)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _lines(result: Result) -> Iterator[str]:
+    report = document(result)
+    window, totals, waste = report["window"], report["totals"], report["waste"]
+    yield "# Render audit"
+    yield ""
+    yield f"{window['start']} to {window['end']}" if window["start"] else "No event."
+    yield ""
+    uncertain = totals["credits_uncertain"]
+    rows = [
+        ["Requests", f"{totals['requests']:,}", _share(totals["hit_ratio"], "from the cache")],
+        ["Credits billed", f"{totals['credits']:,}",
+         f"and up to {uncertain:,} calls that may have been billed" if uncertain else ""],
+        ["Credits wasted", f"{waste['total']:,}", _share(ratio(waste["total"], totals["credits"]), "of the billed")],
+    ]  # fmt: skip
+    rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
+    yield from table(["", "", ""], rows, " r")
+    yield from _curve(result.curve)
+    for account, starts in zip(report["accounts"], local_dates(result), strict=True):
+        yield from _account(account, starts)
+    yield from _findings(report["findings"])
+    yield from ("", "## What was read and assumed", "", conserved(report["inputs"]), "")
+    for bad in report["inputs"]["rejections"][:MOST_REJECTIONS]:
+        yield f"- {code(bad['path'])} line {bad['line']}: {bad['reason']}, {prose(bad['detail'])}"
+    more = report["inputs"]["rejected"] - MOST_REJECTIONS
+    if more > 0:
+        yield f"- and {more:,} rejected lines more"
+    for sentence in assumed(result):
+        yield f"- {prose(sentence)}"
+
+
+def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
+    if points and points[0].requests:
+        yield from ("", "## Other times-to-live", "")
+        rows = [
+            [
+                ttl_word(point.ttl_us) + (" (now)" if point.now else ""),
+                f"{float(point.served):.1%}",
+                f"{point.renders:,}",
+                f"{number(point.credits):,}",
+                f"{point.stale:,}",
+            ]
+            for point in points
+        ]
+        yield from table(["Time-to-live", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
+
+
+def _share(share: float | None, words: str) -> str:
+    return "" if share is None else f"{share:.1%} {words}"
+
+
+def _account(account: dict[str, Any], starts: Sequence[str]) -> Iterator[str]:
+    name = f"{account['provider']}/{account['account']}"
+    plan = code(account["plan"]) if account["plan"] else "plan not configured"
+    yield from ("", f"## Account {code(name)}: {plan}", "")
+    rows = [
+        [
+            start + ("" if cycle["complete"] else " (part)"),
+            f"{cycle['credits']:,}",
+            f"{cycle['demand']:,}",
+            "-" if cycle["included"] is None else f"{cycle['included']:,}",
+            "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
+            cycle["bill"] or ("over the cap" if account["plan"] else "-"),
+            f"{code(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it",
+        ]
+        for cycle, start in zip(account["cycles"], starts, strict=True)
+    ]
+    heads = ["Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"]
+    yield from table(heads, rows, " rrrrr")
+    now, after = advice(account)
+    yield ""
+    yield f"Right plan now: {prose(now)}. After all fixes: {prose(after)}." + (
+        " (Projected: no cycle is complete.)" if account["projected"] else ""
+    )
+
+
+def _findings(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+    yield from ("", f"## {len(findings)} finding{'' if len(findings) == 1 else 's'}", "")
+    for finding in findings[:MOST_FINDINGS]:
+        subject = " · ".join(code(value) for value in finding["subject"].values())
+        saves = money(finding["money"])
+        yield f"- **{finding['severity']}** `{finding['rule']}` {subject}  "
+        yield f"  Found: {prose(finding['message'])}" + (f"; {prose(saves)}" if saves else "") + "  "
+        yield f"  Cure: {prose(finding['advice'])}"
+    if len(findings) > MOST_FINDINGS:
+        yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"

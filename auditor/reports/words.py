@@ -1,0 +1,134 @@
+"""What readers are told the causes, outcomes and rules mean: the same words in every report."""
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from auditor.daily import Use
+from auditor.numbers import number
+from auditor.reports.base import Result
+
+CAUSES = {
+    "staging": "test and staging traffic",
+    "concurrent": "simultaneous identical calls",
+    "repeat": "repeats that a cache would serve",
+    "volatile": "inputs that never change the picture",
+}
+USES = (
+    (Use.NEEDED.value, "needed"),
+    (Use.UNRENDERED.value, "billed, nothing rendered"),
+    (Use.STAGING.value, "staging"),
+    (Use.CONCURRENT.value, "concurrent"),
+    (Use.REPEAT.value, "repeat"),
+    (Use.VOLATILE.value, "volatile"),
+)
+"""Name and word of what became of a credit, in the order in which bars are stacked."""
+DAY_WORDS = {1: "a day", 7: "a week"}
+
+
+def duration(seconds: float) -> str:
+    """`90 s`, `15 min`, `24 h`, `7 d`: in the largest unit that is whole, but a day is 24 h."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds % size == 0 and seconds >= size and (unit != "d" or seconds > size):
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,g} s"
+
+
+def ttl_word(ttl_us: int | None) -> str:
+    """`24 h`, or `for ever`."""
+    return "for ever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
+
+
+def advice(account: Mapping[str, Any]) -> tuple[str, str]:
+    """The right plan now and after all fixes, of an account of the JSON report."""
+    return (
+        _plan(account, account["recommended_plan"], account["monthly_saving"]),
+        _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
+    )
+
+
+def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> str:
+    if name is None:
+        return "no plan holds the demand"
+    if name == account["plan"]:
+        return f"{name}, no change"
+    if saving is None:
+        return name
+    return f"{name}, {saving.lstrip('-')} {account['currency']} a month {'more' if saving.startswith('-') else 'less'}"
+
+
+def money(amounts: Mapping[str, Any]) -> str:
+    """What a finding saves, empty where nothing is known of it."""
+    if amounts["now"] is None and amounts["after_plan_change"] is None:
+        return ""
+    now, then = (_amount(amounts[name], amounts["currency"]) for name in ("now", "after_plan_change"))
+    return f"saves {now} now, {then} with the plan that is then enough"
+
+
+def _amount(amount: str | None, currency: str) -> str:
+    if amount is None:
+        return "an unknown sum"
+    return "nothing" if amount == "0.00" else f"{amount} {currency}"
+
+
+def conserved(inputs: Mapping[str, Any]) -> str:
+    """The line that is always true."""
+    return (
+        f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
+        f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected"
+    )
+
+
+def assumed(result: Result) -> Iterator[str]:
+    """What the figures rest on, a sentence each."""
+    options, settings, inputs = result.options, result.case.facts.settings, result.inputs
+    yield f"A stored picture may be served for {duration(options['ttl_seconds'])}."
+    yield (
+        f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} were. "
+        "Cycles and days begin at midnight in the time zone of their account."
+    )
+    yield (
+        f"Production is {', '.join(options['production_environments'])}; what other environments render on a plan "
+        "that costs money is staging."
+    )
+    for bill in result.case.bills:
+        name, plan = f"{bill.payer.provider}/{bill.payer.account}", bill.payer.plan
+        if plan is None:
+            yield f"{name} has no configured plan: its bills are unknown, and its credits count as paid for."
+            continue
+        beyond = f"{plan.overage} a credit beyond" if plan.overage is not None else "no more can be had"
+        checked = f", checked {plan.checked}" if plan.checked else ""
+        yield (
+            f"{name} pays {plan.price} {plan.currency} a month for {plan.included:,} credits ({plan.name}), {beyond} "
+            f"(source: {plan.source}{checked})."
+        )
+    uncertain = sum(day.uncertain for day in result.days)
+    if uncertain:
+        yield f"{uncertain:,} calls that may have been billed are counted beside the credits, not among them."
+    if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
+        yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
+    for one in (result.suppressed or ())[:MOST_ACCEPTED]:
+        subject = " ".join(one.finding.subject.values())
+        yield (
+            f"{one.finding.rule} of {subject} is accepted until {one.accepted.until} ({one.accepted.reason}): its "
+            f"{number(one.finding.credits):,} credits are counted, the finding is not shown."
+        )
+    if len(result.suppressed or ()) > MOST_ACCEPTED:
+        yield f"So are {len(result.suppressed or ()) - MOST_ACCEPTED:,} more findings."
+    if options["since"] or options["until"]:
+        yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
+    chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
+    if chosen:
+        yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
+
+
+MOST_ACCEPTED = 20
+"""Accepted findings that are named."""
+FILTERS = ("environments", "accounts", "templates", "rules", "skip")
+
+
+def local_dates(result: Result) -> Iterator[list[str]]:
+    """For each account the local days on which its cycles begin."""
+    for bill in result.case.bills:
+        zone = bill.payer.settings.timezone
+        yield [f"{use.cycle.start.astimezone(zone):%Y-%m-%d}" for use in bill.uses]

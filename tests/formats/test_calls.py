@@ -1,0 +1,169 @@
+"""What programs and browsers log of their calls: JSON lines of httpx and others, HAR."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from auditor.errors import InputError
+from auditor.events import BadRecordError, parse_time
+from auditor.exchanges.exchange import Exchange
+from auditor.formats import har
+from auditor.formats.base import NO_REQUEST, Sample
+from auditor.formats.har import Har
+from auditor.formats.lines import LineReader
+from auditor.formats.packed import decompressed
+from auditor.formats.structlog import Structlog
+
+UTC = ZoneInfo("UTC")
+NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
+URL = "https://render.imejis.io/v1/og-card"
+HTTPX = f'HTTP Request: POST {URL} "HTTP/1.1 200 OK"'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": HTTPX, "timestamp": "2026-09-01T12:00:00Z"},
+        {"message": HTTPX, "asctime": "2026-09-01 12:00:00,000"},
+        {"msg": HTTPX, "ts": 1788264000},
+        {"text": "x", "record": {"message": HTTPX, "time": {"repr": "…", "timestamp": 1788264000.0}}},
+        {"event": f'{URL[:24]}:443 "POST /v1/og-card HTTP/1.1" 200 None', "@timestamp": "2026-09-01T12:00:00.000Z"},
+        {"event": "done", "method": "post", "url": URL, "status_code": 200, "elapsed": 0.25, "time": 1788264000.25},
+        {"event": "done", "method": "POST", "url": URL, "status": "200", "elapsed": "0:00:00.250000", "ts": NOON + 250_000},
+        {"message": "", "http": {"method": "POST", "url": URL, "status_code": 200}, "duration": 250_000_000,
+         "timestamp": "2026-09-01T12:00:00.25Z"},
+        {"message": "x", "http.request.method": "POST", "url.full": URL, "http.response.status_code": 200,
+         "duration_ms": 250, "@timestamp": "2026-09-01T12:00:00.250Z"},
+    ],
+)  # fmt: skip
+def test_ways_to_log_a_call(line: dict[str, Any]) -> None:
+    found = Structlog(UTC).parse(json.dumps(line).encode())
+    assert isinstance(found, Exchange)
+    assert (found.ts_us, found.method, found.status) == (NOON, "POST", 200)
+    assert found.target.replace(":443", "") == URL
+    assert found.body is None
+
+
+def test_a_failed_call_has_no_status_and_a_line_before_a_call_is_none() -> None:
+    line = {"event": "x", "method": "GET", "url": URL, "timestamp": NOON}
+    assert Structlog(UTC).parse(json.dumps(line).encode()) is NO_REQUEST
+    found = Structlog(UTC).parse(json.dumps({**line, "error": "timeout"}).encode())
+    assert isinstance(found, Exchange)
+    assert (found.status, found.target) == (None, URL)
+
+
+def test_a_log_without_any_call_is_not_taken_for_one() -> None:
+    other = b'{"event": "stored", "timestamp": 1}'
+    assert Structlog.detect(Sample(Path("a"), other, (other,) * 3)) == 0
+    call = json.dumps({"event": HTTPX, "timestamp": 1}).encode()
+    assert Structlog.detect(Sample(Path("a"), call, (other, call, other))) == 1
+
+
+def entry(**changed: Any) -> dict[str, Any]:
+    request = {"method": "GET", "url": "https://h.example/a.png", "headers": [], **changed.pop("request", {})}
+    response = {"status": 200, "headers": [], "content": {"size": 5, "mimeType": "image/png"}, "bodySize": 5}
+    return {
+        "startedDateTime": "2026-09-01T12:00:00Z", "time": 1.5, "request": request,
+        "response": {**response, **changed.pop("response", {})}, **changed,
+    }  # fmt: skip
+
+
+def read(tmp_path: Path, document: str | bytes) -> list[Exchange | str]:
+    """The exchanges of a document; reasons for those that were rejected."""
+    path = tmp_path / "a.har"
+    path.write_bytes(document if isinstance(document, bytes) else document.encode())
+    found: list[Exchange | str] = []
+    with path.open("rb") as raw:
+        for line in Har(UTC).records(path, LineReader(decompressed(raw))):
+            try:
+                found.append(Har(UTC).parse(line.data))
+            except BadRecordError as bad:
+                found.append(bad.reason.value)
+    return found
+
+
+def one(tmp_path: Path, **changed: Any) -> Exchange:
+    found = read(tmp_path, json.dumps({"log": {"entries": [entry(**changed)]}}))[0]
+    assert isinstance(found, Exchange)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("response", "more", "size"),
+    [
+        ({"content": {"size": 900}, "bodySize": 300}, {}, 900),
+        ({"content": {"size": -1}, "bodySize": 300}, {}, 300),
+        ({"content": {"size": 0}, "bodySize": 0}, {"_objectSize": "300"}, 300),
+        ({"content": {"size": 0}, "bodySize": -1}, {}, 0),
+        ({"content": {}, "bodySize": -1}, {}, None),
+    ],
+)
+def test_bytes(tmp_path: Path, response: dict[str, Any], more: dict[str, Any], size: int | None) -> None:
+    found = one(tmp_path, response=response, **more)
+    assert (None if found.bytes == -1 else found.bytes) == size
+
+
+@pytest.mark.parametrize(
+    ("changed", "cache"),
+    [
+        ({"_fromCache": "memory"}, "hit"),
+        ({"response": {"_transferSize": 0}}, "hit"),
+        ({"response": {"headers": [{"name": "CF-Cache-Status", "value": "MISS"}]}}, "MISS"),
+        ({"_cached": 0}, None),
+    ],
+)
+def test_caches(tmp_path: Path, changed: dict[str, Any], cache: str | None) -> None:
+    assert one(tmp_path, **changed).cache == cache
+
+
+def test_bodies_are_held_whole_or_unknown(tmp_path: Path) -> None:
+    post = {"method": "POST", "bodySize": 7, "postData": {"text": '{"a":1}'}}
+    assert one(tmp_path, request=post).body == b'{"a":1}'
+    assert one(tmp_path, request={**post, "bodySize": 70}).body is None
+    assert one(tmp_path, request={"method": "POST", "bodySize": -1}).body is None
+    assert one(tmp_path, request={"method": "POST", "bodySize": 0}).body == b""
+    form = {"params": [{"name": "a", "value": "1 2"}]}
+    assert one(tmp_path, request={"method": "POST", "postData": form}).body == b"a=1+2"
+
+
+def test_a_digest_only_of_a_whole_picture(tmp_path: Path) -> None:
+    held = {"text": base64.b64encode(b"12345").decode(), "encoding": "base64"}
+    assert (one(tmp_path, response={"content": {"size": 5, **held}}).digest or "")[:14] == "sha256:5994471"
+    assert one(tmp_path, response={"content": {"size": 6, **held}}).digest is None
+
+
+def test_what_stands_before_a_cut_is_read_and_the_rest_told(tmp_path: Path) -> None:
+    whole = json.dumps({"log": {"pages": [{"title": '"entries": ['}], "entries": [entry(), entry(), entry()]}})
+    assert len(read(tmp_path, whole)) == 3
+    cut = read(tmp_path, whole[: whole.rindex('"time"')])
+    assert [isinstance(each, Exchange) for each in cut] == [True, True, False]
+    assert cut[2] == "not_json"
+    assert read(tmp_path, '{"log": {}}') == ["missing_field"]
+    assert read(tmp_path, json.dumps({"log": {"entries": [1, {}]}})) == ["not_object", "missing_field"]
+
+
+def test_a_byte_order_mark_and_half_surrogates(tmp_path: Path) -> None:
+    text = json.dumps({"log": {"entries": [entry(request={"url": "https://h.example/\ud83d"})]}})
+    found = read(tmp_path, b"\xef\xbb\xbf" + text.encode())[0]
+    assert isinstance(found, Exchange)
+    found.target.encode()
+
+
+def test_a_large_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(har, "MAX_SIZE", 100)
+    with pytest.raises(InputError, match=r"a\.har"):
+        read(tmp_path, json.dumps({"log": {"entries": [entry()]}}))
+
+
+def test_cookies_go_no_further_and_keys_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.har"
+    headers = [{"name": "Cookie", "value": "sid=abc"}, {"name": "dma-api-key", "value": "k1234"}]
+    path.write_text(json.dumps({"log": {"entries": [entry(request={"headers": headers})]}}))
+    with path.open("rb") as raw:
+        (line,) = Har(UTC).records(path, LineReader(raw))
+    assert b"sid=abc" not in line.data
+    assert b'"dma-api-key": "k1234"' in line.data
