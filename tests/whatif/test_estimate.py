@@ -34,6 +34,14 @@ def test_the_guides_own_sum() -> None:
     assert "guide" not in why(estimate(Fraction(8001), GUIDE[1:], IMEJIS.plans))
 
 
+def test_half_a_call_cannot_be_made() -> None:
+    """1,000.5 calls are 1,001: one more than Basic holds."""
+    found = estimate(Fraction(2001), (Fraction(1, 2), Fraction(0), Fraction(0)), IMEJIS.plans)
+    assert (found.calls, found.credits) == (Fraction(2001, 2), 1001)
+    assert found.plan is not None
+    assert found.plan.name == "Pro"
+
+
 shares = st.fractions(0, 1, max_denominator=1000)
 
 

@@ -101,14 +101,14 @@ def test_a_longer_time_to_live(tmp_path: Path) -> None:
 
 def test_providers_side_by_side(tmp_path: Path) -> None:
     """Unknown is unknown: no plan, no sum; large pictures cost more where they do."""
-    events = daily("2026-09-01", [40] * 30, width=3200, height=100)
+    events = daily("2026-09-01", [20] * 30, width=3200, height=100)
     ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
     by_name = {offer.provider.name: offer for offer in advice.offers}
-    assert by_name["imejis"].monthly == Fraction("24.99")
-    assert by_name["bannerbear"].monthly == 149, "1,200 pictures of 3,200 px are 3,600 credits there"
-    assert by_name["orshot"].monthly == 75
+    assert by_name["imejis"].monthly == Fraction("14.99")
+    assert by_name["bannerbear"].monthly == 149, "600 pictures of 3,200 px are 1,800 credits there"
+    assert by_name["orshot"].monthly == 30
     assert by_name["placid"].monthly is None
-    assert by_name["hcti"].unsized == 1200
+    assert by_name["hcti"].unsized == 600
     assert [offer.monthly is None for offer in advice.offers] == sorted(
         offer.monthly is None for offer in advice.offers
     )
