@@ -190,6 +190,7 @@ def test_a_permitted_network_is_fetched_from_and_nothing_else_is(canary: Canary)
     with origin(plainly) as address, quick(OWN) as fetcher:
         assert fetcher.get(f"{address}/a.png?sig=secret") == PICTURE
         assert reason(fetcher, f"http://127.0.0.1:{canary.port}/") == "private_address"
+        assert reason(fetcher, address.replace("//", "//user:secret@")) == "address"
     assert canary.hits == 0
 
 

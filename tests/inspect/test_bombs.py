@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def test_the_child_has_neither_sockets_nor_files_nor_the_environment() -> None:
     assert done.stdout.split() == [b"OSError", b"OSError", b"OSError", b"OSError", b"MemoryError", b"64"]
 
 
-def test_no_secret_goes_to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_is_limited_and_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the environment only what Python needs."""
     monkeypatch.setenv("SMTP_PASSWORD", "hunter2")
     with Worker() as worker:
@@ -155,6 +156,9 @@ def test_no_secret_goes_to_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
         assert child is not None
         environment = Path(f"/proc/{child.pid}/environ").read_bytes()
         descriptors = [path.name for path in Path(f"/proc/{child.pid}/fd").iterdir()]
+        limits = Path(f"/proc/{child.pid}/limits").read_text()
+    for name, most in (("open files", 0), ("address space", 1 << 30), ("file size", 0), ("core file size", 0)):
+        assert re.search(rf"Max {name} +{most} +{most} ", limits), limits
     assert b"hunter2" not in environment and b"PATH=" in environment
     assert set(descriptors) == {"0", "1", "2"}
 
