@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client pictures focus golden docs requirements clean
+.PHONY: help report-pictures audit test stress check bench bench-client golden docs requirements clean dashboards pictures bench-logs fuzz focus
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -24,12 +24,16 @@ audit: $(STAMP)  ## audit sample_logs/
 test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
 
+stress: $(STAMP)  ## the load tests of the exporter at full scale (minutes)
+	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
+		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
+
 check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m scripts.docs --check
 
 bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or 10m)
 	$(BIN)/python benchmarks/run.py --size $(or $(SIZE),1m)
@@ -38,8 +42,15 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
-pictures: $(STAMP)  ## take the pictures of docs/ anew
-	$(BIN)/python scripts/pictures.py
+bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)
+	scripts/services.sh goaccess
+	$(BIN)/python benchmarks/logs.py --lines $(or $(LINES),1000000)
+
+fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
+	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
+
+report-pictures: $(STAMP)  ## take the pictures of the HTML report in docs/ anew
+	$(BIN)/python scripts/report_pictures.py
 
 focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator (PYTHON312=python3.12)
 	test -x .focus/bin/focus-validator || { $(PYTHON312) -m venv .focus && \
@@ -47,10 +58,16 @@ focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator 
 	$(BIN)/python -m pytest -n 0 tests/reports/test_focus.py
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
-	$(BIN)/python tests/golden/write.py
+	$(BIN)/python -m tests.golden.write
+
+dashboards: $(STAMP)  ## build grafana/dashboards (RUNBOOKS=URL where grafana/runbooks is published)
+	$(BIN)/python -m grafana.source $(if $(RUNBOOKS),--runbooks $(RUNBOOKS))
+
+pictures: $(STAMP)  ## draw the dashboards with Grafana's own components into docs/pictures (node, npm, 500 MB)
+	PYTHONPATH=. $(BIN)/python scripts/pictures/draw.py
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
-	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m scripts.docs
 
 requirements:  ## pin the dependencies anew, with hashes
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \

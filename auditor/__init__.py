@@ -7,8 +7,9 @@ The map of layers, top imports down, siblings on one line do not import each oth
     pipeline | connect                    the only file that knows the order of an audit; a renderer by configuration
     config                                auditor.toml -> frozen Settings
     ledger                                the durable home of events, with exact sums
-    periodic                              one report a cycle, compared and kept
-    formats | audits | reports | client | sandbox | inspect | delivery
+    periodic | baseline                   one report a cycle, compared and kept; findings that are accepted
+    whatif | formats | audits | reports | client | sandbox | inspect | delivery
+    exchanges                             HTTP exchanges of foreign logs -> events
     caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API

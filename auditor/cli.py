@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.commands import audit, config, inspect, ledger, prerender, report, rules, sandbox
+from auditor.commands import (
+    audit,
+    compare,
+    config,
+    estimate,
+    inspect,
+    ledger,
+    mapping,
+    plan,
+    prerender,
+    reconcile,
+    report,
+    rules,
+    sandbox,
+    simulate,
+)
 from auditor.errors import AuditorError, MissingExtraError
 from auditor.terminal import plain
 
@@ -24,7 +39,22 @@ app = typer.Typer(
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
     "auditor explain duplicate-renders",
 )
-for command in (audit, report, inspect, rules, ledger, prerender, sandbox, config):
+for command in (
+    audit,
+    report,
+    inspect,
+    rules,
+    simulate,
+    mapping,
+    plan,
+    reconcile,
+    estimate,
+    compare,
+    ledger,
+    prerender,
+    sandbox,
+    config,
+):
     app.add_typer(command.app)
 
 

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from importlib import resources
@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError
-from auditor.events import MAX_SIDE
-from auditor.plans import Plan
+from auditor.events import FORMATS as PICTURE_FORMATS
+from auditor.events import MAX_SIDE, Outcome
+from auditor.plans import Plan, TopUp
 from auditor.registry import AUDITS, DELIVERIES, PROVIDERS, REPORTS
 from auditor.settings import (
     FORMATS,
@@ -25,6 +26,7 @@ from auditor.settings import (
     Limit,
     Prices,
     Settings,
+    SourceTable,
     UsageSettings,
 )
 
@@ -86,6 +88,8 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     prices = _prices(root.table("prices"))
     rules = {name: _rule(name, rule) for name, rule in root.tables("rules")}
     clients = {name.lower(): _client(client) for name, client in root.tables("client")}
+    sources = tuple(_source(name, source) for name, source in root.tables("sources"))
+    log_formats = {name: _log_format(log_format) for name, log_format in root.tables("formats")}
     usage = {name: _usage(name, table, accounts) for name, table in root.tables("usage")}
     deliveries = {name: _delivery(delivery) for name, delivery in root.tables("delivery")}
     root.done()
@@ -102,6 +106,8 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         ttl=ttl,
         disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
         clients=clients,
+        sources=sources,
+        log_formats=log_formats,
         usage=usage,
         formats=rules.get("format-waste", {}).get("formats", FORMATS),
         deliveries=deliveries,
@@ -149,6 +155,15 @@ class _Table:
         parent = self if key is None else self.table(key)
         return [(name, parent.table(name)) for name in parent.values]
 
+    def entries(self, key: str) -> list["_Table"]:
+        """The tables of `[[key]]`, none where it is absent."""
+        self.known.add(key)
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.fail(key, f"is not a list of tables; write [[{self.path}.{key}]]")
+        path = ".".join(filter(None, (self.path, key)))
+        return [_Table(entry, self.where, f"{path}[{number}]") for number, entry in enumerate(value, 1)]
+
     def done(self) -> None:
         """Raise for the first key that nothing asked for."""
         for key in self.values:
@@ -158,15 +173,43 @@ class _Table:
 
 def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
     provider = table.need("provider", _text)
-    plans = catalogue.get(provider, {})
-    name = table.take("plan", _text, "")
-    if name and name not in plans:
-        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
-        raise table.fail("plan", f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
-    anchor = table.take("anchor_day", _day, 1)
-    timezone = table.take("timezone", zone, default_zone)
+    history = []
+    for entry in table.entries("plans"):
+        history.append((entry.need("since", _date), _plan_named(entry, "plan", provider, catalogue)))
+        entry.done()
+    topups = []
+    for entry in table.entries("topups"):
+        topups.append(
+            TopUp(
+                entry.need("date", _date),
+                entry.need("credits", money),
+                entry.need("price", money),
+                entry.take("expires", _date, None),
+            )
+        )
+        if topups[-1].expires is not None and topups[-1].expires < topups[-1].day:
+            raise entry.fail("expires", "is before the day on which the credits were bought")
+        entry.done()
+    account = Account(
+        provider=provider,
+        plan=_plan_named(table, "plan", provider, catalogue) if "plan" in table.values else None,
+        anchor_day=table.take("anchor_day", _day, 1),
+        timezone=table.take("timezone", zone, default_zone),
+        history=tuple(sorted(history, key=lambda entry: entry[0])),
+        topups=tuple(sorted(topups, key=lambda topup: topup.day)),
+    )
+    if len({since for since, _ in history}) < len(history):
+        raise table.fail("plans", "names two plans that begin on the same day")
     table.done()
-    return Account(provider=provider, plan=plans.get(name), anchor_day=anchor, timezone=timezone)
+    return account
+
+
+def _plan_named(table: _Table, key: str, provider: str, catalogue: Mapping[str, Mapping[str, Plan]]) -> Plan:
+    name, plans = table.need(key, _text), catalogue.get(provider, {})
+    if name not in plans:
+        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
+        raise table.fail(key, f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
+    return plans[name]
 
 
 def _client(table: _Table) -> ClientSettings:
@@ -180,10 +223,43 @@ def _client(table: _Table) -> ClientSettings:
         base_url=table.take("base_url", _text, None),
         cache=table.take("cache", _text, None),
         events=table.take("events", _text, None),
-        budget=table.take("budget", _money, None),
+        budget=table.take("budget", money, None),
     )
     table.done()
     return client
+
+
+def _source(name: str, table: _Table) -> SourceTable:
+    query = table.table("query")
+    source = SourceTable(
+        name=name,
+        provider=table.take("provider", _text, "own"),
+        account=table.take("account", _text, "default"),
+        environment=table.take("environment", _text, None),
+        template=table.take("template", _text, None),
+        placement=table.take("placement", _text, None),
+        format=table.take("format", _picture_format, None),
+        host=table.take("host", _pattern, None),
+        path=table.take("path", _pattern, None),
+        query={parameter: query.need(parameter, _pattern) for parameter in query.values},
+        key=table.take("key", _parameters, None),
+        ignore=table.take("ignore", _parameters, frozenset()),
+        methods=table.take("methods", _methods, frozenset({"GET", "POST"})),
+        uncached=table.take("uncached", _uncached, Outcome.RENDER),
+        logs=table.take("logs", _text, None),
+    )
+    if source.key is not None and source.ignore:
+        raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
+    if source.path is None and source.provider not in PROVIDERS:
+        raise table.fail("path", f"is missing; only calls to {', '.join(PROVIDERS)} are recognised without one")
+    table.done()
+    return source
+
+
+def _log_format(table: _Table) -> str:
+    text = table.need("log_format", _template)
+    table.done()
+    return text
 
 
 def _delivery(table: _Table) -> DeliverySettings:
@@ -220,13 +296,23 @@ def _plan(provider: str, name: str, table: _Table) -> Plan:
     plan = Plan(
         provider=provider,
         name=name,
-        price=table.need("price", _money),
-        included=table.need("included", _money),
+        price=table.need("price", money),
+        included=table.need("included", money),
         currency=table.take("currency", _text, "USD"),
-        overage=table.take("overage", _money, None),
+        overage=table.take("overage", money, None),
         rollover=table.take("rollover", _flag, default=False),
+        rollover_cycles=table.take("rollover_cycles", _count, None),
+        rollover_limit=table.take("rollover_limit", money, None),
+        period=table.take("period", _period, "month"),
         source=table.where,
     )
+    for key in ("rollover_cycles", "rollover_limit"):
+        if key in table.values and not plan.rollover:
+            raise table.fail(key, "needs rollover = true")
+    if plan.rollover_limit is not None and plan.rollover_limit < 1:
+        raise table.fail(
+            "rollover_limit", f"= {plan.rollover_limit} is below 1; it is a multiple of the included credits"
+        )
     table.done()
     return plan
 
@@ -249,8 +335,8 @@ def _limit(table: _Table) -> Limit:
 
 def _prices(table: _Table) -> Prices:
     prices = Prices(
-        egress_per_gb=table.take("egress_per_gb", _money, None),
-        storage_per_gb_month=table.take("storage_per_gb_month", _money, None),
+        egress_per_gb=table.take("egress_per_gb", money, None),
+        storage_per_gb_month=table.take("storage_per_gb_month", money, None),
         currency=table.take("currency", _text, "USD"),
     )
     table.done()
@@ -307,6 +393,45 @@ def _names(value: Any) -> frozenset[str]:
     return frozenset(_text(name).lower() for name in value)
 
 
+def _parameters(value: Any) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise ValueError("is not a list of query parameters")
+    return frozenset(_text(name) for name in value)
+
+
+def _methods(value: Any) -> frozenset[str]:
+    return frozenset(name.upper() for name in _names(value))
+
+
+def _pattern(value: Any) -> str:
+    from auditor.exchanges.rules import compiled
+
+    compiled(_text(value))
+    return str(value)
+
+
+def _template(value: Any) -> str:
+    from auditor.formats.log_template import LogTemplate
+
+    LogTemplate.of(_text(value))
+    return str(value)
+
+
+def _uncached(value: Any) -> Outcome:
+    if value not in (Outcome.RENDER, Outcome.HIT):
+        raise ValueError(f"= {value!r} is neither render nor hit")
+    return Outcome(value)
+
+
+def _picture_format(value: Any) -> str:
+    from auditor.exchanges.rules import picture_format
+
+    found = picture_format(_text(value))
+    if found is None:
+        raise ValueError(f"= {value!r} is none of {', '.join(sorted(PICTURE_FORMATS))}")
+    return found
+
+
 def _formats(value: Any) -> tuple[str, ...]:
     names = _names(value)
     if unknown := names - set(FORMATS):
@@ -338,7 +463,29 @@ def _day(value: Any) -> int:
     return value
 
 
-def _money(value: Any) -> Decimal:
+def _date(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(_text(value))
+    except ValueError:
+        raise ValueError(f"= {value!r} is not a date; write 2026-09-01") from None
+
+
+def _period(value: Any) -> str:
+    if value not in ("month", "year"):
+        raise ValueError(f"= {value!r} is unknown; allowed are month, year")
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"= {value!r} is not a whole number from 1 on")
+    return value
+
+
+def money(value: Any) -> Decimal:
+    """A number from 0 on, exactly."""
     try:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise InvalidOperation
@@ -347,11 +494,13 @@ def _money(value: Any) -> Decimal:
         raise ValueError(f"= {value!r} is not a number") from None
     if not number.is_finite() or number < 0:
         raise ValueError(f"= {value} is below 0 or not finite")
+    if number.adjusted() > 15 or int(number.as_tuple().exponent) < -30:
+        raise ValueError(f"= {value} has more digits than a sum can have")
     return number
 
 
 def _positive(value: Any) -> Decimal:
-    number = _money(value)
+    number = money(value)
     if not 0 < number <= MAX_SIDE:
         raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
     return number

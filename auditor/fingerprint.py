@@ -16,6 +16,10 @@ import orjson
 import rfc8785
 
 PREFIX = "k1:"
+FOREIGN_PREFIX = "f1:"
+"""Of keys that were made from other logs than the client's."""
+ADDRESS = ":path"
+"""The input that stands for the path of a logged request: it says which picture, so it is never noise."""
 INPUT_DIGEST_HEX = 16
 _SALT = b"render-auditor/k1"
 
@@ -115,8 +119,14 @@ def canonical(value: Any) -> bytes:
 
 
 def canonical_record(line: bytes) -> bytes:
-    """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON."""
-    value = json.loads(line)
+    """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON.
+
+    A line that is no JSON is as canonical as it can be.
+    """
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return line
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError):

@@ -88,6 +88,7 @@ LEDGER: tuple[Definition, ...] = (
     _shown("period_end_timestamp_seconds", "gauge", "End of the current billing period.", *_ACCOUNT),
     _shown("plan_credits", "gauge", "Credits of the plan in a period.", *_ACCOUNT),
     _shown("plan_info", "gauge", "The plan of the account; always 1.", *_ACCOUNT, "plan", "currency"),
+    _shown("plan_price", "gauge", "Price of the plan for a period.", *_ACCOUNT, "plan", "currency"),
     _shown("last_paid_render_timestamp_seconds", "gauge", "When the last credit was spent.", *_PLACE),
     _shown("ledger_corrections_total", "counter", "How far counters are above the exact sums.", *_ACCOUNT, "sum"),
     _shown("ledger_lines_total", "counter", "Lines that were taken in, by what became of them.", "fate"),

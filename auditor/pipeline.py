@@ -1,9 +1,11 @@
 """The only file that knows the order: paths -> records -> events -> replay -> bills -> audits -> result."""
 
+import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,21 +15,29 @@ from typing import Any
 
 from auditor.audits.base import Case, Secret
 from auditor.baseline import split
-from auditor.billing import bills
+from auditor.billing import Bill, bills
 from auditor.daily import daily
+from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
-from auditor.facts import gather
+from auditor.facts import Counts, Facts, gather
 from auditor.findings import Accepted, Finding
-from auditor.identity import drop_replaced
-from auditor.intake import MAX_REJECTIONS, Intake, read_lines
+from auditor.formats.reading import MAX_REJECTIONS, Tally
+from auditor.identity import Replaced, drop_replaced
+from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.measured import Measured
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
-from auditor.replayed import replay
+from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result
 from auditor.settings import Account, Settings
 from auditor.sources import Source
+from auditor.whatif.demand import Demand, demand
+from auditor.whatif.simulate import Setting
+from auditor.whatif.simulate import simulate as simulated
+from auditor.whatif.simulate_batch import ahead_of
+from auditor.whatif.simulate_json import Simulated
+from auditor.whatif.simulate_trace import TraceDemand, read_trace
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -45,6 +55,8 @@ class Options:
     rules: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
     cache: bool = True
+    input_format: str | None = None
+    """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
     measured: tuple[Measured, ...] = ()
     """What `auditor inspect` found of pictures."""
     baseline: tuple[Accepted, ...] | None = None
@@ -58,54 +70,24 @@ class Options:
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
-    with tempfile.TemporaryDirectory(prefix="auditor-") as name:
-        folder = Path(name)
-        intakes = read_all(sources, settings, folder, options.cache, progress)
-        engine = ENGINES["duckdb"](folder)
-        try:
-            progress("Replaying", 0, 0)
-            engine.read(folder / "records")
-            replaced = drop_replaced(engine, lambda rows: read_lines(sources, rows))
-            facts = gather(engine, settings, options.since, options.until, options.belongs)
-            replayed = replay(facts)
-            case = Case(
-                facts,
-                replayed,
-                bills(facts, replayed),
-                _secrets(sources, intakes),
-                sum(facts.usage.credits, Fraction(0)),
-                options.measured,
-            )
-            days = daily(facts, replayed)
-            progress("Auditing", 0, 0)
-            findings = [
-                finding
-                for rule in AUDITS.values()
-                if rule.id not in settings.disabled
-                for finding in rule.findings(case)
-            ]
-        finally:
-            engine.close()
-    reasons: Counter[str] = Counter()
-    for intake in intakes:
-        reasons.update(intake.reasons)
-    inputs = Inputs(
-        lines=sum(intake.lines for intake in intakes),
-        events=facts.event_count,
-        superseded=replaced.superseded,
-        duplicates=replaced.duplicates,
-        filtered=facts.filtered,
-        rejected=reasons.total(),
-        assumed_timezone=facts.assumed_timezone,
-        files=tuple(
-            FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
-            for source, intake in zip(sources, intakes, strict=True)
-        ),
-        rejections=tuple(bad for intake in intakes for bad in intake.rejections)[:MAX_REJECTIONS],
-        reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
-    )
-    if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
-        raise AssertionError(f"lines are not conserved: {inputs}")
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        facts = gather(engine, settings, options.since, options.until, options.belongs)
+        replayed = replay(facts)
+        case = Case(
+            facts,
+            replayed,
+            bills(facts, replayed),
+            _secrets(sources, intakes),
+            sum(facts.usage.credits, Fraction(0)),
+            partial(requests_of, sources, settings, options.input_format),
+            options.measured,
+        )
+        days = daily(facts, replayed)
+        progress("Auditing", 0, 0)
+        findings = [
+            finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
+        ]
+    inputs = _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone))
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
@@ -113,8 +95,144 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     return Result(inputs, case, shown, _options(settings, options), now, days, suppressed=suppressed)
 
 
+def simulate(
+    sources: Sequence[Source],
+    settings: Settings,
+    options: Options,
+    caches: Sequence[Setting],
+    progress: Progress,
+    *,
+    per_template: bool = False,
+    batch: bool = False,
+) -> Simulated:
+    """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
+    traced = None if batch else _trace(sources, settings, options)
+    asked: TraceDemand | Demand
+    ahead = None
+    if traced is not None:
+        asked, inputs = traced
+        simulation = simulated(asked, caches, per_template=per_template)
+    else:
+        with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+            asked = demand(engine, settings, options.since, options.until)
+            simulation = simulated(asked, caches, per_template=per_template)
+            if batch:
+                ahead = ahead_of(asked)
+        inputs = _inputs(sources, intakes, replaced, asked.counts)
+    return Simulated(
+        simulation,
+        inputs,
+        asked.accounts.window,
+        _options(settings, options, ("timezone", "since", "until")),
+        generated_at(options.now),
+        ahead,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Some inputs, replayed and billed, while their engine is open."""
+
+    facts: Facts
+    replayed: Replayed
+    bills: tuple[Bill, ...]
+    inputs: Inputs
+    options: Mapping[str, Any]
+    generated_at: datetime
+
+
+@contextmanager
+def examine(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Iterator[Examined]:
+    """What plans, estimates and invoices are held against. Raises `InputError` where there is nothing to read."""
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        facts = gather(engine, settings, options.since, options.until)
+        replayed = replay(facts)
+        yield Examined(
+            facts,
+            replayed,
+            bills(facts, replayed),
+            _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone)),
+            _options(settings, options, ("ttl_seconds", "timezone", "production_environments", "since", "until")),
+            generated_at(options.now),
+        )
+
+
+def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> tuple[TraceDemand, Inputs] | None:
+    """The demand of a plain cache trace that comes alone, which needs no engine, and what was read."""
+    if len(sources) != 1 or not sources[0].size:
+        return None
+    detected = detected_in(sources[0], settings, options.input_format)
+    if detected.kind.name != "cache-trace":
+        return None
+    with sources[0].open() as file:
+        # Arrow's buffers may outlive the call, so the map is closed with the last of them.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = read_trace(data, settings, options.since, options.until)
+    if found is None:
+        return None
+    asked, rows = found
+    intake = Intake(detected.kind.name, str(detected) if detected.lines else "", tally=Tally(lines=rows))
+    return asked, _inputs(sources, [intake], Replaced(0, 0), asked.counts)
+
+
+@contextmanager
+def _taken(
+    sources: Sequence[Source], settings: Settings, options: Options, progress: Progress
+) -> Iterator[tuple[Engine, list[Intake], Replaced]]:
+    """An engine that holds the records of some inputs, of which those with one id are told apart."""
+    with tempfile.TemporaryDirectory(prefix="auditor-") as name:
+        folder = Path(name)
+        intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format)
+        engine = ENGINES["duckdb"](folder)
+        try:
+            progress("Replaying", 0, 0)
+            engine.read(folder / "records")
+            yield engine, intakes, drop_replaced(engine, partial(read_records, sources, settings, options.input_format))
+        finally:
+            engine.close()
+
+
+def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Replaced, counts: Counts) -> Inputs:
+    reasons: Counter[str] = Counter()
+    for intake in intakes:
+        reasons.update(intake.tally.reasons)
+    others = sum(intake.tally.others for intake in intakes)
+    inputs = Inputs(
+        lines=sum(intake.tally.lines for intake in intakes),
+        events=counts.events,
+        superseded=replaced.superseded,
+        duplicates=replaced.duplicates,
+        filtered=counts.filtered + others,
+        rejected=reasons.total(),
+        assumed_timezone=counts.assumed_timezone,
+        files=tuple(
+            FileRead(
+                source.label,
+                intake.format,
+                intake.tally.lines,
+                sum(intake.tally.reasons.values()),
+                intake.truncated,
+                intake.detected,
+                intake.tally.others,
+                dict(sorted(intake.tally.assumed.items())),
+            )
+            for source, intake in zip(sources, intakes, strict=True)
+        ),
+        rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
+        reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
+    )
+    if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
+        raise AssertionError(f"lines are not conserved: {inputs}")
+    return inputs
+
+
 def read_all(
-    sources: Sequence[Source], settings: Settings, folder: Path, cache: bool, progress: Progress
+    sources: Sequence[Source],
+    settings: Settings,
+    folder: Path,
+    cache: bool,
+    progress: Progress,
+    input_format: str | None = None,
 ) -> list[Intake]:
     """Every input as a Parquet file in folder/records, named by its number."""
     if not sources:
@@ -129,7 +247,8 @@ def read_all(
             Intake.of(
                 source,
                 records / f"{index:08d}.parquet",
-                settings.timezone,
+                settings,
+                input_format,
                 cache,
                 partial(_report, progress, done, total),
             )
@@ -152,7 +271,7 @@ def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secr
     return tuple(
         Secret(source.label, name, lines, masked)
         for source, intake in zip(sources, intakes, strict=True)
-        for name, (lines, masked) in sorted(intake.secrets.items())
+        for name, (lines, masked) in sorted(intake.tally.secrets.items())
     )
 
 
@@ -169,11 +288,11 @@ def _shown(finding: Finding, options: Options) -> bool:
     )
 
 
-def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
+def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Mapping[str, Any]:
     def times(moment: datetime | None) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
-    return {
+    every = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),
@@ -185,3 +304,4 @@ def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
         "rules": sorted(options.rules),
         "skip": sorted(options.skip),
     }
+    return {name: every[name] for name in names or every}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from auditor.allowance import Grant, fold
 from auditor.events import EPOCH
 
 EDGE = timedelta(hours=24)
@@ -29,7 +30,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a provider sells: a price per month and the credits in it."""
+    """What a provider sells: a price and the credits in each cycle."""
 
     provider: str
     name: str
@@ -39,7 +40,13 @@ class Plan:
     overage: Decimal | None = None
     """Price of one credit beyond the included ones; None is a hard cap."""
     rollover: bool = False
+    """Whether unused credits are carried into later cycles."""
+    rollover_cycles: int | None = None
+    """For how many further cycles; None: without an end."""
+    rollover_limit: Decimal | None = None
+    """The most that a cycle may start with, as a multiple of the included credits; None: no limit."""
     period: str = "month"
+    """What the price is for: `month` or `year`. The credits are for each cycle, either way."""
     valid_from: date | None = None
     source: str = "auditor.toml"
     checked: date | None = None
@@ -54,17 +61,41 @@ class Plan:
             return f"{self.overage} {self.currency} a credit"
         return "stops" if self.limit_known else "unknown"
 
+    @property
+    def monthly(self) -> Fraction:
+        """The price of one cycle."""
+        return Fraction(self.price) / (12 if self.period == "year" else 1)
+
+    @property
+    def grant(self) -> Grant:
+        """What each cycle brings."""
+        limit = None if self.rollover_limit is None else Fraction(self.rollover_limit * self.included)
+        return Grant(Fraction(self.included), self.rollover_cycles if self.rollover else 0, limit)
+
     def holds(self, credits: Fraction) -> bool:
-        """Whether so many credits can be had in one cycle at all."""
+        """Whether so many credits can be had in one cycle at all, with nothing carried over."""
         return self.overage is not None or credits <= self.included
 
     def bill(self, credits: Fraction) -> Fraction | None:
-        """What a cycle with so many credits costs; None where the hard cap forbids it."""
-        if credits <= self.included:
-            return Fraction(self.price)
-        if self.overage is None:
-            return None
-        return Fraction(self.price) + (credits - Fraction(self.included)) * Fraction(self.overage)
+        """What a cycle with so many credits costs, with nothing carried over; None where the hard cap forbids it."""
+        return self.charge(max(Fraction(0), credits - Fraction(self.included)))
+
+    def charge(self, beyond: Fraction) -> Fraction | None:
+        """What a cycle with so many credits beyond all that were there costs; None where the hard cap forbids it."""
+        if not beyond:
+            return self.monthly
+        return None if self.overage is None else self.monthly + beyond * Fraction(self.overage)
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """Credits that were bought beside the plan."""
+
+    day: date
+    credits: Decimal
+    price: Decimal
+    expires: date | None = None
+    """The last day on which they can be used; None: they do not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +184,13 @@ def cheapest(
 def total_bill(
     plan: Plan, loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
 ) -> Fraction | None:
-    """Sum of the bills of *loads*, None if the plan cannot hold one of the demands."""
-    if not all(plan.holds(demand) for _, demand in loads) or not all(plan.holds(demand) for demand in must_hold):
+    """Sum of the bills of *loads*, in order, None if the plan cannot hold one of the demands."""
+    grants = [plan.grant] * len(loads)
+    needed = fold(grants, [demand for _, demand in loads])
+    if any(plan.charge(cycle.beyond) is None for cycle in needed) or not all(plan.holds(each) for each in must_hold):
         return None
-    bills = [plan.bill(credits) for credits, _ in loads]
-    if any(bill is None for bill in bills):
-        return None
-    return sum((bill for bill in bills if bill is not None), Fraction(0))
+    bills = [plan.charge(cycle.beyond) for cycle in fold(grants, [credits for credits, _ in loads])]
+    return None if None in bills else sum((bill for bill in bills if bill is not None), Fraction(0))
 
 
 def cents(amount: Fraction | Decimal | None, places: int = 2) -> str | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from auditor.caches.base import Cache
     from auditor.delivery.base import Delivery
     from auditor.engine.duckdb import DuckDB
-    from auditor.formats.jsonl import JsonLines
+    from auditor.formats.base import Format
     from auditor.providers.base import Provider
     from auditor.reports.base import Report
 
@@ -61,7 +61,32 @@ AUDITS: Mapping[str, "Audit"] = Entries(
     make=True,
 )
 
-FORMATS: Mapping[str, "JsonLines"] = Entries("formats", {"jsonl": "jsonl:JsonLines"}, make=True)
+FORMATS: Mapping[str, "type[Format]"] = Entries(
+    "formats",
+    {
+        "jsonl": "jsonl:JsonLines",
+        "traefik-clf": "traefik_clf:TraefikClf",
+        "combined": "combined:Combined",
+        "log-format": "log_format:LogFormat",
+        "nginx-json": "nginx_json:NginxJson",
+        "caddy": "caddy:Caddy",
+        "haproxy": "haproxy:HAProxy",
+        "traefik": "traefik:Traefik",
+        "envoy": "envoy:Envoy",
+        "alb": "alb:Alb",
+        "elb": "elb:Elb",
+        "cloudfront": "cloudfront:CloudFront",
+        "cloudflare": "cloudflare:Cloudflare",
+        "fastly": "fastly:Fastly",
+        "w3c": "w3c:W3C",
+        "har": "har:Har",
+        "structlog": "structlog:Structlog",
+        "csv": "csv_table:CsvTable",
+        "parquet": "parquet:Parquet",
+        "cache-trace": "cache_trace:CacheTrace",
+    },
+)
+"""By the name for `--input-format`; where two fit a log equally well, the first one is taken."""
 
 ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
 

@@ -1,13 +1,14 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from auditor.plans import Plan
+from auditor.events import Outcome
+from auditor.plans import Cycle, Plan, TopUp
 
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
@@ -23,8 +24,25 @@ class Account:
 
     provider: str
     plan: Plan | None
+    """The plan of all cycles before the first one of `history`."""
     anchor_day: int
     timezone: ZoneInfo
+    history: tuple[tuple[date, Plan], ...] = ()
+    """(first day, plan), ascending, where the plan changed."""
+    topups: tuple[TopUp, ...] = ()
+
+    def plan_of(self, cycle: Cycle) -> Plan | None:
+        """The plan of a cycle: a larger one counts from the cycle in which it begins, a smaller one from the next."""
+        start, end = self.day(cycle.start), self.day(cycle.end)
+        plan = self.plan
+        for since, other in self.history:
+            if since <= start or (since < end and (plan is None or other.included > plan.included)):
+                plan = other
+        return plan
+
+    def day(self, moment: datetime) -> date:
+        """The date of an instant where the account is."""
+        return moment.astimezone(self.timezone).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,31 @@ class ClientSettings:
     events: str | None = None
     budget: Decimal | None = None
     """Credits a billing cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """Which requests of foreign logs are for pictures, as patterns; without `path`, whose a provider's calls are."""
+
+    name: str
+    provider: str = "own"
+    account: str = "default"
+    environment: str | None = None
+    template: str | None = None
+    placement: str | None = None
+    format: str | None = None
+    host: str | None = None
+    path: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Patterns for the values of parameters."""
+    key: frozenset[str] | None = None
+    """Parameters that belong to the key; None is all of them."""
+    ignore: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset({"GET", "POST"})
+    uncached: Outcome = Outcome.RENDER
+    """What a good answer is where the log says nothing of a cache."""
+    logs: str | None = None
+    """A glob for the paths of the logs that it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +143,10 @@ class Settings:
     """By environment, in lower case."""
     usage: Mapping[str, UsageSettings]
     """By account."""
+    sources: tuple[SourceTable, ...] = ()
+    """In the order of the file: the first that fits a request takes it."""
+    log_formats: Mapping[str, str] = field(default_factory=dict)
+    """nginx `log_format` strings by name."""
     formats: tuple[str, ...] = FORMATS
     """Formats that can be delivered, for format-waste."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
@@ -108,6 +155,10 @@ class Settings:
     def ttl_us(self) -> int:
         """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
+
+    def with_ttl(self, ttl_us: int) -> "Settings":
+        """These settings with another time-to-live, in microseconds."""
+        return replace(self, ttl=timedelta(microseconds=ttl_us))
 
     def account(self, provider: str, name: str) -> Account:
         """The account's settings; the defaults where it is not configured, or with another provider."""

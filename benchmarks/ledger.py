@@ -5,7 +5,7 @@
 Ingest runs against the cheapest way to get the same file into a database (DuckDB's `CREATE TABLE AS`, which neither
 knows an id twice nor keeps a sum) and the naive one (a loop of ORM objects that asks for each id). The collection is
 what an uncached scrape does, on a ledger of 10,000 events and one of --history: a million of those are ingested, and
-their rows copied within the database, each time 90 days earlier. Machines are noisy: read the ratios.
+their rows copied within the database, each time 100 days earlier. Machines are noisy: read the ratios.
 """
 
 import argparse
@@ -128,8 +128,8 @@ def history_of(count: int) -> Ledger:
 
 
 def earlier(ledger: Ledger, copy: int) -> None:
-    """The newest 90 days once more, so many times 90 days before, with ids of their own."""
-    moved: dict[str, str | int] = {"copy": f"-{copy}", "by": copy * 90 * 86_400_000_000}
+    """The newest quarter once more, so many times 100 days before, with ids of their own."""
+    moved: dict[str, str | int] = {"copy": f"-{copy}", "by": copy * 100 * 86_400_000_000}
     with ledger.write() as connection:
         for table, values in (
             ("events", {"id": "id || :copy", "ts_us": "ts_us - :by"}),

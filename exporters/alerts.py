@@ -236,7 +236,8 @@ def runbook() -> str:
     parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
     for alert in ALERTS:
         parts += [
-            "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "", f"**Means.** {alert.meaning}", "",
-            f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+            # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
+            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
+            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
         ]  # fmt: skip
     return "\n".join(parts) + "\n"

@@ -91,14 +91,15 @@ class Labels:
         self._providers = folded.bounded("provider", settings.catalogue)
         self._accounts = folded.bounded("account", settings.accounts)
         self._below = folded.bounded(below, known)
-        self._payers = {(account.provider, name) for name, account in settings.accounts.items()}
-        self._most = max(LABEL_CAP, len(self._payers))
+        self._known = frozenset(known)
+        self._configured = frozenset((account.provider, name) for name, account in settings.accounts.items())
+        self._payers: set[tuple[str, ...]] = set(self._configured)
         self._places: set[tuple[str, ...]] = set()
 
     def payer(self, provider: str, account: str) -> tuple[str, str]:
         """(provider, account); what is empty stays empty."""
         pair = provider and self._providers(provider), account and self._accounts(account)
-        if pair[1] in ("", OTHER) or _first(self._payers, pair, self._most):
+        if pair[1] in ("", OTHER) or _first(self._payers, pair, LABEL_CAP):
             return pair
         self._folded.tell("account", (provider, account))
         return pair[0], OTHER
@@ -106,13 +107,14 @@ class Labels:
     def place(self, provider: str, account: str, name: str, *more: str) -> tuple[str, str, str]:
         """(provider, account, name); *more* makes the combination, and is not in the answer."""
         place = (*self.payer(provider, account), name and self._below(name))
-        if place[2] in ("", OTHER) or _first(self._places, (*place, *more), PLACES):
+        always = place[2] in ("", OTHER) or (place[:2] in self._configured and name in self._known)
+        if always or _first(self._places, (*place, *more), PLACES):
             return place
         self._folded.tell(self._label, (provider, account, name))
         return *place[:2], OTHER
 
 
-def _first(seen: set[Any], key: tuple[str, ...], cap: int) -> bool:
+def _first(seen: set[tuple[str, ...]], key: tuple[str, ...], cap: int) -> bool:
     if key not in seen and len(seen) < cap:
         seen.add(key)
     return key in seen

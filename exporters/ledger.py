@@ -95,6 +95,9 @@ class LedgerCollector:
         (cycle,) = cycles(now_us, now_us, settings.anchor_day, settings.timezone)
         families.put("period_start_timestamp_seconds", labels, Decimal(cycle.start_us) / 1_000_000)
         families.put("period_end_timestamp_seconds", labels, Decimal(cycle.end_us) / 1_000_000)
-        if settings.plan is not None and labels[1] != OTHER:
-            families.put("plan_credits", labels, settings.plan.included)
-            families.put("plan_info", (*labels, settings.plan.name, settings.plan.currency), 1)
+        current = settings.plan_of(cycle)
+        if current is not None and labels[1] != OTHER:
+            families.put("plan_credits", labels, current.included)
+            plan = (*labels, current.name, current.currency)
+            families.put("plan_info", plan, 1)
+            families.put("plan_price", plan, current.price)

@@ -42,10 +42,19 @@ class Parameters:
     runbooks: str = RUNBOOKS
 
 
+CREDITS = "job, provider, account, app_env, production"
+REQUESTS = "job, provider, account, result"
+"""The labels of one sum of the ledger. Several exporters may show one ledger: the largest counts, not their sum."""
+
+
+def _credits(window: str) -> str:
+    return f"sum {BY} (max by ({CREDITS}) (rate(imgrender_credits_used_total[{{{window}}}])))"
+
+
 RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_period_credits_used:sum",
-        f"sum {BY} (max by (job, provider, account, app_env, production) (imgrender_period_credits_used))",
+        f"sum {BY} (max by ({CREDITS}) (imgrender_period_credits_used))",
     ),
     ("account:imgrender_plan_credits:max", f"max {BY} (imgrender_plan_credits)"),
     (
@@ -56,10 +65,10 @@ RECORDS: Sequence[tuple[str, str]] = (
         "account:imgrender_period_left:seconds",
         f"clamp_min(max {BY} (imgrender_period_end_timestamp_seconds) - time(), 0)",
     ),
-    ("account:imgrender_credits_used:rate_short", f"sum {BY} (rate(imgrender_credits_used_total[{{short}}]))"),
-    ("account:imgrender_credits_used:rate_long", f"sum {BY} (rate(imgrender_credits_used_total[{{long}}]))"),
-    ("account:imgrender_credits_used:rate_quarter", f"sum {BY} (rate(imgrender_credits_used_total[{{quarter}}]))"),
-    ("account:imgrender_credits_used:rate_day", f"sum {BY} (rate(imgrender_credits_used_total[{{day}}]))"),
+    ("account:imgrender_credits_used:rate_short", _credits("short")),
+    ("account:imgrender_credits_used:rate_long", _credits("long")),
+    ("account:imgrender_credits_used:rate_quarter", _credits("quarter")),
+    ("account:imgrender_credits_used:rate_day", _credits("day")),
     (
         "account:imgrender_plan_burn:ratio_short",
         "account:imgrender_credits_used:rate_short * account:imgrender_period:seconds\n"
@@ -101,10 +110,13 @@ RECORDS: Sequence[tuple[str, str]] = (
         "  )\n"
         ")",
     ),
-    ("account:imgrender_requests:rate_long", f"sum {BY} (rate(imgrender_requests_total[{{long}}]))"),
+    (
+        "account:imgrender_requests:rate_long",
+        f"sum {BY} (max by ({REQUESTS}) (rate(imgrender_requests_total[{{long}}])))",
+    ),
     (
         "account:imgrender_hits:ratio_long",
-        f'sum {BY} (rate(imgrender_requests_total{{{{result=~"hit|coalesced"}}}}[{{long}}]))\n'
+        f'sum {BY} (max by ({REQUESTS}) (rate(imgrender_requests_total{{{{result=~"hit|coalesced"}}}}[{{long}}])))\n'
         "/ (account:imgrender_requests:rate_long > 0)",
     ),
 )

@@ -74,7 +74,7 @@ class Snapshot:
 
     def _collect(self) -> None:
         families = Families()
-        self.healthy = True
+        healthy = True
         for collector in self._collectors:
             started = self._steady()
             own = Families()
@@ -84,10 +84,11 @@ class Snapshot:
             except Exception as error:  # (one that fails is a sample, and does not take the others with it)
                 self._fails(collector.name, error)
                 if not isinstance(error, StaleError):
-                    own, self.healthy = Families(), False
+                    own, healthy = Families(), False
             families.take(own)
             families.add("scrape_collector_success", (collector.name,), int(collector.name not in self._failing))
             families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
+        self.healthy = healthy
         self._families = list(families.metrics())
         self._encoded = {}
         self._taken = self._steady()

@@ -1,6 +1,6 @@
 """Fill the generated parts of README.md and docs/: help, rules, placements, the excerpt of the report.
 
-`python scripts/docs.py` writes them, `--check` fails and names those that are stale.
+`python -m scripts.docs` writes them, `--check` fails and names those that are stale.
 """
 
 import json
@@ -17,14 +17,16 @@ from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
 from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE, Definition
-from auditor.registry import AUDITS, PROVIDERS
+from auditor.registry import AUDITS, FORMATS, PROVIDERS
 from auditor.sandbox.server import Sandbox
+from tests.formats.samples import SAMPLES, example
 
 ROOT = Path(__file__).parents[1]
 _ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
 EXCERPT_LINES = 46
 
 
+@cache
 def printed(*arguments: str) -> str:
     """What `auditor …` prints, as a block of code."""
     done = subprocess.run(  # noqa: S603 (our own command)
@@ -33,6 +35,30 @@ def printed(*arguments: str) -> str:
     )  # fmt: skip
     text = done.stdout.replace("python -m auditor", "auditor").strip("\n")
     return "```text\n" + "\n".join(line.rstrip() for line in text.splitlines()) + "\n```"
+
+
+def answer(*arguments: str) -> str:
+    """What `auditor …` prints, without the account of what was read."""
+    return re.sub(r"\n+[\d,]+ lines = .*", "\n```", printed(*arguments), flags=re.DOTALL)
+
+
+@cache
+def _sample_findings() -> tuple[str, ...]:
+    """Each finding of sample_logs/ as the report has it."""
+    text = answer("audit", "sample_logs").rpartition("\n```")[0]
+    return tuple(re.split(r"\n(?=(?:high|medium|low) {2,})", text)[1:])
+
+
+def findings(*rules: str) -> str:
+    """What the report of sample_logs/ says by some rules."""
+    chosen = [finding for finding in _sample_findings() if finding.split(maxsplit=2)[1] in rules]
+    return "\n".join(["```text", *chosen, "```"])
+
+
+def fixes() -> str:
+    """What each fix changes on the bill of the samples' main account."""
+    text = answer("plan", "sample_logs", "--account", "main")
+    return "```text\n" + text[text.index("What each fix") : text.index("  Running cycle")].rstrip() + "\n```"
 
 
 def excerpt() -> str:
@@ -133,6 +159,26 @@ def metrics_table(definitions: Sequence[Definition]) -> str:
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def panels_tables() -> str:
+    """A table a dashboard, a row a panel."""
+    parts = []
+    for name in ("overview", "traffic", "findings"):
+        board = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text(encoding="utf-8"))
+        parts += [
+            f"#### {board['title']}",
+            "",
+            board["description"],
+            "",
+            "| panel | what it answers |",
+            "| --- | --- |",
+        ]
+        for panel in board["panels"]:
+            heading = panel["type"] == "row"
+            parts.append(f"| **{panel['title']}** | |" if heading else f"| {panel['title']} | {panel['description']} |")
+        parts.append("")
+    return "\n".join(parts).rstrip("\n")
+
+
 def errors_table() -> str:
     """A row a class of `RenderError` that is raised."""
     kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
@@ -149,6 +195,31 @@ def _leaves(kind: type[RenderError]) -> list[type[RenderError]]:
     return [leaf for each in below for leaf in _leaves(each)] if below else [kind]
 
 
+def formats_table() -> str:
+    """A row a format."""
+    rows = [f"| [`{name}`](formats/{name}.md) | {kind.title} |" for name, kind in FORMATS.items()]
+    return "\n".join(["| `--input-format` | what it reads |", "| --- | --- |", *rows])
+
+
+def format_pages() -> dict[str, str]:
+    """A page a format: its docstring, and what the first record of its sample becomes."""
+    samples = {path.name.partition(".")[0]: path for path in SAMPLES}
+    pages = {}
+    for name, kind in FORMATS.items():
+        words = (sys.modules[kind.__module__].__doc__ or "").strip()
+        text = f"# {kind.title}\n\n`--input-format {name}`\n\n{words}\n"
+        if name in samples:
+            record, event = example(samples[name])
+            text += (
+                f"\n## Example\n\nA record of `sample_logs/formats/{samples[name].name}`, and its event:\n\n"
+                f"```text\n{record}\n```\n\n```json\n{event}\n```\n"
+            )
+        pages[f"docs/formats/{name}.md"] = text
+    return pages
+
+
+GUIDE = ("estimate", "--requests", "8000", "--hit-rate", "0.7", "--dedup", "0.15", "--batch", "0.3")
+INVOICE = ("reconcile", "sample_logs", "--account", "main", "--cycle", "2026-09", "--invoice")
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "report": excerpt, "rules": rules_table, "help": lambda: printed("--help"),
@@ -158,6 +229,29 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "grafana/README.md": {"panels": panels_tables},
+    "docs/simulation.md": {
+        "simulate": lambda: printed("simulate", "sample_logs"), "help simulate": lambda: printed("simulate", "--help"),
+    },
+    "docs/plans.md": {
+        "plan": lambda: answer("plan", "sample_logs", "--account", "main", "--until", "2026-09-20"),
+        "reconcile": lambda: answer(*INVOICE, "2610"),
+        "estimate": lambda: answer(*GUIDE),
+        "self-hosted": lambda: answer("compare", "self-hosted", "--provider", "hcti", "--calls", "5000"),
+    },
+    "docs/savings.md": {
+        "simulate": lambda: answer(
+            "simulate", "sample_logs", "--ttl", "1h", "--ttl", "24h", "--ttl", "7d", "--ttl", "30d"
+        ),
+        "duplicate-renders": lambda: findings("duplicate-renders"),
+        "volatile-inputs": lambda: findings("volatile-inputs"),
+        "estimate-log": lambda: answer("estimate", "sample_logs", "--account", "main"),
+        "sizes": lambda: findings("oversized-outputs", "retina-variants"),
+        "staging": lambda: findings("staging-credits", "low-volume-templates"),
+        "fixes": fixes,
+        "estimate": lambda: answer(*GUIDE),
+    },
+    "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
         "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
@@ -186,6 +280,11 @@ def main() -> int:
             stale.append(path)
             if "--check" not in sys.argv:
                 (ROOT / path).write_text(after, encoding="utf-8")
+    for path, page in format_pages().items():
+        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != page:
+            stale.append(path)
+            if "--check" not in sys.argv:
+                (ROOT / path).write_text(page, encoding="utf-8")
     if stale and "--check" in sys.argv:
         print(f"stale: {', '.join(stale)}; run make docs", file=sys.stderr)
         return 1

@@ -11,11 +11,11 @@ import typer
 
 from auditor.commands.options import (
     FOUND,
-    INCOMPLETE,
     OK,
     AuditedLedger,
     Baseline,
     Config,
+    InputFormat,
     MaxRejected,
     Measured,
     NoCache,
@@ -26,6 +26,7 @@ from auditor.commands.options import (
     Ttl,
     Until,
     exported,
+    intake_code,
     opened,
     say,
     settings_of,
@@ -52,6 +53,7 @@ def audit(
     paths: Paths = None,
     ledger: AuditedLedger = None,
     config: Config = None,
+    input_format: InputFormat = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -91,6 +93,7 @@ def audit(
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
         cache=not no_cache,
+        input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=REPORTS[output_format.value].draws_curve,
@@ -128,22 +131,11 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
 def input_code(result: "Result", max_rejected: float) -> int:
     """Whether the input was read whole."""
     inputs = result.inputs
-    code = OK
-    for file in inputs.files:
-        if file.truncated:
-            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
-            code = INCOMPLETE
-    if inputs.rejected:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
-        first = inputs.rejections[0]
-        say(
-            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
-            f"the first is {first.path} line {first.line}: {first.detail}"
-        )
-        if inputs.rejected * 100 > max_rejected * inputs.lines:
-            code = INCOMPLETE
+    code = intake_code(inputs, max_rejected)
     if not inputs.lines:
         say("the input holds no line; is it the right file?")
+    elif not inputs.events and any(file.others for file in inputs.files):
+        say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
     elif not inputs.events:
         say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
     elif not any(result.case.facts.usage.outcome == "render"):

@@ -66,7 +66,7 @@ class DuckDB:
     def load(self, name: str, table: pa.Table) -> None:
         """Keep an Arrow table."""
         self._connection.register("arrow_input", table)
-        self._connection.execute(f"CREATE TABLE {metadata.tables[name].name} AS SELECT * FROM arrow_input")
+        self._connection.execute(f"CREATE OR REPLACE TABLE {metadata.tables[name].name} AS SELECT * FROM arrow_input")
         self._connection.unregister("arrow_input")
 
     def _relation(self, selectable: SelectBase) -> duckdb.DuckDBPyRelation:

@@ -10,7 +10,7 @@ from auditor.events import Outcome
 from auditor.findings import Finding, Suppressed
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
-from auditor.reports.base import Result
+from auditor.reports.base import FileRead, Inputs, Result
 from auditor.waste import Cause
 
 SCHEMA = "render-auditor/report/v1"
@@ -34,49 +34,64 @@ def document(result: Result) -> dict[str, Any]:
 
     facts, waste = result.case.facts, result.case.replayed.waste
     start, end = facts.window or (None, None)
-    inputs = result.inputs
     return {
         "schema": SCHEMA,
         "tool_version": __version__,
         "generated_at": utc(result.generated_at),
         "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
         "options": dict(result.options),
-        "inputs": {
-            "lines": inputs.lines,
-            "events": inputs.events,
-            "superseded": inputs.superseded,
-            "duplicates": inputs.duplicates,
-            "filtered": inputs.filtered,
-            "rejected": inputs.rejected,
-            "assumed_timezone": inputs.assumed_timezone,
-            "files": [
-                {
-                    "path": file.path,
-                    "format": file.format,
-                    "lines": file.lines,
-                    "rejected": file.rejected,
-                    "truncated": file.truncated,
-                }
-                for file in inputs.files
-            ],
-            "rejections": [
-                {
-                    "path": bad.path,
-                    "line": bad.line,
-                    "reason": bad.reason.value,
-                    "detail": bad.detail,
-                    "excerpt": bad.excerpt,
-                }
-                for bad in inputs.rejections
-            ],
-            "reasons": dict(inputs.reasons),
-        },
+        "inputs": inputs_document(result.inputs),
         "totals": totals(result),
         "waste": {**{cause.value: number(waste.total(cause)) for cause in Cause}, "total": number(waste.total())},
         "accounts": [_account(bill) for bill in result.case.bills],
         "findings": [_finding(finding) for finding in result.findings],
         **({} if result.suppressed is None else {"suppressed": [_suppressed(one) for one in result.suppressed]}),
     }
+
+
+def inputs_document(inputs: Inputs) -> dict[str, Any]:
+    """What was read, as plain data."""
+    return {
+        "lines": inputs.lines,
+        "events": inputs.events,
+        "superseded": inputs.superseded,
+        "duplicates": inputs.duplicates,
+        "filtered": inputs.filtered,
+        "rejected": inputs.rejected,
+        "assumed_timezone": inputs.assumed_timezone,
+        "files": [
+            {
+                "path": file.path,
+                "format": file.format,
+                "lines": file.lines,
+                "rejected": file.rejected,
+                "truncated": file.truncated,
+                **_foreign(file),
+            }
+            for file in inputs.files
+        ],
+        "rejections": [
+            {
+                "path": bad.path,
+                "line": bad.line,
+                "reason": bad.reason.value,
+                "detail": bad.detail,
+                "excerpt": bad.excerpt,
+            }
+            for bad in inputs.rejections
+        ],
+        "reasons": dict(inputs.reasons),
+    }
+
+
+def _foreign(file: FileRead) -> dict[str, Any]:
+    """What only logs that are no usage events have."""
+    found = {
+        "detected": file.detected,
+        "other_requests": file.others,
+        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def totals(result: Result) -> dict[str, Any]:
@@ -124,9 +139,8 @@ def _account(bill: Bill) -> dict[str, Any]:
 
 
 def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
-    plan = bill.payer.plan
-    amount = plan.bill(use.credits) if plan else None
-    unused = max(Fraction(0), Fraction(plan.included) - use.credits) if plan else None
+    plan, amount, balance = use.plan, use.bill, use.balance
+    unused = balance.ended if plan else None
     best = cheapest(bill.payer.plans, [(use.credits, use.credits)])
     return {
         "start": utc(use.cycle.start),
@@ -134,13 +148,13 @@ def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
         "complete": use.complete,
         "credits": number(use.credits),
         "demand": number(use.demand),
-        "included": number(plan.included) if plan else None,
-        "utilisation": ratio(use.credits, Fraction(plan.included)) if plan else None,
+        "included": number(balance.available) if plan else None,
+        "utilisation": ratio(use.credits, balance.available) if plan else None,
         "bill": cents(amount),
         # Six places: a render costs fractions of a cent.
         "price_per_render": cents(amount / use.renders, 6) if amount is not None and use.renders else None,
         "unused_credits": number(unused) if unused is not None else None,
-        "unused_value": cents(Fraction(plan.price) * unused / Fraction(plan.included))
+        "unused_value": cents(plan.monthly * unused / Fraction(plan.included))
         if plan and unused is not None and plan.included
         else None,
         "cheapest_plan": best.name if best else None,

@@ -112,8 +112,10 @@ def test_configured_names_keep_their_label() -> None:
     """Also when others came first; combinations are counted apart from names."""
     settings = settings_of({"accounts": {f"mine{n}": {"provider": "imejis"} for n in range(30)}}, "test")
     labels = Labels(Folded(), settings, "app_env", settings.production)
-    for number in range(100):
+    for number in range(10 * PLACES):
+        labels.place("imejis", f"mine{number % 30}", f"env{number % 19}")
         labels.place("hcti", f"theirs{number}", f"env{number}")
+    assert labels.place("imejis", "mine11", "env18")[2] == "other"
     assert labels.payer("imejis", "mine29") == ("imejis", "mine29")
     assert labels.place("imejis", "mine29", "production") == ("imejis", "mine29", "production")
     assert labels.payer("hcti", "mine29") == ("hcti", "other"), "another provider's account of that name is another"

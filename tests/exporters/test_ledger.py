@@ -87,6 +87,7 @@ def test_every_figure_is_the_ledger_s(ledger: Ledger) -> None:
     assert total(found, "period_credits_used", production="false") == 1
     assert total(found, "plan_credits", account="main") == 1000
     assert total(found, "plan_info", plan="Basic", currency="USD") == 1
+    assert total(found, "plan_price", plan="Basic", currency="USD") == 14.99
     assert total(found, "last_paid_render_timestamp_seconds", app_env="staging") == 1_789_898_400
     assert total(found, "ingest_last_success_timestamp_seconds") == NOW
     counts = {

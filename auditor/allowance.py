@@ -1,0 +1,113 @@
+"""The balance of an account, cycle by cycle: what is included, carried over and bought, what is used, what runs out.
+
+Credits are used in the order in which they end: the soonest first, those without an end last; among equals older ones
+first, included before bought ones. That is the order in which least is lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+NONE = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """Credits that were bought beside the plan."""
+
+    credits: Fraction
+    last: int | None = None
+    """The last cycle, by its index, in which they can be used; None: they do not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one cycle brings."""
+
+    included: Fraction = NONE
+    lives: int | None = 0
+    """Further cycles in which unused included credits can still be used; None: in all of them."""
+    limit: Fraction | None = None
+    """The most that included and carried credits may be together at the start of a cycle; None: no limit."""
+    bought: tuple[Purchase, ...] = ()
+
+
+@dataclass(slots=True)
+class Balance:
+    """What became of one cycle's credits."""
+
+    included: Fraction
+    carried: Fraction
+    """Left from earlier cycles, included or bought."""
+    bought: Fraction
+    """Bought in this cycle."""
+    used: Fraction
+    beyond: Fraction
+    """Used though there was nothing left: overage, or more than a hard cap allows."""
+    ended: Fraction = NONE
+    """Unused, and not to be had in the next cycle."""
+    left: Fraction = NONE
+    """Unused, and carried into the next cycle."""
+
+    @property
+    def available(self) -> Fraction:
+        """All that could be used."""
+        return self.included + self.carried + self.bought
+
+
+@dataclass(slots=True)
+class _Lot:
+    credits: Fraction
+    last: int | None
+    bought: bool
+
+
+def fold(grants: Sequence[Grant], used: Sequence[Fraction]) -> list[Balance]:
+    """The balance of each cycle, in order; after the last one its grant is taken to be renewed once more."""
+    lots: list[_Lot] = []
+    balances: list[Balance] = []
+    renewed = [*grants, Grant(grants[-1].included, grants[-1].lives, grants[-1].limit)] if grants else []
+    for index, (grant, spent) in enumerate(zip(renewed, [*used, NONE], strict=True)):
+        lost = _cut(lots, grant)
+        carried = _total(lots)
+        if balances:
+            balances[-1].ended += lost
+            balances[-1].left = carried
+        last = None if grant.lives is None else index + grant.lives
+        lots.append(_Lot(grant.included, last, bought=False))
+        lots += [_Lot(each.credits, each.last, bought=True) for each in grant.bought]
+        balance = Balance(grant.included, carried, sum((each.credits for each in grant.bought), NONE), spent, NONE)
+        balance.beyond = _spend(lots, spent)
+        balance.ended = sum((lot.credits for lot in lots if lot.last is not None and lot.last <= index), NONE)
+        lots = [lot for lot in lots if lot.credits and (lot.last is None or lot.last > index)]
+        balances.append(balance)
+    return balances[:-1]
+
+
+def _cut(lots: list[_Lot], grant: Grant) -> Fraction:
+    """Take away what the plan of this cycle does not carry on; the soonest to end goes first."""
+    carried = sum((lot.credits for lot in lots if not lot.bought), NONE)
+    room = NONE if grant.lives == 0 else carried if grant.limit is None else max(NONE, grant.limit - grant.included)
+    excess = lost = max(NONE, carried - room)
+    for lot in sorted((lot for lot in lots if not lot.bought), key=_end):
+        part = min(lot.credits, excess)
+        lot.credits -= part
+        excess -= part
+    return lost
+
+
+def _spend(lots: Sequence[_Lot], spent: Fraction) -> Fraction:
+    """Use credits up; what no lot could give."""
+    for lot in sorted(lots, key=_end):  # stable: older lots first
+        part = min(lot.credits, spent)
+        lot.credits -= part
+        spent -= part
+    return spent
+
+
+def _end(lot: _Lot) -> tuple[bool, int]:
+    return lot.last is None, lot.last or 0
+
+
+def _total(lots: Sequence[_Lot]) -> Fraction:
+    return sum((lot.credits for lot in lots), NONE)

@@ -1,0 +1,77 @@
+"""`auditor compare self-hosted`: when rendering at home would cost less than the provider."""
+
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from fractions import Fraction
+from typing import Annotated
+
+import typer
+
+from auditor.commands.options import Config, Output, converted, opened, settings_of
+from auditor.config import money
+from auditor.errors import ConfigError
+
+app = typer.Typer(rich_markup_mode=None)
+compare = typer.Typer(no_args_is_help=True, help="Compare the provider with other ways.", rich_markup_mode=None)
+app.add_typer(compare, name="compare")
+
+
+@compare.callback()
+def _group() -> None:
+    """Compare the provider with other ways."""
+
+
+class CompareFormat(StrEnum):
+    """How the comparison can be written."""
+
+    text = "text"
+    json = "json"
+
+
+@compare.command(
+    "self-hosted",
+    epilog="Examples:  auditor compare self-hosted | auditor compare self-hosted --calls 40000 --provider hcti | "
+    "auditor compare self-hosted --maintenance 2-3 --hourly 80 --redis 0 --format json",
+)
+def self_hosted(
+    calls: Annotated[int | None, typer.Option(min=1, help="Your calls a month, to be marked.")] = None,
+    provider: Annotated[str, typer.Option(help="Whose plans.")] = "imejis",
+    server: Annotated[str | None, typer.Option(help="A month of a server: 30, or 20-40.")] = None,
+    maintenance: Annotated[str | None, typer.Option(help="Hours of upkeep a month: 6, or 4-8.")] = None,
+    hourly: Annotated[str | None, typer.Option(help="What an hour of it costs.")] = None,
+    monitoring: Annotated[str | None, typer.Option(help="A month of monitoring: 15, or 10-20.")] = None,
+    redis: Annotated[str | None, typer.Option(help="A month of a cache, needed on either side: 5-10.")] = None,
+    config: Config = None,
+    output_format: Annotated[
+        CompareFormat, typer.Option("--format", help="How to write the comparison.")
+    ] = CompareFormat.text,
+    output: Output = None,
+) -> None:
+    """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
+    from auditor.whatif.selfhosted import ASSUMPTIONS, Comparison
+    from auditor.whatif.selfhosted_report import write_json, write_text
+
+    catalogue = settings_of([], config).catalogue
+    if provider not in catalogue:
+        raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(catalogue)}")
+    assumptions = dict(ASSUMPTIONS)
+    given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
+    for name, text in given.items():
+        if text is not None:
+            assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, text))
+    found = Comparison(provider, assumptions, catalogue[provider])
+    with opened(output) if output else nullcontext(sys.stdout) as out:
+        (write_json if output_format is CompareFormat.json else write_text)(found, calls, out)
+
+
+def span(text: str) -> tuple[Fraction, Fraction]:
+    """A figure, or a range of two; `ValueError` says what is allowed."""
+    low, dash, high = text.partition("-")
+    try:
+        ends = Fraction(money(low)), Fraction(money(high if dash else low))
+    except ValueError:
+        raise ValueError(f"= {text!r} is no figure and no range; write 30 or 20-40") from None
+    if ends[0] > ends[1]:
+        raise ValueError(f"= {text!r} runs backwards; write the smaller figure first")
+    return ends

@@ -1,0 +1,90 @@
+"""`auditor plan`: every past cycle on every plan, what each fix changes, and how the running cycle will end."""
+
+import sys
+from contextlib import nullcontext
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from auditor.commands.examined import accounts, examined
+from auditor.commands.options import (
+    AuditedLedger,
+    Config,
+    InputFormat,
+    MaxRejected,
+    NoCache,
+    Output,
+    Paths,
+    Since,
+    Timezone,
+    Ttl,
+    converted,
+    intake_code,
+    opened,
+    settings_of,
+    time_of,
+)
+from auditor.config import parse_duration
+from auditor.errors import ConfigError
+from auditor.registry import PROVIDERS
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+class PlanFormat(StrEnum):
+    """How the advice can be written."""
+
+    text = "text"
+    json = "json"
+
+
+@app.command(
+    epilog="Examples:  auditor plan sample_logs | auditor plan usage/ --account main --until 2026-09-20 | "
+    "auditor plan usage/ --provider hcti --provider bannerbear --format json"
+)
+def plan(
+    paths: Paths = None,
+    ledger: AuditedLedger = None,
+    config: Config = None,
+    account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
+    provider: Annotated[
+        list[str] | None, typer.Option(help="Compare with this provider; repeatable. [default: all that are known]")
+    ] = None,
+    longer_ttl: Annotated[str, typer.Option(help="The longer time-to-live that is tried beside --ttl.")] = "7d",
+    input_format: InputFormat = None,
+    output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
+    output: Output = None,
+    since: Since = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only events before this time, and the forecast as of it.", show_default=False)
+    ] = None,
+    ttl: Ttl = None,
+    timezone: Timezone = None,
+    max_rejected: MaxRejected = 1.0,
+    no_cache: NoCache = False,
+) -> None:
+    """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
+    from auditor.whatif import plan_json, plan_text
+    from auditor.whatif.plan import advise
+
+    for name in provider or []:
+        if name not in PROVIDERS:
+            raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
+    longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
+    settings = settings_of(paths or [], config, timezone, ttl)
+    with examined(paths, ledger, settings, since, until, no_cache, input_format) as log:
+        wanted = {bill.payer.code for bill in accounts(log, account)}
+        compared = [PROVIDERS[name] for name in provider or PROVIDERS]
+        advice = advise(log.facts, log.replayed, longer, compared, time_of("--until", until, settings.timezone))
+        result = plan_json.Advised(
+            [each for each in advice if each.bill.payer.code in wanted],
+            log.inputs,
+            log.facts.window,
+            {**log.options, "longer_ttl_seconds": longer // 10**6},
+            log.generated_at,
+        )
+        with opened(output) if output else nullcontext(sys.stdout) as out:
+            (plan_json if output_format is PlanFormat.json else plan_text).write(result, out)
+    raise typer.Exit(intake_code(log.inputs, max_rejected))

@@ -1,0 +1,87 @@
+"""`auditor reconcile`: the count against the provider's invoice."""
+
+import os
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.commands.examined import examined, only_account
+from auditor.commands.options import (
+    FOUND,
+    OK,
+    AuditedLedger,
+    Config,
+    InputFormat,
+    MaxRejected,
+    NoCache,
+    Output,
+    Paths,
+    Timezone,
+    converted,
+    intake_code,
+    opened,
+    settings_of,
+)
+from auditor.config import money
+from auditor.registry import PROVIDERS
+
+app = typer.Typer(rich_markup_mode=None)
+LEDGER = "auditor.db"
+
+
+class ReconcileFormat(StrEnum):
+    """How the reconciliation can be written."""
+
+    text = "text"
+    json = "json"
+
+
+@app.command(
+    epilog="Examples:  auditor reconcile sample_logs --account main --cycle 2026-09 --invoice 2610 | "
+    "auditor reconcile --ledger auditor.db --cycle 2026-09-15 --invoice 2650 --format json"
+)
+def reconcile(
+    paths: Paths = None,
+    invoice: Annotated[str, typer.Option(help="Credits that the provider billed for the cycle.")] = ...,  # type: ignore[assignment]
+    cycle: Annotated[str, typer.Option(help="The month in which the cycle begins, or a day in it.")] = ...,  # type: ignore[assignment]
+    account: Annotated[str | None, typer.Option(help="The account, if the log has several.")] = None,
+    ledger: AuditedLedger = None,
+    config: Config = None,
+    input_format: InputFormat = None,
+    output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
+    output: Output = None,
+    timezone: Timezone = None,
+    max_rejected: MaxRejected = 1.0,
+    no_cache: NoCache = False,
+) -> None:
+    """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
+    from auditor.whatif.reconcile import cycle_named
+    from auditor.whatif.reconcile import reconcile as reconciled
+    from auditor.whatif.reconcile_report import write_json, write_text
+
+    credits = converted("--invoice", credits_of, invoice)
+    if not paths and ledger is None:
+        ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
+    with examined(
+        paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache, input_format=input_format
+    ) as log:
+        bill = only_account(log, account)
+        index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
+        found = reconciled(log.facts, bill, index, credits, PROVIDERS.get(bill.payer.provider), log.inputs.rejected)
+        with opened(output) if output else nullcontext(sys.stdout) as out:
+            (write_json if output_format is ReconcileFormat.json else write_text)(found, out)
+    code = intake_code(log.inputs, max_rejected)
+    raise typer.Exit(code or (OK if found.agrees else FOUND))
+
+
+def credits_of(invoice: str) -> Fraction:
+    """Credits as the invoice says; `ValueError` where that is no number from 0 on."""
+    try:
+        return Fraction(money(invoice.replace(",", "")))
+    except ValueError:
+        raise ValueError(f"= {invoice!r} is not a number of credits; write 2650") from None

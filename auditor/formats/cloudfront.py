@@ -1,0 +1,112 @@
+r"""CloudFront standard logs: tab-separated with `#Version` and `#Fields`, or one JSON object a line (version 2).
+
+CloudFront stamps the end of a request; the start is reckoned back by `time-taken`. The outcome is that of
+`x-edge-result-type`, or of `x-edge-response-result-type` where the former only says `Error`; status 000 is a viewer
+that went away. Bytes are `sc-content-len`, or `sc-bytes` with the headers where that is unknown. Ids are
+`x-edge-request-id`, so a line that was delivered twice counts once. Percent signs, which CloudFront writes as `%25`,
+are read back. Rows that end early are read as far as all is there that an event needs; without `#Fields`, the
+documented order is taken.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from auditor.events import MAX_ID_LENGTH, BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.json_lines import json_object
+from auditor.formats.times import epoch, micros, rfc3339, start_of
+from auditor.formats.variables import decoded, number_of, text_of
+
+COLUMNS = (
+    "date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem", "sc-status",
+    "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type", "x-edge-request-id",
+    "x-host-header", "cs-protocol", "cs-bytes", "time-taken", "x-forwarded-for", "ssl-protocol", "ssl-cipher",
+    "x-edge-response-result-type", "cs-protocol-version", "fle-status", "fle-encrypted-fields", "c-port",
+    "time-to-first-byte", "x-edge-detailed-result-type", "sc-content-type", "sc-content-len", "sc-range-start",
+    "sc-range-end",
+)  # fmt: skip
+_STAMP = "timestamp(ms)"
+_NEEDED = ("cs-method", "cs-uri-stem", "cs-uri-query", "sc-status")
+
+
+class CloudFront(Lines):
+    """Of a distribution for the web, in either version."""
+
+    name: ClassVar[str] = "cloudfront"
+    title: ClassVar[str] = "CloudFront, standard log"
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__(zone)
+        self._names: tuple[str, ...] = COLUMNS
+
+    def parse(self, data: bytes) -> Exchange | None:
+        """One line; None for a header."""
+        if data.startswith(b"#"):
+            self._directive(decoded(data).rstrip())
+            return None
+        return self.exchange(self.fields(data))
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The values of one line by their names, as they are."""
+        if data[:1] == b"{":
+            fields = {name: str(value) for name, value in json_object(data).items() if value is not None}
+        else:
+            text = decoded(data).rstrip("\r")
+            values = text.split("\t") if "\t" in text else text.split()
+            # The last value of a row that ends early may itself be cut.
+            whole = values if len(values) >= len(self._names) else values[:-1]
+            fields = dict(zip(self._names, whole, strict=False))
+        missing = [name for name in _NEEDED if name not in fields]
+        if missing or not (_STAMP in fields or ("date" in fields and "time" in fields)):
+            raise BadRecordError(Reason.MISSING_FIELD, f"{missing[0] if missing else 'date and time'} is missing")
+        return fields
+
+    def exchange(self, fields: Mapping[str, Any]) -> Exchange:
+        """What a row tells."""
+        duration = micros(fields.get("time-taken"), 10**6)
+        if _STAMP in fields:
+            end = epoch(fields[_STAMP])
+        else:
+            end, _ = rfc3339(f"{fields['date']}T{fields['time']}Z", self.zone)
+        query = text_of(fields["cs-uri-query"])
+        result = text_of(fields.get("x-edge-result-type"))
+        if result in (None, "Error"):
+            result = text_of(fields.get("x-edge-response-result-type")) or result
+        identity = text_of(fields.get("x-edge-request-id"))
+        method, stem = fields["cs-method"], fields["cs-uri-stem"]
+        if not method.isalpha() or not stem.startswith(("/", "*")):
+            raise BadRecordError(Reason.BAD_VALUE, "cs-method or cs-uri-stem is no such thing")
+        return Exchange(
+            ts_us=start_of(end, duration),
+            method=method,
+            target=as_sent(f"{stem}?{query}" if query else stem),
+            host=text_of(fields.get("x-host-header")) or text_of(fields.get("cs(Host)")),
+            status=number_of(fields["sc-status"], "sc-status") or None,
+            bytes=_size(fields),
+            duration_us=duration,
+            cache=result,
+            media_type=text_of(fields.get("sc-content-type")),
+            id=identity if identity and len(identity) <= MAX_ID_LENGTH else None,
+            ended=duration is None,
+        )
+
+    def _directive(self, line: str) -> None:
+        name, _, value = line[1:].partition(":")
+        if name.strip() == "Version":
+            return
+        names = tuple(value.split())
+        if name.strip() != "Fields" or not any(each.startswith("x-edge-") for each in names):
+            raise BadRecordError(Reason.NO_MATCH, "not a header of CloudFront")
+        self._names = names
+
+
+def as_sent(text: str) -> str:
+    """An address without CloudFront's own encoding: only that of the percent sign changes what it means."""
+    return text.replace("%25", "%")
+
+
+def _size(fields: Mapping[str, Any]) -> int | None:
+    length = text_of(fields.get("sc-content-len"))
+    return number_of(length or fields.get("sc-bytes"), "sc-bytes")

@@ -1,0 +1,124 @@
+r"""CSV, TSV and tables with `;` or `|` between the values, by the names in their first line.
+
+Names may be spelled in any way (`Request URL`, `requestUrl`, `request_url`). Four kinds of tables are read:
+
+- usage events: the columns are the fields of an event, an empty value is an absent one, `inputs` is JSON;
+- access logs: `time` (or `timestamp`, `date` and `time`, …), `url` (or `request`, `path` and `query`), `status`, and
+  as far as there are `method`, `host`, `bytes`, `duration_ms` or `duration` (seconds), `cache_status`, `content_type`;
+  the time is that of the end;
+- Cloudflare's, CloudFront's and W3C extended logs under their own names, as databases hand them out;
+- what a provider exports of its renders: `template`, `created_at`, and as far as there are `id`, `status`, `credits`,
+  `width`, `height`, `size`, `format`, `duration`, `modifications`, `workspace`, `environment`. The provider is that of
+  a column `provider`, or the one that the file's name holds. Without a column of inputs no two renders are told to be
+  the same.
+
+Values in quotes may hold line breaks. A row with more or fewer values than the first line is rejected.
+"""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from auditor.events import BadRecordError, Reason, UsageEvent
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines, Sample
+from auditor.formats.lines import MAX_LINE, Line, LineReader
+from auditor.formats.rows import Read, reader_of
+
+_DELIMITERS = ("\t", ",", ";", "|")
+MAX_ROW_LINES = 100
+"""Lines that one row may have; a quote that is not closed by then was none."""
+
+
+class CsvTable(Lines):
+    """A header and rows."""
+
+    name: ClassVar[str] = "csv"
+    title: ClassVar[str] = "CSV or TSV with a header"
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__(zone)
+        self.hint = ""
+        self._delimiter = ","
+        self._names: list[str] | None = None
+        self._read: Read | None = None
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """The share of the rows that it can read, more than the header alone."""
+        reader = cls(ZoneInfo("UTC"))
+        rows = [row.data for row in _rows(Line(number, line) for number, line in enumerate(sample.lines, 1))]
+        read = sum(map(reader._reads, rows))
+        return read / len(rows) if reader._read is not None else 0.0
+
+    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
+        """Its rows, each by its first line."""
+        self.hint = path.name
+        yield from _rows(iter(reader))
+
+    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+        """One row; None for the header."""
+        text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="backslashreplace").rstrip("\r")
+        if self._names is None:
+            self._header(text)
+            return None
+        if self._read is None:
+            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
+        values = self._values(text)
+        if values == self._names:
+            return None
+        if len(values) != len(self._names):
+            raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for {len(self._names)} columns")
+        return self._read(dict(zip(self._names, values, strict=True)))
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The values of one row by the names of the header."""
+        return dict(zip(self._names or (), self._values(data.decode(errors="backslashreplace")), strict=False))
+
+    def _header(self, text: str) -> None:
+        if text.lower().startswith("sep=") and len(text) == 5:
+            # Excel's own hint.
+            return
+        self._delimiter = max(_DELIMITERS, key=text.count)
+        self._names = self._values(text)
+        found = reader_of(self._names, self.hint, self.zone)
+        if found is None or len(set(self._names)) != len(self._names):
+            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
+        self._read = found
+
+    def _values(self, text: str) -> list[str]:
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter))
+        except csv.Error as error:
+            raise BadRecordError(Reason.BAD_VALUE, f"not a row of a table: {error}") from None
+        if len(rows) != 1:
+            raise BadRecordError(Reason.NO_MATCH, "a quote is not closed")
+        return [value.strip() for value in rows[0]]
+
+
+def _rows(lines: Iterator[Line]) -> Iterator[Line]:
+    """Rows of lines: one goes on while a quote is open, but not for ever."""
+    ahead: deque[Line] = deque()
+    while (line := ahead.popleft() if ahead else next(lines, None)) is not None:
+        if line.data.count(b'"') % 2 == 0:
+            yield line
+            continue
+        held, size = [line], len(line.data)
+        while len(held) < MAX_ROW_LINES and size <= MAX_LINE:
+            following = ahead.popleft() if ahead else next(lines, None)
+            if following is None:
+                break
+            held.append(following)
+            size += len(following.data) + 1
+            if following.data.count(b'"') % 2:
+                break
+        data = b"\n".join(each.data for each in held)
+        if data.count(b'"') % 2 == 0 and size <= MAX_LINE:
+            yield Line(line.number, data)
+        else:
+            yield line
+            ahead.extendleft(reversed(held[1:]))

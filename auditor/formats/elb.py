@@ -1,0 +1,72 @@
+r"""AWS Classic Load Balancer access logs.
+
+The time is that of the request's arrival. The duration is the sum of what the balancer and the instance took; where
+one of them is -1, no whole answer was made. The bytes are all that went to the client, the headers too. TCP listeners
+log connections, which are filtered. The balancer has no cache.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import NO_REQUEST, Lines
+from auditor.formats.combined import PREFIX
+from auditor.formats.times import micros, rfc3339
+from auditor.formats.variables import decoded, number_of, split_request
+
+_VALUE = re.compile(r'"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}Z?")
+_CLIENT_GONE = 460
+"""The client closed the connection before the answer."""
+_PARTS = ("request_processing_time", "target_processing_time", "response_processing_time")
+
+
+class Elb(Lines):
+    """Values between blanks, in a fixed order; new ones are added at the end."""
+
+    name: ClassVar[str] = "elb"
+    title: ClassVar[str] = "AWS Classic Load Balancer"
+    names: ClassVar[tuple[str, ...]] = (
+        "time", "elb", "client", "target", *_PARTS, "elb_status_code", "target_status_code", "received_bytes",
+        "sent_bytes", "request", "user_agent", "ssl_cipher", "ssl_protocol",
+    )  # fmt: skip
+
+    def parse(self, data: bytes) -> Exchange:
+        """One line."""
+        fields = self.fields(data)
+        method, target = split_request(fields["request"])
+        if fields["request"].startswith("- - ") or not target.strip("- "):
+            return NO_REQUEST
+        times = [micros(fields[name], 10**6) for name in _PARTS]
+        known = [time for time in times if time is not None]
+        status = number_of(fields["elb_status_code"], "elb_status_code")
+        return Exchange(
+            ts_us=self.start(fields, sum(known)),
+            method=method,
+            target=target,
+            status=None if status == _CLIENT_GONE else status,
+            bytes=number_of(fields["sent_bytes"], "sent_bytes"),
+            duration_us=sum(known) if len(known) == len(times) else None,
+        )
+
+    def start(self, fields: Mapping[str, str], took_us: int) -> int:
+        """When the request arrived."""
+        del took_us
+        return rfc3339(fields["time"], self.zone)[0]
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The values of one line by their documented names; values that came later may be absent."""
+        data = data.rstrip(b"\r")
+        prefix = PREFIX.match(data)
+        line = decoded(data[prefix.end() :] if prefix else data)
+        values = _VALUE.findall(line)
+        fields = {name: bare or quoted for name, (quoted, bare) in zip(self.names, values, strict=False)}
+        if "request" not in fields or not _TIME.fullmatch(fields["time"]):
+            raise BadRecordError(Reason.NO_MATCH, f"not a line of {self.title}")
+        if any(bare.startswith('"') for _, bare in values):
+            raise BadRecordError(Reason.NO_MATCH, "a quote is not closed: the line is cut")
+        if not fields["time"].endswith("Z"):
+            fields["time"] += "Z"
+        return fields

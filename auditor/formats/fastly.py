@@ -1,0 +1,121 @@
+r"""Fastly real-time logs as JSON lines: the fields that Fastly's own examples log, also inside Splunk's `event`.
+
+Read are `timestamp`, `time_start`, `start_time` or `time` (RFC 3339 in any of Fastly's spellings, seconds, milli-,
+micro- or nanoseconds), which are the start where nothing else is said, `time_end` (the end), `url` or `request_uri`,
+`host`, `request_method`, `response_status`, `response_body_size`, `time_elapsed` (microseconds), and for the cache
+`response_state`, `fastly_info_state`, `cache_status` or `x_cache`. Lines of other JSON logs are told apart by a field
+that only Fastly has, such as `response_state`, `fastly_server` or `service_id`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.json_lines import JsonObjects, integer, text
+from auditor.formats.times import micros, moment, start_of
+from auditor.formats.variables import split_request, text_of
+
+_MARKS = frozenset({"response_state", "service_id", "pop", "datacenter", "server_datacenter", "is_edge", "is_shield"})
+_START = (
+    "time_start", "start_time", "timestamp", "request_start", "req_start", "begin", "start", "time", "ts", "date",
+    "datetime", "@timestamp",
+)  # fmt: skip
+_END = ("time_end", "end_time", "end")
+_TARGET = ("url", "request_url", "request_uri", "req_url", "uri", "path", "request_path")
+_QUERY = ("query", "query_string", "request_query", "qs")
+_HOST = ("host", "request_host", "req_host", "fastly_orig_host", "orig_host", "server_name")
+_METHOD = ("request_method", "method", "req_method", "request_type", "verb")
+_STATUS = ("response_status", "status", "status_code", "resp_status", "response_code", "http_status")
+_BYTES = (
+    "response_body_size", "resp_body_size", "response_body_bytes", "resp_body_bytes", "body_bytes_written",
+    "body_bytes_sent", "bytes", "response_bytes", "resp_bytes", "size", "bytes_sent",
+)  # fmt: skip
+_CACHE = (
+    "response_state",
+    "fastly_info_state",
+    "fastly_info.state",
+    "cache_status",
+    "state",
+    "x_cache",
+    "resp_x_cache",
+)
+_TYPE = ("content_type", "response_content_type", "resp_content_type")
+_ELAPSED = {
+    "time_elapsed": 1, "elapsed": 1, "time_elapsed_usec": 1, "elapsed_usec": 1, "duration_us": 1, "time_elapsed_us": 1,
+    "time_elapsed_msec": 1000, "time_elapsed_ms": 1000, "elapsed_msec": 1000, "elapsed_ms": 1000, "duration_ms": 1000,
+    "response_time_ms": 1000, "time_elapsed_sec": 10**6, "elapsed_sec": 10**6, "duration": 10**6,
+    "response_time": 10**6, "request_time": 10**6,
+}  # fmt: skip
+"""Microseconds of their units."""
+
+
+class Fastly(JsonObjects):
+    """Keys in any case."""
+
+    name: ClassVar[str] = "fastly"
+    title: ClassVar[str] = "Fastly, JSON"
+
+    def fields(self, data: bytes) -> dict[str, Any]:
+        """The object of one line, with the fields of `event` beside the others."""
+        found = super().fields(data)
+        inner = found.get("event")
+        if isinstance(inner, dict):
+            found = {**found, **inner}
+        names = {name.lower() for name in found}
+        if not (_MARKS & names or any(name.startswith("fastly") for name in names)):
+            raise BadRecordError(Reason.NO_MATCH, "none of its fields is one that only Fastly has")
+        return found
+
+    def exchange(self, record: dict[str, Any]) -> Exchange:
+        """One line."""
+        fields = {name.lower(): value for name, value in record.items()}
+        method, target = _request(fields)
+        status = _first(fields, _STATUS)
+        if status is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "response_status is missing")
+        duration = _elapsed(fields)
+        start, end = _first(fields, _START), _first(fields, _END)
+        if start is not None:
+            ts_us, assumed = moment(start, self.zone)
+        elif end is not None:
+            ts_us, assumed = moment(end, self.zone)
+            ts_us = start_of(ts_us, duration)
+        else:
+            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
+        return Exchange(
+            ts_us=ts_us,
+            method=method,
+            target=target,
+            host=text_of(_first(fields, _HOST)),
+            status=integer(status, "response_status") or None,
+            bytes=integer(_first(fields, _BYTES), "response_body_size"),
+            duration_us=duration,
+            cache=text_of(_first(fields, _CACHE)),
+            media_type=text_of(_first(fields, _TYPE)),
+            assumed_timezone=assumed,
+            ended=start is None and duration is None,
+        )
+
+
+def _request(fields: Mapping[str, Any]) -> tuple[str, str]:
+    line = fields.get("request")
+    if isinstance(line, str) and " " in line:
+        return split_request(line)
+    target = text(_first(fields, _TARGET), "url")
+    query = text_of(_first(fields, _QUERY))
+    if query and "?" not in target:
+        target = f"{target}?{query.removeprefix('?')}"
+    return text_of(_first(fields, _METHOD)) or text_of(line) or "GET", target
+
+
+def _elapsed(fields: Mapping[str, Any]) -> int | None:
+    for name, unit in _ELAPSED.items():
+        if name in fields:
+            # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
+            return micros(fields[name], 10**6 if "." in str(fields[name]) and unit == 1 else unit)
+    return None
+
+
+def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((fields[name] for name in names if fields.get(name) not in (None, "", "-", "(null)")), None)

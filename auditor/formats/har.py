@@ -1,0 +1,194 @@
+r"""HAR 1.2, as browsers, WebPageTest, chrome-har and proxies save it.
+
+Each entry is a record, numbered in the order of the file. Unlike access logs a HAR file holds what calls carried
+(`postData`) and often the pictures themselves: digest, width and height are then taken from the content. Bytes are
+`content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
+(`_fromCache`, nothing transferred) is a hit, the others are what the answer's headers say (`Cache-Status`, `X-Cache`).
+Status 0 is a request without an answer. Entries before a cut are read, the rest is rejected. Cookies are not looked
+at. A file is read whole and may have 512 MiB.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from auditor.errors import InputError
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines, Sample
+from auditor.formats.json_lines import at, cache_of, integer, json_object, text
+from auditor.formats.lines import Line, LineReader
+from auditor.formats.times import micros, moment
+from auditor.formats.variables import text_of
+from auditor.providers.base import size_of
+
+MAX_SIZE = 512 << 20
+_HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
+_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
+_BETWEEN = re.compile(r"[\s,]*")
+_COOKIES = frozenset({"cookie", "set-cookie"})
+_CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "_cached")
+
+
+class Har(Lines):
+    """One JSON object with `log.entries`."""
+
+    name: ClassVar[str] = "har"
+    title: ClassVar[str] = "HAR 1.2"
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """By how it begins."""
+        return 1.0 if _HEAD.match(sample.data) else 0.0
+
+    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
+        """Its entries, each without what no event needs."""
+        data = bytearray()
+        for chunk in reader.chunks():
+            data += chunk
+            if len(data) > MAX_SIZE:
+                raise InputError(
+                    f"{path.name}: a HAR file of more than {MAX_SIZE >> 20} MiB; save it without the contents"
+                )
+        for number, entry in enumerate(_entries(data.decode(errors="replace").removeprefix("\ufeff")), 1):
+            slim = _slim(entry) if isinstance(entry, dict) else entry
+            record = slim if isinstance(slim, str) else json.dumps(slim, ensure_ascii=False)
+            yield Line(number, record.encode(errors="replace"))
+
+    def parse(self, data: bytes) -> Exchange:
+        """One entry."""
+        entry = json_object(data)
+        request, response = entry.get("request"), entry.get("response")
+        if not isinstance(request, dict) or not isinstance(response, dict):
+            raise BadRecordError(Reason.MISSING_FIELD, "request or response is missing")
+        ts_us, assumed = moment(text(entry.get("startedDateTime"), "startedDateTime"), self.zone)
+        status = integer(response.get("status"), "response.status") or None
+        held = response.get("content")
+        content = held if isinstance(held, dict) else {}
+        return Exchange(
+            ts_us=ts_us,
+            method=text(request.get("method"), "request.method").upper(),
+            target=text(request.get("url"), "request.url"),
+            body=_body(request),
+            status=status,
+            bytes=_size(entry, response, content),
+            duration_us=micros(entry.get("time"), 1000),
+            cache="hit" if _from_cache(entry, response) else cache_of(response.get("headers")),
+            media_type=text_of(content.get("mimeType")),
+            digest=text_of(content.get("_digest")),
+            width=integer(content.get("_width"), "width"),
+            height=integer(content.get("_height"), "height"),
+            assumed_timezone=assumed,
+        )
+
+
+def _entries(document: str) -> Iterator[Any]:
+    """The entries of a document; of one that is cut or damaged those before, and what follows them as text."""
+    try:
+        entries = at(json.loads(document), "log", "entries")
+    except (json.JSONDecodeError, RecursionError):
+        yield from _salvaged(document)
+        return
+    if isinstance(entries, list):
+        yield from entries
+    else:
+        yield document[:1000]
+
+
+def _salvaged(document: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    start = _ENTRIES.search(document)
+    end = start.end() if start else 0
+    with suppress(json.JSONDecodeError, RecursionError):
+        while start and document.startswith("{", end := _past_blanks(document, end)):
+            entry, end = decoder.raw_decode(document, end)
+            yield entry
+    if rest := document[end : end + 1000].strip():
+        yield rest
+
+
+def _past_blanks(document: str, start: int) -> int:
+    match = _BETWEEN.match(document, start)
+    return match.end() if match else start
+
+
+def _slim(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as it is parsed: headers by name, and of a picture only what is known of it."""
+    slim = {name: value for name, value in entry.items() if not isinstance(value, dict | list)}
+    for side in ("request", "response"):
+        message = entry.get(side)
+        if isinstance(message, dict):
+            kept = {name: value for name, value in message.items() if not isinstance(value, dict | list)}
+            slim[side] = {**kept, "headers": _headers(message.get("headers"))}
+    post = at(entry, "request", "postData")
+    if isinstance(post, dict):
+        slim["request"]["postData"] = post
+    content = at(entry, "response", "content")
+    if isinstance(content, dict):
+        slim["response"]["content"] = _known(content)
+    return slim
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    """Headers by name, of one name joined as HTTP does."""
+    found: dict[str, str] = {}
+    for header in headers if isinstance(headers, list) else ():
+        name, value = at(header, "name"), at(header, "value")
+        if isinstance(name, str) and isinstance(value, str) and name.lower() not in _COOKIES:
+            found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
+    return found
+
+
+def _known(content: dict[str, Any]) -> dict[str, Any]:
+    """Size and type of the content, and what its bytes tell if they are all there."""
+    known: dict[str, Any] = {name: content[name] for name in ("size", "mimeType", "compression") if name in content}
+    held = content.get("text")
+    if not isinstance(held, str) or not held:
+        return known
+    try:
+        data = base64.b64decode(held, validate=True) if content.get("encoding") == "base64" else held.encode()
+    except (binascii.Error, ValueError):
+        return known
+    if len(data) != content.get("size"):
+        return known
+    known["_digest"] = "sha256:" + hashlib.sha256(data).hexdigest()
+    known["_width"], known["_height"] = size_of(data)
+    return known
+
+
+def _body(request: dict[str, Any]) -> bytes | None:
+    """What a request carried; None where the file does not hold it whole."""
+    size = request.get("bodySize")
+    post = request.get("postData")
+    if isinstance(post, dict):
+        held, parameters = post.get("text"), post.get("params")
+        if isinstance(held, str) and held:
+            encoded = post.get("encoding") or post.get("_encoding")
+            try:
+                data = base64.b64decode(held, validate=True) if encoded == "base64" else held.encode()
+            except (binascii.Error, ValueError):
+                return None
+            return data if not isinstance(size, int) or size <= len(data) else None
+        if isinstance(parameters, list) and parameters:
+            pairs = [(str(at(each, "name") or ""), str(at(each, "value") or "")) for each in parameters]
+            return urlencode(pairs).encode()
+    return b"" if size == 0 or request.get("method") in ("GET", "HEAD") else None
+
+
+def _size(entry: dict[str, Any], response: dict[str, Any], content: dict[str, Any]) -> int | None:
+    stated = (content.get("size"), response.get("bodySize"), entry.get("_objectSize"))
+    sizes = [size for each in stated if (size := integer(each, "content.size")) is not None]
+    return next((size for size in sizes if size > 0), 0 if 0 in sizes else None)
+
+
+def _from_cache(entry: dict[str, Any], response: dict[str, Any]) -> bool:
+    if any(holder.get(name) not in (None, False, "", 0, "0") for holder in (entry, response) for name in _CACHED):
+        return True
+    return response.get("_transferSize") == 0 and (integer(at(response, "content", "size"), "content.size") or 0) > 0

@@ -1,0 +1,178 @@
+"""Rows of tables (CSV, Parquet) -> exchanges or events, by the names of their columns.
+
+The names tell what kind of table it is, the most specific first: usage events, Cloudflare, CloudFront, W3C extended,
+what a provider exports of its renders, and any access log whose columns are named after what they hold.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
+from auditor.exchanges.exchange import Exchange
+from auditor.formats import cloudflare, exports
+from auditor.formats.cloudfront import COLUMNS, CloudFront
+from auditor.formats.times import micros, moment, start_of
+from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
+from auditor.formats.w3c import W3C
+
+Row = Mapping[str, Any]
+Read = Callable[[Row], Exchange | UsageEvent]
+
+_EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
+_CLOUDFLARE = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
+_NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
+_TIMES = (*ALIASES["time"], "started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time")
+_DURATIONS = {
+    "duration_ms": 1000, "elapsed_ms": 1000, "latency_ms": 1000, "response_time_ms": 1000, "request_time_ms": 1000,
+    "time_taken_ms": 1000, "duration_us": 1, "request_time": SECOND, "request_duration": SECOND, "duration": SECOND,
+    "duration_s": SECOND, "duration_seconds": SECOND, "elapsed": SECOND, "elapsed_seconds": SECOND, "latency": SECOND,
+    "response_time": SECOND, "time_taken": SECOND,
+}  # fmt: skip
+"""Microseconds of their units."""
+_MORE = {
+    "target": ("full_url", "request_url", "uri_path"),
+    "host": ("hostname", "domain", "host_header", "request_host"),
+    "bytes": ("response_bytes", "content_length", "bytes_out", "sent_bytes", "file_size"),
+    "status": ("statuscode", "http_status_code", "response_status"),
+    "cache": ("cache_result", "result_type", "cachestatus", "x_cache_status", "cf_cache_status", "edge_result_type"),
+    "type": ("content_type", "mime_type", "response_content_type"),
+    "query": ("query", "querystring"),
+}
+
+
+def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
+    """What reads a row of a table with such columns; None if nothing does.
+
+    *hint* is the file's name, which may name the provider that exported it.
+    """
+    columns = {column_name(name): name for name in reversed(list(names))}
+    known = columns.keys()
+
+    def named(row: Row) -> dict[str, Any]:
+        return {name: row.get(original) for name, original in columns.items()}
+
+    if known >= _EVENT and ("ts" in known or "ts_us" in known):
+        return lambda row: _event(named(row), zone)
+    plain = {name.replace("_", ""): name for name in known}
+    if plain.keys() >= {name.lower() for name in _CLOUDFLARE}:
+        originals = {name: columns[plain[name.lower()]] for name in cloudflare.FIELDS if name.lower() in plain}
+        return lambda row: cloudflare.exchange_of(_filled(row, originals), zone)
+    if {"cs_uri_stem", "sc_status", "cs_method"} <= known:
+        return _w3c(columns, zone)
+    if exports.fits(known):
+        provider = exports.provider_in(hint)
+        return lambda row: exports.event_of(named(row), provider, zone)
+    if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
+        return lambda row: _exchange(named(row), zone)
+    return None
+
+
+def column_name(name: str) -> str:
+    """A name in the one spelling that all are compared in: `Request URL`, `requestUrl` and `$request_url` are one."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
+def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
+    return not set(names or (*ALIASES[what], *_MORE.get(what, ()))).isdisjoint(known)
+
+
+def _filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:
+    return {name: value for name, original in originals.items() if (value := row.get(original)) not in (None, "")}
+
+
+def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Read:
+    """Tables that were made of W3C extended logs or of CloudFront's, with names that a database takes."""
+    if "x_edge_result_type" in columns:
+        names = {**{column_name(name): name for name in COLUMNS}, "timestamp_ms": "timestamp(ms)"}
+        cloudfront = CloudFront(zone)
+        originals = {names.get(name, name): original for name, original in columns.items()}
+        return lambda row: cloudfront.exchange({"cs-uri-query": "-", **_texts(row, originals)})
+    w3c = W3C(zone)
+    dashed = {name.replace("_", "-"): original for name, original in columns.items()}
+    return lambda row: w3c.exchange(_texts(row, dashed))
+
+
+def _texts(row: Row, originals: Mapping[str, str]) -> dict[str, str]:
+    return {name: str(value) for name, value in _filled(row, originals).items()}
+
+
+def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
+    """A usage event whose values may be text; an empty or absent one is left out."""
+    record = {name: value for name, value in row.items() if value not in (None, "")}
+    for name in _NUMBERS:
+        if name in record:
+            record[name] = None if record[name] == "null" else _number(record[name], name)
+    record.setdefault("v", 1)
+    if "ts" not in record and "ts_us" in record:
+        record["ts"] = record["ts_us"]
+    assumed = False
+    if "ts" in record:
+        ts_us, assumed = moment(record["ts"], zone)
+        record["ts"] = exports.iso(ts_us)
+    if "duration_us" in record:
+        record.setdefault("duration_ms", _number(record["duration_us"], "duration_us") / 1000)
+    if isinstance(record.get("retried"), str):
+        record["retried"] = {"true": True, "false": False}.get(record["retried"].lower(), record["retried"])
+    if isinstance(record.get("inputs"), str):
+        record["inputs"] = _object(record["inputs"])
+    if isinstance(record.get("inputs"), list):
+        # What Arrow makes of a map.
+        record["inputs"] = {
+            str(pair[0]): pair[1] for pair in record["inputs"] if isinstance(pair, list) and len(pair) == 2
+        }
+    record["id"] = str(record["id"]) if "id" in record else None
+    return replace(parse_event(record, zone), assumed_timezone=assumed)
+
+
+def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
+    """A request of an access log."""
+    found = {what: _first(row, (*names, *_MORE.get(what, ()))) for what, names in ALIASES.items()}
+    time = _first(row, _TIMES)
+    if isinstance(row.get("date"), str) and isinstance(row.get("time"), str):
+        time = f"{row['date']} {row['time']}"
+    if time is None:
+        raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
+    stamp, assumed = moment(time, zone)
+    method, target = request_of(found)
+    duration = next((micros(row[name], unit) for name, unit in _DURATIONS.items() if text_of(row.get(name))), None)
+    return Exchange(
+        ts_us=start_of(stamp, duration),
+        method=method,
+        target=target,
+        host=text_of(found["host"]),
+        status=number_of(found["status"], "status") or None,
+        bytes=number_of(found["bytes"], "bytes"),
+        duration_us=duration,
+        cache=text_of(found["cache"]),
+        media_type=text_of(found["type"]),
+        assumed_timezone=assumed,
+        ended=duration is None,
+    )
+
+
+def _first(row: Row, names: tuple[str, ...]) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _number(value: Any, name: str) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number") from None
+    if isinstance(value, bool) or not number.is_finite():
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
+    return number
+
+
+def _object(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None

@@ -1,0 +1,144 @@
+r"""The JSON lines of Python programs that call a render API: httpx and urllib3 by way of structlog and the like.
+
+Three kinds of lines tell of a request: those whose `event` or `message` is httpx's own (`HTTP Request: POST https://…
+"HTTP/1.1 200 OK"`) or urllib3's (`https://…:443 "POST /v1/… HTTP/1.1" 200 5124`), and those with a whole address as
+`url` and with `status_code`, also within `http` or spelled `http.url`. Loguru's `record` is looked into. Every other
+line of the program is filtered. The time is that of the answer; the start is reckoned back by `elapsed` or `duration`
+(seconds, or whole nanoseconds), `elapsed_ms`, `duration_ms` and the like. Such lines hold no bodies and say nothing of
+a cache, but `cache_status` or `from_cache` may.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import NO_REQUEST, Sample
+from auditor.formats.json_lines import JsonObjects, at, integer
+from auditor.formats.times import micros, moment, start_of
+from auditor.formats.variables import text_of
+
+_HTTPX = re.compile(r'HTTP Request: ([A-Z]+) (\S+) "HTTP/[\d.]+ (\d{3})')
+_URLLIB3 = re.compile(r'(https?://[^\s"]+) "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) (\d+|None|-)')
+_MESSAGE = ("event", "message", "msg", "text")
+_TIME = ("timestamp", "@timestamp", "ts", "time", "asctime", "datetime", "created")
+_URL = ("url", "http.url", "url.full", "request.url", "request_url", "http_url", "uri", "full_url")
+_METHOD = ("method", "http.method", "http.request.method", "request.method", "request_method", "http_method", "verb")
+_STATUS = (
+    "status_code", "status", "http.status_code", "http.response.status_code", "response.status_code", "response.status",
+    "response_status", "http_status", "http_status_code", "code",
+)  # fmt: skip
+_BYTES = (
+    "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
+)  # fmt: skip
+_CACHE = ("cache_status", "x_cache", "cache")
+_TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type")
+_SECONDS = ("elapsed", "duration", "elapsed_s", "duration_s", "elapsed_seconds", "duration_seconds", "took",
+            "response_time", "latency", "event.duration")  # fmt: skip
+_MILLISECONDS = ("elapsed_ms", "duration_ms", "latency_ms", "response_time_ms", "took_ms")
+_CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)")
+
+
+class Structlog(JsonObjects):
+    """One object a line, whatever wrote it."""
+
+    name: ClassVar[str] = "structlog"
+    title: ClassVar[str] = "httpx, structlog and others, JSON lines"
+    ending: ClassVar[bool] = True
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """The share of lines it can read, if there is a request among them: every program logs JSON."""
+        reader = cls(ZoneInfo("UTC"))
+        seen = [reader._verdict(line) for line in sample.lines]
+        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
+
+    def exchange(self, record: dict[str, Any]) -> Exchange:
+        """One line."""
+        inner = record.get("record")
+        fields = {**record, **inner} if isinstance(inner, dict) else record
+        message = next((text for name in _MESSAGE if isinstance(text := fields.get(name), str)), None)
+        if message is None and _find(fields, _URL) is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "neither event, message nor url is there")
+        found = _request(fields, message or "")
+        if found is None:
+            return NO_REQUEST
+        method, target, status, size = found
+        stamp, assumed = self._time(fields)
+        duration = _duration(fields)
+        hit = fields.get("from_cache") is True or fields.get("cache_hit") is True
+        return Exchange(
+            ts_us=start_of(stamp, duration),
+            method=method,
+            target=target,
+            status=integer(status, "status"),
+            bytes=integer(size, "bytes"),
+            duration_us=duration,
+            cache="hit" if hit else text_of(_find(fields, _CACHE)),
+            media_type=text_of(_find(fields, _TYPE)),
+            assumed_timezone=assumed,
+        )
+
+    def _verdict(self, line: bytes) -> bool | None:
+        """Whether a line is a request; None for one that cannot be read."""
+        try:
+            return self.parse(line) is not NO_REQUEST
+        except BadRecordError:
+            return None
+
+    def _time(self, fields: Mapping[str, Any]) -> tuple[int, bool]:
+        value = _find(fields, _TIME)
+        if isinstance(value, dict):
+            # Loguru: {"repr": …, "timestamp": …}
+            value = value.get("timestamp")
+        if value is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
+        return moment(value, self.zone)
+
+
+def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, Any] | None:
+    """(method, address, status, bytes) of a line; None for one that tells of no request."""
+    size = _find(fields, _BYTES)
+    if (match := _HTTPX.match(message)) is not None:
+        return match[1], match[2], match[3], size
+    if (match := _URLLIB3.match(message)) is not None:
+        length = match[5] if match[5].isdigit() else size
+        return match[2], match[1] + match[3], match[4], length
+    target = _find(fields, _URL)
+    method = _find(fields, _METHOD)
+    if not isinstance(target, str) or "://" not in target or not (method is None or isinstance(method, str)):
+        return None
+    status = _find(fields, _STATUS)
+    failed = any(fields.get(name) for name in ("error", "exception", "exc_info"))
+    if isinstance(status, str) and not status.isdigit():
+        status = None
+    if status is None and not failed:
+        # A line before the call, say; the one after it has the status.
+        return None
+    return (method or "GET").upper(), target, status, size
+
+
+def _duration(fields: Mapping[str, Any]) -> int | None:
+    value = _find(fields, _MILLISECONDS)
+    if value is not None:
+        return micros(value, 1000)
+    value = _find(fields, _SECONDS)
+    if isinstance(value, int) and value >= 10**5:
+        return micros(value // 1000, 1)
+    if isinstance(value, str) and (match := _CLOCK.fullmatch(value)) is not None:
+        rest = micros(match[3], 10**6) or 0
+        return (int(match[1]) * 3600 + int(match[2]) * 60) * 10**6 + rest
+    return micros(value, 10**6)
+
+
+def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The first of some values, spelled with dots or nested."""
+    return next((value for name in names for value in _values(fields, name) if value is not None), None)
+
+
+def _values(fields: Mapping[str, Any], name: str) -> Iterator[Any]:
+    yield fields.get(name)
+    if "." in name:
+        yield at(fields, *name.split("."))

@@ -1,0 +1,141 @@
+r"""W3C extended log files, as IIS and many proxies and networks write them: columns are named by `#Fields`.
+
+`date` and `time` are UTC and stamp the end of a request, as do `date-local` and `time-local` in the zone of
+`--timezone`; the start is reckoned back by `time-taken`, which is in milliseconds where it is a whole number (IIS) and
+in seconds where it has a fraction (the standard, Tomcat, WebLogic). What a cache did is read from `cached`,
+`s-action`, `x-cache` and the like, from a status like `TCP_HIT/200`, and from what Application Request Routing adds to
+the query; its `X-ARR-…` parameters, which no client sent, are taken out. A log without `Host` needs a table without
+`host`. A row with more or fewer values than columns is rejected.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.times import micros, rfc3339, start_of
+from auditor.formats.variables import decoded, number_of, text_of
+
+_DIRECTIVE = re.compile(r"#\s*(version|fields|software|start-date|end-date|date|remark)\s*:\s*(.*)", re.IGNORECASE)
+_VALUE = re.compile(r'"((?:[^"]++|"")*+)"(?!\S)|(\S++)')
+_TIMES = (("date", "time"), ("date-utc", "time-utc"), ("date-local", "time-local"))
+_HOST = ("cs-host", "cs(host)", "x-host-header", "cs-uri-host", "s-host")
+_TARGET = ("cs-uri", "cs-uri-stem", "cs-uri-path")
+_BYTES = ("sc-bytes", "bytes", "filesize")
+_CACHE = ("x-cache", "sc(x-cache)", "rs(x-cache)", "sc(cache-status)", "x-cache-status", "s-action", "cache-status")
+_TYPE = ("sc(content-type)", "rs(content-type)", "sc-content-type")
+_ADDED = frozenset({"x-arr-cache-hit", "x-arr-log-id", "server-status", "server-routed"})
+"""Parameters that Application Request Routing writes behind the query in the log."""
+
+
+class W3C(Lines):
+    """Columns may change within a file, where the server was restarted."""
+
+    name: ClassVar[str] = "w3c"
+    title: ClassVar[str] = "W3C extended (IIS and others)"
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__(zone)
+        self._names: list[str] = []
+        self._date = ""
+
+    def parse(self, data: bytes) -> Exchange | None:
+        """One line; None for a directive."""
+        data = data.removeprefix(b"\xef\xbb\xbf")
+        if data.startswith(b"#"):
+            self._directive(decoded(data).rstrip())
+            return None
+        return self.exchange({name.lower(): value for name, value in self.fields(data).items()})
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The values of one row by the names of `#Fields`."""
+        if not self._names:
+            raise BadRecordError(Reason.NO_MATCH, "no #Fields line stands before it")
+        values = [bare or quoted.replace('""', '"') for quoted, bare in _VALUE.findall(decoded(data))]
+        if len(values) != len(self._names):
+            raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for the {len(self._names)} names of #Fields")
+        return dict(zip(self._names, values, strict=True))
+
+    def exchange(self, fields: Mapping[str, str]) -> Exchange:
+        """What a row tells; names are in lower case."""
+        duration = _duration(fields)
+        ts_us, assumed = self._time(fields, duration)
+        target = _first(fields, _TARGET)
+        method = text_of(fields.get("cs-method"))
+        if target is None or method is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "cs-method or cs-uri-stem is missing")
+        query, routed = _without_added(text_of(fields.get("cs-uri-query")) or "")
+        result, _, status = fields["sc-status"].rpartition("/")
+        cached = {"1": "hit", "0": "miss"}.get(fields.get("cached", ""))
+        return Exchange(
+            ts_us=ts_us,
+            method=method,
+            target=f"{target}?{query}" if query and "?" not in target else target,
+            host=_first(fields, _HOST),
+            status=number_of(status, "sc-status"),
+            bytes=number_of(_first(fields, _BYTES), "sc-bytes"),
+            duration_us=duration,
+            cache=result or cached or routed or _first(fields, _CACHE),
+            media_type=_first(fields, _TYPE),
+            assumed_timezone=assumed,
+            ended=duration is None and "beginrequest-utc" not in fields,
+        )
+
+    def _directive(self, line: str) -> None:
+        match = _DIRECTIVE.fullmatch(line)
+        if match is None:
+            raise BadRecordError(Reason.NO_MATCH, "not a directive of W3C extended log files")
+        name, value = match[1].lower(), match[2]
+        if name == "date":
+            self._date = value.partition(" ")[0]
+        if name != "fields":
+            return
+        self._names = []
+        names = value.split()
+        known = {each.lower() for each in names}
+        if any(each.startswith("x-edge-") for each in known) or not (
+            "sc-status" in known and "cs-method" in known and known.intersection(_TARGET)
+        ):
+            raise BadRecordError(Reason.NO_MATCH, "#Fields names no cs-method, cs-uri-stem and sc-status")
+        self._names = names
+
+    def _time(self, fields: Mapping[str, str], duration: int | None) -> tuple[int, bool]:
+        """(start, whether the zone was assumed)."""
+        if (began := text_of(fields.get("beginrequest-utc"))) is not None:
+            return rfc3339(began if began.endswith("Z") else began + "Z", self.zone)
+        if (stamp := text_of(fields.get("timestamp"))) is not None:
+            end, assumed = rfc3339(stamp, self.zone)
+            return start_of(end, duration), assumed
+        for date_name, time_name in _TIMES:
+            time = text_of(fields.get(time_name))
+            date = text_of(fields.get(date_name)) or self._date
+            if time is not None and date:
+                seconds = "" if time.count(":") > 1 else ":00"
+                zone = "" if time_name == "time-local" else "Z"
+                end, assumed = rfc3339(f"{date}T{time}{seconds}{zone}", self.zone)
+                return start_of(end, duration), assumed
+        raise BadRecordError(Reason.MISSING_FIELD, "date or time is missing")
+
+
+def _duration(fields: Mapping[str, str]) -> int | None:
+    milliseconds = _first(fields, ("timetakenms", "time-taken-ms"))
+    if milliseconds is not None:
+        return micros(milliseconds, 1000)
+    taken = fields.get("time-taken")
+    return micros(taken, 1000 if taken is not None and taken.isdigit() else 10**6)
+
+
+def _without_added(query: str) -> tuple[str, str | None]:
+    """(the query as the client sent it, what the cache of Application Request Routing did)."""
+    if "X-ARR-" not in query:
+        return query, None
+    hit = "hit" if "X-ARR-CACHE-HIT=1" in query else "miss" if "X-ARR-CACHE-HIT=0" in query else None
+    kept = [part for part in query.split("&") if part.partition("=")[0].lower() not in _ADDED]
+    return "&".join(kept), hit
+
+
+def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if (value := text_of(fields.get(name))) is not None), None)

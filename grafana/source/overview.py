@@ -1,0 +1,191 @@
+"""The overview: will the plan last, and is money being lost."""
+
+from typing import Any
+
+from exporters.rules import Parameters
+from grafana.source.frame import assembled
+from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows
+from grafana.source.queries import ACCOUNT, DELIVERED, SERVED, exact, growth, ratio, record, select, speed, total
+
+LIMITS = Parameters()
+NAME = "{{account}}"
+USED = record("account:imgrender_period_credits_used:sum")
+PLAN = record("account:imgrender_plan_credits:max")
+BY_SPEED = record("account:imgrender_period_projected_by_speed:sum")
+BY_SHARE = record("account:imgrender_period_projected_by_share:sum")
+ELAPSED = record("account:imgrender_period_elapsed:ratio")
+LEFT = record("account:imgrender_period_left:seconds")
+PACE = record("account:imgrender_credits_used:rate_quarter")
+BURN = record("account:imgrender_plan_burn:ratio_long")
+SHARE = ((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD))
+FIRING = 'ALERTS{alertstate="firing",alertname=~"ImgRender.+",job=~"$job"}'
+WITHOUT_RULES = "no data: is grafana/rules loaded, and the account's plan in auditor.toml?"
+
+
+def dashboard(runbooks: str) -> dict[str, Any]:
+    """As Grafana reads it."""
+    return assembled(
+        "overview",
+        "Will the plan's credits last to the end of the billing cycle, and are some of them spent for nothing? "
+        "Credits are the ledger's exact sums. Needs the exporter and the recording rules of grafana/rules.",
+        {"Will the plan last?": _plan(), "Is money being lost?": _waste(), "Accounts and alerts": _details()},
+        runbooks, since="now-7d", refresh="5m",
+    )  # fmt: skip
+
+
+def _plan() -> list[AnyPanel]:
+    requests = total(growth("imgrender_requests_total"))
+    return [
+        number(
+            "Plan used",
+            "Credits of this billing cycle as a share of the plan. Orange from 80 %, red when nothing is left: then a "
+            "plan with a hard cap refuses renders. See the projection beside it before you buy a larger plan.",
+            "percentunit", Ask(f"{USED} / ({PLAN} > 0)", NAME), steps=SHARE, runbook="ImgRenderPlanAlmostUsed",
+            nothing=WITHOUT_RULES, width=5, decimals=1,
+        ),
+        number(
+            "Projected at the end",
+            "Credits used at the end of the cycle if the last day's speed goes on, as a share of the plan. Above 100 % "
+            "the plan runs out: open the audit's findings and mend the gravest, or take the plan that it recommends.",
+            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", NAME), steps=SHARE,
+            runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, width=5, decimals=0,
+        ),
+        number(
+            "Credits last for",
+            "How long the rest of the plan lasts at the speed of the last six hours; compare with the end of the "
+            "cycle. Red below two days. Stop what can wait (batches, staging), or take a larger plan now.",
+            "s", Ask(f"clamp_min({PLAN} - {USED}, 0) / ({PACE} > 0)", NAME),
+            steps=((None, BAD), (LIMITS.exhausted_within_days * 86_400, WARN), (10 * 86_400, GOOD)),
+            runbook="ImgRenderCreditsExhaustSoon", nothing="nothing is spent", width=5, decimals=1,
+        ),
+        number(
+            "Cycle ends in", "Time to the end of the billing cycle; credits that are left then are lost.", "s",
+            Ask(LEFT, NAME), nothing=WITHOUT_RULES, width=5, decimals=1,
+        ),
+        number(
+            "Hit rate",
+            "Requests of the shown time that needed no call: from the cache, or with a call in flight. When it falls, "
+            "look for a deploy, an emptied cache or an input that changes at every call.",
+            "percentunit", Ask(ratio(total(growth("imgrender_requests_total", SERVED)), requests), "hits"),
+            steps=((None, "green"),), runbook="ImgRenderHitRateDropped", nothing="no requests", decimals=1, named=False,
+        ),
+        graph(
+            "Credits of the cycle",
+            "What is used, what the plan holds (dashed), and where the last day's speed leads (dashed). A line that "
+            "crosses its plan before the cycle ends is a plan that runs out.",
+            "short", Ask(USED, f"{NAME} used"), Ask(PLAN, f"{NAME} plan"), Ask(BY_SPEED, f"{NAME} projected"),
+            dashed=".* (plan|projected)", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
+        ),
+        graph(
+            "Projected share of the plan",
+            "Two ways to look ahead: the speed of the last day, and the part of the cycle that is over. Where both "
+            "are above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's "
+            "first days.",
+            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", f"{NAME} by speed"),
+            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {LIMITS.early}", f"{NAME} by elapsed time"),
+            steps=((None, "transparent"), (1.0, BAD)), dashed=".* by elapsed time",
+            runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
+        ),
+    ]  # fmt: skip
+
+
+def _waste() -> list[AnyPanel]:
+    outside = exact("imgrender_period_credits_used", 'production="false"')
+    duplicates = total(speed("imgrender_duplicate_renders_total"))
+    delivered = total(growth("imgrender_requests_total", DELIVERED, window="1d"), *ACCOUNT)
+    price = f"max by (provider, account, currency) ({select('imgrender_plan_price')})"
+    period = record("account:imgrender_period:seconds")
+    return [
+        number(
+            "Wasted, as the audit says",
+            "Credits that the newest audit calls needless, of all it looked at. Open the findings: each names its "
+            "cure.",
+            "percentunit", Ask(ratio(total(exact("imgrender_waste_credits")), total(exact("imgrender_audit_credits")))),
+            steps=((None, GOOD), (0.1, WARN), (0.3, BAD)), nothing="no audit yet", width=6, decimals=1, named=False,
+        ),
+        number(
+            "Non-production credits",
+            "Exact credits of this cycle that tests, previews and staging spent. Point them at a free account or at "
+            "`auditor sandbox`.",
+            "short", Ask(total(outside) + " or vector(0)"), steps=((None, GOOD), (1, WARN)),
+            runbook="ImgRenderCreditsOutsideProduction", width=6, named=False,
+        ),
+        number(
+            "Renders again",
+            "Share of the renders of the shown time whose picture was there already. Above 5 % callers go around the "
+            "cache: share one (Redis), and let identical calls wait for the first.",
+            "percentunit", Ask(ratio(total(growth("imgrender_duplicate_renders_total")),
+                                     total(growth("imgrender_requests_total", 'result="render"')))),
+            steps=((None, GOOD), (LIMITS.duplicates, BAD)), runbook="ImgRenderDuplicateRenders", width=6,
+            decimals=1, nothing="no renders", named=False,
+        ),
+        number(
+            "Alerts that fire",
+            "How many of our alerts fire now; the table at the end names them. Not green and not empty, since without "
+            "the exporter all are silent: then ImgRenderExporterDown fires.",
+            "short", Ask(f"count({FIRING}) or vector(0)"), steps=((None, GOOD), (1, BAD)), width=6, named=False,
+        ),
+        ranking(
+            "Waste by cause",
+            "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
+            "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
+            "short", Ask(f"sort_desc({total(exact('imgrender_waste_credits'), 'cause')})", "{{cause}}"),
+            nothing="no audit yet",
+        ),
+        graph(
+            "Credits an hour",
+            "The speed at which credits go, by environment, and how much of it renders pictures again that were there "
+            "(dashed). A step up without more visitors is a deploy, an emptied cache or a crawler.",
+            "short", Ask(total(speed("imgrender_credits_used_total"), "app_env") + " * 3600", "{{app_env}}"),
+            Ask(f"{duplicates} * 3600", "needless"), dashed="needless", runbook="ImgRenderCreditsFastBurn", width=16,
+        ),
+        graph(
+            "Cost of a delivered picture",
+            "The plan's price for a day, over the pictures that callers got in the last day, hits among them: what a "
+            "picture costs on the bill, unused credits included. It rises when caching falls or the plan is too large.",
+            "none", Ask(f"{price} / on (provider, account) group_left () ({period} > 0) * 86400"
+                        f" / on (provider, account) group_left () ({delivered} > 0)", "{{account}} {{currency}}"),
+            nothing="no plan with a price, or nothing delivered",
+        ),
+        graph(
+            "Burn rate",
+            "How many times faster than evenly the plan is used up: at 1 it lasts exactly one cycle. A loop or an "
+            "emptied cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
+            "short", Ask(BURN, NAME), steps=((None, "transparent"), (1, WARN), (LIMITS.burn, BAD)),
+            runbook="ImgRenderCreditsFastBurn", nothing=WITHOUT_RULES,
+        ),
+    ]  # fmt: skip
+
+
+def _details() -> list[AnyPanel]:
+    used = total(exact("imgrender_period_credits_used"), *ACCOUNT)
+    uncertain = total(exact("imgrender_period_credits_uncertain"), *ACCOUNT)
+    plan = f"max by (provider, account, plan) ({select('imgrender_plan_info')})"
+    return [
+        rows(
+            "Accounts",
+            "A row for each account: exact credits of the cycle, calls that may have been billed beside them, the "
+            "plan, and where it leads. Compare the credits with the provider's own page; a gap is what "
+            "ImgRenderLedgerDrift means.",
+            [
+                Column("provider", "Provider", width=110), Column("account", "Account", width=150),
+                Column("plan", "Plan", width=90), Column("Value #A", "Credits used", "locale"),
+                Column("Value #B", "Perhaps billed", "locale"), Column("Value #C", "Plan's credits", "locale"),
+                Column("Value #D", "Used", "percentunit", SHARE, decimals=1),
+                Column("Value #E", "Projected", "percentunit", SHARE, decimals=1),
+                Column("Value #F", "Cycle ends in", "s", decimals=1),
+            ],
+            Ask(used), Ask(uncertain), Ask(f"{plan} * on (provider, account) group_left () {PLAN}"),
+            Ask(f"{USED} / ({PLAN} > 0)"), Ask(f"{BY_SPEED} / ({PLAN} > 0)"), Ask(LEFT),
+            height=6, runbook="ImgRenderLedgerDrift", sort="Credits used",
+        ),
+        rows(
+            "Alerts",
+            "Our alerts that fire now. The name opens its runbook: what it means, how to find the cause, what to do.",
+            [
+                Column("alertname", "Alert", link="${runbooks}#${__value.raw}", width=320),
+                Column("severity", "Severity"), Column("account", "Account"), Column("app_env", "Environment"),
+            ],
+            Ask(f"max by (alertname, severity, account, app_env) ({FIRING})"), height=6,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,134 @@
+"""A real Prometheus over a history: blocks made by promtool, our rules evaluated over all of it."""
+
+import json
+import re
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from auditor.ledger.database import Ledger
+from exporters.alerts import alerting
+from exporters.rules import Parameters, recording
+from tests.grafana.history import END, START, STEP, Shop
+from tests.services import free_port, need
+
+Matrix = list[dict[str, Any]]
+
+
+class Prometheus:
+    """Its HTTP API."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """`data` of an answer; AssertionError with what it says otherwise."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=60) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {error.read().decode()}") from None
+
+    def at(self, expr: str, when: float) -> Matrix:
+        """An instant query."""
+        return list(self.get("/api/v1/query", query=expr, time=str(when))["result"])
+
+    def over(self, expr: str, start: float, end: float, step: float) -> Matrix:
+        """A range query."""
+        asked = {"query": expr, "start": str(start), "end": str(end), "step": str(step)}
+        return list(self.get("/api/v1/query_range", **asked)["result"])
+
+    def values(self, label: str, series: str, start: float, end: float) -> list[str]:
+        """What `label_values(series, label)` gives."""
+        return list(self.get(f"/api/v1/label/{label}/values", start=str(start), end=str(end), **{"match[]": series}))
+
+
+@contextmanager
+def past() -> Iterator[tuple[Prometheus, Ledger]]:
+    """A server over the whole history with its rules, and the ledger of it."""
+    # In memory: thousands of commits, and nothing that has to survive a power cut.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="history-", dir=memory) as name, Ledger(Path(name) / "ledger.db") as ledger:
+        folder, data = Path(name), Path(name) / "data"
+        with (folder / "history.om").open("w") as out:
+            Shop(folder, ledger).run(out)
+        blocks(folder / "history.om", data)
+        with served(data) as server, (folder / "rules.om").open("w") as out:
+            out.writelines(ruled(server, START.timestamp() + STEP, END.timestamp(), Parameters()))
+        blocks(folder / "rules.om", data)
+        with served(data) as server:
+            yield server, ledger
+
+
+def blocks(samples: Path, data: Path) -> None:
+    """OpenMetrics with times -> blocks of a database."""
+    # (a hidden flag: by default it reads the whole file once for every two hours)
+    make = [need("prometheus", "promtool"), "tsdb", "create-blocks-from", "--max-block-duration=1000h"]
+    done = subprocess.run([*make, "openmetrics", samples, data], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@contextmanager
+def served(data: Path) -> Iterator[Prometheus]:
+    """A server over the blocks; samples hold for a step, as with a scrape interval of that length."""
+    port = free_port()
+    config = data.parent / "prometheus.yml"
+    config.write_text("{}\n")
+    process = subprocess.Popen(
+        [need("prometheus", "prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}",
+         f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y",
+         f"--query.lookback-delta={STEP}s"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        server = Prometheus(port)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{server.url}/-/ready", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ruled(server: Prometheus, start: float, end: float, parameters: Parameters) -> Iterator[str]:
+    """Samples that our rules would have left: records, and ALERTS (without `for`), each as Prometheus evaluates it.
+
+    Rules that read rules have them put in their place, since blocks cannot be made one on the other without a restart.
+    """
+    records = {rule["record"]: rule["expr"] for rule in recording(parameters)["groups"][0]["rules"]}
+    for name, expr in records.items():
+        yield from _samples(name, {}, server.over(_expanded(expr, records), start, end, STEP))
+    for rule in alerting(parameters)["groups"][0]["rules"]:
+        labels = {"alertname": rule["alert"], "alertstate": "firing", **rule["labels"]}
+        found = server.over(f"clamp(({_expanded(rule['expr'], records)}), 1, 1)", start, end, STEP)
+        yield from _samples("ALERTS", labels, found)
+    yield "# EOF\n"
+
+
+def _expanded(expr: str, records: Mapping[str, str]) -> str:
+    while found := re.search(r"account:\w+:\w+", expr):
+        inner = f"({records[found[0]]})"
+        ranged = re.match(r"\[(\w+)\]", expr[found.end() :])
+        if ranged:
+            inner += f"[{ranged[1]}:{STEP}s]"
+        expr = expr[: found.start()] + inner + expr[found.end() + (ranged.end() if ranged else 0) :]
+    return expr
+
+
+def _samples(name: str, more: Mapping[str, str], found: Matrix) -> Iterator[str]:
+    for series in found:
+        labels = {label: value for label, value in series["metric"].items() if label != "__name__"} | more
+        inside = ",".join(f"{label}={json.dumps(value)}" for label, value in labels.items())
+        yield from (f"{name}{{{inside}}} {value} {at}\n" for at, value in series["values"])

@@ -1,0 +1,122 @@
+"""The calculator: exact steps, the right plan, and rates measured by hand."""
+
+import json
+import math
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditor.commands.estimate import share
+from auditor.providers.hcti import HCTI
+from auditor.providers.imejis import IMEJIS
+from auditor.replayed import replay
+from auditor.whatif.estimate import GUIDE, estimate, measure
+from auditor.whatif.estimate_report import why
+from tests.conftest import event
+from tests.whatif.logs import SAMPLES, examined, on, ran
+
+DAY_US = 86_400 * 10**6
+
+
+def test_the_guides_own_sum() -> None:
+    """8,000 -> 2,400 -> 2,040 -> 1,428, which is Pro and not Basic."""
+    found = estimate(GUIDE[0], GUIDE[1:], IMEJIS.plans)
+    assert [step.after for step in found.steps] == [2400, 2040, 1428]
+    assert found.plan is not None
+    assert found.plan.name == "Pro"
+    assert "Basic holds 1,000 credits, 428 too few" in why(found)
+    assert "guide" in why(found)
+    assert "guide" not in why(estimate(Fraction(8001), GUIDE[1:], IMEJIS.plans))
+
+
+shares = st.fractions(0, 1, max_denominator=1000)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**7), st.tuples(shares, shares, shares), st.sampled_from([IMEJIS.plans, HCTI.plans]))
+def test_the_product_is_exact_and_the_plan_holds(requests: int, rates: tuple[Fraction, ...], plans: Any) -> None:
+    """Whatever the rates; no cheaper plan holds the calls."""
+    found = estimate(Fraction(requests), rates, plans)
+    assert found.calls == requests * math.prod(1 - rate for rate in rates)
+    bills = [bill for plan in plans if (bill := plan.bill(found.credits)) is not None]
+    assert (found.plan is None) == (not bills)
+    assert found.plan is None or found.plan.bill(found.credits) == min(bills)
+    assert why(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.7", "7/10"), ("70%", "7/10"), ("0", "0"), ("1", "1"), ("12.5%", "1/8")]
+)
+def test_shares(text: str, value: str) -> None:
+    """As a part of one or in percent."""
+    assert share(text) == Fraction(value)
+
+
+@pytest.mark.parametrize("text", ["1.5", "-0.1", "seventy", "", "101%", "nan", "inf", "1/2"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    """With what to write."""
+    with pytest.raises(ValueError, match=r"write 0\.7 or 70%"):
+        share(text)
+
+
+def test_rates_are_measured(tmp_path: Path) -> None:
+    """By hand: 20 requests = 4 hits + 1 coalesced + 15 renders: 2 repeats, 1 concurrent, 12 needed, 3 of them too soon."""
+    fields = {"duration_ms": 1000}
+    log = [event("edge1", "2026-09-01T00:00:00Z", key="edge1"), event("edge2", "2026-09-30T23:00:00Z", key="edge2")]
+    log += [event(f"n{n}", f"2026-09-0{n + 2}T08:00:00Z", key=f"n{n}", **fields) for n in range(7)]
+    log += [event("c", "2026-09-02T08:00:00.500Z", key="n0", **fields)]
+    log += [event(f"r{n}", f"2026-09-02T1{n}:00:00Z", key="n0", **fields) for n in range(2)]
+    log += [event(f"late{n}", f"2026-09-0{n + 5}T08:00:01Z", key=f"n{n}", **fields) for n in range(3)]
+    log += [event("h", "2026-09-02T20:00:00Z", outcome="hit", count=4, key="n0")]
+    log += [event("w", "2026-09-03T08:00:00.100Z", outcome="coalesced", key="n1")]
+    with examined(log, tmp_path, on("Basic")) as examination:
+        (bill,) = examination.bills
+        week = replace(examination.facts, settings=examination.facts.settings.with_ttl(7 * DAY_US))
+        found = measure(examination.facts, examination.replayed, replay(week), bill)
+    assert found is not None
+    assert (found.requests, found.cycles) == (20, 1)
+    assert [step.after for step in found.steps] == [20 - 4 - 2, 14 - 1 - 1, 12 - 3]
+    assert found.calls == 9
+
+
+def test_a_log_without_demand_has_nothing_to_estimate(tmp_path: Path) -> None:
+    """Errors are no demand that was served."""
+    with examined([event(outcome="error", error="server", status=500)], tmp_path) as log:
+        assert measure(log.facts, log.replayed, log.replayed, log.bills[0]) is None
+
+
+def test_a_part_of_a_cycle_is_scaled(tmp_path: Path) -> None:
+    """Ten requests in ten days are thirty a month."""
+    events = [event(f"e{n}", f"2026-09-{n + 1:02}T00:00:00Z", key=str(n)) for n in range(10)]
+    with examined([*events, event("end", "2026-09-11T00:00:00Z", key="x")], tmp_path) as log:
+        found = measure(log.facts, log.replayed, log.replayed, log.bills[0])
+    assert found is not None
+    assert (found.requests, found.cycles) == (11 * 3, 0)
+
+
+def test_the_command() -> None:
+    """As the guide would call it, and with mistakes."""
+    done = ran("estimate", "--requests", "8000", "--hit-rate", "0.7", "--dedup", "0.15", "--batch", "0.3")
+    assert done.code == 0
+    for figure in ("8,000", "→ 2,400", "→ 2,040", "→ 1,428", "Pro, 24.99 USD"):
+        assert figure in done.out
+    rates = ["--hit-rate", "70%", "--dedup", "15%", "--batch", "30%"]
+    (found,) = json.loads(ran("estimate", "--requests", "8000", *rates, "--format", "json").out)["estimates"]
+    assert (found["calls"], found["plan"], found["bill"]) == (1428, "Pro", "24.99")
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [["--requests", "10", SAMPLES], [], ["--requests", "10", "--provider", "nobody"], ["--requests", "-1"],
+     ["--requests", "10", "--batch", "2"]],
+)  # fmt: skip
+def test_mistakes_get_a_sentence(mistake: list[str]) -> None:
+    """And exit code 2."""
+    done = ran("estimate", *mistake)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
