@@ -29,7 +29,7 @@ check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m scripts.docs --check
 
 bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or 10m)
 	$(BIN)/python benchmarks/run.py --size $(or $(SIZE),1m)
@@ -47,10 +47,10 @@ focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator 
 	$(BIN)/python -m pytest -n 0 tests/reports/test_focus.py
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
-	$(BIN)/python tests/golden/write.py
+	$(BIN)/python -m tests.golden.write
 
 docs: $(STAMP)  ## fill the generated parts of README and docs/
-	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m scripts.docs
 
 requirements:  ## pin the dependencies anew, with hashes
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \

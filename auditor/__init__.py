@@ -8,6 +8,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     config                                auditor.toml -> frozen Settings
     ledger                                the durable home of events, with exact sums
     formats | audits | reports | client | sandbox
+    exchanges                             HTTP exchanges of foreign logs -> events
     caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API

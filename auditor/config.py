@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError
-from auditor.events import MAX_SIDE
+from auditor.events import FORMATS as PICTURE_FORMATS
+from auditor.events import MAX_SIDE, Outcome
 from auditor.plans import Plan
 from auditor.registry import AUDITS, PROVIDERS
-from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, UsageSettings
+from auditor.settings import PRODUCTION, Account, ClientSettings, Limit, Prices, Settings, SourceTable, UsageSettings
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -75,6 +76,8 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
     prices = _prices(root.table("prices"))
     rules = {name: _rule(name, rule) for name, rule in root.tables("rules")}
     clients = {name.lower(): _client(client) for name, client in root.tables("client")}
+    sources = tuple(_source(name, source) for name, source in root.tables("sources"))
+    log_formats = {name: _log_format(log_format) for name, log_format in root.tables("formats")}
     usage = {name: _usage(name, table, accounts) for name, table in root.tables("usage")}
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
@@ -90,6 +93,8 @@ def settings_of(table: Mapping[str, Any], where: str) -> Settings:
         ttl=ttl,
         disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
         clients=clients,
+        sources=sources,
+        log_formats=log_formats,
         usage=usage,
     )
 
@@ -170,6 +175,39 @@ def _client(table: _Table) -> ClientSettings:
     )
     table.done()
     return client
+
+
+def _source(name: str, table: _Table) -> SourceTable:
+    query = table.table("query")
+    source = SourceTable(
+        name=name,
+        provider=table.take("provider", _text, "own"),
+        account=table.take("account", _text, "default"),
+        environment=table.take("environment", _text, None),
+        template=table.take("template", _text, None),
+        placement=table.take("placement", _text, None),
+        format=table.take("format", _picture_format, None),
+        host=table.take("host", _pattern, None),
+        path=table.take("path", _pattern, None),
+        query={parameter: query.need(parameter, _pattern) for parameter in query.values},
+        key=table.take("key", _parameters, None),
+        ignore=table.take("ignore", _parameters, frozenset()),
+        methods=table.take("methods", _methods, frozenset({"GET", "POST"})),
+        uncached=table.take("uncached", _uncached, Outcome.RENDER),
+        logs=table.take("logs", _text, None),
+    )
+    if source.key is not None and source.ignore:
+        raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
+    if source.path is None and source.provider not in PROVIDERS:
+        raise table.fail("path", f"is missing; only calls to {', '.join(PROVIDERS)} are recognised without one")
+    table.done()
+    return source
+
+
+def _log_format(table: _Table) -> str:
+    text = table.need("log_format", _template)
+    table.done()
+    return text
 
 
 def _usage(name: str, table: _Table, accounts: Mapping[str, Account]) -> UsageSettings:
@@ -272,6 +310,45 @@ def _names(value: Any) -> frozenset[str]:
     if not isinstance(value, list) or not value:
         raise ValueError("is not a list of names")
     return frozenset(_text(name).lower() for name in value)
+
+
+def _parameters(value: Any) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise ValueError("is not a list of query parameters")
+    return frozenset(_text(name) for name in value)
+
+
+def _methods(value: Any) -> frozenset[str]:
+    return frozenset(name.upper() for name in _names(value))
+
+
+def _pattern(value: Any) -> str:
+    from auditor.exchanges.rules import compiled
+
+    compiled(_text(value))
+    return str(value)
+
+
+def _template(value: Any) -> str:
+    from auditor.formats.log_template import LogTemplate
+
+    LogTemplate.of(_text(value))
+    return str(value)
+
+
+def _uncached(value: Any) -> Outcome:
+    if value not in (Outcome.RENDER, Outcome.HIT):
+        raise ValueError(f"= {value!r} is neither render nor hit")
+    return Outcome(value)
+
+
+def _picture_format(value: Any) -> str:
+    from auditor.exchanges.rules import picture_format
+
+    found = picture_format(_text(value))
+    if found is None:
+        raise ValueError(f"= {value!r} is none of {', '.join(sorted(PICTURE_FORMATS))}")
+    return found
 
 
 def _day(value: Any) -> int:

@@ -84,23 +84,50 @@ class Facts:
         return frame.merge(self.units, on="unit", how="left")
 
 
-def gather(engine: Engine, settings: Settings, since: datetime | None, until: datetime | None) -> Facts:
-    """Build `units`, `cycles` and `events` in the engine and the frames from them.
-
-    *since* is inclusive, *until* exclusive; they choose events, after duplicates of an id were dropped.
-    """
+def chosen(since: datetime | None, until: datetime | None) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """(records that no other of their id replaces, those from *since* on and before *until*)."""
     live = records.c.row.not_in(select(losers.c.row))
     inside = and_(
         records.c.ts_us >= micros(since) if since else true(),
         records.c.ts_us < micros(until) if until else true(),
     )
-    counts = engine.run(
+    return live, inside
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the records."""
+
+    events: int
+    filtered: int
+    assumed_timezone: int
+
+
+def count(engine: Engine, live: ColumnElement[bool], inside: ColumnElement[bool]) -> Counts:
+    """Events, those that --since and --until leave out, and times without an offset."""
+    row = engine.run(
         select(
             func.count().filter(and_(live, inside)).label("events"),
             func.count().filter(and_(live, ~inside)).label("filtered"),
             func.count().filter(records.c.assumed_timezone).label("assumed"),
         )
     ).to_pylist()[0]
+    return Counts(int(row["events"]), int(row["filtered"]), int(row["assumed"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who used what, from when to when."""
+
+    payers: tuple[Payer, ...]
+    units: pd.DataFrame
+    """unit, provider, account, environment, template, payer."""
+    window: tuple[datetime, datetime] | None
+    """First and last time of an event; None for a log without events."""
+
+
+def locate(engine: Engine, settings: Settings, which: ColumnElement[bool]) -> Accounts:
+    """Build `units` and `cycles` in the engine from the records that *which* chooses."""
     spans = _frame(
         engine,
         select(
@@ -111,7 +138,7 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
             func.min(records.c.ts_us).label("first_us"),
             func.max(records.c.ts_us).label("last_us"),
         )
-        .where(live, inside)
+        .where(which)
         .group_by(records.c.provider, records.c.account, records.c.environment, records.c.template),
     )
     spans = spans.sort_values(list(NAMES), ignore_index=True)
@@ -119,8 +146,8 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
     spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
 
     payers = tuple(
-        _payer(code, group, settings)
-        for code, group in enumerate(group for _, group in spans.groupby("payer", sort=True))
+        payer_of(code, str(provider), str(account), int(group.first_us.min()), int(group.last_us.max()), settings)
+        for code, ((provider, account), group) in enumerate(spans.groupby(["provider", "account"], sort=True))
     )
     unit_frame = spans[["unit", "provider", "account", "environment", "template", "payer"]]
     engine.load("units", pa.Table.from_pandas(unit_frame, schema=_UNITS, preserve_index=False))
@@ -135,18 +162,29 @@ def gather(engine: Engine, settings: Settings, since: datetime | None, until: da
             schema=_CYCLES,
         ),
     )
-    engine.store("events", _events().where(live, inside))
     window = None if spans.empty else (moment(int(spans.first_us.min())), moment(int(spans.last_us.max())))
+    return Accounts(payers, unit_frame, window)
+
+
+def gather(engine: Engine, settings: Settings, since: datetime | None, until: datetime | None) -> Facts:
+    """Build `units`, `cycles` and `events` in the engine and the frames from them.
+
+    *since* is inclusive, *until* exclusive; they choose events, after duplicates of an id were dropped.
+    """
+    live, inside = chosen(since, until)
+    counts = count(engine, live, inside)
+    accounts = locate(engine, settings, and_(live, inside))
+    engine.store("events", _events().where(live, inside))
     return Facts(
         engine=engine,
         settings=settings,
-        window=window,
-        event_count=int(counts["events"]),
-        filtered=int(counts["filtered"]),
-        assumed_timezone=int(counts["assumed"]),
-        payers=payers,
-        names=dict(enumerate(unit_frame[list(NAMES)].astype(str).to_dict("records"))),
-        units=unit_frame.set_index("unit", drop=False).rename_axis(None),
+        window=accounts.window,
+        event_count=counts.events,
+        filtered=counts.filtered,
+        assumed_timezone=counts.assumed_timezone,
+        payers=accounts.payers,
+        names=dict(enumerate(accounts.units[list(NAMES)].astype(str).to_dict("records"))),
+        units=accounts.units.set_index("unit", drop=False).rename_axis(None),
         usage=_usage(engine),
     )
 
@@ -164,58 +202,69 @@ _UNITS = pa.schema(
 _CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
 
 
-def _payer(code: int, group: pd.DataFrame, settings: Settings) -> Payer:
-    provider, account = str(group.provider.iloc[0]), str(group.account.iloc[0])
+def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int, settings: Settings) -> Payer:
+    """The account with its settings, plans and the billing cycles from its first to its last event."""
     configured = settings.account(provider, account)
-    first, last = int(group.first_us.min()), int(group.last_us.max())
     return Payer(
         code=code,
         provider=provider,
         account=account,
         settings=configured,
         plans=settings.catalogue.get(provider, ()),
-        cycles=tuple(cycles(first, last, configured.anchor_day, configured.timezone)),
-        first_us=first,
-        last_us=last,
+        cycles=tuple(cycles(first_us, last_us, configured.anchor_day, configured.timezone)),
+        first_us=first_us,
+        last_us=last_us,
     )
 
 
-def _events() -> Select[Any]:
-    """One narrow row an event."""
+def placed(*columns: ColumnElement[Any]) -> Select[Any]:
+    """*columns* of `records`, `units` and `cycles`: each record with its unit and billing cycle."""
     same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
     own_cycle = and_(
         cycle_table.c.payer == units.c.payer,
         records.c.ts_us >= cycle_table.c.start_us,
         records.c.ts_us < cycle_table.c.end_us,
     )
+    return select(*columns).select_from(records).join(units, same_unit).join(cycle_table, own_cycle)
+
+
+def key_halves() -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """124 bits of a record's (provider, account, environment, key)."""
     key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
+    return hashed(*key), hashed(literal("low"), *key)
+
+
+def digest_code() -> ColumnElement[int]:
+    """62 bits of a record's digest, 0 where it has none."""
+    return case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1)
+
+
+def _events() -> Select[Any]:
+    """One narrow row an event."""
     # Most events are hits, and only calls are walked: nothing else needs its long id and key.
     called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
-    return (
-        select(
-            records.c.row,
-            case((called, records.c.id)).label("id"),
-            records.c.ts_us,
-            units.c.unit,
-            cycle_table.c.cycle,
-            records.c.outcome,
-            records.c.count.label("weight"),
-            records.c.credits,
-            records.c.error,
-            records.c.retried,
-            case((called, hashed(*key))).label("key_high"),
-            case((called, hashed(literal("low"), *key))).label("key_low"),
-            case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1).label("digest"),
-            records.c.duration_us,
-            records.c.placement,
-            records.c.format,
-            records.c.width,
-            records.c.height,
-            records.c.bytes,
-            records.c.inputs.is_not(None).label("has_inputs"),
-        )
-        .join(units, same_unit)
-        .join(cycle_table, own_cycle)
+    high, low = key_halves()
+    return placed(
+        records.c.row,
+        case((called, records.c.id)).label("id"),
+        records.c.ts_us,
+        units.c.unit,
+        cycle_table.c.cycle,
+        records.c.outcome,
+        records.c.count.label("weight"),
+        records.c.credits,
+        records.c.error,
+        records.c.retried,
+        case((called, high)).label("key_high"),
+        case((called, low)).label("key_low"),
+        digest_code().label("digest"),
+        records.c.duration_us,
+        records.c.placement,
+        records.c.format,
+        records.c.width,
+        records.c.height,
+        records.c.bytes,
+        records.c.inputs.is_not(None).label("has_inputs"),
     )
 
 

@@ -115,8 +115,14 @@ def canonical(value: Any) -> bytes:
 
 
 def canonical_record(line: bytes) -> bytes:
-    """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON."""
-    value = json.loads(line)
+    """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON.
+
+    A line that is no JSON is as canonical as it can be.
+    """
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return line
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError):

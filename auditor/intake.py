@@ -16,20 +16,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
-from auditor.events import Reason, Rejection, UsageEvent
+from auditor.events import Reason, Rejection
+from auditor.exchanges.mapper import Mapper
 from auditor.formats.columns import SCHEMA, batches
-from auditor.formats.jsonl import JsonLines
-from auditor.formats.lines import Line, LineReader, decompressed, read_exactly
-from auditor.formats.secrets import find, mask
+from auditor.formats.detect import Detected, detect, named, sample_of
+from auditor.formats.lines import Line, LineReader, read_exactly
+from auditor.formats.packed import decompressed
+from auditor.formats.reading import Reading, Tally
+from auditor.settings import Settings
 from auditor.sources import Source
 
-MAX_REJECTIONS = 100
 CACHE_FROM = 64 << 20
 """Bytes from which an input is worth a cache."""
 BULK_FROM = 16 << 20
@@ -49,41 +50,66 @@ class Intake:
     """What reading one input gave, apart from its records."""
 
     format: str = "jsonl"
-    lines: int = 0
+    detected: str = ""
+    """What was detected and how sure that is; empty for the client's own events and where the user named it."""
     truncated: bool = False
     damage: str = ""
-    reasons: Counter[Reason] = field(default_factory=Counter)
-    rejections: list[Rejection] = field(default_factory=list)
-    secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By field or parameter: lines, one masked value."""
+    tally: Tally = field(default_factory=Tally)
 
     @classmethod
-    def of(cls, source: Source, target: Path, zone: ZoneInfo, cache: bool, progress: Callable[[int], None]) -> "Intake":
+    def of(
+        cls,
+        source: Source,
+        target: Path,
+        settings: Settings,
+        input_format: str | None,
+        cache: bool,
+        progress: Callable[[int], None],
+    ) -> "Intake":
         """Read *source* into *target*, from its cache where there is a valid one."""
+        detected = detected_in(source, settings, input_format)
         if not (cache and source.cacheable and source.size >= CACHE_FROM):
-            return cls._read(source, target, zone, {}, progress)
+            return cls._read(source, target, settings, detected, {}, progress)
         beside = source.path.with_name(source.path.name + CACHE_SUFFIX)
-        identity = {"version": __version__, "timezone": str(zone), "path": source.label}
+        identity = {
+            "version": __version__, "timezone": str(settings.timezone), "path": source.label,
+            "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
+        }  # fmt: skip
         stamp = _stamp(source)
         known = _load(beside, identity, source, stamp)
         if known is not None:
             target.symlink_to(beside.resolve())
             return known
         identity |= {"stamp": stamp, "digest": _digest(source)}
-        intake = cls._read(source, target, zone, identity, progress)
+        intake = cls._read(source, target, settings, detected, identity, progress)
         _publish(target, beside)
         return intake
 
     @classmethod
     def _read(
-        cls, source: Source, target: Path, zone: ZoneInfo, identity: dict[str, str], progress: Callable[[int], None]
+        cls,
+        source: Source,
+        target: Path,
+        settings: Settings,
+        detected: Detected,
+        identity: dict[str, str],
+        progress: Callable[[int], None],
     ) -> "Intake":
-        intake = cls()
+        intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
+        kind = detected.kind(settings.timezone)
+        reading = Reading(source.label, kind, Mapper(settings, source.label), intake.tally)
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = LineReader(decompressed(raw))
-            read = _bulk_reader() if source.size >= BULK_FROM else read_exactly
-            rest = intake._blocks(reader, read, writer, lambda: progress(raw.tell()))
-            for batch in batches(intake._events(source, rest, zone)):
+
+            def told() -> None:
+                progress(raw.tell())
+
+            if detected.foreign:
+                records = _told(kind.records(source.path, reader), told)
+            else:
+                read = _bulk_reader() if source.size >= BULK_FROM else read_exactly
+                records = intake._blocks(reader, read, writer, told)
+            for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
@@ -100,7 +126,7 @@ class Intake:
             before += lines
             progress()
             if batch is not None:
-                self.lines += len(batch)
+                self.tally.lines += len(batch)
                 held.append(batch)
                 if sum(map(len, held)) >= ROW_GROUP:
                     writer.write_table(pa.Table.from_batches(held))
@@ -109,60 +135,65 @@ class Intake:
         if held:
             writer.write_table(pa.Table.from_batches(held))
 
-    def _events(self, source: Source, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[int, UsageEvent]]:
-        for number, item in JsonLines().read(source.label, self._watched(lines), zone):
-            if isinstance(item, Rejection):
-                self.reasons[item.reason] += 1
-                if len(self.rejections) < MAX_REJECTIONS:
-                    self.rejections.append(item)
-            else:
-                yield number, item
-
-    def _watched(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Each line once, counted and looked through for secrets."""
-        for line in lines:
-            self.lines += 1
-            for name, value in find(line.data):
-                count, masked = self.secrets.get(name, (0, mask(value)))
-                self.secrets[name] = (count + 1, masked)
-            yield line
-
     def dump(self) -> dict[str, Any]:
         """As JSON, for the cache."""
+        tally = self.tally
         return {
             "format": self.format,
-            "lines": self.lines,
+            "detected": self.detected,
             "truncated": self.truncated,
             "damage": self.damage,
-            "reasons": dict(self.reasons),
-            "secrets": self.secrets,
-            "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in self.rejections],
+            "lines": tally.lines,
+            "others": tally.others,
+            "reasons": dict(tally.reasons),
+            "secrets": tally.secrets,
+            "assumed": dict(tally.assumed),
+            "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in tally.rejections],
         }
 
     @classmethod
     def undump(cls, data: dict[str, Any]) -> "Intake":
         """What `dump` gave."""
-        return cls(
-            format=data["format"],
+        tally = Tally(
             lines=data["lines"],
-            truncated=data["truncated"],
-            damage=data["damage"],
+            others=data["others"],
             reasons=Counter({Reason(name): count for name, count in data["reasons"].items()}),
             rejections=[
                 Rejection(path, line, Reason(reason), detail, excerpt)
                 for path, line, reason, detail, excerpt in data["rejections"]
             ],
             secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
+            assumed=Counter(data["assumed"]),
         )
+        return cls(data["format"], data["detected"], data["truncated"], data["damage"], tally)
 
 
-def read_lines(sources: Sequence[Source], rows: Iterable[int]) -> dict[int, bytes]:
-    """The raw lines of some rows of `records`."""
+def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:
+    """The format of an input, detected or named."""
+    if input_format is not None:
+        return named(input_format, settings.log_formats)
+    with source.open() as raw:
+        return detect(sample_of(source.path, decompressed(raw)), settings.log_formats, source.label)
+
+
+def _mapping(settings: Settings) -> str:
+    """A digest of all that the mapping of foreign logs depends on."""
+    accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
+    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, os.environ.get("AUDITOR_SECRET")))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def read_records(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, bytes]:
+    """The raw records of some rows of `records`."""
     wanted = set(rows)
     found: dict[int, bytes] = {}
     for index in sorted({row >> LINE_BITS for row in wanted}):
-        with sources[index].open() as raw:
-            for line in LineReader(decompressed(raw)):
+        source = sources[index]
+        kind = detected_in(source, settings, input_format).kind(settings.timezone)
+        with source.open() as raw:
+            for line in kind.records(source.path, LineReader(decompressed(raw))):
                 row = (index << LINE_BITS) + line.number
                 if row in wanted:
                     found[row] = line.data
@@ -209,6 +240,14 @@ def _publish(target: Path, beside: Path) -> None:
         except OSError:
             Path(name).unlink()
             raise
+
+
+def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Line]:
+    """*records*, with word of the progress every few thousand."""
+    for count, record in enumerate(records):
+        if count % 10_000 == 0:
+            progress()
+        yield record
 
 
 def _bulk_reader() -> ReadBlock:

@@ -1,9 +1,11 @@
 """The only file that knows the order: paths -> records -> events -> replay -> bills -> audits -> result."""
 
+import mmap
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -14,18 +16,29 @@ from typing import Any
 from auditor.audits.base import Case, Secret
 from auditor.billing import bills
 from auditor.daily import daily
+from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
-from auditor.facts import gather
+from auditor.facts import Counts, Facts, gather
 from auditor.findings import Finding
-from auditor.identity import drop_replaced
-from auditor.intake import MAX_REJECTIONS, Intake, read_lines
+from auditor.formats.reading import MAX_REJECTIONS, Tally
+from auditor.identity import Replaced, drop_replaced
+from auditor.intake import Intake, detected_in, read_records
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import replay
-from auditor.reports.base import FileRead, Inputs, Result
+from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
 from auditor.settings import Settings
 from auditor.sources import Source
+from auditor.whatif.demand import Demand, demand, demand_of
+from auditor.whatif.simulate import Setting
+from auditor.whatif.simulate import simulate as simulated
+from auditor.whatif.simulate_batch import ahead_of
+from auditor.whatif.simulate_json import Simulated
+from auditor.whatif.simulate_trace import TraceDemand, read_trace
+
+CURVE = (*(minutes * 60 * 10**6 for minutes in (5, 60, 360, 1_440, 10_080, 43_200)), None)
+"""Times-to-live that reports draw, in microseconds; None is for ever."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -45,64 +58,163 @@ class Options:
     cache: bool = True
     curve: bool = False
     """Whether the demand is simulated under other times-to-live, for reports that draw it."""
+    input_format: str | None = None
+    """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
+    with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+        facts = gather(engine, settings, options.since, options.until)
+        replayed = replay(facts)
+        case = Case(
+            facts,
+            replayed,
+            bills(facts, replayed),
+            _secrets(sources, intakes),
+            sum(facts.usage.credits, Fraction(0)),
+        )
+        days = daily(facts, replayed)
+        curve = _curve(facts, options, progress) if options.curve else ()
+        progress("Auditing", 0, 0)
+        findings = [
+            finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
+        ]
+    inputs = _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone))
+    shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
+    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now), days, curve)
+
+
+def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint, ...]:
+    """The audit's own demand under other times-to-live, and under its own."""
+    progress("Simulating", 0, 0)
+    now = facts.settings.ttl_us
+    settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.ttl)
+    asked = demand_of(facts, options.since, options.until)
+    return tuple(
+        TtlPoint(
+            ttl_us=row.setting.ttl_us,
+            now=row.setting.ttl_us == now,
+            requests=row.outcome.requests,
+            renders=row.outcome.renders,
+            credits=row.outcome.credits,
+            stale=row.outcome.stale,
+        )
+        for row in simulated(asked, settings).rows
+    )
+
+
+def simulate(
+    sources: Sequence[Source],
+    settings: Settings,
+    options: Options,
+    caches: Sequence[Setting],
+    progress: Progress,
+    *,
+    per_template: bool = False,
+    batch: bool = False,
+) -> Simulated:
+    """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
+    traced = None if batch else _trace(sources, settings, options)
+    asked: TraceDemand | Demand
+    ahead = None
+    if traced is not None:
+        asked, inputs = traced
+        simulation = simulated(asked, caches, per_template=per_template)
+    else:
+        with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
+            asked = demand(engine, settings, options.since, options.until)
+            simulation = simulated(asked, caches, per_template=per_template)
+            if batch:
+                ahead = ahead_of(asked)
+        inputs = _inputs(sources, intakes, replaced, asked.counts)
+    return Simulated(
+        simulation,
+        inputs,
+        asked.accounts.window,
+        _options(settings, options, ("timezone", "since", "until")),
+        generated_at(options.now),
+        ahead,
+    )
+
+
+def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> tuple[TraceDemand, Inputs] | None:
+    """The demand of a plain cache trace that comes alone, which needs no engine, and what was read."""
+    if len(sources) != 1 or not sources[0].size:
+        return None
+    detected = detected_in(sources[0], settings, options.input_format)
+    if detected.kind.name != "cache-trace":
+        return None
+    with sources[0].open() as file:
+        # Arrow's buffers may outlive the call, so the map is closed with the last of them.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    found = read_trace(data, settings, options.since, options.until)
+    if found is None:
+        return None
+    asked, rows = found
+    intake = Intake(detected.kind.name, str(detected) if detected.lines else "", tally=Tally(lines=rows))
+    return asked, _inputs(sources, [intake], Replaced(0, 0), asked.counts)
+
+
+@contextmanager
+def _taken(
+    sources: Sequence[Source], settings: Settings, options: Options, progress: Progress
+) -> Iterator[tuple[Engine, list[Intake], Replaced]]:
+    """An engine that holds the records of some inputs, of which those with one id are told apart."""
     with tempfile.TemporaryDirectory(prefix="auditor-") as name:
         folder = Path(name)
-        intakes = read_all(sources, settings, folder, options.cache, progress)
+        intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format)
         engine = ENGINES["duckdb"](folder)
         try:
             progress("Replaying", 0, 0)
             engine.read(folder / "records")
-            replaced = drop_replaced(engine, lambda rows: read_lines(sources, rows))
-            facts = gather(engine, settings, options.since, options.until)
-            replayed = replay(facts)
-            case = Case(
-                facts,
-                replayed,
-                bills(facts, replayed),
-                _secrets(sources, intakes),
-                sum(facts.usage.credits, Fraction(0)),
-            )
-            days = daily(facts, replayed)
-            progress("Auditing", 0, 0)
-            findings = [
-                finding
-                for rule in AUDITS.values()
-                if rule.id not in settings.disabled
-                for finding in rule.findings(case)
-            ]
+            yield engine, intakes, drop_replaced(engine, partial(read_records, sources, settings, options.input_format))
         finally:
             engine.close()
+
+
+def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Replaced, counts: Counts) -> Inputs:
     reasons: Counter[str] = Counter()
     for intake in intakes:
-        reasons.update(intake.reasons)
+        reasons.update(intake.tally.reasons)
+    others = sum(intake.tally.others for intake in intakes)
     inputs = Inputs(
-        lines=sum(intake.lines for intake in intakes),
-        events=facts.event_count,
+        lines=sum(intake.tally.lines for intake in intakes),
+        events=counts.events,
         superseded=replaced.superseded,
         duplicates=replaced.duplicates,
-        filtered=facts.filtered,
+        filtered=counts.filtered + others,
         rejected=reasons.total(),
-        assumed_timezone=facts.assumed_timezone,
+        assumed_timezone=counts.assumed_timezone,
         files=tuple(
-            FileRead(source.label, intake.format, intake.lines, sum(intake.reasons.values()), intake.truncated)
+            FileRead(
+                source.label,
+                intake.format,
+                intake.tally.lines,
+                sum(intake.tally.reasons.values()),
+                intake.truncated,
+                intake.detected,
+                intake.tally.others,
+                dict(sorted(intake.tally.assumed.items())),
+            )
             for source, intake in zip(sources, intakes, strict=True)
         ),
-        rejections=tuple(bad for intake in intakes for bad in intake.rejections)[:MAX_REJECTIONS],
+        rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
     )
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
         raise AssertionError(f"lines are not conserved: {inputs}")
-    shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    return Result(inputs, case, shown, _options(settings, options), generated_at(options.now), days)
+    return inputs
 
 
 def read_all(
-    sources: Sequence[Source], settings: Settings, folder: Path, cache: bool, progress: Progress
+    sources: Sequence[Source],
+    settings: Settings,
+    folder: Path,
+    cache: bool,
+    progress: Progress,
+    input_format: str | None = None,
 ) -> list[Intake]:
     """Every input as a Parquet file in folder/records, named by its number."""
     if not sources:
@@ -117,7 +229,8 @@ def read_all(
             Intake.of(
                 source,
                 records / f"{index:08d}.parquet",
-                settings.timezone,
+                settings,
+                input_format,
                 cache,
                 partial(_report, progress, done, total),
             )
@@ -140,7 +253,7 @@ def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secr
     return tuple(
         Secret(source.label, name, lines, masked)
         for source, intake in zip(sources, intakes, strict=True)
-        for name, (lines, masked) in sorted(intake.secrets.items())
+        for name, (lines, masked) in sorted(intake.tally.secrets.items())
     )
 
 
@@ -157,11 +270,11 @@ def _shown(finding: Finding, options: Options) -> bool:
     )
 
 
-def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
+def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Mapping[str, Any]:
     def times(moment: datetime | None) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
-    return {
+    every = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),
@@ -173,3 +286,4 @@ def _options(settings: Settings, options: Options) -> Mapping[str, Any]:
         "rules": sorted(options.rules),
         "skip": sorted(options.skip),
     }
+    return {name: every[name] for name in names or every}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from auditor.audits.base import Audit
     from auditor.caches.base import Cache
     from auditor.engine.duckdb import DuckDB
-    from auditor.formats.jsonl import JsonLines
+    from auditor.formats.base import Format
     from auditor.providers.base import Provider
     from auditor.reports.base import Report
 
@@ -59,7 +59,18 @@ AUDITS: Mapping[str, "Audit"] = Entries(
     make=True,
 )
 
-FORMATS: Mapping[str, "JsonLines"] = Entries("formats", {"jsonl": "jsonl:JsonLines"}, make=True)
+FORMATS: Mapping[str, "type[Format]"] = Entries(
+    "formats",
+    {
+        "jsonl": "jsonl:JsonLines",
+        "combined": "combined:Combined",
+        "log-format": "log_format:LogFormat",
+        "nginx-json": "nginx_json:NginxJson",
+        "caddy": "caddy:Caddy",
+        "cache-trace": "cache_trace:CacheTrace",
+    },
+)
+"""By the name for `--input-format`; where two fit a log equally well, the first one is taken."""
 
 ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
 

@@ -1,11 +1,12 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from auditor.events import Outcome
 from auditor.plans import Plan
 
 PRODUCTION = frozenset({"production", "prod", "live"})
@@ -59,6 +60,31 @@ class ClientSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceTable:
+    """Which requests of foreign logs are for pictures, as patterns; without `path`, whose a provider's calls are."""
+
+    name: str
+    provider: str = "own"
+    account: str = "default"
+    environment: str | None = None
+    template: str | None = None
+    placement: str | None = None
+    format: str | None = None
+    host: str | None = None
+    path: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Patterns for the values of parameters."""
+    key: frozenset[str] | None = None
+    """Parameters that belong to the key; None is all of them."""
+    ignore: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset({"GET", "POST"})
+    uncached: Outcome = Outcome.RENDER
+    """What a good answer is where the log says nothing of a cache."""
+    logs: str | None = None
+    """A glob for the paths of the logs that it is for."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageSettings:
     """Where the provider says how many credits an account has used."""
 
@@ -88,6 +114,10 @@ class Settings:
     """By environment, in lower case."""
     usage: Mapping[str, UsageSettings]
     """By account."""
+    sources: tuple[SourceTable, ...] = ()
+    """In the order of the file: the first that fits a request takes it."""
+    log_formats: Mapping[str, str] = field(default_factory=dict)
+    """nginx `log_format` strings by name."""
 
     @property
     def ttl_us(self) -> int:

@@ -4,15 +4,20 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
 from auditor.errors import InputError
 
-NAMES = re.compile(r".*\.(?:jsonl|ndjson)(?:[.-]\d+)*(?:\.(?:gz|zst))?", re.IGNORECASE)
+NAMES = re.compile(
+    r".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log)"
+    r"(?:[.-]\d+)*(?:\.(?:gz|zst|bz2|xz))?",
+    re.IGNORECASE,
+)
 """What is taken from a folder, rotated and packed ones too; files that are named are read whatever they are called."""
+_WRITTEN_BY_US = ".auditor.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ def present(arguments: Iterable[str]) -> list[Path]:
 def _expand(argument: str) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
-        files = [file for file in path.rglob("*") if NAMES.fullmatch(file.name) and file.is_file()]
+        files = list(_logs(path))
         if not files:
-            raise InputError(f"{argument}: the folder holds no .jsonl or .ndjson file; name the files themselves")
+            raise InputError(f"{argument}: the folder holds no log (.jsonl, .log, .har, .csv …); name the files")
         return files
     if path.exists():
         return [path]
@@ -79,3 +84,13 @@ def _expand(argument: str) -> list[Path]:
     if not files:
         raise InputError(f"{argument}: there is no such file, folder or match; check the spelling")
     return files
+
+
+def _logs(folder: Path) -> Iterator[Path]:
+    """The logs of a folder and those below it; one that has an auditor.toml of its own is audited by itself."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            if not path.is_symlink() and not (path / "auditor.toml").exists():
+                yield from _logs(path)
+        elif NAMES.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US) and path.is_file():
+            yield path

@@ -1,6 +1,6 @@
 """Fill the generated parts of README.md and docs/: help, rules, placements, the excerpt of the report.
 
-`python scripts/docs.py` writes them, `--check` fails and names those that are stale.
+`python -m scripts.docs` writes them, `--check` fails and names those that are stale.
 """
 
 import json
@@ -17,8 +17,9 @@ from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
 from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE, Definition
-from auditor.registry import AUDITS, PROVIDERS
+from auditor.registry import AUDITS, FORMATS, PROVIDERS
 from auditor.sandbox.server import Sandbox
+from tests.formats.samples import SAMPLES, example
 
 ROOT = Path(__file__).parents[1]
 _ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
@@ -149,6 +150,29 @@ def _leaves(kind: type[RenderError]) -> list[type[RenderError]]:
     return [leaf for each in below for leaf in _leaves(each)] if below else [kind]
 
 
+def formats_table() -> str:
+    """A row a format."""
+    rows = [f"| [`{name}`](formats/{name}.md) | {kind.title} |" for name, kind in FORMATS.items()]
+    return "\n".join(["| `--input-format` | what it reads |", "| --- | --- |", *rows])
+
+
+def format_pages() -> dict[str, str]:
+    """A page a format: its docstring, and what the first record of its sample becomes."""
+    samples = {path.name.partition(".")[0]: path for path in SAMPLES}
+    pages = {}
+    for name, kind in FORMATS.items():
+        words = (sys.modules[kind.__module__].__doc__ or "").strip()
+        text = f"# {kind.title}\n\n`--input-format {name}`\n\n{words}\n"
+        if name in samples:
+            record, event = example(samples[name])
+            text += (
+                f"\n## Example\n\nA record of `sample_logs/formats/{samples[name].name}`, and its event:\n\n"
+                f"```text\n{record}\n```\n\n```json\n{event}\n```\n"
+            )
+        pages[f"docs/formats/{name}.md"] = text
+    return pages
+
+
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {
         "report": excerpt, "rules": rules_table, "help": lambda: printed("--help"),
@@ -158,6 +182,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
         "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
@@ -186,6 +211,11 @@ def main() -> int:
             stale.append(path)
             if "--check" not in sys.argv:
                 (ROOT / path).write_text(after, encoding="utf-8")
+    for path, page in format_pages().items():
+        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != page:
+            stale.append(path)
+            if "--check" not in sys.argv:
+                (ROOT / path).write_text(page, encoding="utf-8")
     if stale and "--check" in sys.argv:
         print(f"stale: {', '.join(stale)}; run make docs", file=sys.stderr)
         return 1

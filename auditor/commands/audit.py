@@ -11,10 +11,10 @@ import typer
 
 from auditor.commands.options import (
     FOUND,
-    INCOMPLETE,
     OK,
     AuditedLedger,
     Config,
+    InputFormat,
     MaxRejected,
     NoCache,
     Output,
@@ -23,6 +23,8 @@ from auditor.commands.options import (
     Timezone,
     Ttl,
     Until,
+    exported,
+    intake_code,
     opened,
     say,
     settings_of,
@@ -34,7 +36,6 @@ from auditor.registry import AUDITS, REPORTS
 
 if TYPE_CHECKING:
     from auditor.reports.base import Result
-    from auditor.sources import Source
 
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
@@ -50,6 +51,7 @@ def audit(
     paths: Paths = None,
     ledger: AuditedLedger = None,
     config: Config = None,
+    input_format: InputFormat = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -86,13 +88,14 @@ def audit(
         skip=frozenset(skip or []),
         cache=not no_cache,
         curve=REPORTS[output_format.value].draws_curve,
+        input_format=input_format,
     )
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
         progress = stack.enter_context(Progress())
         sources = discover(paths or [], scratch)
         if ledger is not None:
-            sources.append(_exported(ledger, scratch))
+            sources.append(exported(ledger, scratch))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
@@ -100,36 +103,14 @@ def audit(
     raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
 
 
-def _exported(ledger: str, scratch: Path) -> "Source":
-    from auditor.ledger.database import Ledger
-    from auditor.ledger.export import export
-    from auditor.sources import Source
-
-    with Ledger(ledger) as opened:
-        path = scratch / "ledger.jsonl"
-        export(opened, path)
-        return Source(opened.name, path, cacheable=False)
-
-
 def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
     """The exit code of semantics section 8; what went wrong is said on stderr."""
     inputs = result.inputs
-    code = OK
-    for file in inputs.files:
-        if file.truncated:
-            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
-            code = INCOMPLETE
-    if inputs.rejected:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
-        first = inputs.rejections[0]
-        say(
-            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
-            f"the first is {first.path} line {first.line}: {first.detail}"
-        )
-        if inputs.rejected * 100 > max_rejected * inputs.lines:
-            code = INCOMPLETE
+    code = intake_code(inputs, max_rejected)
     if not inputs.lines:
         say("the input holds no line; is it the right file?")
+    elif not inputs.events and any(file.others for file in inputs.files):
+        say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
     elif not inputs.events:
         say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
     elif not any(result.case.facts.usage.outcome == "render"):

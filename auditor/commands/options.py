@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,6 +16,10 @@ from auditor.events import BadRecordError, parse_time
 from auditor.plans import moment
 from auditor.settings import Settings
 from auditor.terminal import plain
+
+if TYPE_CHECKING:
+    from auditor.reports.base import Inputs
+    from auditor.sources import Source
 
 T = TypeVar("T")
 OK, FOUND, INCOMPLETE = 0, 1, 3
@@ -34,6 +38,12 @@ MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
+    ),
+]
 AuditedLedger = Annotated[
     str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
 ]
@@ -84,3 +94,34 @@ def opened(path: Path) -> TextIO:
 def say(message: str) -> None:
     """A sentence to the person at the terminal, whatever is in it."""
     print(f"auditor: {plain(message)}", file=sys.stderr)
+
+
+def exported(ledger: str, scratch: Path) -> "Source":
+    """The events of a ledger as an input."""
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.export import export
+    from auditor.sources import Source
+
+    with Ledger(ledger) as opened:
+        path = scratch / "ledger.jsonl"
+        export(opened, path)
+        return Source(opened.name, path, cacheable=False)
+
+
+def intake_code(inputs: "Inputs", max_rejected: float) -> int:
+    """`INCOMPLETE` where an input could not be read whole, else `OK`; what went wrong is said on stderr."""
+    code = OK
+    for file in inputs.files:
+        if file.truncated:
+            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
+            code = INCOMPLETE
+    if inputs.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
+        first = inputs.rejections[0]
+        say(
+            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
+            f"the first is {first.path} line {first.line}: {first.detail}"
+        )
+        if inputs.rejected * 100 > max_rejected * inputs.lines:
+            code = INCOMPLETE
+    return code

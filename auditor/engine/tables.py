@@ -142,3 +142,7 @@ limits = Table(
     Column("max_height", BigInteger),
 )
 """How large a picture of a unit is shown at a placement, in thousandths of a device pixel; null does not limit."""
+
+
+prices = Table("prices", metadata, Column("price", Integer), Column("credits", CREDITS))
+"""The credits that renders cost, with a dense code."""

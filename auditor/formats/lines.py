@@ -1,16 +1,13 @@
-r"""Bytes -> numbered lines: decompression, bounded memory, and every complete line before a cut.
+r"""Bytes -> numbered lines: bounded memory, and every complete line before a cut.
 
 Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without being held in memory.
 """
 
-import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-from auditor.errors import MissingExtraError
+from auditor.formats.packed import Stream
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
@@ -31,7 +28,7 @@ class Line:
 class LineReader:
     """The lines of one input, and whether it broke off."""
 
-    stream: "Stream"
+    stream: Stream
     truncated: bool = False
     """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
     damage: str = ""
@@ -53,11 +50,11 @@ class LineReader:
         if rest := carry + b"".join(parts):
             yield rest
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
         """The bytes as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
-            while chunk := self.stream.read1(_BLOCK):
+            while chunk := self.stream.read1(size):
                 yield chunk
         except (EOFError, zlib.error, OSError) as error:
             self.truncated, self.damage = True, str(error)
@@ -75,57 +72,3 @@ def read_exactly(block: bytes, before: int) -> tuple[None, list[Line], int]:
     parts = block.removesuffix(b"\n").split(b"\n")
     lines = [Line(number, data) for number, data in enumerate(parts, before + 1) if data.strip(b" \t\r")]
     return None, lines, len(parts)
-
-
-def decompressed(raw: io.BufferedReader) -> "Stream":
-    """*raw*, or what it holds if it is gzip or zstd, told by the first bytes and not by a name."""
-    stream = raw
-    magic = stream.peek(4)[:4]
-    if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=stream)
-    if magic == b"\x28\xb5\x2f\xfd":
-        return _Zstandard(stream)
-    return stream
-
-
-class Stream(Protocol):
-    """What a reader needs of a file."""
-
-    def read1(self, size: int, /) -> bytes:
-        """Some bytes, none at the end."""
-
-
-class _Zstandard:
-    """zstandard's own reader ends silently where a frame is cut; this one raises EOFError like gzip."""
-
-    def __init__(self, stream: io.BufferedReader) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise MissingExtraError("a .zst file", "audit", "zstandard") from None
-
-        self._error = zstandard.ZstdError
-        self._new = zstandard.ZstdDecompressor().decompressobj
-        self._stream = stream
-        self._frame = self._new()
-        self._in_frame = False
-
-    def read1(self, size: int, /) -> bytes:
-        """Some decompressed bytes, none at the end; EOFError inside a frame, OSError where it is damaged."""
-        while True:
-            data = self._frame.unused_data or self._stream.read(size // 8)
-            if self._frame.eof:
-                self._frame, self._in_frame = self._new(), False
-            if not data:
-                if self._in_frame:
-                    raise EOFError("the zstd frame is cut off")
-                return b""
-            self._in_frame = True
-            try:
-                out = self._frame.decompress(data)
-            except self._error as error:
-                raise OSError(str(error)) from None
-            if self._frame.eof and not self._frame.unused_data:
-                self._in_frame = False
-            if out:
-                return out

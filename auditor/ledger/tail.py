@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from auditor.formats.lines import MAX_LINE, LineReader, decompressed
+from auditor.formats.lines import MAX_LINE, LineReader
+from auditor.formats.packed import decompressed
 from auditor.ledger.schema import files
 
 BEFORE = 1024

@@ -1,7 +1,7 @@
 """Report: a renderer of one audit, and the result that all renderers are given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Protocol, TextIO
@@ -21,6 +21,12 @@ class FileRead:
     lines: int
     rejected: int
     truncated: bool
+    detected: str = ""
+    """What was detected and how sure that is; empty for usage events."""
+    others: int = 0
+    """Requests that ask for no picture that anybody told of; they count as filtered."""
+    assumed: Mapping[str, int] = field(default_factory=dict)
+    """What the log could not tell and what was taken instead: sentence -> events."""
 
 
 @dataclass(frozen=True, slots=True)

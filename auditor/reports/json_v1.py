@@ -10,7 +10,7 @@ from auditor.events import Outcome
 from auditor.findings import Finding
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
-from auditor.reports.base import Result
+from auditor.reports.base import FileRead, Inputs, Result
 from auditor.waste import Cause
 
 SCHEMA = "render-auditor/report/v1"
@@ -34,48 +34,63 @@ def document(result: Result) -> dict[str, Any]:
 
     facts, waste = result.case.facts, result.case.replayed.waste
     start, end = facts.window or (None, None)
-    inputs = result.inputs
     return {
         "schema": SCHEMA,
         "tool_version": __version__,
         "generated_at": utc(result.generated_at),
         "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
         "options": dict(result.options),
-        "inputs": {
-            "lines": inputs.lines,
-            "events": inputs.events,
-            "superseded": inputs.superseded,
-            "duplicates": inputs.duplicates,
-            "filtered": inputs.filtered,
-            "rejected": inputs.rejected,
-            "assumed_timezone": inputs.assumed_timezone,
-            "files": [
-                {
-                    "path": file.path,
-                    "format": file.format,
-                    "lines": file.lines,
-                    "rejected": file.rejected,
-                    "truncated": file.truncated,
-                }
-                for file in inputs.files
-            ],
-            "rejections": [
-                {
-                    "path": bad.path,
-                    "line": bad.line,
-                    "reason": bad.reason.value,
-                    "detail": bad.detail,
-                    "excerpt": bad.excerpt,
-                }
-                for bad in inputs.rejections
-            ],
-            "reasons": dict(inputs.reasons),
-        },
+        "inputs": inputs_document(result.inputs),
         "totals": totals(result),
         "waste": {**{cause.value: number(waste.total(cause)) for cause in Cause}, "total": number(waste.total())},
         "accounts": [_account(bill) for bill in result.case.bills],
         "findings": [_finding(finding) for finding in result.findings],
     }
+
+
+def inputs_document(inputs: Inputs) -> dict[str, Any]:
+    """What was read, as plain data."""
+    return {
+        "lines": inputs.lines,
+        "events": inputs.events,
+        "superseded": inputs.superseded,
+        "duplicates": inputs.duplicates,
+        "filtered": inputs.filtered,
+        "rejected": inputs.rejected,
+        "assumed_timezone": inputs.assumed_timezone,
+        "files": [
+            {
+                "path": file.path,
+                "format": file.format,
+                "lines": file.lines,
+                "rejected": file.rejected,
+                "truncated": file.truncated,
+                **_foreign(file),
+            }
+            for file in inputs.files
+        ],
+        "rejections": [
+            {
+                "path": bad.path,
+                "line": bad.line,
+                "reason": bad.reason.value,
+                "detail": bad.detail,
+                "excerpt": bad.excerpt,
+            }
+            for bad in inputs.rejections
+        ],
+        "reasons": dict(inputs.reasons),
+    }
+
+
+def _foreign(file: FileRead) -> dict[str, Any]:
+    """What only logs that are no usage events have."""
+    found = {
+        "detected": file.detected,
+        "other_requests": file.others,
+        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def totals(result: Result) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Text:
         for account in report["accounts"]:
             _bill(console, account)
         _findings(console, report["findings"])
-        _inputs(console, report["inputs"])
+        write_inputs(console, report["inputs"])
 
 
 def _head(console: Console, report: dict[str, Any]) -> None:
@@ -119,14 +119,29 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
             console.print(Padding(Words(line), (0, 0, 0, 8), expand=False))
 
 
-def _inputs(console: Console, inputs: dict[str, Any]) -> None:
+def write_inputs(console: Console, inputs: dict[str, Any]) -> None:
+    """What was read, and which lines were not taken."""
     console.print()
     console.print(Words(conserved(inputs), style="dim"))
     if inputs["assumed_timezone"]:
         console.print(f"{inputs['assumed_timezone']:,} times had no offset and were read in the configured time zone")
+    for file in inputs["files"]:
+        _foreign(console, file)
     for bad in inputs["rejections"][:5]:
         console.print(
             Words(f"  {plain(bad['path'])} line {bad['line']}: {bad['reason']}, {plain(bad['detail'])}", style="dim")
         )
     if inputs["rejected"] > 5:
         console.print(Words(f"  and {inputs['rejected'] - 5:,} more; --format json names the first 100", style="dim"))
+
+
+def _foreign(console: Console, file: dict[str, Any]) -> None:
+    """What a log that is no usage log could not tell."""
+    facts = [file["detected"]] if "detected" in file else []
+    if "other_requests" in file:
+        facts.append(f"{file['other_requests']:,} requests for no known picture are filtered")
+    facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
+    if facts:
+        console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
+    for fact in facts[1:]:
+        console.print(Padding(Words(plain(fact), style="dim"), (0, 0, 0, 2), expand=False))

@@ -91,6 +91,13 @@ def assumed(result: Result) -> Iterator[str]:
         f"Production is {', '.join(options['production_environments'])}; what other environments render on a plan "
         "that costs money is staging."
     )
+    for file in inputs.files[:MOST_FILES]:
+        # Only logs of other kinds have these.
+        told = [file.detected] if file.detected else []
+        told += [f"{file.others:,} requests for no known picture are filtered"] if file.others else []
+        told += [f"{assumption} ({events:,} events)" for assumption, events in file.assumed.items()]
+        if told:
+            yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:
         name, plan = f"{bill.payer.provider}/{bill.payer.account}", bill.payer.plan
         if plan is None:
@@ -114,6 +121,7 @@ def assumed(result: Result) -> Iterator[str]:
         yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
 
 
+MOST_FILES = 100
 FILTERS = ("environments", "accounts", "templates", "rules", "skip")
 
 

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from auditor.events import UsageEvent
+from auditor.config import settings_of
+from auditor.exchanges.mapper import Mapper
 from auditor.formats.bulk_columns import read_block
 from auditor.formats.columns import batches
 from auditor.formats.jsonl import JsonLines
 from auditor.formats.lines import MAX_LINE, Line
+from auditor.formats.reading import Reading, Tally
 from tests.conftest import ROOT, Report, command, event, lines
 from tests.random_logs import generate
 
@@ -88,13 +90,13 @@ def test_the_bulk_reader_takes_nothing_that_the_exact_one_would_not(seed: int) -
     )
     batch, rest, count = read_block(block, 10)
     every = [Line(number, data) for number, data in enumerate(block.split(b"\n")[:-1], 11) if data.strip()]
-    exact = dict(JsonLines().read("x", every, ZoneInfo("UTC")))
+    kind = JsonLines(ZoneInfo("UTC"))
+    exact = dict(Reading("x", kind, Mapper(settings_of({}, "test"), "x"), Tally()).events(every))
     plain = batch.column("line").to_pylist()
     assert sorted(plain + [line.number for line in rest]) == [line.number for line in every]
     assert count == block.count(b"\n")
     assert len(plain) >= 50
-    taken = [(number, item) for number in plain if isinstance(item := exact[number], UsageEvent)]
-    assert len(taken) == len(plain)
+    taken = [(number, exact[number]) for number in plain]
     assert pa.Table.from_batches([batch]).to_pylist() == pa.Table.from_batches(list(batches(taken))).to_pylist()
 
 
@@ -135,7 +137,7 @@ def test_a_giant_line_costs_no_memory(tmp_path: Path) -> None:
             out.write(b"x" * (1 << 20))
         out.write(b"\n" + lines([event("b")]))
     script = (
-        "import resource, sys\nfrom auditor.formats.lines import LineReader, decompressed\n"
+        "import resource, sys\nfrom auditor.formats.lines import LineReader\nfrom auditor.formats.packed import decompressed\n"
         "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"lines = [(l.number, len(l.data)) for l in LineReader(decompressed(open({str(log)!r}, 'rb')))]\n"
         "print(lines, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024)"

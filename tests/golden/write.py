@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.formats.samples import SAMPLES, golden, golden_of
+
 ROOT = Path(__file__).parents[2]
 GOLDEN = {"json": Path(__file__).with_name("sample_logs.json"), "text": Path(__file__).with_name("sample_logs.txt")}
 EPOCH = "1790812800"
@@ -23,3 +25,6 @@ if __name__ == "__main__":
     for name, path in GOLDEN.items():
         path.write_bytes(report(name))
         print(f"{path.relative_to(ROOT)} written", file=sys.stderr)
+    for sample in SAMPLES:
+        golden_of(sample).write_text("".join(line + "\n" for line in golden(sample)), encoding="utf-8")
+        print(f"{golden_of(sample).relative_to(ROOT)} written", file=sys.stderr)

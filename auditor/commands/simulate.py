@@ -1,0 +1,163 @@
+"""`auditor simulate`: the demand of the past under other caches."""
+
+import itertools
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.commands.options import (
+    AuditedLedger,
+    Config,
+    InputFormat,
+    MaxRejected,
+    NoCache,
+    Output,
+    Paths,
+    Since,
+    Timezone,
+    Until,
+    converted,
+    exported,
+    intake_code,
+    opened,
+    say,
+    settings_of,
+    time_of,
+)
+from auditor.config import parse_duration
+from auditor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from auditor.whatif.simulate import Setting
+
+app = typer.Typer(rich_markup_mode=None)
+LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
+"""What is tried if no --ttl is given."""
+_SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
+
+
+class OutputFormat(StrEnum):
+    """How the simulation can be written."""
+
+    text = "text"
+    json = "json"
+
+
+@app.command(
+    epilog="Examples:  auditor simulate sample_logs | auditor simulate usage/ --ttl 1h --ttl 24h --ttl forever "
+    "--per-template | auditor simulate trace.csv --capacity-entries 300 --capacity-entries 1200 --format json"
+)
+def simulate(
+    paths: Paths = None,
+    ledger: AuditedLedger = None,
+    config: Config = None,
+    ttl: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"How long a picture is kept: 90s, 1h, 7d, forever; repeatable. [default: {' '.join(LADDER)}; "
+            "with a capacity: forever]"
+        ),
+    ] = None,
+    coalescing: Annotated[
+        bool, typer.Option("--coalescing", help="Identical calls at one time share a render: the default.")
+    ] = False,
+    no_coalescing: Annotated[
+        bool, typer.Option("--no-coalescing", help="They do not; with --coalescing, show both.")
+    ] = False,
+    capacity_entries: Annotated[
+        list[int] | None, typer.Option(min=0, help="An LRU cache of so many pictures; repeatable.")
+    ] = None,
+    capacity_bytes: Annotated[
+        list[str] | None, typer.Option(help="An LRU cache of so many bytes: 500000000, 500MB, 2GiB; repeatable.")
+    ] = None,
+    per_template: Annotated[
+        bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
+    ] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
+    ] = False,
+    input_format: InputFormat = None,
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", help="How to write the simulation.")
+    ] = OutputFormat.text,
+    output: Output = None,
+    since: Since = None,
+    until: Until = None,
+    timezone: Timezone = None,
+    max_rejected: MaxRejected = 1.0,
+    no_cache: NoCache = False,
+) -> None:
+    """Replay your own demand under other caches: renders, credits, bills, and the price in stale pictures."""
+    from auditor import pipeline
+    from auditor.progress import Progress
+    from auditor.sources import discover
+    from auditor.whatif import simulate_json, simulate_text
+
+    caches = caches_of(ttl or [], coalescing, no_coalescing, capacity_entries or [], capacity_bytes or [])
+    if per_template and any(cache.bounded for cache in caches):
+        raise ConfigError(
+            "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
+            "out, so none has a best time-to-live of its own; leave one of the two out"
+        )
+    settings = settings_of(paths or [], config, timezone)
+    options = pipeline.Options(
+        since=time_of("--since", since, settings.timezone),
+        until=time_of("--until", until, settings.timezone),
+        cache=not no_cache,
+        input_format=input_format,
+    )
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
+        progress = stack.enter_context(Progress())
+        sources = discover(paths or [], scratch)
+        if ledger is not None:
+            sources.append(exported(ledger, scratch))
+        result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
+        progress.done()
+        out = stack.enter_context(opened(output)) if output else sys.stdout
+        (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)
+    if not result.simulation.logged.outcome.requests:
+        say("no request of the log was given a picture: there is nothing to replay")
+    raise typer.Exit(intake_code(result.inputs, max_rejected))
+
+
+def caches_of(
+    ttls: Sequence[str], coalescing: bool, no_coalescing: bool, entries: Sequence[int], sizes: Sequence[str]
+) -> list["Setting"]:
+    """Every combination of what was asked for, in the order of the options, each once."""
+    from auditor.whatif.simulate import Setting
+
+    counts: Sequence[int | None] = entries or [None]
+    kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]
+    both = [on for on, wanted in ((True, coalescing or not no_coalescing), (False, no_coalescing)) if wanted]
+    most: Sequence[int | None] = [converted("--capacity-bytes", _bytes, text) for text in sizes] or [None]
+    return list(
+        dict.fromkeys(
+            Setting(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
+        )
+    )
+
+
+def _ttl(text: str) -> int | None:
+    if text.lower() in ("forever", "inf"):
+        return None
+    return converted("--ttl", parse_duration, text) // timedelta(microseconds=1)
+
+
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"= {text!r} is not a number of bytes; write 500000000, 500MB or 2GiB")
+    power = " kMGT".index(match[2].replace("K", "k")) if match[2] else 0
+    size: int = int(match[1]) * (1024 if match[3] else 1000) ** power
+    if size >= 2**62:
+        raise ValueError(f"= {text!r} is more than any cache holds; leave the option out for one without a limit")
+    return size

@@ -1,0 +1,1 @@
+"""HTTP exchanges that foreign logs tell of -> usage events."""

@@ -1,0 +1,32 @@
+"""Exchange: one request and its answer, as far as a foreign log tells. What the log does not tell is None."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Times are microseconds since 1970 UTC, durations microseconds."""
+
+    ts_us: int
+    """When the request began: formats that stamp the end have taken the duration off, where they know it."""
+    method: str
+    target: str
+    """As it was sent: path and query, or a whole address. Secrets in it go no further than `Mapper`."""
+    body: bytes | None = field(default=None, repr=False)
+    """What the request carried; None where the log does not tell, empty where it carried nothing."""
+    host: str | None = None
+    status: int | None = None
+    """None where no answer came: the connection broke, or the client went away."""
+    bytes: int | None = None
+    """Of the body, where the log tells it apart from the headers."""
+    duration_us: int | None = None
+    cache: str | None = None
+    """The field that says what a cache did, as logged; None where the log has no such field."""
+    media_type: str | None = None
+    id: str | None = None
+    """Only an id that the log's writer makes unique, never one that callers may send along."""
+    digest: str | None = None
+    """`sha256:…` of the answer's body, where the log holds it."""
+    width: int | None = None
+    height: int | None = None
+    assumed_timezone: bool = False

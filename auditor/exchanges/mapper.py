@@ -1,0 +1,272 @@
+"""Exchange -> event: recognised providers and the user's own endpoints, keys that merge nothing, and what was assumed.
+
+A key holds the host, the path and every parameter that the user did not exclude: in one shop `name=` selects the
+picture, so nothing is noise until `volatile-inputs` has shown it.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import unquote_plus, urlsplit
+
+from auditor.events import MAX_BYTES, Outcome, UsageEvent
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.outcome import Fate, fate, served, tells_size
+from auditor.exchanges.rules import Rule, picture_format, side
+from auditor.fingerprint import Scope, canonical, derive_key
+from auditor.providers.base import format_of
+from auditor.providers.facts import Seen
+from auditor.registry import PROVIDERS
+from auditor.settings import Settings
+
+PREFIX = "f1:"
+MEMO = 200_000
+"""Requests that are remembered; a log repeats few addresses often."""
+
+
+class Assumption(StrEnum):
+    """What a log could not tell, and what was taken instead."""
+
+    NO_CACHE_FIELD = "the log says nothing of a cache: every good answer counts as a render"
+    NO_BODY = "the log holds no request bodies: every such call counts as a request of its own, never as a repeat"
+    NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
+    NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
+    LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a request line says: the fields that all of its exchanges share."""
+
+    provider: str
+    account: str
+    environment: str
+    template: str
+    key: str | None
+    """None where the log does not hold what it depends on, so that each exchange has one of its own."""
+    otherwise: Outcome = Outcome.RENDER
+    """A good answer of which no cache field tells."""
+    template_version: str | None = None
+    placement: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    inputs: Mapping[str, str] | None = field(default=None, hash=False)
+    assumed: tuple[Assumption, ...] = ()
+
+
+class Mapper:
+    """Maps the exchanges of one log."""
+
+    def __init__(self, settings: Settings, label: str) -> None:
+        self._settings = settings
+        rules = [rule for rule in map(Rule, settings.sources) if rule.reads(label)]
+        self._rules = [rule for rule in rules if not rule.for_provider]
+        self._owners = [rule for rule in rules if rule.for_provider]
+        self._hosts = {host: name for name, provider in PROVIDERS.items() for host in provider.hosts}
+        self._secret = derive_key(os.environ.get("AUDITOR_SECRET") or "foreign logs")
+        self._memo: dict[tuple[str, str | None, str], Mapped | None] = {}
+
+    def request(self, method: str, host: str | None, target: str, body: bytes | None = None) -> Mapped | None:
+        """What a request is; None if it asks for no picture that anybody told of."""
+        if body:
+            return self._request(method, host, target, body)
+        if method not in ("GET", "HEAD") and body is None:
+            return self._request(method, host, target, None)
+        address = (method, host, target)
+        if address not in self._memo:
+            if len(self._memo) >= MEMO:
+                self._memo.clear()
+            self._memo[address] = self._request(method, host, target, b"")
+        return self._memo[address]
+
+    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[Assumption, ...]] | None:
+        """The event and what was assumed for it; None for a request that asks for no picture."""
+        mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body)
+        if mapped is None:
+            return None
+        by = served(exchange.cache)
+        became = fate(exchange.status, by, mapped.otherwise)
+        size = exchange.bytes if tells_size(became.outcome, became.status) else None
+        event = UsageEvent(
+            id=exchange.id or identity,
+            ts_us=exchange.ts_us,
+            outcome=became.outcome,
+            provider=mapped.provider,
+            account=mapped.account,
+            environment=mapped.environment,
+            template=mapped.template,
+            key=own_key(mapped, identity),
+            template_version=mapped.template_version,
+            placement=mapped.placement,
+            format=mapped.format or format_of((exchange.media_type or "").partition(";")[0].strip().lower()),
+            width=exchange.width or mapped.width,
+            height=exchange.height or mapped.height,
+            bytes=size if size is not None and 0 <= size <= MAX_BYTES else None,
+            digest=exchange.digest,
+            duration_us=exchange.duration_us,
+            status=became.status,
+            credits=became.credits,
+            inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
+            error=became.error,
+            assumed_timezone=exchange.assumed_timezone,
+        )
+        return event, assumptions(mapped, became, cached=by is not None)
+
+    def _request(self, method: str, host: str | None, target: str, body: bytes | None) -> Mapped | None:
+        host, path, query = split(host, target)
+        if host in self._hosts:
+            return self._call(self._hosts[host], method, host, path, query, body)
+        pairs = parameters(query)
+        for rule in self._rules:
+            found = rule.groups(method, host, path, pairs)
+            if found is not None:
+                return self._own(rule, method, host, path, pairs, body, found)
+        return None
+
+    def _own(
+        self,
+        rule: Rule,
+        method: str,
+        host: str | None,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: bytes | None,
+        found: Mapping[str, str],
+    ) -> Mapped:
+        """A request to an endpoint of the user's own."""
+        table = rule.table
+        keyed = rule.keyed(query)
+        scope = self._scope(table.provider, found.get("account", table.account), found.get("environment"), rule)
+        template = found.get("template") or table.template or table.name
+        parts = [method, host or "", path, *(text for pair in keyed for text in pair)]
+        return Mapped(
+            scope.provider,
+            scope.account,
+            scope.environment,
+            template,
+            None if body is None else _key([*_owner(scope, template), *parts, body]),
+            table.uncached,
+            found.get("template_version"),
+            found.get("placement") or table.placement,
+            picture_format(found.get("format")) or table.format,
+            side(found.get("width")),
+            side(found.get("height")),
+            scope.input_digests(_grouped([(":path", path), *keyed])),
+            _assumed(body, environment=bool(found.get("environment") or table.environment), account=True),
+        )
+
+    def _call(
+        self, provider: str, method: str, host: str | None, path: str, query: str, body: bytes | None
+    ) -> Mapped | None:
+        """An outbound call to a known provider; without its body the address alone may name the template."""
+        known = body is not None or method == "GET"
+        try:
+            url = urlsplit(f"https://{host}{path}" + (f"?{query}" if query else ""))
+            if known:
+                seen = PROVIDERS[provider].recognise(method, url, body or b"")
+            else:
+                template = PROVIDERS[provider].template_of(method, url)
+                seen = None if template is None else Seen(template or "unknown", {}, {})
+        except ValueError:
+            return None
+        if seen is None:
+            return None
+        owner = next((rule for rule in self._owners if rule.table.provider == provider), None)
+        accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
+        account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
+        scope = self._scope(provider, account, None, owner)
+        content = [canonical(seen.overrides), canonical(dict(seen.options))] if known else []
+        options = {name: str(seen.options.get(name, "")) for name in ("format", "width", "height")}
+        return Mapped(
+            provider,
+            account,
+            scope.environment,
+            seen.template,
+            _key([*_owner(scope, seen.template), *content]) if known else None,
+            format=picture_format(options["format"]),
+            width=side(options["width"]),
+            height=side(options["height"]),
+            inputs=scope.input_digests(seen.overrides) if known else None,
+            assumed=_assumed(
+                b"" if known else None,
+                environment=bool(owner and owner.table.environment),
+                account=bool(owner) or len(accounts) == 1,
+            ),
+        )
+
+    def _scope(self, provider: str, account: str, environment: str | None, rule: Rule | None) -> Scope:
+        named = environment or (rule.table.environment if rule else None) or "production"
+        return Scope(provider, account, named.lower(), self._secret)
+
+
+def own_key(mapped: Mapped, identity: str) -> str:
+    """The key of an exchange: its request's, or one that no other exchange has."""
+    return mapped.key or _key([mapped.provider, identity])
+
+
+def assumptions(mapped: Mapped, became: Fate, *, cached: bool) -> tuple[Assumption, ...]:
+    """What was taken where the log does not tell."""
+    more = []
+    if not cached and became.outcome is not Outcome.ERROR and became.status != 304:
+        more.append(Assumption.NO_CACHE_FIELD)
+    if became.error == "throttled":
+        more.append(Assumption.LIMITED)
+    return (*mapped.assumed, *more)
+
+
+def split(host: str | None, target: str) -> tuple[str | None, str, str]:
+    """(host in lower case without its port, path, query) of a request; a whole address brings its own host."""
+    path, _, query = target.partition("?")
+    scheme, separator, rest = path.partition("://")
+    if separator and not path.startswith("/") and scheme.isalnum():
+        authority, slash, path = rest.partition("/")
+        host, path = authority.rpartition("@")[2], slash + path
+    query = query.partition("#")[0]
+    if host is not None:
+        bare, colon, port = host.lower().rpartition(":")
+        host = bare if colon and port.isdigit() else host.lower()
+        host = host.rstrip(".") or None
+    return host, path or "/", query
+
+
+def parameters(query: str) -> list[tuple[str, str]]:
+    """(name, value) of each parameter, unquoted, in order."""
+    pairs = []
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((_unquoted(name), _unquoted(value)))
+    return pairs
+
+
+def _unquoted(text: str) -> str:
+    return unquote_plus(text, errors="backslashreplace") if "%" in text or "+" in text else text
+
+
+def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped
+
+
+def _owner(scope: Scope, template: str) -> list[str]:
+    return [scope.provider, scope.account, scope.environment, template]
+
+
+def _key(parts: Sequence[str | bytes]) -> str:
+    """`f1:` and SHA-256 of the length-prefixed parts."""
+    data = [part if isinstance(part, bytes) else part.encode(errors="backslashreplace") for part in parts]
+    return PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()
+
+
+def _assumed(body: bytes | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:
+    missing = {
+        Assumption.NO_BODY: body is None,
+        Assumption.NO_ENVIRONMENT: not environment,
+        Assumption.NO_ACCOUNT: not account,
+    }
+    return tuple(assumption for assumption, true in missing.items() if true)

@@ -1,0 +1,122 @@
+"""What became of an exchange: cache fields by the vocabulary of RFC 9211, statuses by who may have billed.
+
+RFC 9211 (Cache-Status) says of each cache either `hit` or why it forwarded (`fwd=`), and whether the forwarded request
+was `collapsed` with another. Vendors' words are older than that; `served` brings all of them to three.
+"""
+
+import re
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from auditor.events import DELIVERED, Outcome, default_credits
+
+
+class Served(StrEnum):
+    """Who gave the answer."""
+
+    HIT = "hit"
+    """A cache, without asking for a new picture: hits, stale answers, and those that the origin confirmed (304)."""
+    COLLAPSED = "collapsed"
+    """The answer to an identical request that was on its way."""
+    FORWARDED = "fwd"
+    """The origin."""
+
+
+_HIT = frozenset({
+    "hit", "hits", "stale", "updating", "revalidated", "refreshhit", "refresh_hit", "originshieldhit", "hit-stale",
+    "hit-cluster", "hit-synth", "tcp_hit", "tcp_mem_hit", "tcp_memory_hit", "tcp_ims_hit", "tcp_inmem_hit",
+    "tcp_offline_hit", "tcp_refresh_hit", "tcp_refresh_unmodified", "tcp_stale_hit", "udp_hit", "partial_hit",
+    "prerender", "remote_hit",
+})  # fmt: skip
+_COLLAPSED = frozenset({"collapsed", "hit-wait", "tcp_cf_hit"})
+_FORWARDED = frozenset({
+    "miss", "miss-cluster", "miss-wait", "pass", "hitpass", "hit-for-pass", "expired", "bypass", "dynamic", "ignored",
+    "deferred", "tcp_miss", "tcp_expired_miss", "tcp_refresh_miss", "tcp_refresh_modified", "tcp_client_refresh_miss",
+    "tcp_cache_bypass", "tcp_denied", "config_nocache", "private_nostore", "n/a", "pipe", "synth", "error",
+    "limitexceeded", "capacityexceeded", "redirect", "uri-miss", "vary-miss", "request", "method", "partial",
+})  # fmt: skip
+_WORD = re.compile(r"[a-z_/-]+")
+
+
+def served(field: str | None) -> Served | None:
+    """Who answered, by a cache field; None where there is no field or it does not tell.
+
+    `Cache-Status`, `X-Cache` and its like, `x-edge-result-type`, `CacheCacheStatus`, `$upstream_cache_status`,
+    `fastly_info.state`. Of several caches one hit is enough: the origin was not asked.
+    """
+    if not field:
+        return None
+    found = {verdict for part in field.lower().split(",") if (verdict := _one(part.strip())) is not None}
+    for verdict in (Served.HIT, Served.COLLAPSED, Served.FORWARDED):
+        if verdict in found:
+            return verdict
+    return None
+
+
+def _one(text: str) -> Served | None:
+    if ";" in text:
+        return _cache_status([part.strip() for part in text.split(";")[1:]])
+    word = _WORD.match(text)
+    if word is None:
+        return None
+    if word[0] in _HIT:
+        return Served.HIT
+    if word[0] in _COLLAPSED:
+        return Served.COLLAPSED
+    return Served.FORWARDED if word[0] in _FORWARDED else None
+
+
+def _cache_status(parameters: list[str]) -> Served | None:
+    """One member of an RFC 9211 list, without the cache's name."""
+    if "hit" in parameters:
+        return Served.HIT
+    if "collapsed" in parameters or "collapsed=?1" in parameters:
+        return Served.COLLAPSED
+    if "fwd=stale" in parameters and "fwd-status=304" in parameters:
+        return Served.HIT
+    return Served.FORWARDED if any(each.startswith("fwd") for each in parameters) else None
+
+
+class Fate(NamedTuple):
+    """The fields of an event that follow from status and cache."""
+
+    outcome: Outcome
+    status: int | None
+    error: str | None
+    credits: Decimal | None
+
+
+_ERRORS = {401: "auth", 403: "auth", 404: "not_found", 410: "not_found", 429: "throttled"}
+_TIMEOUTS = frozenset({408, 504, 524})
+# The client went away before the answer: nginx writes 499, HAProxy -1, CloudFront and Fastly 000.
+_NO_ANSWER = frozenset({499, 0, -1})
+_OUTCOMES = {Served.HIT: Outcome.HIT, Served.COLLAPSED: Outcome.COALESCED, Served.FORWARDED: Outcome.RENDER}
+
+
+def fate(status: int | None, served_by: Served | None, otherwise: Outcome) -> Fate:
+    """What an answer stands for; *otherwise* is a good answer of which no cache field tells.
+
+    Failed calls that no cache answered are billed as `default_credits` says; one without an answer may have been.
+    """
+    if status is None or status in _NO_ANSWER:
+        if served_by in (Served.HIT, Served.COLLAPSED):
+            return Fate(Outcome.ERROR, None, "connection", Decimal(0))
+        return Fate(Outcome.ERROR, None, "connection", None)
+    if 200 <= status < 300 or status == 304:
+        # 304: the caller has the picture already.
+        outcome = Outcome.HIT if status == 304 else _OUTCOMES[served_by] if served_by else otherwise
+        return Fate(outcome, status, None, default_credits(outcome, status))
+    if status in _TIMEOUTS:
+        error = "timeout"
+    elif status >= 500:
+        error = "server"
+    else:
+        error = _ERRORS.get(status, "invalid" if status >= 400 else "other")
+    credits = Decimal(0) if served_by in (Served.HIT, Served.COLLAPSED) else default_credits(Outcome.ERROR, status)
+    return Fate(Outcome.ERROR, status, error, credits)
+
+
+def tells_size(outcome: Outcome, status: int | None) -> bool:
+    """Whether the answer's bytes are a whole picture's."""
+    return outcome in DELIVERED and status == 200

@@ -1,0 +1,74 @@
+"""Access logs of nginx and Apache in the common and the combined format, with or without a virtual host before them.
+
+`%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`, and whatever a server was told to write behind that. The lines
+of docker compose and of syslog are read without what those put before them.
+"""
+
+import re
+from typing import ClassVar
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.log_template import LogTemplate
+from auditor.formats.times import clf_time
+from auditor.formats.variables import decoded, number_of, split_request
+
+TEMPLATE = LogTemplate.of(
+    '$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent', open=True
+)
+_VHOST = re.compile(rb"[\w.-]+:\d{1,5}")
+_AGENT = re.compile(r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"')
+PREFIX = re.compile(
+    rb"(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+"  # docker compose
+    rb"|(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "  # syslog
+    rb"|\d{4}-\d\d-\d\dT\S{1,40} (?:stdout|stderr) [FP] "  # Kubernetes
+)
+"""What collectors put before a line."""
+
+
+class Combined(Lines):
+    """Common and combined."""
+
+    name: ClassVar[str] = "combined"
+    title: ClassVar[str] = "access log, common or combined (nginx, Apache)"
+    ending: ClassVar[bool] = True
+
+    def parse(self, data: bytes) -> Exchange:
+        """One line."""
+        fields = self.fields(data)
+        ts_us, assumed = clf_time(fields["time_local"], self.zone)
+        method, target = split_request(fields["request"])
+        return Exchange(
+            ts_us=ts_us,
+            method=method,
+            target=target,
+            host=fields.get("host"),
+            status=number_of(fields["status"], "status"),
+            bytes=number_of(fields["body_bytes_sent"], "bytes"),
+            assumed_timezone=assumed,
+        )
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The variables of one line, as it has them."""
+        host: dict[str, str] = {}
+        data = data.rstrip(b"\r")
+        values = TEMPLATE.split(data)
+        if (values is None or b" " in values[2]) and (prefix := PREFIX.match(data)):
+            data = data[prefix.end() :]
+            values = TEMPLATE.split(data)
+        if values is not None and b" " in values[2] and _VHOST.fullmatch(values[0]):
+            host["host"] = decoded(values[0])
+            values = TEMPLATE.split(data[len(values[0]) + 1 :])
+        if (
+            values is None
+            or not values[5].removeprefix(b"-").isdigit()
+            or not (values[6].isdigit() or values[6] == b"-")
+        ):
+            raise BadRecordError(Reason.NO_MATCH, "not a line of the common or combined log format")
+        *known, behind = map(decoded, values)
+        fields = dict(zip(TEMPLATE.names, known, strict=True)) | host
+        agent = _AGENT.match(behind)
+        if agent is not None:
+            fields |= {"http_referer": agent[1], "http_user_agent": agent[2], "behind": behind[agent.end() :]}
+        return fields

@@ -1,0 +1,96 @@
+"""What the formats of JSON lines share: reading an object, and paths of keys into it."""
+
+from typing import Any, ClassVar
+
+import orjson
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.combined import PREFIX
+
+
+class JsonObjects(Lines):
+    """A format of one JSON object a line; `exchange` is left to write."""
+
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Paths of keys that every record has: a line without one is of another format."""
+
+    def parse(self, data: bytes) -> Exchange | None:
+        """One line."""
+        return self.exchange(self.fields(data))
+
+    def fields(self, data: bytes) -> dict[str, Any]:
+        """The object of one line."""
+        found = json_object(data)
+        for path in self.needs:
+            if at(found, *path) is None:
+                raise BadRecordError(Reason.MISSING_FIELD, f"{'.'.join(path)} is missing")
+        return found
+
+    def exchange(self, record: dict[str, Any]) -> Exchange | None:
+        """What an object tells."""
+        raise NotImplementedError
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """The object of a line, also behind what a collector put before it."""
+    start = data[:1] == b"{"
+    prefix = None if start else PREFIX.match(data)
+    try:
+        value = orjson.loads(data[prefix.end() :] if prefix else data)
+    except orjson.JSONDecodeError as error:
+        reason = Reason.BAD_ENCODING if "UTF-8" in str(error) or "surrogate" in str(error) else Reason.NOT_JSON
+        raise BadRecordError(reason, str(error).partition(":")[0]) from None
+    if not isinstance(value, dict):
+        raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
+    return value
+
+
+def at(value: Any, *path: str) -> Any:
+    """What stands at a path of keys; None where there is nothing."""
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def header(headers: Any, name: str) -> str | None:
+    """The value of a header of any case, which some loggers keep as a list."""
+    if not isinstance(headers, dict):
+        return None
+    for key, value in headers.items():
+        if key.lower() == name:
+            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return None
+
+
+CACHE_HEADERS = ("cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache")
+
+
+def cache_of(headers: Any) -> str | None:
+    """The field of an answer's headers that says what a cache did."""
+    return next((found for name in CACHE_HEADERS if (found := header(headers, name)) is not None), None)
+
+
+def integer(value: object, name: str) -> int | None:
+    """A whole number, given as one or as text; None for an absent one."""
+    if value is None or value in ("", "-"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number") from None
+    if not -(2**62) < number < 2**62:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is out of range")
+    return number
+
+
+def text(value: object, name: str) -> str:
+    """Text that has to be there."""
+    if not isinstance(value, str) or not value:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a text")
+    return value

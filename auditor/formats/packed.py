@@ -1,0 +1,126 @@
+"""Packed files: gzip, zstd, bzip2 and xz, told by their first bytes and not by a name, with a cap against bombs.
+
+A file may unpack to `FREE` bytes whatever its ratio, since logs repeat themselves; beyond that it may not be more than
+`MAX_RATIO` times what was read of it. No step unpacks much more than what is asked for.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from typing import Protocol
+
+from auditor.errors import MissingExtraError
+
+FREE = 1 << 30
+MAX_RATIO = 100
+_XZ_MEMORY = 256 << 20
+"""Bytes of the dictionary of an xz file; `xz -9` takes 64 MiB."""
+_FEED = 64 << 10
+_ZSTD_FEED = 4 << 10
+"""A block of zstd holds 128 KiB in 4 bytes at best, so one step unpacks 128 MiB at most."""
+
+
+class Stream(Protocol):
+    """What a reader needs of a file."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+
+
+def decompressed(raw: io.BufferedReader) -> Stream:
+    """*raw*, or what it holds if it is packed. Reading raises EOFError where it is cut off, OSError on damage."""
+    magic = raw.peek(6)[:6]
+    if magic.startswith(b"\x1f\x8b"):
+        return _Capped(gzip.GzipFile(fileobj=raw), raw)
+    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        return _Capped(_Zstandard(raw), raw)
+    if magic.startswith(b"BZh"):
+        return _Capped(_Members(raw, bz2.BZ2Decompressor), raw)
+    if magic == b"\xfd7zXZ\x00":
+        return _Capped(_Members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)), raw)
+    return raw
+
+
+class _Capped:
+    """Stops a bomb."""
+
+    def __init__(self, stream: Stream, raw: io.BufferedReader) -> None:
+        self._stream, self._raw = stream, raw
+        self._size = 0
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes; OSError once they are too many for what was read."""
+        data = self._stream.read1(size)
+        self._size += len(data)
+        if self._size > FREE and self._size > MAX_RATIO * self._raw.tell():
+            raise OSError(f"it unpacks to more than {MAX_RATIO} times its size, which no log does; unpack it yourself")
+        return data
+
+
+class _Members:
+    """Streams one after another, as `cat a.xz b.xz` makes them."""
+
+    def __init__(
+        self, stream: io.BufferedReader, new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]
+    ) -> None:
+        self._stream, self._new = stream, new
+        self._member = new()
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+        while True:
+            data = b""
+            if self._member.eof:
+                data = self._member.unused_data.lstrip(b"\0") or self._stream.read(_FEED).lstrip(b"\0")
+                if not data:
+                    return b""
+                self._member = self._new()
+            elif self._member.needs_input:
+                data = self._stream.read(_FEED)
+                if not data:
+                    raise EOFError("the packed stream is cut off")
+            try:
+                out = self._member.decompress(data, size)
+            except lzma.LZMAError as error:
+                raise OSError(str(error)) from None
+            if out:
+                return out
+
+
+class _Zstandard:
+    """zstandard's own reader ends silently where a frame is cut; this one raises EOFError like gzip."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise MissingExtraError("a .zst file", "audit", "zstandard") from None
+
+        self._error = zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._stream = stream
+        self._frame = self._new()
+        self._in_frame = False
+
+    def read1(self, size: int, /) -> bytes:
+        """Some decompressed bytes, none at the end; EOFError inside a frame, OSError where it is damaged."""
+        del size  # a step is bounded by what it is fed
+        while True:
+            data = self._frame.unused_data or self._stream.read(_ZSTD_FEED)
+            if self._frame.eof:
+                self._frame, self._in_frame = self._new(), False
+            if not data:
+                if self._in_frame:
+                    raise EOFError("the zstd frame is cut off")
+                return b""
+            self._in_frame = True
+            try:
+                out = self._frame.decompress(data)
+            except self._error as error:
+                raise OSError(str(error)) from None
+            if self._frame.eof and not self._frame.unused_data:
+                self._in_frame = False
+            if out:
+                return out

@@ -1,0 +1,113 @@
+"""Records of one input -> events: what all formats share. Nothing is lost on the way, everything is counted.
+
+An exchange has no id, so it gets one from where it stands: digest of the file's first record, number, checksum of its
+own bytes. So equal lines of one file are events of their own, and a copy of a file, packed or cut at its end, repeats
+ids and counts once.
+"""
+
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.formats.base import Format
+from auditor.formats.lines import EXCERPT, MAX_LINE, Line
+from auditor.formats.secrets import find, mask, redact
+
+MAX_REJECTIONS = 100
+ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What reading one input gave, apart from its events: lines = events + others + rejections."""
+
+    lines: int = 0
+    others: int = 0
+    """Requests that ask for no picture that anybody told of."""
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    rejections: list[Rejection] = field(default_factory=list)
+    """The first of them."""
+    secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By field or parameter: lines, one masked value."""
+    assumed: Counter[str] = field(default_factory=Counter)
+    """What the log could not tell: sentence -> events."""
+
+    def look(self, data: bytes) -> None:
+        """Count the secrets of a record."""
+        for name, value in find(data):
+            count, masked = self.secrets.get(name, (0, mask(value)))
+            self.secrets[name] = (count + 1, masked)
+
+    def reject(self, path: str, line: Line, bad: BadRecordError) -> Rejection:
+        """Count a record that was not taken, and keep it if it is among the first."""
+        self.reasons[bad.reason] += 1
+        excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
+        rejection = Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+        if len(self.rejections) < MAX_REJECTIONS:
+            self.rejections.append(rejection)
+        return rejection
+
+    def assume(self, assumptions: Iterable[Assumption], ending: bool, events: int = 1) -> None:
+        """Count what was assumed for some events."""
+        for assumption in assumptions:
+            self.assumed[assumption.value] += events
+        if ending:
+            self.assumed[ENDING] += events
+
+
+class Reading:
+    """Reads one input with one format."""
+
+    def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally) -> None:
+        self.kind = kind
+        self._path, self._mapper, self._tally = path, mapper, tally
+        self.first = ""
+        """Digest of the first record, once there was one."""
+
+    def events(self, records: Iterable[Line]) -> Iterator[tuple[int, UsageEvent]]:
+        """(line number, event) of each record that is one; the others are counted."""
+        for line, item in self.verdicts(records):
+            if isinstance(item, UsageEvent):
+                yield line.number, item
+
+    def verdicts(self, records: Iterable[Line]) -> Iterator[tuple[Line, UsageEvent | Rejection | None]]:
+        """What became of each record: None is a request for no known picture."""
+        tally = self._tally
+        for line in records:
+            tally.look(line.data)
+            try:
+                if len(line.data) > MAX_LINE:
+                    raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
+                item = self.kind.parse(line.data)
+            except BadRecordError as bad:
+                self._begin(line)
+                yield line, tally.reject(self._path, line, bad)
+                continue
+            if item is None:
+                continue
+            self._begin(line)
+            yield line, self._event(line, item) if isinstance(item, Exchange) else item
+
+    def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
+        found = self._mapper.event(exchange, self.identity(line))
+        if found is None:
+            self._tally.others += 1
+            return None
+        event, assumed = found
+        self._tally.assume(assumed, self.kind.ending and event.duration_us is None)
+        return event
+
+    def _begin(self, line: Line) -> None:
+        """Count a record, and remember the first, whatever it is."""
+        self._tally.lines += 1
+        if not self.first:
+            self.first = hashlib.sha256(line.data).hexdigest()[:16]
+
+    def identity(self, line: Line) -> str:
+        """The id of a record that has none."""
+        return f"{self.first}-{line.number:010x}-{zlib.crc32(line.data):08x}"

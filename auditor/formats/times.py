@@ -1,0 +1,72 @@
+"""Times as logs write them -> microseconds since 1970 UTC, and whether the zone was assumed."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from auditor.events import BadRecordError, Reason, parse_time
+
+_CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d:\d\d:\d\d(?:\.\d+)?)(?: ([+-]\d\d):?(\d\d))?", re.ASCII)
+_MONTHS = {
+    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09",
+    "Oct": "10", "Nov": "11", "Dec": "12",
+}  # fmt: skip
+_FAR = Decimal(2) ** 33
+"""Seconds until the year 2242: greater numbers are milliseconds, microseconds or nanoseconds."""
+
+
+def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
+    """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset; RFC 3339 too, as some are set."""
+    match = _CLF.fullmatch(text)
+    if match is None:
+        return rfc3339(text, zone)
+    month = _MONTHS.get(match[2].title())
+    if month is None:
+        raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
+    offset = f"{match[5]}:{match[6]}" if match[5] else ""
+    return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
+
+
+_SHORT_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
+
+
+def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
+    """RFC 3339, also with `+0200` for its offset, a comma before the fraction, or a bare number of seconds."""
+    if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
+        return epoch(text), False
+    if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and "T" in text:
+        text = _SHORT_OFFSET.sub(r"\1:\2", text)
+    return parse_time(text.replace(",", ".", 1), zone)
+
+
+def epoch(value: object) -> int:
+    """Seconds since 1970, told apart from milli-, micro- and nanoseconds by their size."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise BadRecordError(Reason.BAD_VALUE, "the time is not a number") from None
+    if not number.is_finite() or number < 0 or number >= _FAR * 10**9:
+        raise BadRecordError(Reason.BAD_VALUE, "the time is out of range")
+    scale = 10**6
+    while number >= _FAR * 10**6 // scale:
+        scale //= 1000
+        if not scale:
+            return int(number // 1000)
+    return int(number * scale)
+
+
+def start_of(end_us: int, duration_us: int | None) -> int:
+    """When a request began that ended at *end_us*."""
+    return end_us - (duration_us or 0)
+
+
+def micros(text: object, unit: int) -> int | None:
+    """A duration in units of *unit* microseconds; None for `-` and what is no number.
+
+    nginx writes several upstreams as `0.1, 0.2 : 0.3`: that is no duration of one request.
+    """
+    try:
+        number = Decimal(str(text)) * unit
+    except InvalidOperation:
+        return None
+    return int(number.quantize(Decimal(1))) if number.is_finite() and 0 <= number < 10**15 else None

@@ -1,0 +1,98 @@
+"""Sums of a simulation: exact whatever their size, in arrays of 64-bit integers that compiled code can add to.
+
+One row of `WIDTH` integers for each (group, setting). Sums that may outgrow 64 bits stand in limbs of base `BASE`,
+the lowest first; `carry` keeps each below it, and within one batch of `MAX_ROWS` rows none overflows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BASE = 10**12
+MAX_ROWS = 5_000_000
+CREDIT_SCALE = 10**19
+"""Credits are counted in units of 10^-19: the 18 decimals that they may have, and the half that a median may add."""
+CREDIT_LIMBS = 3
+
+RENDERS, CONCURRENT = 0, 1
+CREDITS, CONCURRENT_CREDITS = 2, 5
+BYTES, CONCURRENT_BYTES = 8, 10
+STALE = 12
+WIDTH = 14
+_CARRIES = (CREDITS, CREDITS + 1, CONCURRENT_CREDITS, CONCURRENT_CREDITS + 1, BYTES, CONCURRENT_BYTES, STALE)
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What one group had to pay under one setting. Concurrent requests are renders too where nothing coalesces."""
+
+    renders: int = 0
+    concurrent: int = 0
+    """Requests that came while a render of their key was under way."""
+    credits: Fraction = Fraction(0)
+    """Of the renders."""
+    concurrent_credits: Fraction = Fraction(0)
+    """What the concurrent requests would cost if each were a render of its own."""
+    bytes: int = 0
+    concurrent_bytes: int = 0
+    stale: int = 0
+    """Hits whose own picture, as logged, was another than the stored one."""
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(
+            self.renders + other.renders,
+            self.concurrent + other.concurrent,
+            self.credits + other.credits,
+            self.concurrent_credits + other.concurrent_credits,
+            self.bytes + other.bytes,
+            self.concurrent_bytes + other.concurrent_bytes,
+            self.stale + other.stale,
+        )
+
+
+def carry(sums: Any) -> None:
+    """Bring each limb but the highest below `BASE`; *sums* has rows of `WIDTH`, one after the other."""
+    rows = np.asarray(sums, np.int64).reshape(-1, WIDTH) if isinstance(sums, list) else sums.reshape(-1, WIDTH)
+    for limb in _CARRIES:
+        rows[:, limb + 1] += rows[:, limb] // BASE
+        rows[:, limb] %= BASE
+    if isinstance(sums, list):
+        sums[:] = rows.ravel().tolist()
+
+
+def limbs(amounts: Iterable[Fraction]) -> list[int]:
+    """`CREDIT_LIMBS` integers for each amount of credits, one after the other."""
+    flat = []
+    for amount in amounts:
+        units = amount * CREDIT_SCALE
+        if units.denominator != 1:
+            raise ValueError(f"{amount} credits are no multiple of 10^-19")
+        left = int(units)
+        for _ in range(CREDIT_LIMBS - 1):
+            flat.append(left % BASE)
+            left //= BASE
+        flat.append(left)
+    return flat
+
+
+def read(row: Sequence[int]) -> Sum:
+    """The sums of one row of `WIDTH` integers."""
+
+    def whole(first: int, count: int) -> int:
+        return sum(int(row[first + place]) * BASE**place for place in range(count))
+
+    return Sum(
+        renders=int(row[RENDERS]),
+        concurrent=int(row[CONCURRENT]),
+        credits=Fraction(whole(CREDITS, CREDIT_LIMBS), CREDIT_SCALE),
+        concurrent_credits=Fraction(whole(CONCURRENT_CREDITS, CREDIT_LIMBS), CREDIT_SCALE),
+        bytes=whole(BYTES, 2),
+        concurrent_bytes=whole(CONCURRENT_BYTES, 2),
+        stale=whole(STALE, 2),
+    )

@@ -1,0 +1,1 @@
+"""What if: the demand of the past under other caches, plans and providers."""

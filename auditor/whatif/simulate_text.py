@@ -1,0 +1,210 @@
+"""The simulation on a terminal: a row a setting with its curve of credits, then what to do about it.
+
+Every word that came from a log or a file name passes through `plain`.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text as Words
+
+from auditor.plans import cents
+from auditor.reports.text import WIDTH, write_inputs
+from auditor.terminal import is_terminal, plain
+from auditor.whatif.simulate import Bill, Row, Setting
+from auditor.whatif.simulate_json import Simulated, document
+
+CURVE = 24
+"""Columns of the curve."""
+MAX_TEMPLATES = 20
+_UNITS = (("d", 86_400 * 10**6), ("h", 3600 * 10**6), ("m", 60 * 10**6), ("s", 10**6), ("ms", 1000), ("us", 1))
+
+
+def write(result: Simulated, out: TextIO) -> None:
+    """Write the whole answer; narrow terminals get narrower tables."""
+    terminal = is_terminal(out)
+    console = Console(
+        file=out,
+        width=None if terminal else WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=terminal,
+    )
+    report = document(result)
+    simulation = result.simulation
+    _head(console, report)
+    _rows(console, (simulation.logged, *simulation.rows), simulation.best)
+    _advice(console, result)
+    if simulation.templates:
+        _templates(console, result)
+    if report["batch"] is not None:
+        _batch(console, report["batch"])
+    write_inputs(console, report["inputs"])
+
+
+def ttl_words(ttl_us: int | None) -> str:
+    """A time-to-live as --ttl takes it."""
+    if ttl_us is None:
+        return "forever"
+    if ttl_us == 86_400 * 10**6:
+        return "24h"
+    return next((f"{ttl_us // unit}{name}" for name, unit in _UNITS if ttl_us and ttl_us % unit == 0), "0s")
+
+
+def _cache(setting: Setting) -> str:
+    words = [ttl_words(setting.ttl_us)]
+    if setting.entries is not None:
+        words.append(f"{setting.entries:,} pictures")
+    if setting.bytes is not None:
+        words.append(f"{setting.bytes:,} bytes")
+    if not setting.coalescing:
+        words.append("no coalescing")
+    return ", ".join(words)
+
+
+def _head(console: Console, report: dict[str, Any]) -> None:
+    window = report["window"]
+    console.print(
+        Words("Simulation", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}"
+    )
+    console.print(f"Demand    {report['demand']:,} requests that were given a picture")
+    console.print()
+
+
+def _rows(console: Console, rows: Iterable[Row], best: Row | None) -> None:
+    rows = list(rows)
+    most = max((row.outcome.credits for row in rows), default=Fraction(0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("Kept for", "Renders", "Served", "Stale", "Credits", "", "Bill", "Cheapest"):
+        table.add_column(name, justify="left" if name in ("Kept for", "") else "right", overflow="fold")
+    for place, row in enumerate(rows):
+        outcome = row.outcome
+        served = Fraction(outcome.hits + outcome.coalesced, outcome.requests) if outcome.requests else None
+        table.add_row(
+            "as logged" if place == 0 else _cache(row.setting),
+            f"{outcome.renders:,}",
+            "-" if served is None else f"{float(served):.1%}",
+            f"{outcome.stale:,}" if place else "",
+            f"{float(outcome.credits):,g}" if outcome.credits.denominator > 1 else f"{int(outcome.credits):,}",
+            _bar(outcome.credits, most),
+            _total(row.bills, "bill"),
+            _total(row.bills, "cheapest_bill"),
+            style="bold green" if row is best else "dim" if place == 0 else None,
+        )
+    console.print(table)
+
+
+def _bar(amount: Fraction, most: Fraction) -> str:
+    eighths = round(CURVE * 8 * amount / most) if most else 0
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _total(bills: Iterable[Bill], name: str) -> str:
+    amounts = [getattr(bill, name) for bill in bills if bill.payer.plans]
+    if not amounts or all(amount is None for amount in amounts):
+        return "-"
+    if any(amount is None for amount in amounts):
+        return "over the cap" if name == "cheapest_bill" else "-"
+    return str(cents(sum(amounts, Fraction(0))))
+
+
+def _advice(console: Console, result: Simulated) -> None:
+    simulation = result.simulation
+    best, fewest = simulation.best, simulation.fewest
+    console.print()
+    if best is None or fewest is None or not best.outcome.requests:
+        console.print("No request was given a picture: there is nothing to replay.")
+        return
+    basis = "best bill" if simulation.by_bill else "fewest credits; no one bill is known for all accounts"
+    console.print(
+        Words(f"Recommended: {_cache(best.setting)}", style="bold green"),
+        f" the smallest time-to-live within 1 % of the {basis}",
+        sep="",
+    )
+    for bill in best.bills:
+        console.print(Words(f"  {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {_plans(bill)}"))
+    if fewest is not best:
+        console.print(
+            f"  Fewest credits (within 1 %): {_cache(fewest.setting)}. They pay only where a smaller plan fits or"
+            " credits are bought beyond one."
+        )
+    if best.outcome.stale:
+        hits = "hit shows" if best.outcome.stale == 1 else "hits show"
+        console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
+
+
+def _plans(bill: Bill) -> str:
+    """The cheapest plan and its bill, and the present one's."""
+    if bill.cheapest is None:
+        return "no plan of the catalogue holds it" if bill.payer.plans else "no plan is known"
+    cycles, plan = len(bill.payer.cycles), bill.payer.plan
+    words = f"{plain(bill.cheapest.name)}, {cents(bill.cheapest_bill)} {bill.cheapest.currency}"
+    words += f" over {cycles} cycle{'' if cycles == 1 else 's'}"
+    if plan is None or plan.name == bill.cheapest.name:
+        return words
+    return f"{words}; {plain(plan.name)} {'does not hold it' if bill.bill is None else f'costs {cents(bill.bill)}'}"
+
+
+def _templates(console: Console, result: Simulated) -> None:
+    simulation = result.simulation
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("Template", "Requests", "Kept for", "Renders", "Credits", "Stale"):
+        table.add_column(name, justify="left" if name in ("Template", "Kept for") else "right", overflow="fold")
+    for each in simulation.templates[:MAX_TEMPLATES]:
+        outcome = each.best.outcome
+        table.add_row(
+            Words(f"{plain(each.payer.account)} {plain(each.template)}"),
+            f"{outcome.requests:,}",
+            _cache(each.best.setting),
+            f"{outcome.renders:,}",
+            f"{float(outcome.credits):,g}" if outcome.credits.denominator > 1 else f"{int(outcome.credits):,}",
+            f"{outcome.stale:,}",
+        )
+    console.print()
+    console.print(Words("The smallest time-to-live within 1 % of each template's fewest credits", style="bold"))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    rest = len(simulation.templates) - MAX_TEMPLATES
+    if rest > 0:
+        console.print(f"  and {rest:,} more; --format json has them all")
+    if simulation.each_best is not None:
+        total = simulation.each_best
+        console.print(f"  All together: {total.outcome.renders:,} renders, bill {_total(total.bills, 'cheapest_bill')}")
+
+
+def _batch(console: Console, batch: dict[str, Any]) -> None:
+    steady, bursts = batch["steady"], batch["bursts"]
+    console.print()
+    console.print(Words("Renders that need not have waited for a request", style="bold"))
+    console.print(
+        f"  Steady keys   {steady['renders']:,} first renders of a day, of {steady['keys']:,} keys that are asked for "
+        "day by day: make them the night before"
+    )
+    for each in steady["top"][:3]:
+        console.print(Words(f"    {_subject(each)}  {plain(each['key'])}  {each['renders']:,}"))
+    console.print(
+        f"  Bursts        {bursts['renders']:,} first renders in {bursts['bursts']:,} bursts of new keys: make them "
+        "when you publish"
+    )
+    for each in bursts["top"][:3]:
+        console.print(Words(f"    {_subject(each)}  {each['start'][:16]}  {each['renders']:,}"))
+    for account in batch["accounts"]:
+        if not account["movable"]:
+            continue
+        name = f"{plain(account['provider'])}/{plain(account['account'])}"
+        console.print(
+            Words(
+                f"  {name}: {account['movable']:,} of {account['online_renders']:,} renders "
+                f"({account['movable_share']:.0%}) can move, {account['movable_in_peak_hours']:,} of them out of the "
+                f"peak hours; the busiest hour has {account['busiest_hour']:,} renders now, "
+                f"{account['busiest_hour_then']:,} then"
+            )
+        )
+
+
+def _subject(each: dict[str, Any]) -> str:
+    return " ".join(plain(each[name]) for name in ("account", "environment", "template"))

@@ -1,0 +1,62 @@
+"""What becomes of each record of sample_logs/formats/; `make golden` writes it down, test_samples.py compares."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from auditor.config import load
+from auditor.events import Rejection, UsageEvent, record_of
+from auditor.exchanges.mapper import Mapper
+from auditor.formats.lines import Line, LineReader
+from auditor.formats.packed import decompressed
+from auditor.formats.reading import Reading, Tally
+from auditor.formats.secrets import redact
+from auditor.intake import detected_in
+from auditor.sources import Source
+
+FOLDER = Path(__file__).parents[2] / "sample_logs" / "formats"
+SAMPLES = sorted(path for path in FOLDER.iterdir() if path.suffix not in {".toml", ".golden", ".md"})
+
+
+def verdicts(path: Path) -> tuple[str, list[dict[str, Any]], Tally]:
+    """(name of the detected format, what each record became, what was counted)."""
+    tally = Tally()
+    name, records = read(path, tally)
+    return name, [{"line": line.number, **_told(item)} for line, item in records], tally
+
+
+def read(path: Path, tally: Tally) -> tuple[str, list[tuple[Line, UsageEvent | Rejection | None]]]:
+    """(name of the detected format, the records of a sample with what each became)."""
+    settings = load(FOLDER / "auditor.toml")
+    kind = detected_in(Source(path.name, path), settings, None).kind
+    reading = Reading(path.name, kind(settings.timezone), Mapper(settings, path.name), tally)
+    with path.open("rb") as raw:
+        return kind.name, list(reading.verdicts(reading.kind.records(path, LineReader(decompressed(raw)))))
+
+
+def _told(item: UsageEvent | Rejection | None) -> dict[str, Any]:
+    if isinstance(item, Rejection):
+        return {"rejected": item.reason.value, "detail": item.detail}
+    return {"other": True} if item is None else {"event": record_of(item)}
+
+
+def golden(path: Path) -> Iterator[str]:
+    """The golden file of a sample, line by line."""
+    name, found, tally = verdicts(path)
+    yield json.dumps({"format": name, "assumed": dict(sorted(tally.assumed.items())), "secrets": tally.secrets})
+    for verdict in found:
+        yield json.dumps(verdict)
+
+
+def golden_of(path: Path) -> Path:
+    """Where it stands."""
+    return path.with_name(path.name + ".golden")
+
+
+def example(path: Path) -> tuple[str, str]:
+    """The first record of a sample that is an event, cut for print, and that event as JSON."""
+    for line, item in read(path, Tally())[1]:
+        if isinstance(item, UsageEvent):
+            return redact(line.data).decode(), json.dumps(record_of(item), indent=2)
+    raise ValueError(f"{path.name} holds no event")
