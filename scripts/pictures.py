@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 EPOCH = "1790812800"
-SHOTS = {(1280, "light"): 3300, (1280, "dark"): 1500, (390, "light"): 2600, (390, "dark"): 2600}
+SHOTS = {(1280, "light"): 4750, (1280, "dark"): 1500, (390, "light"): 2600, (390, "dark"): 2600}
 """Width and colours -> how many CSS px from the top."""
 
 

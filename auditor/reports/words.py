@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+from auditor.audits.words import plural
 from auditor.daily import Use
 from auditor.numbers import number
 from auditor.reports.base import Result
@@ -95,7 +96,7 @@ def assumed(result: Result) -> Iterator[str]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
         told += [f"{file.others:,} requests for no known picture are filtered"] if file.others else []
-        told += [f"{assumption} ({events:,} events)" for assumption, events in file.assumed.items()]
+        told += [f"{assumption} ({plural(events, 'event')})" for assumption, events in file.assumed.items()]
         if told:
             yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:
@@ -111,7 +112,7 @@ def assumed(result: Result) -> Iterator[str]:
         )
     uncertain = sum(day.uncertain for day in result.days)
     if uncertain:
-        yield f"{uncertain:,} calls that may have been billed are counted beside the credits, not among them."
+        yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
     if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
         yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
     if options["since"] or options["until"]:
