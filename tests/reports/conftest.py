@@ -1,4 +1,4 @@
-"""One browser for the tests of a worker, and reports of harmless and hostile logs as files."""
+"""A browser, and reports of harmless and hostile logs as files."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -50,9 +50,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     return audited
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a screen."""
+    """Debian's Chromium without a screen.
+
+    Of one module: as long as Playwright runs, its thread has an event loop, and tests of others want their own.
+    """
     program = need("chromium", "chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
