@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help audit test check bench bench-client pictures focus golden docs requirements clean
+.PHONY: help audit test check bench bench-client report-pictures focus fuzz golden docs requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -38,13 +38,16 @@ bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
-pictures: $(STAMP)  ## take the pictures of docs/ anew
-	$(BIN)/python scripts/pictures.py
+report-pictures: $(STAMP)  ## take the pictures of the HTML report anew
+	$(BIN)/python scripts/report_pictures.py
 
 focus: $(STAMP)  ## judge the FOCUS export by the specification's own validator (PYTHON312=python3.12)
 	test -x .focus/bin/focus-validator || { $(PYTHON312) -m venv .focus && \
 		.focus/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/focus.txt; }
 	$(BIN)/python -m pytest -n 0 tests/reports/test_focus.py
+
+fuzz: $(STAMP)  ## damage the lines of every format for a minute each (SECONDS=60)
+	AUDITOR_FUZZ_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/formats/test_hostile.py -k breaks
 
 golden: $(STAMP)  ## write the golden report of sample_logs/ anew
 	$(BIN)/python -m tests.golden.write

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.commands import audit, config, ledger, prerender, rules, sandbox, simulate
+from auditor.commands import audit, config, ledger, mapping, prerender, rules, sandbox, simulate
 from auditor.errors import AuditorError, MissingExtraError
 from auditor.terminal import plain
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
     "auditor explain duplicate-renders",
 )
-for command in (audit, rules, simulate, ledger, prerender, sandbox, config):
+for command in (audit, simulate, mapping, rules, ledger, prerender, sandbox, config):
     app.add_typer(command.app)
 
 

@@ -16,6 +16,10 @@ import orjson
 import rfc8785
 
 PREFIX = "k1:"
+FOREIGN_PREFIX = "f1:"
+"""Of keys that were made from other logs than the client's."""
+ADDRESS = ":path"
+"""The input that stands for the path of a logged request: it says which picture, so it is never noise."""
 INPUT_DIGEST_HEX = 16
 _SALT = b"render-auditor/k1"
 

@@ -6,6 +6,7 @@ written elsewhere and renamed, so that two processes may do so at once.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -16,16 +17,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
 from auditor.events import Reason, Rejection
-from auditor.exchanges.mapper import Mapper
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Mapper, shown
+from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
-from auditor.formats.detect import Detected, detect, named, sample_of
+from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of
 from auditor.formats.lines import Line, LineReader, read_exactly
+from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import Reading, Tally
 from auditor.settings import Settings
@@ -36,6 +41,8 @@ CACHE_FROM = 64 << 20
 BULK_FROM = 16 << 20
 """Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
+BLOCK = 16 << 20
+"""Bytes that are read at once."""
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 CACHE_SUFFIX = ".auditor.parquet"
 _KEY = b"render_auditor"
@@ -97,17 +104,18 @@ class Intake:
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
-        reading = Reading(source.label, kind, Mapper(settings, source.label), intake.tally)
+        mapper = Mapper(settings, source.label)
+        reading = Reading(source.label, kind, mapper, intake.tally)
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = LineReader(decompressed(raw))
 
             def told() -> None:
                 progress(raw.tell())
 
-            if detected.foreign:
+            read = intake._reader(source, reading, mapper, settings.timezone)
+            if read is None:
                 records = _told(kind.records(source.path, reader), told)
             else:
-                read = _bulk_reader() if source.size >= BULK_FROM else read_exactly
                 records = intake._blocks(reader, read, writer, told)
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
@@ -115,18 +123,26 @@ class Intake:
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
         return intake
 
+    def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
+        """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
+        template = reading.kind.template
+        if template is not None:
+            return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
+        if reading.kind.name != NATIVE:
+            return None
+        return _bulk_reader(self.tally) if source.size >= BULK_FROM else read_exactly
+
     def _blocks(
         self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
     ) -> Iterator[Line]:
         """The lines that are left to the exact reader; the plain ones are written on the way."""
         before = 0
         held: list[pa.RecordBatch] = []
-        for block in reader.blocks():
+        for block in reader.blocks(BLOCK):
             batch, rest, lines = read(block, before)
             before += lines
             progress()
             if batch is not None:
-                self.tally.lines += len(batch)
                 held.append(batch)
                 if sum(map(len, held)) >= ROW_GROUP:
                     writer.write_table(pa.Table.from_batches(held))
@@ -187,17 +203,36 @@ def read_records(
     sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
 ) -> dict[int, bytes]:
     """The raw records of some rows of `records`."""
-    wanted = set(rows)
-    found: dict[int, bytes] = {}
-    for index in sorted({row >> LINE_BITS for row in wanted}):
-        source = sources[index]
+    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
+
+
+def requests_of(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, str]:
+    """What some rows of `records` asked for, for people."""
+    found = {}
+    for row, line, kind in _found(sources, settings, input_format, rows):
+        item = kind.parse(line.data)
+        if isinstance(item, Exchange):
+            found[row] = shown(item)
+    return found
+
+
+def _found(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> Iterator[tuple[int, Line, Format]]:
+    """(row, its record, the format of its file) of some rows, read no further than needed."""
+    wanted = sorted(set(rows))
+    for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
+        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
         kind = detected_in(source, settings, input_format).kind(settings.timezone)
         with source.open() as raw:
             for line in kind.records(source.path, LineReader(decompressed(raw))):
-                row = (index << LINE_BITS) + line.number
-                if row in wanted:
-                    found[row] = line.data
-    return found
+                if line.number in left:
+                    left.remove(line.number)
+                    yield (index << LINE_BITS) + line.number, line, kind
+                    if not left:
+                        break
 
 
 def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:
@@ -250,8 +285,35 @@ def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Lin
         yield record
 
 
-def _bulk_reader() -> ReadBlock:
-    # numba is heavy: imported only for inputs that are worth it.
+class _Switching:
+    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
+
+    def __init__(self, big: bool, compiled: Callable[[], ReadBlock]) -> None:
+        self._compiled = compiled
+        self._read: ReadBlock = compiled() if big else read_exactly
+        self._size = 0
+
+    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        """What the reader of the moment makes of a block."""
+        self._size += len(block)
+        if self._size >= BULK_FROM and self._read is read_exactly:
+            self._read = self._compiled()
+        return self._read(block, before)
+
+
+# numba is heavy: imported only for inputs that are worth it.
+def _bulk_reader(tally: Tally) -> ReadBlock:
     from auditor.formats.bulk_columns import read_block
 
-    return read_block
+    def read(block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        batch, rest, lines = read_block(block, before)
+        tally.lines += len(batch)
+        return batch, rest, lines
+
+    return read
+
+
+def _template_reader(reading: Reading, mapper: Mapper, template: LogTemplate, zone: ZoneInfo) -> ReadBlock:
+    from auditor.formats.template_columns import TemplateBlocks
+
+    return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read

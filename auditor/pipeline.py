@@ -23,7 +23,7 @@ from auditor.facts import Counts, Facts, gather
 from auditor.findings import Finding
 from auditor.formats.reading import MAX_REJECTIONS, Tally
 from auditor.identity import Replaced, drop_replaced
-from auditor.intake import Intake, detected_in, read_records
+from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import replay
@@ -74,6 +74,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             bills(facts, replayed),
             _secrets(sources, intakes),
             sum(facts.usage.credits, Fraction(0)),
+            partial(requests_of, sources, settings, options.input_format),
         )
         days = daily(facts, replayed)
         curve = _curve(facts, options, progress) if options.curve else ()

@@ -63,10 +63,14 @@ FORMATS: Mapping[str, "type[Format]"] = Entries(
     "formats",
     {
         "jsonl": "jsonl:JsonLines",
+        "traefik-clf": "traefik_clf:TraefikClf",
         "combined": "combined:Combined",
         "log-format": "log_format:LogFormat",
         "nginx-json": "nginx_json:NginxJson",
         "caddy": "caddy:Caddy",
+        "haproxy": "haproxy:HAProxy",
+        "traefik": "traefik:Traefik",
+        "envoy": "envoy:Envoy",
         "cache-trace": "cache_trace:CacheTrace",
     },
 )

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import func, select
+import pyarrow.compute as pc
+from sqlalchemy import and_, case, func, select
 
 from auditor.engine.tables import events, records, walked
 from auditor.events import Outcome
 from auditor.facts import Facts, frame_of
+from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.plans import local_day
 from auditor.replay.volatile import Sample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
@@ -95,7 +97,13 @@ def _staging_units(facts: Facts) -> frozenset[int]:
 
 
 def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
-    """(unit, its renders with inputs, their cycles), unit by unit."""
+    """(unit, its renders with inputs, their cycles), unit by unit.
+
+    Foreign logs have no digests but sizes: where a picture's size stays, the picture most likely does.
+    """
+    by_size = and_(
+        events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
+    )
     stream = facts.engine.sorted_stream(
         select(
             events.c.unit,
@@ -103,7 +111,8 @@ def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
             events.c.row,
             events.c.ts_us,
             func.coalesce(events.c.duration_us, 0).label("duration_us"),
-            events.c.digest,
+            case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
+            by_size.label("by_size"),
             events.c.format,
             events.c.width,
             events.c.height,
@@ -169,5 +178,6 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
         field=fields,
         numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64)),
         fields=ordered,
+        by_size=bool(pc.any(table.column("by_size")).as_py()),
     )
     return sample, ints("cycle")

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from auditor.errors import InputError
 
-NAMES = re.compile(
-    r".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log)"
-    r"(?:[.-]\d+)*(?:\.(?:gz|zst|bz2|xz))?",
-    re.IGNORECASE,
+_ROTATED = r"(?:[.-]\d+)*(?:\.(?:gz|zst|bz2|xz))?"
+USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
+"""Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
+LOGS = re.compile(
+    rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}",
+    re.IGNORECASE | re.DOTALL,
 )
-"""What is taken from a folder, rotated and packed ones too; files that are named are read whatever they are called."""
+"""Logs of all kinds."""
 _WRITTEN_BY_US = ".auditor.parquet"
 
 
@@ -43,8 +45,8 @@ class Source:
             ) from None
 
 
-def discover(arguments: Iterable[str], scratch: Path) -> list[Source]:
-    """The sources of some command-line arguments, each file once, sorted by name.
+def discover(arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = LOGS) -> list[Source]:
+    """The sources of some command-line arguments, each file once, sorted by name; *names* chooses from folders.
 
     Standard input (`-`) is kept in *scratch*, since ties between records may need a second look at a line.
     """
@@ -57,25 +59,26 @@ def discover(arguments: Iterable[str], scratch: Path) -> list[Source]:
                     file.write(chunk)
             found["-"] = Source("-", kept, cacheable=False)
             continue
-        for path in _expand(argument):
+        for path in _expand(argument, names):
             found.setdefault(os.path.realpath(path), Source(str(path), path))
     return sorted(found.values(), key=lambda source: source.label)
 
 
 def present(arguments: Iterable[str]) -> list[Path]:
-    """The files that are there now; none is no error, since they may come yet."""
+    """The usage events that are there now; none is no error, since they may come yet."""
     try:
-        return [source.path for source in discover(arguments, Path())]
+        return [source.path for source in discover(arguments, Path(), USAGE)]
     except InputError:
         return []
 
 
-def _expand(argument: str) -> list[Path]:
+def _expand(argument: str, names: re.Pattern[str]) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
-        files = list(_logs(path))
+        files = list(_logs(path, names))
         if not files:
-            raise InputError(f"{argument}: the folder holds no log (.jsonl, .log, .har, .csv …); name the files")
+            wanted = ".jsonl or .ndjson file" if names is USAGE else "log (.jsonl, .log, .har, .csv …)"
+            raise InputError(f"{argument}: the folder holds no {wanted}; name the files themselves")
         return files
     if path.exists():
         return [path]
@@ -86,11 +89,15 @@ def _expand(argument: str) -> list[Path]:
     return files
 
 
-def _logs(folder: Path) -> Iterator[Path]:
-    """The logs of a folder and those below it; one that has an auditor.toml of its own is audited by itself."""
+def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
+    """The files of a folder and those below it.
+
+    A folder below that has an auditor.toml of its own maps its logs by that: only usage events are taken from it, which
+    mean the same everywhere.
+    """
     for path in folder.iterdir():
         if path.is_dir():
-            if not path.is_symlink() and not (path / "auditor.toml").exists():
-                yield from _logs(path)
-        elif NAMES.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US) and path.is_file():
+            if not path.is_symlink():
+                yield from _logs(path, USAGE if (path / "auditor.toml").exists() else names)
+        elif names.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US) and path.is_file():
             yield path

@@ -182,6 +182,9 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/rules.md": {"rules": rules_pages},
     "docs/configuration.md": {"placements": placements_table},
     "docs/providers.md": {"plans": plans_table, "billing": billing_table},
+    "docs/simulation.md": {
+        "simulate": lambda: printed("simulate", "sample_logs"), "help simulate": lambda: printed("simulate", "--help"),
+    },
     "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {

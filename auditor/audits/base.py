@@ -1,7 +1,7 @@
 """Audit: what a rule is, and what every rule is given."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -32,6 +32,8 @@ class Case:
     secrets: tuple[Secret, ...]
     credits: Fraction
     """Known credits of the window, the whole that severities are measured by."""
+    requests: Callable[[Sequence[int]], Mapping[int, str]] = field(default=lambda _: {})
+    """Row of a record of a foreign log -> its request for people: the path and the names of its parameters."""
 
     def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
         """The bill-true saving of one account, were the waste of these units and causes gone."""

@@ -25,15 +25,16 @@ Options
 
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 
 from auditor.audits.base import Case
 from auditor.audits.words import credits_word, plural
 from auditor.engine.tables import events, records, walked
 from auditor.findings import Confidence, Finding, severity_of
+from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.numbers import number
 from auditor.replay.walk import DUPLICATES, Verdict
 from auditor.waste import Cause
@@ -66,7 +67,7 @@ class DuplicateRenders:
                 "duplicate_credits": number(sum(own.loc[own.verdict.isin(DUPLICATES), "credits"], Fraction(0))),
                 "expired_identical": int(counts.get(Verdict.EXPIRED_IDENTICAL, 0)),
                 "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)),
-                "top_keys": top[unit],
+                "top_keys": top.get(unit, []),
             }
             yield Finding(
                 rule=self.id,
@@ -74,7 +75,7 @@ class DuplicateRenders:
                 confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
-                f"was there or on its way: {credits_word(credits)}",
+                f"was there or on its way: {credits_word(credits)}" + _most_often(top.get(unit, [])),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
                 money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
@@ -92,10 +93,21 @@ def _advice(concurrent: int, repeat: int, staging: bool) -> str:
     return " and ".join(cures).capitalize() + note
 
 
+def _most_often(top: Sequence[Mapping[str, object]]) -> str:
+    """The request that was repeated most, where the log tells it."""
+    return f"; most often {top[0]['request']} ({top[0]['duplicates']:,} times)" if top and "request" in top[0] else ""
+
+
 def _top_keys(case: Case) -> dict[int, list[dict[str, object]]]:
     """The keys with the most duplicates of each unit."""
     counts = (
-        select(events.c.unit, func.min(records.c.key).label("key"), func.count().label("duplicates"))
+        select(
+            events.c.unit,
+            func.min(records.c.key).label("key"),
+            func.count().label("duplicates"),
+            func.min(events.c.row).label("row"),
+            func.sum(cast(events.c.bytes, BigInteger)).label("bytes"),
+        )
         .join(walked, walked.c.row == events.c.row)
         .join(records, records.c.row == events.c.row)
         .where(walked.c.verdict.in_([int(verdict) for verdict in DUPLICATES]))
@@ -107,7 +119,12 @@ def _top_keys(case: Case) -> dict[int, list[dict[str, object]]]:
     rows = case.facts.engine.run(
         select(ranked).where(ranked.c.place <= TOP_KEYS).order_by(ranked.c.unit, ranked.c.place)
     ).to_pylist()
+    # A key made from a log tells nobody which request it is; the log does.
+    requests = case.requests([int(row["row"]) for row in rows if row["key"].startswith(FOREIGN_PREFIX)])
     top: dict[int, list[dict[str, object]]] = {}
     for row in rows:
-        top.setdefault(int(row["unit"]), []).append({"key": row["key"], "duplicates": int(row["duplicates"])})
+        known: dict[str, object] = {"key": row["key"], "duplicates": int(row["duplicates"])}
+        if row["row"] in requests:
+            known |= {"request": requests[row["row"]], "bytes": int(row["bytes"] or 0)}
+        top.setdefault(int(row["unit"]), []).append(known)
     return top

@@ -15,7 +15,7 @@ from auditor import config as configuration
 from auditor.commands.options import INCOMPLETE, OK, Where, say, settings_of
 from auditor.errors import ConfigError
 from auditor.plans import micros
-from auditor.sources import discover, present
+from auditor.sources import USAGE, discover, present
 
 if TYPE_CHECKING:
     from auditor.ledger.ingest import Ingest, Ingested
@@ -70,7 +70,7 @@ def prune(
 def _files(paths: Sequence[str]) -> Iterable[Path]:
     if "-" in paths:
         raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
-    return (source.path for source in discover(paths, Path()))
+    return (source.path for source in discover(paths, Path(), USAGE))
 
 
 def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:

@@ -15,13 +15,13 @@ from auditor.events import MAX_BYTES, Outcome, UsageEvent
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Fate, fate, served, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
-from auditor.fingerprint import Scope, canonical, derive_key
+from auditor.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
 from auditor.providers.base import format_of
 from auditor.providers.facts import Seen
 from auditor.registry import PROVIDERS
 from auditor.settings import Settings
 
-PREFIX = "f1:"
+SHOWN = 100
 MEMO = 200_000
 """Requests that are remembered; a log repeats few addresses often."""
 
@@ -154,7 +154,7 @@ class Mapper:
             picture_format(found.get("format")) or table.format,
             side(found.get("width")),
             side(found.get("height")),
-            scope.input_digests(_grouped([(":path", path), *keyed])),
+            scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
             _assumed(body, environment=bool(found.get("environment") or table.environment), account=True),
         )
 
@@ -217,6 +217,14 @@ def assumptions(mapped: Mapped, became: Fate, *, cached: bool) -> tuple[Assumpti
     return (*mapped.assumed, *more)
 
 
+def shown(exchange: Exchange) -> str:
+    """A request for people: its path and the names of its parameters, whose values are nobody's business."""
+    _, path, query = split(exchange.host, exchange.target)
+    names = "&".join(f"{name}=…" for name in dict.fromkeys(name for name, _ in parameters(query)))
+    text = f"{path}?{names}" if names else path
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
 def split(host: str | None, target: str) -> tuple[str | None, str, str]:
     """(host in lower case without its port, path, query) of a request; a whole address brings its own host."""
     path, _, query = target.partition("?")
@@ -260,7 +268,7 @@ def _owner(scope: Scope, template: str) -> list[str]:
 def _key(parts: Sequence[str | bytes]) -> str:
     """`f1:` and SHA-256 of the length-prefixed parts."""
     data = [part if isinstance(part, bytes) else part.encode(errors="backslashreplace") for part in parts]
-    return PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()
+    return FOREIGN_PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()
 
 
 def _assumed(body: bytes | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:

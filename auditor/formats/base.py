@@ -14,6 +14,10 @@ from zoneinfo import ZoneInfo
 from auditor.events import BadRecordError, UsageEvent
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.lines import Line, LineReader
+from auditor.formats.log_template import LogTemplate
+
+NO_REQUEST = Exchange(0, "", "")
+"""What `parse` gives for a line that belongs into the log and tells of no request: it counts as filtered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Format(Protocol):
     """How people call it."""
     ending: ClassVar[bool]
     """Whether the log stamps the end of a request and does not know how long it took."""
+    template: ClassVar[LogTemplate | None]
+    """Where one describes the lines, big logs are read by it, many at once."""
+    blanks: ClassVar[int]
+    """How many blanks the template's first variable has in a plain line; -1 for any number."""
 
     def __init__(self, zone: ZoneInfo) -> None: ...
 
@@ -55,6 +63,8 @@ class Lines:
     """A format of lines that do not hang together: only `parse` is left to write."""
 
     ending: ClassVar[bool] = False
+    template: ClassVar[LogTemplate | None] = None
+    blanks: ClassVar[int] = -1
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
 

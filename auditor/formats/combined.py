@@ -14,10 +14,8 @@ from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time
 from auditor.formats.variables import decoded, number_of, split_request
 
-TEMPLATE = LogTemplate.of(
-    '$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent', open=True
-)
-_VHOST = re.compile(rb"[\w.-]+:\d{1,5}")
+TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
+_ADDRESS = re.compile(r"[0-9a-fA-F:]*[.:][0-9a-fA-F.:]*")
 _AGENT = re.compile(r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"')
 PREFIX = re.compile(
     rb"(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+"  # docker compose
@@ -33,6 +31,8 @@ class Combined(Lines):
     name: ClassVar[str] = "combined"
     title: ClassVar[str] = "access log, common or combined (nginx, Apache)"
     ending: ClassVar[bool] = True
+    template: ClassVar[LogTemplate | None] = TEMPLATE
+    blanks: ClassVar[int] = 2
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -51,24 +51,30 @@ class Combined(Lines):
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The variables of one line, as it has them."""
-        host: dict[str, str] = {}
         data = data.rstrip(b"\r")
         values = TEMPLATE.split(data)
-        if (values is None or b" " in values[2]) and (prefix := PREFIX.match(data)):
-            data = data[prefix.end() :]
-            values = TEMPLATE.split(data)
-        if values is not None and b" " in values[2] and _VHOST.fullmatch(values[0]):
-            host["host"] = decoded(values[0])
-            values = TEMPLATE.split(data[len(values[0]) + 1 :])
+        if (values is None or values[0].count(b" ") != 2) and (prefix := PREFIX.match(data)):
+            values = TEMPLATE.split(data[prefix.end() :])
         if (
             values is None
-            or not values[5].removeprefix(b"-").isdigit()
-            or not (values[6].isdigit() or values[6] == b"-")
+            or not values[3].removeprefix(b"-").isdigit()
+            or not (values[4].isdigit() or values[4] == b"-")
         ):
             raise BadRecordError(Reason.NO_MATCH, "not a line of the common or combined log format")
         *known, behind = map(decoded, values)
-        fields = dict(zip(TEMPLATE.names, known, strict=True)) | host
+        fields = dict(zip(TEMPLATE.names, known, strict=True)) | _head(known[0])
         agent = _AGENT.match(behind)
         if agent is not None:
             fields |= {"http_referer": agent[1], "http_user_agent": agent[2], "behind": behind[agent.end() :]}
         return fields
+
+
+def _head(text: str) -> dict[str, str]:
+    """Virtual host, if there is one, address, identity and user, who may hold blanks or be left out."""
+    words = text.split(" ")
+    host = {}
+    if len(words) > 3 and _ADDRESS.fullmatch(words[1]) and not _ADDRESS.fullmatch(words[0]):
+        host["host"] = words.pop(0)
+    if len(words) < 2:
+        raise BadRecordError(Reason.NO_MATCH, "no client and user before the time")
+    return {**host, "remote_addr": words[0], "ident": words[1], "remote_user": " ".join(words[2:]) or "-"}

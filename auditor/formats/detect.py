@@ -64,7 +64,9 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     guesses = sorted(
         ((kind.detect(sample), -place, kind) for place, kind in enumerate(kinds)), key=lambda guess: guess[:2]
     )
-    (best, _, kind), (next_best, _, other) = guesses[-1], guesses[-2]
+    best, _, kind = guesses[-1]
+    # A format that reads more of the same lines than its base is no rival of it.
+    next_best, _, other = next(guess for guess in reversed(guesses[:-1]) if not issubclass(kind, guess[2]))
     if best >= CLEAR and (best - next_best >= MARGIN or best == 1):
         return Detected(kind, best, seen)
     plain_name = Path(label).name.removesuffix(".gz").removesuffix(".zst")

@@ -35,16 +35,29 @@ class JsonObjects(Lines):
 
 def json_object(data: bytes) -> dict[str, Any]:
     """The object of a line, also behind what a collector put before it."""
-    start = data[:1] == b"{"
-    prefix = None if start else PREFIX.match(data)
+    if data[:1] != b"{" and (prefix := PREFIX.match(data)):
+        data = data[prefix.end() :]
     try:
-        value = orjson.loads(data[prefix.end() :] if prefix else data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        reason = Reason.BAD_ENCODING if "UTF-8" in str(error) or "surrogate" in str(error) else Reason.NOT_JSON
-        raise BadRecordError(reason, str(error).partition(":")[0]) from None
+        value = _repaired(data, error)
     if not isinstance(value, dict):
         raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
     return value
+
+
+def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
+    r"""The value of a line with bytes that are no UTF-8, as nginx lets them through: they become `\xff`, as text."""
+    text = data.decode(errors="surrogateescape")
+    if not any("\udc80" <= character <= "\udcff" for character in text):
+        raise BadRecordError(Reason.NOT_JSON, str(error).partition(":")[0]) from None
+    text = "".join(
+        f"\\\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else character for character in text
+    )
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRecordError(Reason.BAD_ENCODING, "not UTF-8, and no JSON without that either") from None
 
 
 def at(value: Any, *path: str) -> Any:

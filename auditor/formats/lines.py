@@ -33,7 +33,7 @@ class LineReader:
     """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
     damage: str = ""
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
         parts: list[bytes] = []
         size = 0
@@ -41,7 +41,7 @@ class LineReader:
         for chunk in self.chunks():
             parts.append(chunk)
             size += len(chunk)
-            if size >= _BLOCK:
+            if size >= least:
                 head, newline, carry = (carry + b"".join(parts)).rpartition(b"\n")
                 carry = carry[: MAX_LINE + 1]
                 parts, size = [], 0

@@ -23,4 +23,4 @@ class NginxJson(JsonObjects):
         """One line."""
         if not _OTHERS.isdisjoint(record) or isinstance(record.get("request"), dict):
             raise BadRecordError(Reason.NO_MATCH, "its keys are not those of nginx")
-        return exchange_of({key.lower().lstrip("$"): value for key, value in record.items()}, self.zone)
+        return exchange_of({key.lower().lstrip("$"): value for key, value in record.items()}, self.zone, escaped=False)

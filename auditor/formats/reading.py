@@ -65,7 +65,8 @@ class Reading:
 
     def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally) -> None:
         self.kind = kind
-        self._path, self._mapper, self._tally = path, mapper, tally
+        self.tally = tally
+        self._path, self._mapper = path, mapper
         self.first = ""
         """Digest of the first record, once there was one."""
 
@@ -77,7 +78,7 @@ class Reading:
 
     def verdicts(self, records: Iterable[Line]) -> Iterator[tuple[Line, UsageEvent | Rejection | None]]:
         """What became of each record: None is a request for no known picture."""
-        tally = self._tally
+        tally = self.tally
         for line in records:
             tally.look(line.data)
             try:
@@ -85,28 +86,29 @@ class Reading:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
                 item = self.kind.parse(line.data)
             except BadRecordError as bad:
-                self._begin(line)
+                tally.lines += 1
+                self.begin(line.data)
                 yield line, tally.reject(self._path, line, bad)
                 continue
             if item is None:
                 continue
-            self._begin(line)
+            tally.lines += 1
+            self.begin(line.data)
             yield line, self._event(line, item) if isinstance(item, Exchange) else item
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self._mapper.event(exchange, self.identity(line))
         if found is None:
-            self._tally.others += 1
+            self.tally.others += 1
             return None
         event, assumed = found
-        self._tally.assume(assumed, self.kind.ending and event.duration_us is None)
+        self.tally.assume(assumed, self.kind.ending and event.duration_us is None)
         return event
 
-    def _begin(self, line: Line) -> None:
-        """Count a record, and remember the first, whatever it is."""
-        self._tally.lines += 1
+    def begin(self, data: bytes) -> None:
+        """Remember the first record, whatever it is."""
         if not self.first:
-            self.first = hashlib.sha256(line.data).hexdigest()[:16]
+            self.first = hashlib.sha256(data).hexdigest()[:16]
 
     def identity(self, line: Line) -> str:
         """The id of a record that has none."""

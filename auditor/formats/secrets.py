@@ -11,6 +11,8 @@ _PARAMETER = re.compile(rb"(?i)(?:[?&;\s]|%26|%3f|^)(" + _NAME + rb")(?:=|%3d)([
 _BEARER = re.compile(rb"(?i)\b(bearer)\s+((?=[^\s\"]*\d)[a-z0-9._~+/=-]{8,})")
 _BASIC = re.compile(rb"(?i)authorization\W{1,6}(basic)\s+([a-z0-9+/=]{8,})")
 _USERINFO = re.compile(rb"(?i)://([^\s/@:\"]{1,64}):([^\s/@\"]{3,})@")
+HINT = r"key|secret|token|passw|authorization|signature|bearer|basic|://[^\s/\"]*@"
+"""What every line with a secret holds, in any case: a pattern for the first look."""
 _HINTS = (b"key", b"secret", b"token", b"passw", b"authorization", b"signature", b"bearer", b"basic")
 _PLAIN_KEY = b'"key":'
 # What the client writes for an input called `token`: a keyed digest, which tells nothing.

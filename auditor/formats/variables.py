@@ -13,7 +13,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
-_ALIASES = {
+ALIASES = {
     "time": ("time_local", "time_iso8601", "msec", "time", "timestamp", "@timestamp", "ts", "date", "datetime"),
     "request": ("request",),
     "method": ("request_method", "method", "verb", "http_method"),
@@ -29,15 +29,18 @@ _ALIASES = {
 }  # fmt: skip
 
 
-def exchange_of(variables: Mapping[str, object], zone: ZoneInfo) -> Exchange:
-    """The exchange that some variables tell of. Raises `BadRecordError` for what is missing or no value."""
-    found = {field: _first(variables, names) for field, names in _ALIASES.items()}
+def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: bool = True) -> Exchange:
+    """The exchange that some variables tell of; text of JSON is not *escaped* any more.
+
+    Raises `BadRecordError` for what is missing or no value.
+    """
+    found = {field: _first(variables, names) for field, names in ALIASES.items()}
     time = found["time"]
     if time is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
     if found["status"] is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the status is missing")
-    method, target = request_of(found)
+    method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
     duration = micros(found["seconds"], SECOND)
     return Exchange(
@@ -54,28 +57,28 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo) -> Exchange:
     )
 
 
-def request_of(found: Mapping[str, object]) -> tuple[str, str]:
+def request_of(found: Mapping[str, object], *, escaped: bool = True) -> tuple[str, str]:
     """(method, target) of a request line or of its parts."""
     if isinstance(found["request"], str):
-        return split_request(found["request"])
+        return split_request(found["request"], escaped=escaped)
     target = text_of(found["target"])
     if target is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the address is missing")
     query = text_of(found["query"])
     if query and "?" not in target:
         target = f"{target}?{query.removeprefix('?')}"
-    return text_of(found["method"]) or "GET", unescaped(target)
+    return text_of(found["method"]) or "GET", unescaped(target) if escaped else target
 
 
-def split_request(line: str) -> tuple[str, str]:
+def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
     """(method, target) of `GET /og.png HTTP/1.1`; ("", line) for what is no request: TLS on a plain port, say."""
     method, blank, rest = line.partition(" ")
     if not blank or not method.isascii() or not method.isupper() or not method.isalpha():
-        return "", line
+        return "", unescaped(line) if escaped else line
     target, blank, protocol = rest.rpartition(" ")
     if not blank or not protocol.startswith("HTTP/"):
         target = rest
-    return method, unescaped(target) if "\\" in target else target
+    return method, unescaped(target) if escaped else target
 
 
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")

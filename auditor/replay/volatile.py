@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from auditor.fingerprint import ADDRESS
 from auditor.replay.walk import DUPLICATES, walk
 
 MIN_PAIRS = 3
@@ -40,6 +41,8 @@ class Sample:
     numbers: Sums
     """Two random numbers for each (field, value), (2, triples): the same for the same pair. An absent field adds 0."""
     fields: Sequence[str]
+    by_size: bool = False
+    """Whether some of `digest` are sizes: weaker evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Volatile:
     """The field that saves most stands first: the saving is booked on it."""
     saved: tuple[tuple[Fraction, Ints], ...]
     """For each merged group: credits saved, positions of its renders that become duplicates, in order."""
+    by_size: bool = False
+    """Whether pictures were told apart by their sizes."""
 
 
 def random_numbers(codes: Ints) -> Sums:
@@ -77,7 +82,9 @@ def random_numbers(codes: Ints) -> Sums:
 def find(sample: Sample, ttl_us: int) -> Volatile | None:
     """The volatile fields of a sample, None if there are none."""
     passing: list[tuple[int, Pairs]] = []
-    for field in range(len(sample.fields)):
+    for field, name in enumerate(sample.fields):
+        if name == ADDRESS:
+            continue
         pairs = _pairs(sample, [field])
         if pairs.passes:
             passing.append((field, pairs))
@@ -91,7 +98,9 @@ def find(sample: Sample, ttl_us: int) -> Volatile | None:
     else:
         by_saving = by_saving[:1]
         saved = savings[by_saving[0][0]]
-    return Volatile(tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved))
+    return Volatile(
+        tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved), by_size=sample.by_size
+    )
 
 
 def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:

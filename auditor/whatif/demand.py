@@ -35,7 +35,7 @@ class Demand:
     counts: Counts
     prices: Prices
     usage: pd.DataFrame
-    """One row for each unit, cycle, outcome: events, requests, credits, bytes."""
+    """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
     which: ColumnElement[bool]
 
     @property
@@ -126,6 +126,7 @@ def _usage(engine: Engine, which: ColumnElement[bool]) -> pd.DataFrame:
                 func.sum(records.c.count).label("requests"),
                 func.sum(records.c.credits).label("credits"),
                 func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
+                func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
             )
             .where(which)
             .group_by(*groups)

@@ -1,7 +1,7 @@
 """The demand of the past under other caches: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class Demand(Protocol):
 
     @property
     def usage(self) -> pd.DataFrame:
-        """One row for each unit, cycle, outcome: events, requests, credits, bytes."""
+        """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
 
     @property
     def rows(self) -> int:
@@ -158,6 +158,8 @@ class Simulation:
     """Whether `best` was chosen by the bill; else by credits, where no bill is known or currencies differ."""
     fewest: Row | None
     """What would be best if every credit were paid for."""
+    stale_known: bool
+    """Whether any hit of the log says which picture it showed."""
     templates: tuple[Template, ...] = ()
     each_best: Row | None = None
     """All templates with the setting that is best for each."""
@@ -184,15 +186,16 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     by_bill = len(currencies) == 1 and any(row.cheapest_bill is not None for row in rows)
     fewest = recommended(rows, _credits)
     best = recommended(rows, lambda row: row.cheapest_bill) if by_bill else fewest
+    answer = Simulation(logged, rows, best, by_bill, fewest, bool(demand.usage.digests.any()))
     if not per_template:
-        return Simulation(logged, rows, best, by_bill, fewest)
+        return answer
     templates = tuple(_templates(demand, settings, outcomes))
     mixed: Sums = {}
     for each in templates:
         for group, outcome in outcomes[each.best.setting].items():
             if group[:2] == (each.payer.code, each.template):
                 mixed[group] = outcome
-    return Simulation(logged, rows, best, by_bill, fewest, templates, _row(demand, Setting(None), mixed))
+    return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
 
 
 def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> Row | None:

@@ -12,10 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
+from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.text import WIDTH, write_inputs
 from auditor.terminal import is_terminal, plain
-from auditor.whatif.simulate import Bill, Row, Setting
+from auditor.whatif.simulate import Bill, Setting, Simulation
 from auditor.whatif.simulate_json import Simulated, document
 
 CURVE = 24
@@ -38,7 +39,7 @@ def write(result: Simulated, out: TextIO) -> None:
     report = document(result)
     simulation = result.simulation
     _head(console, report)
-    _rows(console, (simulation.logged, *simulation.rows), simulation.best)
+    _rows(console, simulation)
     _advice(console, result)
     if simulation.templates:
         _templates(console, result)
@@ -76,21 +77,24 @@ def _head(console: Console, report: dict[str, Any]) -> None:
     console.print()
 
 
-def _rows(console: Console, rows: Iterable[Row], best: Row | None) -> None:
-    rows = list(rows)
+def _rows(console: Console, simulation: Simulation) -> None:
+    rows, best, stale_known = [simulation.logged, *simulation.rows], simulation.best, simulation.stale_known
     most = max((row.outcome.credits for row in rows), default=Fraction(0))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("Kept for", "Renders", "Served", "Stale", "Credits", "", "Bill", "Cheapest"):
+    # Of a bounded cache people compare the miss ratio, to the last digit.
+    bounded = any(row.setting.bounded for row in rows)
+    names = ("Kept for", "Renders", "Missed" if bounded else "Served", "Stale", "Credits", "", "Bill", "Cheapest")
+    for name in names:
         table.add_column(name, justify="left" if name in ("Kept for", "") else "right", overflow="fold")
     for place, row in enumerate(rows):
         outcome = row.outcome
-        served = Fraction(outcome.hits + outcome.coalesced, outcome.requests) if outcome.requests else None
+        missed = Fraction(outcome.renders, outcome.requests) if outcome.requests else None
         table.add_row(
             "as logged" if place == 0 else _cache(row.setting),
             f"{outcome.renders:,}",
-            "-" if served is None else f"{float(served):.1%}",
-            f"{outcome.stale:,}" if place else "",
-            f"{float(outcome.credits):,g}" if outcome.credits.denominator > 1 else f"{int(outcome.credits):,}",
+            "-" if missed is None else f"{float(missed):.6f}" if bounded else f"{float(1 - missed):.1%}",
+            "" if place == 0 else f"{outcome.stale:,}" if stale_known else "?",
+            f"{number(outcome.credits):,}",
             _bar(outcome.credits, most),
             _total(row.bills, "bill"),
             _total(row.bills, "cheapest_bill"),
@@ -105,11 +109,15 @@ def _bar(amount: Fraction, most: Fraction) -> str:
 
 
 def _total(bills: Iterable[Bill], name: str) -> str:
-    amounts = [getattr(bill, name) for bill in bills if bill.payer.plans]
-    if not amounts or all(amount is None for amount in amounts):
+    """The bills of all accounts of known providers; none where one of them is unknown, or not in the same currency."""
+    known = [bill for bill in bills if bill.payer.plans]
+    if not known or len({plan.currency for bill in known for plan in bill.payer.plans}) > 1:
         return "-"
+    if name == "bill" and any(bill.payer.plan is None for bill in known):
+        return "-"
+    amounts = [getattr(bill, name) for bill in known]
     if any(amount is None for amount in amounts):
-        return "over the cap" if name == "cheapest_bill" else "-"
+        return "over the cap"
     return str(cents(sum(amounts, Fraction(0))))
 
 
@@ -123,16 +131,15 @@ def _advice(console: Console, result: Simulated) -> None:
     basis = "best bill" if simulation.by_bill else "fewest credits; no one bill is known for all accounts"
     console.print(
         Words(f"Recommended: {_cache(best.setting)}", style="bold green"),
-        f" the smallest time-to-live within 1 % of the {basis}",
+        f", the smallest time-to-live within 1 % of the {basis}",
         sep="",
     )
     for bill in best.bills:
         console.print(Words(f"  {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {_plans(bill)}"))
     if fewest is not best:
-        console.print(
-            f"  Fewest credits (within 1 %): {_cache(fewest.setting)}. They pay only where a smaller plan fits or"
-            " credits are bought beyond one."
-        )
+        console.print(f"  Fewest credits (within 1 %): {_cache(fewest.setting)}; they pay once a smaller plan fits")
+    if not simulation.stale_known:
+        console.print("  Whether it shows stale pictures is unknown: no hit of the log has a digest.")
     if best.outcome.stale:
         hits = "hit shows" if best.outcome.stale == 1 else "hits show"
         console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
@@ -162,7 +169,7 @@ def _templates(console: Console, result: Simulated) -> None:
             f"{outcome.requests:,}",
             _cache(each.best.setting),
             f"{outcome.renders:,}",
-            f"{float(outcome.credits):,g}" if outcome.credits.denominator > 1 else f"{int(outcome.credits):,}",
+            f"{number(outcome.credits):,}",
             f"{outcome.stale:,}",
         )
     console.print()

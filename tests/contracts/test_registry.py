@@ -23,6 +23,8 @@ SHARED = {
         "packed",
         "reading",
         "secrets",
+        "template_bulk",
+        "template_columns",
         "times",
         "variables",
     },

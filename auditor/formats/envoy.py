@@ -1,0 +1,66 @@
+"""Envoy: its default text format, Istio's, and JSON with the keys that Istio gives it. The start is stamped.
+
+`%RESPONSE_FLAGS%` with `RFCF` is an answer of Envoy's cache filter. A status of 0 is a request without an answer.
+"""
+
+import re
+from typing import Any, ClassVar
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.combined import PREFIX
+from auditor.formats.json_lines import integer, json_object
+from auditor.formats.times import micros, rfc3339
+from auditor.formats.variables import decoded, split_request, text_of
+
+_TEXT = re.compile(
+    r'\[(?P<start_time>[^\]]{1,40})\] "(?P<request>[^"]*)" (?P<response_code>\d+) (?P<response_flags>\S+) '
+    r'(?:(?P<response_code_details>\S+) (?P<connection_termination_details>\S+) "(?P<upstream_failure>[^"]*)" )?'
+    r"(?P<bytes_received>\d+) (?P<bytes_sent>\d+) (?P<duration>\d+|-) (?P<upstream_service_time>\d+|-) "
+    r'"(?P<x_forwarded_for>[^"]*)" "(?P<user_agent>[^"]*)" "(?P<request_id>[^"]*)" "(?P<authority>[^"]*)" '
+    r'"(?P<upstream_host>[^"]*)"'
+)
+_CACHE_FILTER = "RFCF"
+
+
+class Envoy(Lines):
+    """Text and JSON."""
+
+    name: ClassVar[str] = "envoy"
+    title: ClassVar[str] = "Envoy, Istio"
+
+    def parse(self, data: bytes) -> Exchange:
+        """One line."""
+        fields = self.fields(data)
+        ts_us, assumed = rfc3339(str(fields["start_time"]), self.zone)
+        method, target = str(fields.get("method") or ""), str(fields.get("path") or "")
+        if "request" in fields:
+            method, target = split_request(fields["request"])
+        flags = str(fields.get("response_flags") or "")
+        return Exchange(
+            ts_us=ts_us,
+            method=method,
+            target=target,
+            host=text_of(fields.get("authority")),
+            status=integer(fields["response_code"], "response_code"),
+            bytes=integer(fields.get("bytes_sent"), "bytes_sent"),
+            duration_us=micros(fields.get("duration"), 1000),
+            cache="hit" if _CACHE_FILTER in flags.split(",") else text_of(fields.get("x_cache")),
+            assumed_timezone=assumed,
+        )
+
+    def fields(self, data: bytes) -> dict[str, Any]:
+        """The fields of one line, by the keys of Istio's JSON."""
+        prefix = PREFIX.match(data)
+        data = data[prefix.end() :] if prefix else data
+        if data[:1] == b"{":
+            found = json_object(data)
+            for name in ("start_time", "method", "path", "response_code"):
+                if found.get(name) is None:
+                    raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+            return found
+        match = _TEXT.match(decoded(data))
+        if match is None:
+            raise BadRecordError(Reason.NO_MATCH, "not a line of Envoy's default format")
+        return {name: value for name, value in match.groupdict().items() if value is not None}

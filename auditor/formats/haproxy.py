@@ -1,0 +1,69 @@
+"""HAProxy with `option httplog` or `httpslog`, as it comes from syslog, a container or a file.
+
+The time is that of the request's first byte, in the proxy's own zone, which the log does not name: set `timezone`.
+Lines that tell of no request (a failed handshake, a proxy that starts) are filtered. The bytes are all that went to
+the client, headers included.
+"""
+
+import re
+from typing import ClassVar
+
+from auditor.events import BadRecordError, Reason
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import NO_REQUEST, Lines
+from auditor.formats.combined import PREFIX
+from auditor.formats.times import clf_time, micros
+from auditor.formats.variables import decoded, number_of, split_request
+
+_REQUEST = re.compile(
+    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "
+    r"(?P<backend_name>[^/\s]+)/(?P<server_name>\S+) "
+    r"(?P<time_request>-?\d+)/(?P<time_queue>-?\d+)/(?P<time_backend_connect>-?\d+)/(?P<time_backend_response>-?\d+)/"
+    r"\+?(?P<time_duration>-?\d+) (?P<http_status_code>-?\d+) \+?(?P<bytes_read>\d+) "
+    r"(?P<captured_request_cookie>\S+) (?P<captured_response_cookie>\S+) (?P<termination_state>\S{4}) "
+    r"(?P<actconn>\d+)/(?P<feconn>\d+)/(?P<beconn>\d+)/(?P<srvconn>\d+)/\+?(?P<retries>\d+) "
+    r"(?P<srv_queue>\d+)/(?P<backend_queue>\d+) "
+    r"(?:\{(?P<captured_request_headers>[^}]*)\} )?(?:\{(?P<captured_response_headers>[^}]*)\} )?"
+    r'"(?P<http_request_line>[^"]*)(?:"|$)',
+    re.ASCII,
+)
+_OTHER = re.compile(
+    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] "
+    r"(?P<frontend_name>[^/\s]+)/(?P<server_name>[^:\s]+): (?P<message>.+)"
+)
+_SYSLOG = re.compile(rb"haproxy(?:\[\d+\])?: ")
+
+
+class HAProxy(Lines):
+    """HTTP log lines."""
+
+    name: ClassVar[str] = "haproxy"
+    title: ClassVar[str] = "HAProxy, HTTP log"
+
+    def parse(self, data: bytes) -> Exchange:
+        """One line."""
+        fields = self.fields(data)
+        if "http_request_line" not in fields:
+            return NO_REQUEST
+        ts_us, assumed = clf_time(fields["accept_date"], self.zone)
+        method, target = split_request(fields["http_request_line"])
+        return Exchange(
+            ts_us=ts_us,
+            method=method,
+            target=target,
+            status=number_of(fields["http_status_code"], "status"),
+            bytes=number_of(fields["bytes_read"], "bytes"),
+            duration_us=micros(fields["time_duration"], 1000),
+            assumed_timezone=assumed,
+        )
+
+    def fields(self, data: bytes) -> dict[str, str]:
+        """The fields of one line, by the names of HAProxy's manual."""
+        prefix = PREFIX.match(data)
+        text = decoded(data[prefix.end() :] if prefix else data).rstrip("\r")
+        match = _REQUEST.match(text) or _OTHER.fullmatch(text)
+        if match is not None:
+            return {name: value for name, value in match.groupdict().items() if value is not None}
+        if prefix is not None and _SYSLOG.search(prefix[0]):
+            return {"message": text}
+        raise BadRecordError(Reason.NO_MATCH, "not a line of HAProxy's HTTP log")

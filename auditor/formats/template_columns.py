@@ -1,0 +1,336 @@
+"""Plain access-log lines of a block -> the columns of their events, by the exact reader's own functions.
+
+Logs repeat themselves: each distinct time, address and status of a block is read once, by the very code that reads
+single lines, and spread over the lines that have it. So there is one meaning and two speeds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason
+from auditor.exchanges.mapper import MEMO, Mapped, Mapper, assumptions
+from auditor.exchanges.outcome import fate, served, tells_size
+from auditor.formats.bulk import gather
+from auditor.formats.columns import CREDITS, SCHEMA
+from auditor.formats.lines import Line
+from auditor.formats.log_template import LogTemplate
+from auditor.formats.reading import Reading
+from auditor.formats.secrets import HINT
+from auditor.formats.template_bulk import ID_SIZE, compiled, identities, split
+from auditor.formats.times import clf_time, micros
+from auditor.formats.variables import ALIASES, SECOND, decoded, request_of, text_of
+from auditor.providers.base import format_of
+
+_REQUEST = ("request", "method", "target", "query")
+
+
+class TemplateBlocks:
+    """Reads the blocks of one log, whose *template*'s first variable has so many *blanks* in a plain line (-1: any)."""
+
+    def __init__(self, reading: Reading, mapper: Mapper, template: LogTemplate, blanks: int, zone: ZoneInfo) -> None:
+        self._reading, self._mapper, self._zone = reading, mapper, zone
+        self._open, self._blanks = template.open, blanks
+        self._literals = compiled(template)
+        self._memo: dict[tuple[str, ...], Any] = {}
+        named = {role: next((name for name in names if name in template.names), "") for role, names in ALIASES.items()}
+        self._at = {role: template.names.index(name) for role, name in named.items() if name}
+
+    def read(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        """(events as columns, lines left to the exact reader, how many lines in all) of a block of whole lines.
+
+        *before* lines stand before the block.
+        """
+        if not block.endswith(b"\n"):
+            block += b"\n"
+        most, width = block.count(b"\n"), len(self._literals[2])
+        numbers, bounds, other = np.empty(most, np.int64), np.empty((most, 2), np.int64), np.empty((most, 3), np.int64)
+        spans = np.empty((most + 1, width, 2), np.int64)
+        buf = np.frombuffer(block, np.uint8)
+        plain, others, count = split(
+            buf, len(block), *self._literals, self._open, self._blanks, numbers, bounds, spans, other
+        )
+        lines = _Lines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
+        rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
+        if not plain:
+            return None, rest, count
+        self._begin(block, bounds[0].tolist(), other[:others])
+        read = self._values(lines)
+        rest += [
+            Line(number, block[start:end])
+            for number, (start, end) in zip(
+                lines.numbers[~read.good].tolist(), lines.bounds[~read.good].tolist(), strict=True
+            )
+        ]
+        self._secrets(block, lines.bounds[read.good])
+        return self._events(lines, read), sorted(rest, key=lambda line: line.number), count
+
+    def _begin(self, block: bytes, bounds: Sequence[int], other: Any) -> None:
+        """The first record of a file names all of them, whichever way it is read."""
+        first = min(bounds, other[0, 1:].tolist()) if len(other) else bounds
+        self._reading.begin(block[first[0] : first[1]])
+
+    def _secrets(self, block: bytes, bounds: Any) -> None:
+        """Look closely at those lines that hold a hint; each is taken to reach to the next one."""
+        if not len(bounds):
+            return
+        offsets = np.append(bounds[:, 0], bounds[-1, 1]).astype(np.int32)
+        lines = pa.Array.from_buffers(pa.binary(), len(bounds), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
+        hinted = pc.match_substring_regex(lines, HINT, ignore_case=True).to_numpy(zero_copy_only=False)
+        for start, end in bounds[hinted].tolist():
+            self._reading.tally.look(block[start:end])
+
+    def _values(self, lines: "_Lines") -> "_Read":
+        """Every distinct value, read."""
+        if len(self._memo) > MEMO:
+            self._memo.clear()
+        time = lines.read("time", lambda text: clf_time(text, self._zone))
+        status = lines.read("status", _digits)
+        size = lines.read("bytes", lambda text: None if text == "-" else _digits(text))
+        seconds = lines.read("seconds", lambda text: micros(text, SECOND))
+        cache = lines.read("cache", lambda text: served(text_of(text)))
+        media = lines.read("type", lambda text: format_of(text.partition(";")[0].strip().lower()))
+        request = lines.requests(self._mapper, self._memo)
+        good = time.good & status.good & size.good & request.good
+        return _Read(time, status, size, seconds, cache, media, request, good)
+
+    def _events(self, lines: "_Lines", read: "_Read") -> pa.RecordBatch | None:
+        """The columns of those lines that ask for a picture; all that were read are counted."""
+        tally = self._reading.tally
+        asks = np.array([found is not None for found in read.request.values])[read.request.codes] & read.good
+        rows = np.flatnonzero(asks)
+        tally.lines += int(read.good.sum())
+        tally.others += int(read.good.sum()) - len(rows)
+        if not len(rows):
+            return None
+        fates = _fates(read, rows)
+        self._assume(read, fates, rows)
+        return _batch(lines, self._reading.first, read, fates, rows)
+
+    def _assume(self, read: "_Read", fates: "_Coded", rows: Any) -> None:
+        """Few kinds of lines differ in what was assumed for them."""
+        alike: dict[Any, int] = {}
+        kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
+        examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
+        cached = np.array([value is not None for value in read.cache.values])[read.cache.codes[rows]]
+        endless = read.seconds.ints(rows) < 0
+        kinds, counts = _distinct((kind_of[read.request.codes[rows]], fates.codes, cached, endless))[1:]
+        for (kind, became, known, no_duration), events in zip(kinds, counts, strict=True):
+            found = examples[kind]
+            assert found is not None
+            self._reading.tally.assume(
+                assumptions(found, fates.values[became], cached=bool(known)),
+                self._reading.kind.ending and bool(no_duration),
+                events,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """A value for each line, each distinct one once."""
+
+    codes: Any
+    """Into *values*."""
+    values: Sequence[Any]
+    good: Any
+    """By line: whether it could be read."""
+
+    def ints(self, rows: Any) -> Any:
+        """The values of some lines as numbers, -1 for None."""
+        return np.array([-1 if value is None else value for value in self.values], np.int64)[self.codes[rows]]
+
+    def words(self, rows: Any, word: Callable[[Any], str | None]) -> pa.DictionaryArray:
+        """A word of each value, spread over some lines."""
+        words = [word(value) for value in self.values]
+        names = sorted({name for name in words if name is not None})
+        codes = np.array([-1 if name is None else names.index(name) for name in words], np.int32)[self.codes[rows]]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
+
+    def spread(self, rows: Any, kind: pa.DataType, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
+        """Anything of each value, spread over some lines; null where *mask* is set."""
+        return pa.array([of(value) for value in self.values], kind).take(pa.array(self.codes[rows], mask=mask))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The values of a block."""
+
+    time: _Coded
+    status: _Coded
+    size: _Coded
+    seconds: _Coded
+    cache: _Coded
+    media: _Coded
+    request: _Coded
+    good: Any
+    """By line: whether it could be read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Plain lines of a block, and where each variable stands."""
+
+    buf: Any
+    numbers: Any
+    bounds: Any
+    spans: Any
+    at: dict[str, int]
+    """Role -> variable."""
+
+    def texts(self, role: str) -> tuple[Any, list[str]]:
+        """(codes, distinct texts) of a variable."""
+        spans = self.spans[:, self.at[role]]
+        starts, ends = np.ascontiguousarray(spans[:, 0]), np.ascontiguousarray(spans[:, 1])
+        offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
+        gather(self.buf, starts, ends, offsets, out)
+        column = pa.Array.from_buffers(
+            pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(out)]
+        ).dictionary_encode()
+        return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
+
+    def read(self, role: str, parse: Callable[[str], Any]) -> _Coded:
+        """What *parse* makes of each distinct text; None for all where the log has no such variable."""
+        if role not in self.at:
+            return self._coded(np.zeros(len(self.numbers), np.int64), [None], {})
+        codes, texts = self.texts(role)
+        values, bad = [], {}
+        for code, text in enumerate(texts):
+            try:
+                values.append(parse(text))
+            except BadRecordError:
+                values.append(None)
+                bad[code] = True
+        return self._coded(codes, values, bad)
+
+    def requests(self, mapper: Mapper, memo: dict[tuple[str, ...], Any]) -> _Coded:
+        """What each distinct request asks for; those whose key is their own are left to the exact reader."""
+        roles = [role for role in ("host", *_REQUEST) if role in self.at]
+        columns = [self.texts(role) for role in roles]
+        codes, kinds, _ = _distinct([column for column, _ in columns])
+        values: list[Mapped | None] = []
+        bad = {}
+        for code, kind in enumerate(kinds):
+            said = tuple(texts[at] for at, (_, texts) in zip(kind, columns, strict=True))
+            found = memo.get(said, _UNREAD)
+            if found is _UNREAD:
+                found = memo[said] = _request(mapper, dict(zip(roles, said, strict=True)))
+            if found is _EXACT:
+                bad[code] = True
+            values.append(None if found is _EXACT else found)
+        return self._coded(codes, values, bad)
+
+    @staticmethod
+    def _coded(codes: Any, values: Sequence[Any], bad: dict[int, bool]) -> _Coded:
+        good = np.ones(len(values), np.bool_)
+        good[list(bad)] = False
+        return _Coded(codes, values, good[codes])
+
+
+_UNREAD, _EXACT = object(), object()
+
+
+def _request(mapper: Mapper, said: dict[str, str]) -> Any:
+    """What a request asks for; `_EXACT` where only the exact reader can tell."""
+    try:
+        method, target = request_of({**dict.fromkeys(_REQUEST), **said})
+        mapped = mapper.request(method, text_of(said.get("host")), target)
+    except BadRecordError:
+        return _EXACT
+    return _EXACT if mapped is not None and mapped.key is None else mapped
+
+
+def _distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
+    """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
+    joint = np.zeros(len(columns[0]), np.int64)
+    sizes = [int(column.max(initial=0)) + 1 for column in columns]
+    for column, size in zip(columns, sizes, strict=True):
+        joint = joint * size + column
+    coded = pa.array(joint).dictionary_encode()
+    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
+    parts = []
+    for size in reversed(sizes):
+        values, part = np.divmod(values, size)
+        parts.append(part.tolist())
+    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
+
+
+def _digits(text: str) -> int:
+    """A whole number without a sign; everything else is for the exact reader."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise BadRecordError(Reason.BAD_VALUE, "not plain")
+    return int(text)
+
+
+def _fates(read: _Read, rows: Any) -> _Coded:
+    """What became of each line: few pairs of status, cache and endpoint."""
+    otherwise = [Outcome.RENDER if found is None else found.otherwise for found in read.request.values]
+    hits = np.array([outcome is Outcome.HIT for outcome in otherwise])[read.request.codes[rows]]
+    codes, kinds, _ = _distinct((read.status.codes[rows], read.cache.codes[rows], hits))
+    values = [
+        fate(read.status.values[status], read.cache.values[cache], Outcome.HIT if hit else Outcome.RENDER)
+        for status, cache, hit in kinds
+    ]
+    return _Coded(codes, values, np.ones(len(rows), np.bool_))
+
+
+def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> pa.RecordBatch:
+    every, request = np.arange(len(rows)), read.request
+    starts = np.array([0 if value is None else value[0] for value in read.time.values], np.int64)
+    assumed = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
+    duration, size = read.seconds.ints(rows), read.size.ints(rows)
+    whole = np.array([tells_size(became.outcome, became.status) for became in fates.values])[fates.codes]
+    shown = np.array([became.outcome in (Outcome.RENDER, Outcome.ERROR) for became in fates.values])[fates.codes]
+    status = fates.spread(every, pa.int64(), lambda became: became.status)
+    made = {
+        "line": pa.array(lines.numbers[rows]),
+        "id": _ids(lines, first, rows),
+        "ts_us": pa.array(starts[read.time.codes[rows]] - np.maximum(duration, 0)),
+        "outcome": fates.words(every, lambda became: str(became.outcome)),
+        "key": request.spread(rows, pa.string(), partial(_field, "key")),
+        "count": pa.array(np.ones(len(rows), np.int64)),
+        "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array(["online"])),
+        "format": _formats(read, rows),
+        "bytes": pa.array(size, mask=~whole | (size < 0) | (size > MAX_BYTES)),
+        "digest": pa.nulls(len(rows), pa.string()),
+        "duration_us": pa.array(duration, mask=duration < 0),
+        "status": status,
+        "credits": fates.spread(every, CREDITS, lambda became: became.credits),
+        "inputs": request.spread(
+            rows, SCHEMA.field("inputs").type, lambda found: found and found.inputs and sorted(found.inputs.items()),
+            ~shown,
+        ),
+        "error": fates.words(every, lambda became: became.error),
+        "retried": pa.array(np.zeros(len(rows), np.bool_)),
+        "assumed_timezone": pa.array(assumed[read.time.codes[rows]]),
+    }  # fmt: skip
+    for name in ("width", "height"):
+        made[name] = request.spread(rows, pa.int64(), partial(_field, name))
+    for name in ("provider", "account", "environment", "template", "template_version", "placement"):
+        made[name] = request.words(rows, partial(_field, name))
+    return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _field(name: str, found: Mapped | None) -> Any:
+    return None if found is None else getattr(found, name)
+
+
+def _formats(read: _Read, rows: Any) -> pa.DictionaryArray:
+    """What the address says, else the answer's media type."""
+    told = read.request.words(rows, partial(_field, "format"))
+    if not any(read.media.values):
+        return told
+    media = read.media.words(rows, lambda word: word)
+    return pc.coalesce(told.dictionary_decode(), media.dictionary_decode()).dictionary_encode()
+
+
+def _ids(lines: _Lines, first: str, rows: Any) -> pa.Array:
+    out = np.empty(len(rows) * ID_SIZE, np.uint8)
+    identities(lines.buf, np.frombuffer(first.encode(), np.uint8), lines.numbers[rows], lines.bounds[rows], out)
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE
+    return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(out)])

@@ -1,0 +1,43 @@
+"""Traefik's access log as JSON. `StartUTC` is the start, `Duration` is in nanoseconds.
+
+What a cache did stands in a header that Traefik was told to keep: `accessLog.fields.headers.names: {X-Cache: keep}`.
+"""
+
+from typing import Any, ClassVar
+
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.json_lines import CACHE_HEADERS, JsonObjects, integer, text
+from auditor.formats.times import micros, rfc3339, start_of
+from auditor.formats.variables import text_of
+
+
+class Traefik(JsonObjects):
+    """Field names of Traefik 2 and 3."""
+
+    name: ClassVar[str] = "traefik"
+    title: ClassVar[str] = "Traefik, JSON"
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("RequestMethod",), ("RequestPath",))
+
+    def exchange(self, record: dict[str, Any]) -> Exchange:
+        """One line; a log whose `StartUTC` was dropped has the end in `time`."""
+        nanoseconds = record.get("Duration")
+        duration = micros(nanoseconds // 1000, 1) if isinstance(nanoseconds, int) else None
+        start = record.get("StartUTC") or record.get("StartLocal")
+        ts_us, assumed = rfc3339(text(start or record.get("time"), "StartUTC"), self.zone)
+        headers = {
+            name[len("downstream_") :].lower(): value
+            for name, value in record.items()
+            if name.startswith("downstream_")
+        }
+        return Exchange(
+            ts_us=ts_us if start else start_of(ts_us, duration),
+            method=text(record["RequestMethod"], "RequestMethod"),
+            target=text(record["RequestPath"], "RequestPath"),
+            host=text_of(record.get("RequestHost") or record.get("RequestAddr")),
+            status=integer(record.get("DownstreamStatus"), "DownstreamStatus"),
+            bytes=integer(record.get("DownstreamContentSize"), "DownstreamContentSize"),
+            duration_us=duration,
+            cache=next((text_of(headers[name]) for name in CACHE_HEADERS if name in headers), None),
+            media_type=text_of(headers.get("content-type")),
+            assumed_timezone=assumed,
+        )

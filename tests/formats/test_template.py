@@ -1,0 +1,148 @@
+"""The compiled splitter and the exact one read the same line alike, or the compiled one hands it back."""
+
+import random
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pytest
+
+from auditor.config import load, settings_of
+from auditor.exchanges.mapper import Mapper
+from auditor.formats.columns import batches
+from auditor.formats.combined import Combined
+from auditor.formats.lines import read_exactly
+from auditor.formats.log_format import LogFormat
+from auditor.formats.log_template import LogTemplate
+from auditor.formats.reading import Reading, Tally
+from auditor.formats.template_columns import TemplateBlocks
+from tests.formats.samples import FOLDER
+
+UTC = ZoneInfo("UTC")
+LOG_FORMAT = (
+    '$http_host [$time_iso8601] "$request" $status $bytes_sent rt=$request_time cs=$upstream_cache_status '
+    '"$sent_http_content_type" ($http_user_agent)'
+)
+
+
+def both(kind_of: type[Combined] | type[LogFormat], block: bytes) -> tuple[list[dict], list[dict], Tally, Tally]:
+    """(events read at once, events read one by one, and what each way counted)."""
+    settings = load(FOLDER / "auditor.toml")
+    tallies = Tally(), Tally()
+    tables = []
+    for tally, compiled in zip(tallies, (True, False), strict=True):
+        kind, mapper = kind_of(UTC), Mapper(settings, "x")
+        reading = Reading("x", kind, mapper, tally)
+        batch, rest, _ = (
+            TemplateBlocks(reading, mapper, kind.template, kind.blanks, UTC).read(block, 7)
+            if compiled
+            else read_exactly(block, 7)
+        )
+        found = [batch] if batch is not None else []
+        rows = pa.Table.from_batches([*found, *batches(reading.events(rest))]).to_pylist() if found or rest else []
+        tables.append(sorted(rows, key=lambda row: row["line"]))
+    return tables[0], tables[1], *tallies
+
+
+def noise(rng: random.Random) -> bytes:
+    """A line that is odd in one of many ways, or plain."""
+    address = rng.choice(
+        ["203.0.113.7", "2001:db8::1", "shop.example 10.0.0.1", "shop.example:80 ::1", "web-1  | 10.0.0.1", "-"]
+    )
+    user = rng.choice(["- -", "- alice", "- alice smith", "-", "", "- -"])
+    time = rng.choice(
+        [
+            f"01/Sep/2026:08:00:0{rng.randrange(10)} +0200",
+            "31/Feb/2026:08:00:00 +0200",
+            "2026-09-01T08:00:00Z",
+            "01/Sep/2026:08:00:60 +0000",
+            "01/Sep/2026:08:00:00",
+        ]
+    )
+    target = rng.choice(
+        [
+            f"/img/og/{rng.randrange(4)}.png",
+            f"/img/card/7-400x300.webp?w={rng.randrange(3)}&v=1",
+            "/cart",
+            "/img/og/a b.png",
+            "/img/og/1.png?t=\\xD0\\x90\\x22",
+            "https://render.imejis.io/v1/og?dma-api-key=0123456789abcdef&title.text=x",
+        ]
+    )
+    request = rng.choice(
+        [f"GET {target} HTTP/1.1"] * 6
+        + [
+            f"POST {target} HTTP/1.1",
+            f"HEAD {target} HTTP/1.1",
+            f"GET {target}",
+            "-",
+            "",
+            "\\x16\\x03\\x01",
+            f'GET {target}\\"x HTTP/1.1',
+            f"GET {target}\\\\",
+        ]
+    )
+    status = rng.choice(["200"] * 6 + ["304", "404", "429", "499", "503", "000", "-", "", "2x0"])
+    size = rng.choice(["18211"] * 4 + ["0", "-", "", "12a", "9" * 17])
+    tail = rng.choice(
+        ["", ' "-" "agent"', ' "https://u:secret@x/" "say \\"hi\\""', ' "-" "a" "b"', " ", "\r", ' "half']
+    )
+    line = f'{address} {user} [{time}] "{request}" {status} {size}{tail}'
+    if rng.random() < 0.1:
+        line = line[: rng.randrange(len(line) + 1)]
+    return line.encode() if rng.random() < 0.9 else line.encode() + bytes([rng.randrange(128, 256)])
+
+
+def shaped(rng: random.Random) -> bytes:
+    """A line of `LOG_FORMAT`."""
+    target = f"/img/og/{rng.randrange(4)}.png?v={rng.randrange(2)}"
+    return (
+        f"{rng.choice(['shop.example', 'staging.shop.example', '-'])} [2026-09-01T08:00:0{rng.randrange(10)}+02:00] "
+        f'"{rng.choice(["GET", "GET", "PUT"])} {target} HTTP/1.1" {rng.choice(["200", "200", "504", "-"])} '
+        f"{rng.choice(['7', '0', '-'])} rt={rng.choice(['0.250', '0.001', '-', '1, 2'])} "
+        f"cs={rng.choice(['HIT', 'MISS', '-', 'UPDATING', 'odd'])} "
+        f'"{rng.choice(["image/webp", "image/png; q=1", "-", "text/html"])}" {rng.choice(["(ua)", "(ua)", "(ua", "((x))"])}'
+    ).encode()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_many_at_once_is_one_by_one(seed: int) -> None:
+    """Values, counts, secrets, assumptions and rejections, whatever the lines are like."""
+    rng = random.Random(seed)
+    kind = Combined if seed % 2 else LogFormat.of("own", LOG_FORMAT)
+    block = b"\n".join(
+        rng.choice([b"", b"  "]) if rng.random() < 0.02 else (noise if seed % 2 else shaped)(rng) for _ in range(600)
+    )
+    fast, exact, counted, counted_exactly = both(kind, block)
+    assert fast == exact
+    assert counted == counted_exactly
+    assert len(exact) > 50
+
+
+def test_plain_lines_are_taken_at_once() -> None:
+    """The compiled reader would be of no use if it handed back everything."""
+    line = b'203.0.113.7 - - [01/Sep/2026:08:00:00 +0200] "GET /img/og/1.png HTTP/1.1" 200 18211 "-" "agent"\n'
+    kind, mapper = Combined(UTC), Mapper(settings_of({}, "x"), "x")
+    read = TemplateBlocks(Reading("x", kind, mapper, Tally()), mapper, kind.template, kind.blanks, UTC).read
+    assert read(line * 100, 0)[1:] == ([], 100)
+
+
+def test_a_directive_as_it_stands_in_nginx_conf() -> None:
+    """Joined strings, escapes and the name are understood."""
+    text = (
+        "log_format main escape=json '$remote_addr [$time_local] '\n  '\"$request\" $status it\\'s $body_bytes_sent';"
+    )
+    assert LogTemplate.of(text).literals[-2:] == (b" it's ", b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("$time_local$status $request", "nothing tells where one ends"),
+        ("$remote_addr", r"no \$time_local or \$time_iso8601 or \$msec and no \$status and no \$request or"),
+        ("$time_local $request", r"has no \$status"),
+    ],
+)
+def test_a_log_format_that_tells_no_event_is_refused(text: str, words: str) -> None:
+    """With the reason."""
+    with pytest.raises(ValueError, match=words):
+        LogTemplate.of(text)
