@@ -29,15 +29,18 @@ from auditor.measured import Measured
 from auditor.numbers import number
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
-from auditor.reports.base import FileRead, Inputs, Result
+from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
 from auditor.settings import Account, Settings
 from auditor.sources import Source
-from auditor.whatif.demand import Demand, demand
+from auditor.whatif.demand import Demand, demand, demand_of
 from auditor.whatif.simulate import simulate as simulated
 from auditor.whatif.simulate_batch import ahead_of
 from auditor.whatif.simulate_json import Simulated
 from auditor.whatif.simulate_rows import Setting
 from auditor.whatif.simulate_trace import TraceDemand, read_trace
+
+CURVE = (*(minutes * 60 * 10**6 for minutes in (5, 60, 360, 1_440, 10_080, 43_200)), None)
+"""Times-to-live that reports draw, in microseconds; None is for ever."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""
@@ -83,6 +86,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
             options.measured,
         )
         days = daily(facts, replayed)
+        curve = _curve(facts, options, progress) if options.curve else ()
         progress("Auditing", 0, 0)
         findings = [
             finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
@@ -92,7 +96,26 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, now.date())
-    return Result(inputs, case, shown, _options(settings, options), now, days, suppressed=suppressed)
+    return Result(inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
+
+
+def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint, ...]:
+    """The audit's own demand under other times-to-live, and under its own."""
+    progress("Simulating", 0, 0)
+    now = facts.settings.ttl_us
+    settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
+    asked = demand_of(facts, options.since, options.until, options.belongs)
+    return tuple(
+        TtlPoint(
+            ttl_us=row.setting.ttl_us,
+            now=row.setting.ttl_us == now,
+            requests=row.outcome.requests,
+            renders=row.outcome.renders,
+            credits=row.outcome.credits,
+            stale=row.outcome.stale,
+        )
+        for row in simulated(asked, settings).rows
+    )
 
 
 def simulate(

@@ -1,6 +1,6 @@
-"""Take the pictures of docs/: the HTML report of sample_logs/ in Chromium, wide and narrow, light and dark.
+"""Take the pictures of docs/pictures/: the HTML report of sample_logs/ in Chromium, wide and narrow, light and dark.
 
-python scripts/pictures.py      needs Debian's chromium and the development requirements
+python scripts/report_pictures.py      needs Debian's chromium and the development requirements
 """
 
 import os
@@ -15,12 +15,12 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 EPOCH = "1790812800"
-SHOTS = {(1280, "light"): 3300, (1280, "dark"): 1500, (390, "light"): 2600, (390, "dark"): 2600}
+SHOTS = {(1280, "light"): 4750, (1280, "dark"): 1500, (390, "light"): 2600, (390, "dark"): 2600}
 """Width and colours -> how many CSS px from the top."""
 
 
 def main() -> None:
-    """Write docs/report-WIDTH-COLOURS.webp."""
+    """Write docs/pictures/report-WIDTH-COLOURS.webp."""
     subprocess.run([ROOT / "scripts" / "services.sh", "chromium"], check=True)  # noqa: S603 (our own script)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = Path(folder) / "report.html"
@@ -33,7 +33,7 @@ def main() -> None:
             tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
             tab.goto(page.as_uri())
             picture = Image.open(BytesIO(tab.screenshot()))
-            path = ROOT / "docs" / f"report-{width}-{colours}.webp"
+            path = ROOT / "docs" / "pictures" / f"report-{width}-{colours}.webp"
             picture.save(path, quality=72, method=6)
             print(f"{path.relative_to(ROOT)}: {picture.width} x {picture.height}, {path.stat().st_size:,} bytes")
         browser.close()

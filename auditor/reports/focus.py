@@ -7,7 +7,9 @@ begins with `x_`: credits that lapsed, were wasted, or may have been billed.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -59,6 +61,7 @@ class Focus:
 
 
 def _rows(result: Result) -> Iterator[Row]:
+    usage, waste = _usage(result), result.case.replayed.waste
     for bill in result.case.bills:
         plan = bill.payer.plan
         assert plan is not None
@@ -69,8 +72,9 @@ def _rows(result: Result) -> Iterator[Row]:
             beyond = use.credits - Fraction(plan.included)
             if beyond > 0 and plan.overage is not None:
                 yield shared | _overage(plan, beyond)
-            for row in _usage(result, bill, index):
-                yield shared | _priced(row, plan, price)
+            for unit, used in usage[bill.payer.code, index].items():
+                booked = {why: amount for (at, why), amount in waste.units.get(unit, {}).items() if at == index}
+                yield shared | _priced(used, result.case.facts.labels(unit), booked, plan, price)
 
 
 def unit_price(plan: Plan, credits: Fraction) -> Fraction:
@@ -138,36 +142,37 @@ def _overage(plan: Plan, beyond: Fraction) -> Row:
     }  # fmt: skip
 
 
-def _usage(result: Result, bill: Bill, cycle: int) -> Iterator[Row]:
-    """For each template and environment of an account: renders, credits and what of them was wasted."""
-    facts, waste = result.case.facts, result.case.replayed.waste
-    usage = facts.paid_by(facts.usage)
-    usage = usage[(usage.payer == bill.payer.code) & (usage.cycle == cycle)]
-    for unit, rows in usage.groupby("unit", sort=True):
-        credits = sum(rows.credits, Fraction(0))
-        renders = int(rows.loc[rows.outcome == Outcome.RENDER, "events"].sum())
-        if not credits and not renders:
-            continue
-        booked = {why: amount for (at, why), amount in waste.units.get(int(unit), {}).items() if at == cycle}
-        yield {
-            "credits": credits,
-            "renders": renders,
-            "booked": booked,
-            "names": facts.labels(int(unit)),
-        }
+@dataclass(slots=True)
+class Use:
+    """What one template and environment used in one cycle."""
+
+    credits: Fraction = Fraction(0)
+    renders: int = 0
 
 
-def _priced(row: Mapping[str, Any], plan: Plan, price: Fraction) -> Row:
-    quantity = _rounded(row["credits"])
+def _usage(result: Result) -> dict[tuple[int, int], dict[int, Use]]:
+    """(payer, cycle) -> unit -> its use, for units that rendered or were billed."""
+    facts = result.case.facts
+    payer = dict(zip(facts.units.unit, facts.units.payer, strict=True))
+    found: dict[tuple[int, int], dict[int, Use]] = defaultdict(dict)
+    for row in facts.usage.sort_values("unit", kind="stable").itertuples():
+        if row.credits or row.outcome == Outcome.RENDER:
+            use = found[int(payer[row.unit]), int(row.cycle)].setdefault(int(row.unit), Use())
+            use.credits += row.credits
+            use.renders += int(row.events) if row.outcome == Outcome.RENDER else 0
+    return found
+
+
+def _priced(use: Use, names: Mapping[str, str], booked: Mapping[Cause, Fraction], plan: Plan, price: Fraction) -> Row:
+    quantity = _rounded(use.credits)
     cost = _text(price * quantity)
-    names, booked = row["names"], row["booked"]
     return {
         "ChargeCategory": own("Usage"), "ChargeFrequency": own("Usage-Based"), "BilledCost": _text(0),
         "ChargeDescription": f"Renders of {names['template']}", "ListCost": cost, "ContractedCost": cost,
         "EffectiveCost": cost, "ListUnitPrice": _text(price), "ContractedUnitPrice": _text(price),
         "PricingQuantity": _text(quantity), "PricingUnit": own(CREDITS), "PricingCurrency": own(CREDITS),
         "PricingCurrencyListUnitPrice": _text(1), "PricingCurrencyContractedUnitPrice": _text(1),
-        "PricingCurrencyEffectiveCost": _text(quantity), "ConsumedQuantity": _text(row["renders"]),
+        "PricingCurrencyEffectiveCost": _text(quantity), "ConsumedQuantity": _text(use.renders),
         "ConsumedUnit": own("Renders"), "ResourceId": names["template"], "ResourceName": names["template"],
         "ResourceType": own("Template"), "SkuId": own("Render"), "SkuPriceId": f"{plan.name}-render",
         "SkuMeter": own("Renders"), "Tags": json.dumps({"environment": names["environment"]}, ensure_ascii=False),

@@ -24,11 +24,11 @@ from auditor.plans import cents
 from auditor.reports import charts
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, FILTERS, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.reports.words import CAUSES, FILTERS, MOST_FILES, advice, assumed, conserved, local_dates, money, ttl_word
 from auditor.terminal import plain
 from auditor.waste import Cause
 
-MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES, MOST_FILES = 400, 60, 4, 24, 100
+MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
 """What is shown of each; the rest is counted, so that the file stays small whatever the log is like."""
 SHORT = 24
 """Characters that a table does not break."""

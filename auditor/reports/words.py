@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+from auditor.audits.words import plural
 from auditor.daily import Use
 from auditor.numbers import number
 from auditor.reports.base import Result
@@ -91,6 +92,13 @@ def assumed(result: Result) -> Iterator[str]:
         f"Production is {', '.join(options['production_environments'])}; what other environments render on a plan "
         "that costs money is staging."
     )
+    for file in inputs.files[:MOST_FILES]:
+        # Only logs of other kinds have these.
+        told = [file.detected] if file.detected else []
+        told += [f"{file.others:,} requests for no known picture are filtered"] if file.others else []
+        told += [f"{assumption} ({plural(events, 'event')})" for assumption, events in file.assumed.items()]
+        if told:
+            yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:
         name, plan = f"{bill.payer.provider}/{bill.payer.account}", bill.payer.plan
         if plan is None:
@@ -104,9 +112,18 @@ def assumed(result: Result) -> Iterator[str]:
         )
     uncertain = sum(day.uncertain for day in result.days)
     if uncertain:
-        yield f"{uncertain:,} calls that may have been billed are counted beside the credits, not among them."
+        yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
     if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
         yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
+    yield from _accepted(result)
+    if options["since"] or options["until"]:
+        yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
+    chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
+    if chosen:
+        yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
+
+
+def _accepted(result: Result) -> Iterator[str]:
     for one in (result.suppressed or ())[:MOST_ACCEPTED]:
         subject = " ".join(one.finding.subject.values())
         yield (
@@ -115,15 +132,11 @@ def assumed(result: Result) -> Iterator[str]:
         )
     if len(result.suppressed or ()) > MOST_ACCEPTED:
         yield f"So are {len(result.suppressed or ()) - MOST_ACCEPTED:,} more findings."
-    if options["since"] or options["until"]:
-        yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
-    chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
-    if chosen:
-        yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
 
 
 MOST_ACCEPTED = 20
 """Accepted findings that are named."""
+MOST_FILES = 100
 FILTERS = ("environments", "accounts", "templates", "rules", "skip")
 
 

@@ -4,7 +4,7 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,9 +17,9 @@ from auditor.engine.base import Engine
 from auditor.engine.tables import Wide, prices, records, units
 from auditor.engine.tables import cycles as cycle_table
 from auditor.events import DELIVERED, Outcome
-from auditor.facts import Accounts, Counts, chosen, count, digest_code, frame_of, key_halves, locate, placed
+from auditor.facts import Accounts, Counts, Facts, chosen, count, digest_code, frame_of, key_halves, locate, placed
 from auditor.replay.demand import Prices
-from auditor.settings import Settings
+from auditor.settings import Account, Settings
 from auditor.whatif.medians import medians
 
 RENDER_CREDITS = Fraction(1)
@@ -84,10 +84,21 @@ class Demand:
 def demand(engine: Engine, settings: Settings, since: Any, until: Any) -> Demand:
     """The demand of the records in *engine*; see `auditor.facts.gather` for the times."""
     live, inside = chosen(engine, settings, since, until)
-    counts = count(engine, live, inside)
-    accounts = locate(engine, settings, and_(live, inside))
-    which = and_(live, inside, records.c.outcome.in_([str(outcome) for outcome in DELIVERED]))
-    return Demand(engine, accounts, counts, _prices(engine, accounts, which), _usage(engine, which), which)
+    return _demand(
+        engine, locate(engine, settings, and_(live, inside)), count(engine, live, inside), and_(live, inside)
+    )
+
+
+def demand_of(facts: Facts, since: Any, until: Any, belongs: Callable[[Account], bool] | None = None) -> Demand:
+    """The demand of an audit that has been gathered, with the same times and accounts."""
+    accounts = Accounts(facts.payers, facts.units, facts.window)
+    counts = Counts(facts.event_count, facts.filtered, facts.assumed_timezone)
+    return _demand(facts.engine, accounts, counts, and_(*chosen(facts.engine, facts.settings, since, until, belongs)))
+
+
+def _demand(engine: Engine, accounts: Accounts, counts: Counts, which: ColumnElement[bool]) -> Demand:
+    delivered = and_(which, records.c.outcome.in_([str(outcome) for outcome in DELIVERED]))
+    return Demand(engine, accounts, counts, _prices(engine, accounts, delivered), _usage(engine, delivered), delivered)
 
 
 def _stream(*key: ColumnElement[Any]) -> Select[Any]:

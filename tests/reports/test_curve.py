@@ -1,0 +1,48 @@
+"""The curve of times-to-live is what `auditor simulate` says, and drawn only for those who want it."""
+
+from pathlib import Path
+
+import pytest
+
+from auditor.config import settings_of
+from auditor.pipeline import CURVE, Options, audit, simulate
+from auditor.registry import REPORTS
+from auditor.reports.base import Result
+from auditor.sources import discover
+from auditor.whatif.simulate import Setting
+from tests.random_logs import generate
+from tests.reports.conftest import written
+
+
+@pytest.mark.parametrize("seed", range(0, 12, 2))
+def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
+    """Point by point, --since and --until included; the audit's own time-to-live is among them and marked."""
+    files, config = generate(seed, 150)
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    sources, settings = discover([str(tmp_path / name) for name in files], tmp_path), settings_of(config, "test")
+    plain = audit(sources, settings, Options(cache=False), lambda *_: None)
+    window = plain.case.facts.window
+    assert plain.curve == ()
+    for since, until in ((None, None), window or (None, None)):
+        options = Options(cache=False, curve=True, since=since, until=until)
+        curve = audit(sources, settings, options, lambda *_: None).curve
+        caches = [Setting(point.ttl_us) for point in curve]
+        rows = simulate(sources, settings, options, caches, lambda *_: None).simulation.rows
+        assert [(p.requests, p.renders, p.credits, p.stale) for p in curve] == [
+            (row.outcome.requests, row.outcome.renders, row.outcome.credits, row.outcome.stale) for row in rows
+        ]
+        assert {point.ttl_us for point in curve} == {*CURVE, settings.ttl_us}
+        assert [point.ttl_us for point in curve if point.now] == [settings.ttl_us]
+        assert [point.ttl_us for point in curve][-1] is None
+
+
+def test_html_and_markdown_draw_it(samples: Result) -> None:
+    """Every point in both tables; the other formats do without the walk."""
+    assert {name for name, report in REPORTS.items() if report.draws_curve} == {"html", "markdown"}
+    for name in ("html", "markdown"):
+        text = written(samples, name)
+        for point in samples.curve:
+            assert f"{point.renders:,}" in text
+            assert f"{float(point.served):.1%}" in text
+    assert "24 h (now)" in written(samples, "html")
