@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from auditor.client.clock import Clock
+from auditor.client.forks import renew_in_children
 from auditor.client.renderer import Renderer
 
 
@@ -40,6 +41,10 @@ class Gate:
         self._open = True
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def forked(self) -> None:
+        """A lock that another thread held at the fork would never be free again."""
+        self._lock = threading.Lock()
 
     def clear(self) -> None:
         """Shut it."""
@@ -72,6 +77,12 @@ class Upstream(httpx.AsyncBaseTransport):
         self.arrived = threading.Semaphore(0)
         self.script: list[Callable[[httpx.Request], httpx.Response]] = []
         """What the next calls meet; an exception that is raised is a transport error."""
+        renew_in_children(self)
+
+    def forked(self) -> None:
+        """It is a part of the child like any other, and must not hang it."""
+        self.arrived = threading.Semaphore(0)
+        self.gate.forked()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Count, wait, answer."""
