@@ -66,6 +66,11 @@ def only(report: Mapping[str, Any], rule: str) -> dict[str, Any]:
     return finding
 
 
+def whole_lines(data: bytes) -> list[bytes]:
+    """The lines that have an end. At a kill the kernel may cut a write where a page ends: what nobody was told of."""
+    return data.split(b"\n")[:-1]
+
+
 def command(
     *arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:

@@ -1,8 +1,9 @@
 """Where usage events go: a folder of segments, standard output, or any callable.
 
 The spool writes one `os.write` a line to a segment of this process alone, opened with O_APPEND: what was written
-survives the process, and no line is ever torn by another. A power cut needs `sync="renders"`, which waits for the disk
-at attempts and renders. Errors are raised to the meter, which counts them; no caller ever sees one.
+survives the process, and no line is ever torn by another. A process that is killed in the middle of a write may leave
+an unfinished last line, of which nobody was told. A power cut needs `sync="renders"`, which waits for the disk at
+attempts and renders. Errors are raised to the meter, which counts them; no caller ever sees one.
 """
 
 import os

@@ -18,6 +18,7 @@ from auditor.reports.json_v1 import document
 from auditor.sandbox.server import Sandbox
 from auditor.sources import discover
 from tests.client.worker import CONCURRENCY
+from tests.conftest import whole_lines
 from tests.services import ROOT, RedisServer, redis_server
 
 UNANSWERED = ("hang", "close", "billed-hang", "billed-close", "drip", "502")
@@ -89,11 +90,11 @@ def run(
 
 
 def by_process(spool: Path) -> dict[int, list[dict[str, Any]]]:
-    """Events by the process whose segments they are in; torn lines are left out."""
+    """Events by the process whose segments they are in."""
     found: dict[int, list[dict[str, Any]]] = {}
     for file in spool.glob("usage-*.jsonl"):
         pid = int(file.name.split("-")[-3])
-        for line in file.read_bytes().splitlines():
+        for line in whole_lines(file.read_bytes()):
             found.setdefault(pid, []).append(json.loads(line))
     return found
 
@@ -131,7 +132,7 @@ def test_the_invoice_with_crashes(tmp_path: Path) -> None:
     assert uncertain <= killed * CONCURRENCY + ambiguous
     assert uncertain > 0 and invoice > credits, "the faults and kills were real"
     assert inputs["duplicates"] == 0, "no id twice"
-    assert inputs["rejected"] == 0, "no torn line"
+    assert inputs["rejected"] <= killed, "no torn line but the last one of who was killed"
     check_workers(tmp_path / "usage", workers)
 
 

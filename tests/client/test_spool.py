@@ -22,6 +22,7 @@ from auditor.client.sinks import Spool
 from auditor.events import Outcome
 from tests.client.conftest import Time, Upstream, outcomes
 from tests.client.test_renderer import value
+from tests.conftest import whole_lines
 from tests.services import ROOT
 
 Build = Callable[..., Renderer]
@@ -76,7 +77,8 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, sync: str) -> Non
         process.send_signal(signal.SIGKILL)
         acknowledged.update(line.decode().strip() for line in process.stdout if line.endswith(b"\n"))
         process.wait()
-    found = [event["id"] for event in written(tmp_path)]
+    lines = [line for file in tmp_path.glob("usage-*") for line in whole_lines(file.read_bytes())]
+    found = [json.loads(line)["id"] for line in lines]
     assert acknowledged <= set(found) and len(found) == len(set(found)) and len(found) <= len(acknowledged) + 4
 
 

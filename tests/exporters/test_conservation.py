@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from auditor.ledger.database import Ledger
+from tests.conftest import whole_lines
 from tests.ledger.conftest import corrected, counts, feed, sums
 from tests.services import ROOT, PostgresServer
 
@@ -135,7 +136,7 @@ def counted(folder: Path) -> tuple[Counter[str], Counter[str]]:
     known: Counter[str] = Counter()
     for path in folder.iterdir():
         data = path.read_bytes()
-        for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines():
+        for line in whole_lines(gzip.decompress(data) if path.suffix == ".gz" else data):
             found = json.loads(line, parse_float=Decimal)
             known["lines"] += 1
             known[found["outcome"] + " lines"] += 1

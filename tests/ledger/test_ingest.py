@@ -26,7 +26,7 @@ from auditor.ledger.upkeep import prune
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import Source, discover
-from tests.conftest import command, event, lines
+from tests.conftest import command, event, lines, whole_lines
 from tests.ledger.conftest import corrected, counts, feed, sums
 from tests.random_logs import generate
 from tests.services import ROOT, PostgresServer
@@ -286,7 +286,7 @@ def test_killed_at_random_nothing_is_lost_and_nothing_counted_twice(where: Calla
         feed(ledger, *sorted(folder.glob("*.jsonl")))
         known, total = counts(ledger), sums(ledger, "totals")[()]
         exact = sums(ledger, "rollups")[()]
-    spool = [json.loads(line) for file in folder.glob("*.jsonl") for line in file.read_bytes().splitlines()]
+    spool = [json.loads(line) for file in folder.glob("*.jsonl") for line in whole_lines(file.read_bytes())]
     renders = {event["id"] for event in spool if event["outcome"] == "render"}
     attempts = {event["id"] for event in spool if event["outcome"] == "attempt"}
     assert known["rows"] == len(attempts | renders)
