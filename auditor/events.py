@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ MAX_ID_LENGTH = 200
 CREDIT_DECIMALS = 18
 """Decimal places that credits may have; more is `bad_value` rather than a rounded bill."""
 MAX_CREDITS = Decimal(10) ** 12
+_SMALLEST_CREDIT = Decimal(1).scaleb(-CREDIT_DECIMALS)
+_EXACT = Context(prec=64)
 MAX_INT = 2**63 - 1
 MAX_SIDE, MAX_BYTES = 10**9, 10**12
 """No picture is larger; up to here sums of needless bytes are exact in 128 bits."""
@@ -178,7 +180,7 @@ def record_of(event: UsageEvent) -> dict[str, Any]:
     for field in fields(event)[2:]:
         value = getattr(event, field.name)
         if field.name == "credits":
-            record["credits"] = None if value is None else format(value.normalize(), "f")
+            record["credits"] = None if value is None else _plain(value)
         elif field.name == "duration_us" and value is not None:
             record["duration_ms"] = value / 1000
         elif value != field.default and field.name != "assumed_timezone":
@@ -239,10 +241,16 @@ def _credits(record: Mapping[str, Any], outcome: Outcome, status: int | None) ->
     if value is None:
         return None
     number = _number(record, "credits")
-    exponent = number.normalize().as_tuple().exponent
-    if number >= MAX_CREDITS or (isinstance(exponent, int) and exponent < -CREDIT_DECIMALS):
+    # The comparison first, and in a context that holds every allowed value: `1e9999999` is beyond the default one.
+    exact = number.quantize(_SMALLEST_CREDIT, context=_EXACT) if number < MAX_CREDITS else None
+    if exact is None or exact != number:
         raise BadRecordError(Reason.BAD_VALUE, f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
-    return number
+    return Decimal(_plain(exact))
+
+
+def _plain(number: Decimal) -> str:
+    """All digits and no others: neither `1E+1` nor `1.50`."""
+    return format(number.normalize(_EXACT), "f")
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

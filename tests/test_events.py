@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, Outcome, Reason, default_credits, parse_event, parse_time
+from auditor.events import BadRecordError, Outcome, Reason, default_credits, parse_event, parse_time, record_of
 from tests.conftest import event
 
 UTC = ZoneInfo("UTC")
@@ -135,3 +135,31 @@ def test_times(text: str, zone: str, same_as: str) -> None:
     """Leap seconds, offsets, fractions, and times that a change of clocks skips or doubles."""
     assert parse_time(text, ZoneInfo(zone))[0] == parse_time(same_as, UTC)[0]
     assert parse_time(text, ZoneInfo(zone))[1] == (zone != "UTC")
+
+
+@pytest.mark.parametrize("name", ["credits", "bytes", "width", "status", "duration_ms", "v"])
+@pytest.mark.parametrize(
+    "text",
+    ["1e9999999", "-1e9999999", "1e-9999999", "0e9999999", "1e400", "9" * 400, "1." + "0" * 60 + "1", "1." + "0" * 60],
+)
+def test_an_absurd_number_is_a_value_or_a_rejection(name: str, text: str) -> None:
+    """JSON allows any exponent: beyond what a Decimal's arithmetic holds, nothing else may be raised, and nothing rounded."""
+    number = Decimal(text)
+    try:
+        found = parse_event(event(**{name: number}), UTC)
+    except BadRecordError as error:
+        assert error.reason in {Reason.BAD_VALUE, Reason.UNKNOWN_VERSION}
+        assert number != 1 or name == "v"
+    else:
+        if name == "credits":
+            assert found.credits == number
+            assert len(str(found.credits)) < 32
+        record_of(found)
+
+
+def test_credits_keep_all_their_digits() -> None:
+    """Twelve before the point and eighteen after it, through the record too."""
+    most = Decimal("999999999999.999999999999999999")
+    found = parse_event(event(credits=most), UTC)
+    assert found.credits == most
+    assert record_of(found)["credits"] == str(most)

@@ -168,7 +168,8 @@ def _number(value: Any, name: str) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number") from None
-    if isinstance(value, bool) or not number.is_finite():
+    # Beyond twenty digits before the point nothing is a credit, a byte or a second, and arithmetic may overflow.
+    if isinstance(value, bool) or not number.is_finite() or number.adjusted() > 20:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
     return number
 

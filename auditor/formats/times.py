@@ -86,7 +86,11 @@ def micros(text: object, unit: int) -> int | None:
     nginx writes several upstreams as `0.1, 0.2 : 0.3`: that is no duration of one request.
     """
     try:
-        number = Decimal(str(text)) * unit
+        number = Decimal(str(text))
     except InvalidOperation:
         return None
-    return int(number.quantize(Decimal(1))) if number.is_finite() and 0 <= number < 10**15 else None
+    # The range first: `1e9999999` times something is no Decimal any more.
+    if not (number.is_finite() and 0 <= number < 10**15):
+        return None
+    number *= unit
+    return int(number.quantize(Decimal(1))) if number < 10**15 else None

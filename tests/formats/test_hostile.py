@@ -16,7 +16,7 @@ from auditor.formats.lines import MAX_LINE, Line
 from auditor.formats.log_format import LogFormat
 from auditor.formats.reading import Reading, Tally
 from auditor.registry import FORMATS
-from tests.formats.hostile import LINES, PIECES, grown
+from tests.formats.hostile import LINES, PIECES, extreme, grown
 from tests.formats.samples import FOLDER
 
 SECONDS = float(os.environ.get("AUDITOR_FUZZ_SECONDS", "1"))
@@ -83,6 +83,17 @@ def test_no_line_breaks_a_format(name: str) -> None:
         tracemalloc.stop()
     assert tally.lines >= tally.others + tally.reasons.total()
     assert number
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_any_number_may_be_absurd(name: str) -> None:
+    """Each number of each good line as infinity, as ten million digits' worth of exponent, as none: counted, never raised."""
+    reader = reading(KINDS[name])
+    lines = [Line(number, data) for line in LINES for number, data in enumerate(extreme(line), 1)]
+    verdicts = list(reader.verdicts(lines))
+    assert reader.tally.reasons
+    assert len(verdicts) <= len(lines)
+    assert reader.tally.others + reader.tally.reasons.total() <= reader.tally.lines <= len(lines)
 
 
 def spent(reader: Reading, line: bytes) -> float:
