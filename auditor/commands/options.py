@@ -13,7 +13,7 @@ import typer
 from auditor import config as configuration
 from auditor.config import values
 from auditor.errors import ConfigError
-from auditor.events import BadRecordError, parse_time
+from auditor.events import BadRecordError, instant
 from auditor.plans import moment
 from auditor.settings import Settings
 from auditor.terminal import plain
@@ -80,7 +80,7 @@ def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
     if text is None:
         return None
     try:
-        return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
+        return moment(instant(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
     except BadRecordError:
         raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
 
