@@ -31,7 +31,7 @@ _OTHER = re.compile(
     r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] "
     r"(?P<frontend_name>[^/\s]+)/(?P<server_name>[^:\s]+): (?P<message>.+)"
 )
-_SYSLOG = re.compile(rb"haproxy(?:\[\d+\])?: ")
+_SYSLOG = re.compile(rb" haproxy(?:(?:\[\d+\])?: | \S+ \S+ [-\[])")
 
 
 class HAProxy(Lines):

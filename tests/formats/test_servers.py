@@ -1,0 +1,59 @@
+"""Servers and proxies: what their documentation and their versions have and the samples have not."""
+
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from auditor.events import parse_time
+from auditor.exchanges.exchange import Exchange
+from auditor.formats.base import Lines
+from auditor.formats.combined import Combined
+from auditor.formats.elb import Elb
+from auditor.formats.haproxy import HAProxy
+
+UTC = ZoneInfo("UTC")
+NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
+
+
+def read(kind: type[Lines], line: str | dict[str, Any]) -> Exchange:
+    found = kind(UTC).parse((line if isinstance(line, str) else json.dumps(line)).encode())
+    assert isinstance(found, Exchange)
+    return found
+
+
+REQUEST = '203.0.113.7 - - [01/Sep/2026:12:00:00 +0000] "GET /a.png?v=1 HTTP/1.1" 200 900 "-" "agent"'
+PROXIED = (
+    "203.0.113.7:41204 [01/Sep/2026:12:00:00.000] https~ pictures/web1 0/0/1/248/250 200 900 - - ---- 1/1/0/0/0 0/0 "
+    '"GET /a.png?v=1 HTTP/1.1"'
+)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "web-1  | ",
+        "web-1  | 2026-09-01T12:00:00.123456789Z ",
+        "[pod/web-1/haproxy] 2026-09-01T12:00:00.123456789Z ",
+        "2026-09-01T12:00:00.123456789Z ",
+        "2026-09-01T12:00:00.123456789Z stdout F ",
+        "Sep  1 12:00:00 lb1 haproxy[714]: ",
+        "<134>Sep  1 12:00:00 lb1 haproxy: ",
+        "2026-09-01T12:00:00.123456+02:00 lb1 haproxy[714]: ",
+        "2026-09-01T14:00:00+0200 lb1 haproxy[714]: ",
+        "<134>1 2026-09-01T12:00:00.123456+02:00 lb1 haproxy 714 - - ",
+        '<134>1 2026-09-01T12:00:00Z lb1 haproxy - - [meta sequenceId="7"] ',
+    ],
+)
+def test_what_a_collector_put_before_a_line_is_no_part_of_it(prefix: str) -> None:
+    """Neither a virtual host nor a reason to reject; the host behind it is still found."""
+    for line, host in ((REQUEST, None), (f"shop.example {REQUEST}", "shop.example")):
+        found = read(Combined, prefix + line)
+        assert (found.host, found.target, found.ts_us) == (host, "/a.png?v=1", NOON)
+    assert read(HAProxy, prefix + PROXIED).duration_us == 250_000
+
+
+def test_the_time_of_a_classic_balancer_is_no_prefix() -> None:
+    line = '2026-09-01T12:00:00.000000Z lb 192.0.2.1:2817 10.0.0.1:80 0 0.25 0 200 200 0 29 "GET http://h.example:80/ HTTP/1.1"'
+    assert read(Elb, line).ts_us == NOON
