@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import parse_time
+from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
+from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.combined import Combined
 from auditor.formats.elb import Elb
 from auditor.formats.haproxy import HAProxy
@@ -57,3 +57,36 @@ def test_what_a_collector_put_before_a_line_is_no_part_of_it(prefix: str) -> Non
 def test_the_time_of_a_classic_balancer_is_no_prefix() -> None:
     line = '2026-09-01T12:00:00.000000Z lb 192.0.2.1:2817 10.0.0.1:80 0 0.25 0 200 200 0 29 "GET http://h.example:80/ HTTP/1.1"'
     assert read(Elb, line).ts_us == NOON
+
+
+@pytest.mark.parametrize(
+    ("logged", "sent"),
+    [
+        (r"/?s=/index/\think\x41", r"/?s=/index/\think\x41"),
+        ("/a#22b#C3#A9?x=#23", '/a"b\u00e9?x=#'),
+        ("/#FF", r"/\xff"),
+    ],
+)
+def test_haproxy_hides_characters_behind_a_hash_and_not_behind_a_backslash(logged: str, sent: str) -> None:
+    assert read(HAProxy, PROXIED.replace("/a.png?v=1", logged)).target == sent
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "192.0.2.1:40962 [01/Sep/2026:12:00:00.285] main app/<NOSRV> -1/-1/1 212 SC 1/1/0/0/0 0/0",
+        "192.0.2.1:40962 [01/Sep/2026:12:00:00.285] ssh~ app/ssh1 1/1/+861 +1485 -- 2/1/0/0/0 0/0",
+        '[WARNING]  (31) : Server app/web1 is DOWN, reason: Layer4 connection problem, info: "Connection refused".',
+        "[NOTICE] 243/120000 (1) : New worker #1 (8) forked",
+        'Sep  1 12:00:00 lb1 haproxy[1]: Server app/web1 is DOWN, reason: Layer4 problem, info: "SSL handshake failure".',
+    ],
+)
+def test_haproxy_lines_without_a_request_are_filtered(line: str) -> None:
+    assert HAProxy(UTC).parse(line.encode()) is NO_REQUEST
+
+
+def test_a_request_in_another_format_of_haproxy_is_rejected_and_not_filtered() -> None:
+    """A picture that nobody counted would be lost in silence."""
+    line = PROXIED.replace(" 0/0/1/248/250", " shop.example 0/0/1/248/250")
+    with pytest.raises(BadRecordError):
+        HAProxy(UTC).parse(f"Sep  1 12:00:00 lb1 haproxy[714]: {line}".encode())
