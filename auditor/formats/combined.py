@@ -15,8 +15,8 @@ from auditor.formats.times import clf_time
 from auditor.formats.variables import decoded, number_of, split_request
 
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
-_ADDRESS = re.compile(r"[0-9a-fA-F:]*[.:][0-9a-fA-F.:]*")
-_AGENT = re.compile(r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"')
+_ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
+_AGENT = re.compile(r' ("(?:[^"\\]|\\.)*"|-(?= )) ("(?:[^"\\]|\\.)*"|-(?= |$))')
 _STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
 PREFIX = re.compile(
     rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"  # docker compose, kubectl
@@ -64,7 +64,7 @@ class Combined(Lines):
             values = TEMPLATE.split(data[prefix.end() :])
         if (
             values is None
-            or not values[3].removeprefix(b"-").isdigit()
+            or not (values[3].removeprefix(b"-").isdigit() or values[3] == b"-")
             or not (values[4].isdigit() or values[4] == b"-")
         ):
             raise BadRecordError(Reason.NO_MATCH, "not a line of the common or combined log format")
@@ -72,16 +72,31 @@ class Combined(Lines):
         fields = dict(zip(TEMPLATE.names, known, strict=True)) | _head(known[0])
         agent = _AGENT.match(behind)
         if agent is not None:
-            fields |= {"http_referer": agent[1], "http_user_agent": agent[2], "behind": behind[agent.end() :]}
+            referer, user_agent = (value[1:-1] if value != "-" else value for value in agent.groups())
+            fields |= {"http_referer": referer, "http_user_agent": user_agent, "behind": behind[agent.end() :]}
         return fields
 
 
 def _head(text: str) -> dict[str, str]:
-    """Virtual host, if there is one, address, identity and user, who may hold blanks or be left out."""
-    words = text.split(" ")
-    host = {}
-    if len(words) > 3 and _ADDRESS.fullmatch(words[1]) and not _ADDRESS.fullmatch(words[0]):
-        host["host"] = words.pop(0)
-    if len(words) < 2:
+    """Virtual host, if there is one, addresses, identity and user, who may hold blanks or be left out."""
+    if " " not in text:
         raise BadRecordError(Reason.NO_MATCH, "no client and user before the time")
-    return {**host, "remote_addr": words[0], "ident": words[1], "remote_user": " ".join(words[2:]) or "-"}
+    # The compiled splitter takes any head of two blanks, so whatever stands around them is no reason to reject.
+    words = [word for word in text.split(" ") if word] or ["-"]
+    host = {}
+    if len(words) > 3 and _is_client(words[1]) and not (_is_client(words[0]) or words[0][0] == '"'):
+        host["host"] = words.pop(0)
+    addresses = [words.pop(0)]
+    # A list of those that forwarded the request, bare or in quotes.
+    while len(words) > 1 and addresses[-1].endswith(","):
+        addresses.append(words.pop(0))
+    return {
+        **host, "remote_addr": " ".join(addresses).strip('"'), "ident": words[0] if words else "-",
+        "remote_user": " ".join(words[1:]) or "-",
+    }  # fmt: skip
+
+
+def _is_client(word: str) -> bool:
+    """Whether a word is where a request came from: an address, one of a list of them, or this very machine."""
+    word = word.strip('",')
+    return word in ("localhost", "unix:") or _ADDRESS.fullmatch(word) is not None

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason, parse_time
 
-_CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d:\d\d:\d\d(?:\.\d+)?)(?: ([+-]\d\d):?(\d\d))?", re.ASCII)
+_CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: ([+-]\d\d):?(\d\d))?", re.ASCII)
 _MONTHS = {
     "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09",
     "Oct": "10", "Nov": "11", "Dec": "12",
@@ -16,7 +16,10 @@ _FAR = Decimal(2) ** 33
 
 
 def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
-    """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset; RFC 3339 too, as some are set."""
+    """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset; RFC 3339 too, as some are set.
+
+    Python's own server has a blank before the hour.
+    """
     match = _CLF.fullmatch(text)
     if match is None:
         return rfc3339(text, zone)

@@ -12,6 +12,7 @@ from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.combined import Combined
 from auditor.formats.elb import Elb
 from auditor.formats.haproxy import HAProxy
+from auditor.formats.traefik_clf import TraefikClf
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
@@ -90,3 +91,51 @@ def test_a_request_in_another_format_of_haproxy_is_rejected_and_not_filtered() -
     line = PROXIED.replace(" 0/0/1/248/250", " shop.example 0/0/1/248/250")
     with pytest.raises(BadRecordError):
         HAProxy(UTC).parse(f"Sep  1 12:00:00 lb1 haproxy[714]: {line}".encode())
+
+
+@pytest.mark.parametrize(
+    ("head", "host", "address"),
+    [
+        ("203.0.113.7", None, "203.0.113.7"),
+        ("cafe.de 203.0.113.7", "cafe.de", "203.0.113.7"),
+        ("cafe.de:443 2001:db8::7", "cafe.de:443", "2001:db8::7"),
+        ("192.0.2.2, 192.0.2.1, 203.0.113.7", None, "192.0.2.2, 192.0.2.1, 203.0.113.7"),
+        ("shop.example 192.0.2.2, 203.0.113.7", "shop.example", "192.0.2.2, 203.0.113.7"),
+        ('shop.example:80 "192.0.2.2, 203.0.113.7"', "shop.example:80", "192.0.2.2, 203.0.113.7"),
+        ('"192.0.2.2, 203.0.113.7"', None, "192.0.2.2, 203.0.113.7"),
+        ("2001:db8::7, 192.0.2.2", None, "2001:db8::7, 192.0.2.2"),
+        ("shop.example unix:", "shop.example", "unix:"),
+        ("shop.example localhost", "shop.example", "localhost"),
+    ],
+)
+def test_a_virtual_host_is_told_from_what_forwarded_the_request(head: str, host: str | None, address: str) -> None:
+    line = REQUEST.replace("203.0.113.7", head)
+    assert read(Combined, line).host == host
+    fields = Combined(UTC).fields(line.encode())
+    assert (fields["remote_addr"], fields["ident"], fields["remote_user"]) == (address, "-", "-")
+
+
+def test_blanks_before_the_user_are_no_user() -> None:
+    fields = Combined(UTC).fields(REQUEST.replace("- - [", "-  -  [").encode())
+    assert (fields["ident"], fields["remote_user"]) == ("-", "-")
+    assert Combined(UTC).fields(REQUEST.replace("- - [", "- A B [").encode())["remote_user"] == "A B"
+
+
+@pytest.mark.parametrize("head", ["  ", "203.0.113.7  ", " - -", "203.0.113.7 -"])
+def test_a_head_without_words_is_read_as_the_compiled_splitter_reads_it(head: str) -> None:
+    assert read(Combined, REQUEST.replace("203.0.113.7 - -", head)).target == "/a.png?v=1"
+
+
+def test_the_server_of_python_has_a_blank_in_its_time() -> None:
+    found = read(Combined, '203.0.113.7 - - [01/Sep/2026 12:00:00] "GET /a.png HTTP/1.1" 200 -')
+    assert (found.ts_us, found.assumed_timezone) == (NOON, True)
+
+
+TRAEFIK = f'{REQUEST} 7 "shop@docker" "http://10.0.0.7:80" 250ms'
+
+
+def test_traefik_leaves_quotes_and_numbers_out_where_there_is_nothing() -> None:
+    """Version 1 wrote a missing referer without quotes; a client that went away has neither status nor size."""
+    assert read(TraefikClf, TRAEFIK.replace('"-" "agent"', '- "agent"')).duration_us == 250_000
+    found = read(TraefikClf, TRAEFIK.replace(" 200 900 ", " - - "))
+    assert (found.status, found.bytes, found.duration_us) == (None, None, 250_000)
