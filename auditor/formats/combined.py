@@ -12,7 +12,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time
-from auditor.formats.variables import decoded, number_of, split_request
+from auditor.formats.variables import decoded, number_of, split_request, text_of
 
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
@@ -50,7 +50,7 @@ class Combined(Lines):
             ts_us=ts_us,
             method=method,
             target=target,
-            host=fields.get("host"),
+            host=text_of(fields.get("host")),
             status=number_of(fields["status"], "status"),
             bytes=number_of(fields["body_bytes_sent"], "bytes"),
             assumed_timezone=assumed,

@@ -43,14 +43,14 @@ def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
 
 
 _LOOSE = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
 
 _HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (?:GMT|UTC)$", re.ASCII)
 
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
-    """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, `UTC` or `+00`."""
+    """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, slashes, `UTC` or `+00`."""
     if not isinstance(value, str):
         return epoch(value), False
     value = value.strip(" []")
@@ -59,7 +59,9 @@ def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
         return clf_time(_HTTP.sub(r"\1/\2/\3:\4 +0000", value), zone)
     day, minute, second, fraction, zulu, hours, minutes = match.groups()
     offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
-    return parse_time(f"{day}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone)
+    return parse_time(
+        f"{day.replace('/', '-')}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone
+    )
 
 
 def epoch(value: object) -> int:
@@ -97,3 +99,17 @@ def micros(text: object, unit: int) -> int | None:
         return None
     number *= unit
     return int(number.quantize(Decimal(1))) if number < 10**15 else None
+
+
+_GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)(s|ms|µs|us|ns))?", re.ASCII)
+_UNITS = {"s": Decimal(10**6), "ms": Decimal(1000), "µs": Decimal(1), "us": Decimal(1), "ns": Decimal("0.001")}
+
+
+def go_duration(text: str) -> int | None:
+    """`1m2.5s`, `250ms` or `48.845µs`, as programs in Go write durations; None for what is none."""
+    match = _GO.fullmatch(text)
+    if match is None or not text:
+        return None
+    hours, minutes, number, unit = match.groups()
+    rest = (Decimal(number) * _UNITS[unit]).quantize(Decimal(1)) if number else 0
+    return (int(hours or 0) * 3600 + int(minutes or 0) * 60) * 10**6 + int(rest)

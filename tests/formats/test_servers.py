@@ -1,6 +1,7 @@
 """Servers and proxies: what their documentation and their versions have and the samples have not."""
 
 import json
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,11 +9,16 @@ import pytest
 
 from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines
+from auditor.formats.base import NO_REQUEST, Lines, Sample
+from auditor.formats.caddy import Caddy
 from auditor.formats.combined import Combined
+from auditor.formats.detect import detect
 from auditor.formats.elb import Elb
+from auditor.formats.envoy import Envoy
 from auditor.formats.haproxy import HAProxy
+from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
+from auditor.formats.w3c import W3C
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
@@ -139,3 +145,113 @@ def test_traefik_leaves_quotes_and_numbers_out_where_there_is_nothing() -> None:
     assert read(TraefikClf, TRAEFIK.replace('"-" "agent"', '- "agent"')).duration_us == 250_000
     found = read(TraefikClf, TRAEFIK.replace(" 200 900 ", " - - "))
     assert (found.status, found.bytes, found.duration_us) == (None, None, 250_000)
+
+
+MESH = '"203.0.113.7" "agent" "id-1" "shop.example" "10.0.0.7:8080"'
+ASKED = '[2026-09-01T12:00:00.000Z] "GET /a.png?v=1 HTTP/2"'
+GATEWAY = {
+    "start_time": "2026-09-01T12:00:00.000Z", "method": "GET", "x-envoy-origin-path": "/a.png?v=1",
+    "response_code": 200, "response_flags": "-", ":authority": "shop.example", "bytes_sent": 900, "duration": 250,
+}  # fmt: skip
+CONTOUR = {
+    "@timestamp": "2026-09-01T12:00:00.000Z", "method": "GET", "path": "/a.png?v=1", "response_code": 200,
+    "response_flags": "-", "authority": "shop.example", "bytes_sent": 900, "duration": 250,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{ASKED} 200 - 0 900 250 248 {MESH}",
+        f"ACCESS {ASKED} 200 - 0 900 250 248 {MESH}",
+        f'{ASKED} 200 - via_upstream - "-" 0 900 250 248 {MESH} outbound|80||shop.example',
+        f'{ASKED} 200 - "-" 0 900 250 248 {MESH}',
+        f'{ASKED} 200 - "-" "-" 0 900 250 248 {MESH} outbound|80||shop.example',
+        json.dumps(GATEWAY),
+        json.dumps(CONTOUR),
+    ],
+)
+def test_every_format_that_ships_with_envoy_is_one_request(line: str) -> None:
+    found = read(Envoy, line)
+    assert (found.ts_us, found.duration_us, found.bytes, found.status) == (NOON, 250_000, 900, 200)
+    assert (found.method, found.host, found.target) == ("GET", "shop.example", "/a.png?v=1")
+    lines = (line.encode(),) * 3
+    assert detect(Sample(Path("x.log"), b"\n".join(lines), lines), {}, "x.log").kind is Envoy
+
+
+def test_envoy_escapes_nothing() -> None:
+    assert read(Envoy, rf"{ASKED} 200 - 0 900 250 248 {MESH}".replace("v=1", r"v=\x41")).target == r"/a.png?v=\x41"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'[2026-09-01T12:00:00.000Z] "- - -" 0 UF,URX 0 0 4 - {MESH}',
+        json.dumps({**GATEWAY, "method": None, "x-envoy-origin-path": None, "response_code": 0, ":authority": None}),
+    ],
+)
+def test_a_connection_through_envoy_is_no_request(line: str) -> None:
+    assert Envoy(UTC).parse(line.encode()) is NO_REQUEST
+
+
+def test_a_log_of_json_without_method_is_not_envoy() -> None:
+    for missing in ("method", "path", "start_time", "response_code"):
+        line = {"start_time": "2026-09-01T12:00:00Z", "method": "GET", "path": "/", "response_code": 200, missing: None}
+        with pytest.raises(BadRecordError, match=missing):
+            Envoy(UTC).parse(json.dumps(line).encode())
+
+
+CADDY = {
+    "ts": NOON / 10**6 + 0.25, "request": {"method": "GET", "host": "shop.example", "uri": "/a.png?v=1"},
+    "duration": 0.25, "size": 900, "status": 200,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "ts",
+    [
+        NOON / 10**6 + 0.25,
+        NOON / 10**3 + 250.0,
+        NOON * 1000 + 250_000_000,
+        "2026-09-01T12:00:00.250Z",
+        "2026-09-01T14:00:00.250+0200",
+        "2026/09/01 12:00:00.250",
+        "2026/09/01 12:00:00.250000000",
+        "01/Sep/2026:12:00:00.250 +0000",
+    ],
+)
+def test_caddy_may_be_told_to_write_any_time(ts: object) -> None:
+    assert read(Caddy, {**CADDY, "ts": ts}).ts_us == NOON
+
+
+@pytest.mark.parametrize("duration", [0.25, 250_000_000, 250, "250ms", "0.25s", "250000µs", "250000us", "250000000ns"])
+def test_caddy_may_be_told_to_write_any_duration(duration: object) -> None:
+    assert read(Caddy, {**CADDY, "duration": duration}).ts_us == NOON
+
+
+@pytest.mark.parametrize(
+    ("duration", "us"), [("1h2m3.25s", 3_723_250_000), ("48.845µs", 49), ("0s", 0), ("", None), ("x", None)]
+)
+def test_durations_of_go(duration: str, us: int | None) -> None:
+    assert read(Caddy, {**CADDY, "duration": duration}).duration_us == us
+
+
+def test_a_byte_order_mark_before_json_is_none_of_it() -> None:
+    assert read(Caddy, "\ufeff" + json.dumps(CADDY)).status == 200
+
+
+def test_nanoseconds_are_rounded() -> None:
+    line = {
+        "RequestMethod": "GET", "RequestPath": "/a.png", "StartUTC": "2026-09-01T12:00:00Z", "Duration": 32_673,
+    }  # fmt: skip
+    assert read(Traefik, line).duration_us == 33
+
+
+def test_proxies_that_write_extended_logs_have_their_own_ways() -> None:
+    """Blue Coat logs the question mark as part of the query, Oracle its offset from GMT."""
+    kind = W3C(UTC)
+    for directive in ("#GMT-Offset: -0800", "#Fields: date time cs-method cs-host cs-uri-path cs-uri-query sc-status"):
+        assert kind.parse(directive.encode()) is None
+    found = kind.parse(b"2026-09-01 12:00:00 GET shop.example /a.png ?v=1 200")
+    assert found is not None
+    assert (found.ts_us, found.host, found.target) == (NOON, "shop.example", "/a.png?v=1")
