@@ -80,7 +80,10 @@ def header(headers: Any, name: str) -> str | None:
     return None
 
 
-CACHE_HEADERS = ("cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache")
+CACHE_HEADERS = (
+    "cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache",
+    "x-vercel-cache", "x-nextjs-cache", "cdn-cache",
+)  # fmt: skip
 
 
 def cache_of(headers: Any) -> str | None:

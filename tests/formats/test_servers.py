@@ -9,6 +9,7 @@ import pytest
 
 from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.outcome import Served, served
 from auditor.formats.base import NO_REQUEST, Lines, Sample
 from auditor.formats.caddy import Caddy
 from auditor.formats.combined import Combined
@@ -16,6 +17,7 @@ from auditor.formats.detect import detect
 from auditor.formats.elb import Elb
 from auditor.formats.envoy import Envoy
 from auditor.formats.haproxy import HAProxy
+from auditor.formats.har import Har
 from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
 from auditor.formats.w3c import W3C
@@ -255,3 +257,33 @@ def test_proxies_that_write_extended_logs_have_their_own_ways() -> None:
     found = kind.parse(b"2026-09-01 12:00:00 GET shop.example /a.png ?v=1 200")
     assert found is not None
     assert (found.ts_us, found.host, found.target) == (NOON, "shop.example", "/a.png?v=1")
+
+
+@pytest.mark.parametrize(
+    ("field", "verdict"),
+    [
+        ("cp1052 hit(4), cp3008 frontend hit(10520)", Served.HIT),
+        ("cp3072 miss, cp3072 hit/17254", Served.HIT),
+        ("cp3072 miss, cp3072 pass", Served.FORWARDED),
+        ("hit-front", Served.HIT),
+        ("MISS from hit.example:3128", Served.FORWARDED),
+        ("HIT from pass1.example", Served.HIT),
+        ("TCP_MEM_HIT from a23-45.deploy.example (AkamaiGHost/10.0) (-)", Served.HIT),
+        ("TCP_MISS:HIER_DIRECT", Served.FORWARDED),
+        ("uncacheable", None),
+        ("a-" * 500_000, None),
+    ],
+)
+def test_a_cache_may_name_itself_before_its_verdict(field: str, verdict: Served | None) -> None:
+    assert served(field) is verdict
+
+
+@pytest.mark.parametrize("name", ["_fromCache", "fromDiskCache", "fromPrefetchCache"])
+def test_a_browser_that_answered_itself_is_a_cache(name: str) -> None:
+    entry = {
+        "startedDateTime": "2026-09-01T12:00:00.000Z", "time": 1, "request": {"method": "GET", "url": "https://h.example/"},
+        "response": {"status": 200, name: True, "content": {"size": 9}, "headers": []},
+    }  # fmt: skip
+    assert read(Har, entry).cache == "hit"
+    entry["response"] = {"status": 200, name: False, "content": {"size": 9}, "headers": {"x-vercel-cache": "STALE"}}
+    assert read(Har, entry).cache == "STALE"
