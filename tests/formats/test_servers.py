@@ -18,6 +18,7 @@ from auditor.formats.elb import Elb
 from auditor.formats.envoy import Envoy
 from auditor.formats.haproxy import HAProxy
 from auditor.formats.har import Har
+from auditor.formats.nginx_json import NginxJson
 from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
 from auditor.formats.w3c import W3C
@@ -287,3 +288,21 @@ def test_a_browser_that_answered_itself_is_a_cache(name: str) -> None:
     assert read(Har, entry).cache == "hit"
     entry["response"] = {"status": 200, name: False, "content": {"size": 9}, "headers": {"x-vercel-cache": "STALE"}}
     assert read(Har, entry).cache == "STALE"
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        {"request": "GET /a.png?v=1 HTTP/1.1", "host": "shop.example"},
+        {"request_line": "GET /a.png?v=1 HTTP/1.1", "http_host": "shop.example"},
+        {"method": "GET", "path": "/a.png", "request_query": "v=1", "vhost": "shop.example"},
+        {"request_method": "GET", "request_url": "/a.png?v=1", "domain": "shop.example"},
+        {"method": "GET", "uri": "/a.png", "query": "v=1", "domain": "shop.example"},
+        {"request": "GET", "url": "/a.png?v=1", "host": "shop.example"},
+    ],
+)
+def test_keys_of_json_are_what_people_call_them(request_line: dict[str, str]) -> None:
+    """A query under a name that nobody knew made one picture of many."""
+    line = {"time": "2026-09-01T12:00:00.250Z", "status": 200, "body_bytes_sent": 900, "request_time": 0.25}
+    found = read(NginxJson, {**line, **request_line})
+    assert (found.ts_us, found.method, found.host, found.target) == (NOON, "GET", "shop.example", "/a.png?v=1")
