@@ -19,6 +19,7 @@ from auditor.formats.envoy import Envoy
 from auditor.formats.haproxy import HAProxy
 from auditor.formats.har import Har
 from auditor.formats.nginx_json import NginxJson
+from auditor.formats.structlog import Structlog
 from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
 from auditor.formats.w3c import W3C
@@ -133,6 +134,21 @@ def test_blanks_before_the_user_are_no_user() -> None:
 @pytest.mark.parametrize("head", ["  ", "203.0.113.7  ", " - -", "203.0.113.7 -"])
 def test_a_head_without_words_is_read_as_the_compiled_splitter_reads_it(head: str) -> None:
     assert read(Combined, REQUEST.replace("203.0.113.7 - -", head)).target == "/a.png?v=1"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "01/Sep/2026:12:00:00 GMT",
+        "2026-09-01 14:00:00 +0200",
+        "2026-09-01 12:00:00.000 UTC",
+        "2026/09/01 12:00:00",
+        "2026-09-01T12:00:00+00:00",
+        "1788264000",
+    ],
+)
+def test_servers_that_are_told_to_write_another_time(time: str) -> None:
+    assert read(Combined, REQUEST.replace("01/Sep/2026:12:00:00 +0000", time)).ts_us == NOON
 
 
 def test_the_server_of_python_has_a_blank_in_its_time() -> None:
@@ -306,3 +322,15 @@ def test_keys_of_json_are_what_people_call_them(request_line: dict[str, str]) ->
     line = {"time": "2026-09-01T12:00:00.250Z", "status": 200, "body_bytes_sent": 900, "request_time": 0.25}
     found = read(NginxJson, {**line, **request_line})
     assert (found.ts_us, found.method, found.host, found.target) == (NOON, "GET", "shop.example", "/a.png?v=1")
+
+
+def test_calls_in_ecs_are_nested() -> None:
+    """They were filtered as lines of no request, since `url` is an object there."""
+    line = {
+        "@timestamp": "2026-09-01T12:00:00.250Z", "message": "rendered", "url": {"full": "https://h.example/a?b=1"},
+        "http": {"request": {"method": "POST"}, "response": {"status_code": 200, "body": {"bytes": 900}}},
+        "event": {"duration": 250_000_000},
+    }  # fmt: skip
+    found = read(Structlog, line)
+    assert (found.ts_us, found.method, found.status, found.bytes) == (NOON, "POST", 200, 900)
+    assert found.target == "https://h.example/a?b=1"
