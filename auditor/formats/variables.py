@@ -75,10 +75,10 @@ def request_of(found: Mapping[str, object], *, escaped: bool = True) -> tuple[st
 
 
 def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
-    """(method, target) of `GET /og.png HTTP/1.1`; ("", line) for what is no request: TLS on a plain port, say."""
+    """(method, target) of `GET /og.png HTTP/1.1`; ("", line as logged) for what is none: TLS on a plain port, say."""
     method, blank, rest = line.partition(" ")
     if not blank or not method.isascii() or not method.isupper() or not method.isalpha():
-        return "", unescaped(line) if escaped else line
+        return "", line
     target, blank, protocol = rest.rpartition(" ")
     if not blank or not protocol.startswith("HTTP/"):
         target = rest

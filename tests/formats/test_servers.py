@@ -125,6 +125,13 @@ def test_a_virtual_host_is_told_from_what_forwarded_the_request(head: str, host:
     assert (fields["remote_addr"], fields["ident"], fields["remote_user"]) == (address, "-", "-")
 
 
+@pytest.mark.parametrize("junk", [r"\x16\x03\x01\x01 \x02", r"\x16\x03\x01", "", "-", r"]&\xDF\xBDV"])
+def test_what_is_no_request_stays_as_it_was_logged(junk: str) -> None:
+    """There is no address in it that two servers could spell in two ways, and bytes are no text."""
+    found = read(Combined, REQUEST.replace("GET /a.png?v=1 HTTP/1.1", junk))
+    assert (found.method, found.target, found.status) == ("", junk, 200)
+
+
 def test_blanks_before_the_user_are_no_user() -> None:
     fields = Combined(UTC).fields(REQUEST.replace("- - [", "-  -  [").encode())
     assert (fields["ident"], fields["remote_user"]) == ("-", "-")
