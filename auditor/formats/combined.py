@@ -16,7 +16,7 @@ from auditor.formats.variables import decoded, number_of, split_request, text_of
 
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
-_AGENT = re.compile(r' ("(?:[^"\\]|\\.)*"|-(?= )) ("(?:[^"\\]|\\.)*"|-(?= |$))')
+_AGENT = re.compile(r' ("(?:[^"\\]++|\\.)*+"|-(?= )) ("(?:[^"\\]++|\\.)*+"|-(?= |$))')
 _STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
 PREFIX = re.compile(
     rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"  # docker compose, kubectl
@@ -86,13 +86,12 @@ def _head(text: str) -> dict[str, str]:
     host = {}
     if len(words) > 3 and _is_client(words[1]) and not (_is_client(words[0]) or words[0][0] == '"'):
         host["host"] = words.pop(0)
-    addresses = [words.pop(0)]
-    # A list of those that forwarded the request, bare or in quotes.
-    while len(words) > 1 and addresses[-1].endswith(","):
-        addresses.append(words.pop(0))
+    # A list of those that forwarded the request, bare or in quotes, ends at the first word without a comma.
+    last = next((place for place, word in enumerate(words[:-1]) if not word.endswith(",")), len(words) - 1)
+    rest = words[last + 1 :]
     return {
-        **host, "remote_addr": " ".join(addresses).strip('"'), "ident": words[0] if words else "-",
-        "remote_user": " ".join(words[1:]) or "-",
+        **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
+        "remote_user": " ".join(rest[1:]) or "-",
     }  # fmt: skip
 
 
