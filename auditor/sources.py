@@ -11,11 +11,13 @@ from pathlib import Path
 
 from auditor.errors import InputError
 
-_ROTATED = r"(?:[.-]\d+)*(?:\.(?:gz|zst|bz2|xz))?"
+_ROTATED = r"(?:[.-]\d+)*(?:\.old)?(?:\.(?:gz|zst|bz2|xz))?"
 USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
 """Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
 LOGS = re.compile(
-    rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}",
+    rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}"
+    rf"|.*access[._-]log[.-]\d{{4}}-\d\d-\d\d\.txt{_ROTATED}"  # Tomcat
+    rf"|(?:.*\.)?E[0-9A-Z]{{6,}}\.\d{{4}}(?:-\d\d){{3}}\.[0-9a-z]+{_ROTATED}",  # CloudFront: distribution, hour, a part
     re.IGNORECASE | re.DOTALL,
 )
 """Logs of all kinds."""

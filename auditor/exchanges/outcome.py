@@ -38,7 +38,7 @@ _FORWARDED = frozenset({
     "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled",
 })  # fmt: skip
 _VERDICTS = ((_HIT, Served.HIT), (_COLLAPSED, Served.COLLAPSED), (_FORWARDED, Served.FORWARDED))
-_WORD = re.compile(r"[a-z_/-]+")
+_WORD = re.compile(r"(?<!\S)(n/a|[a-z_]{1,40}(?:-[a-z_]{1,40}){0,8})(?![a-z0-9.])")
 
 
 def served(field: str | None) -> Served | None:
@@ -59,16 +59,15 @@ def served(field: str | None) -> Served | None:
 def _one(text: str) -> Served | None:
     if ";" in text:
         return _cache_status([part.strip() for part in text.split(";")[1:]])
-    word = _WORD.match(text)
-    if word is None:
-        return None
-    name = word[0]
-    while name:
-        for words, verdict in _VERDICTS:
-            if name in words:
-                return verdict
-        # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
-        name = name.rpartition("-")[0]
+    # The verdict may stand behind the cache's name (`cp3006 hit/8`); the first word that is one counts.
+    for word in _WORD.finditer(text):
+        name = word[1]
+        while name:
+            for words, verdict in _VERDICTS:
+                if name in words:
+                    return verdict
+            # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
+            name = name.rpartition("-")[0]
     return None
 
 

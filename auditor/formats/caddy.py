@@ -1,14 +1,19 @@
-"""Caddy's access log: `{"logger": "http.log.access", "request": {…}, "duration": …, "size": …, "status": …}`."""
+"""Caddy's access log: `{"logger": "http.log.access", "request": {…}, "duration": …, "size": …, "status": …}`.
 
+Any `time_format` and `duration_format` is read: seconds have a fraction, so whole numbers are nanoseconds, or
+milliseconds where they are below 100,000.
+"""
+
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.json_lines import JsonObjects, at, cache_of, header, integer, text
-from auditor.formats.times import epoch, micros, rfc3339, start_of
+from auditor.formats.times import go_duration, micros, moment, start_of
 
 
 class Caddy(JsonObjects):
-    """Stamped at the end; `ts` is a number of seconds, or a text where Caddy was told so."""
+    """Stamped at the end."""
 
     name: ClassVar[str] = "caddy"
     title: ClassVar[str] = "Caddy, JSON"
@@ -16,9 +21,8 @@ class Caddy(JsonObjects):
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
-        stamp = record["ts"]
-        ts_us, assumed = rfc3339(stamp, self.zone) if isinstance(stamp, str) else (epoch(stamp), False)
-        duration = micros(record.get("duration"), 10**6)
+        ts_us, assumed = moment(record["ts"], self.zone)
+        duration = _duration(record.get("duration"))
         headers = record.get("resp_headers")
         return Exchange(
             ts_us=start_of(ts_us, duration),
@@ -32,3 +36,15 @@ class Caddy(JsonObjects):
             media_type=header(headers, "content-type"),
             assumed_timezone=assumed,
         )
+
+
+_NANOSECONDS = 10**5
+"""A whole number from here on is no count of milliseconds: that would be 100 seconds."""
+
+
+def _duration(value: Any) -> int | None:
+    if isinstance(value, str):
+        return go_duration(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return micros(Decimal(value) / 1000, 1) if value >= _NANOSECONDS else micros(value, 1000)
+    return micros(value, 10**6)

@@ -28,6 +28,7 @@ COLUMNS = (
     "sc-range-end",
 )  # fmt: skip
 _STAMP = "timestamp(ms)"
+_HOST = ("x-host-header", "cs(Host)", "cs(host)")
 _NEEDED = ("cs-method", "cs-uri-stem", "cs-uri-query", "sc-status")
 
 
@@ -82,7 +83,7 @@ class CloudFront(Lines):
             ts_us=start_of(end, duration),
             method=method,
             target=as_sent(f"{stem}?{query}" if query else stem),
-            host=text_of(fields.get("x-host-header")) or text_of(fields.get("cs(Host)")),
+            host=next((host for name in _HOST if (host := text_of(fields.get(name))) is not None), None),
             status=number_of(fields["sc-status"], "sc-status") or None,
             bytes=_size(fields),
             duration_us=duration,

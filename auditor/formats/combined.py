@@ -12,15 +12,22 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time
-from auditor.formats.variables import decoded, number_of, split_request
+from auditor.formats.variables import decoded, number_of, split_request, text_of
 
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
-_ADDRESS = re.compile(r"[0-9a-fA-F:]*[.:][0-9a-fA-F.:]*")
-_AGENT = re.compile(r' "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"')
+_ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
+_AGENT = re.compile(r' ("(?:[^"\\]++|\\.)*+"|-(?= )) ("(?:[^"\\]++|\\.)*+"|-(?= |$))')
+_STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
 PREFIX = re.compile(
-    rb"(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+"  # docker compose
-    rb"|(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "  # syslog
-    rb"|\d{4}-\d\d-\d\dT\S{1,40} (?:stdout|stderr) [FP] "  # Kubernetes
+    rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"  # docker compose, kubectl
+    rb"(?:" + _STAMP + rb" )?"
+    rb"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _STAMP + rb")"  # syslog, journald
+    rb" \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "
+    rb"|<\d{1,3}>1 \S{1,40} \S{1,255} \S{1,48} \S{1,128} \S{1,32}"  # RFC 5424
+    rb" (?:-|(?:\[[^\]]{1,1000}\]){1,8}) (?:\xef\xbb\xbf)?"
+    rb"|" + _STAMP + rb" (?:stdout|stderr) [FP] "  # Kubernetes
+    # Timestamps of docker and kubectl; a classic balancer's line begins with one of its own.
+    rb"|" + _STAMP + rb" (?=[{\[]|(?:\S++ ){1,8}\[\d)"
 )
 """What collectors put before a line."""
 
@@ -43,7 +50,7 @@ class Combined(Lines):
             ts_us=ts_us,
             method=method,
             target=target,
-            host=fields.get("host"),
+            host=text_of(fields.get("host")),
             status=number_of(fields["status"], "status"),
             bytes=number_of(fields["body_bytes_sent"], "bytes"),
             assumed_timezone=assumed,
@@ -57,7 +64,7 @@ class Combined(Lines):
             values = TEMPLATE.split(data[prefix.end() :])
         if (
             values is None
-            or not values[3].removeprefix(b"-").isdigit()
+            or not (values[3].removeprefix(b"-").isdigit() or values[3] == b"-")
             or not (values[4].isdigit() or values[4] == b"-")
         ):
             raise BadRecordError(Reason.NO_MATCH, "not a line of the common or combined log format")
@@ -65,16 +72,30 @@ class Combined(Lines):
         fields = dict(zip(TEMPLATE.names, known, strict=True)) | _head(known[0])
         agent = _AGENT.match(behind)
         if agent is not None:
-            fields |= {"http_referer": agent[1], "http_user_agent": agent[2], "behind": behind[agent.end() :]}
+            referer, user_agent = (value[1:-1] if value != "-" else value for value in agent.groups())
+            fields |= {"http_referer": referer, "http_user_agent": user_agent, "behind": behind[agent.end() :]}
         return fields
 
 
 def _head(text: str) -> dict[str, str]:
-    """Virtual host, if there is one, address, identity and user, who may hold blanks or be left out."""
-    words = text.split(" ")
-    host = {}
-    if len(words) > 3 and _ADDRESS.fullmatch(words[1]) and not _ADDRESS.fullmatch(words[0]):
-        host["host"] = words.pop(0)
-    if len(words) < 2:
+    """Virtual host, if there is one, addresses, identity and user, who may hold blanks or be left out."""
+    if " " not in text:
         raise BadRecordError(Reason.NO_MATCH, "no client and user before the time")
-    return {**host, "remote_addr": words[0], "ident": words[1], "remote_user": " ".join(words[2:]) or "-"}
+    # The compiled splitter takes any head of two blanks, so whatever stands around them is no reason to reject.
+    words = [word for word in text.split(" ") if word] or ["-"]
+    host = {}
+    if len(words) > 3 and _is_client(words[1]) and not (_is_client(words[0]) or words[0][0] == '"'):
+        host["host"] = words.pop(0)
+    # A list of those that forwarded the request, bare or in quotes, ends at the first word without a comma.
+    last = next((place for place, word in enumerate(words[:-1]) if not word.endswith(",")), len(words) - 1)
+    rest = words[last + 1 :]
+    return {
+        **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
+        "remote_user": " ".join(rest[1:]) or "-",
+    }  # fmt: skip
+
+
+def _is_client(word: str) -> bool:
+    """Whether a word is where a request came from: an address, one of a list of them, or this very machine."""
+    word = word.strip('",')
+    return word in ("localhost", "unix:") or _ADDRESS.fullmatch(word) is not None

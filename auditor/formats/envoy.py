@@ -1,6 +1,7 @@
-"""Envoy: its default text format, Istio's, and JSON with the keys that Istio gives it. The start is stamped.
+"""Envoy: its default text format, Istio's, and JSON with the keys of Istio, Envoy Gateway or Contour.
 
-`%RESPONSE_FLAGS%` with `RFCF` is an answer of Envoy's cache filter. A status of 0 is a request without an answer.
+The start is stamped. `%RESPONSE_FLAGS%` with `RFCF` is an answer of Envoy's cache filter. A status of 0 is a request
+without an answer. Connections that carried no request are filtered.
 """
 
 import re
@@ -8,20 +9,27 @@ from typing import Any, ClassVar
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
+from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.combined import PREFIX
 from auditor.formats.json_lines import integer, json_object
 from auditor.formats.times import micros, rfc3339
 from auditor.formats.variables import decoded, split_request, text_of
 
 _TEXT = re.compile(
-    r'\[(?P<start_time>[^\]]{1,40})\] "(?P<request>[^"]*)" (?P<response_code>\d+) (?P<response_flags>\S+) '
-    r'(?:(?P<response_code_details>\S+) (?P<connection_termination_details>\S+) "(?P<upstream_failure>[^"]*)" )?'
+    r'(?:ACCESS )?\[(?P<start_time>[^\]]{1,40})\] "(?P<request>[^"]*)" (?P<response_code>\d+) (?P<response_flags>\S+) '
+    r'(?:(?P<response_code_details>\S+) (?P<connection_termination_details>\S+) "(?P<upstream_failure>[^"]*)" '
+    r'|(?:"[^"]*" ){1,2})?'  # Istio until 1.6
     r"(?P<bytes_received>\d+) (?P<bytes_sent>\d+) (?P<duration>\d+|-) (?P<upstream_service_time>\d+|-) "
     r'"(?P<x_forwarded_for>[^"]*)" "(?P<user_agent>[^"]*)" "(?P<request_id>[^"]*)" "(?P<authority>[^"]*)" '
     r'"(?P<upstream_host>[^"]*)"'
 )
 _CACHE_FILTER = "RFCF"
+_NAMES = {
+    "start_time": ("@timestamp",),
+    "path": ("x-envoy-origin-path", "x-envoy-original-path"),
+    "authority": (":authority",),
+}
+"""What others call a field: Envoy Gateway and Contour."""
 
 
 class Envoy(Lines):
@@ -36,7 +44,10 @@ class Envoy(Lines):
         ts_us, assumed = rfc3339(str(fields["start_time"]), self.zone)
         method, target = str(fields.get("method") or ""), str(fields.get("path") or "")
         if "request" in fields:
-            method, target = split_request(fields["request"])
+            # Envoy escapes nothing.
+            method, target = split_request(fields["request"], escaped=False)
+        if not target.strip("- "):
+            return NO_REQUEST
         flags = str(fields.get("response_flags") or "")
         return Exchange(
             ts_us=ts_us,
@@ -55,12 +66,22 @@ class Envoy(Lines):
         prefix = PREFIX.match(data)
         data = data[prefix.end() :] if prefix else data
         if data[:1] == b"{":
-            found = json_object(data)
-            for name in ("start_time", "method", "path", "response_code"):
-                if found.get(name) is None:
-                    raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
-            return found
+            return _named(json_object(data))
         match = _TEXT.match(decoded(data))
         if match is None:
             raise BadRecordError(Reason.NO_MATCH, "not a line of Envoy's default format")
         return {name: value for name, value in match.groupdict().items() if value is not None}
+
+
+def _named(found: dict[str, Any]) -> dict[str, Any]:
+    """An object by the keys of Istio. A connection has null for its method and its path."""
+    if "response_flags" in found:
+        for name, others in _NAMES.items():
+            value = next((found[other] for other in others if found.get(other) is not None), None)
+            if found.get(name) is None and value is not None:
+                found[name] = value
+    request = () if "response_flags" in found and found.get("method") is None else ("method", "path")
+    for name in ("start_time", *request, "response_code"):
+        if found.get(name) is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+    return found

@@ -1,8 +1,9 @@
 """HAProxy with `option httplog` or `httpslog`, as it comes from syslog, a container or a file.
 
 The time is that of the request's first byte, in the proxy's own zone, which the log does not name: set `timezone`.
-Lines that tell of no request (a failed handshake, a proxy that starts) are filtered. The bytes are all that went to
-the client, headers included.
+Lines that tell of no request (a failed handshake, a TCP connection, a proxy that starts) are filtered; a request in a
+`log-format` of one's own is rejected. The bytes are all that went to the client, headers included. Quotes, `#` and what
+is no ASCII are logged as `#22`, and read back.
 """
 
 import re
@@ -31,7 +32,16 @@ _OTHER = re.compile(
     r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] "
     r"(?P<frontend_name>[^/\s]+)/(?P<server_name>[^:\s]+): (?P<message>.+)"
 )
-_SYSLOG = re.compile(rb"haproxy(?:\[\d+\])?: ")
+_TCP = re.compile(
+    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "
+    r"(?P<backend_name>[^/\s]+)/(?P<server_name>\S+) -?\d+/-?\d+/\+?\d+ \+?(?P<bytes_read>\d+) \S\S "
+    r"\d+/\d+/\d+/\d+/\+?\d+ \d+/\d+.*",
+    re.ASCII,
+)
+_PROCESS = re.compile(r"\[(?:NOTICE|WARNING|ALERT)\]\s+(?:\d+/\d+ )?\(\d+\) : (?P<message>.+)")
+_ASKS = re.compile(r'"[A-Z]+ \S+ HTTP/\d')
+_ENCODED = re.compile(r"(?:#[0-9A-F]{2})+")
+_SYSLOG = re.compile(rb" haproxy(?:(?:\[\d+\])?: | \S+ \S+ [-\[])")
 
 
 class HAProxy(Lines):
@@ -46,11 +56,11 @@ class HAProxy(Lines):
         if "http_request_line" not in fields:
             return NO_REQUEST
         ts_us, assumed = clf_time(fields["accept_date"], self.zone)
-        method, target = split_request(fields["http_request_line"])
+        method, target = split_request(fields["http_request_line"], escaped=False)
         return Exchange(
             ts_us=ts_us,
             method=method,
-            target=target,
+            target=_ENCODED.sub(_sent, target),
             status=number_of(fields["http_status_code"], "status"),
             bytes=number_of(fields["bytes_read"], "bytes"),
             duration_us=micros(fields["time_duration"], 1000),
@@ -61,9 +71,13 @@ class HAProxy(Lines):
         """The fields of one line, by the names of HAProxy's manual."""
         prefix = PREFIX.match(data)
         text = decoded(data[prefix.end() :] if prefix else data).rstrip("\r")
-        match = _REQUEST.match(text) or _OTHER.fullmatch(text)
+        match = _REQUEST.match(text) or _OTHER.fullmatch(text) or _TCP.fullmatch(text) or _PROCESS.fullmatch(text)
         if match is not None:
             return {name: value for name, value in match.groupdict().items() if value is not None}
-        if prefix is not None and _SYSLOG.search(prefix[0]):
+        if prefix is not None and _SYSLOG.search(prefix[0]) and not _ASKS.search(text):
             return {"message": text}
         raise BadRecordError(Reason.NO_MATCH, "not a line of HAProxy's HTTP log")
+
+
+def _sent(encoded: re.Match[str]) -> str:
+    return decoded(bytes.fromhex(encoded[0].replace("#", "")))

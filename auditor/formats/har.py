@@ -34,7 +34,7 @@ _HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 _ENTRIES = re.compile(r'"entries"\s*:\s*\[')
 _BETWEEN = re.compile(r"[\s,]*")
 _COOKIES = frozenset({"cookie", "set-cookie"})
-_CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "_cached")
+_CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "fromDiskCache", "fromPrefetchCache", "_cached")
 
 
 class Har(Lines):

@@ -34,7 +34,8 @@ class JsonObjects(Lines):
 
 
 def json_object(data: bytes) -> dict[str, Any]:
-    """The object of a line, also behind what a collector put before it."""
+    """The object of a line, also behind what a collector put before it, or behind a byte order mark."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if data[:1] != b"{" and (prefix := PREFIX.match(data)):
         data = data[prefix.end() :]
     try:
@@ -79,7 +80,10 @@ def header(headers: Any, name: str) -> str | None:
     return None
 
 
-CACHE_HEADERS = ("cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache")
+CACHE_HEADERS = (
+    "cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache",
+    "x-vercel-cache", "x-nextjs-cache", "cdn-cache",
+)  # fmt: skip
 
 
 def cache_of(headers: Any) -> str | None:

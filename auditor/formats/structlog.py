@@ -106,9 +106,10 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, An
     if (match := _URLLIB3.match(message)) is not None:
         length = match[5] if match[5].isdigit() else size
         return match[2], match[1] + match[3], match[4], length
-    target = _find(fields, _URL)
+    # In ECS `url` is an object.
+    target = next((url for name in _URL for url in _values(fields, name) if isinstance(url, str)), None)
     method = _find(fields, _METHOD)
-    if not isinstance(target, str) or "://" not in target or not (method is None or isinstance(method, str)):
+    if target is None or "://" not in target or not (method is None or isinstance(method, str)):
         return None
     status = _find(fields, _STATUS)
     failed = any(fields.get(name) for name in ("error", "exception", "exc_info"))

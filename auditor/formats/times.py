@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason, parse_time
 
-_CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d:\d\d:\d\d(?:\.\d+)?)(?: ([+-]\d\d):?(\d\d))?", re.ASCII)
+_CLF = re.compile(
+    r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: (?:([+-]\d\d):?(\d\d)|(UTC|GMT)))?", re.ASCII
+)
 _MONTHS = {
     "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09",
     "Oct": "10", "Nov": "11", "Dec": "12",
@@ -16,14 +18,17 @@ _FAR = Decimal(2) ** 33
 
 
 def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
-    """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset; RFC 3339 too, as some are set."""
+    """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset, or any that `moment` reads, as some are set.
+
+    Python's own server has a blank before the hour.
+    """
     match = _CLF.fullmatch(text)
     if match is None:
-        return rfc3339(text, zone)
+        return _loose(text, zone)
     month = _MONTHS.get(match[2].title())
     if month is None:
         raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
-    offset = f"{match[5]}:{match[6]}" if match[5] else ""
+    offset = f"{match[5]}:{match[6]}" if match[5] else "Z" if match[7] else ""
     return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
 
@@ -40,23 +45,28 @@ def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
 
 
 _LOOSE = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
 
 _HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (?:GMT|UTC)$", re.ASCII)
 
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
-    """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, `UTC` or `+00`."""
+    """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, slashes, `UTC` or `+00`."""
     if not isinstance(value, str):
         return epoch(value), False
-    value = value.strip(" []")
-    match = _LOOSE.fullmatch(value)
+    return clf_time(_HTTP.sub(r"\1/\2/\3:\4 +0000", value.strip(" []")), zone)
+
+
+def _loose(text: str, zone: ZoneInfo) -> tuple[int, bool]:
+    match = _LOOSE.fullmatch(text)
     if match is None:
-        return clf_time(_HTTP.sub(r"\1/\2/\3:\4 +0000", value), zone)
+        return rfc3339(text, zone)
     day, minute, second, fraction, zulu, hours, minutes = match.groups()
     offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
-    return parse_time(f"{day}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone)
+    return parse_time(
+        f"{day.replace('/', '-')}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone
+    )
 
 
 def epoch(value: object) -> int:
@@ -94,3 +104,17 @@ def micros(text: object, unit: int) -> int | None:
         return None
     number *= unit
     return int(number.quantize(Decimal(1))) if number < 10**15 else None
+
+
+_GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)(s|ms|µs|us|ns))?", re.ASCII)
+_UNITS = {"s": Decimal(10**6), "ms": Decimal(1000), "µs": Decimal(1), "us": Decimal(1), "ns": Decimal("0.001")}
+
+
+def go_duration(text: str) -> int | None:
+    """`1m2.5s`, `250ms` or `48.845µs`, as programs in Go write durations; None for what is none."""
+    match = _GO.fullmatch(text)
+    if match is None or not text:
+        return None
+    hours, minutes, number, unit = match.groups()
+    rest = (Decimal(number) * _UNITS[unit]).quantize(Decimal(1)) if number else 0
+    return (int(hours or 0) * 3600 + int(minutes or 0) * 60) * 10**6 + int(rest)

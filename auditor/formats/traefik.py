@@ -3,6 +3,7 @@
 What a cache did stands in a header that Traefik was told to keep: `accessLog.fields.headers.names: {X-Cache: keep}`.
 """
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from auditor.exchanges.exchange import Exchange
@@ -21,7 +22,7 @@ class Traefik(JsonObjects):
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line; a log whose `StartUTC` was dropped has the end in `time`."""
         nanoseconds = record.get("Duration")
-        duration = micros(nanoseconds // 1000, 1) if isinstance(nanoseconds, int) else None
+        duration = micros(Decimal(nanoseconds) / 1000, 1) if isinstance(nanoseconds, int) else None
         start = record.get("StartUTC") or record.get("StartLocal")
         ts_us, assumed = rfc3339(text(start or record.get("time"), "StartUTC"), self.zone)
         headers = {

@@ -15,11 +15,11 @@ from auditor.formats.times import clf_time, epoch, micros, start_of
 SECOND, MILLISECOND = 10**6, 1000
 ALIASES = {
     "time": ("time_local", "time_iso8601", "msec", "time", "timestamp", "@timestamp", "ts", "date", "datetime"),
-    "request": ("request",),
+    "request": ("request", "request_line"),
     "method": ("request_method", "method", "verb", "http_method"),
-    "target": ("request_uri", "uri", "url", "path", "http_path", "request_path"),
-    "query": ("args", "query_string"),
-    "host": ("host", "http_host", "server_name", "vhost", "virtual_host"),
+    "target": ("request_uri", "uri", "url", "path", "http_path", "request_path", "request_url"),
+    "query": ("args", "query_string", "request_query", "query"),
+    "host": ("host", "http_host", "server_name", "vhost", "virtual_host", "domain"),
     "status": ("status", "status_code", "response_code", "response", "http_status", "code"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "body_bytes", "response_size"),
     "seconds": ("request_time", "request_duration"),
@@ -59,22 +59,26 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: boo
 
 def request_of(found: Mapping[str, object], *, escaped: bool = True) -> tuple[str, str]:
     """(method, target) of a request line or of its parts."""
-    if isinstance(found["request"], str):
-        return split_request(found["request"], escaped=escaped)
-    target = text_of(found["target"])
+    line, target = found["request"], text_of(found["target"])
+    # Some call the method alone `request`.
+    if isinstance(line, str) and (" " in line or target is None):
+        return split_request(line, escaped=escaped)
     if target is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the address is missing")
     query = text_of(found["query"])
     if query and "?" not in target:
         target = f"{target}?{query.removeprefix('?')}"
-    return text_of(found["method"]) or "GET", unescaped(target) if escaped else target
+    method = text_of(found["method"]) or (
+        line if isinstance(line, str) and line.isalpha() and line.isupper() else "GET"
+    )
+    return method, unescaped(target) if escaped else target
 
 
 def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
-    """(method, target) of `GET /og.png HTTP/1.1`; ("", line) for what is no request: TLS on a plain port, say."""
+    """(method, target) of `GET /og.png HTTP/1.1`; ("", line as logged) for what is none: TLS on a plain port, say."""
     method, blank, rest = line.partition(" ")
     if not blank or not method.isascii() or not method.isupper() or not method.isalpha():
-        return "", unescaped(line) if escaped else line
+        return "", line
     target, blank, protocol = rest.rpartition(" ")
     if not blank or not protocol.startswith("HTTP/"):
         target = rest

@@ -19,7 +19,9 @@ from auditor.formats.base import Lines
 from auditor.formats.times import micros, rfc3339, start_of
 from auditor.formats.variables import decoded, number_of, text_of
 
-_DIRECTIVE = re.compile(r"#\s*(version|fields|software|start-date|end-date|date|remark)\s*:\s*(.*)", re.IGNORECASE)
+_DIRECTIVE = re.compile(
+    r"#\s*(version|fields|software|start-date|end-date|date|remark|gmt-offset)\s*:\s*(.*)", re.IGNORECASE
+)
 _VALUE = re.compile(r'"((?:[^"]++|"")*+)"(?!\S)|(\S++)')
 _TIMES = (("date", "time"), ("date-utc", "time-utc"), ("date-local", "time-local"))
 _HOST = ("cs-host", "cs(host)", "x-host-header", "cs-uri-host", "s-host")
@@ -67,7 +69,8 @@ class W3C(Lines):
         method = text_of(fields.get("cs-method"))
         if target is None or method is None:
             raise BadRecordError(Reason.MISSING_FIELD, "cs-method or cs-uri-stem is missing")
-        query, routed = _without_added(text_of(fields.get("cs-uri-query")) or "")
+        # Blue Coat's proxies log the question mark, too.
+        query, routed = _without_added((text_of(fields.get("cs-uri-query")) or "").removeprefix("?"))
         result, _, status = fields["sc-status"].rpartition("/")
         cached = {"1": "hit", "0": "miss"}.get(fields.get("cached", ""))
         return Exchange(

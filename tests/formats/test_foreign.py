@@ -279,6 +279,20 @@ def test_wrong_tables_are_refused(table: Mapping[str, Any], words: str) -> None:
         settings_of({"sources": {"x": table}}, "auditor.toml")
 
 
+def test_a_folder_gives_logs_under_the_names_that_servers_and_networks_give_them(tmp_path: Path) -> None:
+    names = [
+        "EMLARXS9EXAMPLE.2026-09-01-20.RT4KCN4SGK9.gz",
+        "access.log.old",
+        "access.log.2.gz",
+        "access_log-20260901",
+        "logs.EMLARXS9EXAMPLE.2026-09-01-20.RT4KCN4SGK9.gz",
+        "localhost_access_log.2026-09-01.txt",
+    ]
+    for name in (*names, "notes.txt", "access.old", "E.2026-09-01-20.gz"):
+        (tmp_path / name).write_text(line(1))
+    assert sorted(Path(source.label).name for source in discover([str(tmp_path)], tmp_path)) == sorted(names)
+
+
 def test_a_folder_below_with_settings_of_its_own_maps_its_own_logs(tmp_path: Path) -> None:
     """Its usage events are taken, its other logs are not; for a ledger only usage events are."""
     (tmp_path / "usage.jsonl").write_bytes(usage([event("a")]))

@@ -46,9 +46,22 @@ def both(kind_of: type[Combined] | type[LogFormat], block: bytes) -> tuple[list[
 def noise(rng: random.Random) -> bytes:
     """A line that is odd in one of many ways, or plain."""
     address = rng.choice(
-        ["203.0.113.7", "2001:db8::1", "shop.example 10.0.0.1", "shop.example:80 ::1", "web-1  | 10.0.0.1", "-"]
+        [
+            "203.0.113.7",
+            "2001:db8::1",
+            "shop.example 10.0.0.1",
+            "shop.example:80 ::1",
+            "web-1  | 10.0.0.1",
+            "-",
+            "",
+            "10.0.0.2, 10.0.0.1",
+            'cafe.de "10.0.0.2, 10.0.0.1"',
+            "2026-09-01T08:00:00Z 10.0.0.1",
+            "2026-09-01T08:00:00+02:00 web1 nginx: shop.example 10.0.0.1",
+            "<134>1 2026-09-01T08:00:00Z web1 nginx - - - ::1",
+        ]
     )
-    user = rng.choice(["- -", "- alice", "- alice smith", "-", "", "- -"])
+    user = rng.choice(["- -", "- alice", "- alice smith", "-", "", " - - ", " "])
     time = rng.choice(
         [
             f"01/Sep/2026:08:00:0{rng.randrange(10)} +0200",
@@ -56,6 +69,7 @@ def noise(rng: random.Random) -> bytes:
             "2026-09-01T08:00:00Z",
             "01/Sep/2026:08:00:60 +0000",
             "01/Sep/2026:08:00:00",
+            "01/Sep/2026 08:00:00",
         ]
     )
     target = rng.choice(
