@@ -93,8 +93,8 @@ class Fate(NamedTuple):
 
 _ERRORS = {401: "auth", 403: "auth", 404: "not_found", 410: "not_found", 429: "throttled"}
 _TIMEOUTS = frozenset({408, 504, 524})
-# The client went away before the answer: nginx writes 499, HAProxy -1, CloudFront and Fastly 000.
-_NO_ANSWER = frozenset({499, 0, -1})
+# The client went away before the answer: nginx writes 499, AWS 460, HAProxy -1, CloudFront and Fastly 000.
+_NO_ANSWER = frozenset({499, 460, 0, -1})
 _OUTCOMES = {Served.HIT: Outcome.HIT, Served.COLLAPSED: Outcome.COALESCED, Served.FORWARDED: Outcome.RENDER}
 
 

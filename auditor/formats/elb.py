@@ -18,8 +18,6 @@ from auditor.formats.variables import decoded, number_of, split_request
 
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}Z?")
-_CLIENT_GONE = 460
-"""The client closed the connection before the answer."""
 _PARTS = ("request_processing_time", "target_processing_time", "response_processing_time")
 
 
@@ -41,12 +39,11 @@ class Elb(Lines):
             return NO_REQUEST
         times = [micros(fields[name], 10**6) for name in _PARTS]
         known = [time for time in times if time is not None]
-        status = number_of(fields["elb_status_code"], "elb_status_code")
         return Exchange(
             ts_us=self.start(fields, sum(known)),
             method=method,
             target=target,
-            status=None if status == _CLIENT_GONE else status,
+            status=number_of(fields["elb_status_code"], "elb_status_code"),
             bytes=number_of(fields["sent_bytes"], "sent_bytes"),
             duration_us=sum(known) if len(known) == len(times) else None,
         )

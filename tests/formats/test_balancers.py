@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, parse_time
+from auditor.events import BadRecordError, Outcome, parse_time
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.outcome import Fate, fate
 from auditor.formats.alb import Alb
 from auditor.formats.base import NO_REQUEST
 from auditor.formats.elb import Elb
@@ -46,7 +47,9 @@ def test_quotes_in_an_agent_and_values_that_came_later_shift_nothing() -> None:
 def test_no_whole_answer_has_no_duration() -> None:
     found = alb(f'http {HEAD} -1 -1 -1 503 - 0 0 "GET http://h.example:80/ HTTP/1.1" "-" - - {TAIL}')
     assert (found.status, found.duration_us) == (503, None)
-    assert alb(f'http {HEAD} 0 -1 -1 460 - 0 0 "GET http://h.example:80/ HTTP/1.1" "-" - - {TAIL}').status is None
+    gone = alb(f'http {HEAD} 0 -1 -1 460 - 0 0 "GET http://h.example:80/ HTTP/1.1" "-" - - {TAIL}')
+    assert gone.status == 460
+    assert fate(gone.status, None, Outcome.RENDER) == Fate(Outcome.ERROR, None, "connection", None)
 
 
 CLASSIC = "2015-05-13T23:39:43.945958Z my-lb 192.0.2.39:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 29"
