@@ -105,6 +105,18 @@ def test_an_unreadable_file_is_named(log: Path) -> None:
     assert "holds no" in done.stderr.decode()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("report_format", ["text", "json", "csv", "html"])
+@pytest.mark.parametrize("option", [[], ["--output", "/dev/full"]])
+def test_a_full_disk_is_one_sentence(log: Path, report_format: str, option: list[str]) -> None:
+    """And not the exit code of a finding; also where the little that there is to say is still in a buffer."""
+    command = [sys.executable, "-m", "auditor", "audit", str(log), "--format", report_format, *option]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "auditor: the output cannot be written whole (No space left on device)\n"
+
+
 def test_standard_input_folders_and_globs(log: Path) -> None:
     """All ways to name the same log give the same findings; a file named twice is read once."""
     ways = [[str(log)], [str(log.parent)], [str(log.parent / "*.jsonl")], [str(log), str(log.parent), str(log)]]
