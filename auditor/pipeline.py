@@ -95,7 +95,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
-        shown, suppressed = split(shown, options.baseline, now.date())
+        shown, suppressed = split(shown, options.baseline, settings.today(now))
     return Result(inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
 
 
