@@ -104,7 +104,7 @@ def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
-    asked = demand_of(facts, options.since, options.until, options.belongs)
+    found = simulated(demand_of(facts, options.since, options.until, options.belongs), settings)
     return tuple(
         TtlPoint(
             ttl_us=row.setting.ttl_us,
@@ -112,9 +112,9 @@ def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint
             requests=row.outcome.requests,
             renders=row.outcome.renders,
             credits=row.outcome.credits,
-            stale=row.outcome.stale,
+            stale=row.outcome.stale if found.stale_known else None,
         )
-        for row in simulated(asked, settings).rows
+        for row in found.rows
     )
 
 
