@@ -18,20 +18,23 @@ def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any]
     totals, waste = report["totals"], report["waste"]["total"]
     share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
     lines = [
-        f"Cycle {label}: {totals['requests']:,} requests, {totals['credits']:,} credits, {waste:,} wasted{share}",
+        f"Cycle {label}: {_count(totals['requests'], 'request')}, {_count(totals['credits'], 'credit')}, "
+        f"{waste:,} wasted{share}",
     ]
     if totals["credits_uncertain"]:
-        lines.append(f"Up to {totals['credits_uncertain']:,} more calls may have been billed")
+        lines.append(f"Up to {_count(totals['credits_uncertain'], 'more call')} may have been billed")
     inputs = report["inputs"]
     if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
         cut = sum(file["truncated"] for file in inputs["files"])
-        lines.append(f"Input not whole: {inputs['rejected']:,} lines rejected, {cut} files cut off or damaged")
+        lines.append(
+            f"Input not whole: {_count(inputs['rejected'], 'line')} rejected, {_count(cut, 'file')} cut off or damaged"
+        )
     lines += [_account(account) for account in report["accounts"]]
     lines += _findings(report) if comparison is None else _compared(comparison)
     suppressed = report.get("suppressed", ())
     if suppressed:
         credits = sum(one["credits"] for one in suppressed)
-        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {credits:,} credits")
+        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {_count(credits, 'credit')}")
     return lines
 
 
@@ -62,8 +65,8 @@ def _compared(comparison: Mapping[str, Any]) -> list[str]:
     if findings["not_looked_for"]:
         lines.append(f"{len(findings['not_looked_for']):,} not looked for this time")
     lines.append(
-        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} are "
-        f"wasted now: {_saved(saving['realised_credits'])}, "
+        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} "
+        f"{'is' if saving['wasted_credits'] == 1 else 'are'} wasted now: {_saved(saving['realised_credits'])}, "
         f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
     )
     for account in comparison["accounts"]:
@@ -102,9 +105,9 @@ def _plain(finding: Mapping[str, Any]) -> str:
 
 def _change(finding: Mapping[str, Any]) -> str:
     if finding["credits"] != finding["credits_before"]:
-        return f"{finding['credits_before']:,} credits before, {finding['credits']:,} now"
+        return f"{_count(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
     if finding["bytes"] != finding["bytes_before"]:
-        return f"{finding['bytes_before']:,} bytes before, {finding['bytes']:,} now"
+        return f"{_count(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
     return str(finding["message"])
 
 
