@@ -200,6 +200,9 @@ def _account(table: _Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapp
     )
     if len({since for since, _ in history}) < len(history):
         raise table.fail("plans", "names two plans that begin on the same day")
+    currencies = {plan.currency for plan in (account.plan, *(plan for _, plan in history)) if plan is not None}
+    if len(currencies) > 1:
+        raise table.fail("plans", f"are in {' and '.join(sorted(currencies))}; bills of one account need one currency")
     table.done()
     return account
 
