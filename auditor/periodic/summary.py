@@ -1,6 +1,7 @@
 """A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 MOST = 5
@@ -13,8 +14,13 @@ def subject(name: str, report: Mapping[str, Any]) -> str:
     return f"Render audit {name}: {_count(report['waste']['total'], 'credit')} wasted, {_count(high, 'high finding')}"
 
 
-def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[str]:
-    """One line a fact, the most important first. Words of logs stand in it as they are: escape them for the sink."""
+def summary(
+    label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None, zone: tzinfo = UTC
+) -> list[str]:
+    """One line a fact, the most important first; days are those of *zone*.
+
+    Words of logs stand in it as they are: escape them for the sink.
+    """
     totals, waste = report["totals"], report["waste"]["total"]
     share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
     lines = [
@@ -30,7 +36,7 @@ def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any]
             f"Input not whole: {_count(inputs['rejected'], 'line')} rejected, {_count(cut, 'file')} cut off or damaged"
         )
     lines += [_account(account) for account in report["accounts"]]
-    lines += _findings(report) if comparison is None else _compared(comparison)
+    lines += _findings(report) if comparison is None else _compared(comparison, zone)
     suppressed = report.get("suppressed", ())
     if suppressed:
         credits = sum(one["credits"] for one in suppressed)
@@ -53,10 +59,9 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
     return [f"{_count(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
 
 
-def _compared(comparison: Mapping[str, Any]) -> list[str]:
-    findings, saving = comparison["findings"], comparison["saving"]
-    lines = [f"Compared with {(comparison['before']['window']['start'] or 'no event')[:10]} to "
-             f"{(comparison['before']['window']['end'] or 'no event')[:10]}:"]  # fmt: skip
+def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:
+    findings, saving, window = comparison["findings"], comparison["saving"], comparison["before"]["window"]
+    lines = [f"Compared with {_day(window['start'], zone)} to {_day(window['end'], zone)}:"]
     lines += [f"Not the same question: {difference}" for difference in comparison["different_options"]]
     for kind, describe in (("new", _plain), ("grown", _change), ("shrunk", _change), ("fixed", _plain)):
         if findings[kind]:
@@ -80,6 +85,10 @@ def _compared(comparison: Mapping[str, Any]) -> list[str]:
                 f"{account['realised_monthly_saving']} {account['currency']} came of it"
             )
     return lines
+
+
+def _day(instant: str | None, zone: tzinfo) -> str:
+    return datetime.fromisoformat(instant).astimezone(zone).date().isoformat() if instant else "no event"
 
 
 def _saved(credits: int | float | None) -> str:
