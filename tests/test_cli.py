@@ -188,6 +188,23 @@ def test_config_init_writes_what_config_check_accepts(tmp_path: Path) -> None:
     assert command("config", "init", str(path)).returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [("audit",), ("plan",), ("simulate",)])
+def test_figures_are_whole_on_a_narrow_terminal(log: Path, arguments: tuple[str, ...]) -> None:
+    """The terminal breaks the lines; no table breaks 14.99 into 14.9 and 9."""
+    config = log.with_name("auditor.toml")
+    config.write_text('[accounts.main]\nprovider = "imejis"\nplan = "Basic"\n', encoding="utf-8")
+    parent, child = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments, str(log)],
+        stdout=child, stderr=subprocess.DEVNULL, check=True, cwd=ROOT, env=os.environ | {"COLUMNS": "40"},
+    )  # fmt: skip
+    os.close(child)
+    shown = os.read(parent, 100_000)
+    os.close(parent)
+    assert b"14.99" in shown
+    assert not re.search(rb"14\.9(?!9)", shown)
+
+
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colours_only_on_a_terminal_and_never_with_no_color(
     log: Path, variables: dict[str, str], coloured: bool
