@@ -4,7 +4,10 @@ A command is a file of `auditor.commands`. Nothing heavy is imported before a co
 quick.
 """
 
+import errno
+import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -26,7 +29,7 @@ from auditor.commands import (
     sandbox,
     simulate,
 )
-from auditor.errors import AuditorError, MissingExtraError
+from auditor.errors import AuditorError, ConfigError, MissingExtraError
 from auditor.terminal import plain
 
 app = typer.Typer(
@@ -76,7 +79,10 @@ def _root(
 def main() -> None:
     """Run the command; errors meant for the user are one sentence without a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            _flush()
     except AuditorError as error:
         print(f"auditor: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -95,5 +101,30 @@ def main() -> None:
         missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _give_up_output()
+        print(f"auditor: the output cannot be written whole ({error.strerror})", file=sys.stderr)
+        sys.exit(ConfigError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def _flush() -> None:
+    """What is still in the buffer: at the end of the process nobody could say that it was lost."""
+    if sys.stdout is None:  # closed before we began
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        _give_up_output()
+
+
+def _give_up_output() -> None:
+    """Python flushes once more when it ends, and would complain anew."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

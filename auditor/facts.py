@@ -17,7 +17,7 @@ from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
 from auditor.engine.tables import events, losers, records, units
 from auditor.events import Outcome
-from auditor.plans import Cycle, Plan, cycles, micros, moment
+from auditor.plans import Cycle, Plan, comparable, cycles, micros, moment
 from auditor.settings import Account, Settings
 
 NAMES = ("provider", "account", "environment", "template")
@@ -32,6 +32,7 @@ class Payer:
     account: str
     settings: Account
     plans: tuple[Plan, ...]
+    """Those of the provider that are sold in the currency in which the account pays."""
     cycles: tuple[Cycle, ...]
     first_us: int
     last_us: int
@@ -236,13 +237,14 @@ def _of_accounts(engine: Engine, settings: Settings, belongs: Callable[[Account]
 def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int, settings: Settings) -> Payer:
     """The account with its settings, plans and the billing cycles from its first to its last event."""
     configured = settings.account(provider, account)
+    own_cycles = tuple(cycles(first_us, last_us, configured.anchor_day, configured.timezone))
     return Payer(
         code=code,
         provider=provider,
         account=account,
         settings=configured,
-        plans=settings.catalogue.get(provider, ()),
-        cycles=tuple(cycles(first_us, last_us, configured.anchor_day, configured.timezone)),
+        plans=comparable(settings.catalogue.get(provider, ()), configured.plan_of(own_cycles[-1])),
+        cycles=own_cycles,
         first_us=first_us,
         last_us=last_us,
     )

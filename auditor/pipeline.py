@@ -95,7 +95,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
-        shown, suppressed = split(shown, options.baseline, now.date())
+        shown, suppressed = split(shown, options.baseline, settings.today(now))
     return Result(inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
 
 
@@ -104,7 +104,7 @@ def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
-    asked = demand_of(facts, options.since, options.until, options.belongs)
+    found = simulated(demand_of(facts, options.since, options.until, options.belongs), settings)
     return tuple(
         TtlPoint(
             ttl_us=row.setting.ttl_us,
@@ -112,9 +112,9 @@ def _curve(facts: Facts, options: Options, progress: Progress) -> tuple[TtlPoint
             requests=row.outcome.requests,
             renders=row.outcome.renders,
             credits=row.outcome.credits,
-            stale=row.outcome.stale,
+            stale=row.outcome.stale if found.stale_known else None,
         )
-        for row in simulated(asked, settings).rows
+        for row in found.rows
     )
 
 

@@ -165,6 +165,12 @@ def _boundary(year: int, month: int, anchor_day: int, zone: ZoneInfo) -> datetim
     return local.astimezone(UTC)
 
 
+def comparable(plans: Sequence[Plan], plan: Plan | None = None) -> tuple[Plan, ...]:
+    """Those in the currency of *plan*, else of the first: without an exchange rate no others can be held against it."""
+    currency = plan.currency if plan else plans[0].currency if plans else None
+    return tuple(each for each in plans if each.currency == currency)
+
+
 def cheapest(
     plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
 ) -> Plan | None:

@@ -156,6 +156,10 @@ class Settings:
         """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
 
+    def today(self, now: datetime) -> date:
+        """The date of an instant in the configured zone: the last day of a baseline's entry ends at midnight there."""
+        return now.astimezone(self.timezone).date()
+
     def with_ttl(self, ttl_us: int) -> "Settings":
         """These settings with another time-to-live, in microseconds."""
         return replace(self, ttl=timedelta(microseconds=ttl_us))

@@ -109,14 +109,17 @@ def billing_table() -> str:
         sizes = [f"{credits} to {limit:,} px" for limit, credits in billing.sizes or ()]
         sizes += [f"{billing.beyond} beyond"] if billing.beyond else []
         said = ", ".join(sizes) or ("unknown" if billing.sizes is None else "1, whatever the size")
+        known = f"{billing.source} | {billing.checked} | {billing.grade}" if billing.source else "none | | "
         rows.append(
             f"| `{name}` | {answer[billing.failed]} | {answer[billing.repeats]} | {said} | "
-            f"{billing.pdf_page or 'unknown'} | {provider.usage_url or 'unknown'} | {'; '.join(provider.notes)} |"
+            f"{billing.pdf_page or 'unknown'} | {provider.usage_url or 'unknown'} | {'; '.join(provider.notes)} | "
+            f"{known} |"
         )
     head = (
-        "| provider | failures billed | repeats billed | a picture, by its longest side | a PDF page | usage | notes |"
+        "| provider | failures billed | repeats billed | a picture, by its longest side | a PDF page | usage | notes "
+        "| source of the billing rules | checked | grade |"
     )
-    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", *rows])
 
 
 def quick_start() -> str:

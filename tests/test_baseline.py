@@ -128,6 +128,11 @@ def test_the_gate_and_the_terminal(tmp_path: Path) -> None:
     assert b"and 1 accepted in the baseline, 20 credits" in done.stdout
     assert b"end-to-end tests of the relaunch (until 2026-12-31)" in done.stdout
     assert b"failed-calls main staging accepts nothing any more" in done.stderr
+    for zone, code in (("America/New_York", 0), ("UTC", 1)):  # where it is still the evening before, it holds still
+        there = command(
+            *common, "--baseline", "b.toml", "--timezone", zone, cwd=tmp_path, SOURCE_DATE_EPOCH="1798761600"
+        )
+        assert there.returncode == code
     expired = command(*common, "--baseline", "b.toml", cwd=tmp_path, SOURCE_DATE_EPOCH="1798761600")  # 2027-01-01
     assert expired.returncode == 1
     assert b"ran out on 2026-12-31" in expired.stderr

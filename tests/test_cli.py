@@ -105,6 +105,18 @@ def test_an_unreadable_file_is_named(log: Path) -> None:
     assert "holds no" in done.stderr.decode()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("report_format", ["text", "json", "csv", "html"])
+@pytest.mark.parametrize("option", [[], ["--output", "/dev/full"]])
+def test_a_full_disk_is_one_sentence(log: Path, report_format: str, option: list[str]) -> None:
+    """And not the exit code of a finding; also where the little that there is to say is still in a buffer."""
+    command = [sys.executable, "-m", "auditor", "audit", str(log), "--format", report_format, *option]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "auditor: the output cannot be written whole (No space left on device)\n"
+
+
 def test_standard_input_folders_and_globs(log: Path) -> None:
     """All ways to name the same log give the same findings; a file named twice is read once."""
     ways = [[str(log)], [str(log.parent)], [str(log.parent / "*.jsonl")], [str(log), str(log.parent), str(log)]]
@@ -174,6 +186,23 @@ def test_config_init_writes_what_config_check_accepts(tmp_path: Path) -> None:
     (tmp_path / "all.toml").write_text(examples, encoding="utf-8")
     assert b"2 accounts, 2 limits" in command("config", "check", str(tmp_path / "all.toml")).stdout
     assert command("config", "init", str(path)).returncode == 2
+
+
+@pytest.mark.parametrize("arguments", [("audit",), ("plan",), ("simulate",)])
+def test_figures_are_whole_on_a_narrow_terminal(log: Path, arguments: tuple[str, ...]) -> None:
+    """The terminal breaks the lines; no table breaks 14.99 into 14.9 and 9."""
+    config = log.with_name("auditor.toml")
+    config.write_text('[accounts.main]\nprovider = "imejis"\nplan = "Basic"\n', encoding="utf-8")
+    parent, child = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "auditor", *arguments, str(log)],
+        stdout=child, stderr=subprocess.DEVNULL, check=True, cwd=ROOT, env=os.environ | {"COLUMNS": "40"},
+    )  # fmt: skip
+    os.close(child)
+    shown = os.read(parent, 100_000)
+    os.close(parent)
+    assert b"14.99" in shown
+    assert not re.search(rb"14\.9(?!9)", shown)
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])

@@ -81,9 +81,12 @@ def _severity(bill: Bill, plan: Plan) -> Severity:
 
 def _message(bill: Bill, plan: Plan) -> str:
     most = max((use.demand for use in bill.uses), default=Fraction(0))
+    were = "was" if most == 1 else "were"
     if not bill.holds_demand(plan):
         return f"{plan.name} holds {number(plan.included):,} credits, the demand reached {number(most):,}"
-    return f"{plan.name} holds {number(plan.included):,} credits, at most {number(most):,} were needed"
+    # What was needed so far is not what the advice rests on.
+    ahead = f" so far; projected, a whole cycle needs {round(bill.loads[0][1]):,}" if bill.projected else ""
+    return f"{plan.name} holds {number(plan.included):,} credits, at most {number(most):,} {were} needed{ahead}"
 
 
 def _advice(bill: Bill, plan: Plan) -> str:

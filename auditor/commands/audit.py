@@ -102,7 +102,7 @@ def audit(
         REPORTS[output_format.value].write(result, out)
     filtered = any((environment, account, template, rule, skip))
     if not filtered:
-        for complaint in accepted.complaints(options.baseline, result.suppressed, result.generated_at.date()):
+        for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
     raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
 

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from auditor.commands.options import Config, Output, converted, opened, settings_of
+from auditor.commands.options import Config, Output, converted, opened, plans_of, say, settings_of
 from auditor.config.values import money
-from auditor.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None)
 compare = typer.Typer(no_args_is_help=True, help="Compare the provider with other ways.", rich_markup_mode=None)
@@ -49,18 +48,18 @@ def self_hosted(
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
-    from auditor.whatif.selfhosted import ASSUMPTIONS, Comparison
+    from auditor.whatif.selfhosted import ASSUMPTIONS, CURRENCY, Comparison
     from auditor.whatif.selfhosted_report import write_json, write_text
 
-    catalogue = settings_of([], config).catalogue
-    if provider not in catalogue:
-        raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(catalogue)}")
+    plans = plans_of(settings_of([], config), provider)
     assumptions = dict(ASSUMPTIONS)
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
     for name, text in given.items():
         if text is not None:
             assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, text))
-    found = Comparison(provider, assumptions, catalogue[provider])
+    if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
+        say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
+    found = Comparison(provider, assumptions, plans)
     with opened(output) if output else nullcontext(sys.stdout) as out:
         (write_json if output_format is CompareFormat.json else write_text)(found, calls, out)
 

@@ -25,6 +25,7 @@ from auditor.commands.options import (
     converted,
     intake_code,
     opened,
+    plans_of,
     say,
     settings_of,
 )
@@ -83,11 +84,9 @@ def estimate(
     if requests is not None:
         if paths or ledger:
             raise ConfigError("--requests is for an estimate without a log; leave it out, or the log")
-        if provider not in settings.catalogue:
-            raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(settings.catalogue)}")
         names = {"--hit-rate": hit_rate, "--dedup": dedup, "--batch": batch}
         rates = [converted(name, share, text) for name, text in names.items()]
-        found.append(estimated(Fraction(requests), rates, settings.catalogue[provider]))
+        found.append(estimated(Fraction(requests), rates, plans_of(settings, provider)))
     elif not paths and ledger is None:
         raise ConfigError("name --requests and rates, or a log whose rates are to be measured")
     else:

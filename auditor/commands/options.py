@@ -14,7 +14,7 @@ from auditor import config as configuration
 from auditor.config import values
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, instant
-from auditor.plans import moment
+from auditor.plans import Plan, comparable, moment
 from auditor.settings import Settings
 from auditor.terminal import plain
 
@@ -98,6 +98,17 @@ def say(message: str) -> None:
     print(f"auditor: {plain(message)}", file=sys.stderr)
 
 
+def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
+    """The plans of --provider that can be held against each other; which others there are is said on stderr."""
+    if provider not in settings.catalogue:
+        raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(settings.catalogue)}")
+    plans = comparable(settings.catalogue[provider])
+    for plan in settings.catalogue[provider]:
+        if plan not in plans:
+            say(f"{plan.name} is left out: it is sold in {plan.currency}, and the other plans in {plans[0].currency}")
+    return plans
+
+
 def intake_code(inputs: "Inputs", max_rejected: float) -> int:
     """`INCOMPLETE` where an input could not be read whole, else `OK`; what went wrong is said on stderr."""
     code = OK
@@ -108,8 +119,9 @@ def intake_code(inputs: "Inputs", max_rejected: float) -> int:
     if inputs.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
         first = inputs.rejections[0]
+        were = "line was" if inputs.lines == 1 else "lines was" if inputs.rejected == 1 else "lines were"
         say(
-            f"{inputs.rejected:,} of {inputs.lines:,} lines were rejected ({reasons}); "
+            f"{inputs.rejected:,} of {inputs.lines:,} {were} rejected ({reasons}); "
             f"the first is {first.path} line {first.line}: {first.detail}"
         )
         if inputs.rejected * 100 > max_rejected * inputs.lines:

@@ -126,7 +126,7 @@ def report(
             ]
             code = max(code, finding_code(result, fail_on.value if fail_on else None))
             code = max(code, OK if all(arrived) else UNDELIVERED)
-            complaints.append(set(accepted.complaints(options.baseline, result.suppressed, now.date())))
+            complaints.append(set(accepted.complaints(options.baseline, result.suppressed, settings.today(now))))
     if not done:
         start, end = chosen[0][1].start, chosen[0][1].end
         raise ConfigError(

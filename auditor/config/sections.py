@@ -54,6 +54,9 @@ def account(table: Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mappin
     )
     if len({since for since, _ in history}) < len(history):
         raise table.fail("plans", "names two plans that begin on the same day")
+    currencies = {plan.currency for plan in (found.plan, *(plan for _, plan in history)) if plan is not None}
+    if len(currencies) > 1:
+        raise table.fail("plans", f"are in {' and '.join(sorted(currencies))}; bills of one account need one currency")
     table.done()
     return found
 

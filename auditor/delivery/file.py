@@ -12,6 +12,7 @@ class File:
 
     FIELDS: ClassVar = {"path": "text"}
     REQUIRED: ClassVar = frozenset({"path"})
+    ATTACHES: ClassVar = True
 
     def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         del environment

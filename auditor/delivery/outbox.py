@@ -14,7 +14,9 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from auditor.audits.words import plural
 from auditor.delivery.base import Delivery, DeliveryError, Message
+from auditor.errors import InputError
 
 ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -40,9 +42,10 @@ class Outbox:
             return True
         if dry_run:
             size = sum(len(attachment.content) for attachment in message.attachments)
+            files = f"{plural(len(message.attachments), 'attachment')}, {plural(size, 'byte')}"
             self.say(
                 f"{message.name}: would go to {name} ({delivery.target}): {message.subject!r}, "
-                f"{len(message.attachments)} attachments, {size:,} bytes"
+                + (files if delivery.ATTACHES else "no attachments")
             )
             return True
         self._mark(name, delivery, message, "sending", 0)
@@ -63,8 +66,14 @@ class Outbox:
     def known(self) -> dict[str, Any]:
         """What is written down: state, time, id and tries by name."""
         path = self.folder / FILE
-        found = json.loads(path.read_bytes()) if path.is_file() else {}
-        return found if isinstance(found, dict) else {}
+        try:
+            found = json.loads(path.read_bytes()) if path.is_file() else {}
+        except (OSError, ValueError):
+            found = None
+        # Nobody knows then what was sent: sending all of it again must be the user's own decision.
+        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+            raise InputError(f"{path}: is damaged; remove it, and what it told of is sent again")
+        return found
 
     def _retrying(self) -> Retrying:
         return Retrying(

@@ -39,7 +39,7 @@ class Edition:
         self._report = document(result)
         ran = set(AUDITS) - settings.disabled - (set() if result.case.measured else {"format-waste"})
         self._comparison = None if before is None else compare(before, exact(self._report), ran)
-        self.lines = summary(rhythm.label(cycle), self._report, self._comparison)
+        self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 
     def keep(self, history: History, say: Callable[[str], None], *, dry_run: bool) -> Entry:
         """The entry in the history, and the index page anew."""

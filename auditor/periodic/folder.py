@@ -39,7 +39,13 @@ class Entry:
     def comparison(self) -> dict[str, Any] | None:
         """The comparison with the report before, if there was one."""
         path = self.path / COMPARISON
-        return json.loads(path.read_bytes()) if path.is_file() else None
+        try:
+            found = json.loads(path.read_bytes()) if path.is_file() else None
+        except (OSError, ValueError):
+            found = {}
+        if found is not None and not (isinstance(found, dict) and isinstance(found.get("findings"), dict)):
+            raise InputError(f"{path}: is damaged; remove its folder and make that report again")
+        return found
 
 
 class History:

@@ -1,6 +1,7 @@
 """A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 MOST = 5
@@ -13,25 +14,33 @@ def subject(name: str, report: Mapping[str, Any]) -> str:
     return f"Render audit {name}: {_count(report['waste']['total'], 'credit')} wasted, {_count(high, 'high finding')}"
 
 
-def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[str]:
-    """One line a fact, the most important first. Words of logs stand in it as they are: escape them for the sink."""
+def summary(
+    label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None, zone: tzinfo = UTC
+) -> list[str]:
+    """One line a fact, the most important first; days are those of *zone*.
+
+    Words of logs stand in it as they are: escape them for the sink.
+    """
     totals, waste = report["totals"], report["waste"]["total"]
     share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
     lines = [
-        f"Cycle {label}: {totals['requests']:,} requests, {totals['credits']:,} credits, {waste:,} wasted{share}",
+        f"Cycle {label}: {_count(totals['requests'], 'request')}, {_count(totals['credits'], 'credit')}, "
+        f"{waste:,} wasted{share}",
     ]
     if totals["credits_uncertain"]:
-        lines.append(f"Up to {totals['credits_uncertain']:,} more calls may have been billed")
+        lines.append(f"Up to {_count(totals['credits_uncertain'], 'more call')} may have been billed")
     inputs = report["inputs"]
     if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
         cut = sum(file["truncated"] for file in inputs["files"])
-        lines.append(f"Input not whole: {inputs['rejected']:,} lines rejected, {cut} files cut off or damaged")
+        lines.append(
+            f"Input not whole: {_count(inputs['rejected'], 'line')} rejected, {_count(cut, 'file')} cut off or damaged"
+        )
     lines += [_account(account) for account in report["accounts"]]
-    lines += _findings(report) if comparison is None else _compared(comparison)
+    lines += _findings(report) if comparison is None else _compared(comparison, zone)
     suppressed = report.get("suppressed", ())
     if suppressed:
         credits = sum(one["credits"] for one in suppressed)
-        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {credits:,} credits")
+        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {_count(credits, 'credit')}")
     return lines
 
 
@@ -50,10 +59,9 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
     return [f"{_count(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
 
 
-def _compared(comparison: Mapping[str, Any]) -> list[str]:
-    findings, saving = comparison["findings"], comparison["saving"]
-    lines = [f"Compared with {(comparison['before']['window']['start'] or 'no event')[:10]} to "
-             f"{(comparison['before']['window']['end'] or 'no event')[:10]}:"]  # fmt: skip
+def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:
+    findings, saving, window = comparison["findings"], comparison["saving"], comparison["before"]["window"]
+    lines = [f"Compared with {_day(window['start'], zone)} to {_day(window['end'], zone)}:"]
     lines += [f"Not the same question: {difference}" for difference in comparison["different_options"]]
     for kind, describe in (("new", _plain), ("grown", _change), ("shrunk", _change), ("fixed", _plain)):
         if findings[kind]:
@@ -62,8 +70,8 @@ def _compared(comparison: Mapping[str, Any]) -> list[str]:
     if findings["not_looked_for"]:
         lines.append(f"{len(findings['not_looked_for']):,} not looked for this time")
     lines.append(
-        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} are "
-        f"wasted now: {_saved(saving['realised_credits'])}, "
+        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} "
+        f"{'is' if saving['wasted_credits'] == 1 else 'are'} wasted now: {_saved(saving['realised_credits'])}, "
         f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
     )
     for account in comparison["accounts"]:
@@ -77,6 +85,10 @@ def _compared(comparison: Mapping[str, Any]) -> list[str]:
                 f"{account['realised_monthly_saving']} {account['currency']} came of it"
             )
     return lines
+
+
+def _day(instant: str | None, zone: tzinfo) -> str:
+    return datetime.fromisoformat(instant).astimezone(zone).date().isoformat() if instant else "no event"
 
 
 def _saved(credits: int | float | None) -> str:
@@ -102,9 +114,9 @@ def _plain(finding: Mapping[str, Any]) -> str:
 
 def _change(finding: Mapping[str, Any]) -> str:
     if finding["credits"] != finding["credits_before"]:
-        return f"{finding['credits_before']:,} credits before, {finding['credits']:,} now"
+        return f"{_count(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
     if finding["bytes"] != finding["bytes_before"]:
-        return f"{finding['bytes_before']:,} bytes before, {finding['bytes']:,} now"
+        return f"{_count(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
     return str(finding["message"])
 
 

@@ -44,6 +44,7 @@ BANNERBEAR = Provider(
     usage_url="https://api.bannerbear.com/v2/account",
     usage=fields(("api_usage", "api_quota"), ("quota.current", "quota.max")),
     notes=(
+        "the directory gives the Enterprise price as from $299",
         "a trial of 30 credits, once",
         "the bandwidth of a plan is limited apart from its credits, and may be billed",
         "face detection costs 2 credits, a GIF 1 a frame",

@@ -57,8 +57,8 @@ class TtlPoint:
     requests: int
     renders: int
     credits: Fraction
-    stale: int
-    """Hits that gave another picture than the log says."""
+    stale: int | None
+    """Hits that gave another picture than the log says; None: no hit of the log has a digest, so nobody knows."""
 
     @property
     def served(self) -> Fraction:

@@ -172,18 +172,24 @@ def _burn_up(bill: Bill, days: Sequence[Day]) -> Spec:
         {
             "data": {"values": lines},
             "mark": _area("var(--needed)"),
-            "encoding": {"x": _time("at"), "y": _amount("credits", "In the cycle"), "detail": {"field": "cycle"}},
+            "encoding": {
+                "x": _time("at"),
+                "detail": {"field": "cycle"},
+                # Stacked, as areas are unless told otherwise, each cycle would be drawn as 0 through all the others.
+                "y": {**_amount("credits", "In the cycle"), "stack": None},
+            },
         }
     ]
-    plan, zone = bill.payer.plan, bill.payer.settings.timezone
-    if plan is not None:
+    zone = bill.payer.settings.timezone
+    if bill.payer.plan is not None:
         caps = [
             {
                 "from": _wall(max(use.cycle.start.astimezone(zone).date(), days[0].date)),
                 "to": _wall(use.cycle.end.astimezone(zone)),
-                "plan": number(plan.included),
+                "plan": number(use.balance.available),
             }
             for use in bill.uses
+            if use.plan is not None
         ]
         layers.append({
             "data": {"values": caps}, "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},

@@ -1,9 +1,9 @@
 """FOCUS 1.2 cost and usage as CSV, the rows of the spec's appendix on virtual currency, with credits as the currency.
 
-A billing cycle of an account is one purchase, the plan's fee; one more for credits beyond it; and for each template
-and environment a usage charge of 0 that was paid for with credits. `EffectiveCost` spreads the bill over the credits:
-over those that the plan includes, or over those that were used where these are more. What the spec has no column for
-begins with `x_`: credits that lapsed, were wasted, or may have been billed.
+A billing cycle of an account is one purchase, the fee of the plan that was in force; one more for top-ups and one for
+credits beyond them; and for each template and environment a usage charge of 0 that was paid for with credits.
+`EffectiveCost` spreads the cycle's bill over the credits that it brought, or over those that were used where these are
+more. What the spec has no column for begins with `x_`: credits not used, wasted, or perhaps billed.
 """
 
 import json
@@ -15,9 +15,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TextIO
 
-from auditor.billing import Bill, CycleUse
+from auditor.billing import Bill, CycleUse, Terms
 from auditor.errors import ConfigError
 from auditor.events import Outcome
+from auditor.numbers import number
 from auditor.plans import Plan
 from auditor.reports.base import Result
 from auditor.reports.csv import own, write
@@ -51,7 +52,7 @@ class Focus:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table. Raises `ConfigError` for an account without a plan, since a cost must not be guessed."""
-        missing = sorted({bill.payer.account for bill in result.case.bills if bill.payer.plan is None})
+        missing = sorted({bill.payer.account for bill in result.case.bills for use in bill.uses if use.plan is None})
         if missing:
             raise ConfigError(
                 f"FOCUS needs what each account pays, and {', '.join(missing)} has no plan; "
@@ -63,26 +64,31 @@ class Focus:
 def _rows(result: Result) -> Iterator[Row]:
     usage, waste = _usage(result), result.case.replayed.waste
     for bill in result.case.bills:
-        plan = bill.payer.plan
-        assert plan is not None
-        for index, use in enumerate(bill.uses):
-            shared = _shared(bill, plan, use)
-            price = unit_price(plan, use.credits)
-            yield shared | _fee(plan, use)
-            beyond = use.credits - Fraction(plan.included)
-            if beyond > 0 and plan.overage is not None:
-                yield shared | _overage(plan, beyond)
+        for index, (use, terms) in enumerate(zip(bill.uses, bill.terms, strict=True)):
+            plan = use.plan
+            assert plan is not None
+            shared, price = _shared(bill, plan, use), unit_price(plan, terms, use)
+            yield shared | _fee(plan, use, price)
+            if use.balance.bought:
+                yield shared | _topups(plan, terms, use)
+            if use.balance.beyond and plan.overage is not None:
+                yield shared | _overage(plan, use.balance.beyond)
             for unit, used in usage[bill.payer.code, index].items():
                 booked = {why: amount for (at, why), amount in waste.units.get(unit, {}).items() if at == index}
                 yield shared | _priced(used, result.case.facts.labels(unit), booked, plan, price)
 
 
-def unit_price(plan: Plan, credits: Fraction) -> Fraction:
-    """What one credit of a cycle costs: its bill over what is included, or used if that is more. 0 for a free plan."""
-    bill = plan.bill(credits)
-    most = max(Fraction(plan.included), credits)
-    amount = Fraction(plan.price) if bill is None else bill
+def unit_price(plan: Plan, terms: Terms, use: CycleUse) -> Fraction:
+    """What one credit of a cycle costs: its bill over what it brought, or used if that is more. 0 for a free plan."""
+    # Over a hard cap there is no bill, but what was paid for the plan and its top-ups is known.
+    amount = plan.monthly + terms.topups if use.bill is None else use.bill
+    most = max(_brought(use), use.credits)
     return _rounded(amount / most) if most else Fraction(0)
+
+
+def _brought(use: CycleUse) -> Fraction:
+    """Credits that were paid for in this cycle; carried ones were paid for in an earlier one."""
+    return use.balance.included + use.balance.bought
 
 
 def _rounded(value: Fraction) -> Fraction:
@@ -112,7 +118,7 @@ def _shared(bill: Bill, plan: Plan, use: CycleUse) -> Row:
     }  # fmt: skip
 
 
-def _purchase(price: Decimal, quantity: Fraction, unit: str, currency: str) -> Row:
+def _purchase(price: Decimal | Fraction, quantity: Fraction, unit: str, currency: str) -> Row:
     """A purchase that covers usage: its effective cost is 0, since the usage carries it."""
     cost = Fraction(price) * quantity
     return {
@@ -124,14 +130,21 @@ def _purchase(price: Decimal, quantity: Fraction, unit: str, currency: str) -> R
     }  # fmt: skip
 
 
-def _fee(plan: Plan, use: CycleUse) -> Row:
-    unused = max(Fraction(0), Fraction(plan.included) - use.credits)
-    return _purchase(plan.price, Fraction(1), "Months", plan.currency) | {
+def _fee(plan: Plan, use: CycleUse, price: Fraction) -> Row:
+    unused = max(Fraction(0), _brought(use) - use.credits)
+    return _purchase(_rounded(plan.monthly), Fraction(1), "Months", plan.currency) | {
         "ChargeFrequency": own("Recurring"), "ChargeDescription": f"Plan {plan.name}, {plan.included:f} credits",
         "SkuId": plan.name, "SkuPriceId": f"{plan.name}-month", "SkuMeter": own("Subscription"),
         "x_CreditsIncluded": _text(plan.included), "x_CreditsUnused": _text(unused),
-        "x_UnusedCost": _text(unused * unit_price(plan, use.credits)),
-        "x_CreditsUncertain": _text(use.demand - use.credits),
+        "x_UnusedCost": _text(unused * price), "x_CreditsUncertain": _text(use.demand - use.credits),
+    }  # fmt: skip
+
+
+def _topups(plan: Plan, terms: Terms, use: CycleUse) -> Row:
+    """The top-ups of a cycle as one purchase: packs have prices of their own, not one a credit."""
+    return _purchase(terms.topups, Fraction(1), "Purchases", plan.currency) | {
+        "ChargeFrequency": own("One-Time"), "ChargeDescription": f"{number(use.balance.bought)} credits bought",
+        "SkuId": own("TopUp"), "SkuPriceId": own("TopUp"), "SkuMeter": own(CREDITS),
     }  # fmt: skip
 
 

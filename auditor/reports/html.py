@@ -181,8 +181,10 @@ def _account(
 def _caption(bill: Bill) -> str:
     words = "Above, the credits of each cycle as they add up"
     plan, ahead = bill.payer.plan, charts.projection(bill)
-    if plan is not None:
+    if plan is not None and all(use.balance.available == plan.included for use in bill.uses):
         words += f"; the line is what {plan.name} includes, {plan.included:,}"
+    elif plan is not None:
+        words += "; the line is what each cycle had: included, carried over and bought"
     if ahead is not None:
         words += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
     return f"{words}. Below, what became of the credits of each day ({bill.payer.settings.timezone})."

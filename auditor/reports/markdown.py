@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
+from auditor.audits.words import plural
 from auditor.numbers import number, ratio
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
@@ -68,7 +69,7 @@ def _lines(result: Result) -> Iterator[str]:
     rows = [
         ["Requests", f"{totals['requests']:,}", _share(totals["hit_ratio"], "from the cache")],
         ["Credits billed", f"{totals['credits']:,}",
-         f"and up to {uncertain:,} calls that may have been billed" if uncertain else ""],
+         f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""],
         ["Credits wasted", f"{waste['total']:,}", _share(ratio(waste["total"], totals["credits"]), "of the billed")],
     ]  # fmt: skip
     rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
@@ -82,7 +83,7 @@ def _lines(result: Result) -> Iterator[str]:
         yield f"- {code(bad['path'])} line {bad['line']}: {bad['reason']}, {prose(bad['detail'])}"
     more = report["inputs"]["rejected"] - MOST_REJECTIONS
     if more > 0:
-        yield f"- and {more:,} rejected lines more"
+        yield f"- and {plural(more, 'rejected line')} more"
     for sentence in assumed(result):
         yield f"- {prose(sentence)}"
 
@@ -96,7 +97,7 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
                 f"{float(point.served):.1%}",
                 f"{point.renders:,}",
                 f"{number(point.credits):,}",
-                f"{point.stale:,}",
+                "?" if point.stale is None else f"{point.stale:,}",
             ]
             for point in points
         ]
@@ -123,7 +124,8 @@ def _account(account: dict[str, Any], starts: Sequence[str]) -> Iterator[str]:
         ]
         for cycle, start in zip(account["cycles"], starts, strict=True)
     ]
-    heads = ["Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"]
+    bill = f"Bill {prose(account['currency'])}" if account["currency"] else "Bill"
+    heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]
     yield from table(heads, rows, " rrrrr")
     now, after = advice(account)
     yield ""

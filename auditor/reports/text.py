@@ -4,6 +4,7 @@ Every word that came from a log or a file name passes through `plain`; colours a
 never where NO_COLOR is set.
 """
 
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.text import Text as Words
 
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, conserved, money
+from auditor.reports.words import CAUSES, advice, conserved, local_dates, money
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
@@ -42,8 +43,8 @@ class Text:
         report = document(result)
         _head(console, report)
         _waste(console, report)
-        for account in report["accounts"]:
-            _bill(console, account)
+        for account, starts in zip(report["accounts"], local_dates(result), strict=True):
+            _bill(console, account, starts)
         _findings(console, report["findings"])
         _suppressed(console, report.get("suppressed", []))
         write_inputs(console, report["inputs"])
@@ -71,22 +72,23 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 def _waste(console: Console, report: dict[str, Any]) -> None:
     total, spent = report["waste"]["total"], report["totals"]["credits"]
     share = f" ({total / spent:.1%})" if spent else ""
-    console.print(Words(f"Wasted    {total:,} credits{share}", style="bold red" if total else "bold green"))
+    console.print(Words(f"Wasted    {_credits(total)}{share}", style="bold red" if total else "bold green"))
     for cause, meaning in CAUSES.items():
         if report["waste"][cause]:
             console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
 
 
-def _bill(console: Console, account: dict[str, Any]) -> None:
+def _bill(console: Console, account: dict[str, Any], starts: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", "Bill", "Cheapest plan"):
+    bill = " ".join(filter(None, ("Bill", plain(account["currency"] or ""))))
+    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
-    for cycle in account["cycles"]:
+    for cycle, start in zip(account["cycles"], starts, strict=True):
         best = (
             f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
         )
         table.add_row(
-            cycle["start"][:10] + ("" if cycle["complete"] else " (part)"),
+            start + ("" if cycle["complete"] else " (part)"),
             f"{cycle['credits']:,}",
             f"{cycle['demand']:,}",
             _or_dash(cycle["included"]),
@@ -100,6 +102,10 @@ def _bill(console: Console, account: dict[str, Any]) -> None:
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
         console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
+
+
+def _credits(amount: int | float) -> str:
+    return f"{amount:,} credit{'' if amount == 1 else 's'}"
 
 
 def _or_dash(value: int | float | None) -> str:
@@ -123,7 +129,7 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
 def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
     if suppressed:
         credits = sum(one["credits"] for one in suppressed)
-        console.print(f"and {len(suppressed):,} accepted in the baseline, {credits:,} credits")
+        console.print(f"and {len(suppressed):,} accepted in the baseline, {_credits(credits)}")
     for one in suppressed:
         subject = "  ".join(plain(str(value)) for value in one["subject"].values())
         console.print(Words(f"        {one['rule']}  {subject}: {plain(one['reason'])} (until {one['until']})", "dim"))
@@ -134,7 +140,8 @@ def write_inputs(console: Console, inputs: dict[str, Any]) -> None:
     console.print()
     console.print(Words(conserved(inputs), style="dim"))
     if inputs["assumed_timezone"]:
-        console.print(f"{inputs['assumed_timezone']:,} times had no offset and were read in the configured time zone")
+        were = "time had no offset and was" if inputs["assumed_timezone"] == 1 else "times had no offset and were"
+        console.print(f"{inputs['assumed_timezone']:,} {were} read in the configured time zone")
     for file in inputs["files"]:
         _foreign(console, file)
     for bad in inputs["rejections"][:5]:

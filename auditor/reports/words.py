@@ -1,12 +1,15 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from auditor.audits.words import plural
+from auditor.billing import Bill
 from auditor.daily import Use
 from auditor.numbers import number
+from auditor.plans import Plan, cents
 from auditor.reports.base import Result
 
 CAUSES = {
@@ -74,18 +77,20 @@ def _amount(amount: str | None, currency: str) -> str:
 
 def conserved(inputs: Mapping[str, Any]) -> str:
     """The line that is always true."""
+    lines, events, duplicates = (plural(inputs[f"{noun}s"], noun) for noun in ("line", "event", "duplicate"))
     return (
-        f"{inputs['lines']:,} lines = {inputs['events']:,} events + {inputs['superseded']:,} superseded + "
-        f"{inputs['duplicates']:,} duplicates + {inputs['filtered']:,} filtered + {inputs['rejected']:,} rejected"
+        f"{lines} = {events} + {inputs['superseded']:,} superseded + {duplicates} + {inputs['filtered']:,} filtered + "
+        f"{inputs['rejected']:,} rejected"
     )
 
 
 def assumed(result: Result) -> Iterator[str]:
     """What the figures rest on, a sentence each."""
+    were = "was" if result.inputs.assumed_timezone == 1 else "were"
     options, settings, inputs = result.options, result.case.facts.settings, result.inputs
     yield f"A stored picture may be served for {duration(options['ttl_seconds'])}."
     yield (
-        f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} were. "
+        f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} {were}. "
         "Cycles and days begin at midnight in the time zone of their account."
     )
     yield (
@@ -95,21 +100,12 @@ def assumed(result: Result) -> Iterator[str]:
     for file in inputs.files[:MOST_FILES]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
-        told += [f"{file.others:,} requests for no known picture are filtered"] if file.others else []
+        told += [f"{plural(file.others, 'request')} for no known picture filtered"] if file.others else []
         told += [f"{assumption} ({plural(events, 'event')})" for assumption, events in file.assumed.items()]
         if told:
             yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:
-        name, plan = f"{bill.payer.provider}/{bill.payer.account}", bill.payer.plan
-        if plan is None:
-            yield f"{name} has no configured plan: its bills are unknown, and its credits count as paid for."
-            continue
-        beyond = f"{plan.overage} a credit beyond" if plan.overage is not None else "no more can be had"
-        checked = f", checked {plan.checked}" if plan.checked else ""
-        yield (
-            f"{name} pays {plan.price} {plan.currency} a month for {plan.included:,} credits ({plan.name}), {beyond} "
-            f"(source: {plan.source}{checked})."
-        )
+        yield from _paid(bill)
     uncertain = sum(day.uncertain for day in result.days)
     if uncertain:
         yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
@@ -121,6 +117,26 @@ def assumed(result: Result) -> Iterator[str]:
     chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
     if chosen:
         yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
+
+
+def _paid(bill: Bill) -> Iterator[str]:
+    """What each plan of an account costs, with the day from which on it was paid where there were several."""
+    name = f"{bill.payer.provider}/{bill.payer.account}"
+    since: dict[Plan | None, date] = {}
+    for use in bill.uses:
+        since.setdefault(use.plan, bill.payer.settings.day(use.cycle.start))
+    for plan, first in since.items():
+        told = f"{name}, from {first} on," if len(since) > 1 else name
+        if plan is None:
+            yield f"{told} has no configured plan: its bills are unknown, and its credits count as paid for."
+            continue
+        beyond = f"{plan.overage} a credit beyond" if plan.overage is not None else "no more can be had"
+        yearly = f", {plan.price} a year" if plan.period == "year" else ""
+        checked = f", checked {plan.checked}" if plan.checked else ""
+        yield (
+            f"{told} pays {cents(plan.monthly)} {plan.currency} a month{yearly} for {plan.included:,} credits "
+            f"({plan.name}), {beyond} (source: {plan.source}{checked})."
+        )
 
 
 def _accepted(result: Result) -> Iterator[str]:

@@ -81,7 +81,8 @@ def write_text(estimates: Sequence[Estimate], out: TextIO) -> None:
             table.add_row(step.name, f"{_percent(step.rate)} %", f"→ {_calls(step.after)}", _WORDS[step.name])
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
         if found.plans:
-            plans = table_of("Plan", "Price", "Credits", "For so many calls", left=["Plan", "For so many calls"])
+            price = f"Price {plain(found.plans[0].currency)}"
+            plans = table_of("Plan", price, "Credits", "For so many calls", left=["Plan", "For so many calls"])
             for plan in found.plans:
                 chosen = plan == found.plan
                 plans.add_row(
@@ -96,14 +97,14 @@ def write_text(estimates: Sequence[Estimate], out: TextIO) -> None:
 
 def why(found: Estimate) -> str:
     """The plan, and why no cheaper one will do."""
-    calls = f"{number(found.credits):,} calls a month"
+    calls, s = (f"{number(found.credits):,} calls a month", "") if found.credits != 1 else ("1 call a month", "s")
     plan = found.plan
     if not found.plans:
         return f"{calls}; no plan of this provider is known: describe one under [plans] in auditor.toml"
     if plan is None:
         largest = max(found.plans, key=lambda each: (each.included, each.name))
-        return f"{calls} fit no known plan; the largest, {plain(largest.name)}, holds {number(largest.included):,}"
-    sentences = [f"{calls} need {plain(plan.name)}, {cents(plan.bill(found.credits))} {plan.currency}"]
+        return f"{calls} fit{s} no known plan; the largest, {plain(largest.name)}, holds {number(largest.included):,}"
+    sentences = [f"{calls} need{s} {plain(plan.name)}, {cents(plan.bill(found.credits))} {plan.currency}"]
     smaller = [each for each in found.plans if each.monthly < plan.monthly and not each.holds(found.credits)]
     if smaller:
         closest = max(smaller, key=lambda each: (each.included, each.name))
@@ -114,7 +115,7 @@ def why(found: Estimate) -> str:
         sentences.append("Without these steps no known plan would hold the calls")
     elif before != plan:
         whole = before.bill(Fraction(math.ceil(found.requests)))
-        sentences.append(f"Without these steps it would be {plain(before.name)}, {cents(whole)}")
+        sentences.append(f"Without these steps it would be {plain(before.name)}, {cents(whole)} {before.currency}")
     elif found.calls < found.requests:
         sentences.append("The same plan would do without these steps: they leave room, but save no money yet")
     if found.guide:

@@ -10,7 +10,7 @@ from auditor.billing import Bill
 from auditor.engine.tables import events, units
 from auditor.events import Outcome
 from auditor.facts import Facts
-from auditor.plans import Plan, cheapest, total_bill
+from auditor.plans import Plan, cheapest, comparable, total_bill
 from auditor.providers.base import Provider
 
 
@@ -27,6 +27,11 @@ class Offer:
     monthly_after_fixes: Fraction | None
     unsized: int
     """Pictures of which it is not known what they cost there; they are counted as one credit."""
+
+    @property
+    def currency(self) -> str | None:
+        """Of both bills."""
+        return self.plans[0].currency if self.plans else None
 
 
 Sizes = Mapping[tuple[int, int], Mapping[tuple[str | None, int | None, int | None], int]]
@@ -53,25 +58,43 @@ def offers(
     bill: Bill, sizes: Sizes, providers: Sequence[Provider], catalogue: Mapping[str, tuple[Plan, ...]]
 ) -> list[Offer]:
     """The offer of each provider for one account, cheapest first, unknown ones last."""
-    found = [_offer(bill, sizes, provider, catalogue.get(provider.name, ())) for provider in providers]
-    return sorted(found, key=lambda offer: (offer.monthly is None, offer.monthly or 0, offer.provider.name))
+    own = bill.payer.provider
+    found = [
+        _offer(bill, sizes, each, bill.payer.plans if each.name == own else comparable(catalogue.get(each.name, ())))
+        for each in providers
+    ]
+    return sorted(
+        found,
+        key=lambda offer: (
+            offer.monthly is None,
+            offer.currency != bill.currency,  # sums in another currency cannot be put in one order with these
+            offer.monthly or 0,
+            offer.provider.name,
+        ),
+    )
 
 
 def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> Offer:
     factors, unsized = _factors(bill, sizes, provider)
     basis = [index for index, use in enumerate(bill.uses) if use.complete] or [len(bill.uses) - 1] * bool(bill.uses)
 
-    def best(loads: Sequence[tuple[Fraction, Fraction]]) -> tuple[Plan | None, Fraction | None]:
+    others = [index for index in range(len(bill.uses)) if bill.projected or index not in basis]
+
+    def best(loads: Sequence[tuple[Fraction, Fraction]], *, fixed: bool) -> tuple[Plan | None, Fraction | None]:
         there = [
             (credits * factors[index], credits * factors[index] + (demand - credits))
             for index, (credits, demand) in zip(basis, loads, strict=True)
         ]
-        plan = cheapest(plans, there)
+        must_hold = []
+        for index in others:
+            use = bill.uses[index]
+            must_hold.append((use.credits - use.wasted * fixed) * factors[index] + use.demand - use.credits)
+        plan = cheapest(plans, there, must_hold)
         total = None if plan is None else total_bill(plan, there)
         return plan, None if total is None else total / len(there)
 
-    now, monthly = best(bill.loads)
-    after, monthly_after = best(bill.loads_after_fixes)
+    now, monthly = best(bill.loads, fixed=False)
+    after, monthly_after = best(bill.loads_after_fixes, fixed=True)
     return Offer(provider, plans, now, monthly, after, monthly_after, unsized)
 
 

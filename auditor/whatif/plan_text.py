@@ -54,6 +54,7 @@ def write(result: Advised, out: TextIO) -> None:
 def _account(console: Console, advice: Advice) -> None:
     bill = advice.bill
     plan = plain(bill.payer.plan.name) if bill.payer.plan else "plan not configured"
+    plan += f"; bills in {plain(bill.currency)}" if bill.currency else ""
     console.print()
     console.print(Words(f"Account {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {plan}", style="bold"))
     first, last = advice.scenarios[0], advice.scenarios[-1]
@@ -61,15 +62,16 @@ def _account(console: Console, advice: Advice) -> None:
     if last.total_saved:
         console.print("  After all fixes")
         console.print(Padding(_cycles(advice, last), (0, 0, 0, 2), expand=False))
-    console.print(
-        "  What each fix changes, a month" + (" (projected from a part of a cycle)" if bill.projected else "")
-    )
+    basis = " (projected from a part of a cycle)" if bill.projected else ""
+    console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
     console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
     if advice.forecast is not None:
         _forecast(console, advice.forecast, bill.currency or "")
     if advice.offers:
-        console.print("  The same demand elsewhere, a month")
-        console.print(Padding(_offers(advice.offers), (0, 0, 0, 2), expand=False))
+        currencies = {offer.currency for offer in advice.offers if offer.currency}
+        one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
+        console.print(f"  The same demand elsewhere, a month{one}")
+        console.print(Padding(_offers(advice.offers, mixed=not one), (0, 0, 0, 2), expand=False))
         if any(offer.unsized and (offer.now or offer.after_fixes) for offer in advice.offers):
             console.print("  * what a picture costs there by its size is not known: counted as one credit")
 
@@ -120,24 +122,29 @@ def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
     head = f"  Running cycle, to {forecast.cycle.end:%Y-%m-%d %H:%M} UTC, seen from {forecast.as_of:%Y-%m-%d %H:%M}"
     console.print(Words(head))
     if forecast.total is None:
-        console.print(f"    {number(forecast.so_far):,} so far. Less than a week of data: too little for a forecast")
+        _line(console, f"{number(forecast.so_far):,} so far. Less than a week of data: too little for a forecast")
         return
     weeks = f"{forecast.weeks} week{'' if forecast.weeks == 1 else 's'}"
     if forecast.confidence is None:
         basis = f"from {weeks}, too little for a range: {RANGE_FROM} are needed"
     else:
         basis = f"as in the last {weeks}; the range holds in {float(forecast.confidence):.0%} of cases"
-    console.print(f"    Demand {number(forecast.so_far):,} so far, {_range(forecast.total)} in the end ({basis})")
+    _line(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.total)} in the end ({basis})")
     if forecast.silent:
-        console.print(
-            f"    {len(forecast.silent)} of these days have no event, the first {forecast.silent[0]}: missing logs?"
-        )
+        days = "day has" if len(forecast.silent) == 1 else "days have"
+        first = "" if len(forecast.silent) == 1 else "the first "
+        _line(console, f"{len(forecast.silent)} {days} no event, {first}{forecast.silent[0]}: missing logs?")
     if forecast.exhausted is not None:
-        console.print(f"    {_ran_out(forecast.exhausted)}")
+        _line(console, _ran_out(forecast.exhausted))
     if forecast.ending is not None and (forecast.ending.high or forecast.ending.likely):
         worth = forecast.ending_value
         value = "" if worth is None else f", worth {_money(worth)} {currency}"
-        console.print(f"    Credits that end unused: {_range(forecast.ending)}{value}")
+        _line(console, f"Credits that end unused: {_range(forecast.ending)}{value}")
+
+
+def _line(console: Console, text: str) -> None:
+    """One that keeps its indent where it is broken."""
+    console.print(Padding(Words(text), (0, 0, 0, 4), expand=False))
 
 
 def _range(span: Span) -> str:
@@ -170,7 +177,7 @@ def _ran_out(found: Exhaustion) -> str:
     return f"{words}, at the earliest {said(found.earliest)}, at the latest {said(found.latest)}"
 
 
-def _offers(offers: Sequence[Offer]) -> Table:
+def _offers(offers: Sequence[Offer], *, mixed: bool) -> Table:
     table = table_of("Provider", "Plan", "Bill", "After fixes", "Bill then", "Known from",
                      left=["Provider", "Plan", "After fixes", "Known from"])  # fmt: skip
     for offer in offers:
@@ -179,13 +186,14 @@ def _offers(offers: Sequence[Offer]) -> Table:
             why = "prices unknown" if not offer.plans else "no known plan holds it"
             table.add_row(offer.provider.name, why, "unknown", "", "unknown", "")
             continue
+        unit = f" {plain(plan.currency)}" if mixed else ""
         known = f"{plan.grade.value}, {plan.checked}" if plan.checked else plan.grade.value
         table.add_row(
             offer.provider.name + (" *" if offer.unsized else ""),
             Words(plain(offer.now.name) if offer.now else "none holds it"),
-            cents(offer.monthly) or "unknown",
+            "unknown" if offer.monthly is None else f"{cents(offer.monthly)}{unit}",
             Words(plain(offer.after_fixes.name) if offer.after_fixes else "none holds it"),
-            cents(offer.monthly_after_fixes) or "unknown",
+            "unknown" if offer.monthly_after_fixes is None else f"{cents(offer.monthly_after_fixes)}{unit}",
             known,
         )
     return table

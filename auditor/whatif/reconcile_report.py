@@ -7,7 +7,7 @@ from typing import Any, TextIO
 from rich.padding import Padding
 from rich.text import Text as Words
 
-from auditor.audits.words import plural
+from auditor.audits.words import credits_word, plural
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import utc
@@ -97,6 +97,11 @@ def _bill(found: Reconciliation, credits: Fraction) -> Fraction | None:
 def _verdict(found: Reconciliation) -> str:
     if not found.difference:
         return "Agrees to the credit."
+    if found.agrees and found.most > 1:  # so many credits need not be so many calls
+        return (
+            f"Agrees: the {plural(found.uncertain_calls, 'uncertain call')} may be the "
+            f"{credits_word(found.difference)}, at up to {found.most} each."
+        )
     if found.agrees:
         return (
             f"Agrees: {_credits(found.difference)} of the {plural(found.uncertain_calls, 'uncertain call')} "

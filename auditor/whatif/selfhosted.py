@@ -13,6 +13,7 @@ from auditor.plans import Plan, cheapest
 
 GUIDE = "cost guide"
 CHECKED = date(2026, 11, 22)
+CURRENCY = "USD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ def _head(console: Console, report: dict[str, Any]) -> None:
     console.print(
         Words("Simulation", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}"
     )
-    console.print(f"Demand    {report['demand']:,} requests that were given a picture")
+    were = "request that was" if report["demand"] == 1 else "requests that were"
+    console.print(f"Demand    {report['demand']:,} {were} given a picture")
     console.print()
 
 

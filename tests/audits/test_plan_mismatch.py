@@ -64,3 +64,15 @@ def test_no_plan_is_large_enough(report: Report) -> None:
     found = report(month(30, credits=1000), on("Pro"))
     assert found["accounts"][0]["recommended_plan"] is None
     assert "the largest is Pro with 10,000 credits" in only(found, "plan-mismatch")["advice"]
+
+
+def test_a_projection_that_no_plan_holds_is_told(report: Report) -> None:
+    """200 renders in ten hours are within the plan so far: the advice is about what the whole cycle would need."""
+    found = report(
+        [event(f"e{n}", f"2026-09-03T{n // 20:02d}:{n % 20 * 3:02d}:00Z", key=f"k{n}") for n in range(200)], on("Basic")
+    )
+    finding = only(found, "plan-mismatch")
+    assert finding["message"] == (
+        "Basic holds 1,000 credits, at most 200 were needed so far; projected, a whole cycle needs 14,472"
+    )
+    assert finding["advice"].startswith("No plan holds the demand")

@@ -9,7 +9,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.delivery.base import DeliveryError, Message
 from auditor.delivery.file import File
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, InputError
 from auditor.registry import DELIVERIES
 from tests.delivery.conftest import Said, message
 
@@ -18,6 +18,7 @@ class Way:
     """Fails as often as it is told to, then takes."""
 
     target = "somewhere"
+    ATTACHES = True
 
     def __init__(self, *failures: BaseException) -> None:
         self.failures = list(failures)
@@ -41,6 +42,17 @@ def test_once_and_not_again(said: Said) -> None:
     assert said.words[-1] == "2026-09-01: team had it on 2026-10-01T00:00:00Z; --resend sends it again"
     assert said.deliver(way, resend=True)
     assert len(way.taken) == 2
+
+
+@pytest.mark.parametrize("text", ['{"team": ', '{"team": "sent"}', "[]"])
+def test_nobody_gets_it_twice_because_the_list_is_damaged(said: Said, text: str) -> None:
+    """What was sent is unknown then: the file is named, and nothing leaves."""
+    way = Way()
+    assert said.deliver(way)
+    (said.outbox.folder / "deliveries.json").write_text(text)
+    with pytest.raises(InputError, match=r"deliveries\.json: is damaged; remove it"):
+        said.deliver(way)
+    assert len(way.taken) == 1
 
 
 def test_retried_with_growing_waits_and_then_given_up(said: Said) -> None:

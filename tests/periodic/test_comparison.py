@@ -3,6 +3,7 @@
 import copy
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -164,3 +165,13 @@ def test_the_summary_says_it_in_words() -> None:
     assert "1 fixed\n- high duplicate-renders main: m" in text
     assert "400 could have been saved, 100 are wasted now: 300 saved, 300 saved at equal traffic" in text
     assert "bill 24.99 before, 14.99 now; 10.00 a month was promised after all fixes, 10.00 USD came of it" in text
+
+
+def test_the_days_of_the_report_before_are_local() -> None:
+    """An event late on 31 July in New York stands at 1 August in UTC."""
+    before = report(finding())
+    before["window"] = {"start": "2026-07-01T04:10:00Z", "end": "2026-08-01T03:59:00Z"}
+    text = "\n".join(summary("August", report(), compare(before, report()), ZoneInfo("America/New_York")))
+    assert "Compared with 2026-07-01 to 2026-07-31:" in text
+    assert "Compared with no event to no event:" in "\n".join(summary("x", report(), compare(
+        {**before, "window": {"start": None, "end": None}}, report())))  # fmt: skip

@@ -247,6 +247,10 @@ def test_a_damaged_history_is_named(shop: Path) -> None:
     said = run(shop, "--against", "previous", code=3)
     assert "2026-08-01/entry.json: is damaged; remove its folder" in said
     shutil.rmtree(shop / "reports" / "2026-08-01")
+    run(shop, "--cycle", "2026-08")
+    (shop / "reports" / "2026-08-01" / "comparison.json").write_text('{"findings": ')
+    assert "2026-08-01/comparison.json: is damaged; remove its folder" in run(shop, code=3)
+    shutil.rmtree(shop / "reports" / "2026-08-01")
     run(shop, "--against", "previous")
 
 

@@ -28,13 +28,21 @@ def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
         options = Options(cache=False, curve=True, since=since, until=until)
         curve = audit(sources, settings, options, lambda *_: None).curve
         caches = [Setting(point.ttl_us) for point in curve]
-        rows = simulate(sources, settings, options, caches, lambda *_: None).simulation.rows
+        simulation = simulate(sources, settings, options, caches, lambda *_: None).simulation
+        rows, known = [row.outcome for row in simulation.rows], simulation.stale_known
         assert [(p.requests, p.renders, p.credits, p.stale) for p in curve] == [
-            (row.outcome.requests, row.outcome.renders, row.outcome.credits, row.outcome.stale) for row in rows
+            (row.requests, row.renders, row.credits, row.stale if known else None) for row in rows
         ]
         assert {point.ttl_us for point in curve} == {*CURVE, settings.ttl_us}
         assert [point.ttl_us for point in curve if point.now] == [settings.ttl_us]
         assert [point.ttl_us for point in curve][-1] is None
+
+
+def test_unknown_stale_pictures_are_not_none(samples: Result) -> None:
+    """No hit of the samples has a digest: nobody knows whether a picture would have been stale."""
+    assert {point.stale for point in samples.curve} == {None}
+    assert "| 7 d | 71.8% | 7,149 | 7,149 | ? |" in written(samples, "markdown")
+    assert "it is unknown here, since no hit of the log has a digest" in written(samples, "html")
 
 
 def test_html_and_markdown_draw_it(samples: Result) -> None:

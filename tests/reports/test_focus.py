@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -106,6 +107,34 @@ def test_sums_are_those_of_the_bills(result: Result) -> None:
             assert abs(total("EffectiveCost") + total("x_UnusedCost") - total("BilledCost")) < Fraction(1, 10**10)
             if plan.included:
                 assert total("x_CreditsUnused") == max(Fraction(0), Fraction(plan.included) - use.credits)
+
+
+def test_each_cycle_is_paid_as_it_was_billed(tmp_path: Path) -> None:
+    """The plan that was in force, a twelfth of a yearly price, top-ups, and credits carried over: as the bills say."""
+    log = [event(f"{month}-{n}", f"2026-0{month}-{n:02}T08:00:00Z", key=f"{month}-{n}")
+           for month, count in ((4, 7), (5, 3), (6, 19), (7, 12)) for n in range(1, count + 1)]  # fmt: skip
+    (tmp_path / "a.jsonl").write_bytes(lines(log))
+    plans = {"S": {"price": "10", "included": 6, "overage": "0.20"},
+             "Y": {"price": "100", "period": "year", "included": 10, "overage": "0.13"},
+             "R": {"price": "30", "included": 12, "rollover": True}}  # fmt: skip
+    account = {
+        "provider": "imejis", "plan": "S",
+        "plans": [{"plan": "Y", "since": date(2026, 6, 1)}, {"plan": "R", "since": date(2026, 7, 1)}],
+        "topups": [{"date": date(2026, 5, 14), "credits": 2, "price": "7.50"}],
+    }  # fmt: skip
+    found = result_of(tmp_path, {"accounts": {"main": account}, "plans": {"imejis": plans}}, "x")
+    table = rows(found)
+    (bill,) = found.case.bills
+    for use, expected in zip(bill.uses, (Fraction("10.2"), Fraction("17.5"), None, Fraction(30)), strict=True):
+        own = [row for row in table if row["BillingPeriodStart"] == f"{use.cycle.start:%Y-%m-%dT%H:%M:%SZ}"]
+        billed = sum(Fraction(row["BilledCost"]) for row in own)
+        spread = sum(Fraction(row["EffectiveCost"]) + Fraction(row["x_UnusedCost"] or 0) for row in own)
+        assert use.bill is not None
+        assert expected in (None, use.bill)
+        assert abs(billed - use.bill) < Fraction(1, 10**10)
+        assert abs(spread - use.bill) < Fraction(1, 10**9)
+    # 19 used of 10 included and 2 that were bought and left in May: 7 beyond.
+    assert bill.uses[2].bill == Fraction(100, 12) + 7 * Fraction("0.13")
 
 
 def test_a_cost_is_not_guessed(tmp_path: Path) -> None:

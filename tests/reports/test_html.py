@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from auditor.reports import charts
 from auditor.reports.base import Result
 from auditor.reports.html import MOST_ACCOUNTS, MOST_FINDINGS
 from auditor.reports.json_v1 import document
@@ -209,3 +211,22 @@ def test_a_missing_library_is_said_before_anything_is_read(library: str) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
     assert "render-auditor[reports]" in done.stderr
+
+
+def test_the_line_and_the_words_are_of_the_plan_that_was_in_force(tmp_path: Path) -> None:
+    """A plan that changed is neither drawn nor told as if it had always been the one, and a year is no month."""
+    log = [event(str(month), f"2026-0{month}-02T08:00:00Z", key=str(month)) for month in (7, 8, 9)]
+    (tmp_path / "a.jsonl").write_bytes(lines(log))
+    account = {"provider": "imejis", "plan": "Basic", "plans": [{"plan": "Year", "since": date(2026, 9, 1)}]}
+    year = {"price": "240.00", "period": "year", "included": 5000}
+    found = corpus.result_of(
+        tmp_path, {"accounts": {"main": account}, "plans": {"imejis": {"Year": year}}}, "x", curve=True
+    )
+    (bill,) = found.case.bills
+    drawn = charts.credits_by_day(bill, found.days)
+    assert drawn is not None
+    assert [cap["plan"] for cap in drawn["vconcat"][0]["layer"][1]["data"]["values"]] == [1000, 1000, 5000]
+    page = written(found, "html")
+    assert "the line is what each cycle had" in page
+    assert "imejis/main, from 2026-07-01 on, pays 14.99 USD a month for 1,000 credits (Basic)" in page
+    assert "imejis/main, from 2026-09-01 on, pays 20.00 USD a month, 240.00 a year for 5,000 credits (Year)" in page

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import command, event, lines
+from tests.reports.conftest import written
+from tests.reports.corpus import result_of
 
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
@@ -41,6 +43,17 @@ def test_only_printable_text_reaches_the_output(tmp_path: Path, text: str) -> No
     )
     flat = done.stdout.decode().replace("\n", "").replace(" ", "")
     assert shown.lower().replace(" ", "") in flat.lower()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
+def test_cycles_begin_on_the_day_of_their_account(tmp_path: Path, zone: str) -> None:
+    """In the text as in the other reports: midnight in Berlin is the day before in UTC."""
+    (tmp_path / "a.jsonl").write_bytes(lines([event("a", "2026-09-10T08:00:00Z")]))
+    account = {"provider": "imejis", "plan": "Basic", "timezone": zone}
+    found = result_of(tmp_path, {"accounts": {"main": account}}, "x")
+    for name in ("text", "markdown"):
+        assert "2026-09-01 (part)" in written(found, name)
+        assert "Bill USD" in written(found, name)
 
 
 def test_reports_hold_no_secret(tmp_path: Path) -> None:

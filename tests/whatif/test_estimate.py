@@ -34,6 +34,16 @@ def test_the_guides_own_sum() -> None:
     assert "guide" not in why(estimate(Fraction(8001), GUIDE[1:], IMEJIS.plans))
 
 
+def test_plans_in_another_currency_are_left_out_and_named(tmp_path: Path) -> None:
+    """They cannot be held against the others."""
+    (tmp_path / "x.toml").write_text('[plans.imejis.Eigen]\nprice = "1.00"\ncurrency = "EUR"\nincluded = 5000\n')
+    for command in (("estimate", "--requests", "1500"), ("compare", "self-hosted")):
+        found = ran(*command, "--config", str(tmp_path / "x.toml"))
+        assert "Eigen is left out: it is sold in EUR, and the other plans in USD" in found.err
+        assert "Eigen" not in found.out
+        assert "USD" in found.out
+
+
 def test_half_a_call_cannot_be_made() -> None:
     """1,000.5 calls are 1,001: one more than Basic holds."""
     found = estimate(Fraction(2001), (Fraction(1, 2), Fraction(0), Fraction(0)), IMEJIS.plans)

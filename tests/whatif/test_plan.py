@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from auditor.config import settings_of
+from auditor.errors import ConfigError
 from auditor.plans import cents
 from auditor.registry import PROVIDERS
 from auditor.waste import Cause
 from auditor.whatif.plan import Advice, advise
 from auditor.whatif.plan_json import Advised, document
 from tests.bruteforce import bill as slow_bill
-from tests.conftest import ROOT, event
+from tests.conftest import ROOT, event, lines
 from tests.random_logs import generate
 from tests.whatif.logs import SAMPLES, daily, examined, on, ran
 
@@ -115,6 +117,58 @@ def test_providers_side_by_side(tmp_path: Path) -> None:
     for offer in text["accounts"][0]["providers"]:
         assert offer["monthly_bill"] != "0.00"
         assert (offer["plan"] is None) == (offer["monthly_bill"] is None)
+
+
+EURO = {"price": "50.00", "currency": "EUR", "included": 5000}
+
+
+def test_sums_in_two_currencies_are_never_held_against_each_other(tmp_path: Path) -> None:
+    """A plan in euros is compared with none in dollars, and every offer says what it is in."""
+    config = {**on("Eigen"), "plans": {"imejis": {"Eigen": EURO}}}
+    ((advice,), text) = advice_on(daily("2026-09-01", [20] * 30), tmp_path, config)
+    assert [plan.name for plan in advice.bill.payer.plans] == ["Eigen"]
+    assert advice.bill.recommended is advice.bill.payer.plan
+    assert {scenario.saving for scenario in advice.scenarios} == {0}
+    assert [(offer.provider.name, offer.currency) for offer in advice.offers][:2] == [
+        ("imejis", "EUR"),
+        ("hcti", "USD"),
+    ]
+    assert text["accounts"][0]["currency"] == text["accounts"][0]["providers"][0]["currency"] == "EUR"
+    (tmp_path / "auditor.toml").write_text(
+        '[accounts.main]\nprovider = "imejis"\nplan = "Eigen"\n'
+        '[plans.imejis.Eigen]\nprice = "50.00"\ncurrency = "EUR"\nincluded = 5000\n'
+    )
+    said = ran("plan", str(tmp_path)).out
+    assert "Account imejis/main: Eigen; bills in EUR" in said
+    assert "50.00 EUR" in said
+    assert "14.00 USD" in said
+
+
+def test_plans_of_one_account_are_of_one_currency() -> None:
+    """Their bills could not be added up."""
+    account = {"provider": "imejis", "plan": "Pro", "plans": [{"plan": "Eigen", "since": date(2026, 9, 1)}]}
+    with pytest.raises(ConfigError, match="plans are in EUR and USD; bills of one account need one currency"):
+        settings_of({"accounts": {"main": account}, "plans": {"imejis": {"Eigen": EURO}}}, "x")
+
+
+def test_offers_hold_what_the_running_cycle_needs_too(tmp_path: Path) -> None:
+    """An offer of the own provider is the plan that the advice names, not one that the running cycle has outgrown."""
+    events = daily("2026-08-01", [20] * 31 + [200] * 10)
+    ((advice,), _) = advice_on(events, tmp_path, on("Pro"), datetime(2026, 9, 11, tzinfo=UTC))
+    by_name = {offer.provider.name: offer for offer in advice.offers}
+    assert advice.bill.recommended is not None
+    assert by_name["imejis"].now == advice.bill.recommended
+    assert by_name["imejis"].now.name == "Pro"
+    assert by_name["bannerbear"].now is not None
+    assert by_name["bannerbear"].now.name == "Scale"
+
+
+def test_each_column_says_what_it_is_over(tmp_path: Path) -> None:
+    """The credits are those of all cycles, the bills of one."""
+    (tmp_path / "a.jsonl").write_bytes(lines(daily("2026-08-01", [20] * 31)))
+    said = ran("plan", str(tmp_path)).out
+    assert "What each fix changes: credits over all cycles, bills a month" in said
+    assert "The same demand elsewhere, a month, in USD" in said
 
 
 def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:

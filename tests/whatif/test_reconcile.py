@@ -35,6 +35,15 @@ def test_it_agrees_to_the_credit(tmp_path: Path) -> None:
     assert (found.agrees, found.difference, found.unexplained) == (True, 0, 0)
 
 
+def test_credits_are_no_calls_where_a_call_may_cost_more(tmp_path: Path) -> None:
+    """Three credits at a provider where a picture costs up to three may be one call, and are not three of one."""
+    log = [*SEPTEMBER, event("t", "2026-09-10T00:00:00Z", outcome="error", error="timeout")]
+    (tmp_path / "a.jsonl").write_bytes(lines([{**each, "provider": "bannerbear"} for each in log]))
+    found = ran("reconcile", str(tmp_path), "--cycle", "2026-09", "--invoice", "93")
+    assert found.code == 0
+    assert "Agrees: the 1 uncertain call may be the 3 credits, at up to 3 each." in found.out
+
+
 def test_uncertain_calls_may_have_been_billed(tmp_path: Path) -> None:
     """A time-out, a 502 and an attempt without an end: 90 to 93; 94 is one too many; a refusal is no call."""
     uncertain = [
