@@ -19,7 +19,19 @@ from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
 """Columns where the output is no terminal, so that files look the same everywhere."""
+NARROWEST = 80
+"""Columns below which a terminal breaks the lines itself: tables would break the figures, 24.9 above 9."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+
+
+def console_of(out: TextIO) -> Console:
+    """A console that writes the same everywhere but on a terminal."""
+    terminal = is_terminal(out)
+    console = Console(
+        file=out, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False, force_terminal=terminal
+    )
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
 class Text:
@@ -30,16 +42,7 @@ class Text:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""
-        terminal = is_terminal(out)
-        console = Console(
-            file=out,
-            width=None if terminal else WIDTH,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            force_terminal=terminal,
-            soft_wrap=False,
-        )
+        console = console_of(out)
         report = document(result)
         _head(console, report)
         _waste(console, report)

@@ -12,10 +12,11 @@ from rich.text import Text as Words
 from auditor.audits.words import plural
 from auditor.numbers import number, ratio
 from auditor.plans import Plan, cents
+from auditor.reports.text import console_of
 from auditor.terminal import plain
 from auditor.whatif.estimate import Estimate
 from auditor.whatif.plan_json import plan_document
-from auditor.whatif.plan_text import console_of, table_of
+from auditor.whatif.plan_text import table_of
 
 SCHEMA = "render-auditor/estimate/v1"
 _WORDS = {

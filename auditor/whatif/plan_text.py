@@ -16,20 +16,12 @@ from rich.text import Text as Words
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import inputs_document
-from auditor.reports.text import WIDTH, write_inputs
-from auditor.terminal import is_terminal, plain
+from auditor.reports.text import console_of, write_inputs
+from auditor.terminal import plain
 from auditor.whatif.forecast import RANGE_FROM, Exhaustion, Forecast, Span
 from auditor.whatif.offers import Offer
 from auditor.whatif.plan import Advice, Cell, Scenario
 from auditor.whatif.plan_json import Advised
-
-
-def console_of(out: TextIO) -> Console:
-    """A console that writes the same everywhere but on a terminal."""
-    terminal = is_terminal(out)
-    return Console(
-        file=out, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False, force_terminal=terminal
-    )
 
 
 def table_of(*columns: str, left: Sequence[str] = ()) -> Table:

@@ -11,8 +11,9 @@ from auditor.audits.words import credits_word, plural
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import utc
+from auditor.reports.text import console_of
 from auditor.terminal import plain
-from auditor.whatif.plan_text import console_of, table_of
+from auditor.whatif.plan_text import table_of
 from auditor.whatif.reconcile import Reconciliation
 
 SCHEMA = "render-auditor/reconciliation/v1"

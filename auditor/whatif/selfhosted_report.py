@@ -9,9 +9,10 @@ from rich.text import Text as Words
 
 from auditor.numbers import number
 from auditor.plans import cents
+from auditor.reports.text import console_of
 from auditor.terminal import plain
 from auditor.whatif.plan_json import plan_document
-from auditor.whatif.plan_text import console_of, table_of
+from auditor.whatif.plan_text import table_of
 from auditor.whatif.selfhosted import BreakEven, Comparison, volumes
 
 SCHEMA = "render-auditor/self-hosted/v1"

@@ -14,8 +14,8 @@ from rich.text import Text as Words
 
 from auditor.numbers import number
 from auditor.plans import cents
-from auditor.reports.text import WIDTH, write_inputs
-from auditor.terminal import is_terminal, plain
+from auditor.reports.text import console_of, write_inputs
+from auditor.terminal import plain
 from auditor.whatif.simulate_json import Simulated, document
 from auditor.whatif.simulate_rows import Bill, Setting, Simulation
 
@@ -27,15 +27,7 @@ _UNITS = (("d", 86_400 * 10**6), ("h", 3600 * 10**6), ("m", 60 * 10**6), ("s", 1
 
 def write(result: Simulated, out: TextIO) -> None:
     """Write the whole answer; narrow terminals get narrower tables."""
-    terminal = is_terminal(out)
-    console = Console(
-        file=out,
-        width=None if terminal else WIDTH,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        force_terminal=terminal,
-    )
+    console = console_of(out)
     report = document(result)
     simulation = result.simulation
     _head(console, report)
