@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, fals
 from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
 from auditor.engine.tables import events, losers, records, units
-from auditor.events import Outcome
+from auditor.events import DELIVERED, Outcome
 from auditor.plans import Cycle, Plan, cycles, micros, moment
 from auditor.settings import Account, Settings
 
@@ -70,6 +70,11 @@ class Facts:
     """unit, provider, account, environment, template, payer."""
     usage: pd.DataFrame
     """One row for each unit, cycle, outcome, error, retried: events, requests, credits, unknown, bytes."""
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Of every request that got a picture; a size on a failed call was never delivered."""
+        return int(self.usage.loc[self.usage.outcome.isin(DELIVERED), "bytes"].sum())
 
     def labels(self, unit: int) -> dict[str, str]:
         """provider, account, environment and template of a unit."""
