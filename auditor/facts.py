@@ -69,7 +69,10 @@ class Facts:
     units: pd.DataFrame
     """unit, provider, account, environment, template, payer."""
     usage: pd.DataFrame
-    """One row for each unit, cycle, outcome, error, retried: events, requests, credits, unknown, bytes."""
+    """One row for each unit, cycle, outcome, error, retried: events, requests, credits, billed, unknown, bytes.
+
+    `billed` counts the events that are known to have cost something.
+    """
 
     @property
     def delivered_bytes(self) -> int:
@@ -325,6 +328,7 @@ def _usage(engine: Engine) -> pd.DataFrame:
             func.count().label("events"),
             func.sum(events.c.weight).label("requests"),
             func.sum(events.c.credits).label("credits"),
+            func.count().filter(events.c.credits > 0).label("billed"),
             func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT)).label("unknown"),
             func.sum(events.c.bytes * events.c.weight).label("bytes"),
         ).group_by(*groups),

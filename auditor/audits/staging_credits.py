@@ -80,7 +80,7 @@ class StagingCredits:
                 credits=credits,
                 money=case.money(int(payer), own, [Cause.STAGING]),
                 evidence={
-                    "renders": int(renders.events.sum()),
+                    "renders": int(renders.billed.sum()),
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,

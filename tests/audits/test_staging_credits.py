@@ -18,3 +18,10 @@ def test_free_accounts_and_production_names(report: Report) -> None:
     assert free["waste"]["staging"] == 0
     assert report(EVENTS, {"production_environments": ["PREVIEW"]})["waste"]["staging"] == 0
     assert report(EVENTS)["waste"]["staging"] == 130  # without a configured plan an account counts as paying
+
+
+def test_only_billed_renders_count(report: Report) -> None:
+    """A render that cost nothing, or of which nobody knows, is no staging credit."""
+    free = [event("f", environment="preview", key="f", credits=0), event("u", environment="preview", credits=None)]
+    evidence = only(report([*EVENTS[:3], *free]), "staging-credits")["evidence"]
+    assert (evidence["renders"], evidence["credits"]) == (3, 3)
