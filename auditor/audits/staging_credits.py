@@ -28,7 +28,7 @@ from auditor.audits.base import Case
 from auditor.audits.words import credits_word
 from auditor.events import Outcome
 from auditor.findings import Confidence, Finding, severity_of
-from auditor.numbers import number
+from auditor.numbers import exact_sum, number
 from auditor.waste import Cause
 
 
@@ -60,7 +60,7 @@ class StagingCredits:
                 }
                 for index, use in enumerate(bill.uses)
             ]
-            fit = sum((month["fit_free_plan"] or 0 for month in monthly), 0)
+            fit = exact_sum(month["fit_free_plan"] or 0 for month in monthly)
             yield Finding(
                 rule=self.id,
                 severity=severity_of(credits, case.credits),

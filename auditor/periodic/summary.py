@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from auditor.numbers import exact_sum
+
 MOST = 5
 """Findings that are named of each kind."""
 
@@ -30,7 +32,7 @@ def summary(label: str, report: Mapping[str, Any], comparison: Mapping[str, Any]
     lines += _findings(report) if comparison is None else _compared(comparison)
     suppressed = report.get("suppressed", ())
     if suppressed:
-        credits = sum(one["credits"] for one in suppressed)
+        credits = exact_sum(one["credits"] for one in suppressed)
         lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {credits:,} credits")
     return lines
 
