@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, fals
 from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
 from auditor.engine.tables import events, losers, records, units
-from auditor.events import Outcome
+from auditor.events import DELIVERED, Outcome
 from auditor.plans import Cycle, Plan, comparable, cycles, micros, moment
 from auditor.settings import Account, Settings
 
@@ -70,7 +70,15 @@ class Facts:
     units: pd.DataFrame
     """unit, provider, account, environment, template, payer."""
     usage: pd.DataFrame
-    """One row for each unit, cycle, outcome, error, retried: events, requests, credits, unknown, bytes."""
+    """One row for each unit, cycle, outcome, error, retried: events, requests, credits, billed, unknown, bytes.
+
+    `billed` counts the events that are known to have cost something.
+    """
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Of every request that got a picture; a size on a failed call was never delivered."""
+        return int(self.usage.loc[self.usage.outcome.isin(DELIVERED), "bytes"].sum())
 
     def labels(self, unit: int) -> dict[str, str]:
         """provider, account, environment and template of a unit."""
@@ -322,6 +330,7 @@ def _usage(engine: Engine) -> pd.DataFrame:
             func.count().label("events"),
             func.sum(events.c.weight).label("requests"),
             func.sum(events.c.credits).label("credits"),
+            func.count().filter(events.c.credits > 0).label("billed"),
             func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT)).label("unknown"),
             func.sum(events.c.bytes * events.c.weight).label("bytes"),
         ).group_by(*groups),

@@ -1,5 +1,6 @@
 """Exact numbers as reports write them: credits as JSON numbers, ratios with six decimals."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -8,6 +9,11 @@ def number(value: Fraction | Decimal | int) -> int | float:
     """A JSON number: an int where it is whole, else the float whose shortest text is it, up to 15 digits."""
     exact = Fraction(value)
     return int(exact) if exact.denominator == 1 else float(exact)
+
+
+def exact_sum(numbers: Iterable[int | float]) -> int | float:
+    """The exact sum of numbers that stand in a report: 0.1 and 0.2 are 0.3."""
+    return number(sum((Fraction(str(each)) for each in numbers), Fraction(0)))
 
 
 def ratio(part: Fraction | int, whole: Fraction | int) -> float | None:

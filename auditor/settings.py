@@ -172,6 +172,6 @@ class Settings:
         return Account(provider=provider, plan=None, anchor_day=1, timezone=self.timezone)
 
     def free_plan(self, provider: str) -> Plan | None:
-        """The provider's plan that costs nothing, the largest if there are several."""
+        """The provider's plan that costs nothing, the largest if there are several, of equal ones the first by name."""
         free = [plan for plan in self.catalogue.get(provider, ()) if plan.price == 0 and not plan.overage]
-        return max(free, key=lambda plan: (plan.included, plan.name), default=None)
+        return min(free, key=lambda plan: (-plan.included, plan.name), default=None)

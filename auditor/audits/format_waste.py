@@ -54,7 +54,7 @@ class FormatWaste:
             return
         _load(case)
         sums = case.facts.paid_by(_sums(case))
-        whole = sum(case.facts.usage.bytes)
+        whole = case.facts.delivered_bytes
         for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
             allowed = set(case.facts.settings.formats)
             if placement in PLACEMENTS:

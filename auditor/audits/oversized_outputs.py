@@ -62,7 +62,7 @@ class OversizedOutputs:
                 ignore_index=True,
             )
         )
-        whole = sum(case.facts.usage.bytes)
+        whole = case.facts.delivered_bytes
         for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
             wasted, size, width, height = max(tuple(largest) for largest in group.largest)
             limit = chosen[int(group.unit.iloc[0]), str(placement)]

@@ -47,7 +47,7 @@ class RetinaVariants:
             ["requests", "bytes"]
         ]
         traffic = sizes.sum()
-        total = sum(case.facts.usage.bytes)
+        total = case.facts.delivered_bytes
         for (provider, template), group in pairs.groupby(["provider", "template"], sort=True):
             variants = group.groupby(["width", "height", "large_width", "large_height"]).inputs.sum()
             ranked = sorted(variants.items(), key=lambda item: (-int(item[1]), [-int(side) for side in item[0]]))

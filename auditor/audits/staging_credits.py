@@ -28,7 +28,7 @@ from auditor.audits.base import Case
 from auditor.audits.words import credits_word
 from auditor.events import Outcome
 from auditor.findings import Confidence, Finding, severity_of
-from auditor.numbers import number
+from auditor.numbers import exact_sum, number
 from auditor.waste import Cause
 
 
@@ -60,7 +60,7 @@ class StagingCredits:
                 }
                 for index, use in enumerate(bill.uses)
             ]
-            fit = sum((month["fit_free_plan"] or 0 for month in monthly), 0)
+            fit = exact_sum(month["fit_free_plan"] or 0 for month in monthly)
             yield Finding(
                 rule=self.id,
                 severity=severity_of(credits, case.credits),
@@ -80,7 +80,7 @@ class StagingCredits:
                 credits=credits,
                 money=case.money(int(payer), own, [Cause.STAGING]),
                 evidence={
-                    "renders": int(renders.events.sum()),
+                    "renders": int(renders.billed.sum()),
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,

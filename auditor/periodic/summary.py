@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from auditor.numbers import exact_sum
+
 MOST = 5
 """Findings that are named of each kind."""
 
@@ -39,7 +41,7 @@ def summary(
     lines += _findings(report) if comparison is None else _compared(comparison, zone)
     suppressed = report.get("suppressed", ())
     if suppressed:
-        credits = sum(one["credits"] for one in suppressed)
+        credits = exact_sum(one["credits"] for one in suppressed)
         lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {_count(credits, 'credit')}")
     return lines
 

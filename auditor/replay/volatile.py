@@ -73,10 +73,14 @@ class Volatile:
     """Whether pictures were told apart by their sizes."""
 
 
-def random_numbers(codes: Ints) -> Sums:
-    """Two random 64-bit numbers for each code, (2, len(codes)): the same for the same code, in every run."""
+def random_numbers(codes: Ints, seed: int) -> Sums:
+    """Two random 64-bit numbers for each code, (2, len(codes)): the same for the same code and seed, in every run.
+
+    What is added up needs seeds of its own: were the numbers of shapes those of inputs, then small and `a` would sum
+    up to what large and `b` do.
+    """
     most = int(codes.max(initial=-1)) + 1
-    return np.random.default_rng(0).integers(0, 2**64, (2, most), np.uint64)[:, codes]
+    return np.random.default_rng(seed).integers(0, 2**64, (2, most), np.uint64)[:, codes]
 
 
 def find(sample: Sample, ttl_us: int) -> Volatile | None:

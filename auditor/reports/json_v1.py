@@ -104,7 +104,6 @@ def totals(result: Result) -> dict[str, Any]:
     hits = count(Outcome.HIT, "requests")
     misses = sum(count(outcome) for outcome in (Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED))
     unresolved = count(Outcome.ATTEMPT)
-    delivered = usage.outcome.isin([Outcome.HIT, Outcome.COALESCED, Outcome.RENDER])
     return {
         "requests": hits + misses,
         "hits": hits,
@@ -117,7 +116,7 @@ def totals(result: Result) -> dict[str, Any]:
         "unresolved": unresolved,
         "credits": number(result.case.credits),
         "credits_uncertain": int(usage.unknown.sum()) + unresolved,
-        "bytes": int(usage.loc[delivered, "bytes"].sum()),
+        "bytes": result.case.facts.delivered_bytes,
         "hit_ratio": ratio(hits, hits + misses),
     }
 

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
+from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
 from auditor.reports.words import CAUSES, advice, conserved, local_dates, money
@@ -131,7 +132,7 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
 
 def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
     if suppressed:
-        credits = sum(one["credits"] for one in suppressed)
+        credits = exact_sum(one["credits"] for one in suppressed)
         console.print(f"and {len(suppressed):,} accepted in the baseline, {_credits(credits)}")
     for one in suppressed:
         subject = "  ".join(plain(str(value)) for value in one["subject"].values())

@@ -22,6 +22,15 @@ def test_stored_once_and_delivered_each_time(report: Report) -> None:
     assert finding["evidence"]["largest"] == {"width": 1600, "height": 1200, "bytes": 420_001, "wasted_bytes": 393_751}
 
 
+def test_severity_is_a_share_of_the_delivered_bytes(report: Report) -> None:
+    """A tenth of what was delivered is high, however large the bodies of failed and forbidden calls were."""
+    plain = event("b", key="k2", bytes=9 * 393_751 - 26_250)  # so 393,751 of 10 x 393,751
+    failed = [event(f"f{n}", outcome=outcome, bytes=10**9) for n, outcome in enumerate(("error", "refused", "attempt"))]
+    found = report([event("a", **BIG), plain, *failed], CARD)
+    assert found["totals"]["bytes"] == 3_937_510
+    assert only(found, "oversized-outputs")["severity"] == "high"
+
+
 @pytest.mark.parametrize(
     ("limit", "fields", "wasted"),
     [

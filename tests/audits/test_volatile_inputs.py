@@ -82,3 +82,21 @@ def test_two_fields_that_pass_together_are_both_reported(report: Report) -> None
 def test_a_field_that_selects_the_picture_is_not_volatile(report: Report) -> None:
     """Whatever is not proved by equal pictures stays part of the key."""
     assert report(renders("abababab"))["waste"]["volatile"] == 0
+
+
+def test_sizes_and_inputs_are_never_mistaken_for_each_other(report: Report) -> None:
+    """Two titles at two sizes are four groups, also where their renders take turns."""
+    events = [
+        event(
+            f"e{n:02d}",
+            f"2026-09-01T08:{n:02d}:00Z",
+            key=f"k{n}",
+            digest=DIGEST,
+            width=600,
+            height=(315, 400)[n % 2],
+            inputs={"title": "ab"[n // 2 % 2], "when": str(n)},
+        )
+        for n in range(40)
+    ]
+    (finding,) = [f for f in report(events)["findings"] if f["subject"].get("field") == "when"]
+    assert (finding["evidence"]["pairs"], finding["evidence"]["agreeing"]) == (4 * 9, 4 * 9)
