@@ -194,3 +194,8 @@ def test_a_text_file_appears_whole(ledger: Ledger, tmp_path: Path) -> None:
         write(taken, tmp_path / "usage.txt")
     with pytest.raises(ConfigError, match="cannot be written"):
         write(taken, tmp_path / "missing" / "usage.prom")
+    (tmp_path / "taken.prom").mkdir()
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(taken, tmp_path / "taken.prom")
+    assert set(tmp_path.iterdir()) == before, "what was begun is cleared away"
