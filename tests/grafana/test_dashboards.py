@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 import yaml
 
-from auditor.metrics import CLIENT, FINDINGS, LEDGER
+from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE
 from exporters.alerts import ALERTS
 from exporters.rules import RECORDS
 from grafana.source.__main__ import contents
@@ -104,7 +104,7 @@ def test_the_linter_finds_what_breaks_a_rule(board: Board, rule: str) -> None:
 
 def unknown(board: Board) -> Iterator[str]:
     """Metrics and labels in queries that nobody emits."""
-    known = {each.name: set(each.labels) for each in (*CLIENT, *LEDGER, *FINDINGS)}
+    known = {each.name: set(each.labels) for each in (*CLIENT, *LEDGER, *USAGE, *FINDINGS)}
     known |= {name: {"provider", "account"} for name, _ in RECORDS}
     known |= {"ALERTS": {"alertname", "alertstate"}, "process_start_time_seconds": set()}
     asked = [target["expr"] for panel in panels(board) for target in panel["targets"]]
