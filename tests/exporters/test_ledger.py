@@ -128,6 +128,17 @@ def test_an_empty_ledger_shows_its_plans(tmp_path: Path) -> None:
     assert total(found, "ledger_events") == 0 and not total(found, "credits_used_total")
 
 
+def test_a_period_without_credits_is_0_and_not_absent(ledger: Ledger) -> None:
+    """In the first hours of a cycle, and where no event ever came: else the alert that compares says nothing."""
+    accounts = {"main": CONFIG["accounts"]["main"], "silent": {"provider": "hcti"}}
+    settings = settings_of({"accounts": accounts}, "test")
+    later = Snapshot([LedgerCollector(ledger, settings)], lambda: NOW + 60 * 86_400)
+    found = {dict(at)["account"] + " " + dict(at)["app_env"]: value for (name, at), value in samples(later).items()
+             if name == "imgrender_period_credits_used"}  # fmt: skip
+    assert {"main production", "main staging", "silent production"} <= set(found)
+    assert set(found.values()) == {0}
+
+
 def test_a_scrape_reads_no_events(ledger: Ledger) -> None:
     """Neither the events nor the rollups, which grow with history."""
     read: list[str] = []
