@@ -17,11 +17,16 @@ from auditor.ledger.ingest import Ingest, Ingested
 MOST_OPEN = 100
 """A process may often open 1,024 files, or 256; a folder gets a segment an hour from each process that renders."""
 
+HEAD = 256
+"""Bytes, the id of the first event among them."""
+
 
 @dataclass(slots=True)
 class _Known:
     inode: tuple[int, int]
     size: int
+    head: bytes
+    """The first bytes: other ones mean that it was emptied, be it larger again by now."""
 
 
 class Follow:
@@ -82,11 +87,11 @@ class Follow:
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:  # reading it says so
             return
-        if known is not None and size < known.size:
-            done.truncated.append(str(path))
-        status = os.fstat(descriptor)
         self._open[path] = descriptor
-        self._known[path] = _Known((status.st_dev, status.st_ino), size)
+        status, head = os.fstat(descriptor), os.pread(descriptor, HEAD, 0)
+        if known is not None and (size < known.size or not head.startswith(known.head)):
+            done.truncated.append(str(path))
+        self._known[path] = _Known((status.st_dev, status.st_ino), size, head)
         if len(self._open) > MOST_OPEN:
             os.close(self._open.pop(next(iter(self._open))))
 

@@ -113,6 +113,21 @@ def test_more_files_than_a_process_may_open(ledger: Ledger, tmp_path: Path, monk
     assert held() == 0
 
 
+def test_a_file_that_was_emptied_and_is_larger_again(ledger: Ledger, tmp_path: Path) -> None:
+    """Lines may be missing, which its size alone does not tell."""
+    log = wrote(tmp_path / "usage.jsonl", "a", "b")
+    following = followed(ledger, tmp_path)
+    following.look()
+    wrote(log, "c")
+    assert following.look().truncated == []
+    wrote(log, "lost")
+    os.truncate(log, 0)
+    wrote(log, *(f"d{number}" for number in range(9)))
+    assert following.look().truncated == [str(log)]
+    assert counts(ledger)["rows"] == 12
+    following.close()
+
+
 def test_the_heart_beats_on_when_the_clock_is_set_back(ledger: Ledger, tmp_path: Path) -> None:
     """Else a wrong hour would look like an hour without ingest, or hide one."""
     clock = [1e9]
