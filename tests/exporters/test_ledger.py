@@ -18,7 +18,7 @@ from auditor.ledger.ingest import Ingest
 from auditor.metrics import LEDGER
 from exporters.families import Families
 from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from exporters.snapshot import KINDS, Snapshot
 from exporters.textfile import write
 from tests.conftest import event, lines
 from tests.ledger.conftest import sums
@@ -180,6 +180,14 @@ def test_a_hammered_endpoint_collects_once() -> None:
     now[0] = 1.0
     taken.exposition()
     assert counting.calls == 2
+
+
+def test_versions_without_end_are_written_once(ledger: Ledger) -> None:
+    """A page for each number that somebody thinks of would fill the memory."""
+    taken = snapshot(ledger)
+    pages = {taken.exposition(f"application/openmetrics-text; version=1.0.{n}")[1] for n in range(100)}
+    assert len(pages) <= KINDS + 1
+    assert taken.exposition()[1].startswith("text/plain")
 
 
 def test_a_collector_that_fails_is_a_sample(ledger: Ledger) -> None:
