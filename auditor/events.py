@@ -19,14 +19,24 @@ CREDIT_DECIMALS = 18
 """Decimal places that credits may have; more is `bad_value` rather than a rounded bill."""
 MAX_CREDITS = Decimal(10) ** 12
 _SMALLEST_CREDIT = Decimal(1).scaleb(-CREDIT_DECIMALS)
-_EXACT = Context(prec=64)
+EXACT = Context(prec=64)
+"""In which any sum of credits keeps its digits; the usual context rounds to 28."""
 MAX_INT = 2**63 - 1
 MAX_SIDE, MAX_BYTES = 10**9, 10**12
 """No picture is larger; up to here sums of needless bytes are exact in 128 bits."""
 AMBIGUOUS_STATUS = frozenset({408, 502, 504, *range(520, 528)})
 """Answers after which the provider may or may not have billed (semantics section 1)."""
 
+MAX_COUNT = 10**9
+MAX_DELIVERED = 10**18
+"""Hits of one event, and their bytes: a ledger adds them in 64 bits."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_TS_US, MAX_TS_US = (
+    (moment - EPOCH) // timedelta(microseconds=1)
+    for moment in (datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+)
+"""Of an event: the calendar ends at 9999, and its billing cycle and its time in any zone have to be in it too."""
 
 
 class Outcome(StrEnum):
@@ -133,7 +143,7 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
         raise BadRecordError(Reason.BAD_VALUE, f"id is longer than {MAX_ID_LENGTH} characters")
     ts_us, assumed = parse_time(_text(record, "ts"), zone)
     outcome = Outcome(_choice(record, "outcome", frozenset(Outcome)))
-    count = _integer(record, "count", minimum=1)
+    count = _integer(record, "count", minimum=1, maximum=MAX_COUNT)
     if count not in (None, 1) and outcome is not Outcome.HIT:
         raise BadRecordError(Reason.BAD_VALUE, "count is only allowed on a hit")
     retried = record.get("retried")
@@ -161,7 +171,7 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
         format=None if picture_format is None else _choice({"format": picture_format}, "format", FORMATS),
         width=_integer(record, "width", minimum=1, maximum=MAX_SIDE),
         height=_integer(record, "height", minimum=1, maximum=MAX_SIDE),
-        bytes=_integer(record, "bytes", minimum=0, maximum=MAX_BYTES),
+        bytes=_bytes(record, count or 1),
         digest=_digest(record),
         duration_us=_duration(record),
         status=status,
@@ -194,6 +204,14 @@ _TIME = re.compile(
 
 
 def parse_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
+    """`instant` of an event: from the year 2 to 9998, since more than one program writes 9999-12-31 for none."""
+    ts_us, assumed = instant(text, zone)
+    if not MIN_TS_US <= ts_us <= MAX_TS_US:
+        raise BadRecordError(Reason.BAD_VALUE, "ts is not between the years 2 and 9998")
+    return ts_us, assumed
+
+
+def instant(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """(microseconds since 1970 UTC, whether *zone* was assumed) of an RFC 3339 time.
 
     Digits beyond the microsecond are cut. Second 60 is the next second. Without an offset, a time inside a
@@ -242,7 +260,7 @@ def _credits(record: Mapping[str, Any], outcome: Outcome, status: int | None) ->
         return None
     number = _number(record, "credits")
     # The comparison first, and in a context that holds every allowed value: `1e9999999` is beyond the default one.
-    exact = number.quantize(_SMALLEST_CREDIT, context=_EXACT) if number < MAX_CREDITS else None
+    exact = number.quantize(_SMALLEST_CREDIT, context=EXACT) if number < MAX_CREDITS else None
     if exact is None or exact != number:
         raise BadRecordError(Reason.BAD_VALUE, f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
     return Decimal(_plain(exact))
@@ -250,7 +268,7 @@ def _credits(record: Mapping[str, Any], outcome: Outcome, status: int | None) ->
 
 def _plain(number: Decimal) -> str:
     """All digits and no others: neither `1E+1` nor `1.50`."""
-    return format(number.normalize(_EXACT), "f")
+    return format(number.normalize(EXACT), "f")
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:
@@ -302,6 +320,13 @@ def _integer(record: Mapping[str, Any], name: str, *, minimum: int, maximum: int
     if number != int(number) or number < minimum:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a whole number from {minimum}")
     return int(number)
+
+
+def _bytes(record: Mapping[str, Any], count: int) -> int | None:
+    size = _integer(record, "bytes", minimum=0, maximum=MAX_BYTES)
+    if size is not None and size * count > MAX_DELIVERED:
+        raise BadRecordError(Reason.BAD_VALUE, f"bytes times count is above {MAX_DELIVERED:,}")
+    return size
 
 
 def _duration(record: Mapping[str, Any]) -> int | None:

@@ -163,3 +163,18 @@ def test_credits_keep_all_their_digits() -> None:
     found = parse_event(event(credits=most), UTC)
     assert found.credits == most
     assert record_of(found)["credits"] == str(most)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"ts": "9999-12-31T00:00:00Z"}, "between the years"),
+        ({"ts": "0001-12-31T23:59:59Z"}, "between the years"),
+        ({"outcome": "hit", "count": 10**9 + 1}, "count is above"),
+        ({"outcome": "hit", "count": 10**9, "bytes": 10**12}, "bytes times count"),
+    ],
+)
+def test_what_no_calendar_and_no_sum_holds_is_rejected(change: dict[str, Any], words: str) -> None:
+    """By the line that said it; it would stop the audit of all others, and the ledger."""
+    with pytest.raises(BadRecordError, match=words):
+        parse_event(event(**change), UTC)

@@ -1,14 +1,13 @@
 """`auditor audit`: options in, report to stdout or a file, everything else to stderr."""
 
 import sys
-import tempfile
 from contextlib import ExitStack
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands.logs import logs
 from auditor.commands.options import (
     FOUND,
     OK,
@@ -25,7 +24,6 @@ from auditor.commands.options import (
     Timezone,
     Ttl,
     Until,
-    exported,
     intake_code,
     opened,
     say,
@@ -77,8 +75,6 @@ def audit(
     from auditor import baseline as accepted
     from auditor import measured as measurements
     from auditor import pipeline
-    from auditor.progress import Progress
-    from auditor.sources import discover
 
     for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
@@ -99,11 +95,7 @@ def audit(
         curve=REPORTS[output_format.value].draws_curve,
     )
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
-        progress = stack.enter_context(Progress())
-        sources = discover(paths or [], scratch)
-        if ledger is not None:
-            sources.append(exported(ledger, scratch))
+        sources, progress = stack.enter_context(logs(paths, ledger))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout

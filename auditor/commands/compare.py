@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from auditor.commands.options import Config, Output, converted, opened, settings_of
-from auditor.config import money
+from auditor.config.values import money
 from auditor.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None)

@@ -28,7 +28,7 @@ from auditor.commands.options import (
     say,
     settings_of,
 )
-from auditor.config import money, parse_duration
+from auditor.config.values import money, parse_duration
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:

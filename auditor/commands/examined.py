@@ -1,12 +1,11 @@
 """Reading logs for the commands that ask what if: options in, an examined log out."""
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from auditor.commands.options import exported, time_of
+from auditor.commands.logs import logs
+from auditor.commands.options import time_of
 from auditor.errors import ConfigError
 from auditor.settings import Settings
 
@@ -27,8 +26,6 @@ def examined(
 ) -> "Iterator[Examined]":
     """The log of some paths, or of a ledger, replayed and billed; its engine is open inside."""
     from auditor import pipeline
-    from auditor.progress import Progress
-    from auditor.sources import discover
 
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
@@ -36,13 +33,7 @@ def examined(
         cache=not no_cache,
         input_format=input_format,
     )
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
-        progress = stack.enter_context(Progress())
-        sources = discover(paths or [], scratch)
-        if ledger is not None:
-            sources.append(exported(ledger, scratch))
-        log = stack.enter_context(pipeline.examine(sources, settings, options, progress))
+    with logs(paths, ledger) as (sources, progress), pipeline.examine(sources, settings, options, progress) as log:
         progress.done()
         yield log
 

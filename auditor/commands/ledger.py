@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor import config as configuration
 from auditor.commands.options import INCOMPLETE, OK, Where, say, settings_of
+from auditor.config.values import parse_duration
 from auditor.errors import ConfigError
 from auditor.plans import micros
 from auditor.sources import USAGE, absent, discover, present
@@ -61,7 +61,7 @@ def prune(
     from auditor.ledger.upkeep import prune as drop
 
     try:
-        age = configuration.parse_duration(older_than)
+        age = parse_duration(older_than)
     except ValueError as error:
         raise ConfigError(f"--older-than {error}") from None
     with Ledger(ledger) as opened, opened.write() as connection:

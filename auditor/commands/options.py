@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from auditor import config as configuration
+from auditor.config import values
 from auditor.errors import ConfigError
-from auditor.events import BadRecordError, parse_time
+from auditor.events import BadRecordError, instant
 from auditor.plans import moment
 from auditor.settings import Settings
 from auditor.terminal import plain
 
 if TYPE_CHECKING:
     from auditor.reports.base import Inputs
-    from auditor.sources import Source
 
 T = TypeVar("T")
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
@@ -61,9 +61,9 @@ def settings_of(
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]))
     if timezone is not None:
-        settings = replace(settings, timezone=converted("--timezone", configuration.zone, timezone))
+        settings = replace(settings, timezone=converted("--timezone", values.zone, timezone))
     if ttl is not None:
-        settings = replace(settings, ttl=converted("--ttl", configuration.parse_duration, ttl))
+        settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
     return settings
 
 
@@ -80,7 +80,7 @@ def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
     if text is None:
         return None
     try:
-        return moment(parse_time(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
+        return moment(instant(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
     except BadRecordError:
         raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
 
@@ -96,18 +96,6 @@ def opened(path: Path) -> TextIO:
 def say(message: str) -> None:
     """A sentence to the person at the terminal, whatever is in it."""
     print(f"auditor: {plain(message)}", file=sys.stderr)
-
-
-def exported(ledger: str, scratch: Path) -> "Source":
-    """The events of a ledger as an input."""
-    from auditor.ledger.database import Ledger
-    from auditor.ledger.export import export
-    from auditor.sources import Source
-
-    with Ledger(ledger) as opened:
-        path = scratch / "ledger.jsonl"
-        export(opened, path)
-        return Source(opened.name, path, cacheable=False)
 
 
 def intake_code(inputs: "Inputs", max_rejected: float) -> int:

@@ -26,7 +26,7 @@ from auditor.commands.options import (
     settings_of,
     time_of,
 )
-from auditor.config import parse_duration
+from auditor.config.values import parse_duration
 from auditor.errors import ConfigError
 from auditor.registry import PROVIDERS
 

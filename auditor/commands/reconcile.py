@@ -27,7 +27,7 @@ from auditor.commands.options import (
     opened,
     settings_of,
 )
-from auditor.config import money
+from auditor.config.values import money
 from auditor.registry import PROVIDERS
 
 app = typer.Typer(rich_markup_mode=None)

@@ -1,7 +1,6 @@
 """`auditor report`: one report a billing cycle, compared with the one before, kept, and delivered once."""
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
+from auditor.commands.logs import logs
 from auditor.commands.options import (
     OK,
     UNDELIVERED,
@@ -27,7 +27,6 @@ from auditor.commands.options import (
     Timezone,
     Ttl,
     converted,
-    exported,
     say,
     settings_of,
 )
@@ -90,8 +89,6 @@ def report(
     from auditor.periodic.edition import Edition
     from auditor.periodic.folder import History, write
     from auditor.pipeline import Options, generated_at
-    from auditor.progress import Progress
-    from auditor.sources import discover
 
     settings = settings_of(paths or [], config, timezone, ttl)
     ways = {name: _way(name, settings) for name in deliver or []}
@@ -109,11 +106,7 @@ def report(
     code, done, complaints = OK, 0, []
     with ExitStack() as stack:
         stack.enter_context(nullcontext() if dry_run else kept.locked())
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
-        progress = stack.enter_context(Progress())
-        sources = discover(paths or [], scratch)
-        if ledger is not None:
-            sources.append(exported(ledger, scratch))
+        sources, progress = stack.enter_context(logs(paths, ledger))
         for rhythm, span in chosen:
             result = _audited(sources, settings, options, rhythm, span, now, progress)
             progress.done()

@@ -3,16 +3,15 @@
 import itertools
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands.logs import logs
 from auditor.commands.options import (
     AuditedLedger,
     Config,
@@ -25,14 +24,13 @@ from auditor.commands.options import (
     Timezone,
     Until,
     converted,
-    exported,
     intake_code,
     opened,
     say,
     settings_of,
     time_of,
 )
-from auditor.config import parse_duration
+from auditor.config.values import parse_duration
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,8 +95,6 @@ def simulate(
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale pictures."""
     from auditor import pipeline
-    from auditor.progress import Progress
-    from auditor.sources import discover
     from auditor.whatif import simulate_json, simulate_text
 
     caches = caches_of(ttl or [], coalescing, no_coalescing, capacity_entries or [], capacity_bytes or [])
@@ -115,11 +111,7 @@ def simulate(
         input_format=input_format,
     )
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="auditor-")))
-        progress = stack.enter_context(Progress())
-        sources = discover(paths or [], scratch)
-        if ledger is not None:
-            sources.append(exported(ledger, scratch))
+        sources, progress = stack.enter_context(logs(paths, ledger))
         result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout

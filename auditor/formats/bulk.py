@@ -16,7 +16,17 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from auditor.events import AMBIGUOUS_STATUS, ERRORS, FORMATS, MAX_BYTES, MAX_SIDE, SOURCES, Outcome
+from auditor.events import (
+    AMBIGUOUS_STATUS,
+    ERRORS,
+    FORMATS,
+    MAX_BYTES,
+    MAX_COUNT,
+    MAX_DELIVERED,
+    MAX_SIDE,
+    SOURCES,
+    Outcome,
+)
 from auditor.formats.lines import MAX_LINE
 
 TEXTS = ("id", "provider", "account", "environment", "template", "key", "template_version", "placement", "digest")
@@ -139,7 +149,7 @@ def _time(buf: Any, at: int, end: int) -> int:
         return -1
     century, years, month, day = _two(buf, at), _two(buf, at + 2), _two(buf, at + 5), _two(buf, at + 8)
     hour, minute, second = _two(buf, at + 11), _two(buf, at + 14), _two(buf, at + 17)
-    if century < 19 or century > 99 or years > 99 or month < 1 or month > 12 or day < 1:
+    if century < 19 or century > 98 or years > 99 or month < 1 or month > 12 or day < 1:
         return -1
     year = century * 100 + years
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
@@ -349,7 +359,9 @@ def _consistent(buf: Any, values: Any, spans: Any) -> bool:
         return False
     if values[_WIDTH] > MAX_SIDE or values[_HEIGHT] > MAX_SIDE or values[_BYTES] > MAX_BYTES:
         return False
-    if values[_COUNT] > 1 and values[_OUTCOME] != _HIT:
+    if values[_COUNT] > 1 and (values[_OUTCOME] != _HIT or values[_COUNT] > MAX_COUNT):
+        return False
+    if values[_COUNT] > 1 and values[_BYTES] > MAX_DELIVERED // values[_COUNT]:
         return False
     if values[_RETRIED] == 1 and values[_OUTCOME] != _IS_ERROR:
         return False

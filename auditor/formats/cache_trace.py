@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason, UsageEvent
+from auditor.events import MAX_BYTES, MAX_TS_US, BadRecordError, Outcome, Reason, UsageEvent
 from auditor.formats.base import Lines
 
 HEADER = [b"time", b"id", b"size"]
@@ -32,7 +32,7 @@ class CacheTrace(Lines):
             key = values[1].decode()
         except (InvalidOperation, UnicodeDecodeError):
             raise BadRecordError(Reason.BAD_VALUE, "time or size is not a number") from None
-        if not (time.is_finite() and size.is_finite() and 0 <= time < 10**12 and key):
+        if not (time.is_finite() and size.is_finite() and 0 <= time <= MAX_TS_US // 10**6 and key):
             raise BadRecordError(Reason.BAD_VALUE, "the time is out of range, or the id is empty")
         if not 0 <= size <= MAX_BYTES or size != int(size):
             raise BadRecordError(Reason.BAD_VALUE, f"size is not a whole number up to {MAX_BYTES:,}")

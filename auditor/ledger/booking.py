@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert, select, tuple_, update
 
-from auditor.events import Outcome
+from auditor.events import MIN_TS_US, Outcome
 from auditor.ledger.record import Place, Record, Sums
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
 from auditor.plans import cycles
@@ -35,11 +35,11 @@ class Booking:
 
     connection: Connection
     settings: Settings
-    horizon_us: int = 0
+    horizon_us: int = MIN_TS_US
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._buckets: dict[tuple[int, Place], list[Any]] = {}
+        self._buckets: dict[tuple[int, Place], Sums] = defaultdict(Sums)
         self._cycles: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
         self._paid: dict[tuple[str, str, str], int] = {}
 
@@ -105,20 +105,13 @@ class Booking:
     def _sum(self, ts_us: int, place: Place, sums: Sums, sign: int = 1) -> None:
         """Into its quarter of an hour; periods and totals are sums of those."""
         bucket = (ts_us // BUCKET_US * BUCKET_US, place)
-        found = self._buckets.get(bucket)
-        if found is None:
-            found = self._buckets[bucket] = list(Sums())
-        values: Iterable[Any] = sums
-        for index, value in enumerate(values):
-            if value:
-                found[index] += sign * value
+        self._buckets[bucket] = self._buckets[bucket].plus(sums, sign)
 
     def _add_up(self) -> None:
         buckets: dict[tuple[Any, ...], Sums] = {}
         by_period: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
         by_place: dict[Place, Sums] = defaultdict(Sums)
-        for (bucket_us, place), values in self._buckets.items():
-            sums = Sums(*values)
+        for (bucket_us, place), sums in self._buckets.items():
             buckets[bucket_us, *place] = sums
             period = (*place[:3], self._start(bucket_us, place))
             by_period[period] = by_period[period].plus(sums)

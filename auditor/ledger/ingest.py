@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
-from auditor.events import BadRecordError, Reason
+from auditor.events import MIN_TS_US, BadRecordError, Reason
 from auditor.formats.lines import EXCERPT, MAX_LINE
 from auditor.formats.secrets import find, redact
 from auditor.ledger.booking import Booking
@@ -150,7 +150,7 @@ def _without_secrets(line: bytes) -> bytes:
 
 def _horizon(connection: Connection) -> int:
     found = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
-    return int(found) if found is not None else 0
+    return int(found) if found is not None else MIN_TS_US
 
 
 def _keep(connection: Connection, path: str, line: int, bad: BadRecordError, data: bytes) -> None:

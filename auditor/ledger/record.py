@@ -1,13 +1,12 @@
 """A record as the ledger weighs it: which of several with one id counts, and what it adds to the sums."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from auditor.events import Outcome, UsageEvent, parse_event
+from auditor.events import EXACT, Outcome, UsageEvent, parse_event
 from auditor.fingerprint import canonical_record
 from auditor.formats.jsonl import parse_object
 
@@ -35,8 +34,15 @@ class Sums(NamedTuple):
 
     def plus(self, other: "Sums", sign: int = 1) -> "Sums":
         """Both together, or the difference."""
-        both: Iterable[tuple[Any, Any]] = zip(self, other, strict=True)
-        return Sums(*(mine + sign * theirs for mine, theirs in both))
+        return Sums(
+            self.requests + sign * other.requests,
+            self.retries + sign * other.retries,
+            self.calls + sign * other.calls,
+            self.bytes + sign * other.bytes,
+            self.duplicates + sign * other.duplicates,
+            self.uncertain + sign * other.uncertain,
+            EXACT.fma(sign, other.credits, self.credits),
+        )
 
     @property
     def nothing(self) -> bool:
@@ -70,7 +76,7 @@ class Record:
             not self.final,
             event.outcome is not Outcome.RENDER,
             not known,
-            -(event.credits or Decimal(0)),
+            (event.credits or Decimal(0)).copy_negate(),
             event.ts_us,
         )
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from auditor.events import MAX_BYTES, Outcome
+from auditor.events import MAX_BYTES, MAX_TS_US, Outcome
 from auditor.facts import NAMES, Accounts, Counts, payer_of
 from auditor.formats.cache_trace import HEADER
 from auditor.plans import micros, moment
@@ -26,8 +26,6 @@ from auditor.replay.sums import Ints
 from auditor.settings import Settings
 
 BATCH = 1_000_000
-_MAX_SECONDS = 250_000_000_000
-"""The year 9892."""
 _MAX_ID = 100_000
 _UNIT = ("trace", "trace", "production", "trace")
 
@@ -140,7 +138,7 @@ def _columns(data: mmap.mmap | bytes) -> tuple[Ints, Ints, Ints] | None:
     if found is None:
         return None
     key, seconds, size = found
-    if not (seconds.min() >= 0 and seconds.max() < _MAX_SECONDS and size.min() >= 0 and size.max() <= MAX_BYTES):
+    if not (seconds.min() >= 0 and seconds.max() <= MAX_TS_US // 10**6 and size.min() >= 0 and size.max() <= MAX_BYTES):
         return None
     if (np.diff(seconds) < 0).any():
         order = np.argsort(seconds, kind="stable")

@@ -30,6 +30,11 @@ def with_(**fields: object) -> bytes:
     return json.dumps(event("bad", **fields)).encode()
 
 
+def number(name: str, text: str, **fields: object) -> bytes:
+    """A line that is good but for a number, written as it stands."""
+    return json.dumps(event("bad", **fields, **{name: "@"})).replace('"@"', text).encode()
+
+
 DAMAGE = [
     (b'{"v":1,"id":"\xff\xfe"}', "bad_encoding"),
     (GOOD[:-1] + b',"x":"\x00"}', "not_json"),
@@ -53,6 +58,15 @@ DAMAGE = [
     (with_(template=5), "bad_value"),
     (with_(width="1200"), "bad_value"),
     (with_(credits=-1), "bad_value"),
+    (number("credits", "1e9999999"), "bad_value"),
+    (number("credits", "1e-9999999"), "bad_value"),
+    (number("credits", "1." + "0" * 40 + "1"), "bad_value"),
+    (number("duration_ms", "1e9999999"), "bad_value"),
+    (number("count", "1000000001", outcome="hit"), "bad_value"),
+    (number("count", "1000000000", outcome="hit", bytes=10**10), "bad_value"),
+    (with_(ts="9999-12-31T00:00:00Z"), "bad_value"),
+    (with_(ts="9900-12-31T00:00:00+00:60"), "bad_value"),
+    (with_(ts="0001-01-01T00:00:00Z"), "bad_value"),
     (with_(key="\ud83d"), "bad_value"),
     (GOOD[:-1] + b',"x":"tab\there"}', "not_json"),
     (GOOD.replace(b'"', b"'"), "not_json"),

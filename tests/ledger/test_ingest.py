@@ -60,6 +60,33 @@ def written(tmp_path: Path, seed: int, size: int = 300) -> tuple[list[Path], dic
     return paths, config
 
 
+def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Callable[[], str]) -> None:
+    """The first and the last time, the most credits and bytes that one event may have."""
+    most = "999999999999.999999999999999999"
+    log = tmp_path / "usage.jsonl"
+    made = [
+        event("first", ts="0002-01-01T00:00:00Z", account="old"),
+        event("last", ts="9998-12-31T23:59:59.999999Z", account="new"),
+        event("before 1970", ts="1969-07-20T20:17:40Z"),
+        event("dear", credits=most),
+        event("dear too", credits=most, ts="1969-07-20T20:17:40Z"),
+        event("many", outcome="hit", count=10**9, bytes=10**9),
+        event("large", bytes=10**12),
+    ]
+    log.write_bytes(lines(made).replace(f'"{most}"'.encode(), most.encode()))
+    with Ledger(where()) as ledger:
+        feed(ledger, log)
+        export(ledger, tmp_path / "export.jsonl")
+        total = sums(ledger, "rollups")[()]
+    by_ledger = report([Source("ledger", tmp_path / "export.jsonl", cacheable=False)], {})
+    by_files = report([Source("log", log, cacheable=False)], {})
+    assert by_files["inputs"]["events"] == len(made)
+    assert by_ledger["totals"] == by_files["totals"]
+    assert by_ledger["accounts"] == by_files["accounts"]
+    assert total.bytes == by_files["totals"]["bytes"] >= 10**18 + 10**12
+    assert total.credits == Decimal("2000000000003.999999999999999998")
+
+
 @pytest.mark.parametrize("seed", range(1, 25))
 def test_a_ledger_agrees_with_the_audit_of_its_files(seed: int, tmp_path: Path) -> None:
     """Conservation, totals and every finding; the exact sums are those of the events that count."""

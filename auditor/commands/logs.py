@@ -1,0 +1,36 @@
+"""The logs that a command was given: files and folders, standard input, or a ledger."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from auditor.progress import Progress
+    from auditor.sources import Source
+
+
+@contextmanager
+def logs(paths: list[str] | None, ledger: str | None) -> "Iterator[tuple[list[Source], Progress]]":
+    """What is to be read, and a display of how far it is; what had to be written out for it is there as long."""
+    from auditor.progress import Progress
+    from auditor.sources import discover
+
+    with tempfile.TemporaryDirectory(prefix="auditor-") as scratch, Progress() as progress:
+        sources = discover(paths or [], Path(scratch))
+        if ledger is not None:
+            sources.append(_exported(ledger, Path(scratch)))
+        yield sources, progress
+
+
+def _exported(ledger: str, scratch: Path) -> "Source":
+    """The events of a ledger as an input."""
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.export import export
+    from auditor.sources import Source
+
+    with Ledger(ledger) as opened:
+        path = scratch / "ledger.jsonl"
+        export(opened, path)
+        return Source(opened.name, path, cacheable=False)

@@ -1,0 +1,92 @@
+"""auditor.toml -> frozen `Settings`; whatever is unknown or impossible is an error with the file and the key."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from auditor.config import sections, values
+from auditor.config.table import Table
+from auditor.errors import ConfigError
+from auditor.registry import PROVIDERS
+from auditor.settings import FORMATS, PRODUCTION, Settings
+
+FILE_NAME = "auditor.toml"
+
+
+def find(paths: list[Path]) -> Path | None:
+    """The auditor.toml in an audited folder, else beside an audited file, else in the working directory."""
+    for path in [*paths, *(path.parent for path in paths), Path()]:
+        candidate = path / FILE_NAME
+        if path.is_dir() and candidate.is_file():
+            return candidate
+    return None
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file, or the defaults."""
+    if path is None:
+        return settings_of({}, "the defaults")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    try:
+        table = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+    return settings_of(table, str(path))
+
+
+def settings_of(table: Mapping[str, Any], where: str) -> Settings:
+    """The settings that a parsed file stands for; *where* names it in errors."""
+    root = Table(table, where, "")
+    default_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
+    production = root.take("production_environments", values.names, PRODUCTION)
+    catalogue = {name: {plan.name: plan for plan in provider.plans} for name, provider in PROVIDERS.items()}
+    for provider, plans in root.tables("plans"):
+        for name, plan in plans.tables():
+            catalogue.setdefault(provider, {})[name] = sections.plan(provider, name, plan)
+    accounts = {name: sections.account(account, default_zone, catalogue) for name, account in root.tables("accounts")}
+    limits = root.table("limits")
+    templates = {name: sections.limit(limit) for name, limit in limits.tables("templates")}
+    placements = {name: sections.limit(limit) for name, limit in limits.tables("placements")}
+    limits.done()
+    prices = sections.prices(root.table("prices"))
+    rules = {name: sections.rule(name, rule) for name, rule in root.tables("rules")}
+    clients = {name.lower(): sections.client(client) for name, client in root.tables("client")}
+    sources = tuple(sections.source(name, source) for name, source in root.tables("sources"))
+    log_formats = {name: sections.log_format(log_format) for name, log_format in root.tables("formats")}
+    usage = {name: sections.usage(name, table, accounts) for name, table in root.tables("usage")}
+    deliveries = {name: sections.delivery(delivery) for name, delivery in root.tables("delivery")}
+    root.done()
+    ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
+    return Settings(
+        timezone=default_zone,
+        production=production,
+        accounts=accounts,
+        catalogue={name: tuple(plans.values()) for name, plans in catalogue.items()},
+        terms={name: provider.terms for name, provider in PROVIDERS.items()},
+        template_limits=templates,
+        placement_limits=placements,
+        prices=prices,
+        ttl=ttl,
+        disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
+        clients=clients,
+        sources=sources,
+        log_formats=log_formats,
+        usage=usage,
+        formats=rules.get("format-waste", {}).get("formats", FORMATS),
+        deliveries=deliveries,
+    )
+
+
+def example() -> str:
+    """An auditor.toml with every setting explained."""
+    return resources.files("auditor").joinpath("auditor.example.toml").read_text(encoding="utf-8")

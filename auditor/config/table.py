@@ -1,0 +1,67 @@
+"""A table of auditor.toml that knows where it stands, and which of its keys nobody asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from auditor.errors import ConfigError
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(slots=True)
+class Table:
+    """A table that remembers which of its keys were read, so that the rest can be named as unknown."""
+
+    values: Mapping[str, Any]
+    where: str
+    path: str
+    known: set[str] = field(default_factory=set)
+
+    def fail(self, key: str, message: str) -> ConfigError:
+        """An error that names the file and the key."""
+        return ConfigError(f"{self.where}: {'.'.join(filter(None, (self.path, key)))} {message}")
+
+    def take(self, key: str, convert: Callable[[Any], T], default: D) -> T | D:
+        """The converted value of *key*, or *default* where it is absent."""
+        self.known.add(key)
+        return self.need(key, convert) if key in self.values else default
+
+    def need(self, key: str, convert: Callable[[Any], T]) -> T:
+        """The converted value of *key*, an error where it is absent."""
+        if key not in self.values:
+            raise self.fail(key, "is missing")
+        self.known.add(key)
+        try:
+            return convert(self.values[key])
+        except (ValueError, TypeError) as error:
+            raise self.fail(key, str(error)) from None
+
+    def table(self, key: str) -> "Table":
+        """The sub-table *key*, empty where it is absent."""
+        self.known.add(key)
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.fail(key, "is not a table")
+        return Table(value, self.where, ".".join(filter(None, (self.path, key))))
+
+    def tables(self, key: str | None = None) -> list[tuple[str, "Table"]]:
+        """(name, table) of each table below *key*, or below this one."""
+        parent = self if key is None else self.table(key)
+        return [(name, parent.table(name)) for name in parent.values]
+
+    def entries(self, key: str) -> list["Table"]:
+        """The tables of `[[key]]`, none where it is absent."""
+        self.known.add(key)
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.fail(key, f"is not a list of tables; write [[{self.path}.{key}]]")
+        path = ".".join(filter(None, (self.path, key)))
+        return [Table(entry, self.where, f"{path}[{number}]") for number, entry in enumerate(value, 1)]
+
+    def done(self) -> None:
+        """Raise for the first key that nothing asked for."""
+        for key in self.values:
+            if key not in self.known:
+                raise self.fail(key, f"is unknown; allowed are {', '.join(sorted(self.known))}")

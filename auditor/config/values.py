@@ -1,0 +1,193 @@
+"""What may stand behind a key of auditor.toml: each function takes a parsed value and returns it converted.
+
+A `ValueError` says what is wrong in words that follow the key's name: `= 'x' is not a port`.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from auditor.events import FORMATS as PICTURE_FORMATS
+from auditor.events import MAX_SIDE, Outcome
+from auditor.settings import FORMATS
+
+_DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
+_UNITS = {
+    "us": timedelta(microseconds=1),
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+
+
+def parse_duration(value: Any) -> timedelta:
+    """A duration like `90s`, `15m`, `24h` or `7d`."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"= {value!r} is not a duration; write 30s, 15m, 24h or 7d")
+    try:
+        return int(match[1]) * _UNITS[match[2]]
+    except OverflowError:
+        raise ValueError(f"= {value!r} is longer than a duration can be") from None
+
+
+def zone(value: Any) -> ZoneInfo:
+    """A time zone by its name."""
+    try:
+        return ZoneInfo(text(value))
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"= {value!r} is not a time zone; write a name like Europe/Berlin or UTC") from None
+
+
+def text(value: Any) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"= {value!r} is not a non-empty string")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """A truth value."""
+    if not isinstance(value, bool):
+        raise ValueError(f"= {value!r} is not true or false")
+    return value
+
+
+def names(value: Any) -> frozenset[str]:
+    """A list of names, in lower case."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("is not a list of names")
+    return frozenset(text(name).lower() for name in value)
+
+
+def parameters(value: Any) -> frozenset[str]:
+    """The names of query parameters."""
+    if not isinstance(value, list):
+        raise ValueError("is not a list of query parameters")
+    return frozenset(text(name) for name in value)
+
+
+def methods(value: Any) -> frozenset[str]:
+    """HTTP methods, in upper case."""
+    return frozenset(name.upper() for name in names(value))
+
+
+def pattern(value: Any) -> str:
+    """A regular expression of RE2."""
+    from auditor.exchanges.rules import compiled
+
+    compiled(text(value))
+    return str(value)
+
+
+def log_template(value: Any) -> str:
+    """An nginx `log_format`."""
+    from auditor.formats.log_template import LogTemplate
+
+    LogTemplate.of(text(value))
+    return str(value)
+
+
+def uncached(value: Any) -> Outcome:
+    """What a request is that no cache field tells of."""
+    if value not in (Outcome.RENDER, Outcome.HIT):
+        raise ValueError(f"= {value!r} is neither render nor hit")
+    return Outcome(value)
+
+
+def picture_format(value: Any) -> str:
+    """A format of pictures."""
+    from auditor.exchanges.rules import picture_format
+
+    found = picture_format(text(value))
+    if found is None:
+        raise ValueError(f"= {value!r} is none of {', '.join(sorted(PICTURE_FORMATS))}")
+    return found
+
+
+def picture_formats(value: Any) -> tuple[str, ...]:
+    """Formats to advise, in the order of advice."""
+    chosen = names(value)
+    if unknown := chosen - set(FORMATS):
+        raise ValueError(f"= {min(unknown)!r} is no format to advise; formats are {', '.join(FORMATS)}")
+    return tuple(name for name in FORMATS if name in chosen)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """A list of texts, as written."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("is not a list of names")
+    return tuple(text(name) for name in value)
+
+
+def word(allowed: Sequence[str], value: Any) -> str:
+    """One of some words."""
+    if value not in allowed:
+        raise ValueError(f"= {value!r} is none of {', '.join(allowed)}")
+    return str(value)
+
+
+def port(value: Any) -> int:
+    """A TCP port."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
+        raise ValueError(f"= {value!r} is no port, 1 to 65535")
+    return value
+
+
+def day_of_month(value: Any) -> int:
+    """The day on which billing cycles begin."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 31:
+        raise ValueError(f"= {value!r} is not a day of the month, 1 to 31")
+    return value
+
+
+def calendar_day(value: Any) -> date:
+    """A date of TOML, or as text."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(text(value))
+    except ValueError:
+        raise ValueError(f"= {value!r} is not a date; write 2026-09-01") from None
+
+
+def period(value: Any) -> str:
+    """How often a plan is paid."""
+    if value not in ("month", "year"):
+        raise ValueError(f"= {value!r} is unknown; allowed are month, year")
+    return str(value)
+
+
+def count(value: Any) -> int:
+    """A whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"= {value!r} is not a whole number from 1 on")
+    return value
+
+
+def money(value: Any) -> Decimal:
+    """A number from 0 on, exactly."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+            raise InvalidOperation
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"= {value!r} is not a number") from None
+    if not number.is_finite() or number < 0:
+        raise ValueError(f"= {value} is below 0 or not finite")
+    if number.adjusted() > 15 or int(number.as_tuple().exponent) < -30:
+        raise ValueError(f"= {value} has more digits than a sum can have")
+    return number
+
+
+def side(value: Any) -> Decimal:
+    """A length in pixels, or a ratio of pixels."""
+    number = money(value)
+    if not 0 < number <= MAX_SIDE:
+        raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
+    return number
