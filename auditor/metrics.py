@@ -6,7 +6,7 @@ counted.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -124,6 +124,22 @@ FINDINGS: tuple[Definition, ...] = (
     _shown("audit_window_end_timestamp_seconds", "gauge", "End of the audited window."),
 )  # fmt: skip
 """What the exporter shows of a report."""
+
+AD_HOC: Mapping[str, str] = {
+    "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",
+    "imgrender_client_output_bytes_total": "The traffic of one process. Dashboards take that of all from the ledger.",
+    "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",
+    "imgrender_client_credits_uncertain_total": "Which process's calls break off; the ledger's gauge has their sum.",
+    "imgrender_client_last_paid_render_timestamp_seconds": "Which process spends outside production.",
+    "imgrender_client_label_values_dropped_total": "Which process's accounts are `other`.",
+    "imgrender_credits_saved_total": "Renders spared since ever. Dashboards show the same as a share, the hit rate.",
+    "imgrender_ledger_corrections_total": "Why a counter is above its gauge. Panels of credits read the gauge.",
+    "imgrender_ledger_lines_total": "Whether lines are rejected or too late, after an import or a new shipper of logs.",
+    "imgrender_ledger_events": "How large the ledger is, and whether `auditor prune` runs.",
+    "imgrender_scrape_collector_duration_seconds": "Which collector makes scrapes slow.",
+    "imgrender_exporter_build_info": "Which version runs where, during an upgrade.",
+}  # fmt: skip
+"""What no rule, alert or dashboard asks for, and what it is there for: every other one is used by one of them."""
 
 _TYPES: dict[str, Any] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -67,11 +68,18 @@ def discover(arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = L
 
 
 def present(arguments: Iterable[str]) -> list[Path]:
-    """The usage events that are there now; none is no error, since they may come yet."""
-    try:
-        return [source.path for source in discover(arguments, Path(), USAGE)]
-    except InputError:
-        return []
+    """The usage events that are there now; none is no error, since they may come yet, and keeps no others away."""
+    found: dict[str, Path] = {}
+    for argument in arguments:
+        with suppress(InputError):
+            for path in _expand(argument, USAGE):
+                found.setdefault(os.path.realpath(path), path)
+    return sorted(found.values(), key=str)
+
+
+def absent(arguments: Iterable[str]) -> list[str]:
+    """The files and folders that are named and not there; a pattern may match nothing."""
+    return [each for each in arguments if not glob.has_magic(each) and not Path(each).exists()]
 
 
 def _expand(argument: str, names: re.Pattern[str]) -> list[Path]:

@@ -10,7 +10,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.settings import Settings
-from auditor.sources import present
+from auditor.sources import absent, present
 from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Collects, Snapshot
@@ -47,7 +47,7 @@ def running(
         usage = _usage(settings, fresh=False)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
-            follower = Follow(Ingest(opened, settings), lambda: present(follow))
+            follower = Follow(Ingest(opened, settings), lambda: present(follow), lambda: absent(follow))
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()

@@ -7,6 +7,7 @@ collections run one at a time in a thread of their own.
 import asyncio
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,10 +39,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def address_of(listen: str, live: Live, *, insecure: bool) -> tuple[str, int]:
     """(host, port) of `HOST:PORT`; other hosts than loopback need a configuration that protects, or *insecure*."""
-    host, found, port = listen.rpartition(":")
-    host = host.strip("[]") if found else "127.0.0.1"
-    if not port.isdigit() or int(port) > 65_535:
-        raise ConfigError(f"--listen {listen!r}: write HOST:PORT, as 127.0.0.1:{PORT}")
+    match = re.fullmatch(r"(?:\[([^\[\]]+)\]:|([^:\[\]]*):)?([0-9]{1,5})", listen)
+    if match is None or int(match[3]) > 65_535:
+        raise ConfigError(f"--listen {listen!r}: write HOST:PORT, as 127.0.0.1:{PORT} or [::1]:{PORT}")
+    host = match[1] or (match[2] if match[2] is not None else "127.0.0.1")
+    port = match[3]
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -143,8 +145,8 @@ async def serve(
             await web.TCPSite(runner, host, port, ssl_context=tls).start()
         except OSError as error:
             raise ConfigError(f"{host}:{port} is not free ({error.strerror}); name another --listen") from None
-        bound = runner.addresses[0]
-        ready(f"{'https' if tls else 'http'}://{bound[0]}:{bound[1]}")
+        name, number = runner.addresses[0][:2]
+        ready(f"{'https' if tls else 'http'}://{f'[{name}]' if ':' in name else name}:{number}")
         await stop.wait()
     finally:
         await runner.cleanup()

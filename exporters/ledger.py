@@ -36,6 +36,7 @@ class LedgerCollector:
         with self._ledger.read() as connection:
             found = self._totals(connection, families)
             self._periods(connection, families, int(now * 1_000_000))
+            self._unspent(connection, families)
             self._times(connection, families)
             self._inputs(connection, families)
         configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
@@ -45,8 +46,11 @@ class LedgerCollector:
         families.add("exporter_build_info", (__version__,), 1)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
-        production = "true" if row.environment in self._settings.production else "false"
-        return *self._labels.place(row.provider, row.account, row.environment), production
+        return self._labelled(row.provider, row.account, row.environment)
+
+    def _labelled(self, provider: str, account: str, environment: str) -> tuple[str, str, str, str]:
+        production = "true" if environment in self._settings.production else "false"
+        return *self._labels.place(provider, account, environment), production
 
     def _totals(self, connection: Connection, families: Families) -> set[tuple[str, str]]:
         found = set()
@@ -73,6 +77,16 @@ class LedgerCollector:
         for row in connection.execute(current):
             families.add("period_credits_used", self._place(row), row.credits)
             families.add("period_credits_uncertain", self._place(row), row.uncertain)
+
+    def _unspent(self, connection: Connection, families: Families) -> None:
+        """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing."""
+        places = {(row.provider, row.account, row.environment) for row in connection.execute(select(paid))}
+        idle = {(account.provider, name) for name, account in self._settings.accounts.items()}
+        idle -= {place[:2] for place in places}
+        for place in sorted(places | {(*account, "production") for account in idle}):
+            labels = self._labelled(*place)
+            families.add("period_credits_used", labels, 0)
+            families.add("period_credits_uncertain", labels, 0)
 
     def _times(self, connection: Connection, families: Families) -> None:
         for row in connection.execute(select(paid)):

@@ -17,6 +17,10 @@ FRESH = 1.0
 """Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
 
 
+KINDS = 12
+"""Formats of one collection that are kept; a header may name versions without end, and then gets the plain one."""
+
+
 class Collects(Protocol):
     """A source of samples."""
 
@@ -51,10 +55,12 @@ class Snapshot:
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """(body, content type) in the format that the scraper accepts."""
-        encoder, content_type = choose_encoder(accept)
+        encoder, content_type = _encoder(accept)
         with self._lock:
             if self._taken is None or self._steady() - self._taken >= FRESH:
                 self._collect()
+            if content_type not in self._encoded and len(self._encoded) >= KINDS:
+                encoder, content_type = choose_encoder("")
             if content_type not in self._encoded:
                 self._encoded[content_type] = (encoder(_Taken(self._families)), content_type)
             return self._encoded[content_type]
@@ -70,7 +76,7 @@ class Snapshot:
         """The same without waiting, if nothing has to be done for it."""
         if self._taken is None or self._steady() - self._taken >= FRESH:
             return None
-        return self._encoded.get(choose_encoder(accept)[1])
+        return self._encoded.get(_encoder(accept)[1])
 
     def _collect(self) -> None:
         families = Families()
@@ -100,6 +106,14 @@ class Snapshot:
         if self._failing.get(name) != why:
             self._say(f"the collector {name!r} fails: {why}")
         self._failing[name] = why
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """What prometheus_client makes of the header; it fails at versions that are no numbers."""
+    try:
+        return choose_encoder(accept)
+    except Exception:
+        return choose_encoder("")
 
 
 class _Taken(Collector):

@@ -15,9 +15,13 @@ def write(snapshot: Snapshot, path: Path) -> None:
     body, _ = snapshot.exposition()
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".auditor-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-            os.fchmod(file.fileno(), 0o644)
-        Path(name).replace(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(body)
+                os.fchmod(file.fileno(), 0o644)
+            Path(name).replace(path)
+        except OSError:  # a full disk, say: a timer would leave one more each time
+            Path(name).unlink()
+            raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE, Definition
+from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, USAGE, Definition
 from auditor.registry import AUDITS, FORMATS, PROVIDERS
 from auditor.sandbox.server import Sandbox
 from tests.formats.samples import SAMPLES, example
@@ -162,6 +162,12 @@ def metrics_table(definitions: Sequence[Definition]) -> str:
     return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
+def ad_hoc_table() -> str:
+    """A row a metric that nothing of ours asks for."""
+    rows = [f"| `{name}` | {reason} |" for name, reason in AD_HOC.items()]
+    return "\n".join(["| name | what for |", "| --- | --- |", *rows])
+
+
 def panels_tables() -> str:
     """A table a dashboard, a row a panel."""
     parts = []
@@ -259,6 +265,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/metrics.md": {
         "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
         "usage": lambda: metrics_table(USAGE), "findings": lambda: metrics_table(FINDINGS),
+        "ad hoc": ad_hoc_table,
     },
 }  # fmt: skip
 

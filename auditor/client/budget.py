@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from auditor.plans import cycles
 
 log = logging.getLogger("auditor.client")
 LOCK_NAME = ".budget.lock"
+PATIENCE = 2.0
+"""Seconds to wait for the lock: a process that was frozen while it had it must not stop the renders of all others."""
 _UTC = ZoneInfo("UTC")
 
 
@@ -144,6 +147,21 @@ class BudgetGuard:
         return cycles(now, now, self._budget.anchor_day, self._zone)[0].start_us
 
 
+def _wait_for(descriptor: int) -> None:
+    """Until the lock is ours: some milliseconds, unless whoever has it was stopped in the middle of it."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= ends:
+                log.warning("another process keeps the budget's lock; counting without it")
+                return
+            time.sleep(0.001)
+        else:
+            return
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     try:
@@ -156,7 +174,9 @@ def _locked(folder: Path) -> Iterator[None]:
         return
     try:
         with suppress(OSError):  # a file system without locks: counted all the same, less exactly
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _wait_for(descriptor)
         yield
     finally:
+        with suppress(OSError):  # closing it would not do where a child was forked meanwhile, which holds it too
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)

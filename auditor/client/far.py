@@ -39,7 +39,11 @@ class Far:
 
     async def get(self, slot: Slot) -> Entry | None:
         """The entry if it is there, whole and alive."""
-        return self._alive(await self._ask("get", lambda: self.cache.get(slot), None))
+
+        async def alive() -> Entry | None:
+            return self._alive(await self.cache.get(slot))
+
+        return await self._ask("get", alive, None)
 
     def peek(self, slot: Slot) -> Entry | None:
         """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
@@ -80,9 +84,12 @@ class Far:
         lease = self.lease
         if lease is None:
             return None, False
-        nothing: tuple[Entry | None, bool] = (None, False)
-        entry, held = await self._ask("look", lambda: lease.look(slot), nothing)
-        return self._alive(entry), held
+
+        async def alive() -> tuple[Entry | None, bool]:
+            entry, held = await lease.look(slot)
+            return self._alive(entry), held
+
+        return await self._ask("look", alive, (None, False))
 
     async def close(self) -> None:
         """Let go of the store; whoever uses it again finds out anew how it is."""
@@ -101,11 +108,15 @@ class Far:
         try:
             async with asyncio.timeout(self.cache.timeout):
                 return await work()
+        except asyncio.CancelledError as error:  # by the store itself, unless it is the flight that ends
+            if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+                raise
+            self._failed(operation, error)
         except Exception as error:
             self._failed(operation, error)
-            return otherwise
+        return otherwise
 
-    def _failed(self, operation: str, error: Exception) -> None:
+    def _failed(self, operation: str, error: BaseException) -> None:
         self._meter.cache_failed(self.cache.name, operation)
         if self.up:
             self.up = False

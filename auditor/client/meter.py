@@ -200,6 +200,7 @@ class Meter:
         """Go on in a child process."""
         if self.metrics is not None:
             self.metrics.forked()
+            self._count(lambda account: account.inflight.set(0))  # the parent's requests end there
         if self.sink is not None:
             self.sink.forked()
 

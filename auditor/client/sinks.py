@@ -22,7 +22,8 @@ from auditor.client.clock import Clock
 
 Record = Mapping[str, Any]
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-_RETRY_NS = 5_000_000_000
+_RETRY_EVERY = 5.0
+"""Seconds between two tries to begin a segment."""
 _SEGMENTS = count()
 
 
@@ -106,7 +107,8 @@ class Spool:
         self._size = 0
         self._opened_ns = 0
         self._torn = False
-        self._failed_ns: int | None = None
+        self._failed: float | None = None
+        """On the steady clock: one that is set back must not make this an hour."""
 
     def write(self, event: Record, *, lasting: bool) -> None:
         """Append a line; raises `OSError` where it cannot."""
@@ -127,7 +129,7 @@ class Spool:
 
     def _rotate(self, now: int) -> None:
         self._seal()
-        if self._failed_ns is not None and now - self._failed_ns < _RETRY_NS:
+        if self._failed is not None and self._clock.steady() - self._failed < _RETRY_EVERY:
             raise OSError("the folder of events could not be written a moment ago")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -138,9 +140,9 @@ class Spool:
             if self._sync == "renders":
                 _sync_folder(self.folder)
         except OSError:
-            self._failed_ns = now
+            self._failed = self._clock.steady()
             raise
-        self._failed_ns = None
+        self._failed = None
         self._path, self._size, self._opened_ns, self._torn = path, 0, now, False
 
     def _seal(self) -> None:

@@ -15,7 +15,7 @@ from auditor.commands.options import INCOMPLETE, OK, Where, say, settings_of
 from auditor.config.values import parse_duration
 from auditor.errors import ConfigError
 from auditor.plans import micros
-from auditor.sources import USAGE, discover, present
+from auditor.sources import USAGE, absent, discover, present
 
 if TYPE_CHECKING:
     from auditor.ledger.ingest import Ingest, Ingested
@@ -38,6 +38,8 @@ def ingest(
     from auditor.ledger.ingest import Ingest
     from auditor.progress import Progress
 
+    if "-" in paths:
+        raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
     settings = settings_of(paths, config)
     with Ledger(ledger) as opened:
         taking = Ingest(opened, settings)
@@ -68,8 +70,6 @@ def prune(
 
 
 def _files(paths: Sequence[str]) -> Iterable[Path]:
-    if "-" in paths:
-        raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
     return (source.path for source in discover(paths, Path(), USAGE))
 
 
@@ -86,7 +86,7 @@ def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
         signal.signal(number, stop)
 
     print("auditor: following; Ctrl-C ends it", file=sys.stderr)
-    following = Follow(ingest, lambda: present(paths))
+    following = Follow(ingest, lambda: present(paths), lambda: absent(paths))
     following.until(
         stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
         lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again"),

@@ -1,10 +1,11 @@
 """Follow: ingest what grows, over rotation by rename, deletion and truncation in place.
 
-Each file is held open, so that what was written before it was renamed away or deleted is still read. A file that is
-emptied in place (copytruncate) may have lost lines between the last look and then; that is reported, and its copy, if
-that is fed too, brings them.
+The files that grew last are held open, so that what was written before one was renamed away or deleted is still read.
+A file that is emptied in place (copytruncate) may have lost lines between the last look and then; that is reported, and
+its copy, if that is fed too, brings them.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,59 +14,86 @@ from threading import Event
 
 from auditor.ledger.ingest import Ingest, Ingested
 
+MOST_OPEN = 100
+"""A process may often open 1,024 files, or 256; a folder gets a segment an hour from each process that renders."""
+
+HEAD = 256
+"""Bytes, the id of the first event among them."""
+
 
 @dataclass(slots=True)
-class _Held:
-    descriptor: int
+class _Known:
     inode: tuple[int, int]
     size: int
+    head: bytes
+    """The first bytes: other ones mean that it was emptied, be it larger again by now."""
 
 
 class Follow:
-    """Looks at files again and again; *paths* is asked anew each time, so that new segments are found."""
+    """Looks at files again and again; *paths* is asked anew each time, so that new segments are found.
 
-    def __init__(self, ingest: Ingest, paths: Callable[[], Iterable[Path]]) -> None:
-        self._ingest, self._paths = ingest, paths
-        self._held: dict[Path, _Held] = {}
+    *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat.
+    """
+
+    def __init__(
+        self, ingest: Ingest, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        self._ingest, self._paths, self._absent = ingest, paths, absent
+        self._known: dict[Path, _Known] = {}
+        self._open: dict[Path, int] = {}
+        """Descriptors; the file that grew last is the last one."""
+        self._told: set[tuple[str, str]] = set()
 
     def look(self) -> Ingested:
-        """Everything that is new since the last look."""
+        """Everything that is new since the last look; what cannot be read is told once."""
         done = Ingested()
-        for path in list(self._held):
+        for path in list(self._known):
             self._left_behind(path, done)
         for path in self._paths():
             self._hold(path, done)
             self._ingest.run_one(path, done)
-        self._ingest.beat()
+        done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
+        if not done.unread:
+            self._ingest.beat()
+        told, self._told = self._told, set(done.unread)
+        done.unread = [each for each in done.unread if each not in told]
         return done
 
     def _left_behind(self, path: Path, done: Ingested) -> None:
         """The rest of a file whose name is gone, or belongs to another one now."""
-        held = self._held[path]
         try:
             status = path.stat()
-            moved = (status.st_dev, status.st_ino) != held.inode
+            moved = (status.st_dev, status.st_ino) != self._known[path].inode
         except FileNotFoundError:
             moved = True
+        except OSError:  # (its folder cannot be entered now)
+            moved = False
         if moved:
-            self._ingest.run_one(Path(f"/dev/fd/{held.descriptor}"), done)
-            os.close(held.descriptor)
-            del self._held[path]
+            descriptor = self._open.pop(path, None)
+            if descriptor is not None:
+                self._ingest.run_one(Path(f"/dev/fd/{descriptor}"), done)
+                os.close(descriptor)
+            del self._known[path]
 
     def _hold(self, path: Path, done: Ingested) -> None:
-        held = self._held.get(path)
+        """Open it if it grew, and let go of the one that did not for the longest time."""
+        known = self._known.get(path)
         try:
             size = path.stat().st_size
-            if held is None:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                status = os.fstat(descriptor)
-                self._held[path] = _Held(descriptor, (status.st_dev, status.st_ino), size)
+            if known is not None and size == known.size:
                 return
-        except FileNotFoundError:
+            descriptor = self._open.pop(path, None)
+            if descriptor is None:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # reading it says so
             return
-        if size < held.size:
+        self._open[path] = descriptor
+        status, head = os.fstat(descriptor), os.pread(descriptor, HEAD, 0)
+        if known is not None and (size < known.size or not head.startswith(known.head)):
             done.truncated.append(str(path))
-        held.size = size
+        self._known[path] = _Known((status.st_dev, status.st_ino), size, head)
+        if len(self._open) > MOST_OPEN:
+            os.close(self._open.pop(next(iter(self._open))))
 
     def until(
         self, stopping: Event, every: float, tell: Callable[[Ingested], object], failed: Callable[[Exception], object]
@@ -87,6 +115,7 @@ class Follow:
 
     def close(self) -> None:
         """Let go of the files."""
-        for held in self._held.values():
-            os.close(held.descriptor)
-        self._held.clear()
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+        self._known.clear()

@@ -37,6 +37,8 @@ class Ingested:
     damaged: list[tuple[str, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     """Files that vanished before they were read."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """(path, reason) of files that are there and cannot be read."""
     truncated: list[str] = field(default_factory=list)
     """Files that were emptied in place: lines may be missing."""
 
@@ -52,6 +54,8 @@ class Ingested:
             yield f"{path} was emptied in place: lines written since the last look may be missing; feed its copy too"
         for path in self.gone:
             yield f"{path} vanished before it was read"
+        for path, reason in self.unread:
+            yield f"{path} cannot be read ({reason}); what it holds is missing"
 
 
 class Ingest:
@@ -74,19 +78,21 @@ class Ingest:
         return done
 
     def beat(self) -> None:
-        """Tell the ledger that somebody looks, every few seconds at most."""
+        """Tell the ledger that somebody looks, every few seconds at most, and at once when the clock was set back."""
         now = self._clock()
-        if now - self._beaten >= BEAT_EVERY:
+        if abs(now - self._beaten) >= BEAT_EVERY:
             self._beaten = now
             with self._ledger.write() as connection:
                 beat(connection, int(now * 1_000_000))
 
     def run_one(self, path: Path, done: Ingested) -> None:
-        """Everything that is new in one file, added to *done*."""
+        """Everything that is new in one file, added to *done*; one that cannot be read keeps no others away."""
         try:
             self._file(path, done)
         except FileNotFoundError:
             done.gone.append(str(path))
+        except OSError as error:
+            done.unread.append((str(path), error.strerror or type(error).__name__))
 
     def _file(self, path: Path, done: Ingested) -> None:
         status = path.stat()

@@ -28,8 +28,27 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class Name(TypeDecorator[str]):
+    """Any text of an event. PostgreSQL takes no NUL: there it is written as two other characters, and read back."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """To the database."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\uffff", "\uffff1").replace("\0", "\uffff0")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """From it."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\uffff0", "\0").replace("\uffff1", "\uffff")
+
+
 def _name(name: str) -> "Column[str]":
-    return Column(name, Text, primary_key=True)
+    return Column(name, Name, primary_key=True)
 
 
 facts = Table("ledger", metadata, _name("name"), Column("value", Text, nullable=False))

@@ -98,8 +98,11 @@ class Tail:
         if self.checkpoint is None:
             return
         with self.path.open("rb") as raw:
-            reader = LineReader(decompressed(raw))
-            skip, carry = self.checkpoint.position, b""
+            stream, skip, carry = decompressed(raw), self.checkpoint.position, b""
+            if stream is raw:  # else what was read is unpacked again
+                raw.seek(skip)
+                skip = 0
+            reader = LineReader(stream)
             for block in reader.chunks():
                 data = carry + block
                 if skip >= len(data):

@@ -15,10 +15,12 @@ BY_SPEED = record("account:imgrender_period_projected_by_speed:sum")
 BY_SHARE = record("account:imgrender_period_projected_by_share:sum")
 ELAPSED = record("account:imgrender_period_elapsed:ratio")
 LEFT = record("account:imgrender_period_left:seconds")
+COUNTED = record("account:imgrender_provider_credits_used:max")
 PACE = record("account:imgrender_credits_used:rate_quarter")
 BURN = record("account:imgrender_plan_burn:ratio_long")
 SHARE = ((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD))
 FIRING = 'ALERTS{alertstate="firing",alertname=~"ImgRender.+",job=~"$job"}'
+UNASKED = "no count: no [usage.ACCOUNT] in auditor.toml"
 WITHOUT_RULES = "no data: is grafana/rules loaded, and the account's plan in auditor.toml?"
 
 
@@ -28,7 +30,10 @@ def dashboard(runbooks: str) -> dict[str, Any]:
         "overview",
         "Will the plan's credits last to the end of the billing cycle, and are some of them spent for nothing? "
         "Credits are the ledger's exact sums. Needs the exporter and the recording rules of grafana/rules.",
-        {"Will the plan last?": _plan(), "Is money being lost?": _waste(), "Accounts and alerts": _details()},
+        {
+            "Will the plan last?": _plan(), "Is money being lost?": _waste(),
+            "Does the provider count the same?": _provider(), "Accounts and alerts": _details(),
+        },
         runbooks, since="now-7d", refresh="5m",
     )  # fmt: skip
 
@@ -153,6 +158,43 @@ def _waste() -> list[AnyPanel]:
             "emptied cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
             "short", Ask(BURN, NAME), steps=((None, "transparent"), (1, WARN), (LIMITS.burn, BAD)),
             runbook="ImgRenderCreditsFastBurn", nothing=WITHOUT_RULES,
+        ),
+    ]  # fmt: skip
+
+
+def _provider() -> list[AnyPanel]:
+    drift = f"abs({COUNTED} - {USED}) / ({PLAN} > 0)"
+    told = exact("imgrender_credits_remaining_timestamp_seconds")
+    return [
+        graph(
+            "Credits, by the ledger and by the provider",
+            "The ledger's exact credits of the cycle and what the provider itself says was used (dashed): by its usage "
+            "address, else by its answers to renders. The lines lie on each other. Where the provider's is higher, "
+            "somebody else uses the key or a host ships no events; the provider's plan shows a wrong one in "
+            "auditor.toml.",
+            "short", Ask(f"{USED} and on (provider, account) {COUNTED}", f"{NAME} ledger"),
+            Ask(COUNTED, f"{NAME} provider"), Ask(exact("imgrender_provider_plan_credits"), f"{NAME} provider's plan"),
+            dashed=".* (provider|provider's plan)", runbook="ImgRenderLedgerDrift", nothing=UNASKED,
+        ),
+        number(
+            "Difference",
+            "How far the provider's count is from the ledger's, as a share of the plan. Red from 2 %: find who else "
+            "uses the key, and the hosts whose events do not arrive.",
+            "percentunit", Ask(drift, NAME), steps=((None, GOOD), (LIMITS.drift, BAD)),
+            runbook="ImgRenderLedgerDrift", nothing=UNASKED, height=8, decimals=2,
+        ),
+        number(
+            "Left, as the provider says",
+            "Credits that the provider itself says are left in its period. Believe it rather than the plan in "
+            "auditor.toml: it is what refuses renders.",
+            "short", Ask(total(exact("imgrender_credits_remaining"), *ACCOUNT), NAME), nothing=UNASKED, height=8,
+        ),
+        number(
+            "Age of the provider's count",
+            "How long ago the provider was last heard. From an hour on its key is wrong or it does not answer: see "
+            "ImgRenderCollectorFails, and the exporter's log.",
+            "s", Ask(f"clamp_min(time() - max by (provider, account) ({told}), 0)", NAME),
+            steps=((None, GOOD), (3600, WARN)), runbook="ImgRenderCollectorFails", nothing=UNASKED, height=8,
         ),
     ]  # fmt: skip
 

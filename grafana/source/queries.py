@@ -4,10 +4,10 @@ The exporter shows one ledger, however many exporters read it: its families take
 summed after. What a process knows of itself is summed over processes.
 """
 
-from auditor.metrics import CLIENT, FINDINGS, LEDGER
+from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE
 
 VARIABLES = ("provider", "account", "app_env")
-FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *FINDINGS)}
+FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *USAGE, *FINDINGS)}
 JOB = 'job=~"$job"'
 ACCOUNT = ("provider", "account")
 DELIVERED = 'result=~"render|hit|coalesced"'

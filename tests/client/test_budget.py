@@ -1,6 +1,8 @@
 """A budget is kept exactly, over processes, restarts and crashes."""
 
 import fcntl
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +14,13 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auditor.client.budget import Budget, Tally
+from auditor.client import budget
+from auditor.client.budget import LOCK_NAME, Budget, BudgetGuard, Tally
+from auditor.client.clock import Clock
 from auditor.client.renderer import Renderer
 from auditor.errors import BudgetExceededError, ConfigError, ProviderError, UncertainError
+from auditor.events import Outcome
+from auditor.fingerprint import Scope
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Time, Upstream, fails, outcomes
 from tests.client.test_renderer import raising, value
@@ -180,3 +186,36 @@ def test_four_processes_spend_exactly_the_budget(tmp_path: Path) -> None:
         print(f"four processes, budget 100: {done}, invoice {sandbox.billing.invoice()['credits']}")
         assert sum(done) == 100
         assert sandbox.billing.invoice()["credits"] == 100
+
+
+def guarded(folder: Path) -> BudgetGuard:
+    """A guard as a renderer has it."""
+    return BudgetGuard(Budget(5), folder, Scope("imejis", "main", "production", b"k" * 32), Clock())
+
+
+def test_a_fork_while_the_lock_is_held_locks_nobody_out(tmp_path: Path) -> None:
+    """The child has the descriptor too, and lives on."""
+    with guarded(tmp_path)():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        with (tmp_path / LOCK_NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_process_that_is_frozen_with_the_lock_stops_no_render(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They wait for it a while, and then count without it."""
+    monkeypatch.setattr(budget, "PATIENCE", 0.1)
+    renderer = build(budget=Budget(5))
+    assert spend(renderer, 1) == 1
+    with (tmp_path / "usage" / LOCK_NAME).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert renderer.render("og", {"n": "frozen"}, timeout=10).outcome is Outcome.RENDER
+    assert "keeps the budget's lock" in caplog.text

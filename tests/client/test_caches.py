@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -250,6 +250,33 @@ def test_a_store_that_hangs_is_left_alone(upstream: Upstream, registry: Collecto
     with Renderer(api_key="k", cache=Tiered(Memory(), Hanging()), transport=upstream, registry=registry) as renderer:
         assert [renderer.render("og", {"n": n}).outcome for n in range(3)] == [Outcome.RENDER] * 3
     assert value(registry, "cache_errors_total", tier="hanging", op="get") == 1
+
+
+class Broken(Memory):
+    """A store that does anything but its work."""
+
+    name = "broken"
+
+    def __init__(self, answer: BaseException | object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def get(self, slot: Slot) -> Entry | None:
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return cast("Entry", self.answer)
+
+
+@pytest.mark.parametrize(
+    "answer", [RuntimeError(), asyncio.CancelledError(), StopAsyncIteration(), b"no entry"], ids=repr
+)
+def test_whatever_a_store_does_the_render_goes_on(upstream: Upstream, registry: CollectorRegistry, answer: Any) -> None:
+    """It raises, cancels itself, or answers what is no entry: all of it is a failure of the cache and of nothing else."""
+    with Renderer(
+        api_key="k", cache=Tiered(Memory(), Broken(answer)), transport=upstream, registry=registry
+    ) as renderer:
+        assert renderer.render("og", {}, timeout=10).outcome is Outcome.RENDER
+    assert value(registry, "cache_errors_total", tier="broken", op="get") == 1
 
 
 def test_caches_by_url(tmp_path: Path, upstream: Upstream) -> None:

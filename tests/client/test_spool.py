@@ -131,6 +131,23 @@ def test_a_folder_that_cannot_be_written(build: Build, registry: CollectorRegist
     assert value(registry, "events_dropped_total", reason="io") == 10
 
 
+def test_a_clock_that_is_set_back_delays_no_second_try(tmp_path: Path) -> None:
+    """The folder is writable again some seconds later, whatever the hour is called then."""
+    folder, wall, steady = tmp_path / "usage", 1_790_000_000, 100.0
+    folder.write_text("a file is in the way")
+    spool = Spool(folder, clock=Clock(lambda: wall * 10**9, lambda: steady))
+    with pytest.raises(OSError, match="exists"):
+        spool.write({"n": 1}, lasting=False)
+    folder.unlink()
+    wall -= 3600
+    with pytest.raises(OSError, match="a moment ago"):
+        spool.write({"n": 2}, lasting=False)
+    steady += 5
+    spool.write({"n": 3}, lasting=False)
+    spool.close()
+    assert written(folder) == [{"n": 3}]
+
+
 def test_hits_may_be_left_out(build: Build, events: Events, registry: CollectorRegistry) -> None:
     """Then the metrics alone know them."""
     renderer = build(events_hits="none")
@@ -272,6 +289,22 @@ def test_fifty_forks_under_load(tmp_path: Path) -> None:
     parent, *children = [written_to(files) for files in by_process(tmp_path)]
     assert [outcomes(child) for child in children] == [{"hit": 1, "attempt": 1, "render": 1}] * 50
     assert parent[-1]["outcome"] == "render"
+
+
+def test_requests_in_flight_at_a_fork_are_the_parent_s(tmp_path: Path) -> None:
+    """The child's gauge does not show them for ever."""
+    script = (
+        "import os, threading\nfrom prometheus_client import REGISTRY\nfrom auditor import Renderer\n"
+        "from tests.client.conftest import Upstream\nup = Upstream()\nup.gate.clear()\n"
+        "r = Renderer(api_key='k', transport=up)\n"
+        "threading.Thread(target=r.render, args=('og', {})).start()\nup.arrived.acquire()\n"
+        "def flying(): return REGISTRY.get_sample_value('imgrender_client_inflight_requests', "
+        "{'provider': 'imejis', 'account': 'default'})\n"
+        "if os.fork() == 0:\n    os._exit(int(flying()))\n"
+        "child, parent = os.waitstatus_to_exitcode(os.wait()[1]), flying()\nup.gate.set()\nr.close()\n"
+        "os._exit(0 if (child, parent) == (0, 1) else 1)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, check=True, timeout=20)
 
 
 @pytest.mark.parametrize("lock", ["memory", "spool", "flights", "background", "metric", "family", "labels"])

@@ -18,7 +18,7 @@ from auditor.ledger.ingest import Ingest
 from auditor.metrics import LEDGER
 from exporters.families import Families
 from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from exporters.snapshot import KINDS, Snapshot
 from exporters.textfile import write
 from tests.conftest import event, lines
 from tests.ledger.conftest import sums
@@ -128,6 +128,17 @@ def test_an_empty_ledger_shows_its_plans(tmp_path: Path) -> None:
     assert total(found, "ledger_events") == 0 and not total(found, "credits_used_total")
 
 
+def test_a_period_without_credits_is_0_and_not_absent(ledger: Ledger) -> None:
+    """In the first hours of a cycle, and where no event ever came: else the alert that compares says nothing."""
+    accounts = {"main": CONFIG["accounts"]["main"], "silent": {"provider": "hcti"}}
+    settings = settings_of({"accounts": accounts}, "test")
+    later = Snapshot([LedgerCollector(ledger, settings)], lambda: NOW + 60 * 86_400)
+    found = {dict(at)["account"] + " " + dict(at)["app_env"]: value for (name, at), value in samples(later).items()
+             if name == "imgrender_period_credits_used"}  # fmt: skip
+    assert {"main production", "main staging", "silent production"} <= set(found)
+    assert set(found.values()) == {0}
+
+
 def test_a_scrape_reads_no_events(ledger: Ledger) -> None:
     """Neither the events nor the rollups, which grow with history."""
     read: list[str] = []
@@ -171,6 +182,14 @@ def test_a_hammered_endpoint_collects_once() -> None:
     assert counting.calls == 2
 
 
+def test_versions_without_end_are_written_once(ledger: Ledger) -> None:
+    """A page for each number that somebody thinks of would fill the memory."""
+    taken = snapshot(ledger)
+    pages = {taken.exposition(f"application/openmetrics-text; version=1.0.{n}")[1] for n in range(100)}
+    assert len(pages) <= KINDS + 1
+    assert taken.exposition()[1].startswith("text/plain")
+
+
 def test_a_collector_that_fails_is_a_sample(ledger: Ledger) -> None:
     """The others are shown."""
     counting = Counting()
@@ -194,3 +213,8 @@ def test_a_text_file_appears_whole(ledger: Ledger, tmp_path: Path) -> None:
         write(taken, tmp_path / "usage.txt")
     with pytest.raises(ConfigError, match="cannot be written"):
         write(taken, tmp_path / "missing" / "usage.prom")
+    (tmp_path / "taken.prom").mkdir()
+    before = set(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(taken, tmp_path / "taken.prom")
+    assert set(tmp_path.iterdir()) == before, "what was begun is cleared away"

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import yaml
 
@@ -91,6 +92,11 @@ def test_to_a_real_prometheus(
     ("arguments", "message"),
     [
         (["--listen", "0.0.0.0:0"], "is open to other machines: give TLS and basic_auth_users in --web.config.file"),
+        (["--listen", "[::]:0"], "is open to other machines"),
+        (["--listen", ":0"], "is open to other machines"),
+        (["--listen", "::1"], "write HOST:PORT, as 127.0.0.1:19710 or [::1]:19710"),
+        (["--listen", "127.0.0.1:²"], "write HOST:PORT"),
+        (["--listen", "127.0.0.1:65536"], "write HOST:PORT"),
         (["--web.config.file", "missing.yml"], "missing.yml: cannot be read"),
     ],
 )
@@ -100,3 +106,16 @@ def test_it_does_not_start(tmp_path: Path, arguments: list[str], message: str) -
     said, complained = process.communicate(timeout=60)
     assert process.returncode == 2 and said == "" and message in complained and "Traceback" not in complained
     assert not list(tmp_path.iterdir())
+
+
+def test_the_address_of_ipv6_can_be_asked(tmp_path: Path) -> None:
+    """As it is printed, in brackets."""
+    process = started(tmp_path, "serve", "--listen", "[::1]:0")
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://[::1]:")
+        assert httpx.get(address).status_code == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

@@ -64,6 +64,9 @@ def test_only_get_and_head_and_its_own_paths() -> None:
         assert (await ask(method="HEAD"))[::2] == (200, "")
         _, headers, body = await ask(headers={"accept": "application/openmetrics-text; version=1.0.0"})
         assert headers["content-type"].startswith("application/openmetrics-text") and body.endswith("# EOF\n")
+        for wrong in ("zzz", "1.", "1.0.0.x"):
+            status, _, body = await ask(headers={"accept": f"application/openmetrics-text; version={wrong}"})
+            assert status == 200 and "imgrender_ledger_events 5.0" in body
         assert (await ask("/-/healthy"))[::2] == (200, "healthy\n")
         assert (await ask("/-/ready"))[::2] == (200, "ready\n")
         assert '<a href="/metrics">' in (await ask("/"))[2]

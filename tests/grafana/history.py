@@ -7,7 +7,7 @@ expositions are kept with the labels of their target and the time, as a scrape k
 import math
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TextIO
 
+import orjson
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from auditor.caches.base import Entry
@@ -26,12 +27,13 @@ from auditor.errors import ProviderError, ThrottledError, UncertainError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
-from auditor.providers.base import Picture, Seen
+from auditor.providers.base import Answer, Picture, Seen
 from auditor.reports.json_v1 import JsonV1
 from auditor.sources import discover, present
 from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
+from exporters.usage import UsageCollector
 
 START = datetime(2026, 8, 29, tzinfo=UTC)
 END = datetime(2026, 9, 12, 12, tzinfo=UTC)
@@ -45,8 +47,10 @@ DEPLOY = datetime(2026, 9, 9, 9, tzinfo=UTC)
 CONFIG = {
     "accounts": {
         "main": {"provider": "imejis", "plan": "Pro", "timezone": "America/New_York"},
-        "campaigns": {"provider": "imejis", "plan": "Basic", "anchor_day": 5},
+        "campaigns": {"provider": "templated", "plan": "Small", "anchor_day": 5},
     },
+    "plans": {"templated": {"Small": {"price": "14.99", "currency": "USD", "included": 1000}}},
+    "usage": {"campaigns": {"api_key_env": "CAMPAIGNS_KEY"}},
     "limits": {"templates": {"product-card": {"width": 400}}},
 }
 FORMATS = {"og-card": ("png", 92_000), "product-card": ("webp", 31_000), "voucher": ("pdf", 140_000)}
@@ -69,6 +73,7 @@ class Process:
 
     job: str
     instance: str
+    provider: str
     account: str
     environment: str
     templates: Sequence[str]
@@ -83,6 +88,8 @@ class Process:
     chance: random.Random
     pictures: dict[str, Entry] = field(default_factory=dict)
     salted: bool = False
+    billed: list[float] = field(default_factory=list)
+    """When the provider billed a credit, as it knows it itself."""
 
     def __post_init__(self) -> None:
         self.restart()
@@ -95,7 +102,7 @@ class Process:
             account=self.account, environment=self.environment, events=self.spool, secret="history",
             registry=self.registry, clock=self.time.clock(),
         )  # fmt: skip
-        self.meter = self.metering.meter("imejis")
+        self.meter = self.metering.meter(self.provider)
         _process_since(self.registry, self.folder / self.instance, self.time.now)
 
     def step(self, until: float) -> None:
@@ -117,7 +124,7 @@ class Process:
         inputs: dict[str, Any] = {"title": f"variant {variant}"}
         if self.salted and template == "og-card":
             inputs["rendered_at"] = round(self.time.now / 1800)
-        request = self.metering.request("imejis", Seen(template, inputs, {"format": FORMATS[template][0]}))
+        request = self.metering.request(self.provider, Seen(template, inputs, {"format": FORMATS[template][0]}))
         kept = self.pictures.get(request.slot.key)
         if kept is not None and kept.expires_at > self.time.now:
             started, ts_ns = self.time.now, round(self.time.now * 1e9)
@@ -139,6 +146,7 @@ class Process:
             self.meter.attempt(request, made)
             took = self.chance.lognormvariate(math.log(1.6), 0.35)
             if self.chance.random() >= trouble:
+                self.billed.append(self.time.now)
                 break
             self.meter.cache_failed("redis", "get")  # (who has trouble with one has it with the other)
             error = self.chance.choices(
@@ -203,20 +211,36 @@ class Shop:
         self.settings = settings_of(CONFIG, "history")
         spool = Spool(self.folder / "usage", max_age=1e9, clock=self.time.clock())
         process = partial(Process, folder=self.folder, spool=spool, time=self.time, chance=random.Random(5))
-        self.shop = process("shop", "shop-1", "main", "production", ("og-card", "product-card"), 50, 500, 86_400)
+        self.shop = process(
+            "shop", "shop-1", "imejis", "main", "production", ("og-card", "product-card"), 50, 500, 86_400
+        )
         self.processes = [
             self.shop,
-            process("staging", "staging-1", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
-            process("campaigns", "campaigns-1", "campaigns", "production", ("voucher",), 3, 60, 0),
+            process("staging", "staging-1", "imejis", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
+            process("campaigns", "campaigns-1", "templated", "campaigns", "production", ("voucher",), 3, 60, 0),
         ]
         self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
-        collectors = [LedgerCollector(self.ledger, self.settings), FindingsCollector(self.report, self.settings)]
+        self.usage = UsageCollector(
+            self.settings, every=STEP, fetch=self.told, environ={"CAMPAIGNS_KEY": "k"}, clock=lambda: self.time.now,
+            steady=lambda: self.time.now,
+        )  # fmt: skip
+        collectors = [
+            LedgerCollector(self.ledger, self.settings), self.usage, FindingsCollector(self.report, self.settings)
+        ]  # fmt: skip
         self.exporters = [Snapshot(collectors, lambda: self.time.now, lambda: self.time.now) for _ in range(2)]
 
     @property
     def report(self) -> Path:
         """Of the newest audit."""
         return self.folder / "report.json"
+
+    def told(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """What the provider of the campaigns says that it billed since its period began."""
+        del url, headers
+        now = datetime.fromtimestamp(self.time.now, UTC)
+        start = now.replace(month=now.month - (now.day < 5), day=5, hour=0, minute=0, second=0).timestamp()
+        used = sum(at >= start for at in self.processes[-1].billed)
+        return Answer(200, {}, orjson.dumps({"apiUsage": used, "apiQuota": 1000}))
 
     def audit(self) -> None:
         """As a timer runs `auditor audit --format json --output`."""
@@ -237,6 +261,7 @@ class Shop:
                 process.step(at + STEP)
             self.time.now = float(at + STEP)
             self.ingest.run(present([str(self.folder / "usage")]))
+            self.usage.refresh()
             if at % AUDIT_EVERY == 0:
                 self.audit()
             for process in self.processes:

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import promql_parser
 import pytest
 import yaml
 
-from auditor.metrics import CLIENT, FINDINGS, LEDGER
 from exporters.alerts import ALERTS
-from exporters.rules import RECORDS
 from grafana.source.__main__ import contents
-from grafana.source.lint import EXCLUDED, RULES, expanded, faults
+from grafana.source.lint import EXCLUDED, RULES, faults
 from grafana.source.panels import COLOURS
 from tests.grafana.test_queries import dashboards
 from tests.services import ROOT
@@ -100,37 +97,6 @@ def test_the_linter_finds_what_breaks_a_rule(board: Board, rule: str) -> None:
         broken = copy.deepcopy(board)
         damage(broken)
         assert {name for name, _ in faults(broken)} == {rule}
-
-
-def unknown(board: Board) -> Iterator[str]:
-    """Metrics and labels in queries that nobody emits."""
-    known = {each.name: set(each.labels) for each in (*CLIENT, *LEDGER, *FINDINGS)}
-    known |= {name: {"provider", "account"} for name, _ in RECORDS}
-    known |= {"ALERTS": {"alertname", "alertstate"}, "process_start_time_seconds": set()}
-    asked = [target["expr"] for panel in panels(board) for target in panel["targets"]]
-    asked += [each["expr"] for each in board["annotations"]["list"] if "expr" in each]
-    for expr in asked:
-        nodes: list[Any] = []
-        promql_parser.walk(promql_parser.parse(expanded(expr)), lambda node, into=nodes: into.append(node) or True)
-        for node in nodes:
-            if isinstance(node, promql_parser.VectorSelector):
-                name = re.sub(r"_(bucket|count)$", "", str(node.name))
-                labels = {matcher.name for matcher in node.matchers.matchers} - {"job"}
-                yield from (f"{name}{{{label}}}" for label in labels - known.get(name, set()))
-                if name not in known:
-                    yield name
-
-
-@pytest.mark.parametrize("name", BOARDS)
-def test_every_metric_and_label_is_emitted(name: str) -> None:
-    """By the exporter, the client or our rules."""
-    assert list(unknown(BOARDS[name])) == []
-
-
-def test_what_nobody_emits_is_found(board: Board) -> None:
-    """The check itself."""
-    _query(board, 'imgrender_credits{job=~"$job"} + imgrender_plan_credits{app_env="x"}')
-    assert sorted(unknown(board)) == ["imgrender_credits", "imgrender_plan_credits{app_env}"]
 
 
 def strays(board: Board) -> Iterator[str]:

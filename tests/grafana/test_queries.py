@@ -157,6 +157,10 @@ def credits_are_the_ledgers(done: Sequence[Asked], exact: Mapping[tuple[str, str
     assert by_account(shown("Accounts", "B")) == unsure
     assert number("Calls that may have been billed") == sum(unsure.values())
     assert number("Non-production credits") == float(exact["main", "staging"][0]) > 0
+    both = "Credits, by the ledger and by the provider"
+    assert by_account(shown(both)) == by_account(shown(both, "B")) == {"campaigns": used["campaigns"]}
+    assert by_account(shown("Left, as the provider says")) == {"campaigns": 1000 - used["campaigns"]}
+    assert by_account(shown("Difference")) == {"campaigns": 0}
     plans = {"main": 10_000, "campaigns": 1000}
     assert by_account(shown("Accounts", "C")) == plans
     for account, share in by_account(shown("Plan used")).items():
@@ -193,7 +197,7 @@ def variables_have_values(server: Prometheus) -> None:
             series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"], re.DOTALL).groups()  # type: ignore[union-attr]
             found[variable["name"]] = server.values(label, filled(series, ALL, DAY), LAST - DAY, LAST)
     assert found == {
-        "job": ["campaigns", "imgrender", "shop", "staging"], "provider": ["imejis"], "account": ["campaigns", "main"],
+        "job": ["campaigns", "imgrender", "shop", "staging"], "provider": ["imejis", "templated"], "account": ["campaigns", "main"],
         "app_env": ["production", "staging"],
     }  # fmt: skip
 

@@ -467,3 +467,22 @@ def test_the_commands(tmp_path: Path) -> None:
     )
     assert command("ingest", "-", "--ledger", ledger).returncode == 2
     assert command("ingest", str(log), "--ledger", "mysql://x/y").returncode == 2
+
+
+HOSTILE = ("nul\0in it", "\0", "\uffff", "\uffff0", "\0\uffff1", "o'hare\\", "two\nlines", "\U0001f600", "%s", "\u2028")
+
+
+def test_no_text_of_an_event_stops_the_ledger(ledger: Ledger, tmp_path: Path) -> None:
+    """Names of any kind are told apart, updated and given back as they were, by PostgreSQL too, which takes no NUL."""
+    log = tmp_path / "usage.jsonl"
+    places = [{"id": f"{field} {text}", field: text} for text in HOSTILE for field in ("account", "environment", "key")]
+    attempts = [event(outcome="attempt", **each) for each in places]
+    renders = [event(**each) for each in places]
+    log.write_bytes(lines([*attempts, event("last")]))
+    feed(ledger, log)
+    with log.open("ab") as file:
+        file.write(lines([*renders, *renders]))
+    done = feed(ledger, log)
+    assert done.counts == {"lines": 60, "superseded": 30, "duplicates": 30}
+    found = sums(ledger, "totals", "account")
+    assert {name: each.credits for (name,), each in found.items()} == {"main": 21} | dict.fromkeys(HOSTILE, 1)
