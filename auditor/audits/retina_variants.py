@@ -26,7 +26,7 @@ from sqlalchemy import and_, func, select
 
 from auditor.audits.base import Case
 from auditor.audits.words import plural
-from auditor.engine.tables import events, records
+from auditor.engine.tables import events, records, units
 from auditor.events import DELIVERED, Outcome
 from auditor.facts import frame_of, hashed
 from auditor.findings import Confidence, Finding, severity_of
@@ -40,7 +40,7 @@ class RetinaVariants:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The pair of sizes that most inputs share stands in the evidence."""
-        pairs = case.facts.paid_by(_pairs(case))
+        pairs = _pairs(case)
         if pairs.empty:
             return
         sizes = case.facts.paid_by(_sizes(case)).groupby(["provider", "template", "width", "height"])[
@@ -75,16 +75,18 @@ class RetinaVariants:
 
 
 def _pairs(case: Case) -> pd.DataFrame:
-    """unit, the two sizes, and how many inputs were rendered at both."""
+    """provider, template, the two sizes, and how many inputs were rendered at both, in any account and environment."""
     variants = (
         select(
-            events.c.unit,
+            units.c.provider,
+            units.c.template,
             events.c.width,
             events.c.height,
             hashed(records.c.inputs).label("high"),
             hashed(records.c.template, records.c.inputs).label("low"),
         )
         .join(records, records.c.row == events.c.row)
+        .join(units, units.c.unit == events.c.unit)
         .where(
             events.c.outcome == Outcome.RENDER,
             events.c.has_inputs,
@@ -95,7 +97,8 @@ def _pairs(case: Case) -> pd.DataFrame:
     )
     small, large = variants.cte("small"), variants.cte("large")
     same = and_(
-        small.c.unit == large.c.unit,
+        small.c.provider == large.c.provider,
+        small.c.template == large.c.template,
         small.c.high == large.c.high,
         small.c.low == large.c.low,
         large.c.width * 2 >= small.c.width * 3,
@@ -103,7 +106,8 @@ def _pairs(case: Case) -> pd.DataFrame:
         <= large.c.width * small.c.height,
     )
     columns = (
-        small.c.unit,
+        small.c.provider,
+        small.c.template,
         small.c.width,
         small.c.height,
         large.c.width.label("large_width"),

@@ -35,7 +35,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         value = _decode(text)
     except json.JSONDecodeError as error:
-        raise BadRecordError(Reason.NOT_JSON, f"{error.msg} at column {error.colno}") from None
+        raise BadRecordError(Reason.NOT_JSON, f"{error.msg.removesuffix(' at')} at column {error.colno}") from None
     except RecursionError:
         raise BadRecordError(Reason.NOT_JSON, "nested too deeply") from None
     if not isinstance(value, dict):

@@ -39,3 +39,18 @@ def test_evidence_names_the_sizes_and_the_larger_ones_traffic(report: Report) ->
     evidence = finding["evidence"]
     assert (evidence["smaller"], evidence["larger"]) == ({"width": 600, "height": 315}, {"width": 1200, "height": 630})
     assert (evidence["pictures"], evidence["requests"], finding["bytes"]) == (1, 5, 4500)
+
+
+def test_the_two_sizes_may_be_of_two_accounts_and_environments(report: Report) -> None:
+    """The template and the inputs make the picture; each pair of sizes counts once, wherever it was rendered."""
+    places = [("main", "production"), ("main", "staging"), ("other", "production")]
+    events = [
+        event(f"{account}{environment}{width}", key=f"k{width}", account=account, environment=environment,
+              width=width, height=width // 2, bytes=100, inputs={"a": "x"})
+        for account, environment in places for width in (600, 1200)
+        if (account, width) != ("other", 600)
+    ]  # fmt: skip
+    across = [event("s", key="s", environment="staging", template="t2", width=600, height=300, inputs={"a": "x"}),
+              event("p", key="p", account="other", template="t2", width=1200, height=600, inputs={"a": "x"})]  # fmt: skip
+    found = [one for one in report(events + across)["findings"] if one["rule"] == "retina-variants"]
+    assert {one["subject"]["template"]: one["evidence"]["pictures"] for one in found} == {"og": 1, "t2": 1}
