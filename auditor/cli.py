@@ -83,6 +83,11 @@ def main() -> None:
             app()
         finally:
             _flush()
+    except SystemExit as end:
+        # click ends with 1 when whoever reads has enough, which here is a finding: 128 + SIGPIPE, as shells say it.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(141)
+        raise
     except AuditorError as error:
         print(f"auditor: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -117,6 +117,16 @@ def test_a_full_disk_is_one_sentence(log: Path, report_format: str, option: list
     assert done.stderr == "auditor: the output cannot be written whole (No space left on device)\n"
 
 
+def test_a_reader_who_has_enough_is_no_finding(log: Path) -> None:
+    """`auditor audit … | head -1` ends as shells say it, without a word, and never with the code of a gate."""
+    command = [sys.executable, "-u", "-m", "auditor", "audit", str(log)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_standard_input_folders_and_globs(log: Path) -> None:
     """All ways to name the same log give the same findings; a file named twice is read once."""
     ways = [[str(log)], [str(log.parent)], [str(log.parent / "*.jsonl")], [str(log), str(log.parent), str(log)]]
