@@ -138,6 +138,8 @@ def delivery(table: Table) -> DeliverySettings:
     formats = table.take("formats", values.texts, ("text",))
     if unknown := set(formats) - set(REPORTS):
         raise table.fail("formats", f"= {min(unknown)!r} is unknown; formats are {', '.join(REPORTS)}")
+    if way.MOST_REPORTS == 1 and len(formats) > 1:
+        raise table.fail("formats", f"are {len(formats)}; a {kind} holds one: write a [delivery.NAME] for each")
     given: dict[str, Any] = {}
     for name, shape in way.FIELDS.items():
         as_shape = convert.get(shape) or partial(values.word, shape.split("|"))

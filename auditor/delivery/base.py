@@ -50,8 +50,8 @@ class Delivery(Protocol):
     FIELDS: ClassVar[Mapping[str, str]]
     """Its settings: name -> `text`, `texts`, `port`, `flag`, or the words that are allowed, parted by `|`."""
     REQUIRED: ClassVar[frozenset[str]]
-    ATTACHES: ClassVar[bool]
-    """Whether reports go with it, or only the summary and its figures."""
+    MOST_REPORTS: ClassVar[int | None]
+    """How many go with it: 0 the summary and its figures alone, None any number."""
     target: str
     """Where it goes, for people: no secret in it."""
 

@@ -1,4 +1,4 @@
-"""file: the first attachment at a path, with `{cycle}` in it replaced by the cycle's name."""
+"""file: one report at a path, with `{cycle}` in it replaced by the cycle's name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ class File:
 
     FIELDS: ClassVar = {"path": "text"}
     REQUIRED: ClassVar = frozenset({"path"})
-    ATTACHES: ClassVar = True
+    MOST_REPORTS: ClassVar = 1
 
     def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         del environment

@@ -45,7 +45,7 @@ class Outbox:
             files = f"{plural(len(message.attachments), 'attachment')}, {plural(size, 'byte')}"
             self.say(
                 f"{message.name}: would go to {name} ({delivery.target}): {message.subject!r}, "
-                + (files if delivery.ATTACHES else "no attachments")
+                + (files if delivery.MOST_REPORTS != 0 else "no attachments")
             )
             return True
         self._mark(name, delivery, message, "sending", 0)

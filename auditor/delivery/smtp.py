@@ -28,7 +28,7 @@ class Smtp:
         "username_env": "text", "password_env": "text", "ca_file": "text",
     }  # fmt: skip
     REQUIRED: ClassVar = frozenset({"host", "sender", "to"})
-    ATTACHES: ClassVar = True
+    MOST_REPORTS: ClassVar = None
 
     def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self._host = str(settings["host"])

@@ -27,7 +27,7 @@ class Webhook:
 
     FIELDS: ClassVar = {"url_env": "text", "secret_env": "text", "private": "flag"}
     REQUIRED: ClassVar = frozenset({"url_env"})
-    ATTACHES: ClassVar = False
+    MOST_REPORTS: ClassVar = 0
 
     def __init__(self, settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         address = secret(settings, "url_env", environment) or ""

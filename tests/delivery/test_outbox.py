@@ -18,7 +18,7 @@ class Way:
     """Fails as often as it is told to, then takes."""
 
     target = "somewhere"
-    ATTACHES = True
+    MOST_REPORTS = None
 
     def __init__(self, *failures: BaseException) -> None:
         self.failures = list(failures)
@@ -108,6 +108,7 @@ def test_a_file_is_replaced_whole(said: Said, tmp_path: Path) -> None:
     [
         ({}, "delivery.team.kind is missing"),
         ({"kind": "pigeon"}, "kind = 'pigeon' is unknown; kinds are file, smtp, slack, webhook"),
+        ({"kind": "file", "path": "x", "formats": ["html", "csv"]}, "formats are 2; a file holds one"),
         ({"kind": "file"}, "path is missing"),
         ({"kind": "file", "path": "x", "formats": ["pdf"]}, "formats = 'pdf' is unknown"),
         ({"kind": "file", "path": "x", "password": "hunter2"}, "password is unknown"),
