@@ -13,7 +13,7 @@ from auditor.settings import Settings
 from auditor.sources import absent, present
 from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
-from exporters.snapshot import Collects, Snapshot
+from exporters.snapshot import Collects, Snapshot, reason
 from exporters.usage import UsageCollector
 
 LEDGER = "auditor.db"
@@ -77,6 +77,4 @@ def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say)
         for complaint in done.complaints():
             say(complaint)
 
-    follower.until(
-        stopping, every, tell, lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again")
-    )
+    follower.until(stopping, every, tell, lambda error: say(f"ingest fails ({reason(error)}); it is tried again"))

@@ -30,6 +30,11 @@ class Collects(Protocol):
         """Add samples; whatever it raises makes it unsuccessful."""
 
 
+def reason(error: Exception) -> str:
+    """Why something failed, in our own words; other texts may hold the ledger's password."""
+    return str(error) if isinstance(error, AuditorError) else type(error).__name__
+
+
 class Snapshot:
     """The newest exposition.
 
@@ -101,8 +106,7 @@ class Snapshot:
         self.collections += 1
 
     def _fails(self, name: str, error: Exception) -> None:
-        # Other texts than ours may hold the ledger's password.
-        why = str(error) if isinstance(error, AuditorError) else type(error).__name__
+        why = reason(error)
         if self._failing.get(name) != why:
             self._say(f"the collector {name!r} fails: {why}")
         self._failing[name] = why

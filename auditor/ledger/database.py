@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, MissingExtraError
 from auditor.ledger.migrations import migrate
@@ -91,13 +92,37 @@ def _engine(url: URL, name: str) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
     engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None})
+    opened: tuple[int, int] | None = None
+
+    @event.listens_for(engine, "do_connect")
+    def _still_there(*_: Any) -> None:
+        # SQLite would make an empty file in the place of one that is gone.
+        if opened is not None and _identity(url) is None:
+            raise ConfigError(f"{name}: the file is gone; put it back, or start anew to begin another ledger")
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: object) -> None:
+    def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
+        nonlocal opened
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.close()
+        record.info["file"] = opened = _identity(url)
+
+    @event.listens_for(engine, "checkout")
+    def _still_the_same(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
+        # An open connection would go on reading, and writing, a file that a restore has replaced.
+        if _identity(url) != record.info["file"]:
+            raise DisconnectionError
 
     return engine
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    """Device and inode of a database in a file; None where there is none."""
+    try:
+        stat = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -486,3 +486,23 @@ def test_no_text_of_an_event_stops_the_ledger(ledger: Ledger, tmp_path: Path) ->
     assert done.counts == {"lines": 60, "superseded": 30, "duplicates": 30}
     found = sums(ledger, "totals", "account")
     assert {name: each.credits for (name,), each in found.items()} == {"main": 21} | dict.fromkeys(HOSTILE, 1)
+
+
+def test_a_file_that_was_replaced_is_opened_anew_and_one_that_is_gone_is_said(tmp_path: Path) -> None:
+    """As by a restore: an open handle would serve, and fill, what nobody can see any more."""
+    kept, other = tmp_path / "kept.db", tmp_path / "other.db"
+    for path, count in ((kept, 1), (other, 3)):
+        log = tmp_path / f"{path.stem}.jsonl"
+        log.write_bytes(lines([event(f"e{n}") for n in range(count)]))
+        with Ledger(path) as ledger:
+            feed(ledger, log)
+    with Ledger(kept) as ledger:
+        assert sums(ledger, "rollups")[()].requests == 1
+        for path in tmp_path.glob("kept.db-*"):
+            path.unlink()
+        other.replace(kept)
+        assert sums(ledger, "rollups")[()].requests == 3
+        kept.unlink()
+        with pytest.raises(ConfigError, match="the file is gone"):
+            sums(ledger, "rollups")
+    assert not kept.exists()
