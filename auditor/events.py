@@ -27,7 +27,7 @@ MAX_SIDE, MAX_BYTES = 10**9, 10**12
 AMBIGUOUS_STATUS = frozenset({408, 502, 504, *range(520, 528)})
 """Answers after which the provider may or may not have billed (semantics section 1)."""
 
-MAX_COUNT = 10**9
+MAX_COUNT = 10**15
 MAX_DELIVERED = 10**18
 """Hits of one event, and their bytes: a ledger adds them in 64 bits."""
 

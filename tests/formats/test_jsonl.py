@@ -62,7 +62,7 @@ DAMAGE = [
     (number("credits", "1e-9999999"), "bad_value"),
     (number("credits", "1." + "0" * 40 + "1"), "bad_value"),
     (number("duration_ms", "1e9999999"), "bad_value"),
-    (number("count", "1000000001", outcome="hit"), "bad_value"),
+    (number("count", "1000000000000001", outcome="hit"), "bad_value"),
     (number("count", "1000000000", outcome="hit", bytes=10**10), "bad_value"),
     (with_(ts="9999-12-31T00:00:00Z"), "bad_value"),
     (with_(ts="9900-12-31T00:00:00+00:60"), "bad_value"),

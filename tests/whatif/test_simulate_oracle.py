@@ -55,7 +55,7 @@ def demand_log(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
             if rng.random() < 0.2:
                 event |= rng.choice([{"duration_ms": 5}, {"credits": 7}, {"bytes": 0}, {"bytes": 10**12}])
             if event["outcome"] == "hit" and rng.random() < 0.05:
-                event["count"] = 10**15
+                event |= {"count": 10**15, "bytes": 1000}
         return json.dumps(event).encode()
 
     return {name: b"\n".join(line(data) for data in text.split(b"\n")) for name, text in files.items()}, config
