@@ -184,13 +184,13 @@ def _provider() -> list[AnyPanel]:
             runbook="ImgRenderLedgerDrift", nothing=UNASKED, height=8, decimals=2,
         ),
         number(
-            "Left, as the provider says",
+            "Provider: left",
             "Credits that the provider itself says are left in its period. Believe it rather than the plan in "
             "auditor.toml: it is what refuses renders.",
             "short", Ask(total(exact("imgrender_credits_remaining"), *ACCOUNT), NAME), nothing=UNASKED, height=8,
         ),
         number(
-            "Age of the provider's count",
+            "Provider: age",
             "How long ago the provider was last heard. From an hour on its key is wrong or it does not answer: see "
             "ImgRenderCollectorFails, and the exporter's log.",
             "s", Ask(f"clamp_min(time() - max by (provider, account) ({told}), 0)", NAME),

@@ -159,7 +159,7 @@ def credits_are_the_ledgers(done: Sequence[Asked], exact: Mapping[tuple[str, str
     assert number("Non-production credits") == float(exact["main", "staging"][0]) > 0
     both = "Credits, by the ledger and by the provider"
     assert by_account(shown(both)) == by_account(shown(both, "B")) == {"campaigns": used["campaigns"]}
-    assert by_account(shown("Left, as the provider says")) == {"campaigns": 1000 - used["campaigns"]}
+    assert by_account(shown("Provider: left")) == {"campaigns": 1000 - used["campaigns"]}
     assert by_account(shown("Difference")) == {"campaigns": 0}
     plans = {"main": 10_000, "campaigns": 1000}
     assert by_account(shown("Accounts", "C")) == plans
