@@ -42,6 +42,8 @@ class Format(Protocol):
     """Where one describes the lines, big logs are read by it, many at once."""
     blanks: ClassVar[int]
     """How many blanks the template's first variable has in a plain line; -1 for any number."""
+    prefixed: ClassVar[bool]
+    """Whether what syslog writes before a line tells something of it."""
 
     def __init__(self, zone: ZoneInfo) -> None: ...
 
@@ -65,6 +67,7 @@ class Lines:
     ending: ClassVar[bool] = False
     template: ClassVar[LogTemplate | None] = None
     blanks: ClassVar[int] = -1
+    prefixed: ClassVar[bool] = False
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
 

@@ -7,7 +7,7 @@ import orjson
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
-from auditor.formats.combined import PREFIX
+from auditor.formats.wrapped import PREFIX
 
 
 class JsonObjects(Lines):

@@ -29,6 +29,7 @@ SHARED = {
         "template_columns",
         "times",
         "variables",
+        "wrapped",
     },
     "reports": {"base", "charts", "words"},
     "providers": {"base", "facts", "usage"},

@@ -349,6 +349,22 @@ def test_native_logs_are_told_as_before(tmp_path: Path) -> None:
         assert detected_in(Source(log.name, log), settings_of({}, "x"), None).kind.name == "jsonl"
 
 
+@pytest.mark.parametrize("name", ["some.log", "some.json", "some.jsonl"])
+def test_objects_of_another_kind_are_a_question(tmp_path: Path, name: str) -> None:
+    """Nothing tells that they are usage events; what they lack is said, and how to name the format."""
+    log = tmp_path / name
+    log.write_text('{"level": "info", "ts": 1788242401.5, "msg": "started", "id": "x"}\n' * 3)
+    said = (
+        r"cannot tell the format; its JSON objects are no usage events \(without v, outcome, provider, account, "
+        r"environment, template, key\) and no requests \(the status is missing\); name it with --input-format: jsonl"
+    )
+    with pytest.raises(InputError, match=said):
+        report(log)
+    assert report(log, input_format="jsonl")["inputs"]["rejected"] == 3
+    log.write_text('{"v": 1, "id": "x"}\n{"broken\n')
+    assert [bad["reason"] for bad in report(log)["inputs"]["rejections"]] == ["missing_field", "not_json"]
+
+
 def test_examples_of_the_docs_are_settings() -> None:
     """Every TOML block of docs/formats.md is a valid auditor.toml, and so is the example with its comments taken off."""
     import tomllib
