@@ -126,6 +126,17 @@ def test_packed_logs(tmp_path: Path, packed: str) -> None:
     assert found["events"] > (0 if packed in {"bz2", "xz"} else 1000)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_what_a_windows_shell_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    """UTF-16 with its mark; a last character that is cut makes its line a bad one."""
+    log = tmp_path / "access.log"
+    text = "\ufeff" + "".join(line(n, f"/img/og/{n}.png?title=ü") for n in range(9)).replace("\n", "\r\n")
+    log.write_bytes(text.encode(encoding))
+    assert report(log)["inputs"]["events"] == 9
+    log.write_bytes(text.encode(encoding) + b"x")
+    assert [(bad["line"], bad["reason"]) for bad in report(log)["inputs"]["rejections"]] == [(10, "no_match")]
+
+
 @pytest.mark.parametrize("packed", PACKED)
 def test_bombs_are_stopped(packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a stream is large and a hundred times its size it ends as damaged, and memory stays small."""
