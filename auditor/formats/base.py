@@ -27,7 +27,9 @@ class Sample:
     path: Path
     data: bytes
     lines: tuple[bytes, ...]
-    """Those that are not blank, 200 at most."""
+    """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
+    array: bool = False
+    """Whether the input is such an array."""
 
 
 class Format(Protocol):

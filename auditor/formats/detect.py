@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError, InputError
 from auditor.events import REQUIRED, BadRecordError
+from auditor.formats.array import is_array, objects, whole_objects
 from auditor.formats.base import Format, Sample
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import LineReader
@@ -41,10 +42,16 @@ class Detected:
     """So many lines were looked at."""
     wraps: int = 0
     """So many collectors wrote something around the lines, out of which they have to be taken."""
+    array: bool = False
+    """Whether the lines are the objects of a JSON array."""
 
     def reader(self, stream: Stream) -> LineReader:
         """Reads the lines of an input as the format has to see them."""
-        return LineReader(stream, inner=partial(unwrapped, depth=self.wraps) if self.wraps else None)
+        return LineReader(
+            stream,
+            cut=objects if self.array else None,
+            inner=partial(unwrapped, depth=self.wraps) if self.wraps else None,
+        )
 
     @property
     def foreign(self) -> bool:
@@ -63,6 +70,8 @@ def sample_of(path: Path, stream: Stream) -> Sample:
         data += chunk
         if len(data) >= HEAD:
             break
+    if is_array(data):
+        return Sample(path, data, tuple(whole_objects(data)[:LINES]), array=True)
     whole = data.split(b"\n") if len(data) < HEAD else data[:HEAD].split(b"\n")[:-1]
     lines = [line for line in whole if line.strip(b" \t\r")]
     return Sample(path, data, tuple(lines[:LINES]))
@@ -78,7 +87,7 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     if found is not None:
         return found
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
-        return Detected(native, native.detect(sample), len(sample.lines))
+        return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
     likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
     told = f"; it may be {likely}" if likely else _lacking(sample)
     raise InputError(
@@ -105,7 +114,7 @@ def _clear(sample: Sample, guesses: _Guesses) -> Detected | None:
     # A format that reads more of the same lines than its base is no rival of it.
     next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
     clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1)
-    return Detected(kind, best, len(sample.lines)) if clear else None
+    return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
 
 
 def _unwrapped(
@@ -119,7 +128,7 @@ def _unwrapped(
         lines = tuple(map(unwrapped, sample.lines))
         if lines == sample.lines:
             break
-        sample = Sample(sample.path, b"\n".join(lines), lines)
+        sample = Sample(sample.path, b"\n".join(lines), lines, sample.array)
         inner = detected(sample)
         if inner is None:
             continue
@@ -184,4 +193,4 @@ def wrapped_in(named: Detected, sample: Sample) -> Detected:
         replace(named, confidence=named.kind.detect(sample)),
         lambda inside: Detected(named.kind, named.kind.detect(inside)),
     )
-    return replace(named, wraps=found.wraps if found and found.confidence else 0)
+    return replace(named, wraps=found.wraps if found and found.confidence else 0, array=sample.array)

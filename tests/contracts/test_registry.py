@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 SHARED = {
     "audits": {"base", "pictures", "placements", "words"},
     "formats": {
+        "array",
         "base",
         "bulk",
         "bulk_columns",
