@@ -124,6 +124,10 @@ class UsageEvent:
     assumed_timezone: bool = False
 
 
+REQUIRED = ("v", "id", "ts", "outcome", "provider", "account", "environment", "template", "key")
+"""Fields of every event."""
+
+
 def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
     """The event that a JSON object stands for.
 
@@ -134,7 +138,7 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
         raise BadRecordError(Reason.MISSING_FIELD, "v is missing")
     if isinstance(record["v"], bool) or record["v"] != SCHEMA_VERSION:
         raise BadRecordError(Reason.UNKNOWN_VERSION, "v is not 1")
-    for name in ("id", "ts", "outcome", "provider", "account", "environment", "template", "key"):
+    for name in REQUIRED[1:]:
         if record.get(name) is None:
             raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
 

@@ -28,7 +28,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper, shown
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
-from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of
+from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
@@ -107,7 +107,7 @@ class Intake:
         mapper = Mapper(settings, source.label)
         reading = Reading(source.label, kind, mapper, intake.tally)
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
-            reader = LineReader(decompressed(raw))
+            reader = detected.reader(decompressed(raw))
 
             def told() -> None:
                 progress(raw.tell())
@@ -186,10 +186,10 @@ class Intake:
 
 def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:
     """The format of an input, detected or named."""
-    if input_format is not None:
-        return named(input_format, settings.log_formats)
+    chosen = None if input_format is None else named(input_format, settings.log_formats)
     with source.open() as raw:
-        return detect(sample_of(source.path, decompressed(raw)), settings.log_formats, source.label)
+        sample = sample_of(source.path, decompressed(raw))
+    return detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
 
 
 def _mapping(settings: Settings) -> str:
@@ -225,9 +225,10 @@ def _found(
     wanted = sorted(set(rows))
     for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
         source, left = sources[index], {row - (index << LINE_BITS) for row in group}
-        kind = detected_in(source, settings, input_format).kind(settings.timezone)
+        detected = detected_in(source, settings, input_format)
+        kind = detected.kind(settings.timezone)
         with source.open() as raw:
-            for line in kind.records(source.path, LineReader(decompressed(raw))):
+            for line in kind.records(source.path, detected.reader(decompressed(raw))):
                 if line.number in left:
                     left.remove(line.number)
                     yield (index << LINE_BITS) + line.number, line, kind

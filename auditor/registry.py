@@ -78,6 +78,7 @@ FORMATS: Mapping[str, "type[Format]"] = Entries(
         "cloudfront": "cloudfront:CloudFront",
         "cloudflare": "cloudflare:Cloudflare",
         "fastly": "fastly:Fastly",
+        "google-cloud": "google_cloud:GoogleCloud",
         "w3c": "w3c:W3C",
         "har": "har:Har",
         "structlog": "structlog:Structlog",

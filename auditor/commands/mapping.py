@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from auditor.exchanges.exchange import Exchange
     from auditor.exchanges.proposal import Table
+    from auditor.formats.detect import Detected
     from auditor.settings import Settings
     from auditor.sources import Source
 
@@ -47,7 +48,7 @@ def map_log(
     detected = detected_in(source, settings, input_format)
     if detected.lines:
         say(f"{source.label}: {detected}")
-    exchanges = _exchanges(source, detected.kind, settings)
+    exchanges = _exchanges(source, detected, settings)
     if not exchanges:
         raise InputError(f"{source.label}: holds no request; only logs of requests need a mapping")
     from auditor.exchanges.proposal import propose
@@ -63,16 +64,15 @@ def formats() -> None:
         print(f"{name:14} {kind.title}")
 
 
-def _exchanges(source: "Source", kind: "type", settings: "Settings") -> "list[Exchange]":
+def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> "list[Exchange]":
     from auditor.events import BadRecordError
     from auditor.exchanges.exchange import Exchange
-    from auditor.formats.lines import LineReader
     from auditor.formats.packed import decompressed
 
-    reader = kind(settings.timezone)
+    reader = detected.kind(settings.timezone)
     found = []
     with source.open() as raw:
-        for record in itertools.islice(reader.records(source.path, LineReader(decompressed(raw))), RECORDS):
+        for record in itertools.islice(reader.records(source.path, detected.reader(decompressed(raw))), RECORDS):
             try:
                 item = reader.parse(record.data)
             except BadRecordError:

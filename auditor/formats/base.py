@@ -27,7 +27,9 @@ class Sample:
     path: Path
     data: bytes
     lines: tuple[bytes, ...]
-    """Those that are not blank, 200 at most."""
+    """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
+    array: bool = False
+    """Whether the input is such an array."""
 
 
 class Format(Protocol):
@@ -42,6 +44,8 @@ class Format(Protocol):
     """Where one describes the lines, big logs are read by it, many at once."""
     blanks: ClassVar[int]
     """How many blanks the template's first variable has in a plain line; -1 for any number."""
+    prefixed: ClassVar[bool]
+    """Whether what syslog writes before a line tells something of it."""
 
     def __init__(self, zone: ZoneInfo) -> None: ...
 
@@ -65,6 +69,7 @@ class Lines:
     ending: ClassVar[bool] = False
     template: ClassVar[LogTemplate | None] = None
     blanks: ClassVar[int] = -1
+    prefixed: ClassVar[bool] = False
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
 

@@ -13,23 +13,11 @@ from auditor.formats.base import Lines
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time
 from auditor.formats.variables import decoded, number_of, split_request, text_of
+from auditor.formats.wrapped import PREFIX
 
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
 _AGENT = re.compile(r' ("(?:[^"\\]++|\\.)*+"|-(?= )) ("(?:[^"\\]++|\\.)*+"|-(?= |$))')
-_STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
-PREFIX = re.compile(
-    rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"  # docker compose, kubectl
-    rb"(?:" + _STAMP + rb" )?"
-    rb"|(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _STAMP + rb")"  # syslog, journald
-    rb" \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "
-    rb"|<\d{1,3}>1 \S{1,40} \S{1,255} \S{1,48} \S{1,128} \S{1,32}"  # RFC 5424
-    rb" (?:-|(?:\[[^\]]{1,1000}\]){1,8}) (?:\xef\xbb\xbf)?"
-    rb"|" + _STAMP + rb" (?:stdout|stderr) [FP] "  # Kubernetes
-    # Timestamps of docker and kubectl; a classic balancer's line begins with one of its own.
-    rb"|" + _STAMP + rb" (?=[{\[]|(?:\S++ ){1,8}\[\d)"
-)
-"""What collectors put before a line."""
 
 
 class Combined(Lines):

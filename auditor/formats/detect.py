@@ -1,14 +1,21 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from auditor.errors import ConfigError, InputError
+from auditor.events import REQUIRED, BadRecordError
+from auditor.formats.array import is_array, objects, whole_objects
 from auditor.formats.base import Format, Sample
+from auditor.formats.json_lines import json_object
 from auditor.formats.lines import LineReader
 from auditor.formats.log_format import LogFormat
 from auditor.formats.packed import Stream
+from auditor.formats.wrapped import DEEP, unwrapped
 from auditor.registry import FORMATS
 
 HEAD = 256 << 10
@@ -20,6 +27,8 @@ MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
 _NATIVE_NAMES = (".jsonl", ".ndjson")
+_NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
+"""What the objects of other programs hardly have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,18 @@ class Detected:
     """1 where the user named it."""
     lines: int = 0
     """So many lines were looked at."""
+    wraps: int = 0
+    """So many collectors wrote something around the lines, out of which they have to be taken."""
+    array: bool = False
+    """Whether the lines are the objects of a JSON array."""
+
+    def reader(self, stream: Stream) -> LineReader:
+        """Reads the lines of an input as the format has to see them."""
+        return LineReader(
+            stream,
+            cut=objects if self.array else None,
+            inner=partial(unwrapped, depth=self.wraps) if self.wraps else None,
+        )
 
     @property
     def foreign(self) -> bool:
@@ -38,7 +59,8 @@ class Detected:
         return self.kind.name != NATIVE
 
     def __str__(self) -> str:
-        return f"{self.kind.title} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
+        inside = ", inside what a collector wrote around it" if self.wraps else ""
+        return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
 
 
 def sample_of(path: Path, stream: Stream) -> Sample:
@@ -48,6 +70,8 @@ def sample_of(path: Path, stream: Stream) -> Sample:
         data += chunk
         if len(data) >= HEAD:
             break
+    if is_array(data):
+        return Sample(path, data, tuple(whole_objects(data)[:LINES]), array=True)
     whole = data.split(b"\n") if len(data) < HEAD else data[:HEAD].split(b"\n")[:-1]
     lines = [line for line in whole if line.strip(b" \t\r")]
     return Sample(path, data, tuple(lines[:LINES]))
@@ -56,27 +80,93 @@ def sample_of(path: Path, stream: Stream) -> Sample:
 def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detected:
     """The format of a sample. `InputError` names the candidates where none is clear."""
     native = FORMATS[NATIVE]
-    sure = native.detect(sample)
-    seen = len(sample.lines)
-    if sure > 1 - MARGIN or not sample.data.strip():
-        return Detected(native, sure, seen)
-    kinds = [*(LogFormat.of(name, text) for name, text in log_formats.items()), *FORMATS.values()]
-    guesses = sorted(
-        ((kind.detect(sample), -place, kind) for place, kind in enumerate(kinds)), key=lambda guess: guess[:2]
-    )
-    best, _, kind = guesses[-1]
-    # A format that reads more of the same lines than its base is no rival of it.
-    next_best, _, other = next(guess for guess in reversed(guesses[:-1]) if not issubclass(kind, guess[2]))
-    if best >= CLEAR and (best - next_best >= MARGIN or best == 1):
-        return Detected(kind, best, seen)
-    plain_name = Path(label).name.removesuffix(".gz").removesuffix(".zst")
-    if best < CLEAR and (plain_name.endswith(_NATIVE_NAMES) or sample.data.lstrip()[:1] == b"{"):
-        return Detected(native, sure, seen)
-    likely = " or ".join(f"{each.name} ({share:.0%})" for share, each in ((best, kind), (next_best, other)) if share)
+    if not sample.data.strip():
+        return Detected(native, 0.0)
+    guesses = _guesses(sample, log_formats)
+    found = _unwrapped(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
+    if found is not None:
+        return found
+    if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
+        return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
+    likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
+    told = f"; it may be {likely}" if likely else _lacking(sample)
     raise InputError(
-        f"{label}: cannot tell the format{f'; it may be {likely}' if likely else ''}; name it with --input-format: "
-        f"{', '.join(FORMATS)}, or an nginx log_format string"
+        f"{label}: cannot tell the format{told}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
+        "log_format string"
     )
+
+
+_Guesses = list[tuple[float, type[Format]]]
+
+
+def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> _Guesses:
+    """How sure each format is, the surest first; of usage events no other is asked."""
+    native = FORMATS[NATIVE]
+    if (sure := native.detect(sample)) > 1 - MARGIN:
+        return [(sure, native)]
+    kinds = [*(LogFormat.of(name, text) for name, text in log_formats.items()), *FORMATS.values()]
+    return sorted(((kind.detect(sample), kind) for kind in kinds), key=lambda guess: -guess[0])
+
+
+def _clear(sample: Sample, guesses: _Guesses) -> Detected | None:
+    """The best guess, if it is good and much better than the next one."""
+    best, kind = guesses[0]
+    # A format that reads more of the same lines than its base is no rival of it.
+    next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
+    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1)
+    return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
+
+
+def _unwrapped(
+    sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]
+) -> Detected | None:
+    """What was found, or what is found inside the lines if that is as good.
+
+    Where a format reads both, a prefix would become a part of the first value: of a host, say.
+    """
+    for wraps in range(1, DEEP + 1):
+        lines = tuple(map(unwrapped, sample.lines))
+        if lines == sample.lines:
+            break
+        sample = Sample(sample.path, b"\n".join(lines), lines, sample.array)
+        inner = detected(sample)
+        if inner is None:
+            continue
+        best = -1.0 if found is None else found.confidence
+        if inner.confidence > best or (inner.confidence == best and not inner.kind.prefixed):
+            found = replace(inner, wraps=wraps)
+    return found
+
+
+def _is_damaged_usage(sample: Sample, label: str) -> bool:
+    """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
+    name = Path(label).name.removesuffix(".gz").removesuffix(".zst").endswith(_NATIVE_NAMES)
+    if any(map(_NATIVE_FIELD.search, sample.lines)):
+        return name or sample.data.lstrip()[:1] == b"{"
+    return name and _first_object(sample) is None
+
+
+def _first_object(sample: Sample) -> tuple[bytes, dict[str, object]] | None:
+    for line in sample.lines:
+        try:
+            return line, json_object(line)
+        except BadRecordError:
+            continue
+    return None
+
+
+def _lacking(sample: Sample) -> str:
+    """What an object lacks to be a usage event or a request."""
+    found = _first_object(sample)
+    if found is None:
+        return ""
+    line, record = found
+    try:
+        FORMATS["nginx-json"](ZoneInfo("UTC")).parse(line)
+    except BadRecordError as bad:
+        events = ", ".join(name for name in REQUIRED if name not in record)
+        return f"; its JSON objects are no usage events (without {events}) and no requests ({bad.detail})"
+    return ""
 
 
 def named(name: str, log_formats: Mapping[str, str]) -> Detected:
@@ -94,3 +184,13 @@ def named(name: str, log_formats: Mapping[str, str]) -> Detected:
             f"--input-format {name!r} is no format; formats are {', '.join(known)}, or a log_format string"
         )
     return Detected(FORMATS[name], 1.0)
+
+
+def wrapped_in(named: Detected, sample: Sample) -> Detected:
+    """A format that was named, and what stands around its lines."""
+    found = _unwrapped(
+        sample,
+        replace(named, confidence=named.kind.detect(sample)),
+        lambda inside: Detected(named.kind, named.kind.detect(inside)),
+    )
+    return replace(named, wraps=found.wraps if found and found.confidence else 0, array=sample.array)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.combined import PREFIX
 from auditor.formats.json_lines import integer, json_object
 from auditor.formats.times import micros, rfc3339
 from auditor.formats.variables import decoded, split_request, text_of
+from auditor.formats.wrapped import PREFIX
 
 _TEXT = re.compile(
     r'(?:ACCESS )?\[(?P<start_time>[^\]]{1,40})\] "(?P<request>[^"]*)" (?P<response_code>\d+) (?P<response_flags>\S+) '

@@ -12,9 +12,9 @@ from typing import ClassVar
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.combined import PREFIX
 from auditor.formats.times import clf_time, micros
 from auditor.formats.variables import decoded, number_of, split_request
+from auditor.formats.wrapped import PREFIX
 
 _REQUEST = re.compile(
     r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "
@@ -49,6 +49,7 @@ class HAProxy(Lines):
 
     name: ClassVar[str] = "haproxy"
     title: ClassVar[str] = "HAProxy, HTTP log"
+    prefixed: ClassVar[bool] = True
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""

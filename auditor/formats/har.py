@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,8 @@ from auditor.formats.variables import text_of
 from auditor.providers.base import size_of
 
 MAX_SIZE = 512 << 20
-_HEAD = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
+_LOG = re.compile(rb'"log"\s*:\s*\{')
+_PARTS = re.compile(rb'"(?:creator|pages|entries)"\s*:\s*[\[{]')
 _ENTRIES = re.compile(r'"entries"\s*:\s*\[')
 _BETWEEN = re.compile(r"[\s,]*")
 _COOKIES = frozenset({"cookie", "set-cookie"})
@@ -45,8 +47,9 @@ class Har(Lines):
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
-        """By how it begins."""
-        return 1.0 if _HEAD.match(sample.data) else 0.0
+        """By how it begins: `log` need not be the first key, and programs log objects of that name, too."""
+        found = _LOG.search(sample.data) if sample.data.removeprefix(BOM_UTF8).lstrip()[:1] == b"{" else None
+        return 1.0 if found and _PARTS.search(sample.data, found.end()) else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its entries, each without what no event needs."""

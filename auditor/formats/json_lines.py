@@ -1,13 +1,14 @@
 """What the formats of JSON lines share: reading an object, and paths of keys into it."""
 
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
-from auditor.formats.combined import PREFIX
+from auditor.formats.base import NO_REQUEST, Lines, Sample
+from auditor.formats.wrapped import PREFIX
 
 
 class JsonObjects(Lines):
@@ -31,6 +32,24 @@ class JsonObjects(Lines):
     def exchange(self, record: dict[str, Any]) -> Exchange | None:
         """What an object tells."""
         raise NotImplementedError
+
+
+class MixedObjects(JsonObjects):
+    """Objects of which some tell of no request: without any request nothing tells that a log is of the format."""
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """The share of lines it can read, if there is a request among them."""
+        reader = cls(ZoneInfo("UTC"))
+        seen = [reader._verdict(line) for line in sample.lines]
+        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
+
+    def _verdict(self, line: bytes) -> bool | None:
+        """Whether a line is a request; None for one that cannot be read."""
+        try:
+            return self.parse(line) is not NO_REQUEST
+        except BadRecordError:
+            return None
 
 
 def json_object(data: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from auditor.formats.packed import Stream
@@ -32,9 +32,23 @@ class LineReader:
     truncated: bool = False
     """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
     damage: str = ""
+    cut: Callable[[Iterable[bytes]], Iterator[bytes]] | None = None
+    """Makes lines of an input that has none; `ValueError` where it breaks off."""
+    inner: Callable[[bytes], bytes] | None = None
+    """Takes a line out of what is around it, where the lines of a log are wrapped."""
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
+        for block in self._blocks(least) if self.cut is None else self._cut(self.cut):
+            yield block if self.inner is None else b"\n".join(map(self.inner, block.split(b"\n")))
+
+    def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
+        try:
+            yield from filter(None, cut(self.chunks()))
+        except ValueError as error:
+            self.truncated, self.damage = True, self.damage or str(error)
+
+    def _blocks(self, least: int) -> Iterator[bytes]:
         parts: list[bytes] = []
         size = 0
         carry = b""

@@ -5,9 +5,9 @@ from typing import ClassVar
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
-from auditor.formats.combined import PREFIX
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.variables import decoded, exchange_of
+from auditor.formats.wrapped import PREFIX
 
 
 class LogFormat(Lines):

@@ -1,10 +1,11 @@
-"""Packed files: gzip, zstd, bzip2 and xz, told by their first bytes and not by a name, with a cap against bombs.
+"""Packed files (gzip, zstd, bzip2, xz) and UTF-16, told by their first bytes, not by a name, and capped against bombs.
 
 A file may unpack to `FREE` bytes whatever its ratio, since logs repeat themselves; beyond that it may not be more than
 `MAX_RATIO` times what was read of it. No step unpacks much more than what is asked for.
 """
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -40,7 +41,24 @@ def decompressed(raw: io.BufferedReader) -> Stream:
         return _Capped(_Members(raw, bz2.BZ2Decompressor), raw)
     if magic == b"\xfd7zXZ\x00":
         return _Capped(_Members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)), raw)
+    if magic.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _Utf16(raw)
     return raw
+
+
+class _Utf16:
+    """As UTF-8: PowerShell's `>` writes UTF-16 with a byte order mark. What is none of it becomes U+FFFD."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+
+    def read1(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+        while data := self._raw.read1(size):
+            if text := self._decoder.decode(data):
+                return text.encode()
+        return self._decoder.decode(b"", final=True).encode()
 
 
 class _Capped:

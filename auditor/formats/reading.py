@@ -17,9 +17,12 @@ from auditor.exchanges.mapper import Assumption, Mapper
 from auditor.formats.base import Format
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
+from auditor.formats.wrapped import is_part
 
 MAX_REJECTIONS = 100
 ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
+
+PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ class Reading:
             except BadRecordError as bad:
                 tally.lines += 1
                 self.begin(line.data)
+                if bad.reason is not Reason.TOO_LONG and is_part(line.data):
+                    bad = BadRecordError(bad.reason, PART)
                 yield line, tally.reject(self._path, line, bad)
                 continue
             if item is None:

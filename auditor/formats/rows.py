@@ -5,7 +5,7 @@ what a provider exports of its renders, and any access log whose columns are nam
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -102,7 +102,7 @@ def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Read:
 
 
 def _texts(row: Row, originals: Mapping[str, str]) -> dict[str, str]:
-    return {name: str(value) for name, value in _filled(row, originals).items()}
+    return {name: str(_whole(value)) for name, value in _filled(row, originals).items()}
 
 
 def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
@@ -129,8 +129,24 @@ def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
         record["inputs"] = {
             str(pair[0]): pair[1] for pair in record["inputs"] if isinstance(pair, list) and len(pair) == 2
         }
+    elif isinstance(record.get("inputs"), dict):
+        record["inputs"] = dict(_flat(record["inputs"], ""))
     record["id"] = str(record["id"]) if "id" in record else None
     return replace(parse_event(record, zone), assumed_timezone=assumed)
+
+
+def _flat(struct: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """The fields of a struct by their paths. All rows have the fields of every row: absent ones are null."""
+    for name, value in struct.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        elif value is not None:
+            yield f"{path}{name}", value
+
+
+def _whole(value: object) -> object:
+    """A whole number as one: a column of numbers that has gaps holds `200.0`."""
+    return str(value)[:-2] if isinstance(value, float | str) and str(value).endswith(".0") else value
 
 
 def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
@@ -149,8 +165,8 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         method=method,
         target=target,
         host=text_of(found["host"]),
-        status=number_of(found["status"], "status") or None,
-        bytes=number_of(found["bytes"], "bytes"),
+        status=number_of(_whole(found["status"]), "status") or None,
+        bytes=number_of(_whole(found["bytes"]), "bytes"),
         duration_us=duration,
         cache=text_of(found["cache"]),
         media_type=text_of(found["type"]),

@@ -11,12 +11,11 @@ a cache, but `cache_status` or `from_cache` may.
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Sample
-from auditor.formats.json_lines import JsonObjects, at, integer
+from auditor.formats.base import NO_REQUEST
+from auditor.formats.json_lines import MixedObjects, at, integer
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import text_of
 
@@ -41,19 +40,12 @@ _MILLISECONDS = ("elapsed_ms", "duration_ms", "latency_ms", "response_time_ms", 
 _CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 
 
-class Structlog(JsonObjects):
+class Structlog(MixedObjects):
     """One object a line, whatever wrote it."""
 
     name: ClassVar[str] = "structlog"
     title: ClassVar[str] = "httpx, structlog and others, JSON lines"
     ending: ClassVar[bool] = True
-
-    @classmethod
-    def detect(cls, sample: Sample) -> float:
-        """The share of lines it can read, if there is a request among them: every program logs JSON."""
-        reader = cls(ZoneInfo("UTC"))
-        seen = [reader._verdict(line) for line in sample.lines]
-        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
@@ -80,13 +72,6 @@ class Structlog(JsonObjects):
             media_type=text_of(_find(fields, _TYPE)),
             assumed_timezone=assumed,
         )
-
-    def _verdict(self, line: bytes) -> bool | None:
-        """Whether a line is a request; None for one that cannot be read."""
-        try:
-            return self.parse(line) is not NO_REQUEST
-        except BadRecordError:
-            return None
 
     def _time(self, fields: Mapping[str, Any]) -> tuple[int, bool]:
         value = _find(fields, _TIME)

@@ -20,8 +20,10 @@ _FAR = Decimal(2) ** 33
 def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """`26/Jan/2019:19:45:25 +0330`, with or without fraction and offset, or any that `moment` reads, as some are set.
 
-    Python's own server has a blank before the hour.
+    Python's own server has a blank before the hour; others write HTTP's date, or C's.
     """
+    if text[:1].isalpha():
+        text = _CTIME.sub(r"\2/\1/\5:\3 \4", _HTTP.sub(r"\1/\2/\3:\4 \5", text)).strip()
     match = _CLF.fullmatch(text)
     if match is None:
         return _loose(text, zone)
@@ -48,14 +50,17 @@ _LOOSE = re.compile(
     r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
 )
 
-_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (?:GMT|UTC)$", re.ASCII)
+_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (GMT|UTC|[+-]\d{4})$", re.ASCII)
+_CTIME = re.compile(
+    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
+)
 
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
     """A time as programs and exports write it: a number, HTTP's, RFC 3339 with a blank, slashes, `UTC` or `+00`."""
     if not isinstance(value, str):
         return epoch(value), False
-    return clf_time(_HTTP.sub(r"\1/\2/\3:\4 +0000", value.strip(" []")), zone)
+    return clf_time(value.strip(" []"), zone)
 
 
 def _loose(text: str, zone: ZoneInfo) -> tuple[int, bool]:

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 SHARED = {
     "audits": {"base", "pictures", "placements", "words"},
     "formats": {
+        "array",
         "base",
         "bulk",
         "bulk_columns",
@@ -29,6 +30,7 @@ SHARED = {
         "template_columns",
         "times",
         "variables",
+        "wrapped",
     },
     "reports": {"base", "charts", "words"},
     "providers": {"base", "facts", "usage"},

@@ -1,15 +1,18 @@
 """AWS load balancers: what the documented examples have and the sample has not."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 
 from auditor.events import BadRecordError, Outcome, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Fate, fate
 from auditor.formats.alb import Alb
-from auditor.formats.base import NO_REQUEST
+from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.elb import Elb
+from auditor.formats.google_cloud import GoogleCloud
 
 UTC = ZoneInfo("UTC")
 HEAD = "2018-07-02T22:23:00.186641Z app/lb/50dc6c495c0c9188 192.0.2.39:2817 10.0.0.1:80"
@@ -75,3 +78,44 @@ def test_what_is_cut_or_of_another_kind_is_rejected(line: str) -> None:
         Elb(UTC).parse(line.encode())
     with pytest.raises(BadRecordError):
         Alb(UTC).parse(line.encode())
+
+
+def google(**request: object) -> Exchange:
+    record = {
+        "timestamp": "2026-09-01T08:00:01Z", "logName": "projects/x/logs/requests", "insertId": "a1",
+        "httpRequest": {"requestMethod": "GET", "requestUrl": "https://h.example/a?b=1", "status": 200, **request},
+    }  # fmt: skip
+    found = GoogleCloud(UTC).parse(orjson.dumps(record))
+    assert isinstance(found, Exchange)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("latency", "microseconds"),
+    [("0.251204s", 251_204), ("3s", 3_000_000), ({"seconds": 1, "nanos": 5000}, 1_000_005), ({"nanos": 7000}, 7),
+     ({"seconds": "2"}, 2_000_000), ({"nanos": "x"}, None), ("soon", None), (None, None), (5, None)],
+)  # fmt: skip
+def test_latencies_of_google_in_both_spellings(latency: object, microseconds: int | None) -> None:
+    assert google(latency=latency).duration_us == microseconds
+
+
+def test_google_leaves_out_what_is_false_or_zero() -> None:
+    assert [google(**said).cache for said in ({}, {"cacheLookup": True}, {"cacheLookup": True, "cacheHit": True})] == [
+        None,
+        "miss",
+        "hit",
+    ]
+    assert (google(status=None).status, google().bytes, google(responseSize="9").bytes) == (None, None, 9)
+
+
+@pytest.mark.parametrize("request_", ["x", [], {"requestMethod": "GET"}, {"requestUrl": "/"}])
+def test_a_request_of_google_without_an_address_is_rejected(request_: object) -> None:
+    record = {"timestamp": "2026-09-01T08:00:01Z", "logName": "x", "httpRequest": request_}
+    with pytest.raises(BadRecordError, match="httpRequest"):
+        GoogleCloud(UTC).parse(orjson.dumps(record))
+
+
+def test_entries_of_google_without_requests_are_no_such_log() -> None:
+    line = b'{"timestamp":"2026-09-01T08:00:01Z","logName":"x","textPayload":"hello"}'
+    assert GoogleCloud(UTC).parse(line) is NO_REQUEST
+    assert GoogleCloud.detect(Sample(Path("x"), line, (line,))) == 0

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from auditor.formats.har import Har
 from auditor.formats.lines import LineReader
 from auditor.formats.packed import decompressed
 from auditor.formats.structlog import Structlog
+from tests.formats.test_foreign import report
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
@@ -157,6 +159,49 @@ def test_a_large_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(har, "MAX_SIZE", 100)
     with pytest.raises(InputError, match=r"a\.har"):
         read(tmp_path, json.dumps({"log": {"entries": [entry()]}}))
+
+
+HUNDREDS = 200
+
+
+@pytest.mark.parametrize("log_first", [True, False])
+def test_totals_of_a_big_har_of_odd_entries(tmp_path: Path, log_first: bool) -> None:
+    """Flavours of browsers and proxies: sizes of -1 or none, caches, data: and wss: addresses, no answers."""
+    nothing = {"content": {"size": 0, "mimeType": "x-unknown"}, "bodySize": -1}
+    kinds: list[tuple[dict[str, Any], str, int]] = [
+        ({"response": {"bodySize": -1, "_transferSize": 930, "content": {"size": 900}}}, "render", 900),  # Chrome
+        ({"response": {"bodySize": 0, "_transferSize": 0, "content": {"size": 900}}, "_fromCache": "disk"}, "hit", 900),
+        ({"response": {**nothing, "status": 0, "_error": "net::ERR_ABORTED"}, "time": -1}, "error", 0),
+        ({"response": {"bodySize": 0, "content": {"size": 900}}}, "render", 900),  # Firefox
+        ({"response": {**nothing, "status": None}}, "error", 0),  # Charles
+        ({"response": {"content": {"size": -1}, "bodySize": 900}, "startedDateTime": "2026-09-01T12:00:00.1234567+00:00"},
+         "render", 900),  # Fiddler
+        ({"response": {"content": {"size": 900.0, "text": "", "encoding": "base64"}}, "time": None}, "render", 900),
+        ({"response": {"_transferSize": 0, "content": {"size": 900}}, "_fetchType": "Memory Cache"}, "hit", 900),  # Safari
+        ({"request": {"url": "data:image/png;base64,iVBORw0"}}, "", 0),
+        ({"request": {"url": "wss://shop.example/ws"}, "response": {**nothing, "status": 101},
+          "_webSocketMessages": [{"type": "send", "data": "x"}]}, "", 0),
+    ]  # fmt: skip
+    entries, expected = [], Counter[str]()
+    for number in range(HUNDREDS):
+        changed, outcome, size = kinds[number % len(kinds)]
+        request = {"url": f"https://shop.example/img/og/{number}.png", **changed.get("request", {})}
+        entries.append(entry(**{**changed, "request": request}))
+        expected.update({outcome or "filtered": 1, "bytes": size})
+    log = {"log": {"version": "1.2", "creator": {"name": "x"}, "entries": entries}}
+    path = tmp_path / "session.har"
+    path.write_text(json.dumps(log if log_first else {"comment": "saved", **log}))
+    found = report(path)
+    assert found["inputs"]["files"][0]["format"] == "har"
+    assert found["inputs"]["filtered"] == expected["filtered"]
+    assert {name: found["totals"][name] for name in ("renders", "hits", "errors", "bytes")} == {
+        "renders": expected["render"], "hits": expected["hit"], "errors": expected["error"], "bytes": expected["bytes"],
+    }  # fmt: skip
+
+
+def test_an_object_called_log_makes_no_har() -> None:
+    line = b'{"log":{"level":"info"},"@timestamp":"2026-09-01T12:00:00Z","message":"hello"}'
+    assert Har.detect(Sample(Path("a"), line, (line,))) == 0
 
 
 def test_cookies_go_no_further_and_keys_are_seen(tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ def test_packed_logs(tmp_path: Path, packed: str) -> None:
     assert found["events"] > (0 if packed in {"bz2", "xz"} else 1000)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_what_a_windows_shell_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    """UTF-16 with its mark; a last character that is cut makes its line a bad one."""
+    log = tmp_path / "access.log"
+    text = "\ufeff" + "".join(line(n, f"/img/og/{n}.png?title=ü") for n in range(9)).replace("\n", "\r\n")
+    log.write_bytes(text.encode(encoding))
+    assert report(log)["inputs"]["events"] == 9
+    log.write_bytes(text.encode(encoding) + b"x")
+    assert [(bad["line"], bad["reason"]) for bad in report(log)["inputs"]["rejections"]] == [(10, "no_match")]
+
+
 @pytest.mark.parametrize("packed", PACKED)
 def test_bombs_are_stopped(packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a stream is large and a hundred times its size it ends as damaged, and memory stays small."""
@@ -347,6 +358,22 @@ def test_native_logs_are_told_as_before(tmp_path: Path) -> None:
         log = tmp_path / "usage.jsonl"
         log.write_bytes(text)
         assert detected_in(Source(log.name, log), settings_of({}, "x"), None).kind.name == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["some.log", "some.json", "some.jsonl"])
+def test_objects_of_another_kind_are_a_question(tmp_path: Path, name: str) -> None:
+    """Nothing tells that they are usage events; what they lack is said, and how to name the format."""
+    log = tmp_path / name
+    log.write_text('{"level": "info", "ts": 1788242401.5, "msg": "started", "id": "x"}\n' * 3)
+    said = (
+        r"cannot tell the format; its JSON objects are no usage events \(without v, outcome, provider, account, "
+        r"environment, template, key\) and no requests \(the status is missing\); name it with --input-format: jsonl"
+    )
+    with pytest.raises(InputError, match=said):
+        report(log)
+    assert report(log, input_format="jsonl")["inputs"]["rejected"] == 3
+    log.write_text('{"v": 1, "id": "x"}\n{"broken\n')
+    assert [bad["reason"] for bad in report(log)["inputs"]["rejections"]] == ["missing_field", "not_json"]
 
 
 def test_examples_of_the_docs_are_settings() -> None:

@@ -160,6 +160,10 @@ def test_a_head_without_words_is_read_as_the_compiled_splitter_reads_it(head: st
         "2026/09/01 12:00:00",
         "2026-09-01T12:00:00+00:00",
         "1788264000",
+        "Tue, 01 Sep 2026 12:00:00 GMT",
+        "Tue, 1 Sep 2026 14:00:00 +0200",
+        "Tue Sep  1 12:00:00 2026",
+        "Tue Sep 01 12:00:00.000 UTC 2026",
     ],
 )
 def test_servers_that_are_told_to_write_another_time(written: str) -> None:

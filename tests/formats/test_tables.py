@@ -195,6 +195,28 @@ def test_events_of_parquet_are_those_of_json(tmp_path: Path) -> None:
     ]
 
 
+def test_structs_of_parquet_leave_out_what_is_null(tmp_path: Path) -> None:
+    """Every row has the fields of all rows; nested ones are paths."""
+    columns = {name: [value, value] for name, value in EVENT.items() if name != "inputs"} | {"id": ["a", "b"]}
+    columns["inputs"] = [{"title": "00", "sub": {"text": "01"}}, {"title": "00", "sub": None}]
+    first, second = parquet(tmp_path, pa.table(columns))
+    assert isinstance(first, UsageEvent)
+    assert isinstance(second, UsageEvent)
+    assert (first.inputs, second.inputs) == ({"title": "00", "sub.text": "01"}, {"title": "00"})
+
+
+def test_columns_with_gaps_hold_fractions(tmp_path: Path) -> None:
+    """pandas makes floats of whole numbers as soon as one is missing, and writes them to CSV like that."""
+    columns = {"time": [0, 0], "url": ["/a", "/a"], "status": [200.0, None], "bytes": [None, 9.0]}
+    first, second = parquet(tmp_path, pa.table(columns))
+    assert isinstance(first, Exchange)
+    assert isinstance(second, Exchange)
+    assert (first.status, first.bytes, second.status, second.bytes) == (200, None, None, 9)
+    (found,) = table(tmp_path, "time,url,status,bytes", "0,/a,200.0,9.0")
+    assert isinstance(found, Exchange)
+    assert (found.status, found.bytes) == (200, 9)
+
+
 def test_our_own_columns_are_read_back(tmp_path: Path) -> None:
     """What the audit keeps beside a big log holds the same events."""
     from auditor.formats.columns import batches

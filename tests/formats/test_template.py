@@ -70,6 +70,8 @@ def noise(rng: random.Random) -> bytes:
             "01/Sep/2026:08:00:60 +0000",
             "01/Sep/2026:08:00:00",
             "01/Sep/2026 08:00:00",
+            "Tue, 01 Sep 2026 08:00:00 GMT",
+            "Tue Sep  1 08:00:00 2026",
         ]
     )
     target = rng.choice(

@@ -1,0 +1,154 @@
+"""Lines inside others: whatever a collector wrote around them, they are read as if it had not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.config import settings_of
+from auditor.intake import detected_in
+from auditor.sources import Source
+from tests.conftest import command, event
+from tests.formats.samples import FOLDER
+from tests.formats.test_foreign import SHOP, line, report
+
+LOG_FORMAT = '$host $remote_addr [$time_local] "$request" $status $body_bytes_sent'
+WRAPS: dict[str, Callable[[str], str]] = {
+    "docker": lambda text: json.dumps({"log": text + "\n", "stream": "stdout", "time": "2026-09-01T08:00:00.1Z"}),
+    "kubernetes": lambda text: f"2026-09-01T08:00:00.123456789Z stdout F {text}",
+    "filebeat": lambda text: json.dumps(
+        {"@timestamp": "2026-09-01T08:00:00.000Z", "agent": {"type": "filebeat"}, "message": text}
+    ),
+    "journald": lambda text: json.dumps({"__CURSOR": "s=0", "_SYSTEMD_UNIT": "web.service", "MESSAGE": text}),
+    "journald, bytes": lambda text: json.dumps({"MESSAGE": list(text.encode())}),
+    "docker compose": lambda text: f"web-1  | {text}",
+    "syslog in filebeat": lambda text: json.dumps({"message": f"Sep  1 08:00:00 web nginx: {text}"}),
+    "kubernetes in docker": lambda text: json.dumps({"log": f"2026-09-01T08:00:00Z stdout F {text}\n"}),
+}
+PICTURES = ["combined", "log-format", "nginx-json", "caddy", "traefik", "envoy", "alb", "cloudfront", "cloudflare"]
+PICTURES += ["fastly", "haproxy", "w3c", "structlog", "csv", "traefik-clf", "cache-trace", "elb"]
+
+
+def without(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The account of one file, without its name, what was detected and excerpts."""
+    (file,) = inputs["files"]
+    kept = {name: value for name, value in file.items() if name not in ("path", "detected")}
+    rejections = [{**bad, "path": "", "excerpt": ""} for bad in inputs["rejections"]]
+    return {**inputs, "files": [kept], "rejections": rejections}
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_wrapped_log_is_the_log_inside(tmp_path: Path, name: str, wrap: str) -> None:
+    """Every format's sample gives the same events, rejections and line numbers as without a wrap."""
+    (sample,) = FOLDER.glob(f"{name}.log") if name not in ("csv", "cache-trace") else FOLDER.glob(f"{name}.csv")
+    text = sample.read_text(encoding="utf-8")
+    config = {**SHOP, "formats": {"own": {"log_format": LOG_FORMAT}}}
+    if name == "log-format":
+        text = "".join(f'shop.example 203.0.113.7 [01/Sep/2026:08:00:0{n} +0000] "GET /img/og/1.png HTTP/1.1" 200 9\n' for n in range(5))  # fmt: skip
+    plain, wrapped = tmp_path / "plain" / sample.name, tmp_path / "wrapped" / sample.name
+    for path, content in ((plain, text), (wrapped, "".join(f"{WRAPS[wrap](each)}\n" for each in text.splitlines()))):
+        path.parent.mkdir()
+        path.write_text(content, encoding="utf-8")
+    expected, found = report(plain, config=config), report(wrapped, config=config)
+    assert without(found["inputs"]) == without(expected["inputs"])
+    assert found["totals"] == expected["totals"]
+    assert expected["inputs"]["events"] + expected["inputs"]["filtered"]
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_usage_events_may_be_wrapped_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrap: str, bulk: bool
+) -> None:
+    """Bad lines among them are rejected by their numbers."""
+    if bulk:
+        monkeypatch.setattr("auditor.intake.BULK_FROM", 0)
+    log = tmp_path / "app.log"
+    texts = [json.dumps(event("a")), json.dumps(event("b")), "", "{oops", json.dumps(event("c", v=7))]
+    log.write_text("".join(f"{WRAPS[wrap](text) if text else ''}\n" for text in texts))
+    for input_format in (None, "jsonl"):
+        inputs = report(log, input_format=input_format)["inputs"]
+        assert inputs["files"][0]["format"] == "jsonl"
+        assert [(bad["line"], bad["reason"]) for bad in inputs["rejections"]] == [
+            (4, "not_json"),
+            (5, "unknown_version"),
+        ]
+        assert inputs["events"] == 2
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_the_word_of_a_prefix_is_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
+    """Whether lines are read many at once or one by one."""
+    if bulk:
+        monkeypatch.setattr("auditor.intake.BULK_FROM", 0)
+    rest = '[01/Sep/2026:08:00:01 +0000] "GET /img/og/1.png HTTP/1.1" 200 9'
+    log = tmp_path / "access.log"
+    config = {"sources": {"shop": {**SHOP["sources"]["shop"], "host": r"shop\.example"}}}
+    for log_format, plain in (
+        (LOG_FORMAT, f"shop.example 203.0.113.7 {rest}\n"),
+        (LOG_FORMAT.replace(" $remote_addr", ""), f"shop.example {rest}\n"),
+    ):
+        log.write_text(f"web-1  | {plain}" * 3 + f"Sep  1 08:00:01 web nginx[7]: {plain}" + plain)
+        assert report(log, config=config, input_format=log_format)["inputs"]["events"] == 5
+        assert report(log, config={**config, "formats": {"own": {"log_format": log_format}}})["inputs"]["events"] == 5
+
+
+def test_a_time_behind_a_prefix_may_be_the_lines_own(tmp_path: Path) -> None:
+    """Docker and kubectl may put one there, too."""
+    log_format = "$time_iso8601 $host $request_uri $status"
+    log = tmp_path / "access.log"
+    plain = "2026-09-01T08:00:01+00:00 shop.example /img/og/1.png 200\n"
+    for prefix in ("", "web-1  | ", "2026-09-01T08:00:02.123456789Z ", "web-1  | 2026-09-01T08:00:02.123456789Z "):
+        log.write_text(f"{prefix}{plain}" * 3)
+        for given in (
+            {"input_format": log_format},
+            {"config": {**SHOP, "formats": {"own": {"log_format": log_format}}}},
+        ):
+            found = report(log, **given)
+            assert found["inputs"]["events"] == 3
+            assert found["window"]["start"].startswith("2026-09-01T08:00:01"), prefix
+
+
+def test_what_is_said_of_a_wrapped_log(tmp_path: Path) -> None:
+    """And of parts of a line that was too long."""
+    log = tmp_path / "web-json.log"
+    long = line(2, "/img/og/2.png?x=" + "x" * 16_000).rstrip("\n")
+    parts = [long[:15_000], long[15_000:]]
+    docker = json.dumps({"log": "x" * (16 << 10), "stream": "stdout"})
+    log.write_text(
+        "".join(f"2026-09-01T08:00:00.1Z stdout F {line(n)}" for n in range(8))
+        + f"2026-09-01T08:00:00.1Z stdout P {parts[0]}\n2026-09-01T08:00:00.1Z stdout F {parts[1]}\n{docker}\n"
+    )
+    inputs = report(log)["inputs"]
+    assert "inside what a collector wrote around it" in inputs["files"][0]["detected"]
+    assert [bad["line"] for bad in inputs["rejections"]] == [9, 10, 11]
+    assert ["split" in bad["detail"] for bad in inputs["rejections"]] == [True, False, True]
+    assert inputs["events"] == 8
+
+
+def test_a_message_that_is_no_line_of_a_log_stays_where_it_is(tmp_path: Path) -> None:
+    """httpx logs requests as messages, and only what stands around them has the time; texts of many lines are no line."""
+    log = tmp_path / "app.log"
+    call = 'HTTP Request: GET https://render.imejis.io/v1/og "HTTP/1.1 200 OK"'
+    log.write_text(
+        json.dumps({"timestamp": "2026-09-01T08:00:00Z", "message": call})
+        + "\n"
+        + json.dumps({"timestamp": "2026-09-01T08:00:00Z", "message": "two\nlines"})
+        + "\n"
+    )
+    found = detected_in(Source(log.name, log), settings_of({}, "x"), None)
+    assert (found.kind.name, found.wraps) == ("structlog", 0)
+    inputs = report(log)["inputs"]
+    assert (inputs["events"], inputs["filtered"], inputs["lines"]) == (1, 1, 2)
+
+
+def test_map_sees_the_lines_inside(tmp_path: Path) -> None:
+    """The tables are proposed from what they will map."""
+    log = tmp_path / "web-json.log"
+    log.write_text("".join(WRAPS["docker"](line(n, f"/img/og/{n}.png").rstrip()) + "\n" for n in range(50)))
+    done = command("map", str(log))
+    assert done.returncode == 0, done.stderr
+    assert b"Proposed from 50 requests" in done.stdout
