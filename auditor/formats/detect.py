@@ -21,6 +21,8 @@ from auditor.registry import FORMATS
 HEAD = 256 << 10
 """Bytes of the sample."""
 LINES = 200
+FEW = 10
+"""Lines below which objects in a .jsonl file are damaged events, rather than another program's log."""
 CLEAR = 0.5
 """A guess below this is none."""
 MARGIN = 0.15
@@ -143,7 +145,7 @@ def _is_damaged_usage(sample: Sample, label: str) -> bool:
     name = Path(label).name.removesuffix(".gz").removesuffix(".zst").endswith(_NATIVE_NAMES)
     if any(map(_NATIVE_FIELD.search, sample.lines)):
         return name or sample.data.lstrip()[:1] == b"{"
-    return name and _first_object(sample) is None
+    return name and (len(sample.lines) < FEW or _first_object(sample) is None)
 
 
 def _first_object(sample: Sample) -> tuple[bytes, dict[str, object]] | None:

@@ -364,16 +364,23 @@ def test_native_logs_are_told_as_before(tmp_path: Path) -> None:
 def test_objects_of_another_kind_are_a_question(tmp_path: Path, name: str) -> None:
     """Nothing tells that they are usage events; what they lack is said, and how to name the format."""
     log = tmp_path / name
-    log.write_text('{"level": "info", "ts": 1788242401.5, "msg": "started", "id": "x"}\n' * 3)
+    log.write_text('{"level": "info", "ts": 1788242401.5, "msg": "started", "id": "x"}\n' * 10)
     said = (
         r"cannot tell the format; its JSON objects are no usage events \(without v, outcome, provider, account, "
         r"environment, template, key\) and no requests \(the status is missing\); name it with --input-format: jsonl"
     )
     with pytest.raises(InputError, match=said):
         report(log)
-    assert report(log, input_format="jsonl")["inputs"]["rejected"] == 3
+    assert report(log, input_format="jsonl")["inputs"]["rejected"] == 10
     log.write_text('{"v": 1, "id": "x"}\n{"broken\n')
     assert [bad["reason"] for bad in report(log)["inputs"]["rejections"]] == ["missing_field", "not_json"]
+
+
+def test_a_few_objects_in_a_usage_file_are_damaged_events(tmp_path: Path) -> None:
+    """They tell nothing of another program, and must not stop the audit of the files beside them."""
+    log = tmp_path / "usage.jsonl"
+    log.write_text('{}\n{"foo": 1}\n')
+    assert [bad["reason"] for bad in report(log)["inputs"]["rejections"]] == ["missing_field"] * 2
 
 
 def test_examples_of_the_docs_are_settings() -> None:
