@@ -248,3 +248,20 @@ def test_the_document_depends_on_nothing_but_the_input(log: Path, tmp_path: Path
     for document in (first, second):
         del document["inputs"]["files"], document["generated_at"]
     assert first == second
+
+
+def test_a_median_between_two_microseconds_is_rounded_half_to_even(tmp_path: Path) -> None:
+    """1 and 2 take 1.5, so 2: a request one microsecond after another waits for it, and does not find it done."""
+    path = tmp_path / "usage.jsonl"
+    path.write_bytes(
+        lines(
+            [
+                event("a", key="k1", duration_ms=0.001),
+                event("b", key="k2", duration_ms=0.002),
+                event("c", "2026-09-02T00:00:00.000000Z", key="k3", outcome="hit"),
+                event("d", "2026-09-02T00:00:00.000001Z", key="k3", outcome="hit"),
+            ]
+        )
+    )
+    (row,) = simulated(str(path), "--ttl", "1us")["rows"]
+    assert (row["renders"], row["coalesced"], row["hits"]) == (3, 1, 0)
