@@ -161,6 +161,28 @@ def test_since_and_until_choose_events(log: Path) -> None:
     assert found["waste"]["total"] == 0
 
 
+def test_timezone_option_cuts_the_cycles_of_accounts_that_name_no_zone(log: Path) -> None:
+    """--timezone replaces the file's `timezone` for configured accounts too; a zone of their own stays."""
+    log.write_bytes(lines([event(name, account=name) for name in ("loose", "named", "stranger")]))
+    table = '[accounts.{}]\nprovider = "imejis"\n'
+    log.with_name("auditor.toml").write_text(
+        'timezone = "UTC"\n' + table.format("loose") + table.format("named") + 'timezone = "Asia/Tokyo"\n'
+    )
+    report = json.loads(command("audit", str(log), "--format", "json", "--timezone", "America/New_York").stdout)
+    assert {each["account"]: each["cycles"][0]["start"] for each in report["accounts"]} == {
+        "loose": "2026-09-01T04:00:00Z",
+        "named": "2026-08-31T15:00:00Z",
+        "stranger": "2026-09-01T04:00:00Z",
+    }
+
+
+def test_max_rejected_is_the_share_as_written(log: Path) -> None:
+    """57 of 10,000 lines are 0.57 %, though 0.57 x 10,000 is less in binary floating point."""
+    log.write_bytes(lines([event(str(number)) for number in range(9943)]) + b"x\n" * 57)
+    assert command("audit", str(log), "--max-rejected", "0.57").returncode == 0
+    assert command("audit", str(log), "--max-rejected", "0.56").returncode == 3
+
+
 def test_ttl_option_wins_over_the_file(log: Path) -> None:
     """--ttl 30m makes the second render a needed one."""
     assert json.loads(command("audit", str(log), "--format", "json", "--ttl", "30m").stdout)["waste"]["total"] == 0
