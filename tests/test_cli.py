@@ -136,6 +136,16 @@ def test_standard_input_folders_and_globs(log: Path) -> None:
     assert all(each["inputs"]["lines"] == 2 for each in found)
 
 
+def test_a_file_of_several_names_is_called_the_same_in_any_order(log: Path) -> None:
+    """A symbolic link beside it, or a path written otherwise, does not change a byte of the report."""
+    link = log.with_name("archive.jsonl")
+    link.symlink_to(log)
+    names = [str(log), str(link), os.path.relpath(log, ROOT)]
+    found = {command("audit", *each, "--format", "json").stdout for each in (names, names[::-1], names[1:] + names[:1])}
+    assert len(found) == 1
+    assert command("audit", str(log.parent), "--format", "json").stdout.count(str(link).encode()) == 1
+
+
 def test_filters_choose_what_is_shown_and_never_what_is_counted(log: Path) -> None:
     """--environment, --account, --template, --rule and --skip hide findings; waste and bills stay."""
     whole = json.loads(command("audit", str(log), "--format", "json").stdout)
