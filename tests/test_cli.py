@@ -1,11 +1,15 @@
 """The command: exit codes, one clear sentence for each mistake, and reports that depend on nothing but the input."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,6 +148,17 @@ def test_a_file_of_several_names_is_called_the_same_in_any_order(log: Path) -> N
     found = {command("audit", *each, "--format", "json").stdout for each in (names, names[::-1], names[1:] + names[:1])}
     assert len(found) == 1
     assert command("audit", str(log.parent), "--format", "json").stdout.count(str(link).encode()) == 1
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_usage_events_are_told_by_name_however_packed(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """A file of usage events that holds none is read all the same: its lines are rejected and counted."""
+    path = tmp_path / f"usage.jsonl{ending}"
+    path.write_bytes(pack(b"x\n"))
+    done = command("audit", str(path), "--format", "json")
+    assert (done.returncode, json.loads(done.stdout)["inputs"]["reasons"]) == (3, {"not_json": 1})
 
 
 def test_filters_choose_what_is_shown_and_never_what_is_counted(log: Path) -> None:

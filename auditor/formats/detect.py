@@ -20,6 +20,7 @@ MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
 _NATIVE_NAMES = (".jsonl", ".ndjson")
+_PACKED = (".gz", ".zst", ".bz2", ".xz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     next_best, _, other = next(guess for guess in reversed(guesses[:-1]) if not issubclass(kind, guess[2]))
     if best >= CLEAR and (best - next_best >= MARGIN or best == 1):
         return Detected(kind, best, seen)
-    plain_name = Path(label).name.removesuffix(".gz").removesuffix(".zst")
+    plain_name = Path(label).name
+    for ending in _PACKED:
+        plain_name = plain_name.removesuffix(ending)
     if best < CLEAR and (plain_name.endswith(_NATIVE_NAMES) or sample.data.lstrip()[:1] == b"{"):
         return Detected(native, sure, seen)
     likely = " or ".join(f"{each.name} ({share:.0%})" for share, each in ((best, kind), (next_best, other)) if share)
