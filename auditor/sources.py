@@ -63,7 +63,9 @@ def discover(arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = L
             found["-"] = Source("-", kept, cacheable=False)
             continue
         for path in _expand(argument, names):
-            found.setdefault(os.path.realpath(path), Source(str(path), path))
+            source, real = Source(str(path), path), os.path.realpath(path)
+            # A file that goes by several names is called by the first of them, whatever the order of the arguments.
+            found[real] = min(source, found.get(real, source), key=lambda each: each.label)
     return sorted(found.values(), key=lambda source: source.label)
 
 

@@ -1,11 +1,15 @@
 """The command: exit codes, one clear sentence for each mistake, and reports that depend on nothing but the input."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +140,27 @@ def test_standard_input_folders_and_globs(log: Path) -> None:
     assert all(each["inputs"]["lines"] == 2 for each in found)
 
 
+def test_a_file_of_several_names_is_called_the_same_in_any_order(log: Path) -> None:
+    """A symbolic link beside it, or a path written otherwise, does not change a byte of the report."""
+    link = log.with_name("archive.jsonl")
+    link.symlink_to(log)
+    names = [str(log), str(link), os.path.relpath(log, ROOT)]
+    found = {command("audit", *each, "--format", "json").stdout for each in (names, names[::-1], names[1:] + names[:1])}
+    assert len(found) == 1
+    assert command("audit", str(log.parent), "--format", "json").stdout.count(str(link).encode()) == 1
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_usage_events_are_told_by_name_however_packed(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """A file of usage events that holds none is read all the same: its lines are rejected and counted."""
+    path = tmp_path / f"usage.jsonl{ending}"
+    path.write_bytes(pack(b"x\n"))
+    done = command("audit", str(path), "--format", "json")
+    assert (done.returncode, json.loads(done.stdout)["inputs"]["reasons"]) == (3, {"not_json": 1})
+
+
 def test_filters_choose_what_is_shown_and_never_what_is_counted(log: Path) -> None:
     """--environment, --account, --template, --rule and --skip hide findings; waste and bills stay."""
     whole = json.loads(command("audit", str(log), "--format", "json").stdout)
@@ -159,6 +184,28 @@ def test_since_and_until_choose_events(log: Path) -> None:
     found = json.loads(command("audit", str(log), "--format", "json", "--until", "2026-09-01T09:00:00Z").stdout)
     assert (found["inputs"]["events"], found["inputs"]["filtered"]) == (1, 1)
     assert found["waste"]["total"] == 0
+
+
+def test_timezone_option_cuts_the_cycles_of_accounts_that_name_no_zone(log: Path) -> None:
+    """--timezone replaces the file's `timezone` for configured accounts too; a zone of their own stays."""
+    log.write_bytes(lines([event(name, account=name) for name in ("loose", "named", "stranger")]))
+    table = '[accounts.{}]\nprovider = "imejis"\n'
+    log.with_name("auditor.toml").write_text(
+        'timezone = "UTC"\n' + table.format("loose") + table.format("named") + 'timezone = "Asia/Tokyo"\n'
+    )
+    report = json.loads(command("audit", str(log), "--format", "json", "--timezone", "America/New_York").stdout)
+    assert {each["account"]: each["cycles"][0]["start"] for each in report["accounts"]} == {
+        "loose": "2026-09-01T04:00:00Z",
+        "named": "2026-08-31T15:00:00Z",
+        "stranger": "2026-09-01T04:00:00Z",
+    }
+
+
+def test_max_rejected_is_the_share_as_written(log: Path) -> None:
+    """57 of 10,000 lines are 0.57 %, though 0.57 x 10,000 is less in binary floating point."""
+    log.write_bytes(lines([event(str(number)) for number in range(9943)]) + b"x\n" * 57)
+    assert command("audit", str(log), "--max-rejected", "0.57").returncode == 0
+    assert command("audit", str(log), "--max-rejected", "0.56").returncode == 3
 
 
 def test_ttl_option_wins_over_the_file(log: Path) -> None:

@@ -27,10 +27,10 @@ def find(paths: list[Path]) -> Path | None:
     return None
 
 
-def load(path: Path | None) -> Settings:
-    """The settings of a file, or the defaults."""
+def load(path: Path | None, timezone: ZoneInfo | None = None) -> Settings:
+    """The settings of a file, or the defaults; *timezone* replaces its own, also for accounts that name none."""
     if path is None:
-        return settings_of({}, "the defaults")
+        return settings_of({}, "the defaults", timezone)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -41,13 +41,14 @@ def load(path: Path | None) -> Settings:
         table = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    return settings_of(table, str(path))
+    return settings_of(table, str(path), timezone)
 
 
-def settings_of(table: Mapping[str, Any], where: str) -> Settings:
-    """The settings that a parsed file stands for; *where* names it in errors."""
+def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None) -> Settings:
+    """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
     root = Table(table, where, "")
-    default_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
+    named_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
+    default_zone = timezone or named_zone
     production = root.take("production_environments", values.names, PRODUCTION)
     catalogue = {name: {plan.name: plan for plan in provider.plans} for name, provider in PROVIDERS.items()}
     for provider, plans in root.tables("plans"):

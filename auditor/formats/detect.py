@@ -29,6 +29,7 @@ MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
 _NATIVE_NAMES = (".jsonl", ".ndjson")
+_PACKED = (".gz", ".zst", ".bz2", ".xz")
 _NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
 """What the objects of other programs hardly have."""
 
@@ -142,7 +143,10 @@ def _unwrapped(
 
 def _is_damaged_usage(sample: Sample, label: str) -> bool:
     """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
-    name = Path(label).name.removesuffix(".gz").removesuffix(".zst").endswith(_NATIVE_NAMES)
+    plain_name = Path(label).name
+    for ending in _PACKED:
+        plain_name = plain_name.removesuffix(ending)
+    name = plain_name.endswith(_NATIVE_NAMES)
     if any(map(_NATIVE_FIELD.search, sample.lines)):
         return name or sample.data.lstrip()[:1] == b"{"
     return name and (len(sample.lines) < FEW or _first_object(sample) is None)
