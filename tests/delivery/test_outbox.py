@@ -93,9 +93,13 @@ def test_a_dry_run_sends_and_writes_nothing(said: Said, tmp_path: Path) -> None:
 
 
 def test_a_file_is_replaced_whole(said: Said, tmp_path: Path) -> None:
-    """The first attachment, at a path with the cycle in it; no half file stays."""
+    """At a path with the cycle in it; whoever reads the old one has it whole, and no half file stays."""
     way = File({"path": str(tmp_path / "www" / "{cycle}.html")}, {})
-    assert said.deliver(way)
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "2026-09-01.html").write_text("the old one")
+    with (tmp_path / "www" / "2026-09-01.html").open() as reader:
+        assert said.deliver(way)
+        assert reader.read() == "the old one"
     assert (tmp_path / "www" / "2026-09-01.html").read_bytes() == message().attachments[0].content
     assert [path.name for path in (tmp_path / "www").iterdir()] == ["2026-09-01.html"]
     (tmp_path / "blocked").write_text("")
