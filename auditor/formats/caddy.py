@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.json_lines import JsonObjects, at, cache_of, header, integer, text
 from auditor.formats.times import go_duration, micros, moment, start_of
+from auditor.formats.variables import text_of
 
 
 class Caddy(JsonObjects):
@@ -28,7 +29,7 @@ class Caddy(JsonObjects):
             ts_us=start_of(ts_us, duration),
             method=text(at(record, "request", "method"), "request.method"),
             target=text(at(record, "request", "uri"), "request.uri"),
-            host=at(record, "request", "host"),
+            host=text_of(at(record, "request", "host")),
             status=integer(record["status"], "status"),
             bytes=integer(record.get("size"), "size"),
             duration_us=duration,

@@ -43,6 +43,9 @@ class Cloudflare(JsonObjects):
 
 def exchange_of(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
     """What a record tells, whichever file it stands in."""
+    for name in ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus"):
+        if record.get(name) is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
     start, end = (_stamp(record.get(name), zone) for name in (_START, _END))
     if start is None and end is None:
         raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.json_lines import integer, json_object
+from auditor.formats.json_lines import integer, json_object, text
 from auditor.formats.times import micros, rfc3339
 from auditor.formats.variables import decoded, split_request, text_of
 from auditor.formats.wrapped import PREFIX
@@ -45,7 +45,7 @@ class Envoy(Lines):
         method, target = str(fields.get("method") or ""), str(fields.get("path") or "")
         if "request" in fields:
             # Envoy escapes nothing.
-            method, target = split_request(fields["request"], escaped=False)
+            method, target = split_request(text(fields["request"], "request"), escaped=False)
         if not target.strip("- "):
             return NO_REQUEST
         flags = str(fields.get("response_flags") or "")

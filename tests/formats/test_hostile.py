@@ -16,7 +16,7 @@ from auditor.formats.lines import MAX_LINE, Line
 from auditor.formats.log_format import LogFormat
 from auditor.formats.reading import Reading, Tally
 from auditor.registry import FORMATS
-from tests.formats.hostile import LINES, PIECES, extreme, grown
+from tests.formats.hostile import LINES, PIECES, extreme, grown, retyped
 from tests.formats.samples import FOLDER
 
 SECONDS = float(os.environ.get("AUDITOR_FUZZ_SECONDS", "1"))
@@ -94,6 +94,15 @@ def test_any_number_may_be_absurd(name: str) -> None:
     assert reader.tally.reasons
     assert len(verdicts) <= len(lines)
     assert reader.tally.others + reader.tally.reasons.total() <= reader.tally.lines <= len(lines)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_any_value_may_be_of_another_type(name: str) -> None:
+    """Each value of each good line as a list, an object, a number, nothing: counted, never raised."""
+    reader = reading(KINDS[name])
+    lines = [Line(number, data) for line in LINES for number, data in enumerate(retyped(line), 1)]
+    assert len(list(reader.verdicts(lines))) <= len(lines)
+    assert reader.tally.lines <= len(lines)
 
 
 def spent(reader: Reading, line: bytes) -> float:

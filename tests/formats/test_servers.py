@@ -353,3 +353,10 @@ def test_calls_in_ecs_are_nested() -> None:
     found = read(Structlog, line)
     assert (found.ts_us, found.method, found.status, found.bytes) == (NOON, "POST", 200, 900)
     assert found.target == "https://h.example/a?b=1"
+
+
+def test_a_request_of_envoy_is_text() -> None:
+    """An object in its place is one rejected line."""
+    line = b'{"start_time": "2026-09-01T06:00:01Z", "method": "GET", "path": "/", "request": {}, "response_code": 200}'
+    with pytest.raises(BadRecordError, match="request is not a text"):
+        Envoy(UTC).parse(line)
