@@ -5,7 +5,7 @@ from fractions import Fraction
 from auditor.numbers import number
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int | float, noun: str) -> str:
     """`1 render`, `2,000 renders`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 

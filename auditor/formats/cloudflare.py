@@ -27,14 +27,15 @@ FIELDS = (
 """What is read."""
 
 
+_NEEDED = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
+
+
 class Cloudflare(JsonObjects):
     """Field names of the dataset `http_requests`."""
 
     name: ClassVar[str] = "cloudflare"
     title: ClassVar[str] = "Cloudflare Logpush, HTTP requests"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("ClientRequestMethod",), ("ClientRequestURI",), ("EdgeResponseStatus",),
-    )  # fmt: skip
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple((name,) for name in _NEEDED)
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
@@ -43,7 +44,7 @@ class Cloudflare(JsonObjects):
 
 def exchange_of(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
     """What a record tells, whichever file it stands in."""
-    for name in ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus"):
+    for name in _NEEDED:
         if record.get(name) is None:
             raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
     start, end = (_stamp(record.get(name), zone) for name in (_START, _END))

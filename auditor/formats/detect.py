@@ -17,6 +17,7 @@ from auditor.formats.log_format import LogFormat
 from auditor.formats.packed import Stream
 from auditor.formats.wrapped import DEEP, unwrapped
 from auditor.registry import FORMATS
+from auditor.sources import USAGE
 
 HEAD = 256 << 10
 """Bytes of the sample."""
@@ -28,8 +29,6 @@ CLEAR = 0.5
 MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
-_NATIVE_NAMES = (".jsonl", ".ndjson")
-_PACKED = (".gz", ".zst", ".bz2", ".xz")
 _NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
 """What the objects of other programs hardly have."""
 
@@ -143,10 +142,7 @@ def _unwrapped(
 
 def _is_damaged_usage(sample: Sample, label: str) -> bool:
     """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
-    plain_name = Path(label).name
-    for ending in _PACKED:
-        plain_name = plain_name.removesuffix(ending)
-    name = plain_name.endswith(_NATIVE_NAMES)
+    name = USAGE.fullmatch(Path(label).name) is not None
     if any(map(_NATIVE_FIELD.search, sample.lines)):
         return name or sample.data.lstrip()[:1] == b"{"
     return name and (len(sample.lines) < FEW or _first_object(sample) is None)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 
 MOST = 5
@@ -13,7 +14,7 @@ MOST = 5
 def subject(name: str, report: Mapping[str, Any]) -> str:
     """The subject of a mail."""
     high = sum(finding["severity"] == "high" for finding in report["findings"])
-    return f"Render audit {name}: {_count(report['waste']['total'], 'credit')} wasted, {_count(high, 'high finding')}"
+    return f"Render audit {name}: {plural(report['waste']['total'], 'credit')} wasted, {plural(high, 'high finding')}"
 
 
 def summary(
@@ -26,23 +27,23 @@ def summary(
     totals, waste = report["totals"], report["waste"]["total"]
     share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
     lines = [
-        f"Cycle {label}: {_count(totals['requests'], 'request')}, {_count(totals['credits'], 'credit')}, "
+        f"Cycle {label}: {plural(totals['requests'], 'request')}, {plural(totals['credits'], 'credit')}, "
         f"{waste:,} wasted{share}",
     ]
     if totals["credits_uncertain"]:
-        lines.append(f"Up to {_count(totals['credits_uncertain'], 'more call')} may have been billed")
+        lines.append(f"Up to {plural(totals['credits_uncertain'], 'more call')} may have been billed")
     inputs = report["inputs"]
     if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
         cut = sum(file["truncated"] for file in inputs["files"])
         lines.append(
-            f"Input not whole: {_count(inputs['rejected'], 'line')} rejected, {_count(cut, 'file')} cut off or damaged"
+            f"Input not whole: {plural(inputs['rejected'], 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
         )
     lines += [_account(account) for account in report["accounts"]]
     lines += _findings(report) if comparison is None else _compared(comparison, zone)
     suppressed = report.get("suppressed", ())
     if suppressed:
         credits = exact_sum(one["credits"] for one in suppressed)
-        lines.append(f"{_count(len(suppressed), 'finding')} accepted in the baseline, {_count(credits, 'credit')}")
+        lines.append(f"{plural(len(suppressed), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
     return lines
 
 
@@ -58,7 +59,7 @@ def _account(account: Mapping[str, Any]) -> str:
 
 
 def _findings(report: Mapping[str, Any]) -> list[str]:
-    return [f"{_count(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
+    return [f"{plural(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
 
 
 def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:
@@ -116,11 +117,7 @@ def _plain(finding: Mapping[str, Any]) -> str:
 
 def _change(finding: Mapping[str, Any]) -> str:
     if finding["credits"] != finding["credits_before"]:
-        return f"{_count(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
+        return f"{plural(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
     if finding["bytes"] != finding["bytes_before"]:
-        return f"{_count(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
+        return f"{plural(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
     return str(finding["message"])
-
-
-def _count(number: int | float, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

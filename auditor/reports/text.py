@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
+from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
@@ -76,7 +77,7 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 def _waste(console: Console, report: dict[str, Any]) -> None:
     total, spent = report["waste"]["total"], report["totals"]["credits"]
     share = f" ({total / spent:.1%})" if spent else ""
-    console.print(Words(f"Wasted    {_credits(total)}{share}", style="bold red" if total else "bold green"))
+    console.print(Words(f"Wasted    {plural(total, 'credit')}{share}", style="bold red" if total else "bold green"))
     for cause, meaning in CAUSES.items():
         if report["waste"][cause]:
             console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
@@ -108,10 +109,6 @@ def _bill(console: Console, account: dict[str, Any], starts: Sequence[str]) -> N
         console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
 
 
-def _credits(amount: int | float) -> str:
-    return f"{amount:,} credit{'' if amount == 1 else 's'}"
-
-
 def _or_dash(value: int | float | None) -> str:
     return "-" if value is None else f"{value:,}"
 
@@ -133,7 +130,7 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
 def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
     if suppressed:
         credits = exact_sum(one["credits"] for one in suppressed)
-        console.print(f"and {len(suppressed):,} accepted in the baseline, {_credits(credits)}")
+        console.print(f"and {len(suppressed):,} accepted in the baseline, {plural(credits, 'credit')}")
     for one in suppressed:
         subject = "  ".join(plain(str(value)) for value in one["subject"].values())
         console.print(Words(f"        {one['rule']}  {subject}: {plain(one['reason'])} (until {one['until']})", "dim"))
