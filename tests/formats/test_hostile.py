@@ -132,6 +132,9 @@ def test_time_is_linear_in_a_line(name: str) -> None:
                 small, large = 0.004, spent(reader, grown(line, at, piece, 4 * times))
             else:
                 large = spent(reader, grown(line, at, piece, 4 * times))
+            if large / small > 6:  # a busy machine, perhaps: what is slow by itself is so again, with more to measure
+                times *= 4
+                small, large = (spent(reader, grown(line, at, piece, each)) for each in (times, 4 * times))
             assert large / small <= 6, (name, piece, at, small, large)
 
 
