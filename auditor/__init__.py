@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.sinks import Spool
+    from auditor.client.transports import MeteredTransport
     from auditor.connect import connect
     from auditor.sandbox.server import Sandbox
 
@@ -45,15 +46,15 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
-    "Metering": "client.metering", "Redis": "caches.redis", "Rendered": "client.request",
-    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
-    "Tiered": "caches.tiered", "connect": "connect", "meter": "client.attach", "metered": "client.function",
-    "path_rule": "client.metering", "unmeter": "client.attach",
+    "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
+    "Rendered": "client.request", "Renderer": "client.renderer", "Rule": "client.metering",
+    "Sandbox": "sandbox.server", "Spool": "client.sinks", "Tiered": "caches.tiered", "connect": "connect",
+    "meter": "client.attach", "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
 }  # fmt: skip
 
 __all__ = [
-    "Budget", "Files", "Item", "Memory", "Metering", "Redis", "Rendered", "Renderer", "Rule", "Sandbox", "Spool",
-    "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
+    "Budget", "Files", "Item", "Memory", "MeteredTransport", "Metering", "Redis", "Rendered", "Renderer", "Rule",
+    "Sandbox", "Spool", "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
 ]  # fmt: skip
 
 

@@ -91,7 +91,7 @@ class Fate(NamedTuple):
     credits: Decimal | None
 
 
-_ERRORS = {401: "auth", 403: "auth", 404: "not_found", 410: "not_found", 429: "throttled"}
+_ERRORS = {401: "auth", 402: "quota", 403: "auth", 404: "not_found", 410: "not_found", 429: "throttled"}
 _TIMEOUTS = frozenset({408, 504, 524})
 # The client went away before the answer: nginx writes 499, AWS 460, HAProxy -1, CloudFront and Fastly 000.
 _NO_ANSWER = frozenset({499, 460, 0, -1})
