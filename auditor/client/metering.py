@@ -32,6 +32,13 @@ from auditor.settings import PRODUCTION
 log = logging.getLogger("auditor.client")
 
 
+UNSEEN = (
+    "%s counts as one call a request, since its connections cannot be seen: if it caches or retries, hits count as "
+    "renders and retries are missed; meter the transport that it calls: MeteredTransport(…)"
+)
+"""Said when a client is metered."""
+
+
 class Asked(NamedTuple):
     """A request of some HTTP library, as rules read it."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from auditor.client.metering import Asked, Metering
+from auditor.client.metering import UNSEEN, Asked, Metering
 from auditor.client.watch import CURRENT, Journey, Watch, started
 
 _GETTERS = ("get_connection_with_tls_context", "get_connection")
@@ -30,6 +30,8 @@ class MeteredSession:
         """Meter from here on, adapters that are mounted later too."""
         for name in ("send", "get_adapter"):
             self._shadow(self._session, name, getattr(self, name))
+        for adapter in self._session.adapters.values():
+            self._tap(adapter)
 
     def detach(self) -> None:
         """Everything is as it was."""
@@ -98,6 +100,7 @@ class MeteredSession:
             if name not in vars(adapter):
                 self._shadow(adapter, name, self._getter(getattr(adapter, name)))
         if not getters and "send" not in vars(adapter):
+            self.metering.tell_once(f"inside {type(adapter).__qualname__}", UNSEEN, type(adapter).__qualname__)
             self._shadow(adapter, "send", self._sender(adapter.send))
 
     def _getter(self, getter: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import httpx
 
-from auditor.client.metering import Asked, Metering
+from auditor.client.metering import UNSEEN, Asked, Metering
 from auditor.client.watch import CURRENT, Journey, Watch, started
 
 log = logging.getLogger("auditor.client")
@@ -68,7 +68,8 @@ class _Stream:
 
 @functools.cache
 def _mixed(own: Callable[..., Any], *others: type) -> Any:
-    return type(own.__name__, (own, *others), {})
+    bases: Any = (own, *others)
+    return type(own.__name__, bases, {})
 
 
 def _bases(value: object, names: tuple[str, ...]) -> list[type]:
@@ -313,12 +314,8 @@ def _tapped(transport: Any, metering: Metering, seen: set[int]) -> Iterator[_Pla
         place.put(_MeteredPool(place.value, metering))
         yield place
     elif made_by not in _LEAVES and not own:
-        metering.tell_once(
-            f"inside {type(transport).__qualname__}",
-            "%s is metered as one call a request, since its inside is not known: if it caches or tries again, "
-            "give it a MeteredTransport(…) as the transport that it calls",
-            type(transport).__qualname__,
-        )
+        name = type(transport).__qualname__
+        metering.tell_once(f"inside {name}", UNSEEN, name)
 
 
 def _overrides(kind: type, base: type) -> bool:
@@ -341,6 +338,4 @@ def _layers(transport: Any) -> Iterator[_Place]:
 
 
 def _is_transport(value: Any) -> bool:
-    if isinstance(value, type) or type(value).__module__.partition(".")[0] in ("httpcore", "httpcore2"):
-        return False
-    return hasattr(type(value), "handle_request") or hasattr(type(value), "handle_async_request")
+    return bool(_bases(value, ("BaseTransport", "AsyncBaseTransport")))

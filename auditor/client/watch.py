@@ -99,8 +99,8 @@ class Journey:
         good = 200 <= status < 300 or status == 304
         # A stale image in place of a failure is a hit, and the call that failed was only a try.
         served = good and self.last is not None and self.last.failing
-        if served and self.last is not None:
-            self.last.dropped()
+        if self.last is not None and (served or self.last.status != status):
+            self.last.dropped()  # what the layers made of it is not its own answer
         self.release(retried=served)
         self.open = False
         if self.last is not None:
