@@ -11,7 +11,7 @@ from auditor.client.prices import Price
 from auditor.client.request import Request
 from auditor.client.stable import UnstableError, stable
 from auditor.client.watch import picture_of, quiet
-from auditor.media import is_image
+from auditor.media import is_picture
 from auditor.providers.base import Answer, Picture
 
 
@@ -162,7 +162,7 @@ def _bytes_of(result: object, answer: Answer | None) -> bytes:
         data = bytes(result)
         return b"" if data[:1] in (b"{", b"[") and _is_json(data) else data
     if answer is not None:
-        return answer.content if is_image(answer.media_type) or _sniffed(answer.content) else b""
+        return answer.content if is_picture(answer.media_type) or _sniffed(answer.content) else b""
     try:
         content = getattr(result, "content", None)
     except Exception:  # a property that raises: an address instead of bytes, a body that was not read

@@ -20,7 +20,7 @@ from auditor.client.meter import Meter
 from auditor.client.metering import Asked, Metering, Rule, json_object
 from auditor.client.request import Request
 from auditor.errors import QuotaExceededError, RenderError
-from auditor.media import is_image, tells_size
+from auditor.media import is_picture, tells_size
 from auditor.providers.base import Answer, Picture, error_of, format_of, size_of
 from auditor.registry import PROVIDERS
 
@@ -283,7 +283,7 @@ def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes:
 
 def picture_of(answer: Answer) -> Picture:
     """What a 2xx answer of a provider that nobody described holds."""
-    if is_image(answer.media_type) is False:
+    if is_picture(answer.media_type) is False:
         return Picture(None, None, answer.media_type)
     width, height = size_of(answer.content)
     media_type = answer.media_type or "application/octet-stream"
