@@ -100,13 +100,19 @@ def _answer(error: BaseException, status: int) -> Answer:
 
 
 def answer_of(response: Any, status: int) -> Answer:
-    """The answer in an object of some library, as far as it was read."""
+    """The answer in an object of some library, as far as it has been read; nothing is read for it."""
     try:
         headers = {str(name).lower(): str(value) for name, value in dict(response.headers or {}).items()}
     except Exception:
         headers = {}
-    try:
-        content = response.content  # httpx raises where it was not read
-    except Exception:
-        content = b""
-    return Answer(status, headers, content if isinstance(content, bytes) else b"")
+    return Answer(status, headers, content_of(response))
+
+
+def content_of(value: Any) -> bytes:
+    """The bytes that an object holds as its content, of httpx's and requests' answers too; empty for none.
+
+    Properties are not asked: one of them might read a stream that is the caller's.
+    """
+    held = getattr(value, "__dict__", {})
+    content = held.get("_content", held.get("content"))
+    return content if isinstance(content, bytes) else b""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auditor.caches.base import Entry
-from auditor.client.failures import answer_of, failed_with, failure_of, status_of
+from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
 from auditor.client.metering import Metering, json_object
 from auditor.client.prices import Price
 from auditor.client.request import Request
@@ -150,9 +150,10 @@ def _stable(name: str, value: Any) -> Any:
 
 def _answer(result: object) -> Answer | None:
     """The HTTP answer that a result is, if it is one."""
-    if not hasattr(result, "headers"):
+    try:
+        status = status_of(result) if hasattr(result, "headers") else None
+    except Exception:  # a property that raises
         return None
-    status = status_of(result)
     return None if status is None else answer_of(result, status)
 
 
@@ -163,11 +164,8 @@ def _bytes_of(result: object, answer: Answer | None) -> bytes:
         return b"" if data[:1] in (b"{", b"[") and _is_json(data) else data
     if answer is not None:
         return answer.content if is_picture(answer.media_type) or _sniffed(answer.content) else b""
-    try:
-        content = getattr(result, "content", None)
-    except Exception:  # a property that raises: an address instead of bytes, a body that was not read
-        return b""
-    return content if isinstance(content, bytes) and _sniffed(content) else b""
+    content = content_of(result)
+    return content if _sniffed(content) else b""
 
 
 def _is_json(data: bytes) -> bool:

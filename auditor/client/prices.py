@@ -30,7 +30,7 @@ class Price(NamedTuple):
     @property
     def plain(self) -> bool:
         """Whether it is that of everybody: one image, whatever it costs."""
-        return self == Price()
+        return self.units == 1 and self.credits == 1
 
     @property
     def asks(self) -> bool:

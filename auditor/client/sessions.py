@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from auditor.client.failures import content_of
 from auditor.client.metering import UNSEEN, Asked, Metering
 from auditor.client.watch import CURRENT, Journey, Watch, started
 
@@ -80,7 +81,7 @@ class MeteredSession:
                 first.status_code, first.headers, _from_cache(first), reached=adapter in self._reached
             )
             if watch is not None:
-                watch.chunk(first.content if first is not response or not _streams(first) else b"", decoded=True)
+                watch.chunk(content_of(first), decoded=True)
                 watch.ended(whole=True)
         except Exception as error:
             self.metering.fault(error)
@@ -211,7 +212,7 @@ def _from_cache(response: Any) -> bool | None:
 
 def _streams(response: Any) -> bool:
     """Whether its body is still to be read."""
-    return response._content is False
+    return getattr(response, "_content", False) is False
 
 
 def _response(watch: Watch, response: Any) -> None:
@@ -219,7 +220,7 @@ def _response(watch: Watch, response: Any) -> None:
     watch.heard(response.status_code, response.headers)
     watch.cached = _from_cache(response) is True
     if not _streams(response):
-        watch.chunk(response.content or b"", decoded=True)
+        watch.chunk(content_of(response), decoded=True)
         watch.ended(whole=True)
     else:
         _raw_body(watch, response.raw)

@@ -185,10 +185,10 @@ class Watch:
             return
         self._over = True
         journey, status = self.journey, self.status
-        answer = Answer(status, {name.lower(): text for name, text in self.headers.items()}, b"")
-        encoded = answer.headers.get("content-encoding", "identity") != "identity"
-        head = bytes(self._head) if self._decoded or not encoded else _decoded(bytes(self._head), answer.headers)
-        answer = Answer(status, answer.headers, head)
+        headers = self.headers
+        encoded = headers.get("content-encoding", "identity") != "identity"
+        head = bytes(self._head) if self._decoded or not encoded else _decoded(bytes(self._head), headers)
+        answer = Answer(status, headers, head)
         if self.cached or status == 304:
             journey.meter.served(journey.request, self._entry(answer, whole, encoded, None), self.made, status)
         elif not 200 <= status < 300:
@@ -232,9 +232,11 @@ class Watch:
             return None
 
     def _entry(self, answer: Answer, whole: bool, encoded: bool, picture: Picture | None) -> Entry:
-        picture = picture or picture_of(answer)
-        known = tells_size(answer.status, answer.media_type) or (answer.status == 200 and self.cached)
-        if not (whole and known and self._size) or encoded or picture.content is None:
+        if picture is None:
+            picture, sized = picture_of(answer), tells_size(answer.status, answer.media_type)
+        else:
+            sized = answer.status in (200, 201)
+        if not (whole and sized and self._size) or encoded or picture.content is None:
             return Entry(picture, None, None, 0.0, 0.0)
         digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"
         return Entry(picture, digest, self._size, 0.0, 0.0)

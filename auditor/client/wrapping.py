@@ -1,7 +1,9 @@
 """Around a function: the same kind of function, whose calls are observed. What it gives is given on."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,7 +46,7 @@ def _given(result: Any, call: Call) -> Any:
         return _yielding(result, call)
     if inspect.isasyncgen(result):
         return _async_generator(lambda: result, lambda *_: call)()
-    if callable(getattr(result, "add_done_callback", None)):
+    if asyncio.isfuture(result) or isinstance(result, Future):
         result.add_done_callback(lambda future: _done(future, call))
         return result
     call.returned(result)

@@ -67,10 +67,23 @@ def finals(events: Events, metering: Metering) -> Events:
 
 
 class Model:
-    """As an ORM has them."""
+    """As an ORM has them, and mocks."""
 
-    content = "text"
     status = 404
+
+    def __init__(self) -> None:
+        self.content = "text"
+        self.add_done_callback = print
+
+
+class Lazy:
+    """Whose properties do something."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        raise ValueError("a query")
+
+    content = headers
 
 
 class Closed:
@@ -83,7 +96,7 @@ class Closed:
 
 @pytest.mark.parametrize(
     "result",
-    ["https://cdn/x.png", None, io.BytesIO(PICTURE), Model(), Closed(), (PICTURE, 1), [PICTURE], {"url": "x"}, b"", 7,
+    ["https://cdn/x.png", None, io.BytesIO(PICTURE), Model(), Lazy(), Closed(), (PICTURE, 1), [PICTURE], {"url": "x"}, b"", 7,
      b'{"id": 1, "url": "https://cdn/x.png"}', b'[{"b64_json": "AA"}]', object(), iter([PICTURE])],
     ids=lambda result: type(result).__name__,
 )  # fmt: skip
@@ -469,7 +482,9 @@ def requests_error(status: int) -> Exception:
     class Response:
         status_code = status
         headers = (("Retry-After", "3"),)
-        content = b'{"data": {"remaining": 0}}' if status == 429 else b""
+
+        def __init__(self) -> None:
+            self._content = b'{"data": {"remaining": 0}}' if status == 429 else b""
 
         def __bool__(self) -> bool:
             return False

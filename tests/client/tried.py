@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 from prometheus_client import CollectorRegistry
 
-from auditor import MeteredTransport, Metering, meter, path_rule, unmeter
+from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", 9, 7, 8, 2, 0, 0, 0)
 PICTURE += struct.pack(">I", zlib.crc32(PICTURE[12:]))
@@ -520,6 +520,58 @@ def requests_pickled(metering: Metering) -> Any:
     client = meter(session(), metering)
     post(client, json={})
     return post(pickle.loads(pickle.dumps(client)), json={})
+
+
+@scenario("requests")
+def requests_streamed_by_a_function(metering: Metering) -> Any:
+    """What it returns, or raises, has its stream untouched."""
+    mark = metered("card", provider="mine", metering=metering)
+    response = mark(lambda: session().post(URL + "chunked", json={}, stream=True))()
+    got = [response.status_code, sum(len(piece) for piece in response.iter_content(7))]
+
+    @mark
+    def failing() -> None:
+        session().post(URL + "402", stream=True).raise_for_status()
+
+    try:
+        failing()
+    except Exception as error:
+        got.append(error.response.raw.closed)  # type: ignore[attr-defined]
+    return got
+
+
+@scenario("requests")
+def requests_with_faults_of_ours(metering: Metering) -> Any:
+    """Wherever metering breaks, the answer and its failure are those of the plain session, and it is counted."""
+    from auditor.client import sessions, watch
+
+    places = [
+        (Metering, "knows"), (Metering, "rule"), (Metering, "identified"), (sessions, "started"), (sessions, "_raw"),
+        (sessions, "_raw_body"), (sessions, "_from_cache"), (sessions.MeteredSession, "_tap"),
+        (sessions.MeteredSession, "_urlopen"), (watch.Journey, "begin"), (watch.Watch, "heard"),
+        (watch.Watch, "_ended"), (watch, "failure_of"),
+    ]  # fmt: skip
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise LookupError
+
+    rules = [path_rule("mine", "127.0.0.1", r"/render/(?P<template>[^/]+)")]
+    for owner, name in places:
+        registry = CollectorRegistry()
+        client = session()
+        meter(client, Metering(registry=registry, rules=rules))
+        whole = getattr(owner, name)
+        setattr(owner, name, broken)
+        try:
+            assert [post(client, json={}), post(client, "402", json={})] == [[200, len(PICTURE)], [402, 0]], name
+            try:
+                client.post("http://127.0.0.1:1/render/card")
+            except OSError as error:
+                assert "refused" in str(error), error
+        finally:
+            setattr(owner, name, whole)
+        assert registry.get_sample_value("imgrender_client_faults_total"), name
+    return len(places)
 
 
 @scenario("httpx2", "h2")
