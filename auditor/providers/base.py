@@ -194,10 +194,11 @@ def error_of(status: int, said: str, **facts: Any) -> RenderError:
     """What a status means where the provider says nothing more exact; *facts* are those of `RenderError`."""
     if status in TIMEOUTS:
         return UncertainError(said, status=status)
-    if status < 400:  # a redirect: no image, and nothing of the request's that is wrong
-        return RenderError(said, status=status)
     kind = _KINDS.get(status, ProviderError if status >= 500 else InvalidRequestError)
-    return kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
+    error = kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
+    if status < 400:
+        error.word = "other"  # a redirect: the request may well be valid
+    return error
 
 
 def seconds(text: object) -> float | None:
