@@ -13,7 +13,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API
-    events | findings | fingerprint | plans | measured | network
+    events | media | findings | fingerprint | plans | measured | network
     registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
     errors
 

@@ -272,7 +272,7 @@ class _Body:
                 self._inside = False
             self._passed(data, kwargs)
             amount = args[0] if args else kwargs.get("amt")
-            if amount is None or not data or self._watch.complete:
+            if amount is None or not data or self._watch.complete():
                 self._watch.ended(whole=True)
             return data
 
@@ -308,7 +308,7 @@ class _Body:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if not self._inside:
-                self._watch.ended(whole=self._watch.complete)
+                self._watch.ended(whole=bool(self._watch.complete()))
             return method(*args, **kwargs)
 
         return call

@@ -4,77 +4,18 @@ A transport sees what event hooks do not: calls that fail before an answer. The 
 that streaming stays streaming. What goes wrong here is counted, and the answer goes on as it was.
 """
 
-import functools
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import Token
 from typing import Any, NamedTuple, cast
 
 import httpx
 
 from auditor.client.metering import UNSEEN, Asked, Metering
+from auditor.client.streams import Stream, bases, mixed
 from auditor.client.watch import CURRENT, Journey, Watch, started
 
-log = logging.getLogger("auditor.client")
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
-
-
-class _Stream:
-    """A body that is watched while it passes by; mixed with the stream class of the library that it came from."""
-
-    def __init__(self, inner: Any, watch: Watch) -> None:
-        self._inner, self._watch = inner, watch
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._inner:
-                self._watch.chunk(chunk)
-                yield chunk
-        except Exception as error:
-            self._watch.failed(error)
-            raise
-        self._watch.ended(whole=True)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = self._inner.__aiter__()
-        try:
-            async for chunk in pieces:
-                self._watch.chunk(chunk)
-                yield chunk
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self._watch.failed(error)
-            raise
-        finally:
-            if hasattr(pieces, "aclose"):
-                await pieces.aclose()
-        self._watch.ended(whole=True)
-
-    def close(self) -> None:
-        self._watch.ended(whole=self._watch.complete)
-        if hasattr(self._inner, "close"):
-            self._inner.close()
-
-    async def aclose(self) -> None:
-        self._watch.ended(whole=self._watch.complete)
-        if hasattr(self._inner, "aclose"):
-            await self._inner.aclose()
-
-
-@functools.cache
-def _mixed(own: Callable[..., Any], *others: type) -> Any:
-    bases: Any = (own, *others)
-    return type(own.__name__, bases, {})
-
-
-def _bases(value: object, names: tuple[str, ...]) -> list[type]:
-    """Classes of these names that a value has, of whichever package."""
-    return [kind for kind in type(value).__mro__ if kind.__name__ in names]
 
 
 class _Tap:
@@ -155,8 +96,8 @@ class _Tap:
         try:
             content = response.content  # that of a transport which hands it out whole has passed already
         except Exception:
-            bases = _bases(response.stream, ("SyncByteStream", "AsyncByteStream"))
-            response.stream = _mixed(_Stream, *bases)(response.stream, watch)
+            kinds = bases(response.stream, ("SyncByteStream", "AsyncByteStream"))
+            response.stream = mixed(Stream, *kinds)(response.stream, watch)
         else:
             watch.chunk(content, decoded=True)
             watch.ended(whole=True)
@@ -192,9 +133,9 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __new__(cls, inner: Any, metering: Metering) -> "MeteredTransport":
         """An object that is a transport to the library of *inner* too."""
         del metering
-        others = [kind for kind in _bases(inner, ("BaseTransport", "AsyncBaseTransport")) if not issubclass(cls, kind)]
+        others = [kind for kind in bases(inner, ("BaseTransport", "AsyncBaseTransport")) if not issubclass(cls, kind)]
         own: Any = cls
-        return cast(MeteredTransport, object.__new__(_mixed(own, *others) if others else own))
+        return cast(MeteredTransport, object.__new__(mixed(own, *others) if others else own))
 
     def __init__(self, inner: Any, metering: Metering) -> None:
         self.inner, self.metering = inner, metering
@@ -257,7 +198,7 @@ class _MeteredPool(_Tap):
         }
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
-        response.stream = _Stream(response.stream, watch)
+        response.stream = Stream(response.stream, watch)
 
 
 class _Place(NamedTuple):
@@ -307,7 +248,7 @@ def _tapped(transport: Any, metering: Metering, seen: set[int]) -> Iterator[_Pla
     if below:
         return
     made_by = type(transport).__module__.partition(".")[0]
-    known = _bases(transport, ("HTTPTransport", "AsyncHTTPTransport"))
+    known = bases(transport, ("HTTPTransport", "AsyncHTTPTransport"))
     own = [kind for kind in known if kind.__module__.partition(".")[0] in _LEAVES]
     if own and hasattr(transport, "_pool") and _overrides(type(transport), own[0]):
         place = _Place(transport, "_pool", transport._pool)
@@ -333,9 +274,9 @@ def _layers(transport: Any) -> Iterator[_Place]:
         elif isinstance(value, list | dict):
             items = list(enumerate(value) if isinstance(value, list) else value.items())
             yield from (_Place(value, key, item) for key, item in items if _is_transport(item))
-        elif _bases(value, ("Client", "AsyncClient")) and hasattr(value, "_mounts"):
+        elif bases(value, ("Client", "AsyncClient")) and hasattr(value, "_mounts"):
             yield from places(value)
 
 
 def _is_transport(value: Any) -> bool:
-    return bool(_bases(value, ("BaseTransport", "AsyncBaseTransport")))
+    return bool(bases(value, ("BaseTransport", "AsyncBaseTransport")))

@@ -175,7 +175,7 @@ class Watch:
         """The answer came to its end, or its reader had enough before."""
         self._ended(whole)
 
-    @property
+    @quiet
     def complete(self) -> bool:
         """Whether all that was announced has passed by."""
         return self.headers.get("content-length") == str(self._size)
