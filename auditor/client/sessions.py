@@ -6,7 +6,7 @@ Only attributes of the objects at hand are set, so that classes, and other sessi
 import functools
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from auditor.client.failures import content_of
@@ -22,10 +22,10 @@ class MeteredSession:
 
     def __init__(self, session: Any, metering: Metering) -> None:
         self._session, self.metering = session, metering
-        self._send, self._get_adapter = session.send, session.get_adapter
+        self._send, self._get_adapter = _method(session, "send"), _method(session, "get_adapter")
         self._reached: set[int] = set()
         """Adapters whose pools have been seen at work."""
-        self._undo: list[tuple[weakref.ref[Any], str]] = []
+        self._undo: list[tuple[weakref.ref[Any], str, Any]] = []
 
     def attach(self) -> None:
         """Meter from here on, adapters that are mounted later too."""
@@ -37,13 +37,15 @@ class MeteredSession:
     def detach(self) -> None:
         """Everything is as it was."""
         while self._undo:
-            holder, name = self._undo.pop()
+            holder, name, before = self._undo.pop()
             if (alive := holder()) is not None:
                 vars(alive).pop(name, None)
+                if before is not None:
+                    setattr(alive, name, before)
 
     def _shadow(self, holder: Any, name: str, method: Callable[..., Any]) -> None:
+        self._undo.append((weakref.ref(holder), name, vars(holder).get(name)))  # pools come and go
         setattr(holder, name, method)
-        self._undo.append((weakref.ref(holder), name))  # pools come and go
 
     def send(self, request: Any, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
@@ -99,18 +101,17 @@ class MeteredSession:
         getters = [name for name in _GETTERS if hasattr(adapter, name)]
         for name in getters:
             if name not in vars(adapter):
-                self._shadow(adapter, name, self._getter(getattr(adapter, name)))
+                self._shadow(adapter, name, self._getter(_method(adapter, name)))
         if not getters and "send" not in vars(adapter):
             self.metering.tell_once(f"inside {type(adapter).__qualname__}", UNSEEN, type(adapter).__qualname__)
-            self._shadow(adapter, "send", self._sender(adapter.send))
+            self._shadow(adapter, "send", self._sender(_method(adapter, "send")))
 
     def _getter(self, getter: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(getter)
         def found(*args: Any, **kwargs: Any) -> Any:
             pool = getter(*args, **kwargs)
             try:
                 if "urlopen" not in vars(pool):
-                    self._shadow(pool, "urlopen", self._urlopen(pool, pool.urlopen))
+                    self._shadow(pool, "urlopen", self._urlopen(pool, _method(pool, "urlopen")))
             except Exception as error:
                 self.metering.fault(error)
             return pool
@@ -120,7 +121,6 @@ class MeteredSession:
     def _urlopen(self, pool: Any, urlopen: Callable[..., Any]) -> Callable[..., Any]:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
-        @functools.wraps(urlopen)
         def call(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
             def asked() -> Asked | None:
                 whole = url if "://" in url else f"{pool.scheme}://{pool.host}{url}"
@@ -134,7 +134,6 @@ class MeteredSession:
     def _sender(self, send: Callable[..., Any]) -> Callable[..., Any]:
         """For adapters that bring their own connections."""
 
-        @functools.wraps(send)
         def call(request: Any, *args: Any, **kwargs: Any) -> Any:
             def asked() -> Asked | None:
                 return self._asked(request.method, request.url, request.body)
@@ -189,6 +188,18 @@ class MeteredSession:
             return None
         content = b"" if body is None else body.encode() if isinstance(body, str) else body
         return Asked(method, url, host, bytes(content) if isinstance(content, bytes | bytearray) else None)
+
+
+def _method(holder: Any, name: str) -> Callable[..., Any]:
+    """A method of an object, looked up when it is called: another tool may replace that of the class meanwhile."""
+    own = vars(holder).get(name)
+    if own is not None:
+        return cast(Callable[..., Any], own)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return getattr(type(holder), name)(holder, *args, **kwargs)
+
+    return call
 
 
 def _tell(watch: Watch, retries: Any) -> None:

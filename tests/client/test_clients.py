@@ -58,6 +58,7 @@ REQUESTS: dict[str, list[Any]] = {
     "requests_retry_refused": [0, {"error": 3}, 2, 0.0, 0, GONE],
     "requests_twice_and_undone": [2, {"render": 1}, 0, 1.0, 0, [*OK, []]],
     "requests_adapter_of_ones_own": [*RENDER, OK],
+    "requests_patched_afterwards": [*RENDER, ["yes", True]],
     "requests_pickled": [2, {"render": 1}, 0, 1.0, 0, OK],
     "requests_streamed_by_a_function": [2, {"error": 1, "render": 1}, 0, 1.0, 0, [*OK, False]],
     "requests_with_faults_of_ours": [26, {}, 0, 0.0, 0, 13],

@@ -514,6 +514,32 @@ def requests_adapter_of_ones_own(metering: Metering) -> Any:
 
 
 @scenario("requests")
+def requests_patched_afterwards(metering: Metering) -> Any:
+    """As mocks and other instrumentation do it, in the class; and what an object had of its own is its own again."""
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Fake(HTTPAdapter):
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
+            response = super().send(request, *args, **options)
+            response.headers["x-fake"] = "yes"
+            return response
+
+    client = requests.Session()
+    client.get_adapter = own = client.get_adapter  # type: ignore[method-assign]
+    meter(client, metering)
+    plain = requests.Session.send
+    requests.Session.send = lambda self, request, **options: [plain(self, request, **options)][0]  # type: ignore[method-assign,assignment]
+    try:
+        client.mount("http://", Fake())
+        fake = client.post(URL + "card").headers["x-fake"]
+    finally:
+        requests.Session.send = plain  # type: ignore[method-assign]
+    unmeter(client)
+    return [fake, client.get_adapter is own]
+
+
+@scenario("requests")
 def requests_pickled(metering: Metering) -> Any:
     import pickle
 
