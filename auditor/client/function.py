@@ -36,7 +36,9 @@ def metered(
     """
     for name, value in (("template", template), ("provider", provider)):
         if not isinstance(value, str) or not value:
-            raise ConfigError(f'metered: {name} is no name; write @metered("og-card", provider="imejis")')
+            raise ConfigError(
+                f'metered: {name} must be a non-empty string, as in @metered("og-card", provider="imejis")'
+            )
     price = Price(units, credits).checked()
     common = shared(metering, **options)
 
@@ -45,7 +47,7 @@ def metered(
             inner = decorate(function.__func__, isinstance(function, classmethod))
             return type(function)(inner)
         if not callable(function) or isinstance(function, type):
-            raise ConfigError(f"metered: {type(function).__name__} is no function; put it on the function that renders")
+            raise ConfigError(f"metered cannot decorate {type(function).__name__}: put it on the function that renders")
         observed = Observed(function, template, provider, common, key, picture, price, receiver)
         return functools.wraps(function)(around(function, observed))
 

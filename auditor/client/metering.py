@@ -213,7 +213,7 @@ class Metering:
             if self._key is None:
                 self.tell_once(
                     f"body of {rule.provider}",
-                    "the body of a %s call streams, so its key is unknown; Metering(key=…) can tell it",
+                    "a %s call streams its request body, so its key is unknown; pass key= to meter() to provide one",
                     rule.provider,
                 )
                 return self.keyless(rule.provider, seen)
@@ -233,7 +233,10 @@ class Metering:
             return self.request(provider, Seen(template, form(), {}))
         except UnstableError as error:
             self.tell_once(
-                f"{where}: {error}", "%s: %s has no stable form, so the key is unknown; key=… can tell it", where, error
+                f"{where}: {error}",
+                "%s: %s cannot be hashed, so its key is unknown; pass key= to metered() to provide one",
+                where,
+                error,
             )
         except Exception as error:
             self.fault(error)
@@ -255,7 +258,7 @@ class Metering:
             # The kind and the place only: the text of an error may hold a value.
             self.tell_once(
                 "fault",
-                "metering met a fault (%s at %s): calls go on, and further ones are only counted",
+                "metering failed (%s at %s); calls are not affected, and further failures are only counted",
                 type(error).__name__,
                 at,
             )
@@ -281,5 +284,5 @@ def shared(
         return Metering(key=key, **options)
     if options or key is not None:
         given = ", ".join([*options, *(["key"] if key is not None else [])])
-        raise ConfigError(f"{given}: give either a Metering or its options; the Metering has its own")
+        raise ConfigError(f"{given}: pass either a Metering or its options, not both")
     return metering

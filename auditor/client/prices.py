@@ -24,7 +24,9 @@ class Price(NamedTuple):
         """Itself; `ConfigError` for a number that is no price."""
         for name, value in self._asdict().items():
             if not callable(value) and exact(value) is None:
-                raise ConfigError(f"{name}={value!r}: give a number from 0 on, or a function that gives one")
+                raise ConfigError(
+                    f"{name}={value!r}: use a number that is not negative, or a function that returns one"
+                )
         return self
 
     @property
