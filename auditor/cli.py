@@ -4,15 +4,12 @@ A command is a file of `auditor.commands`. Nothing heavy is imported before a co
 quick.
 """
 
-import errno
-import os
 import sys
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from auditor import __version__
+from auditor import __version__, endings
 from auditor.commands import (
     audit,
     compare,
@@ -29,8 +26,7 @@ from auditor.commands import (
     sandbox,
     simulate,
 )
-from auditor.errors import AuditorError, ConfigError, MissingExtraError
-from auditor.terminal import plain
+from auditor.errors import MissingExtraError
 
 app = typer.Typer(
     name="auditor",
@@ -77,20 +73,13 @@ def _root(
 
 
 def main() -> None:
-    """Run the command; errors meant for the user are one sentence without a traceback."""
+    """Run the command; whatever goes wrong is one sentence without a traceback."""
+    endings.run("auditor", _run)
+
+
+def _run() -> None:
     try:
-        try:
-            app()
-        finally:
-            _flush()
-    except SystemExit as end:
-        # click ends with 1 when whoever reads has enough, which here is a finding: 128 + SIGPIPE, as shells say it.
-        if isinstance(end.__context__, BrokenPipeError):
-            sys.exit(141)
-        raise
-    except AuditorError as error:
-        print(f"auditor: {plain(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        app()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("auditor"):
             raise
@@ -103,33 +92,4 @@ def main() -> None:
             "vl_convert": "reports",
         }
         extra = extras.get(str(error.name)) or extras.get(command, "audit")
-        missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
-        print(f"auditor: {missing}", file=sys.stderr)
-        sys.exit(missing.exit_code)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        _give_up_output()
-        print(f"auditor: the output cannot be written whole ({error.strerror})", file=sys.stderr)
-        sys.exit(ConfigError.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-def _flush() -> None:
-    """What is still in the buffer: at the end of the process nobody could say that it was lost."""
-    if sys.stdout is None:  # closed before we began
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has enough
-        _give_up_output()
-
-
-def _give_up_output() -> None:
-    """Python flushes once more when it ends, and would complain anew."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MissingExtraError(f"auditor {command}", extra, str(error.name)) from None

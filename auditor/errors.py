@@ -4,7 +4,7 @@
     ├── ConfigError              auditor.toml or an option is wrong: exit 2
     ├── InputError               an input cannot be read at all: exit 3
     ├── MissingExtraError        a command needs packages that the base install leaves out: exit 2
-    └── RenderError              a request gave no picture
+    └── RenderError              a request gave no picture: exit 3
         ├── NoPlanError          the workspace has no active plan
         ├── QuotaExceededError   the plan's credits are used up
         ├── ThrottledError       too many calls in a short time; tried again by itself
@@ -59,7 +59,7 @@ class RenderError(AuditorError):
     those that were billed, None where that is unknown. *retry_after* is in seconds, as the provider asked for it.
     """
 
-    exit_code = 1
+    exit_code = 3
     word = "other"
     """The event's `error`."""
     cure = ""

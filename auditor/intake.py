@@ -1,19 +1,13 @@
 """One input -> one Parquet file of records, with everything that must not get lost beside them.
 
-A big input leaves its Parquet file beside it as a cache. The cache belongs to the bytes: it is taken only if their
-digest, the reader's version and the time zone are the same; a file that nobody touched is told by its inode. It is
-written elsewhere and renamed, so that two processes may do so at once.
+The Parquet file of a big input is kept, see `auditor.intake_cache`: it need not be parsed again.
 """
 
 import hashlib
 import itertools
-import json
 import os
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor import __version__
+from auditor import intake_cache
 from auditor.events import Reason, Rejection
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper, shown
@@ -33,19 +27,16 @@ from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import Reading, Tally
+from auditor.intake_cache import IntakeCache
 from auditor.settings import Settings
-from auditor.sources import Source
+from auditor.sources import Note, Source
 
-CACHE_FROM = 64 << 20
-"""Bytes from which an input is worth a cache."""
 BULK_FROM = 16 << 20
 """Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
 BLOCK = 16 << 20
 """Bytes that are read at once."""
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
-CACHE_SUFFIX = ".auditor.parquet"
-_KEY = b"render_auditor"
 LINE_BITS = 40
 # Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
 _WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
@@ -72,24 +63,26 @@ class Intake:
         input_format: str | None,
         cache: bool,
         progress: Callable[[int], None],
+        note: Note = lambda _: None,
     ) -> "Intake":
-        """Read *source* into *target*, from its cache where there is a valid one."""
+        """Read *source* into *target*, from its cache where there is a valid one; *note* hears of a new one."""
         detected = detected_in(source, settings, input_format)
-        if not (cache and source.cacheable and source.size >= CACHE_FROM):
-            return cls._read(source, target, settings, detected, {}, progress)
-        beside = source.path.with_name(source.path.name + CACHE_SUFFIX)
-        identity = {
-            "version": __version__, "timezone": str(settings.timezone), "path": source.label,
+        if not (cache and source.cacheable and source.size >= intake_cache.FROM):
+            return cls._read(source, target, settings, detected, None, progress)
+        kept = IntakeCache(source, {
+            "timezone": str(settings.timezone), "path": source.label,
             "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
-        }  # fmt: skip
-        stamp = _stamp(source)
-        known = _load(beside, identity, source, stamp)
+        })  # fmt: skip
+        known = kept.load()
         if known is not None:
-            target.symlink_to(beside.resolve())
-            return known
-        identity |= {"stamp": stamp, "digest": _digest(source)}
-        intake = cls._read(source, target, settings, detected, identity, progress)
-        _publish(target, beside)
+            _place(known[0], target)
+            return cls.undump(known[1])
+        intake = cls._read(source, target, settings, detected, kept, progress)
+        if (written := kept.keep(target)) is not None:
+            note(
+                f"{source.label}: what was read is kept in {written.parent} ({written.stat().st_size >> 20:,} MiB), "
+                "so that the next audit is quicker; --no-cache does without"
+            )
         return intake
 
     @classmethod
@@ -99,7 +92,7 @@ class Intake:
         target: Path,
         settings: Settings,
         detected: Detected,
-        identity: dict[str, str],
+        kept: IntakeCache | None,
         progress: Callable[[int], None],
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
@@ -120,7 +113,8 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
-            writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
+            if kept is not None:
+                writer.add_key_value_metadata(kept.metadata(intake.dump()))
         return intake
 
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
@@ -236,46 +230,12 @@ def _found(
                         break
 
 
-def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:
-    """The intake that a cache holds, None if it is absent, damaged or of other bytes."""
+def _place(kept: Path, target: Path) -> None:
+    """Another process may replace what is kept meanwhile: a second name stays, where the file system has one."""
     try:
-        stored = json.loads((pq.read_metadata(path).metadata or {})[_KEY])
-        known = stored["identity"]
-        if any(known[name] != value for name, value in identity.items()):
-            return None
-        same = bool(stamp) and known["stamp"] == stamp
-        return Intake.undump(stored["intake"]) if same or known["digest"] == _digest(source) else None
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
-        return None
-
-
-def _stamp(source: Source) -> str:
-    """What changes with every write, so that unchanged bytes need not be hashed; empty where it may not yet have.
-
-    The time of the last change of the inode cannot be set back; it is too coarse only for what just happened.
-    """
-    stat = source.path.stat()
-    settled = time.time_ns() - stat.st_ctime_ns > 2 * 10**9
-    return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}" if settled else ""
-
-
-def _digest(source: Source) -> str:
-    with source.open() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _publish(target: Path, beside: Path) -> None:
-    """Put a copy of *target* in its place; a folder that cannot be written has no cache."""
-    with suppress(OSError):
-        handle, name = tempfile.mkstemp(prefix=".auditor-", suffix=".tmp", dir=beside.parent)
-        try:
-            with os.fdopen(handle, "wb") as out, target.open("rb") as data:
-                while chunk := data.read(1 << 20):
-                    out.write(chunk)
-            Path(name).replace(beside)
-        except OSError:
-            Path(name).unlink()
-            raise
+        target.hardlink_to(kept)
+    except OSError:
+        target.symlink_to(kept)
 
 
 def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Line]:

@@ -31,7 +31,7 @@ from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
 from auditor.settings import Account, Settings
-from auditor.sources import Source
+from auditor.sources import Note, Source
 from auditor.whatif.demand import Demand, demand, demand_of
 from auditor.whatif.simulate import simulate as simulated
 from auditor.whatif.simulate_batch import ahead_of
@@ -69,6 +69,8 @@ class Options:
     curve: bool = False
     """Whether the demand is simulated under other times-to-live, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    note: Note = lambda _: None
+    """Hears, in a sentence, of a cache that was written."""
 
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
@@ -205,7 +207,7 @@ def _taken(
     """An engine that holds the records of some inputs, of which those with one id are told apart."""
     with tempfile.TemporaryDirectory(prefix="auditor-") as name:
         folder = Path(name)
-        intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format)
+        intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format, options.note)
         engine = ENGINES["duckdb"](folder)
         try:
             progress("Replaying", 0, 0)
@@ -256,6 +258,7 @@ def read_all(
     cache: bool,
     progress: Progress,
     input_format: str | None = None,
+    note: Note = lambda _: None,
 ) -> list[Intake]:
     """Every input as a Parquet file in folder/records, named by its number."""
     if not sources:
@@ -274,6 +277,7 @@ def read_all(
                 input_format,
                 cache,
                 partial(_report, progress, done, total),
+                note,
             )
         )
         done += source.size

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
@@ -48,7 +48,13 @@ class Source:
             ) from None
 
 
-def discover(arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = LOGS) -> list[Source]:
+Note = Callable[[str], object]
+"""Is told, in a sentence, of what a folder holds and nobody reads."""
+
+
+def discover(
+    arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = LOGS, note: Note = lambda _: None
+) -> list[Source]:
     """The sources of some command-line arguments, each file once, sorted by name; *names* chooses from folders.
 
     Standard input (`-`) is kept in *scratch*, since ties between records may need a second look at a line.
@@ -62,7 +68,7 @@ def discover(arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = L
                     file.write(chunk)
             found["-"] = Source("-", kept, cacheable=False)
             continue
-        for path in _expand(argument, names):
+        for path in _expand(argument, names, note):
             source, real = Source(str(path), path), os.path.realpath(path)
             # A file that goes by several names is called by the first of them, whatever the order of the arguments.
             found[real] = min(source, found.get(real, source), key=lambda each: each.label)
@@ -84,10 +90,33 @@ def absent(arguments: Iterable[str]) -> list[str]:
     return [each for each in arguments if not glob.has_magic(each) and not Path(each).exists()]
 
 
-def _expand(argument: str, names: re.Pattern[str]) -> list[Path]:
+def stays_in(folder: Path, path: Path) -> bool:
+    """Whether a path in *folder* is really there, and no link to something outside of it."""
+    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def plain_files(folder: Path, paths: Iterable[Path], note: Note = lambda _: None) -> Iterator[Path]:
+    """Those of some paths in *folder* that may be read because the folder was named.
+
+    A link may lead to another file of the folder. One that leads out of it would let whoever can write there choose
+    what is read; a FIFO or a device may never end.
+    """
+    for path in paths:
+        if not stays_in(folder, path):
+            note(f"{path} is a link out of the folder and not followed; to read it, name it")
+        elif path.is_file():
+            yield path
+        elif path.exists() and not path.is_dir():
+            note(f"{path} is no regular file and not read; to read it, name it")
+
+
+def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
-        files = list(_logs(path, names))
+        try:
+            files = list(plain_files(path, _logs(path, names), note))
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
         if not files:
             wanted = ".jsonl or .ndjson file" if names is USAGE else "log (.jsonl, .log, .har, .csv …)"
             raise InputError(f"{argument}: the folder holds no {wanted}; name the files themselves")
@@ -102,7 +131,7 @@ def _expand(argument: str, names: re.Pattern[str]) -> list[Path]:
 
 
 def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
-    """The files of a folder and those below it.
+    """What is called like a log in a folder and below it; links to folders are not entered.
 
     A folder below that has an auditor.toml of its own maps its logs by that: only usage events are taken from it, which
     mean the same everywhere.
@@ -111,5 +140,5 @@ def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
         if path.is_dir():
             if not path.is_symlink():
                 yield from _logs(path, USAGE if (path / "auditor.toml").exists() else names)
-        elif names.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US) and path.is_file():
+        elif names.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US):
             yield path

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__
+from auditor import __version__, endings
 from auditor import config as configuration
-from auditor.errors import AuditorError
 from auditor.terminal import plain
 from exporters.collectors import LEDGER, once, running
 from exporters.http import PORT, address_of, serve
@@ -141,14 +140,8 @@ def alerts(
 
 
 def main() -> None:
-    """Run the command; errors meant for the user are one sentence without a traceback."""
-    try:
-        app()
-    except AuditorError as error:
-        print(f"auditor-exporter: {plain(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run the command; whatever goes wrong is one sentence without a traceback."""
+    endings.run("auditor-exporter", app)
 
 
 if __name__ == "__main__":

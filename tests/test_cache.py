@@ -1,15 +1,19 @@
-"""The Parquet file beside a big input: quick, harmless, and never believed for other bytes."""
+"""What was read of a big input is kept for the user alone: quick, harmless, and never believed for other bytes."""
 
 import json
 import multiprocessing
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from auditor import intake_cache
 from auditor.config import settings_of
-from auditor.intake import CACHE_SUFFIX
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
@@ -18,31 +22,55 @@ from tests.conftest import event, lines
 LOG = lines([event("a"), event("b", "2026-09-01T09:00:00Z"), event("c", api_key="0123456789abcdefX")]) + b"damage\n"
 
 
-def run(log: Path, **config: Any) -> dict[str, Any]:
+def run(log: Path, note: Callable[[str], object] = lambda _: None, **config: Any) -> dict[str, Any]:
     """JSON v1 of a log, with the cache."""
-    result = audit(discover([str(log)], log.parent), settings_of(config, "test"), Options(), lambda *_: None)
+    options = Options(note=note)
+    result = audit(discover([str(log)], log.parent), settings_of(config, "test"), options, lambda *_: None)
     return {**json.loads(json.dumps(document(result))), "generated_at": None}
 
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log that counts as big."""
-    monkeypatch.setattr("auditor.intake.CACHE_FROM", 0)
-    path = tmp_path / "usage.jsonl"
+    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    path = tmp_path / "logs" / "usage.jsonl"
+    path.parent.mkdir()
     path.write_bytes(LOG)
     return path
 
 
+def kept() -> Path:
+    """The only file that is kept."""
+    (path,) = intake_cache.folder().glob("*.parquet")
+    return path
+
+
+def is_used(log: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether an audit reads the cache: nothing can be parsed meanwhile."""
+    with monkeypatch.context() as patched:
+        patched.setattr("auditor.formats.jsonl.parse_event", None)
+        try:
+            run(log)
+        except TypeError:
+            return False
+    return True
+
+
 def test_a_second_audit_reads_the_cache_and_says_the_same(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rejections and secrets come back too; the log itself is not parsed again."""
-    first = run(log)
+    """Rejections and secrets come back too; the log itself is not parsed again, and its folder is as it was."""
+    said: list[str] = []
+    first = run(log, said.append)
+    assert str(intake_cache.folder()) in said[0] and "--no-cache" in said[0] and len(said) == 1
     monkeypatch.setattr("auditor.formats.jsonl.parse_event", None)
-    assert run(log) == first
+    assert run(log, said.append) == first
+    assert len(said) == 1
     assert first["inputs"]["rejected"] == 1
     assert any(finding["rule"] == "secret-in-log" for finding in first["findings"])
+    assert [path.name for path in log.parent.iterdir()] == ["usage.jsonl"]
 
 
-def test_other_bytes_are_read_anew(log: Path) -> None:
+def test_other_bytes_are_read_again(log: Path) -> None:
     """Even of the same size, with the same modification time; so is another time zone."""
     run(log)
     before = log.stat()
@@ -51,27 +79,127 @@ def test_other_bytes_are_read_anew(log: Path) -> None:
     assert log.stat().st_size == before.st_size
     assert run(log)["totals"]["hits"] == 1
     assert run(log, timezone="Asia/Tokyo")["options"]["timezone"] == "Asia/Tokyo"
+    assert len(list(intake_cache.folder().glob("*.parquet"))) == 1
 
 
 def test_a_damaged_cache_is_not_believed(log: Path) -> None:
     """Cut short, or something else entirely: the log is read."""
     first = run(log)
-    cache = log.with_name(log.name + CACHE_SUFFIX)
-    whole = cache.read_bytes()
+    whole = kept().read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", b"PAR1"):
-        cache.write_bytes(damaged)
+        kept().write_bytes(damaged)
         assert run(log) == first
 
 
-def test_a_folder_without_room_for_a_cache_is_audited(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache that cannot be written is no error."""
+def _fewer_rows(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 1).replace_schema_metadata(table.schema.metadata), path)
+
+
+def _another_schema(path: Path) -> None:
+    metadata = pq.read_schema(path).metadata
+    pq.write_table(pa.table({"line": [1]}).replace_schema_metadata(metadata), path)
+
+
+def _another_key(path: Path) -> None:
+    path.with_name("key").write_bytes(b"k" * 32)
+
+
+FORGED: dict[str, Callable[[Path], object]] = {
+    "fewer rows": _fewer_rows,
+    "another schema": _another_schema,
+    "another user's key": _another_key,
+    "a short key": lambda path: path.with_name("key").write_bytes(b""),
+    "a readable key": lambda path: path.with_name("key").chmod(0o644),
+    "a file that others may write": lambda path: path.chmod(0o666),
+    "a folder that others may write": lambda path: path.parent.chmod(0o777),
+    "a link": lambda path: path.symlink_to(path.rename(path.with_name("elsewhere"))),
+    "another input's": lambda path: path.rename(path.with_name("0" * 32 + path.name[32:])),
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_what_others_may_have_written_is_not_believed(log: Path, forged: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither rows nor a schema of somebody else; the figures stay those of the log."""
+    first = run(log)
+    assert is_used(log, monkeypatch)
+    FORGED[forged](kept())
+    assert not is_used(log, monkeypatch)
+    assert run(log) == first
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no users")
+@pytest.mark.parametrize("whose", ["key", "*.parquet", "."])
+def test_what_belongs_to_another_user_is_not_believed(log: Path, whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(log)
+    place = intake_cache.folder()
+    others = {path.stat().st_ino for path in ([place] if whose == "." else place.glob(whose))}
+    lstat = Path.lstat
+
+    def foreign(self: Path) -> os.stat_result:
+        status = lstat(self)
+        return os.stat_result((*status[:4], status.st_uid + 1, *status[5:10])) if status.st_ino in others else status
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "lstat", foreign)
+        assert not is_used(log, monkeypatch)
+    assert is_used(log, monkeypatch)
+
+
+def test_another_reader_reads_again(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number is the reader's own: a release that reads as before uses what is kept."""
+    run(log)
+    monkeypatch.setattr("auditor.__version__", "99.0")
+    assert is_used(log, monkeypatch)
+    monkeypatch.setattr("auditor.intake_cache.READER", intake_cache.READER + 1)
+    assert not is_used(log, monkeypatch)
+
+
+def test_only_the_user_may_read_it(log: Path) -> None:
+    """It holds what the log holds."""
+    run(log)
+    modes = {
+        path.name.rpartition(".")[2]: stat.S_IMODE(path.stat().st_mode) for path in intake_cache.folder().iterdir()
+    }
+    assert modes == {"key": 0o600, "parquet": 0o600}
+    assert stat.S_IMODE(intake_cache.folder().stat().st_mode) == 0o700
+
+
+def test_it_is_bounded(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least recently used go; what a killed process left behind goes after a day."""
+    others = [log.with_name(f"{name}.jsonl") for name in "abc"]
+    for number, other in enumerate(others):
+        other.write_bytes(LOG)
+        run(other)
+        newest = max(intake_cache.folder().glob("*.parquet"), key=lambda path: path.stat().st_ctime_ns)
+        os.utime(newest, (number, number))
+    size = newest.stat().st_size
+    run(others[0])  # used, so it is the newest now
+    left = intake_cache.folder() / ".new-left"
+    left.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    monkeypatch.setattr("auditor.intake_cache.MOST", 2 * size + size // 2)
+    run(log)
+    assert len(list(intake_cache.folder().glob("*.parquet"))) == 2
+    assert not left.exists()
+    assert [is_used(each, monkeypatch) for each in (log, *others)] == [True, True, False, False]
+
+
+def test_a_home_without_room_for_a_cache_is_no_error(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that cannot be written is none."""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("auditor.intake.tempfile.mkstemp", full)
-    assert run(log)["inputs"]["events"] == 3
-    assert not log.with_name(log.name + CACHE_SUFFIX).exists()
+    said: list[str] = []
+    monkeypatch.setattr("auditor.intake_cache.tempfile.mkstemp", full)
+    assert run(log, said.append)["inputs"]["events"] == 3
+    assert not said
+    monkeypatch.undo()
+    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    assert run(log, said.append)["inputs"]["events"] == 3
+    assert not said
 
 
 def test_two_processes_may_write_it_at_once(log: Path) -> None:
@@ -79,4 +207,4 @@ def test_two_processes_may_write_it_at_once(log: Path) -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
         found = pool.map(run, [log] * 8)
     assert all(each == found[0] for each in found)
-    assert sorted(path.name for path in log.parent.iterdir()) == ["usage.jsonl", "usage.jsonl" + CACHE_SUFFIX]
+    assert sorted(path.name for path in intake_cache.folder().iterdir()) == sorted(["key", kept().name])

@@ -89,6 +89,7 @@ def audit(
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
         cache=not no_cache,
+        note=say,
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,

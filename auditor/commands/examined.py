@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditor.commands.logs import logs
-from auditor.commands.options import time_of
+from auditor.commands.options import say, time_of
 from auditor.errors import ConfigError
 from auditor.settings import Settings
 
@@ -31,6 +31,7 @@ def examined(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
         cache=not no_cache,
+        note=say,
         input_format=input_format,
     )
     with logs(paths, ledger) as (sources, progress), pipeline.examine(sources, settings, options, progress) as log:

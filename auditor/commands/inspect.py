@@ -84,7 +84,7 @@ def inspect(
         fetcher = stack.enter_context(Fetcher(guard))
         progress = stack.enter_context(Progress(unit="items"))
         skipped = Skipped()
-        tasks = list(wanted(paths or [], urls or [], fetcher.get, skipped))
+        tasks = list(wanted(paths or [], urls or [], fetcher.get, skipped, say))
         if sample is not None and sample < len(tasks):
             tasks = [tasks[place * len(tasks) // sample] for place in range(sample)]
         result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)

@@ -70,7 +70,7 @@ def prune(
 
 
 def _files(paths: Sequence[str]) -> Iterable[Path]:
-    return (source.path for source in discover(paths, Path(), USAGE))
+    return (source.path for source in discover(paths, Path(), USAGE, say))
 
 
 def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor.commands.options import say
+
 if TYPE_CHECKING:
     from auditor.progress import Progress
     from auditor.sources import Source
@@ -18,7 +20,7 @@ def logs(paths: list[str] | None, ledger: str | None) -> "Iterator[tuple[list[So
     from auditor.sources import discover
 
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch, Progress() as progress:
-        sources = discover(paths or [], Path(scratch))
+        sources = discover(paths or [], Path(scratch), note=say)
         if ledger is not None:
             sources.append(_exported(ledger, Path(scratch)))
         yield sources, progress

@@ -42,7 +42,7 @@ def map_log(
     from auditor.sources import discover
 
     settings = settings_of([str(log)], config, timezone)
-    (source, *others) = discover([str(log)], log.parent)
+    (source, *others) = discover([str(log)], log.parent, note=say)
     if others:
         raise InputError(f"{log}: name one log; the tables fit all logs of the same server")
     detected = detected_in(source, settings, input_format)

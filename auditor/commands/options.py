@@ -38,7 +38,9 @@ Timezone = Annotated[str | None, typer.Option(help="Zone of times without an off
 MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Keep nothing of big inputs in ~/.cache, and use nothing of there.")
+]
 InputFormat = Annotated[
     str | None,
     typer.Option(
@@ -61,7 +63,15 @@ def settings_of(
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
-    settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]), zone)
+    used, ignored = config, list[str]()
+    if config is not None:
+        settings = configuration.load(config, zone)
+    else:
+        settings, used, ignored = configuration.found([Path(path) for path in paths if path != "-"], zone)
+    if used is not None:
+        say(f"settings from {used}")
+    if ignored:
+        say(f"{used} came with the data, so its {', '.join(ignored)} are not used; to use them: --config {used}")
     if ttl is not None:
         settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
     return settings

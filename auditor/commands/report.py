@@ -96,6 +96,7 @@ def report(
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}
     options = Options(
         cache=not no_cache,
+        note=say,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(REPORTS[one].draws_curve for one in wanted),

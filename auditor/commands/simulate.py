@@ -108,6 +108,7 @@ def simulate(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
         cache=not no_cache,
+        note=say,
         input_format=input_format,
     )
     with ExitStack() as stack:

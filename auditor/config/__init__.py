@@ -1,7 +1,8 @@
 """auditor.toml -> frozen `Settings`; whatever is unknown or impossible is an error with the file and the key."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from importlib import resources
@@ -14,34 +15,87 @@ from auditor.config.table import Table
 from auditor.errors import ConfigError
 from auditor.registry import PROVIDERS
 from auditor.settings import FORMATS, PRODUCTION, Settings
+from auditor.sources import stays_in
 
 FILE_NAME = "auditor.toml"
 
 
-def find(paths: list[Path]) -> Path | None:
-    """The auditor.toml in an audited folder, else beside an audited file, else in the working directory."""
+MAX_SIZE = 1 << 20
+"""Bytes of the largest auditor.toml."""
+MOST_DOTS = 256
+"""On one line: a key of many thousand parts would take hours."""
+OWNERS = ("delivery", "client", "usage")
+"""Tables that name secrets, addresses and paths. Data must not choose them: they count only in the owner's file."""
+
+
+def find(paths: Sequence[Path]) -> Path | None:
+    """The auditor.toml in an audited folder, else beside an audited file, else in the working directory.
+
+    A link that leads out of its folder is none: who may write into the folder would choose what is read.
+    """
     for path in [*paths, *(path.parent for path in paths), Path()]:
         candidate = path / FILE_NAME
-        if path.is_dir() and candidate.is_file():
+        if path.is_dir() and candidate.is_file() and (_is_here(path) or stays_in(path, candidate)):
             return candidate
     return None
 
 
+def found(paths: Sequence[Path], timezone: ZoneInfo | None = None) -> tuple[Settings, Path | None, list[str]]:
+    """The settings for some audited paths, the file that was used, and what of it does not count.
+
+    The working directory's file is the owner's. One that came with the data tells what the data means: its `OWNERS`
+    tables are not used, those of the working directory's file are; nor does it turn off a rule.
+    """
+    path = find(paths)
+    if path is None or _is_here(path.parent):
+        return load(path, timezone), path, []
+    table = _read(path)
+    ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
+    rules = table.get("rules")
+    for name, rule in rules.items() if isinstance(rules, dict) else ():
+        if isinstance(rule, dict) and rule.get("enabled") is False:
+            del rule["enabled"]
+            ignored.append(f"rules.{name}.enabled")
+    settings = settings_of(table, str(path), timezone)
+    own = find([])
+    if own is not None:
+        mine = load(own, timezone)
+        settings = replace(settings, clients=mine.clients, usage=mine.usage, deliveries=mine.deliveries)
+    return settings, path, ignored
+
+
 def load(path: Path | None, timezone: ZoneInfo | None = None) -> Settings:
     """The settings of a file, or the defaults; *timezone* replaces its own, also for accounts that name none."""
-    if path is None:
-        return settings_of({}, "the defaults", timezone)
+    return settings_of({}, "the defaults", timezone) if path is None else settings_of(_read(path), str(path), timezone)
+
+
+def _is_here(folder: Path) -> bool:
+    return folder.resolve() == Path.cwd()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file as TOML; `ConfigError` where it is none, or larger or deeper than a configuration."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+        if len(data) > MAX_SIZE:
+            raise ConfigError(f"{path}: is larger than {MAX_SIZE >> 20} MiB, as no configuration is; name another file")
+        text = data.decode()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name another file with --config") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MOST_DOTS:
+            raise ConfigError(f"{path}: line {number} has more than {MOST_DOTS} dots; write it on several lines")
     try:
-        table = tomllib.loads(text, parse_float=Decimal)
+        return tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    return settings_of(table, str(path), timezone)
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply; no setting has lists or tables in so many others") from None
+    except ValueError as error:  # a number of more digits than Python takes
+        raise ConfigError(f"{path}: holds a value that cannot be read ({error})") from None
 
 
 def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None) -> Settings:

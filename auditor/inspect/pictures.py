@@ -5,15 +5,19 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from auditor.caches.base import MAGIC, opened
 from auditor.errors import InputError
 from auditor.network import FetchError, shown
+from auditor.sources import Note, plain_files
 
 MOST = 32 << 20
 """Bytes of one picture."""
+MAX_LINE = 1 << 20
+"""Bytes of a line of a list that are looked at at once."""
 _ADDRESS = re.compile(r"""https?://[^\s"'<>\\]+""")
 _TRAILING = ".,;:)]}"
 
@@ -37,7 +41,11 @@ class Skipped:
 
 
 def wanted(
-    paths: Iterable[str], lists: Iterable[str], fetch: Callable[[str], bytes], skipped: Skipped
+    paths: Iterable[str],
+    lists: Iterable[str],
+    fetch: Callable[[str], bytes],
+    skipped: Skipped,
+    note: Note = lambda _: None,
 ) -> Iterator[Wanted]:
     """Each once, sorted by source; `InputError` where a path does not exist."""
     found: dict[str, Wanted] = {}
@@ -45,7 +53,7 @@ def wanted(
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", argument):
             found.setdefault(argument, _remote(argument, fetch, {}))
             continue
-        for path in _files(argument):
+        for path in _files(argument, note):
             found.setdefault(str(path), Wanted(str(path), _local(path)))
     for name in lists:
         for address, facts in _addresses(name, skipped):
@@ -53,10 +61,10 @@ def wanted(
     return iter(found[source] for source in sorted(found))
 
 
-def _files(argument: str) -> list[Path]:
+def _files(argument: str, note: Note) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
+        files = sorted(plain_files(path, path.rglob("*"), note))
         if not files:
             raise InputError(f"{argument}: the folder holds no file")
         return files
@@ -100,11 +108,12 @@ def _remote(address: str, fetch: Callable[[str], bytes], facts: Mapping[str, Any
 def _addresses(name: str, skipped: Skipped) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Of JSON objects their `url` (with `template` and `placement`), of other lines every address in them."""
     try:
-        file = sys.stdin if name == "-" else Path(name).open(encoding="utf-8", errors="replace")  # noqa: SIM115
+        raw = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); check the path") from None
-    with file:
-        for number, line in enumerate(file, 1):
+    with raw:
+        for number, data in enumerate(iter(partial(raw.readline, MAX_LINE), b""), 1):
+            line = data.decode(errors="replace")
             if not line.strip():
                 continue
             found = list(_of_line(line))
@@ -118,7 +127,7 @@ def _of_line(line: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if line.lstrip().startswith("{"):
         try:
             facts = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             facts = None
         if isinstance(facts, dict):
             if isinstance(facts.get("url"), str):
