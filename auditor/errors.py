@@ -3,6 +3,7 @@
     AuditorError
     ├── ConfigError              auditor.toml or an option is wrong: exit 2
     ├── InputError               an input cannot be read at all: exit 3
+    │   └── TooLargeError        it is far larger than the file that holds it
     ├── MissingExtraError        a command needs packages that the base install leaves out: exit 2
     └── RenderError              a request gave no picture: exit 3
         ├── NoPlanError          the workspace has no active plan
@@ -40,6 +41,15 @@ class InputError(AuditorError):
     """A path cannot be opened or holds nothing that can be audited."""
 
     exit_code = 3
+
+
+class TooLargeError(InputError, OSError):
+    """An input that unpacks to far more than a log of its size does."""
+
+    @property
+    def strerror(self) -> str:  # type: ignore[override]
+        """For those who tell of any file that the system refuses."""
+        return str(self)
 
 
 class MissingExtraError(AuditorError):

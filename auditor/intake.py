@@ -31,6 +31,9 @@ from auditor.intake_cache import IntakeCache
 from auditor.settings import Settings
 from auditor.sources import Note, Source
 
+# Arrow's other pools take a gigabyte of address space at once, which a cap on memory would count.
+pa.set_memory_pool(pa.system_memory_pool())
+
 BULK_FROM = 16 << 20
 """Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
@@ -99,7 +102,7 @@ class Intake:
         kind = detected.kind(settings.timezone)
         mapper = Mapper(settings, source.label)
         reading = Reading(source.label, kind, mapper, intake.tally)
-        with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
+        with source.reading() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
 
             def told() -> None:
@@ -124,7 +127,7 @@ class Intake:
             return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None
-        return _bulk_reader(self.tally) if source.size >= BULK_FROM else read_exactly
+        return _Switching(source.size >= BULK_FROM, lambda: _bulk_reader(self.tally))
 
     def _blocks(
         self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
@@ -181,7 +184,7 @@ class Intake:
 def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:
     """The format of an input, detected or named."""
     chosen = None if input_format is None else named(input_format, settings.log_formats)
-    with source.open() as raw:
+    with source.reading() as raw:
         sample = sample_of(source.path, decompressed(raw))
     return detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
 
@@ -221,7 +224,7 @@ def _found(
         source, left = sources[index], {row - (index << LINE_BITS) for row in group}
         detected = detected_in(source, settings, input_format)
         kind = detected.kind(settings.timezone)
-        with source.open() as raw:
+        with source.reading() as raw:
             for line in kind.records(source.path, detected.reader(decompressed(raw))):
                 if line.number in left:
                     left.remove(line.number)

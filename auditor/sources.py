@@ -5,12 +5,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from auditor.errors import InputError
+from auditor import memory
+from auditor.errors import InputError, TooLargeError
+from auditor.formats.packed import FREE, MAX_RATIO
 
 _ROTATED = r"(?:[.-]\d+)*(?:\.old)?(?:\.(?:gz|zst|bz2|xz))?"
 USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
@@ -32,6 +34,8 @@ class Source:
     label: str
     path: Path
     cacheable: bool = True
+    max_memory: int = memory.DEFAULT
+    """Bytes that this process may have while it is read."""
 
     @property
     def size(self) -> int:
@@ -47,13 +51,40 @@ class Source:
                 f"{self.label}: cannot be read ({error.strerror}); check the path and its permissions"
             ) from None
 
+    @contextmanager
+    def reading(self) -> Iterator[BufferedReader]:
+        """The raw bytes, and a bound on what making records of them takes."""
+        with self.open() as raw, memory.capped(self.max_memory):
+            try:
+                _is_no_hole(os.fstat(raw.fileno()))
+                yield raw
+            except TooLargeError as error:
+                raise InputError(f"{self.label}: {error}") from None
+            except MemoryError as error:
+                error.__traceback__ = None  # its frames hold what took so much
+                raise InputError(
+                    f"{self.label}: takes more than {self.max_memory >> 20:,} MiB of memory to read, as hardly any log "
+                    "does; if this one may, allow more with --max-memory"
+                ) from None
+
+
+def _is_no_hole(status: os.stat_result) -> None:
+    """A file may be written as a hole of terabytes, which takes no room on disk and is read for hours."""
+    stored = getattr(status, "st_blocks", status.st_size) * 512
+    if status.st_size > FREE and status.st_size > MAX_RATIO * stored:
+        raise TooLargeError(f"{status.st_size >> 20:,} MiB of which almost nothing was written; write it again, dense")
+
 
 Note = Callable[[str], object]
 """Is told, in a sentence, of what a folder holds and nobody reads."""
 
 
 def discover(
-    arguments: Iterable[str], scratch: Path, names: re.Pattern[str] = LOGS, note: Note = lambda _: None
+    arguments: Iterable[str],
+    scratch: Path,
+    names: re.Pattern[str] = LOGS,
+    note: Note = lambda _: None,
+    max_memory: int = memory.DEFAULT,
 ) -> list[Source]:
     """The sources of some command-line arguments, each file once, sorted by name; *names* chooses from folders.
 
@@ -66,10 +97,10 @@ def discover(
             with kept.open("wb") as file:
                 while chunk := sys.stdin.buffer.read(1 << 20):
                     file.write(chunk)
-            found["-"] = Source("-", kept, cacheable=False)
+            found["-"] = Source("-", kept, cacheable=False, max_memory=max_memory)
             continue
         for path in _expand(argument, names, note):
-            source, real = Source(str(path), path), os.path.realpath(path)
+            source, real = Source(str(path), path, max_memory=max_memory), os.path.realpath(path)
             # A file that goes by several names is called by the first of them, whatever the order of the arguments.
             found[real] = min(source, found.get(real, source), key=lambda each: each.label)
     return sorted(found.values(), key=lambda source: source.label)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     FOUND,
@@ -15,6 +16,7 @@ from auditor.commands.options import (
     Baseline,
     Config,
     InputFormat,
+    MaxMemory,
     MaxRejected,
     Measured,
     NoCache,
@@ -70,6 +72,7 @@ def audit(
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
     from auditor import baseline as accepted
@@ -96,7 +99,7 @@ def audit(
         curve=REPORTS[output_format.value].draws_curve,
     )
     with ExitStack() as stack:
-        sources, progress = stack.enter_context(logs(paths, ledger))
+        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
     InputFormat,
+    MaxMemory,
     MaxRejected,
     NoCache,
     Output,
@@ -71,6 +73,7 @@ def estimate(
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
     from auditor.replayed import replay
@@ -91,7 +94,9 @@ def estimate(
         raise ConfigError("name --requests and rates, or a log whose rates are to be measured")
     else:
         longer = converted("--batch-ttl", parse_duration, batch_ttl) // timedelta(microseconds=1)
-        with examined(paths, ledger, settings, no_cache=no_cache, input_format=input_format) as log:
+        with examined(
+            paths, ledger, settings, no_cache=no_cache, input_format=input_format, max_memory=max_memory
+        ) as log:
             longer = max(longer, settings.ttl_us)
             batched = replay(replace(log.facts, settings=settings.with_ttl(longer)))
             for bill in accounts(log, account):

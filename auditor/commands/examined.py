@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import say, time_of
 from auditor.errors import ConfigError
@@ -23,6 +24,7 @@ def examined(
     until: str | None = None,
     no_cache: bool = False,
     input_format: str | None = None,
+    max_memory: int = memory.DEFAULT,
 ) -> "Iterator[Examined]":
     """The log of some paths, or of a ledger, replayed and billed; its engine is open inside."""
     from auditor import pipeline
@@ -34,7 +36,10 @@ def examined(
         note=say,
         input_format=input_format,
     )
-    with logs(paths, ledger) as (sources, progress), pipeline.examine(sources, settings, options, progress) as log:
+    with (
+        logs(paths, ledger, max_memory) as (sources, progress),
+        pipeline.examine(sources, settings, options, progress) as log,
+    ):
         progress.done()
         yield log
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auditor import memory
 from auditor.commands.options import say
 
 if TYPE_CHECKING:
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def logs(paths: list[str] | None, ledger: str | None) -> "Iterator[tuple[list[Source], Progress]]":
+def logs(
+    paths: list[str] | None, ledger: str | None, max_memory: int = memory.DEFAULT
+) -> "Iterator[tuple[list[Source], Progress]]":
     """What is to be read, and a display of how far it is; what had to be written out for it is there as long."""
     from auditor.progress import Progress
     from auditor.sources import discover
 
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch, Progress() as progress:
-        sources = discover(paths or [], Path(scratch), note=say)
+        sources = discover(paths or [], Path(scratch), note=say, max_memory=max_memory)
         if ledger is not None:
             sources.append(_exported(ledger, Path(scratch)))
         yield sources, progress

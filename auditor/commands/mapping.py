@@ -71,7 +71,7 @@ def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> 
 
     reader = detected.kind(settings.timezone)
     found = []
-    with source.open() as raw:
+    with source.reading() as raw:
         for record in itertools.islice(reader.records(source.path, detected.reader(decompressed(raw))), RECORDS):
             try:
                 item = reader.parse(record.data)

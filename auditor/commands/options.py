@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from auditor import config as configuration
+from auditor import memory
 from auditor.config import values
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, instant
@@ -38,9 +39,23 @@ Timezone = Annotated[str | None, typer.Option(help="Zone of times without an off
 MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
-NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Keep nothing of big inputs in ~/.cache, and use nothing of there.")
-]
+
+
+def _memory(text: str | int) -> int:
+    most = converted("--max-memory", values.parse_size, str(text))
+    if most < memory.LEAST:
+        raise ConfigError(f"--max-memory {text}: reading a log takes {memory.LEAST >> 20} MiB at least; allow more")
+    return most
+
+
+MaxMemory = Annotated[
+    int,
+    typer.Option(
+        "--max-memory", parser=_memory, metavar="SIZE", show_default=False,
+        help="Refuse an input that takes more memory to read; 1GiB unless given.",
+    ),
+]  # fmt: skip
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep what was read of big inputs.")]
 InputFormat = Annotated[
     str | None,
     typer.Option(

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     AuditedLedger,
     Config,
     InputFormat,
+    MaxMemory,
     MaxRejected,
     NoCache,
     Output,
@@ -64,6 +66,7 @@ def plan(
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
     from auditor.whatif import plan_json, plan_text
@@ -74,7 +77,7 @@ def plan(
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
     settings = settings_of(paths or [], config, timezone, ttl)
-    with examined(paths, ledger, settings, since, until, no_cache, input_format) as log:
+    with examined(paths, ledger, settings, since, until, no_cache, input_format, max_memory) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]
         advice = advise(log.facts, log.replayed, longer, compared, time_of("--until", until, settings.timezone))

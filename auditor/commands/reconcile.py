@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from auditor import memory
 from auditor.commands.examined import examined, only_account
 from auditor.commands.options import (
     FOUND,
@@ -17,6 +18,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     InputFormat,
+    MaxMemory,
     MaxRejected,
     NoCache,
     Output,
@@ -58,6 +60,7 @@ def reconcile(
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
     from auditor.whatif.reconcile import cycle_named
@@ -68,7 +71,12 @@ def reconcile(
     if not paths and ledger is None:
         ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
     with examined(
-        paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache, input_format=input_format
+        paths,
+        ledger,
+        settings_of(paths or [], config, timezone),
+        no_cache=no_cache,
+        input_format=input_format,
+        max_memory=max_memory,
     ) as log:
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor import memory
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
 from auditor.commands.logs import logs
 from auditor.commands.options import (
@@ -20,6 +21,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Baseline,
     Config,
+    MaxMemory,
     MaxRejected,
     Measured,
     NoCache,
@@ -79,6 +81,7 @@ def report(
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
     config: Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
@@ -107,7 +110,7 @@ def report(
     code, done, complaints = OK, 0, []
     with ExitStack() as stack:
         stack.enter_context(nullcontext() if dry_run else kept.locked())
-        sources, progress = stack.enter_context(logs(paths, ledger))
+        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
         for rhythm, span in chosen:
             result = _audited(sources, settings, options, rhythm, span, now, progress)
             progress.done()

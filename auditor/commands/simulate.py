@@ -1,7 +1,6 @@
 """`auditor simulate`: the demand of the past under other caches."""
 
 import itertools
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     AuditedLedger,
     Config,
     InputFormat,
+    MaxMemory,
     MaxRejected,
     NoCache,
     Output,
@@ -30,7 +31,7 @@ from auditor.commands.options import (
     settings_of,
     time_of,
 )
-from auditor.config.values import parse_duration
+from auditor.config.values import parse_duration, parse_size
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
 """What is tried if no --ttl is given."""
-_SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 
 
 class OutputFormat(StrEnum):
@@ -92,6 +92,7 @@ def simulate(
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
     no_cache: NoCache = False,
+    max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale pictures."""
     from auditor import pipeline
@@ -112,7 +113,7 @@ def simulate(
         input_format=input_format,
     )
     with ExitStack() as stack:
-        sources, progress = stack.enter_context(logs(paths, ledger))
+        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
         result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
@@ -131,7 +132,7 @@ def caches_of(
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]
     both = [on for on, wanted in ((True, coalescing or not no_coalescing), (False, no_coalescing)) if wanted]
-    most: Sequence[int | None] = [converted("--capacity-bytes", _bytes, text) for text in sizes] or [None]
+    most: Sequence[int | None] = [converted("--capacity-bytes", parse_size, text) for text in sizes] or [None]
     return list(
         dict.fromkeys(
             Setting(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
@@ -143,14 +144,3 @@ def _ttl(text: str) -> int | None:
     if text.lower() in ("forever", "inf"):
         return None
     return converted("--ttl", parse_duration, text) // timedelta(microseconds=1)
-
-
-def _bytes(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"= {text!r} is not a number of bytes; write 500000000, 500MB or 2GiB")
-    power = " kMGT".index(match[2].replace("K", "k")) if match[2] else 0
-    size: int = int(match[1]) * (1024 if match[3] else 1000) ** power
-    if size >= 2**62:
-        raise ValueError(f"= {text!r} is more than any cache holds; leave the option out for one without a limit")
-    return size

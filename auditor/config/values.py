@@ -15,6 +15,7 @@ from auditor.events import MAX_SIDE, Outcome
 from auditor.settings import FORMATS
 
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
+_SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 _UNITS = {
     "us": timedelta(microseconds=1),
     "ms": timedelta(milliseconds=1),
@@ -34,6 +35,18 @@ def parse_duration(value: Any) -> timedelta:
         return int(match[1]) * _UNITS[match[2]]
     except OverflowError:
         raise ValueError(f"= {value!r} is longer than a duration can be") from None
+
+
+def parse_size(text: str) -> int:
+    """A number of bytes: 500000000, 500MB or 2GiB."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"= {text!r} is not a number of bytes; write 500000000, 500MB or 2GiB")
+    power = " kMGT".index(match[2].replace("K", "k")) if match[2] else 0
+    size: int = int(match[1]) * (1024 if match[3] else 1000) ** power
+    if size >= 2**62:
+        raise ValueError(f"= {text!r} is more than any cache or memory holds")
+    return size
 
 
 def zone(value: Any) -> ZoneInfo:

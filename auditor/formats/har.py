@@ -5,7 +5,7 @@ Each entry is a record, numbered in the order of the file. Unlike access logs a 
 `content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
 (`_fromCache`, nothing transferred) is a hit, the others are what the answer's headers say (`Cache-Status`, `X-Cache`).
 Status 0 is a request without an answer. Entries before a cut are read, the rest is rejected. Cookies are not looked
-at. A file is read whole and may have 512 MiB.
+at. Entries are read one by one; one of more than 48 MiB ends the file.
 """
 
 import base64
@@ -15,26 +15,22 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from auditor.errors import InputError
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines, Sample
+from auditor.formats.har_entries import Document
 from auditor.formats.json_lines import at, cache_of, integer, json_object, text
 from auditor.formats.lines import Line, LineReader
 from auditor.formats.times import micros, moment
 from auditor.formats.variables import text_of
 from auditor.providers.base import size_of
 
-MAX_SIZE = 512 << 20
 _LOG = re.compile(rb'"log"\s*:\s*\{')
 _PARTS = re.compile(rb'"(?:creator|pages|entries)"\s*:\s*[\[{]')
-_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
-_BETWEEN = re.compile(r"[\s,]*")
 _COOKIES = frozenset({"cookie", "set-cookie"})
 _CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "fromDiskCache", "fromPrefetchCache", "_cached")
 
@@ -53,17 +49,14 @@ class Har(Lines):
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its entries, each without what no event needs."""
-        data = bytearray()
-        for chunk in reader.chunks():
-            data += chunk
-            if len(data) > MAX_SIZE:
-                raise InputError(
-                    f"{path.name}: a HAR file of more than {MAX_SIZE >> 20} MiB; save it without the contents"
-                )
-        for number, entry in enumerate(_entries(data.decode(errors="replace").removeprefix("\ufeff")), 1):
+        del path
+        document = Document(reader.chunks())
+        for number, entry in enumerate(document.entries(), 1):
             slim = _slim(entry) if isinstance(entry, dict) else entry
             record = slim if isinstance(slim, str) else json.dumps(slim, ensure_ascii=False)
             yield Line(number, record.encode(errors="replace"))
+        if document.damage:
+            reader.truncated, reader.damage = True, reader.damage or document.damage
 
     def parse(self, data: bytes) -> Exchange:
         """One entry."""
@@ -90,36 +83,6 @@ class Har(Lines):
             height=integer(content.get("_height"), "height"),
             assumed_timezone=assumed,
         )
-
-
-def _entries(document: str) -> Iterator[Any]:
-    """The entries of a document; of one that is cut or damaged those before, and what follows them as text."""
-    try:
-        entries = at(json.loads(document), "log", "entries")
-    except (json.JSONDecodeError, RecursionError):
-        yield from _salvaged(document)
-        return
-    if isinstance(entries, list):
-        yield from entries
-    else:
-        yield document[:1000]
-
-
-def _salvaged(document: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
-    start = _ENTRIES.search(document)
-    end = start.end() if start else 0
-    with suppress(json.JSONDecodeError, RecursionError):
-        while start and document.startswith("{", end := _past_blanks(document, end)):
-            entry, end = decoder.raw_decode(document, end)
-            yield entry
-    if rest := document[end : end + 1000].strip():
-        yield rest
-
-
-def _past_blanks(document: str, start: int) -> int:
-    match = _BETWEEN.match(document, start)
-    return match.end() if match else start
 
 
 def _slim(entry: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from auditor.errors import TooLargeError
 from auditor.formats.packed import Stream
 
 MAX_LINE = 1 << 20
@@ -14,6 +15,8 @@ MAX_LINE = 1 << 20
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
 _BLOCK = 4 << 20
+_MOST_LINES = 200_000
+"""Lines that are held at once: an empty one takes 100 times its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class LineReader:
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
-        for block in self._blocks(least) if self.cut is None else self._cut(self.cut):
+        for block in _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)):
             yield block if self.inner is None else b"\n".join(map(self.inner, block.split(b"\n")))
 
     def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
@@ -68,8 +71,10 @@ class LineReader:
         """The bytes as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
-            while chunk := self.stream.read1(size):
-                yield chunk
+            while data := self.stream.read1(size):
+                yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
+        except TooLargeError:
+            raise
         except (EOFError, zlib.error, OSError) as error:
             self.truncated, self.damage = True, str(error)
 
@@ -79,6 +84,18 @@ class LineReader:
             _, lines, count = read_exactly(block, before)
             yield from lines
             before += count
+
+
+def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of whole lines as such of not too many."""
+    for block in blocks:
+        rest = block
+        while rest.count(b"\n") > _MOST_LINES:
+            end = rest.find(b"\n", len(rest) * _MOST_LINES // rest.count(b"\n")) + 1
+            yield rest[:end]
+            rest = rest[end:]
+        if rest:
+            yield rest
 
 
 def read_exactly(block: bytes, before: int) -> tuple[None, list[Line], int]:

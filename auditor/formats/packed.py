@@ -1,7 +1,7 @@
 """Packed files (gzip, zstd, bzip2, xz) and UTF-16, told by their first bytes, not by a name, and capped against bombs.
 
-A file may unpack to `FREE` bytes whatever its ratio, since logs repeat themselves; beyond that it may not be more than
-`MAX_RATIO` times what was read of it. No step unpacks much more than what is asked for.
+A file that is more than `MAX_RATIO` times what was read of it may unpack to `FREE` bytes, since logs repeat themselves,
+and to as many records as logs of that size hold. No step unpacks much more than what is asked for.
 """
 
 import bz2
@@ -10,17 +10,21 @@ import gzip
 import io
 import lzma
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from auditor.errors import MissingExtraError
+from auditor.errors import MissingExtraError, TooLargeError
 
-FREE = 1 << 30
+FREE = 320 << 20
 MAX_RATIO = 100
+FREE_RECORDS = 1_000_000
+LEAST_RECORD = 64
+"""Bytes of a record, on average, beyond the free ones: millions of empty objects cost minutes and tell nothing."""
 _XZ_MEMORY = 256 << 20
 """Bytes of the dictionary of an xz file; `xz -9` takes 64 MiB."""
 _FEED = 64 << 10
-_ZSTD_FEED = 4 << 10
-"""A block of zstd holds 128 KiB in 4 bytes at best, so one step unpacks 128 MiB at most."""
+_ZSTD_FEED = (256, 4 << 10)
+"""A block of zstd holds 128 KiB in 4 bytes at best: where a step gave much, the next one is fed little."""
 
 
 class Stream(Protocol):
@@ -61,19 +65,38 @@ class _Utf16:
         return self._decoder.decode(b"", final=True).encode()
 
 
+@dataclass(slots=True)
+class Expansion:
+    """What an input has become so far."""
+
+    size: int = 0
+    records: int = 0
+
+    def grow(self, size: int, records: int, stored: int) -> None:
+        """*size* bytes and *records* more, of *stored* bytes in all; `TooLargeError` once no log is so large."""
+        self.size += size
+        self.records += records
+        if self.size <= MAX_RATIO * stored:
+            return
+        if self.size > FREE or self.records > FREE_RECORDS + self.size // LEAST_RECORD:
+            raise TooLargeError(
+                f"it unpacks to more than {MAX_RATIO} times its size ({self.size >> 20:,} MiB so far), which no log "
+                "does; if it is one, unpack it yourself"
+            )
+
+
 class _Capped:
     """Stops a bomb."""
 
     def __init__(self, stream: Stream, raw: io.BufferedReader) -> None:
         self._stream, self._raw = stream, raw
-        self._size = 0
+        self._expansion = Expansion()
 
     def read1(self, size: int, /) -> bytes:
-        """Some bytes; OSError once they are too many for what was read."""
+        """Some bytes; `TooLargeError` once they are too many for what was read."""
         data = self._stream.read1(size)
-        self._size += len(data)
-        if self._size > FREE and self._size > MAX_RATIO * self._raw.tell():
-            raise OSError(f"it unpacks to more than {MAX_RATIO} times its size, which no log does; unpack it yourself")
+        # A record is a line or an object of an array; objects hold others.
+        self._expansion.grow(len(data), max(data.count(b"\n"), data.count(b"{") // 2), self._raw.tell())
         return data
 
 
@@ -121,12 +144,13 @@ class _Zstandard:
         self._stream = stream
         self._frame = self._new()
         self._in_frame = False
+        self._feed = _ZSTD_FEED[0]
 
     def read1(self, size: int, /) -> bytes:
         """Some decompressed bytes, none at the end; EOFError inside a frame, OSError where it is damaged."""
         del size  # a step is bounded by what it is fed
         while True:
-            data = self._frame.unused_data or self._stream.read(_ZSTD_FEED)
+            data = self._frame.unused_data or self._stream.read(self._feed)
             if self._frame.eof:
                 self._frame, self._in_frame = self._new(), False
             if not data:
@@ -138,6 +162,7 @@ class _Zstandard:
                 out = self._frame.decompress(data)
             except self._error as error:
                 raise OSError(str(error)) from None
+            self._feed = _ZSTD_FEED[len(out) < 1 << 20]
             if self._frame.eof and not self._frame.unused_data:
                 self._in_frame = False
             if out:

@@ -1,8 +1,8 @@
 r"""Parquet, by the names of its columns: the same tables that [CSV](csv.md) is read for.
 
 Records are numbered by their rows. Nested columns may hold `inputs`. Of times without a zone that of `--timezone` is
-taken. A null is an absent value. Of a damaged file the rows before the damage are read. Packed files (`.parquet.gz`)
-have to be unpacked first.
+taken. A null is an absent value. Of a damaged file the rows before the damage are read, and a row over 1 MiB is
+`too_long`. Packed files (`.parquet.gz`) have to be unpacked first.
 """
 
 from collections.abc import Iterator
@@ -15,16 +15,20 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.errors import InputError
+from auditor.errors import InputError, TooLargeError
 from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines, Sample
 from auditor.formats.json_lines import json_object
-from auditor.formats.lines import Line, LineReader
+from auditor.formats.lines import MAX_LINE, Line, LineReader
+from auditor.formats.packed import Expansion
 from auditor.formats.rows import Read, reader_of
 
 _MAGIC = b"PAR1"
 _BATCH = 4096
+_PIECE = MAX_LINE
+"""Bytes of rows that are made at once: what is larger in one row is no line of any log."""
+_TOO_LONG = b" " * (MAX_LINE + 1)
 
 
 class Parquet(Lines):
@@ -50,15 +54,22 @@ class Parquet(Lines):
         import pyarrow.parquet as pq
 
         self._hint = path.name
-        number = 0
+        number, expansion, stored = 0, Expansion(), path.stat().st_size
         try:
             with pq.ParquetFile(path) as file:
+                texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+            # As dictionaries: a text that stands in every row is held once, however long it is.
+            with pq.ParquetFile(path, read_dictionary=texts) as file:
                 # Group by group: several at once are decoded before the first row is given.
                 groups = (file.iter_batches(_BATCH, row_groups=[group]) for group in range(file.num_row_groups))
                 for batch in chain.from_iterable(groups):
-                    for row in _readable(batch).to_pylist():
-                        number += 1
-                        yield Line(number, orjson.dumps(row, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME))
+                    expansion.grow(_size(batch), batch.num_rows, stored)
+                    for piece in _pieces(batch):
+                        for record in [_TOO_LONG] if piece is None else map(_record, _readable(piece).to_pylist()):
+                            number += 1
+                            yield Line(number, record)
+        except (MemoryError, TooLargeError):
+            raise
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
             if number:
                 reader.truncated, reader.damage = True, str(error)
@@ -76,11 +87,51 @@ class Parquet(Lines):
         return self._read(row)
 
 
+def _record(row: Any) -> bytes:
+    return orjson.dumps(row, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    """A batch in parts that may be made rows of at once; None for a row that is too long to be one."""
+    if _size(batch) <= _PIECE:
+        yield batch
+    elif batch.num_rows > 1:
+        half = batch.num_rows // 2
+        yield from _pieces(batch.slice(0, half))
+        yield from _pieces(batch.slice(half))
+    else:
+        yield None
+
+
+def _size(batch: Any) -> int:
+    """Bytes of the values of a batch, each text as often as it stands there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    size = 0
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+            size += pc.sum(lengths.take(column.indices)).as_py() or 0
+        else:
+            size += column.nbytes
+    return size
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary,
+                                           pa.types.is_large_binary))  # fmt: skip
+
+
 def _readable(batch: Any) -> Any:
-    """A batch without nanoseconds, for which Python has no type."""
+    """A batch without dictionaries, and without nanoseconds, for which Python has no type."""
     import pyarrow as pa
 
     for index, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            batch = batch.set_column(index, field.name, batch.column(index).dictionary_decode())
         if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
             column = batch.column(index).cast(pa.timestamp("us", field.type.tz), safe=False)
             batch = batch.set_column(index, field.name, column)

@@ -83,10 +83,10 @@ class Reading:
         """What became of each record: None is a request for no known picture."""
         tally = self.tally
         for line in records:
-            tally.look(line.data)
             try:
                 if len(line.data) > MAX_LINE:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
+                tally.look(line.data)
                 item = self.kind.parse(line.data)
             except BadRecordError as bad:
                 tally.lines += 1

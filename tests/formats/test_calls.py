@@ -155,10 +155,53 @@ def test_a_byte_order_mark_and_half_surrogates(tmp_path: Path) -> None:
     found.target.encode()
 
 
-def test_a_large_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(har, "MAX_SIZE", 100)
-    with pytest.raises(InputError, match=r"a\.har"):
-        read(tmp_path, json.dumps({"log": {"entries": [entry()]}}))
+def test_entries_are_found_wherever_the_window_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in steps of a few characters, each document gives what it gives in one."""
+    whole = json.dumps(
+        {"n": 12345, "log": {"version": "1.2", "entries": [entry(time=12.25), entry(), 7], "x": [1, {}]}}, indent=1
+    )
+    for document in (
+        whole,
+        whole[:-1],
+        whole[: whole.rindex("7") + 2],
+        whole + "x",
+        whole[:200],
+        '{"log": [1',
+        "{",
+        "[]",
+    ):
+        found = read(tmp_path, document)
+        with monkeypatch.context() as patched:
+            patched.setattr("auditor.formats.har_entries._STEP", 3)
+            patched.setattr("auditor.formats.lines._BLOCK", 3)
+            patched.setattr(LineReader, "chunks", lambda self: iter(lambda: self.stream.read1(3), b""))
+            assert read(tmp_path, document) == found
+    assert [isinstance(each, Exchange) for each in read(tmp_path, whole)] == [True, True, False]
+    assert len(read(tmp_path, whole + "x")) == 4
+
+
+@pytest.mark.parametrize(
+    ("inner", "damage"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"x": ' * 100_000, "nested too deeply"),
+        ('{"x": [' + "[]," * 2_100_000 + "1", "parts"),
+        ('{"x": "' + "a" * (49 << 20), "48 MiB"),
+        ('{"status": ' + "1" * 5000 + "}, {", ""),
+    ],
+)
+def test_an_entry_that_is_no_browsers_ends_the_file(tmp_path: Path, inner: str, damage: str) -> None:
+    """The entries before it count, the rest is one rejection, and the file is said to be damaged."""
+    path = tmp_path / "a.har"
+    path.write_text('{"log": {"entries": [' + json.dumps(entry()) + ", " + inner)
+    reader = LineReader(path.open("rb"))
+    with reader.stream:  # type: ignore[attr-defined]
+        records = list(Har(UTC).records(path, reader))
+    assert Har(UTC).parse(records[0].data).target == "https://h.example/a.png"
+    with pytest.raises(BadRecordError):
+        Har(UTC).parse(records[-1].data)
+    assert damage in reader.damage
+    assert reader.truncated == bool(damage)
 
 
 HUNDREDS = 200

@@ -1,0 +1,147 @@
+"""The entries of a HAR file, one after the other: the file is never held whole, be it ever so large.
+
+What is read is decoded in a window that grows only as far as one value needs, up to `MOST` characters.
+"""
+
+import json
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+MOST = 48 << 20
+"""Characters of one entry: a picture of 32 MiB, in base64, and what stands around it."""
+MOST_PARTS = 2_000_000
+"""Lists and objects in the window: an empty one takes 30 times the room of its two characters."""
+_STEP = 4 << 20
+_EXCERPT = 1000
+_BLANK = " \t\r\n"
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if len(digits) < 4000 else None  # of more digits Python takes none, and none is a size
+
+
+_VALUE = json.JSONDecoder(parse_int=_whole)
+
+
+class BrokenError(Exception):
+    """Here the document is none, is cut off, or goes beyond what is held."""
+
+
+class Document:
+    """A JSON document, read from its start to its end."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._decode = getincrementaldecoder("utf-8")("replace").decode
+        self._head = self._text = ""
+        self._at = 0
+        self.damage = ""
+        """Why the entries end before the document does."""
+
+    def entries(self) -> Iterator[Any]:
+        """The values of `log.entries`; of what follows them where it is damaged, the beginning as text."""
+        begun = False
+        try:
+            if self._peek() == "\ufeff":
+                self._at += 1
+            for key in self._keys():
+                if key != "log" or self._peek() != "{":
+                    self._value()
+                    continue
+                for name in self._keys():
+                    if name == "entries" and self._peek() == "[":
+                        begun = True
+                        yield from self._items()
+                    else:
+                        self._value()
+            broken = bool(self._peek())
+        except BrokenError as error:
+            broken, self.damage = True, str(error)
+        if broken or not begun:
+            yield (self._text[self._at : self._at + _EXCERPT] if begun else self._head).strip() or "{"
+
+    def _keys(self) -> Iterator[str]:
+        """The keys of an object; whoever asks for the next one has read the value."""
+        self._take("{")
+        if self._peek() == "}":
+            self._at += 1
+            return
+        while True:
+            key = self._value()
+            if not isinstance(key, str):
+                raise BrokenError
+            self._take(":")
+            yield key
+            if self._next_is_last("}"):
+                return
+
+    def _items(self) -> Iterator[Any]:
+        self._take("[")
+        if self._peek() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self._value()
+            if self._next_is_last("]"):
+                return
+
+    def _next_is_last(self, end: str) -> bool:
+        found = self._peek()
+        if found not in (",", end):
+            raise BrokenError
+        self._at += 1
+        return found == end
+
+    def _take(self, char: str) -> None:
+        if self._peek() != char:
+            raise BrokenError
+        self._at += 1
+
+    def _peek(self) -> str:
+        """The next character that is not blank; empty at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _BLANK:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more(_STEP):
+                return ""
+
+    def _value(self) -> Any:
+        """The next value, once the window holds it whole."""
+        self._peek()
+        step = _STEP
+        while True:
+            try:
+                value, end = _VALUE.raw_decode(self._text, self._at)
+            except json.JSONDecodeError:
+                pass
+            except RecursionError:
+                raise BrokenError("an entry is nested too deeply") from None
+            else:
+                # A number may go on behind the window.
+                if end < len(self._text) or not self._more(step):
+                    self._at = end
+                    return value
+                continue
+            held = len(self._text) - self._at
+            if held > MOST:
+                raise BrokenError(f"an entry has more than {MOST >> 20} MiB")
+            if self._text.count("[", self._at) + self._text.count("{", self._at) > MOST_PARTS:
+                raise BrokenError(f"an entry has more than {MOST_PARTS:,} parts")
+            if not self._more(step := max(_STEP, held)):
+                raise BrokenError
+
+    def _more(self, size: int) -> bool:
+        """Let go of what was read, and read so many bytes more; False at the end."""
+        parts, read = [], 0
+        for chunk in self._chunks:
+            parts.append(self._decode(chunk))
+            read += len(chunk)
+            if read >= size:
+                break
+        self._text = "".join([self._text[self._at :], *parts])
+        self._at = 0
+        self._head = self._head or self._text[:_EXCERPT]
+        return read > 0
