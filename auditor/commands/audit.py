@@ -1,6 +1,5 @@
 """`auditor audit`: options in, report to stdout or a file, everything else to stderr."""
 
-import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +29,7 @@ from auditor.commands.options import (
     opened,
     say,
     settings_of,
+    stdout,
     time_of,
 )
 from auditor.errors import ConfigError
@@ -102,7 +102,7 @@ def audit(
         sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
-        out = stack.enter_context(opened(output)) if output else sys.stdout
+        out = stack.enter_context(opened(output)) if output else stdout(output_format.value)
         REPORTS[output_format.value].write(result, out)
     filtered = any((environment, account, template, rule, skip))
     if not filtered:

@@ -1,5 +1,6 @@
 """Options that several commands have, and what they stand for."""
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -116,6 +117,13 @@ def opened(path: Path) -> TextIO:
         return path.open("w", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from None
+
+
+def stdout(report_format: str) -> TextIO:
+    """Standard output. HTML is UTF-8 wherever it goes, as its head says."""
+    if report_format == "html" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def say(message: str) -> None:

@@ -9,10 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.errors import InputError
 from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
-from auditor.formats import har
 from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.har import Har
 from auditor.formats.lines import LineReader
