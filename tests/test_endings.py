@@ -73,7 +73,7 @@ def limited(size: int) -> Callable[[], None]:
         (["ingest", "usage.jsonl", "--ledger", "x.db"], 90_000, "disk"),
         (["audit", "usage.jsonl"], 0, ""),
         (["audit", "usage.jsonl"], 6_000, ""),
-        (["report", "usage.jsonl", "--cycle", "2026-09", "--history", "h"], 20_000, ""),
+        (["report", "usage.jsonl", "--cycle", "2026-09", "--history", "h"], 6_000, ""),
         (["config", "init", "new.toml"], 0, "new.toml"),
     ],
 )

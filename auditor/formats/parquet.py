@@ -58,8 +58,9 @@ class Parquet(Lines):
         try:
             with pq.ParquetFile(path) as file:
                 texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+                kept = _dictionaries(file.metadata)
             # As dictionaries: a text that stands in every row is held once, however long it is.
-            with pq.ParquetFile(path, read_dictionary=texts) as file:
+            with pq.ParquetFile(path, read_dictionary=[name for name in texts if name in kept]) as file:
                 # Group by group: several at once are decoded before the first row is given.
                 groups = (file.iter_batches(_BATCH, row_groups=[group]) for group in range(file.num_row_groups))
                 for batch in chain.from_iterable(groups):
@@ -85,6 +86,19 @@ class Parquet(Lines):
         if self._read is None:
             raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
         return self._read(row)
+
+
+def _dictionaries(metadata: Any) -> set[str]:
+    """The columns that are stored as dictionaries; Arrow reads no others as such."""
+    encodings: dict[str, set[str]] = {}
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            encodings.setdefault(column.path_in_schema, set()).update(column.encodings)
+    return {
+        name
+        for name, found in encodings.items()
+        if any("DICTIONARY" in each for each in found) and not any("DELTA" in each for each in found)
+    }
 
 
 def _record(row: Any) -> bytes:

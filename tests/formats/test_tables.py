@@ -1,6 +1,7 @@
 """CSV, TSV and Parquet: kinds of tables, told by the names of their columns."""
 
 import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from auditor.events import BadRecordError, Outcome, UsageEvent, parse_event, par
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Format
 from auditor.formats.csv_table import MAX_ROW_LINES, CsvTable
-from auditor.formats.lines import LineReader
+from auditor.formats.lines import MAX_LINE, LineReader
 from auditor.formats.parquet import Parquet
 from auditor.formats.rows import column_name
 
@@ -256,3 +257,18 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"PAR1"))
     with pytest.raises(InputError, match=r"a\.parquet"):
         items(Parquet(ZONE), path)
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", None])
+def test_parquet_in_every_encoding_of_texts(tmp_path: Path, encoding: str | None) -> None:
+    """None is a dictionary; rows are the same, a null among them, and one that is too long is that row alone."""
+    paths = ["/og/1.png", "/og/2.png", None, "/" + "a" * (2 << 20), "/og/1.png"]
+    table = pa.table({"path": paths, "status": [200] * 5})
+    file = tmp_path / "a.parquet"
+    pq.write_table(
+        table, file, use_dictionary=encoding is None, column_encoding=None if encoding is None else {"path": encoding}
+    )
+    with file.open("rb") as raw:
+        records = [line.data for line in Parquet(ZoneInfo("UTC")).records(file, LineReader(raw))]
+    assert [json.loads(each)["path"] for each in records if len(each) <= MAX_LINE] == [*paths[:3], paths[4]]
+    assert [len(each) > MAX_LINE for each in records] == [False, False, False, True, False]
