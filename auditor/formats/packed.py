@@ -17,7 +17,7 @@ from auditor.errors import MissingExtraError, TooLargeError
 
 FREE = 320 << 20
 MAX_RATIO = 100
-FREE_RECORDS = 1_000_000
+FREE_RECORDS = 500_000
 LEAST_RECORD = 64
 """Bytes of a record, on average, beyond the free ones: millions of empty objects cost minutes and tell nothing."""
 _XZ_MEMORY = 256 << 20
