@@ -15,6 +15,8 @@ production_environments = ["live"]
 [accounts.main]
 provider = "imejis"
 plan = "Pro"
+[accounts.other]
+provider = "hcti"
 [plans.imejis.Own]
 price = 1
 included = 2
@@ -35,7 +37,7 @@ OWNERS = (
 [client.production]
 account = "main"
 api_key_env = "SOME_KEY"
-[usage.main]
+[usage.other]
 api_key_env = "SOME_KEY"
 [rules.failed-calls]
 enabled = false
