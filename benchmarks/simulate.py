@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from run import HERE, ROOT, SIZES, Run, measured
 
+from auditor import intake_cache
+
 TTLS = [f"{hours}h" for hours in range(1, 21)]
 SKEW = 0.9
 PEER = """
@@ -84,15 +86,15 @@ def events(size: str, times: int) -> None:
     command = [sys.executable, "-m", "auditor", "simulate", log, "--format", "json"]
     for ttl in TTLS:
         command += ["--ttl", ttl]
-    # Once for the cache beside the log, and for what numba keeps.
+    # Once for the cache of the log, and for what numba keeps.
     cold = measured(f"auditor simulate, {len(TTLS)} times-to-live, cold", command)
     warm = measured(f"auditor simulate, {len(TTLS)} times-to-live, from its cache", command)
     runs = [cold, warm]
     demand = json.loads(warm.output)["demand"]
     if times > 1:
         big = folder / f"times-{times}.parquet"
-        beside = log.with_name(log.name + ".auditor.parquet")
-        subprocess.run([sys.executable, "-c", REPLICATE, beside, big, str(times)], check=True)
+        kept = max(intake_cache.folder().glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+        subprocess.run([sys.executable, "-c", REPLICATE, kept, big, str(times)], check=True)
         try:
             run = measured(
                 f"the same, {times} times over, from Parquet",
