@@ -21,7 +21,7 @@ from auditor.engine.base import Engine
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
-from auditor.findings import Accepted, Finding
+from auditor.findings import Accepted, Confidence, Finding
 from auditor.formats.reading import MAX_REJECTIONS, Tally
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
@@ -57,6 +57,7 @@ class Options:
     templates: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
     skip: frozenset[str] = frozenset()
+    min_confidence: Confidence = Confidence.LOW
     cache: bool = True
     input_format: str | None = None
     """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
@@ -305,6 +306,7 @@ def _shown(finding: Finding, options: Options) -> bool:
     return (
         (not options.rules or finding.rule in options.rules)
         and finding.rule not in options.skip
+        and finding.confidence.rank <= options.min_confidence.rank
         and allows(options.environments, "environment")
         and allows(options.accounts, "account")
         and allows(options.templates, "template")
@@ -326,5 +328,6 @@ def _options(settings: Settings, options: Options, names: Sequence[str] = ()) ->
         "templates": sorted(options.templates),
         "rules": sorted(options.rules),
         "skip": sorted(options.skip),
+        "min_confidence": None if options.min_confidence is Confidence.LOW else options.min_confidence.value,
     }
     return {name: every[name] for name in names or every}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import and_, case, func, select
 
 from auditor.engine.tables import events, records, walked
@@ -99,7 +98,7 @@ def _staging_units(facts: Facts) -> frozenset[int]:
 def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit.
 
-    Foreign logs have no digests but sizes: where a picture's size stays, the picture most likely does.
+    Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
     """
     by_size = and_(
         events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
@@ -166,11 +165,13 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
     fields = rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64)
     pairs = fields * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
+    digest, by_size = ints("digest"), table.column("by_size").to_numpy()
+    told = bool((digest[~by_size] != 0).any())
     sample = Sample(
         row=ints("row"),
         ts=ints("ts_us"),
         duration=ints("duration_us"),
-        digest=ints("digest"),
+        digest=np.where(by_size, 0, digest) if told else digest,
         shape_numbers=random_numbers(shape, 0),
         verdict=ints("verdict"),
         credit=credit,
@@ -178,6 +179,6 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
         field=fields,
         numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64), 1),
         fields=ordered,
-        by_size=bool(pc.any(table.column("by_size")).as_py()),
+        by_size=bool(by_size.any()) and not told,
     )
     return sample, ints("cycle")

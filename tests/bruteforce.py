@@ -277,16 +277,25 @@ class Audit:
 
     # volatile inputs
 
-    def volatile_of(self, renders: list[Event]) -> list[tuple[str, int, int, Fraction]]:
-        """(field, pairs, agreeing, credits) of one unit; books the waste."""
+    def volatile_of(self, renders: list[Event]) -> list[tuple[str, int, int, str, Fraction]]:
+        """(field, pairs, agreeing, confidence, credits) of one unit; books the waste."""
         sample = sorted((e for e in renders if "inputs" in e), key=lambda e: (e["at"], e["id"]))
+        by_size = not any("digest" in e for e in sample)
+        if by_size:
+            sample = [e | {"digest": e["bytes"]} if e["key"].startswith("f1:") and "bytes" in e else e for e in sample]
         fields = sorted({field for e in sample for field in e["inputs"]})
-        passing = [field for field in fields if passes(*self.pairs(sample, {field}))]
+
+        def volatile(left_out: set[str]) -> bool:
+            others, alike = self.other_pairs(sample, left_out)
+            tells = not by_size or (others >= 20 and alike * 100 <= others * 5)
+            return passes(*self.pairs(sample, left_out)) and tells
+
+        passing = [field for field in fields if volatile({field})]
         if not passing:
             return []
         alone = {field: sum((s for s, _ in self.savings(sample, {field})), Fraction(0)) for field in passing}
         best = min(passing, key=lambda field: (-alone[field], field))
-        if len(passing) > 1 and passes(*self.pairs(sample, set(passing))):
+        if len(passing) > 1 and volatile(set(passing)):
             left_out, reported = set(passing), passing
         else:
             left_out, reported = {best}, [best]
@@ -299,7 +308,20 @@ class Audit:
                     self.wasted[e["id"]]["volatile"] = part
                     booked += part
                     rest -= part
-        return [(field, *self.pairs(sample, {field}), booked if field == best else Fraction(0)) for field in reported]
+
+        def confidence(field: str) -> str:
+            pairs, agreeing = self.pairs(sample, {field})
+            others, alike = self.other_pairs(sample, {field})
+            if by_size:
+                return "medium" if others >= 100 and alike * 100 <= others else "low"
+            if pairs == agreeing and pairs >= 20:
+                return "high"
+            return "medium" if agreeing * 100 >= pairs * 99 else "low"
+
+        return [
+            (field, *self.pairs(sample, {field}), confidence(field), booked if field == best else Fraction(0))
+            for field in reported
+        ]
 
     def merged(self, sample: list[Event], left_out: set[str]) -> list[list[Event]]:
         return list(
@@ -323,6 +345,17 @@ class Audit:
                     pairs += 1
                     agreeing += a["digest"] == b["digest"]
         return pairs, agreeing
+
+    def other_pairs(self, sample: list[Event], left_out: set[str]) -> tuple[int, int]:
+        """Neighbours of one shape that are two images even without the fields, and how many of them have one size."""
+        needed = [e for e in sample if "digest" in e and self.verdict[e["id"]] not in DUPLICATE]
+        others = alike = 0
+        for group in grouped(needed, lambda e: (e.get("format"), e.get("width"), e.get("height"))).values():
+            for a, b in pairwise(group):
+                if any(a["inputs"].get(f) != b["inputs"].get(f) for f in {*a["inputs"], *b["inputs"]} - left_out):
+                    others += 1
+                    alike += a["digest"] == b["digest"]
+        return others, alike
 
     def savings(self, sample: list[Event], left_out: set[str]) -> list[tuple[Fraction, list[Event]]]:
         found = []

@@ -242,3 +242,41 @@ def generate(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
     parts = logs.rng.choice([1, 2, 3])
     end = logs.rng.choice([b"\n", b"\r\n"])
     return {f"part{n}.jsonl": end.join(lines[n::parts]) + end for n in range(parts)}, config
+
+
+SOURCES = {"sources": {"shop": {"path": "/img/(?P<template>[^/]+)/(?P<width>[0-9]+)", "provider": "own"}}}
+"""What reads the access logs of `access_log`."""
+
+
+def access_log(seed: int) -> tuple[bytes, bytes]:
+    """(combined log, the same as usage events) of renders without digests, whose sizes tell images apart or do not.
+
+    `title` selects the image, `cb` is noise, `rare` shows now and then; how many titles have the size of another one is
+    around both limits of the rule, and so is the number of pairs.
+    """
+    rng = random.Random(seed)
+    count = rng.choice([24, 60, 110, 180, 250, 250])
+    widths = rng.choice([(100,), (100, 100, 200)])
+    titles = [f"t{n}" for n in range(rng.choice([1, 2, 5, 20, 40]))]
+    capped = rng.choice([0.0, 0.0, 0.0, 0.1, 0.2, 0.25, 1.0]) * len(titles)
+    fields = rng.choice([("cb",), ("cb",), ("cb", "rare"), ()])
+    at, log, events = datetime(2026, 9, 1, tzinfo=UTC), [], []
+    for n in range(count):
+        at += timedelta(seconds=rng.choice([0, 1, 1, 30, 4000]))
+        template, title, width = rng.choice(["og", "og", "og", "card"]), rng.choice(titles), rng.choice(widths)
+        query = {"title": title} | {name: str(rng.randrange(4 if name == "rare" else 500)) for name in fields}
+        size = None if rng.random() < 0.03 else 20 if int(title[1:]) < capped else 1000 + 7 * int(title[1:])
+        if "rare" in query and rng.random() < 0.02:
+            size = 9999
+        words = "&".join(f"{name}={value}" for name, value in query.items())
+        log.append(
+            f'203.0.113.7 - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET /img/{template}/{width}?{words} HTTP/1.1" 200 '
+            f'{"-" if size is None else size} "-" "x"'
+        )
+        event = {
+            "v": 1, "id": f"e{n:05}", "ts": at.isoformat(), "outcome": "render", "provider": "own",
+            "account": "default", "environment": "production", "template": template, "key": f"f1:{template}/{width}?{words}",
+            "bytes": size, "width": width, "inputs": query,
+        }  # fmt: skip
+        events.append(json.dumps(event))
+    return "\n".join(log).encode() + b"\n", "\n".join(events).encode() + b"\n"

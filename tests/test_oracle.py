@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from auditor.plans import cents
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
 from tests.bruteforce import Audit, grouped, oversized, unit
-from tests.random_logs import generate
+from tests.random_logs import SOURCES, access_log, generate
 
 SEEDS = 150
 SIZES = (40, 250, 800)
@@ -120,9 +121,9 @@ def duplicates(report: Mapping[str, Any], slow: Audit) -> None:
 
 
 def volatile(report: Mapping[str, Any], slow: Audit) -> None:
-    """volatile-inputs: fields, pairs and credits."""
+    """volatile-inputs: fields, pairs, confidence and credits."""
     have = {
-        who: (f["evidence"]["pairs"], f["evidence"]["agreeing"], f["credits"])
+        who: (f["evidence"]["pairs"], f["evidence"]["agreeing"], f["confidence"], f["credits"])
         for who, f in found(report, "volatile-inputs", *UNIT, "field").items()
     }
     assert have == {
@@ -174,6 +175,34 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
     """A report without what names files and lines."""
     inputs = {name: value for name, value in report["inputs"].items() if name not in ("files", "rejections")}
     return {**report, "inputs": inputs, "generated_at": None}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_sizes_are_evidence_as_the_slow_reading_has_it(seed: int, tmp_path: Path) -> None:
+    """An access log, and usage events that say the same and have no digest either."""
+    access, events = access_log(seed)
+    slow = Audit({"usage.jsonl": events}, {})
+    alike, foreign = (
+        product({"usage.jsonl": events}, {}, tmp_path / "a"),
+        product({"access.log": access}, SOURCES, tmp_path / "b"),
+    )
+    for report in (alike, foreign):
+        assert report["waste"] == slow.waste()
+        volatile(report, slow)
+        assert not [f for f in report["findings"] if f["confidence"] == "low" and f["severity"] == "high"]
+
+
+def test_the_generated_logs_without_digests_are_on_both_sides_of_every_limit() -> None:
+    """Else the test above would prove little."""
+    said = Counter(
+        finding[3]
+        for seed in range(60)
+        for found in Audit({"a": access_log(seed)[1]}, {}).volatile.values()
+        for finding in found
+    )
+    assert said["low"] > 10
+    assert said["medium"] > 4
+    assert sum(not any(Audit({"a": access_log(seed)[1]}, {}).volatile.values()) for seed in range(60)) > 10
 
 
 @pytest.mark.parametrize("seed", range(0, SEEDS, 10))

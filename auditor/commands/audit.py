@@ -9,6 +9,7 @@ import typer
 
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    ANY_CONFIDENCE,
     FOUND,
     OK,
     AuditedLedger,
@@ -17,6 +18,7 @@ from auditor.commands.options import (
     InputFormat,
     MaxRejected,
     Measured,
+    MinConfidence,
     NoCache,
     Output,
     Paths,
@@ -31,7 +33,7 @@ from auditor.commands.options import (
     time_of,
 )
 from auditor.errors import ConfigError
-from auditor.findings import Severity
+from auditor.findings import Confidence, Severity
 from auditor.registry import AUDITS, REPORTS
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def audit(
     template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
+    min_confidence: MinConfidence = ANY_CONFIDENCE,
     ttl: Ttl = None,
     timezone: Timezone = None,
     measured: Measured = None,
@@ -88,6 +91,7 @@ def audit(
         templates=frozenset(template or []),
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
+        min_confidence=Confidence(min_confidence.value),
         cache=not no_cache,
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
@@ -100,7 +104,7 @@ def audit(
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         REPORTS[output_format.value].write(result, out)
-    filtered = any((environment, account, template, rule, skip))
+    filtered = any((environment, account, template, rule, skip, min_confidence is not ANY_CONFIDENCE))
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
@@ -15,6 +16,7 @@ from auditor import config as configuration
 from auditor.config import values
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, instant
+from auditor.findings import Confidence
 from auditor.plans import Plan, comparable, moment
 from auditor.settings import Settings
 from auditor.terminal import plain
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from auditor.reports.base import Inputs
 
 T = TypeVar("T")
+ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
@@ -38,6 +41,8 @@ Timezone = Annotated[str | None, typer.Option(help="Zone of times without an off
 MaxRejected = Annotated[
     float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
 ]
+MinConfidence = Annotated[ConfidenceWord, typer.Option(help="Show only findings that are at least so sure.")]
+ANY_CONFIDENCE = ConfidenceWord("low")
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
 InputFormat = Annotated[
     str | None,

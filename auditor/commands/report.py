@@ -15,6 +15,7 @@ import typer
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    ANY_CONFIDENCE,
     OK,
     UNDELIVERED,
     AuditedLedger,
@@ -22,6 +23,7 @@ from auditor.commands.options import (
     Config,
     MaxRejected,
     Measured,
+    MinConfidence,
     NoCache,
     Paths,
     Timezone,
@@ -31,6 +33,7 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.errors import ConfigError
+from auditor.findings import Confidence
 from auditor.registry import DELIVERIES, REPORTS
 from auditor.terminal import plain
 
@@ -72,6 +75,7 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
+    min_confidence: MinConfidence = ANY_CONFIDENCE,
     ttl: Ttl = None,
     timezone: Timezone = None,
     measured: Measured = None,
@@ -95,6 +99,7 @@ def report(
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}
     options = Options(
+        min_confidence=Confidence(min_confidence.value),
         cache=not no_cache,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
@@ -133,7 +138,7 @@ def report(
             f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09"
         )
     # An entry that is of use in one report is of use.
-    for complaint in sorted(set.intersection(*complaints)):
+    for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
         say(complaint)
     raise typer.Exit(code)
 

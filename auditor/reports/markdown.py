@@ -139,7 +139,7 @@ def _findings(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
     for finding in findings[:MOST_FINDINGS]:
         subject = " · ".join(code(value) for value in finding["subject"].values())
         saves = money(finding["money"])
-        yield f"- **{finding['severity']}** `{finding['rule']}` {subject}  "
+        yield f"- **{finding['severity']}** `{finding['rule']}` {subject} ({finding['confidence']} confidence)  "
         yield f"  Found: {prose(finding['message'])}" + (f"; {prose(saves)}" if saves else "") + "  "
         yield f"  Cure: {prose(finding['advice'])}"
     if len(findings) > MOST_FINDINGS:

@@ -121,6 +121,7 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         head = Words(f"{finding['severity']:6} ", style=_COLOURS[finding["severity"]])
         head.append(f" {finding['rule']}", style="bold")
         head.append(f"  {subject}")
+        head.append(f"  ({finding['confidence']} confidence)", "dim")
         console.print(head)
         saves = money(finding["money"])
         for line in (plain(finding["message"]) + (saves and f"; {saves}"), "Cure: " + plain(finding["advice"])):

@@ -114,7 +114,11 @@ def assumed(result: Result) -> Iterator[str]:
     yield from _accepted(result)
     if options["since"] or options["until"]:
         yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
-    chosen = [f"{name} {', '.join(options[name])}" for name in FILTERS if options[name]]
+    chosen = [
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else ', '.join(value)}"
+        for name in FILTERS
+        if (value := options[name])
+    ]
     if chosen:
         yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
 
@@ -153,7 +157,7 @@ def _accepted(result: Result) -> Iterator[str]:
 MOST_ACCEPTED = 20
 """Accepted findings that are named."""
 MOST_FILES = 100
-FILTERS = ("environments", "accounts", "templates", "rules", "skip")
+FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
 def local_dates(result: Result) -> Iterator[list[str]]:
