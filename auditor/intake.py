@@ -14,7 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,14 +26,16 @@ import pyarrow.parquet as pq
 from auditor import __version__
 from auditor.events import Reason, Rejection
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Mapper, shown
+from auditor.exchanges.mapper import Assumption, Mapper, shown
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
+from auditor.formats.ids import IdChoice, Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import Reading, Tally
+from auditor.formats.table import Table
 from auditor.settings import Settings
 from auditor.sources import Source
 
@@ -101,11 +104,12 @@ class Intake:
         detected: Detected,
         identity: dict[str, str],
         progress: Callable[[int], None],
+        ids: str | None = None,
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
         mapper = Mapper(settings, source.label)
-        reading = Reading(source.label, kind, mapper, intake.tally)
+        reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, ids or settings.ids))
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
 
@@ -120,8 +124,12 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
+            repeat = reading.ids.repeat(source.label)
+            if ids is not None:
+                intake.tally.assume([Assumption.IDS_REPEAT], ending=False, events=reading.ids.rows)
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
-        return intake
+        # Only at its end a table tells that its ids are none: then it is read once more, without them.
+        return cls._read(source, target, settings, detected, identity, progress, IdChoice.ROWS) if repeat else intake
 
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
@@ -189,13 +197,30 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
     chosen = None if input_format is None else named(input_format, settings.log_formats)
     with source.open() as raw:
         sample = sample_of(source.path, decompressed(raw))
-    return detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    if not issubclass(found.kind, Table):
+        return found
+    status = source.path.stat()
+    written = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return replace(found, kind=_surveyed(found, source, written, settings.timezone, settings.decimal))
+
+
+@lru_cache(maxsize=64)
+def _surveyed(
+    found: Detected, source: Source, written: tuple[int, ...], zone: ZoneInfo, decimal: str | None
+) -> type[Format]:
+    """The format of one table, which is looked at as a whole, and once as long as nobody has *written* to it."""
+    del written
+    assert issubclass(found.kind, Table)
+    with source.open() as raw:
+        return found.kind.surveyed(source.label, source.path, found.reader(decompressed(raw)), zone, decimal)
 
 
 def _mapping(settings: Settings) -> str:
     """A digest of all that the mapping of foreign logs depends on."""
     accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
-    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, os.environ.get("AUDITOR_SECRET")))
+    told = settings.decimal, settings.ids, os.environ.get("AUDITOR_SECRET")
+    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
     return hashlib.sha256(said.encode()).hexdigest()
 
 

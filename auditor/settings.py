@@ -150,6 +150,10 @@ class Settings:
     formats: tuple[str, ...] = FORMATS
     """Formats that can be delivered, for format-waste."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
+    decimal: str | None = None
+    """The decimal mark in tables whose columns do not tell it."""
+    ids: str | None = None
+    """Whether ids that repeat at other times count once (`keep`) or a row each (`rows`); None asks."""
 
     @property
     def ttl_us(self) -> int:

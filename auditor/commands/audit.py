@@ -15,6 +15,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Baseline,
     Config,
+    Decimals,
     InputFormat,
     MaxRejected,
     Measured,
@@ -22,6 +23,7 @@ from auditor.commands.options import (
     NoCache,
     Output,
     Paths,
+    RowIds,
     Since,
     Timezone,
     Ttl,
@@ -54,6 +56,8 @@ def audit(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -82,7 +86,7 @@ def audit(
     for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),

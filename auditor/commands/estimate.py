@@ -15,11 +15,13 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Timezone,
     Ttl,
     converted,
@@ -63,6 +65,8 @@ def estimate(
     config: Config = None,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[
         EstimateFormat, typer.Option("--format", help="How to write the estimate.")
     ] = EstimateFormat.text,
@@ -78,7 +82,7 @@ def estimate(
     from auditor.whatif.estimate import measure
     from auditor.whatif.estimate_report import write_json, write_text
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     code = OK
     found: list[Estimate] = []
     if requests is not None:

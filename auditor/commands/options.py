@@ -17,6 +17,7 @@ from auditor.config import values
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, instant
 from auditor.findings import Confidence
+from auditor.formats.decimals import COMMA, POINT
 from auditor.plans import Plan, comparable, moment
 from auditor.settings import Settings
 from auditor.terminal import plain
@@ -50,6 +51,14 @@ InputFormat = Annotated[
         "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
     ),
 ]
+DecimalWord = StrEnum("DecimalWord", {"comma": COMMA, "point": POINT})
+Decimals = Annotated[
+    DecimalWord | None, typer.Option("--decimal", help="The decimal mark where a column of a table does not tell it.")
+]
+IdsWord = StrEnum("IdsWord", ["keep", "rows"])
+RowIds = Annotated[
+    IdsWord | None, typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row.")
+]
 Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
@@ -62,13 +71,23 @@ Where = Annotated[
 
 
 def settings_of(
-    paths: Sequence[str], config: Path | None, timezone: str | None = None, ttl: str | None = None
+    paths: Sequence[str],
+    config: Path | None,
+    timezone: str | None = None,
+    ttl: str | None = None,
+    *,
+    decimal: StrEnum | None = None,
+    ids: StrEnum | None = None,
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
     settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]), zone)
     if ttl is not None:
         settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
+    if decimal is not None:
+        settings = replace(settings, decimal=decimal.value)
+    if ids is not None:
+        settings = replace(settings, ids=ids.value)
     return settings
 
 

@@ -5,6 +5,7 @@ import sys
 from contextlib import nullcontext
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +17,13 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Timezone,
     converted,
     intake_code,
@@ -28,6 +31,7 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.config.values import money
+from auditor.formats.decimals import read
 from auditor.registry import PROVIDERS
 
 app = typer.Typer(rich_markup_mode=None)
@@ -53,6 +57,8 @@ def reconcile(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
     output: Output = None,
     timezone: Timezone = None,
@@ -64,11 +70,15 @@ def reconcile(
     from auditor.whatif.reconcile import reconcile as reconciled
     from auditor.whatif.reconcile_report import write_json, write_text
 
-    credits = converted("--invoice", credits_of, invoice)
+    credits = converted("--invoice", partial(credits_of, decimal=decimal), invoice)
     if not paths and ledger is None:
         ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
     with examined(
-        paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache, input_format=input_format
+        paths,
+        ledger,
+        settings_of(paths or [], config, timezone, decimal=decimal, ids=ids),
+        no_cache=no_cache,
+        input_format=input_format,
     ) as log:
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
@@ -79,9 +89,6 @@ def reconcile(
     raise typer.Exit(code or (OK if found.agrees else FOUND))
 
 
-def credits_of(invoice: str) -> Fraction:
-    """Credits as the invoice says; `ValueError` where that is no number from 0 on."""
-    try:
-        return Fraction(money(invoice.replace(",", "")))
-    except ValueError:
-        raise ValueError(f"= {invoice!r} is not a number of credits; write 2650") from None
+def credits_of(invoice: str, decimal: str | None = None) -> Fraction:
+    """Credits as the invoice says; `ValueError` where that is no number from 0 on, or might be two."""
+    return Fraction(money(read(invoice, decimal)))

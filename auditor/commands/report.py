@@ -21,11 +21,13 @@ from auditor.commands.options import (
     AuditedLedger,
     Baseline,
     Config,
+    Decimals,
     MaxRejected,
     Measured,
     MinConfidence,
     NoCache,
     Paths,
+    RowIds,
     Timezone,
     Ttl,
     converted,
@@ -78,6 +80,8 @@ def report(
     min_confidence: MinConfidence = ANY_CONFIDENCE,
     ttl: Ttl = None,
     timezone: Timezone = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     measured: Measured = None,
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
@@ -94,7 +98,7 @@ def report(
     from auditor.periodic.folder import History, write
     from auditor.pipeline import Options, generated_at
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}

@@ -15,11 +15,13 @@ from auditor.commands.logs import logs
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Since,
     Timezone,
     Until,
@@ -83,6 +85,8 @@ def simulate(
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -103,7 +107,7 @@ def simulate(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
-    settings = settings_of(paths or [], config, timezone)
+    settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),

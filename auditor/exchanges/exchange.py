@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from auditor.events import UsageEvent
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -32,3 +34,14 @@ class Exchange:
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An event that a row of a provider's export tells of."""
+
+    event: UsageEvent
+    id: str | None = None
+    """The row's own, which is one only among those of its provider and account."""
+    keyed: bool = True
+    """Whether the row tells what its key is, so that it is not that of this row alone."""

@@ -33,6 +33,7 @@ class Assumption(StrEnum):
     NO_BODY = "the log holds no request bodies: every such call counts as a request of its own, never as a repeat"
     NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
     NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
+    IDS_REPEAT = "rows of other times share an id: the ids are not used, and each row is an event"
     LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
 
 
@@ -204,7 +205,12 @@ class Mapper:
 
 def own_key(mapped: Mapped, identity: str) -> str:
     """The key of an exchange: its request's, or one that no other exchange has."""
-    return mapped.key or _key([mapped.provider, identity])
+    return mapped.key or key_of(mapped.provider, identity)
+
+
+def key_of(provider: str, identity: str) -> str:
+    """A key that no event of another identity has."""
+    return _key([provider, identity])
 
 
 def assumptions(mapped: Mapped, became: Fate, *, cached: bool) -> tuple[Assumption, ...]:

@@ -9,12 +9,13 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.mapper import Assumption, Mapper, key_of
 from auditor.formats.base import Format
+from auditor.formats.ids import Ids
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
 from auditor.formats.wrapped import is_part
@@ -66,9 +67,10 @@ class Tally:
 class Reading:
     """Reads one input with one format."""
 
-    def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally) -> None:
+    def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally, ids: Ids | None = None) -> None:
         self.kind = kind
         self.tally = tally
+        self.ids = ids or Ids(kind.name, None)
         self._path, self._mapper = path, mapper
         self.first = ""
         """Digest of the first record, once there was one."""
@@ -99,7 +101,14 @@ class Reading:
                 continue
             tally.lines += 1
             self.begin(line.data)
+            if isinstance(item, Exported):
+                item = self._exported(line, item)
             yield line, self._event(line, item) if isinstance(item, Exchange) else item
+
+    def _exported(self, line: Line, item: Exported) -> UsageEvent:
+        event = item.event
+        identity = self.ids.of(item.id, event, table=True) or self.identity(line)
+        return replace(event, id=identity, key=event.key if item.keyed else key_of(event.provider, identity))
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self._mapper.event(exchange, self.identity(line))
@@ -107,6 +116,9 @@ class Reading:
             self.tally.others += 1
             return None
         event, assumed = found
+        if exchange.id is not None:
+            identity = self.ids.of(exchange.id, event, table=False) or self.identity(line)
+            event = replace(event, id=identity)
         self.tally.assume(assumed, exchange.ended or (self.kind.ending and event.duration_us is None))
         return event
 

@@ -4,26 +4,25 @@ The names tell what kind of table it is, the most specific first: usage events, 
 what a provider exports of its renders, and any access log whose columns are named after what they hold.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
+from auditor.formats.names import column_name
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
 from auditor.formats.w3c import W3C
 
 Row = Mapping[str, Any]
-Read = Callable[[Row], Exchange | UsageEvent]
+Read = Callable[[Row], Exchange | UsageEvent | Exported]
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _CLOUDFLARE = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
@@ -58,7 +57,7 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     def named(row: Row) -> dict[str, Any]:
         return {name: row.get(original) for name, original in columns.items()}
 
-    if known >= _EVENT and ("ts" in known or "ts_us" in known):
+    if _are_events(known):
         return lambda row: _event(named(row), zone)
     plain = {name.replace("_", ""): name for name in known}
     if plain.keys() >= {name.lower() for name in _CLOUDFLARE}:
@@ -68,17 +67,19 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
         return _w3c(columns, zone)
     if exports.fits(known):
         provider = exports.provider_in(hint)
-        place = count(1)
-        return lambda row: exports.event_of(named(row), next(place), provider, zone)
+        return lambda row: exports.event_of(named(row), provider, zone)
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
         return lambda row: _exchange(named(row), zone)
     return None
 
 
-def column_name(name: str) -> str:
-    """A name in the one spelling that all are compared in: `Request URL`, `requestUrl` and `$request_url` are one."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+def is_events(names: Iterable[str]) -> bool:
+    """Whether a table with such columns holds usage events."""
+    return _are_events(set(map(column_name, names)))
+
+
+def _are_events(known: Collection[str]) -> bool:
+    return set(known) >= _EVENT and ("ts" in known or "ts_us" in known)
 
 
 def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
