@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
-from auditor.events import Reason, Rejection
+from auditor.events import BadRecordError, Reason, Rejection
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper, shown
 from auditor.formats.base import Format
@@ -212,9 +212,11 @@ def requests_of(
     """What some rows of `records` asked for, for people."""
     found = {}
     for row, line, kind in _found(sources, settings, input_format, rows):
-        item = kind.parse(line.data)
-        if isinstance(item, Exchange):
-            found[row] = shown(item)
+        # A file that was rotated or rewritten since is no reason to lose the report.
+        with suppress(BadRecordError):
+            item = kind.parse(line.data)
+            if isinstance(item, Exchange):
+                found[row] = shown(item)
     return found
 
 
@@ -229,11 +231,14 @@ def _found(
         kind = detected.kind(settings.timezone)
         with source.open() as raw:
             for line in kind.records(source.path, detected.reader(decompressed(raw))):
-                if line.number in left:
-                    left.remove(line.number)
-                    yield (index << LINE_BITS) + line.number, line, kind
-                    if not left:
-                        break
+                if line.number not in left:
+                    with suppress(BadRecordError):
+                        kind.remember(line.data)
+                    continue
+                left.remove(line.number)
+                yield (index << LINE_BITS) + line.number, line, kind
+                if not left:
+                    break
 
 
 def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:

@@ -56,6 +56,9 @@ class Format(Protocol):
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
         """The records of an input, numbered from 1 as their file has them."""
 
+    def remember(self, data: bytes) -> None:
+        """Take from a record that is passed over what the ones behind it are read by: a header."""
+
     def parse(self, data: bytes) -> Exchange | UsageEvent | None:
         """What one record tells; None for one that is none (a header, a comment).
 
@@ -87,6 +90,9 @@ class Lines:
         """Its lines."""
         del path
         yield from reader
+
+    def remember(self, data: bytes) -> None:
+        """Nothing: the lines do not hang together."""
 
     def parse(self, data: bytes) -> Exchange | UsageEvent | None:
         """What one line tells."""

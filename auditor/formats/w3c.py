@@ -52,6 +52,11 @@ class W3C(Lines):
             return None
         return self.exchange({name.lower(): value for name, value in self.fields(data).items()})
 
+    def remember(self, data: bytes) -> None:
+        """A directive, which names the columns."""
+        if data.removeprefix(b"\xef\xbb\xbf").startswith(b"#"):
+            self.parse(data)
+
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one row by the names of `#Fields`."""
         if not self._names:
