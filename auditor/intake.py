@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, w
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
-from auditor.formats.reading import Reading, Tally
+from auditor.formats.reading import TRY_BITS, Reading, Tally
 from auditor.settings import Settings
 from auditor.sources import Source
 
@@ -189,7 +189,23 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
     chosen = None if input_format is None else named(input_format, settings.log_formats)
     with source.open() as raw:
         sample = sample_of(source.path, decompressed(raw))
-    return detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    if not found.foreign:
+        return found
+    mapper = Mapper(settings, source.label)
+    with source.open() as raw:
+        lines = _exchanges(found, found.reader(decompressed(raw)), settings.timezone)
+        kind = found.kind.refined(lines, lambda *request: mapper.request(*request) is not None)
+    return found if kind is found.kind else replace(found, kind=kind)
+
+
+def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[bytes, Exchange]]:
+    """The lines of a log that are requests."""
+    kind = detected.kind(zone)
+    for line in lines:
+        with suppress(BadRecordError):
+            if isinstance(item := kind.parse(line.data), Exchange):
+                yield line.data, item
 
 
 def _mapping(settings: Settings) -> str:
@@ -226,7 +242,10 @@ def _found(
     """(row, its record, the format of its file) of some rows, read no further than needed."""
     wanted = sorted(set(rows))
     for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
-        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
+        source = sources[index]
+        left: dict[int, list[int]] = {}
+        for row in group:
+            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
         detected = detected_in(source, settings, input_format)
         kind = detected.kind(settings.timezone)
         with source.open() as raw:
@@ -235,8 +254,8 @@ def _found(
                     with suppress(BadRecordError):
                         kind.remember(line.data)
                     continue
-                left.remove(line.number)
-                yield (index << LINE_BITS) + line.number, line, kind
+                for row in left.pop(line.number):
+                    yield row, line, kind
                 if not left:
                     break
 

@@ -10,16 +10,19 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import Format
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
 from auditor.formats.wrapped import is_part
 
 MAX_REJECTIONS = 100
+TRY_BITS = 32
+"""A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
 ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
 
 PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
@@ -55,7 +58,7 @@ class Tally:
             self.rejections.append(rejection)
         return rejection
 
-    def assume(self, assumptions: Iterable[Assumption], ending: bool, events: int = 1) -> None:
+    def assume(self, assumptions: Iterable[StrEnum], ending: bool, events: int = 1) -> None:
         """Count what was assumed for some events."""
         for assumption in assumptions:
             self.assumed[assumption.value] += events
@@ -99,7 +102,16 @@ class Reading:
                 continue
             tally.lines += 1
             self.begin(line.data)
-            yield line, self._event(line, item) if isinstance(item, Exchange) else item
+            if not isinstance(item, Exchange):
+                yield line, item
+                continue
+            event = self._event(line, item)
+            yield line, event
+            if event is not None and item.tries:
+                for number, call in enumerate(self._mapper.tries(item, event), 1):
+                    # A record of its own, so that lines still add up.
+                    tally.lines += 1
+                    yield Line(line.number | number << TRY_BITS, line.data), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self._mapper.event(exchange, self.identity(line))
