@@ -26,7 +26,7 @@ _HOST = re.compile(
     r"(?=[^\s/]{1,255}$)(?:(?:[\w-]{1,63}\.)+[A-Za-z][A-Za-z0-9-]{1,62}\.?|localhost)(?::\d{1,5})?", re.ASCII
 )
 _HOST_NAMES = frozenset({"host", "http_host", "vhost", "server_name", "servername", "domain", "authority", "v", "h"})
-_APACHE = re.compile(r"\d{1,6}/\d{1,12}")
+_APACHE = re.compile(r"(\d{1,6})/(\d{1,12})", re.ASCII)
 """`%T/%D`: whole seconds, and the same in microseconds."""
 _WHOLE = re.compile(r"\d{1,14}", re.ASCII)
 DIGITS = 15
@@ -70,7 +70,7 @@ class Values:
         placed, named = [], {}
         for token in _TOKEN.findall(text):
             value = _bare(token)
-            match = None if is_verdict(value) or "://" in value else _NAMED.fullmatch(value)
+            match = None if is_verdict(value) or is_host(value) or "://" in value else _NAMED.fullmatch(value)
             if match is None:
                 placed.append(value)
             else:

@@ -289,7 +289,7 @@ def _request(mapper: Mapper, said: dict[str, str]) -> Any:
     """What a request asks for; `_EXACT` where only the exact reader can tell."""
     try:
         method, target = request_of({**dict.fromkeys(_REQUEST), **said})
-        mapped = mapper.request(method, text_of(said.get("host")), target)
+        mapped = mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
     except BadRecordError:
         return _EXACT
     return _EXACT if mapped is not None and mapped.key is None else mapped
