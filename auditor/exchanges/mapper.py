@@ -35,6 +35,7 @@ class Assumption(StrEnum):
     NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
     NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
     CACHE_BEHIND = "a word behind the user agent, such as HIT, is taken for the cache's verdict"
+    CACHE_BEFORE = "a word before the time, such as HIT, is taken for the cache's verdict"
     HOST_BEHIND = "a name behind the user agent is taken for the host"
     HOST_SECOND = "a name in the second place, as lighttpd writes it, is taken for the host"
     MICROS_BEHIND = "the number behind the user agent is taken for the duration in microseconds, Apache's %D"

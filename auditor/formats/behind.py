@@ -5,8 +5,9 @@ behind the same name (`cs=HIT`), and every use is an assumption that the report 
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from auditor.exchanges.cache_field import NONE, names_cache
@@ -91,6 +92,10 @@ class Values:
             value = self.placed[place]
         return "" if value.lower() in NONE else value
 
+    def all(self) -> Iterator[str]:
+        """Every value."""
+        return chain(self.placed, self.named.values())
+
     def rest(self, read: Collection[Place | None]) -> list[str]:
         """The values that stand in no place that is read."""
         count = len(self.placed)
@@ -134,7 +139,7 @@ def tail_of(behinds: Sequence[tuple[str, int | None]], *, hosts: bool) -> Tail |
     places = sorted({place for values in found for place in values.places()}, key=_order)
     if not places:
         return None
-    cache = next((place for place in places if _is_cache([values.at(place) for values in found])), None)
+    cache = next((place for place in places if is_cache([values.at(place) for values in found])), None)
     named = [place for place in places if place != cache and (not isinstance(place, str) or place in _HOST_NAMES)]
     host = next((place for place in named if hosts and _mostly(is_host, [values.at(place) for values in found])), None)
     micros = _micros([(values, size) for values, (_, size) in zip(found, behinds, strict=True)], places, (cache, host))
@@ -165,11 +170,12 @@ def _order(place: Place) -> tuple[int, int, str]:
 
 def _mostly(test: Callable[[str], object], values: Sequence[str]) -> bool:
     """Whether nearly all values that say anything pass."""
-    said = [value for value in values if value]
+    said = [value for value in values if value.lower() not in NONE]
     return bool(said) and sum(bool(test(value)) for value in said) >= SHARE * len(said)
 
 
-def _is_cache(values: Sequence[str]) -> bool:
+def is_cache(values: Sequence[str]) -> bool:
+    """Whether nearly all values that say anything are verdicts, and some mean nothing else."""
     return _mostly(is_verdict, values) and any(_SURE.search(value) for value in values if is_verdict(value))
 
 

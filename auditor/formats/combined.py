@@ -14,7 +14,7 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption
 from auditor.formats.base import Fits, Lines
-from auditor.formats.behind import AGENT, Behind, Values, behind_agent, is_host, tail_of
+from auditor.formats.behind import AGENT, Behind, Values, behind_agent, is_cache, is_host, tail_of
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time, start_of
 from auditor.formats.variables import decoded, number_of, split_request, text_of
@@ -35,28 +35,37 @@ class Combined(Lines):
     template: ClassVar[LogTemplate | None] = TEMPLATE
     blanks: ClassVar[int] = 2
 
+    verdict: ClassVar[str | None] = None
+    """The field before the time whose last word is a cache's verdict, as a sample of the log shows."""
+
     @classmethod
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
-        """With what stands behind the lines that ask for pictures, or behind all where none does."""
+        """With what stands in and behind the lines that ask for pictures, or all where none does."""
         if cls.tail is not None:
             return cls
         reader = cls(ZoneInfo("UTC"))
-        fitting: list[tuple[str, int | None, bool]] = []
-        others: list[tuple[str, int | None, bool]] = []
+        fitting: list[tuple[dict[str, str], int | None]] = []
+        others: list[tuple[dict[str, str], int | None]] = []
         for line, exchange in itertools.islice(exchanges, SCANNED):
             fields = reader.fields(line)
-            host, behind = fields.get("host"), fields["behind"]
-            pair = behind, exchange.bytes, host is not None
-            hosts = (exchange.host, *filter(is_host, Values.of(behind).placed))
-            if any(fits(exchange.method, each, exchange.target) for each in hosts):
-                fitting.append(pair)
+            hosts = (exchange.host, *filter(is_host, Values.of(fields["behind"]).all()))
+            if any(fits(exchange.method, host, exchange.target) for host in hosts):
+                fitting.append((fields, exchange.bytes))
                 if len(fitting) == SAMPLED:
                     break
             elif exchange.method and len(others) < SAMPLED:
-                others.append(pair)
+                others.append((fields, exchange.bytes))
         sample = fitting or others
-        tail = tail_of([(text, size) for text, size, _ in sample], hosts=not any(known for *_, known in sample))
-        return cls if tail is None else type(cls.__name__, (cls,), {"tail": tail})
+        tail = tail_of(
+            [(fields["behind"], size) for fields, size in sample],
+            hosts=not any("host" in fields for fields, _ in sample),
+        )
+        found = cls if tail is None else type(cls.__name__, (cls,), {"tail": tail})
+        for name in ("ident", "remote_user"):
+            if is_cache([_last(fields[name]) for fields, _ in sample]):
+                # The head of such a line is more than a client.
+                return type(cls.__name__, (found,), {"verdict": name, "template": None})
+        return found
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -64,6 +73,8 @@ class Combined(Lines):
         ts_us, assumed = clf_time(fields["time_local"], self.zone)
         method, target = split_request(fields["request"])
         behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
+        before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
+        taken = {Assumption.HOST_SECOND: "second" in fields, Assumption.CACHE_BEFORE: before is not None}
         return Exchange(
             ts_us=start_of(ts_us, behind.duration_us) if self.ending else ts_us,
             method=method,
@@ -72,10 +83,10 @@ class Combined(Lines):
             status=number_of(fields["status"], "status"),
             bytes=number_of(fields["body_bytes_sent"], "bytes"),
             duration_us=behind.duration_us,
-            cache=behind.cache,
+            cache=", ".join(filter(None, (before, behind.cache))) or None,
             assumed_timezone=assumed,
             tries=behind.tries,
-            assumed=behind.assumed + ((Assumption.HOST_SECOND,) if "second" in fields else ()),
+            assumed=(*behind.assumed, *(assumption for assumption, true in taken.items() if true)),
         )
 
     def fields(self, data: bytes) -> dict[str, str]:
@@ -109,6 +120,9 @@ def _head(text: str) -> dict[str, str]:
     host = {}
     if len(words) > 3 and _is_client(words[1]) and not (_is_client(words[0]) or words[0][0] == '"'):
         host["host"] = words.pop(0)
+    elif len(words) > 3 and words[2] == "-" and is_host(words[0]) and is_host(words[1]):
+        # The client's name was looked up.
+        host["host"] = words.pop(0)
     # A list of those that forwarded the request, bare or in quotes, ends at the first word without a comma.
     last = next((place for place, word in enumerate(words[:-1]) if not word.endswith(",")), len(words) - 1)
     rest = words[last + 1 :]
@@ -120,6 +134,10 @@ def _head(text: str) -> dict[str, str]:
         **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
         "remote_user": " ".join(rest[1:]) or "-",
     }  # fmt: skip
+
+
+def _last(text: str) -> str:
+    return text.rpartition(" ")[2]
 
 
 def _is_client(word: str) -> bool:

@@ -33,7 +33,12 @@ class LogFormat(Lines):
         return type(
             "LogFormat",
             (cls,),
-            {"name": name, "template": template, "ending": "seconds" not in roles, "shapes": tuple(shapes)},
+            {
+                "name": name,
+                "template": template,
+                "ending": "request_time" not in template.names,
+                "shapes": tuple(shapes),
+            },
         )
 
     def parse(self, data: bytes) -> Exchange:

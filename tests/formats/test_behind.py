@@ -79,6 +79,15 @@ def test_a_verdict_behind_a_common_line(tmp_path: Path) -> None:
     assert told(report(tmp_path, line(1, " MISS", agent=""), line(5, " HIT", agent=""))) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("head", [" - {} ", " {} - ", " - - {} ", " - alice {} "])
+def test_a_verdict_before_the_time(tmp_path: Path, head: str) -> None:
+    """Where others have an identity or a user."""
+    lines = [line(n).replace(" - - ", head.format(word), 1) for n, word in ((1, "MISS"), (5, "HIT"), (9, "-"))]
+    found = report(tmp_path, *lines)
+    assert told(found) == (2, 1, 1)
+    assert assumed(found)[Assumption.CACHE_BEFORE] == 2
+
+
 def test_dashes_are_no_verdict_and_not_against_one(tmp_path: Path) -> None:
     """Nor are lines that end before; those count as renders, as is said."""
     lines = [
@@ -153,6 +162,13 @@ def test_a_host_in_the_second_place_is_part_of_the_key(tmp_path: Path, second: s
     assert told(found) == (2, 0, 0)
     assert assumed(found)[Assumption.HOST_SECOND] == 2
     assert told(report(tmp_path, a, a.replace(":00:01", ":00:05")))[2] == 1
+
+
+def test_a_client_whose_name_was_looked_up(tmp_path: Path) -> None:
+    """Behind the virtual host, which is the picture's."""
+    a, b = (line(n).replace("203.0.113.7", f"a.example {name}.isp.example", 1) for n, name in ((1, "x"), (5, "y")))
+    found = report(tmp_path, a, b, config={"sources": {"img": {"host": "a.example", "path": "/img/.*"}}})
+    assert told(found) == (2, 0, 1)
 
 
 def test_an_identity_is_no_host(tmp_path: Path) -> None:
