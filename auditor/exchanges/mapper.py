@@ -40,7 +40,7 @@ class Assumption(StrEnum):
     HOST_SECOND = "a name in the second place, as lighttpd writes it, is taken for the host"
     MICROS_BEHIND = "the number behind the user agent is taken for the duration in microseconds, Apache's %D"
     UNREAD_BEHIND = (
-        "what stands behind the user agent is not read but for what is named here: give --input-format the log_format"
+        "values behind the user agent are not read, except those named here: give --input-format the log_format"
     )
     LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
 

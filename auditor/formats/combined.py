@@ -14,7 +14,7 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption
 from auditor.formats.base import Fits, Lines
-from auditor.formats.behind import AGENT, Behind, Values, behind_agent, is_cache, is_host, tail_of
+from auditor.formats.behind import AGENT, Behind, Values, is_cache, is_host, tail_of
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time, start_of
 from auditor.formats.variables import decoded, number_of, split_request, text_of
@@ -74,7 +74,11 @@ class Combined(Lines):
         method, target = split_request(fields["request"])
         behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
         before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
-        taken = {Assumption.HOST_SECOND: "second" in fields, Assumption.CACHE_BEFORE: before is not None}
+        taken = behind.assumed
+        if "second" in fields:
+            taken += (Assumption.HOST_SECOND,)
+        if before is not None:
+            taken += (Assumption.CACHE_BEFORE,)
         return Exchange(
             ts_us=start_of(ts_us, behind.duration_us) if self.ending else ts_us,
             method=method,
@@ -83,10 +87,10 @@ class Combined(Lines):
             status=number_of(fields["status"], "status"),
             bytes=number_of(fields["body_bytes_sent"], "bytes"),
             duration_us=behind.duration_us,
-            cache=", ".join(filter(None, (before, behind.cache))) or None,
+            cache=before or behind.cache,
             assumed_timezone=assumed,
             tries=behind.tries,
-            assumed=(*behind.assumed, *(assumption for assumption, true in taken.items() if true)),
+            assumed=taken,
         )
 
     def fields(self, data: bytes) -> dict[str, str]:
@@ -107,7 +111,7 @@ class Combined(Lines):
         if agent is not None:
             referer, user_agent = (value[1:-1] if value != "-" else value for value in agent.groups())
             fields |= {"http_referer": referer, "http_user_agent": user_agent}
-        fields["behind"] = behind_agent(behind)
+        fields["behind"] = behind if agent is None else behind[agent.end() :]
         return fields
 
 
