@@ -83,8 +83,12 @@ requirements:  ## pin the dependencies anew, with hashes
 		--extra all --group build --constraint requirements/dev.txt pyproject.toml -o requirements/all.txt
 	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 		--group bench --constraint requirements/dev.txt pyproject.toml -o requirements/bench.txt
+	for set in oldest middle newest; do \
+		uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+			--group clients-$$set -o requirements/clients-$$set.txt; \
+	done
 	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
 		--group focus -o requirements/focus.txt
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .bench .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,7 +13,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     caches | metrics                      where pictures wait; every metric once
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API
-    events | findings | fingerprint | plans | measured | network
+    events | media | findings | fingerprint | plans | measured | network
     registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
     errors
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.sinks import Spool
+    from auditor.client.transports import MeteredTransport
     from auditor.connect import connect
     from auditor.sandbox.server import Sandbox
 
@@ -45,15 +46,15 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
-    "Metering": "client.metering", "Redis": "caches.redis", "Rendered": "client.request",
-    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
-    "Tiered": "caches.tiered", "connect": "connect", "meter": "client.attach", "metered": "client.function",
-    "path_rule": "client.metering", "unmeter": "client.attach",
+    "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
+    "Rendered": "client.request", "Renderer": "client.renderer", "Rule": "client.metering",
+    "Sandbox": "sandbox.server", "Spool": "client.sinks", "Tiered": "caches.tiered", "connect": "connect",
+    "meter": "client.attach", "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
 }  # fmt: skip
 
 __all__ = [
-    "Budget", "Files", "Item", "Memory", "Metering", "Redis", "Rendered", "Renderer", "Rule", "Sandbox", "Spool",
-    "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
+    "Budget", "Files", "Item", "Memory", "MeteredTransport", "Metering", "Redis", "Rendered", "Renderer", "Rule",
+    "Sandbox", "Spool", "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
 ]  # fmt: skip
 
 

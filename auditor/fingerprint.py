@@ -18,6 +18,8 @@ import rfc8785
 PREFIX = "k1:"
 FOREIGN_PREFIX = "f1:"
 """Of keys that were made from other logs than the client's."""
+UNKNOWN_PREFIX = "u1:"
+"""Of keys of renders whose inputs nobody could tell: random, so that no two are equal."""
 ADDRESS = ":path"
 """The input that stands for the path of a logged request: it says which picture, so it is never noise."""
 INPUT_DIGEST_HEX = 16

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
-from auditor.events import Reason, Rejection
+from auditor.events import BadRecordError, Reason, Rejection
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption, Mapper, shown
 from auditor.formats.base import Format
@@ -34,7 +34,7 @@ from auditor.formats.ids import IdChoice, Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.packed import decompressed
-from auditor.formats.reading import Reading, Tally
+from auditor.formats.reading import TRY_BITS, Reading, Tally
 from auditor.formats.table import Table
 from auditor.settings import Settings
 from auditor.sources import Source
@@ -198,11 +198,31 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
     with source.open() as raw:
         sample = sample_of(source.path, decompressed(raw))
     found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    if found.foreign:
+        found = _refined(found, source, settings)
     if not issubclass(found.kind, Table):
         return found
     status = source.path.stat()
     written = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     return replace(found, kind=_surveyed(found, source, written, settings.timezone, settings.decimal))
+
+
+def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
+    """The format as the lines that a source or provider fits show it."""
+    mapper = Mapper(settings, source.label)
+    with source.open() as raw:
+        lines = _exchanges(found, found.reader(decompressed(raw)), settings.timezone)
+        kind = found.kind.refined(lines, lambda *request: mapper.request(*request) is not None)
+    return found if kind is found.kind else replace(found, kind=kind)
+
+
+def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[bytes, Exchange]]:
+    """The lines of a log that are requests."""
+    kind = detected.kind(zone)
+    for line in lines:
+        with suppress(BadRecordError):
+            if isinstance(item := kind.parse(line.data), Exchange):
+                yield line.data, item
 
 
 @lru_cache(maxsize=64)
@@ -237,9 +257,11 @@ def requests_of(
     """What some rows of `records` asked for, for people."""
     found = {}
     for row, line, kind in _found(sources, settings, input_format, rows):
-        item = kind.parse(line.data)
-        if isinstance(item, Exchange):
-            found[row] = shown(item)
+        # A file that was rotated or rewritten since is no reason to lose the report.
+        with suppress(BadRecordError):
+            item = kind.parse(line.data)
+            if isinstance(item, Exchange):
+                found[row] = shown(item)
     return found
 
 
@@ -249,16 +271,22 @@ def _found(
     """(row, its record, the format of its file) of some rows, read no further than needed."""
     wanted = sorted(set(rows))
     for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
-        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
+        source = sources[index]
+        left: dict[int, list[int]] = {}
+        for row in group:
+            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
         detected = detected_in(source, settings, input_format)
         kind = detected.kind(settings.timezone)
         with source.open() as raw:
             for line in kind.records(source.path, detected.reader(decompressed(raw))):
-                if line.number in left:
-                    left.remove(line.number)
-                    yield (index << LINE_BITS) + line.number, line, kind
-                    if not left:
-                        break
+                if line.number not in left:
+                    with suppress(BadRecordError):
+                        kind.remember(line.data)
+                    continue
+                for row in left.pop(line.number):
+                    yield row, line, kind
+                if not left:
+                    break
 
 
 def _load(path: Path, identity: dict[str, str], source: Source, stamp: str) -> Intake | None:

@@ -64,6 +64,7 @@ CLIENT: tuple[Definition, ...] = (
     _gauge("credits_remaining_timestamp_seconds", "When the provider said so.", *_ACCOUNT),
     _counter("cache_errors_total", "Operations of a cache that failed; the render went on without it.", "tier", "op"),
     _counter("events_dropped_total", "Usage events that could not be written.", "reason"),
+    _counter("faults_total", "Faults of the metering itself that were kept from callers."),
     _counter("label_values_dropped_total", "Label values that were folded into `other`.", "label"),
     _gauge("build_info", "Version of the client; always 1.", "version"),
 )  # fmt: skip
@@ -131,6 +132,7 @@ AD_HOC: Mapping[str, str] = {
     "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",
     "imgrender_client_credits_uncertain_total": "Which process's calls break off; the ledger's gauge has their sum.",
     "imgrender_client_last_paid_render_timestamp_seconds": "Which process spends outside production.",
+    "imgrender_client_faults_total": "Whether metering met an object that it did not expect: its log line says where.",
     "imgrender_client_label_values_dropped_total": "Which process's accounts are `other`.",
     "imgrender_credits_saved_total": "Renders spared since ever. Dashboards show the same as a share, the hit rate.",
     "imgrender_ledger_corrections_total": "Why a counter is above its gauge. Panels of credits read the gauge.",
@@ -198,7 +200,7 @@ class ClientMetrics(Collector):
         self.account.forked()
         self.environment.forked()
         for family in self.families.values():
-            for part in (family, *family._metrics.values()):
+            for part in (family, *getattr(family, "_metrics", {}).values()):
                 _renew_locks(part)
 
     def child(self, name: str, *labels: str) -> Any:

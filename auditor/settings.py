@@ -99,7 +99,7 @@ class SourceTable:
     ignore: frozenset[str] = frozenset()
     methods: frozenset[str] = frozenset({"GET", "POST"})
     uncached: Outcome = Outcome.RENDER
-    """What a good answer is where the log says nothing of a cache."""
+    """What a good answer is without a cache verdict."""
     logs: str | None = None
     """A glob for the paths of the logs that it is for."""
 

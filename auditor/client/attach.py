@@ -1,152 +1,95 @@
-"""Meter what is already there: any httpx client, by its transport. No cache, and nothing changes for the caller.
+"""Meter what is already there: clients of httpx, httpx2 and requests. No cache, and nothing changes for the caller."""
 
-A transport sees what event hooks do not: calls that fail before an answer. The body is measured while it passes by, so
-that streaming stays streaming.
-"""
-
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar, Unpack
 
-import httpx
+from auditor.client.metering import Metering, MeteringOptions, shared
+from auditor.client.sessions import MeteredSession
+from auditor.client.transports import MeteredTransport, places
+from auditor.errors import ConfigError
 
-from auditor.client.metering import Metering
-from auditor.client.watch import Watch
-
-
-class _Stream(httpx.SyncByteStream):
-    def __init__(self, inner: Any, watch: Watch, response: httpx.Response) -> None:
-        self._inner, self._watch, self._response = inner, watch, response
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._inner:
-                self._watch.chunk(chunk)
-                yield chunk
-        except Exception as error:
-            self._watch.failed(error)
-            raise
-        self._watch.ended(self._response.status_code, self._response.headers, whole=True)
-
-    def close(self) -> None:
-        self._watch.ended(self._response.status_code, self._response.headers, whole=False)
-        self._inner.close()
+C = TypeVar("C")
+_HTTPX = {("httpx", "Client"), ("httpx", "AsyncClient"), ("httpx2", "Client"), ("httpx2", "AsyncClient")}
+_OPENAI = {("openai", "SyncAPIClient"), ("openai", "AsyncAPIClient")}
+_REQUESTS = {("requests", "Session")}
+_SUPPORTED = (
+    "give httpx.Client, httpx.AsyncClient, httpx2.Client, httpx2.AsyncClient, openai.OpenAI, openai.AsyncOpenAI or "
+    "their DefaultHttpxClient, or requests.Session; build anything else of httpx on MeteredTransport, and put @metered "
+    "on functions that call by other means"
+)
 
 
-class _AsyncStream(httpx.AsyncByteStream):
-    def __init__(self, inner: Any, watch: Watch, response: httpx.Response) -> None:
-        self._inner, self._watch, self._response = inner, watch, response
+def meter(
+    client: C,
+    metering: Metering | None = None,
+    *,
+    key: Callable[[Any], Any] | None = None,
+    **options: Unpack[MeteringOptions],
+) -> C:
+    """Meter a client: one event and the metrics of each call that a rule recognises; *key* and *options* of `Metering`.
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._inner:
-                self._watch.chunk(chunk)
-                yield chunk
-        except (Exception, asyncio.CancelledError) as error:
-            self._watch.failed(error)
-            raise
-        self._watch.ended(self._response.status_code, self._response.headers, whole=True)
-
-    async def aclose(self) -> None:
-        self._watch.ended(self._response.status_code, self._response.headers, whole=False)
-        await self._inner.aclose()
-
-
-class MeteredTransport(httpx.BaseTransport):
-    """A transport that meters what another one does."""
-
-    def __init__(self, inner: httpx.BaseTransport, metering: Metering) -> None:
-        self.inner, self._metering = inner, metering
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and watch it if it is a render."""
-        watch = self._metering.recognised(request)
-        if watch is None:
-            return self.inner.handle_request(request)
-        try:
-            response = self.inner.handle_request(request)
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        watch.over(response, _Stream)
-        return response
-
-    def close(self) -> None:
-        """Close the other one."""
-        self.inner.close()
-
-
-class AsyncMeteredTransport(httpx.AsyncBaseTransport):
-    """As `MeteredTransport`, for async clients."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, metering: Metering) -> None:
-        self.inner, self._metering = inner, metering
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it, and watch it if it is a render."""
-        watch = self._metering.recognised(request)
-        if watch is None:
-            return await self.inner.handle_async_request(request)
-        try:
-            response = await self.inner.handle_async_request(request)
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        watch.over(response, _AsyncStream)
-        return response
-
-    async def aclose(self) -> None:
-        """Close the other one."""
-        await self.inner.aclose()
-
-
-C = TypeVar("C", httpx.Client, httpx.AsyncClient)
-
-
-def meter(client: C, metering: Metering | None = None, **options: Any) -> C:
-    """Meter an httpx client: one event and the metrics of each call that a rule recognises; *options* of `Metering`.
-
-    Addresses that httpx logs lose their query from here on, since some carry the API key there.
+    Takes clients of httpx and httpx2, `OpenAI()` and its default clients, and sessions of requests; `ConfigError` for
+    anything else. Layers of the client that cache or try again are seen through to where its calls leave. Addresses
+    that these libraries log lose their query from here on, since some carry the API key there.
     """
-    metering = metering or Metering(**options)
+    http = _http_client(client)
+    metering = shared(metering, key=key, **options)
     unmeter(client)
-    wrap: Any = AsyncMeteredTransport if isinstance(client, httpx.AsyncClient) else MeteredTransport
-    for holder in _holders(client):
-        holder.wrap(lambda inner: wrap(inner, metering))
-    logging.getLogger("httpx").addFilter(_without_query)
+    if _is(http, _REQUESTS):
+        MeteredSession(http, metering).attach()
+    else:
+        for place in places(http):
+            place.put(MeteredTransport(place.value, metering))
+    for name in ("httpx", "httpx2", "urllib3.connectionpool", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(_without_query)
     return client
 
 
 def unmeter(client: C) -> C:
     """Undo `meter`; the client's own transports are back."""
-    for holder in _holders(client):
-        holder.wrap(lambda t: t.inner if isinstance(t, MeteredTransport | AsyncMeteredTransport) else t)
+    http = _http_client(client)
+    if _is(http, _REQUESTS):
+        attached = getattr(vars(http).get("send"), "__self__", None)
+        if isinstance(attached, MeteredSession):
+            attached.detach()
+        return client
+    for place in places(http):
+        if isinstance(place.value, MeteredTransport):
+            place.value.untap()
+            place.put(place.value.inner)
     return client
 
 
-class _Holder(NamedTuple):
-    """A place of an httpx client that holds a transport, the main one or one for a pattern of addresses."""
+def _http_client(client: Any) -> Any:
+    """The client that sends: of `OpenAI()` the one inside. `ConfigError` for what cannot be metered."""
+    found = client._client if _is(client, _OPENAI) else client
+    name = type(client).__name__ if not isinstance(client, type) else f"the class {client.__name__}"
+    if _is(found, _HTTPX):
+        if not hasattr(found, "_transport") or not isinstance(getattr(found, "_mounts", None), dict):
+            raise ConfigError(
+                f"{name}: this version keeps its transports elsewhere; build the client with "
+                "transport=MeteredTransport(…)"
+            )
+    elif not _is(found, _REQUESTS):
+        raise ConfigError(f"{name} cannot be metered: {_SUPPORTED}")
+    return found
 
-    client: Any
-    pattern: Any
 
-    def wrap(self, change: Callable[[Any], Any]) -> None:
-        mounts = self.client._mounts
-        if self.pattern is None:
-            self.client._transport = change(self.client._transport)
-        elif mounts[self.pattern] is not None:
-            mounts[self.pattern] = change(mounts[self.pattern])
-
-
-def _holders(client: Any) -> list[_Holder]:
-    return [_Holder(client, None), *(_Holder(client, pattern) for pattern in client._mounts)]
+def _is(client: object, kinds: set[tuple[str, str]]) -> bool:
+    """Whether it is a client of one of these kinds, by package and name, so that none has to be installed."""
+    return any((kind.__module__.partition(".")[0], kind.__name__) in kinds for kind in type(client).__mro__)
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cut queries off the addresses in httpx's own log lines."""
+    """Cut queries off the addresses in log lines."""
     if isinstance(record.args, tuple):
-        record.args = tuple(
-            arg.copy_with(query=None) if isinstance(arg, httpx.URL) and arg.query else arg for arg in record.args
-        )
+        record.args = tuple(_cut(arg) for arg in record.args)
     return True
+
+
+def _cut(arg: Any) -> Any:
+    if isinstance(arg, str):
+        return arg.partition("?")[0] if "?" in arg and (arg.startswith("/") or "://" in arg) else arg
+    copy: Callable[..., Any] | None = getattr(arg, "copy_with", None)  # a URL of httpx or httpx2
+    return copy(query=None) if copy is not None and getattr(arg, "query", None) else arg

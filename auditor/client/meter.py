@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import EllipsisType
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -16,7 +17,7 @@ from auditor.client.request import Request
 from auditor.client.sinks import Sink
 from auditor.errors import RenderError
 from auditor.events import SCHEMA_VERSION, Outcome
-from auditor.fingerprint import Scope
+from auditor.fingerprint import UNKNOWN_PREFIX, Scope
 from auditor.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.providers.base import Picture
 
@@ -94,20 +95,47 @@ class Meter:
         self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
         self._count(lambda account: account.delivered("coalesced", waited, entry.size, entry.picture.format))
 
-    def rendered(self, request: Request, entry: Entry, made: Try, status: int) -> None:
-        """A call was made and a picture came back; the call's own duration."""
+    def rendered(
+        self,
+        request: Request,
+        entry: Entry,
+        made: Try,
+        status: int | None,
+        credits: Decimal | EllipsisType | None = ...,
+    ) -> None:
+        """A call was made and a picture came back; the call's own duration.
+
+        *status* is None where nobody saw the answer; *credits* are those of the picture unless given, None if unknown.
+        """
         took = self.clock.steady() - made.started
         picture = entry.picture
+        cost = picture.credits if isinstance(credits, EllipsisType) else credits
 
         def event() -> dict[str, Any]:
-            billed = {"status": status, "credits": _number(picture.credits), "inputs": self._inputs(request)}
+            answer = {} if status is None else {"status": status}
+            billed = {**answer, "credits": _number(cost), "inputs": self._inputs(request)}
             return self._delivered(request, entry, made, Outcome.RENDER, took) | billed
 
         def count(account: AccountMetrics) -> None:
-            account.called(status, took, float(picture.credits), self.clock.now())
+            account.called(status or 200, took, None if cost is None else float(cost), self.clock.now())
             account.delivered("render", took, entry.size, picture.format)
             if picture.remaining is not None:
                 account.remaining(float(picture.remaining), self.clock.now())
+
+        self._write(event, lasting=True)
+        self._count(count)
+
+    def served(self, request: Request, entry: Entry, made: Try, status: int) -> None:
+        """A cache of somebody else's had it, or the provider confirmed (304) that the caller does."""
+        took = self.clock.steady() - made.started
+
+        def event() -> dict[str, Any]:
+            return self._delivered(request, entry, made, Outcome.HIT, took) | {"status": status, "credits": 0}
+
+        def count(account: AccountMetrics) -> None:
+            if status == 304:
+                account.called(status, took, 0.0, self.clock.now())
+            account.delivered("hit", took, entry.size, entry.picture.format)
 
         self._write(event, lasting=True)
         self._count(count)
@@ -231,7 +259,9 @@ class Meter:
             event["bytes"], event["digest"] = entry.size, entry.digest
         return event
 
-    def _inputs(self, request: Request) -> dict[str, str]:
+    def _inputs(self, request: Request) -> dict[str, str] | None:
+        if request.slot.key.startswith(UNKNOWN_PREFIX):
+            return None
         overrides = orjson.loads(request.body)
         return self.scope.input_digests(overrides) if isinstance(overrides, Mapping) else {}
 

@@ -3,28 +3,50 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from secrets import token_hex
+from typing import Any, NamedTuple, TypedDict, Unpack
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-import httpx
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from auditor.caches.base import Slot
 from auditor.client.clock import Clock
 from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes
 from auditor.client.meter import Meter
+from auditor.client.prices import Number, Price
 from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
-from auditor.client.watch import Watch
-from auditor.fingerprint import Scope, derive_key
-from auditor.providers.facts import Seen
+from auditor.client.stable import UnstableError, stable
+from auditor.errors import ConfigError
+from auditor.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
+from auditor.metrics import client_metrics
+from auditor.providers.facts import PAYMENT_REQUIRED, Quota, Seen
 from auditor.registry import PROVIDERS
 from auditor.settings import PRODUCTION
 
 log = logging.getLogger("auditor.client")
+
+
+UNSEEN = (
+    "%s counts as one call a request, since its connections cannot be seen: if it caches or retries, hits count as "
+    "renders and retries are missed; meter the transport that it calls: MeteredTransport(…)"
+)
+"""Said when a client is metered."""
+
+
+class Asked(NamedTuple):
+    """A request of some HTTP library, as rules read it."""
+
+    method: str
+    url: str
+    host: str
+    content: bytes | None
+    """The body; None where it streams, so that nobody can say what is in it."""
 
 
 class Rule(NamedTuple):
@@ -35,12 +57,30 @@ class Rule(NamedTuple):
     """(method, address, body) -> the call, or None."""
     hosts: frozenset[str]
     """Only requests to these are looked at more closely."""
+    template_of: Callable[[str, SplitResult], str | None] | None = None
+    """(method, address) -> the template where the address alone says that this is a render, empty if it does not name
+    it; for calls whose body says nothing to `recognise`."""
+    price: Price = Price()
+    """How many images a call makes and what they cost, by the JSON object in the request's body."""
+    quota: Quota = PAYMENT_REQUIRED
+    """Which refusals mean that the credits are used up, for a provider that is not built in."""
 
 
-def path_rule(provider: str, host: str, path: str, *, method: str = "POST") -> Rule:
+def path_rule(
+    provider: str,
+    host: str,
+    path: str,
+    *,
+    method: str = "POST",
+    units: Number | Callable[[Mapping[str, Any]], Any] = 1,
+    credits: Number | Callable[[Mapping[str, Any]], Any] = 1,
+    quota: Quota = PAYMENT_REQUIRED,
+) -> Rule:
     """A rule by host and a regular expression for the path with a group `template`.
 
-    The JSON object in the body is what the picture depends on, the query are its options.
+    The JSON object in the body is what the picture depends on, the query are its options. *units* is how many images
+    a call makes and *credits* what each costs; as functions they are called with the JSON object of the request's
+    body, and *credits* then says what the whole call costs: `units=lambda body: body.get("n", 1)`.
     """
     pattern = re.compile(path)
 
@@ -48,22 +88,47 @@ def path_rule(provider: str, host: str, path: str, *, method: str = "POST") -> R
         match = pattern.fullmatch(url.path)
         if seen_method != method or url.hostname != host or match is None:
             return None
-        try:
-            found = orjson.loads(content or b"{}")
-        except orjson.JSONDecodeError:
-            found = {}
-        return Seen(match["template"], found if isinstance(found, dict) else {}, dict(parse_qsl(url.query)))
+        return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query)))
 
-    return Rule(provider, recognise, frozenset({host}))
+    return Rule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
 
 
 def provider_rules() -> tuple[Rule, ...]:
     """A rule a known provider."""
-    return tuple(Rule(name, provider.recognise, frozenset(provider.hosts)) for name, provider in PROVIDERS.items())
+    return tuple(
+        Rule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
+        for name, provider in PROVIDERS.items()
+    )
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body, empty for no body; None for anything else."""
+    try:
+        found = orjson.loads(content or b"{}")
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class MeteringOptions(TypedDict, total=False):
+    """The options of `Metering`, which `meter` and `metered` take too."""
+
+    account: str
+    environment: str
+    events: str | Path | Sink | Callable[[Record], object] | None
+    secret: str | None
+    rules: Sequence[Rule] | None
+    placement: str | None
+    registry: CollectorRegistry | None
+    clock: Clock | None
 
 
 class Metering:
-    """What all metered calls of one account and environment have in common."""
+    """What all metered calls of one account and environment have in common.
+
+    *key* says what makes the image where a request's body streams, so that nobody can read it before it is sent: it
+    is called with the request of the client's own library and gives anything that `metered` could hash.
+    """
 
     def __init__(
         self,
@@ -76,17 +141,22 @@ class Metering:
         placement: str | None = None,
         registry: CollectorRegistry | None = REGISTRY,
         clock: Clock | None = None,
+        key: Callable[[Any], Any] | None = None,
     ) -> None:
         secret = secret or os.environ.get("AUDITOR_SECRET")
         # Without a secret the digests of one process agree with each other, and with nobody else's.
         self._secret = derive_key(secret) if secret else os.urandom(32)
         self._account, self._environment, self._placement = account, environment.lower(), placement
-        self._clock = clock or Clock()
+        self._clock, self._key = clock or Clock(), key
         self._sink = sink_of(events, self._clock)
-        self._rules = provider_rules() if rules is None else tuple(rules)
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in provider_rules() if rules is None else rules:
+            for host in rule.hosts:
+                self._rules.setdefault(host, []).append(rule)
         self._shapes: dict[str, Shapes] = {}
         self._registry = registry
         self._meters: dict[str, Meter] = {}
+        self._told: set[str] = set()
         renew_in_children(self)
 
     def meter(self, provider: str) -> Meter:
@@ -109,24 +179,91 @@ class Metering:
         slot, body = shape.identify(seen.overrides)
         return Request(seen.template, slot, body, shape.options, None, self._placement, "online", 0.0)
 
-    def recognised(self, request: httpx.Request) -> Watch | None:
-        """A watch over a render call; None for everything else, and for whatever cannot be understood."""
-        try:
-            rules = [rule for rule in self._rules if request.url.host in rule.hosts]
-            if not rules:
-                return None
-            try:
-                content = request.content
-            except httpx.RequestNotRead:
-                content = b""
-            url = urlsplit(str(request.url))
-            for rule in rules:
-                seen = rule.recognise(request.method, url, content)
-                if seen is not None:
-                    return Watch(self.meter(rule.provider), self.request(rule.provider, seen), rule.provider)
-        except Exception as error:
-            log.debug("a call was not understood (%s)", type(error).__name__)
+    def keyless(self, provider: str, seen: Seen) -> Request:
+        """A request of which nobody can say what makes its image: its key is that of no other, and it has no inputs."""
+        known = self.request(provider, Seen(seen.template, {}, seen.options))
+        return known._replace(slot=Slot(known.slot.group, UNKNOWN_PREFIX + token_hex(32)))
+
+    def knows(self, host: str) -> bool:
+        """Whether calls to a host may be renders."""
+        return host in self._rules
+
+    def rule(self, asked: Asked) -> tuple[Rule, Seen, bool] | None:
+        """The rule that takes a request, what it sees in it, and whether the body told it; None for other traffic."""
+        rules = self._rules.get(asked.host)
+        if rules is None:
+            return None
+        url = urlsplit(asked.url)
+        for rule in rules:
+            seen = rule.recognise(asked.method, url, asked.content or b"")
+            told = seen is not None
+            if seen is None and rule.template_of is not None:
+                template = rule.template_of(asked.method, url)
+                if template is not None:
+                    seen = Seen(template or "unknown", {"path": url.path}, dict(parse_qsl(url.query)))
+            if seen is not None:
+                return rule, seen, told
         return None
+
+    def identified(self, found: tuple[Rule, Seen, bool], asked: Asked, request: object) -> Request:
+        """The request that a rule took, with its key as far as its body tells it; *request* is the library's own."""
+        rule, seen, told = found
+        content = asked.content
+        if content is None:
+            if self._key is None:
+                self.tell_once(
+                    f"body of {rule.provider}",
+                    "a %s call streams its request body, so its key is unknown; pass key= to meter() to provide one",
+                    rule.provider,
+                )
+                return self.keyless(rule.provider, seen)
+            try:
+                seen = Seen(seen.template, {**seen.overrides, "key": stable(self._key(request))}, seen.options)
+            except Exception as error:
+                self.fault(error)
+                return self.keyless(rule.provider, seen)
+        elif content and not (told and (seen.overrides or json_object(content) is not None)):
+            # A form, a list, a blob: it says which image this is all the same.
+            seen = Seen(seen.template, {**seen.overrides, "body": stable(content)}, seen.options)
+        return self.request(rule.provider, seen)
+
+    def named(self, provider: str, template: str, form: Callable[[], dict[str, Any]], where: str) -> Request:
+        """The request of a function by its inputs, as *form* gives them; keyless, and said so, where it cannot."""
+        try:
+            return self.request(provider, Seen(template, form(), {}))
+        except UnstableError as error:
+            self.tell_once(
+                f"{where}: {error}",
+                "%s: %s cannot be hashed, so its key is unknown; pass key= to metered() to provide one",
+                where,
+                error,
+            )
+        except Exception as error:
+            self.fault(error)
+        return self.keyless(provider, Seen(template, {}, {}))
+
+    def tell_once(self, about: str, text: str, *args: object) -> None:
+        """One warning about one thing."""
+        if about not in self._told:
+            self._told.add(about)
+            log.warning(text, *args)
+
+    def fault(self, error: BaseException) -> None:
+        """A fault of our own, or of a function that we were given: counted, said once, and kept from the caller."""
+        try:
+            if self._registry is not None:
+                client_metrics(self._registry).families["faults_total"].inc()
+            where = traceback.extract_tb(error.__traceback__)[-1:]
+            at = f"{Path(where[0].filename).name}:{where[0].lineno}" if where else "?"
+            # The kind and the place only: the text of an error may hold a value.
+            self.tell_once(
+                "fault",
+                "metering failed (%s at %s); calls are not affected, and further failures are only counted",
+                type(error).__name__,
+                at,
+            )
+        except Exception:  # noqa: S110 (nothing is left to tell it to)
+            pass
 
     def forked(self) -> None:
         """Go on in a child process."""
@@ -137,3 +274,15 @@ class Metering:
         """Seal the spool."""
         if self._sink is not None:
             self._sink.close()
+
+
+def shared(
+    metering: Metering | None, *, key: Callable[[Any], Any] | None = None, **options: Unpack[MeteringOptions]
+) -> Metering:
+    """The metering that was given, or one with these options; `ConfigError` for both."""
+    if metering is None:
+        return Metering(key=key, **options)
+    if options or key is not None:
+        given = ", ".join([*options, *(["key"] if key is not None else [])])
+        raise ConfigError(f"{given}: pass either a Metering or its options, not both")
+    return metering

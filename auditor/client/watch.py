@@ -1,107 +1,292 @@
-"""A watch over one call on its way: its events, its size and its digest, taken while the body passes by."""
+"""A watch over one call on its way, and the journey of the request that it is made for.
 
+Between a caller and the provider there may be layers that cache or try again. A journey is what the caller asked for;
+each call that really leaves is watched apart. So a request that made no call is a hit, and one that made three has
+three events: two tries that were followed by another, and the last.
+"""
+
+import functools
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
 
 from auditor.caches.base import Entry
-from auditor.client.meter import Meter, Try
+from auditor.client.failures import failure_of
+from auditor.client.meter import Meter
+from auditor.client.metering import Asked, Metering, Rule, json_object
 from auditor.client.request import Request
-from auditor.errors import NotSentError, RenderError, UncertainError
+from auditor.errors import QuotaExceededError, RenderError
+from auditor.media import is_picture, tells_size
 from auditor.providers.base import Answer, Picture, error_of, format_of, size_of
 from auditor.registry import PROVIDERS
 
 HEAD = 256 << 10
 """Bytes of an answer that are kept, for sizes and error texts."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
+    """A method of ours in the way of somebody's call: what it raises is counted as a fault, and None is its result."""
+
+    @functools.wraps(method)
+    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            cast(Any, self).metering.fault(error)
+            return None
+
+    return cast(Callable[Concatenate[S, P], R | None], call)
+
+
+class Journey:
+    """One request of a caller's, until it has its answer; *layered* if there may be layers between it and its calls."""
+
+    def __init__(
+        self, metering: Metering, rule: Rule, request: Request, content: bytes | None, *, layered: bool
+    ) -> None:
+        self.metering, self.rule, self.request, self.content = metering, rule, request, content
+        self.meter: Meter = metering.meter(rule.provider)
+        self.made = self.meter.begin()
+        self.last: Watch | None = None
+        """The newest call."""
+        self.held: tuple[Watch, RenderError] | None = None
+        """A failure that another try may follow."""
+        self.open = layered
+
+    def begin(self) -> "Watch":
+        """A call leaves."""
+        first = self.last is None
+        if self.last is not None:
+            self.last.dropped()
+        self.release(retried=True)
+        self.last = Watch(self, self.made if first else self.meter.begin())
+        return self.last
+
+    def release(self, *, retried: bool = False) -> None:
+        """Write the failure that was held back."""
+        held, self.held = self.held, None
+        if held is not None:
+            self.meter.failed(self.request, held[1], held[0].made, retried=retried)
+
+    @quiet
+    def raised(self) -> None:
+        """The request ended with an exception."""
+        if self.last is None:
+            # Whatever forbade it, no call was made.
+            self.meter.refused(self.request, self.made)
+        else:
+            self.last.dropped()
+            self.release()
+        self.open = False
+
+    @quiet
+    def answered(
+        self, status: int, headers: Mapping[str, str], cached: bool | None, *, reached: bool
+    ) -> "Watch | None":
+        """The request has its answer; a watch over its body where none of its calls is watched already.
+
+        *cached* is the word of a layer that says whether the answer comes from its cache; *reached* is whether calls
+        below these layers have ever been seen.
+        """
+        good = 200 <= status < 300 or status == 304
+        # A stale image in place of a failure is a hit, and the call that failed was only a try.
+        served = good and self.last is not None and self.last.failing
+        if self.last is not None and (served or self.last.status != status):
+            self.last.dropped()  # what the layers made of it is not its own answer
+        self.release(retried=served)
+        self.open = False
+        if self.last is not None:
+            if not served:
+                return None
+        elif not good:
+            self.meter.refused(self.request, self.made)
+            return None
+        watch = Watch(self, self.meter.begin() if self.last is not None else self.made, left=False)
+        watch.heard(status, headers)
+        watch.cached = cached is not False and (cached is True or reached or self.last is not None)
+        return watch
+
 
 class Watch:
     """One call on its way: its events, its size and its digest."""
 
-    def __init__(self, meter: Meter, request: Request, provider: str) -> None:
-        self._meter, self._request, self._provider = meter, request, provider
-        self._made: Try = meter.begin()
+    def __init__(self, journey: Journey, made: Any, *, left: bool = True) -> None:
+        self.journey, self.made, self.metering = journey, made, journey.metering
         self._head = bytearray()
         self._size = 0
-        self._digest = None if meter.sink is None else hashlib.sha256()  # half of what metering costs
+        self._digest = None if journey.meter.sink is None else hashlib.sha256()  # half of what metering costs
         self._over = False
-        meter.attempt(request, self._made)
+        self._decoded = False
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.cached = False
+        """Whether the answer comes from a cache."""
+        if left:
+            journey.meter.attempt(journey.request, made)
 
-    def chunk(self, data: bytes) -> None:
-        """A piece of the answer passes by."""
+    @property
+    def failing(self) -> bool:
+        """Whether it has no image, as far as anything is known."""
+        return self.status is None or not (200 <= self.status < 300 or self.status == 304)
+
+    def heard(self, status: int, headers: Mapping[str, str]) -> None:
+        """The head of the answer is there."""
+        self.status, self.headers = status, headers
+
+    @quiet
+    def chunk(self, data: bytes, *, decoded: bool = False) -> None:
+        """A piece of the answer passes by; *decoded* if it is not as it was sent."""
+        if self._over:
+            return
+        self._decoded = decoded
         self._size += len(data)
         if self._digest is not None:
             self._digest.update(data)
         if len(self._head) < HEAD:
             self._head += data[: HEAD - len(self._head)]
 
+    @quiet
     def failed(self, error: BaseException) -> None:
         """No answer came, or not to its end."""
-        if self._over:
-            return
-        self._over = True
-        self._meter.failed(self._request, failure_of(error), self._made)
+        if not self._over:
+            self._over = True
+            self._fails(failure_of(error, self.journey.rule.provider))
 
-    def ended(self, status: int, headers: Mapping[str, str], *, whole: bool) -> None:
+    @quiet
+    def dropped(self) -> None:
+        """Nobody will read the rest: it was another try, or the caller has something else."""
+        if not self._over:
+            if self.status is None:
+                self._over = True
+                self._fails(failure_of(ConnectionError()))
+            else:
+                self._ended(whole=False)
+
+    @quiet
+    def ended(self, *, whole: bool) -> None:
         """The answer came to its end, or its reader had enough before."""
-        if self._over:
+        self._ended(whole)
+
+    @quiet
+    def complete(self) -> bool:
+        """Whether all that was announced has passed by."""
+        return self.headers.get("content-length") == str(self._size)
+
+    def _ended(self, whole: bool) -> None:
+        if self._over or self.status is None:
             return
         self._over = True
-        try:
-            self._meter.rendered(self._request, self._entry(status, headers, whole), self._made, status)
-        except RenderError as error:
-            self._meter.failed(self._request, error, self._made)
-        except Exception as error:
-            self._meter.lost(error)
+        journey, status = self.journey, self.status
+        headers = self.headers
+        encoded = headers.get("content-encoding", "identity") != "identity"
+        head = bytes(self._head) if self._decoded or not encoded else _decoded(bytes(self._head), headers)
+        answer = Answer(status, headers, head)
+        if self.cached or status == 304:
+            journey.meter.served(journey.request, self._entry(answer, whole, encoded, None), self.made, status)
+        elif not 200 <= status < 300:
+            self._fails(self._refusal(answer))
+        else:
+            try:
+                entry = self._entry(answer, whole, encoded, self._picture(answer, whole))
+            except RenderError as error:
+                self._fails(error)
+            else:
+                journey.meter.rendered(journey.request, entry, self.made, status, **self._credits())
 
-    def _entry(self, status: int, headers: Mapping[str, str], whole: bool) -> Entry:
-        """What was delivered; a `RenderError` if it was no picture."""
-        answer = Answer(status, headers, _decoded(bytes(self._head), headers))
-        api = PROVIDERS[self._provider].api if self._provider in PROVIDERS else None
-        if not 200 <= status < 300:
-            raise api.error(answer) if api is not None else error_of(status, f"HTTP {status}")
+    def _fails(self, error: RenderError) -> None:
+        if self.journey.open:
+            self.journey.held = (self, error)
+        else:
+            self.journey.meter.failed(self.journey.request, error, self.made)
+
+    def _refusal(self, answer: Answer) -> RenderError:
+        rule = self.journey.rule
+        if rule.provider in PROVIDERS:
+            try:
+                return PROVIDERS[rule.provider].error(answer)
+            except Exception as error:
+                self.metering.fault(error)
+        if rule.quota.used_up(answer.status, answer.content):
+            return QuotaExceededError(f"HTTP {answer.status}", status=answer.status)
+        return error_of(answer.status, f"HTTP {answer.status}")
+
+    def _picture(self, answer: Answer, whole: bool) -> Picture | None:
+        provider = PROVIDERS.get(self.journey.rule.provider)
         # Nothing can be said of a body that was not read to its end, but that it was paid for.
-        picture = api.picture(answer, self._request.options) if api is not None and whole else picture_of(answer)
-        if not whole or picture.content is None or "content-encoding" in headers:
+        if provider is None or provider.api is None or not whole:
+            return None
+        try:
+            return provider.api.picture(answer, self.journey.request.options)
+        except RenderError:
+            raise
+        except Exception as error:
+            self.metering.fault(error)
+            return None
+
+    def _entry(self, answer: Answer, whole: bool, encoded: bool, picture: Picture | None) -> Entry:
+        if picture is None:
+            picture, sized = picture_of(answer), tells_size(answer.status, answer.media_type)
+        else:
+            sized = answer.status in (200, 201)
+        if not (whole and sized and self._size) or encoded or picture.content is None:
             return Entry(picture, None, None, 0.0, 0.0)
         digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"
         return Entry(picture, digest, self._size, 0.0, 0.0)
 
-    def over(self, response: httpx.Response, stream: Any) -> None:
-        """Watch the body pass by; that of a transport which hands it out whole has passed already."""
+    def _credits(self) -> dict[str, Decimal | None]:
+        """What the rule says that the call cost; empty where the answer's own word, or 1, stands."""
+        price = self.journey.rule.price
+        if price.plain:
+            return {}
+        content = self.journey.content
+        body = None if content is None else json_object(content)
         try:
-            content = response.content
-        except httpx.ResponseNotRead:
-            response.stream = stream(response.stream, self, response)
-        else:
-            self.chunk(content)
-            self.ended(response.status_code, response.headers, whole=True)
+            return {"credits": None if body is None and price.asks else price.of(body)}
+        except Exception as error:
+            self.metering.fault(error)
+            return {"credits": None}
+
+
+CURRENT: ContextVar[Journey | None] = ContextVar("auditor_journey", default=None)
+"""The request that the layers of this context work on."""
+
+
+def started(metering: Metering, asked: Asked, request: object, *, layered: bool) -> tuple[Journey | None, Watch | None]:
+    """A request passes a place that is metered: its journey, and the watch over its call if it leaves here.
+
+    A call that a layer makes for a request that is under way belongs to that request's journey. (None, None) for
+    what is no render.
+    """
+    found = metering.rule(asked)
+    if found is None:
+        return None, None
+    journey = CURRENT.get()
+    if journey is not None and journey.open and journey.rule.provider == found[0].provider:
+        return (None, None) if layered else (journey, journey.begin())
+    journey = Journey(metering, found[0], metering.identified(found, asked, request), asked.content, layered=layered)
+    return journey, None if layered else journey.begin()
 
 
 def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes:
-    """The answer's own bytes: those that pass by are as they were sent, compressed if httpx asked for that."""
-    encoding = headers.get("content-encoding")
-    if not encoding:
-        return head
+    """The answer's own bytes: those that pass by are as they were sent, compressed if the client asked for that."""
     try:
-        return httpx.Response(200, headers={"content-encoding": encoding}, content=head).content
+        return httpx.Response(200, headers={"content-encoding": headers["content-encoding"]}, content=head).content
     except httpx.DecodingError:  # more than the head that is kept
         return b""
 
 
 def picture_of(answer: Answer) -> Picture:
     """What a 2xx answer of a provider that nobody described holds."""
+    if is_picture(answer.media_type) is False:
+        return Picture(None, None, answer.media_type)
     width, height = size_of(answer.content)
     media_type = answer.media_type or "application/octet-stream"
     return Picture(answer.content, None, media_type, format_of(media_type), width, height)
-
-
-def failure_of(error: BaseException) -> RenderError:
-    """What an exception of httpx says about the bill."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
-        return NotSentError(type(error).__name__)
-    timeout, broken = (httpx.TimeoutException, TimeoutError), (httpx.TransportError, OSError)
-    word = "timeout" if isinstance(error, timeout) else "connection" if isinstance(error, broken) else "other"
-    return UncertainError(type(error).__name__, word=word)

@@ -1,8 +1,17 @@
 """Exchange: one request and its answer, as far as a foreign log tells. What the log does not tell is None."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
 from auditor.events import UsageEvent
+
+
+class Try(NamedTuple):
+    """A call to an upstream that did not give the answer: the server behind it was asked next."""
+
+    status: int | None
+    duration_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,10 @@ class Exchange:
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""
+    tries: tuple[Try, ...] = ()
+    """The calls before the one that was answered, in their order."""
+    assumed: tuple[StrEnum, ...] = ()
+    """What the record's reader took from where nothing names it."""
 
 
 @dataclass(frozen=True, slots=True)

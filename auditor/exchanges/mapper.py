@@ -6,8 +6,8 @@ picture, so nothing is noise until `volatile-inputs` has shown it.
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import unquote_plus, urlsplit
 
@@ -29,11 +29,20 @@ MEMO = 200_000
 class Assumption(StrEnum):
     """What a log could not tell, and what was taken instead."""
 
-    NO_CACHE_FIELD = "the log says nothing of a cache: every good answer counts as a render"
+    NO_VERDICT = "without a cache verdict, every good answer counts as a render"
+    ODD_VERDICT = "what the cache field says is no known verdict: every good answer counts as a render"
     NO_BODY = "the log holds no request bodies: every such call counts as a request of its own, never as a repeat"
     NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
     NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
     IDS_REPEAT = "rows of other times share an id: the ids are not used, and each row is an event"
+    CACHE_BEHIND = "a word behind the user agent, such as HIT, is taken for the cache's verdict"
+    CACHE_BEFORE = "a word before the time, such as HIT, is taken for the cache's verdict"
+    HOST_BEHIND = "a name behind the user agent is taken for the host"
+    HOST_SECOND = "a name in the second place, as lighttpd writes it, is taken for the host"
+    MICROS_BEHIND = "the number behind the user agent is taken for the duration in microseconds, Apache's %D"
+    UNREAD_BEHIND = (
+        "values behind the user agent are not read, except those named here: give --input-format the log_format"
+    )
     LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
 
 
@@ -83,7 +92,7 @@ class Mapper:
             self._memo[address] = self._request(method, host, target, b"")
         return self._memo[address]
 
-    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[Assumption, ...]] | None:
+    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | None:
         """The event and what was assumed for it; None for a request that asks for no picture."""
         mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body)
         if mapped is None:
@@ -114,7 +123,29 @@ class Mapper:
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
         )
-        return event, assumptions(mapped, became, cached=by is not None)
+        return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed)
+
+    def tries(self, exchange: Exchange, answered: UsageEvent) -> Iterator[UsageEvent]:
+        """What may have been billed before the call that was answered: calls to a known provider that failed."""
+        if answered.provider not in PROVIDERS:
+            return
+        began = exchange.ts_us
+        for number, call in enumerate(exchange.tries, 1):
+            became = fate(call.status, None, Outcome.ERROR)
+            yield replace(
+                answered,
+                id=f"{answered.id}-{number}",
+                ts_us=began,
+                outcome=Outcome.ERROR,
+                status=became.status,
+                error=became.error or "other",
+                duration_us=call.duration_us,
+                credits=None,
+                bytes=None,
+                digest=None,
+                retried=True,
+            )
+            began += call.duration_us or 0
 
     def _request(self, method: str, host: str | None, target: str, body: bytes | None) -> Mapped | None:
         host, path, query = split(host, target)
@@ -213,11 +244,11 @@ def key_of(provider: str, identity: str) -> str:
     return _key([provider, identity])
 
 
-def assumptions(mapped: Mapped, became: Fate, *, cached: bool) -> tuple[Assumption, ...]:
-    """What was taken where the log does not tell."""
+def assumptions(mapped: Mapped, became: Fate, cache: str | None) -> tuple[Assumption, ...]:
+    """What was taken where the log does not tell; *cache* is what it says of one, word for word."""
     more = []
-    if not cached and became.outcome is not Outcome.ERROR and became.status != 304:
-        more.append(Assumption.NO_CACHE_FIELD)
+    if became.outcome is Outcome.RENDER and served(cache) is None:
+        more.append(Assumption.ODD_VERDICT if cache else Assumption.NO_VERDICT)
     if became.error == "throttled":
         more.append(Assumption.LIMITED)
     return (*mapped.assumed, *more)

@@ -86,6 +86,11 @@ class CsvTable(Table):
             raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for {len(self._names)} columns")
         return dict(zip(self._names, values, strict=True))
 
+    def remember(self, data: bytes) -> None:
+        """The header."""
+        if self._names is None:
+            self.parse(data)
+
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one row by the names of the header."""
         return dict(zip(self._names or (), self._values(data.decode(errors="backslashreplace")), strict=False))

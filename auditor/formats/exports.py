@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import EPOCH, BadRecordError, Outcome, Reason, parse_event
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
-from auditor.exchanges.outcome import fate, served
+from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -36,7 +37,6 @@ _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extensio
 _MILLISECONDS = ("duration_ms", "render_time_ms", "processing_time_ms")
 _SECONDS = ("duration", "render_time", "processing_time", "duration_seconds")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
-_CACHE = ("cache", "cached", "cache_status", "from_cache")
 _WORDS = {
     **dict.fromkeys(("completed", "complete", "success", "succeeded", "successful", "finished", "done", "ok",
                      "rendered", "render", "ready"), Outcome.RENDER),
@@ -46,7 +46,6 @@ _WORDS = {
 }  # fmt: skip
 _NONE = "-"
 """The id or key of a row that tells of none, until it gets one of its own."""
-_TRUE = frozenset({"true", "yes", "1", "hit", "cached"})
 _SIDES = re.compile(r"(\d{1,6}) ?[x×] ?(\d{1,6})(?: ?px)?", re.ASCII)
 
 
@@ -107,7 +106,7 @@ def number(value: Any, name: str) -> Decimal | None:
 def _fate(row: Mapping[str, Any]) -> dict[str, Any]:
     """Outcome, status and error of a row."""
     said = str(_first(row, _STATUS) or "completed").strip().lower()
-    cached = str(_first(row, _CACHE) or "").lower() in _TRUE
+    cached = served(cache_of(row)) is Served.HIT
     if said.isascii() and said.isdigit() and len(said) <= 3:
         became = fate(int(said), served("hit") if cached else None, Outcome.RENDER)
         return {"outcome": became.outcome.value, "status": became.status, "error": became.error}

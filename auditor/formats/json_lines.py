@@ -99,17 +99,6 @@ def header(headers: Any, name: str) -> str | None:
     return None
 
 
-CACHE_HEADERS = (
-    "cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache",
-    "x-vercel-cache", "x-nextjs-cache", "cdn-cache",
-)  # fmt: skip
-
-
-def cache_of(headers: Any) -> str | None:
-    """The field of an answer's headers that says what a cache did."""
-    return next((found for name in CACHE_HEADERS if (found := header(headers, name)) is not None), None)
-
-
 def integer(value: object, name: str) -> int | None:
     """A whole number, given as one or as text; None for an absent one."""
     if value is None or value in ("", "-"):

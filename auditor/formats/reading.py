@@ -10,10 +10,11 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Assumption, Mapper, key_of
+from auditor.exchanges.mapper import Mapper, key_of
 from auditor.formats.base import Format
 from auditor.formats.ids import Ids
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
@@ -21,6 +22,8 @@ from auditor.formats.secrets import find, mask, redact
 from auditor.formats.wrapped import is_part
 
 MAX_REJECTIONS = 100
+TRY_BITS = 32
+"""A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
 ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
 
 PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
@@ -56,7 +59,7 @@ class Tally:
             self.rejections.append(rejection)
         return rejection
 
-    def assume(self, assumptions: Iterable[Assumption], ending: bool, events: int = 1) -> None:
+    def assume(self, assumptions: Iterable[StrEnum], ending: bool, events: int = 1) -> None:
         """Count what was assumed for some events."""
         for assumption in assumptions:
             self.assumed[assumption.value] += events
@@ -103,7 +106,16 @@ class Reading:
             self.begin(line.data)
             if isinstance(item, Exported):
                 item = self._exported(line, item)
-            yield line, self._event(line, item) if isinstance(item, Exchange) else item
+            if not isinstance(item, Exchange):
+                yield line, item
+                continue
+            event = self._event(line, item)
+            yield line, event
+            if event is not None and item.tries:
+                for number, call in enumerate(self._mapper.tries(item, event), 1):
+                    # A record of its own, so that lines still add up.
+                    tally.lines += 1
+                    yield Line(line.number | number << TRY_BITS, line.data), call
 
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
         event = item.event

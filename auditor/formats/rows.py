@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
@@ -40,7 +41,6 @@ _MORE = {
     "host": ("hostname", "domain", "host_header", "request_host"),
     "bytes": ("response_bytes", "content_length", "bytes_out", "sent_bytes", "file_size"),
     "status": ("statuscode", "http_status_code", "response_status"),
-    "cache": ("cache_result", "result_type", "cachestatus", "x_cache_status", "cf_cache_status", "edge_result_type"),
     "type": ("content_type", "mime_type", "response_content_type"),
     "query": ("query", "querystring"),
 }
@@ -169,7 +169,7 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         status=number_of(_whole(found["status"]), "status") or None,
         bytes=number_of(_whole(found["bytes"]), "bytes"),
         duration_us=duration,
-        cache=text_of(found["cache"]),
+        cache=cache_of(row),
         media_type=text_of(found["type"]),
         assumed_timezone=assumed,
         ended=duration is None,

@@ -8,7 +8,7 @@ from datetime import date
 
 from auditor.plans import Grade
 from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.providers.facts import Auth, Billing, Endpoint, Quota
 
 ABYSSALE = Provider(
     name="abyssale",
@@ -23,6 +23,7 @@ ABYSSALE = Provider(
         ),
     ),
     auth=Auth("x-api-key"),
+    quota=Quota(says=r"API limits reached"),
     billing=Billing(sizes=(), failed=False, pdf_page=1, source="https://developers.abyssale.com/rest-api",
                     checked=date(2026, 11, 22), grade=Grade.PROVIDER),
     notes=(

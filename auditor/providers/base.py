@@ -16,13 +16,15 @@ from auditor.errors import (
     InvalidRequestError,
     NotFoundError,
     ProviderError,
+    QuotaExceededError,
     RenderError,
     ThrottledError,
     UncertainError,
 )
 from auditor.events import AMBIGUOUS_STATUS
+from auditor.media import media_type_of
 from auditor.plans import Plan
-from auditor.providers.facts import Auth, Billing, Endpoint, Seen
+from auditor.providers.facts import PAYMENT_REQUIRED, Auth, Billing, Endpoint, Quota, Seen
 from auditor.providers.usage import Reader
 
 
@@ -56,7 +58,7 @@ class Answer:
     @property
     def media_type(self) -> str:
         """`image/png` of `image/png; charset=…`; empty if the answer does not say."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type_of(self.headers.get("content-type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Provider:
     """Where the provider tells how many credits are used; None where no such address is known."""
     usage: Reader | None = None
     """How to read what it tells there."""
+    quota: Quota = PAYMENT_REQUIRED
+    """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
     api: Api | None = None
@@ -135,6 +139,15 @@ class Provider:
             return None
         found = (endpoint.template_of(method, url) for endpoint in self.endpoints)
         return next((template for template in found if template is not None), None)
+
+    def error(self, answer: Answer) -> RenderError:
+        """What an answer means that is no image."""
+        if self.api is not None:
+            return self.api.error(answer)
+        said = f"HTTP {answer.status}"
+        if self.quota.used_up(answer.status, answer.content):
+            return QuotaExceededError(said, status=answer.status)
+        return error_of(answer.status, said)
 
     def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
         """The render call that this request is, if it is one."""
@@ -168,6 +181,7 @@ def size_of(content: bytes) -> tuple[int | None, int | None]:
 
 _KINDS: dict[int, type[RenderError]] = {
     401: AuthenticationError,
+    402: QuotaExceededError,
     403: AuthenticationError,
     404: NotFoundError,
     429: ThrottledError,
@@ -181,7 +195,10 @@ def error_of(status: int, said: str, **facts: Any) -> RenderError:
     if status in TIMEOUTS:
         return UncertainError(said, status=status)
     kind = _KINDS.get(status, ProviderError if status >= 500 else InvalidRequestError)
-    return kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
+    error = kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
+    if status < 400:
+        error.word = "other"  # a redirect: the request may well be valid
+    return error
 
 
 def seconds(text: object) -> float | None:

@@ -85,6 +85,28 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How a provider refuses when the plan's credits are used up, so that it is told from a throttle."""
+
+    statuses: frozenset[int] = frozenset({402})
+    """These mean it whatever the answer says."""
+    says: str = ""
+    """A regular expression for the text of a 403 or 429 that means it; empty: none does."""
+
+    def used_up(self, status: int, content: bytes) -> bool:
+        """Whether an answer says so."""
+        if status in self.statuses:
+            return True
+        said = content[:_LONGEST_REFUSAL].decode(errors="replace")
+        return status in (403, 429) and bool(self.says) and re.search(self.says, said, re.IGNORECASE) is not None
+
+
+_LONGEST_REFUSAL = 4096
+PAYMENT_REQUIRED = Quota()
+"""What HTTP itself says: 402."""
+
+
+@dataclass(frozen=True, slots=True)
 class Billing:
     """What costs a credit. None is unknown: it is never taken for free."""
 

@@ -16,7 +16,7 @@ import orjson
 from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Answer, Call, Picture, Provider, error_of
-from auditor.providers.facts import Auth, Billing, Endpoint, Seen
+from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
 from auditor.providers.usage import Usage, number
 
 _SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
@@ -78,7 +78,7 @@ class Hcti:
         """A 429 is the plan's limit: image creation has no rate limit, and waiting does not restore credits."""
         status = answer.status
         said = str(answer.document.get("message") or answer.document.get("error") or f"HTTP {status}")[:200]
-        if status == 429:
+        if HCTI.quota.used_up(status, answer.content):
             return QuotaExceededError(f"hcti says: {said}", status=status)
         return error_of(status, f"hcti says: {said}")
 
@@ -134,6 +134,7 @@ HCTI = Provider(
     terms="no published rule on several accounts of one customer was found",
     endpoints=(Endpoint(r"/v1/image(?:/(?P<template>[^/]+))?/?"),),
     auth=_AUTH,
+    quota=Quota(frozenset({402, 429})),
     # `x-renders-consumed` says what each picture cost.
     billing=Billing(source="https://docs.htmlcsstoimage.com", checked=date(2026, 9, 30), grade=Grade.PROVIDER),
     usage_url="https://hcti.io/v1/usage",

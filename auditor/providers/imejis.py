@@ -24,7 +24,7 @@ from auditor.errors import (
 )
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
-from auditor.providers.facts import Auth, Billing, Endpoint, Seen
+from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)
@@ -102,7 +102,7 @@ class Imejis:
         if document.get("reason") == "no-plan":
             return NoPlanError(f"Imejis says: {said}", **facts)
         data = document.get("data")
-        if isinstance(data, dict) and data.get("remaining") == 0:
+        if IMEJIS.quota.used_up(429, said.encode()) or (isinstance(data, dict) and data.get("remaining") == 0):
             return QuotaExceededError(f"Imejis says: {said}", **facts)
         wait = _after(answer)
         if wait is None and isinstance(data, dict) and (resets := seconds(data.get("resetAt"))) is not None:
@@ -162,6 +162,7 @@ IMEJIS = Provider(
     terms="no published rule on several accounts of one customer was found",
     endpoints=(Endpoint(_PATH.pattern, frozenset({"GET", "POST"})),),
     auth=_AUTH,
+    quota=Quota(says=r"\bquota\b"),
     billing=Billing(sizes=(), repeats=True, source=_SOURCE, checked=_CHECKED, grade=Grade.PROVIDER),
     api=Imejis(),
 )

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.providers.facts import Auth, Billing, Endpoint, Quota
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
 _USAGE = "https://orshot.com/help/render-usage-and-credits"
@@ -34,6 +34,7 @@ ORSHOT = Provider(
         ),
     ),
     auth=Auth(scheme="Bearer"),
+    quota=Quota(says=r"subscription inactive|consumed all requests"),
     billing=Billing(
         sizes=(), repeats=True, pdf_page=1, source=_USAGE, checked=date(2026, 11, 22), grade=Grade.PROVIDER
     ),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auditor import Metering, Renderer, meter, metered, path_rule, unmeter
-from auditor.client.attach import AsyncMeteredTransport, MeteredTransport
+from auditor import MeteredTransport, Metering, Renderer, meter, metered, path_rule, unmeter
 from tests.client.conftest import PICTURE, Upstream, outcomes
 from tests.client.test_renderer import value
 from tests.services import ROOT
 
+DAY = date(2026, 9, 1)
 URL = "https://render.imejis.io/v1/og?format=png"
 Events = Callable[[], list[dict[str, Any]]]
 
@@ -127,8 +128,8 @@ def test_it_can_be_undone(client: Any, metering: Metering, tmp_path: Path) -> No
     client._mounts = {httpx._utils.URLPattern("all://x"): before}
     meter(client, metering)
     meter(client, metering)
-    assert isinstance(client._transport, MeteredTransport | AsyncMeteredTransport) and client._transport.inner is before
-    assert all(isinstance(t, MeteredTransport | AsyncMeteredTransport) for t in client._mounts.values())
+    assert isinstance(client._transport, MeteredTransport) and client._transport.inner is before
+    assert all(isinstance(t, MeteredTransport) for t in client._mounts.values())
     unmeter(client)
     assert client._transport is before and list(client._mounts.values()) == [before]
     post(client, URL, json={})
@@ -164,33 +165,29 @@ def test_a_get_with_the_key_in_its_address(metering: Metering, events: Events) -
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_any_function(kind: str, metering: Metering, events: Events) -> None:
-    """Its arguments make the key, whether by place or by name; what has no JSON form is left out."""
-
-    class Session:
-        pass
-
+    """Its arguments make the key, whether by place or by name."""
     if kind == "sync":
 
         @metered("og", metering=metering)
-        def draw(session: Session, title: str, size: int = 2) -> bytes:
+        def draw(day: date, title: str, size: int = 2) -> bytes:
             return PICTURE
     else:
 
         @metered("og", metering=metering)
-        async def draw(session: Session, title: str, size: int = 2) -> bytes:  # type: ignore[misc]
+        async def draw(day: date, title: str, size: int = 2) -> bytes:  # type: ignore[misc]
             return PICTURE
 
     def call(*args: Any, **kwargs: Any) -> bytes:
         result: Any = draw(*args, **kwargs)
         return asyncio.run(result) if kind == "async" else result
 
-    assert call(Session(), "a") == PICTURE == call(Session(), title="a", size=2) == call(Session(), "b")
+    assert call(DAY, "a") == PICTURE == call(DAY, title="a", size=2) == call(DAY, "b")
     with pytest.raises(TypeError):
         call()
     metering.close()
     renders = [e for e in events() if e["outcome"] == "render"]
     assert [e["key"] == renders[0]["key"] for e in renders] == [True, True, False]
-    assert set(renders[0]["inputs"]) == {"title", "size"} and renders[0]["width"] == 16
+    assert set(renders[0]["inputs"]) == {"day", "title", "size"} and renders[0]["width"] == 16
     assert draw.__wrapped__.__name__ == "draw"  # type: ignore[attr-defined]
 
 

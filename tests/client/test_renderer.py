@@ -195,7 +195,7 @@ def test_failures(
     assert outcomes(written) == {"attempt": calls, "error": calls}
     assert len({event["id"] for event in finals}) == calls
     assert [event.get("retried", False) for event in finals] == [True] * (calls - 1) + [False]
-    assert all(event["credits"] == credits and event["error"] == kind.word for event in finals)
+    assert all(event["credits"] == credits and event["error"] == caught.value.word for event in finals)
     for event in written:
         parse_event(event, None)  # type: ignore[arg-type]
     assert value(registry, "requests_total", result="error") == 1

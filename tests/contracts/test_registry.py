@@ -14,6 +14,7 @@ SHARED = {
     "formats": {
         "array",
         "base",
+        "behind",
         "bulk",
         "bulk_columns",
         "columns",

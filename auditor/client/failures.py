@@ -1,0 +1,118 @@
+"""What an exception of somebody else's code says about the bill.
+
+HTTP libraries are known by the names of their classes, so that none of them has to be installed, or imported.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from auditor.errors import NotSentError, RenderError, UncertainError
+from auditor.providers.base import Answer, error_of
+from auditor.registry import PROVIDERS
+
+_HTTPX = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "ProxyError")
+_NOT_SENT: dict[str, tuple[str, ...]] = {
+    "httpx": _HTTPX, "httpx2": _HTTPX, "httpcore": _HTTPX, "httpcore2": _HTTPX,
+    "requests": ("ConnectTimeout", "InvalidURL", "MissingSchema", "InvalidSchema", "InvalidHeader"),
+    "urllib3": (
+        "NewConnectionError", "ConnectTimeoutError", "EmptyPoolError", "LocationValueError", "ClosedPoolError",
+    ),
+    "aiohttp": ("ClientConnectorError", "ConnectionTimeoutError", "InvalidURL"),
+    "builtins": ("ConnectionRefusedError",), "socket": ("gaierror",), "ssl": ("SSLCertVerificationError",),
+}  # fmt: skip
+"""By the package of a class: errors that come before anything has left."""
+_TIMED_OUT: dict[str, tuple[str, ...]] = {
+    "httpx": ("TimeoutException",), "httpx2": ("TimeoutException",), "httpcore": ("TimeoutException",),
+    "httpcore2": ("TimeoutException",), "requests": ("Timeout",), "urllib3": ("TimeoutError",),
+    "builtins": ("TimeoutError",),
+}  # fmt: skip
+_BROKEN: dict[str, tuple[str, ...]] = {
+    "httpx": ("TransportError",), "httpx2": ("TransportError",), "httpcore": ("NetworkError", "ProtocolError"),
+    "httpcore2": ("NetworkError", "ProtocolError"), "urllib3": ("ProtocolError",), "http": ("HTTPException",),
+    "aiohttp": ("ClientConnectionError", "ClientPayloadError"), "builtins": ("OSError",),
+}  # fmt: skip
+_DEEPEST = 8
+
+
+def failure_of(error: BaseException, provider: str = "") -> RenderError:
+    """The failure that an exception stands for: by its status, else by how far the call came.
+
+    What wraps another error (`raise … from`, urllib3's `reason`, requests' first argument) is looked through.
+    """
+    chain = list(_chain(error))
+    for each in chain:
+        if isinstance(each, RenderError):
+            return each
+        status = _status(each)
+        if status is not None:
+            return failed_with(_answer(each, status), provider)
+    if any(_is(each, _NOT_SENT) for each in chain):
+        return NotSentError(type(error).__name__)
+    for kinds, word in ((_TIMED_OUT, "timeout"), (_BROKEN, "connection")):
+        if any(_is(each, kinds) for each in chain):
+            return UncertainError(type(error).__name__, word=word)
+    return UncertainError(type(error).__name__, word="other")
+
+
+def failed_with(answer: Answer, provider: str) -> RenderError:
+    """What an answer that is no image means, as its provider declares."""
+    known = PROVIDERS.get(provider)
+    return error_of(answer.status, f"HTTP {answer.status}") if known is None else known.error(answer)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it says it was made of, outermost first."""
+    current: object = error
+    for _ in range(_DEEPEST):
+        if not isinstance(current, BaseException):
+            return
+        yield current
+        inside = (
+            current.__cause__, getattr(current, "reason", None), getattr(current, "original_error", None),
+            *current.args[:1],
+        )  # fmt: skip
+        current = next((each for each in inside if isinstance(each, BaseException)), None)
+
+
+def _is(error: BaseException, kinds: dict[str, tuple[str, ...]]) -> bool:
+    return any(kind.__name__ in kinds.get(kind.__module__.partition(".")[0], ()) for kind in type(error).__mro__)
+
+
+def status_of(value: object) -> int | None:
+    """The HTTP status of an answer: `status_code` of httpx and requests, `status` of aiohttp and urllib."""
+    for name in ("status_code", "status"):
+        found = getattr(value, name, None)
+        if isinstance(found, int) and not isinstance(found, bool) and 100 <= found <= 599:
+            return int(found)
+    return None
+
+
+def _status(error: BaseException) -> int | None:
+    """Of an error that an answer led to."""
+    response = getattr(error, "response", None)  # of requests it is false where it is a failure, so compared with None
+    found = None if response is None else status_of(response)
+    return status_of(error) if found is None else found
+
+
+def _answer(error: BaseException, status: int) -> Answer:
+    response: Any = getattr(error, "response", None)
+    return answer_of(error if response is None else response, status)
+
+
+def answer_of(response: Any, status: int) -> Answer:
+    """The answer in an object of some library, as far as it has been read; nothing is read for it."""
+    try:
+        headers = {str(name).lower(): str(value) for name, value in dict(response.headers or {}).items()}
+    except Exception:
+        headers = {}
+    return Answer(status, headers, content_of(response))
+
+
+def content_of(value: Any) -> bytes:
+    """The bytes that an object holds as its content, of httpx's and requests' answers too; empty for none.
+
+    Properties are not asked: one of them might read a stream that is the caller's.
+    """
+    held = getattr(value, "__dict__", {})
+    content = held.get("_content", held.get("content"))
+    return content if isinstance(content, bytes) else b""

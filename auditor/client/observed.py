@@ -1,0 +1,183 @@
+"""Calls of a metered function: what they were asked for, and what came of them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from auditor.caches.base import Entry
+from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
+from auditor.client.metering import Metering, json_object
+from auditor.client.prices import Price
+from auditor.client.request import Request
+from auditor.client.stable import UnstableError, stable
+from auditor.client.watch import picture_of, quiet
+from auditor.media import is_picture
+from auditor.providers.base import Answer, Picture
+
+
+class Observed:
+    """A function that renders, and how its calls are read."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        template: str,
+        provider: str,
+        metering: Metering,
+        key: Callable[..., Any] | None,
+        picture: Callable[[Any], bytes | None] | None,
+        price: Price,
+        receiver: bool,
+    ) -> None:
+        self.metering, self.provider, self.picture, self.price = metering, provider, picture, price
+        self._template, self._key = template, key
+        self._name = getattr(function, "__qualname__", type(function).__name__)
+        self._signatures = [found for follow in (True, False) if (found := _signature(function, follow)) is not None]
+        first = next(iter(self._signatures[0].parameters), "") if self._signatures else ""
+        self._receiver = first if receiver or first in ("self", "cls") else ""
+
+    @property
+    def collects(self) -> bool:
+        """Whether the items of a generator have to be kept until its end."""
+        return self.picture is not None or self.price.asks
+
+    @quiet
+    def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Call | None":
+        """The call that begins; None for arguments that do not fit, which is the function's to complain about."""
+        inputs = self._bound(args, kwargs)
+        if inputs is None:
+            return None
+
+        def form() -> dict[str, Any]:
+            if self._key is None:
+                return {name: _stable(name, value) for name, value in inputs.items() if name != self._receiver}
+            found = _stable("what key= gave", self._called(self._key, args, kwargs))
+            return found if isinstance(found, dict) else {"key": found}
+
+        return Call(self, self.metering.named(self.provider, self._template, form, self._name))
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any] | None:
+        if not self._signatures:
+            return {"args": args, **kwargs}
+        for signature in self._signatures:  # that of a decorator in between may take what the function's own does not
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError:
+                continue
+            bound.apply_defaults()
+            return bound.arguments
+        return None
+
+    def _called(self, key: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """With the function's arguments; without the receiver where *key* does not take it."""
+        signature = _signature(key, follow=True)
+        if self._receiver and args and signature is not None:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError:
+                return key(*args[1:], **kwargs)
+        return key(*args, **kwargs)
+
+
+class Call:
+    """One call."""
+
+    def __init__(self, observed: Observed, request: Request) -> None:
+        self._observed, self._request = observed, request
+        self.metering = observed.metering
+        self._meter = observed.metering.meter(observed.provider)
+        self._made = self._meter.begin()
+        self._meter.attempt(request, self._made)
+
+    @property
+    def collects(self) -> bool:
+        """Whether the items of a generator have to be kept until its end."""
+        return self._observed.collects
+
+    @quiet
+    def returned(self, result: object, *, whole: bool = True) -> None:
+        """It gave a result; of a generator that was left early, not the whole."""
+        answer = _answer(result)
+        status = None if answer is None else answer.status
+        if answer is not None and answer.status == 304:
+            self._meter.served(self._request, Entry(picture_of(answer), None, None, 0.0, 0.0), self._made, 304)
+        elif answer is not None and not 200 <= answer.status < 300:
+            self._meter.failed(self._request, failed_with(answer, self._observed.provider), self._made)
+        else:
+            entry = self._entry(result, answer) if whole else Entry(Picture(None), None, None, 0.0, 0.0)
+            self._meter.rendered(self._request, entry, self._made, status, self._credits(result, whole))
+
+    @quiet
+    def raised(self, error: BaseException) -> None:
+        """It failed."""
+        self._meter.failed(self._request, failure_of(error, self._observed.provider), self._made)
+
+    def _entry(self, result: object, answer: Answer | None) -> Entry:
+        picture = self._observed.picture
+        if picture is not None:
+            try:
+                result, answer = picture(result), None
+            except Exception as error:
+                self.metering.fault(error)
+                result = None
+        data = _bytes_of(result, answer)
+        headers = _sniffed(data) or ({} if answer is None else answer.headers)
+        found = picture_of(Answer(200, headers, data))
+        return Entry(found, None, None, 0.0, 0.0) if not data or found.content is None else Entry.of(found, 0.0, 0.0)
+
+    def _credits(self, result: object, whole: bool) -> Any:
+        price = self._observed.price
+        try:
+            return None if price.asks and not whole else price.of(result)
+        except Exception as error:
+            self.metering.fault(error)
+            return None
+
+
+def _signature(function: Callable[..., Any], follow: bool) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function, follow_wrapped=follow)
+    except (TypeError, ValueError):  # a built-in that does not tell
+        return None
+
+
+def _stable(name: str, value: Any) -> Any:
+    try:
+        return stable(value)
+    except UnstableError as error:
+        raise UnstableError(f"{name} ({error})") from None
+
+
+def _answer(result: object) -> Answer | None:
+    """The HTTP answer that a result is, if it is one."""
+    try:
+        status = status_of(result) if hasattr(result, "headers") else None
+    except Exception:  # a property that raises
+        return None
+    return None if status is None else answer_of(result, status)
+
+
+def _bytes_of(result: object, answer: Answer | None) -> bytes:
+    """The image in a result; empty where it holds none, or will not say so yet."""
+    if isinstance(result, bytes | bytearray | memoryview):
+        data = bytes(result)
+        return b"" if data[:1] in (b"{", b"[") and _is_json(data) else data
+    if answer is not None:
+        return answer.content if is_picture(answer.media_type) or _sniffed(answer.content) else b""
+    content = content_of(result)
+    return content if _sniffed(content) else b""
+
+
+def _is_json(data: bytes) -> bool:
+    return json_object(data) is not None or data[:1] == b"["
+
+
+_MAGIC = (
+    (b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"%PDF", "application/pdf"),
+    (b"RIFF", "image/webp"),
+)  # fmt: skip
+
+
+def _sniffed(content: bytes) -> dict[str, str]:
+    found = next((kind for magic, kind in _MAGIC if content.startswith(magic)), None)
+    return {} if found is None else {"content-type": found}

@@ -1,0 +1,172 @@
+"""A form in JSON for arguments that have none, so that equal ones have equal keys and different ones never do.
+
+What is plain JSON already stays as it is. Everything else carries its type: `date(2026, 9, 1)` is
+`["(date)", "2026-09-01"]`, a dataclass `{"(type)": "Post", "title": …}`, so that its fields are inputs of their own.
+Values whose state nobody can see (sessions, files, functions) have no such form, and a guess would make two different
+images one.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from auditor.fingerprint import canonical
+
+_EXACT = 2**53 - 1
+_TYPE = "(type)"
+
+
+class UnstableError(ValueError):
+    """A value without a stable form; the message is its type, never the value."""
+
+
+def stable(value: Any) -> Any:
+    """The JSON form of a value; `UnstableError` for what has none."""
+    try:
+        return _form(value)
+    except UnstableError:
+        raise
+    except Exception:  # a property that raises, a list that holds itself
+        raise UnstableError(type(value).__name__) from None
+
+
+def _form(value: Any) -> Any:
+    kind = type(value)
+    form = _PLAIN.get(kind) or next((form for known, form in _KNOWN if isinstance(value, known)), None)
+    return _object(value, kind) if form is None else form(value)
+
+
+def _tagged(name: str, form: Any) -> list[Any]:
+    return [f"({name})", form]
+
+
+def _integer(value: int) -> Any:
+    return value if -_EXACT <= value <= _EXACT else _tagged("int", str(value))
+
+
+def _real(value: float) -> Any:
+    return value if math.isfinite(value) else _tagged("float", str(value))
+
+
+def _text(value: str) -> Any:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return _tagged("str", value.encode("utf-8", "surrogatepass").hex())
+    return value
+
+
+def _items(value: Iterable[Any]) -> list[Any]:
+    found = [_form(item) for item in value]
+    # A list that looks like a tagged value must not be one.
+    looks = bool(found) and isinstance(found[0], str) and found[0].startswith("(")
+    return _tagged("list", found) if looks else found
+
+
+def _mapping(value: Mapping[Any, Any]) -> Any:
+    if all(type(name) is str and _text(name) is name for name in value) and _TYPE not in value:
+        return {name: _form(item) for name, item in value.items()}
+    return _tagged("dict", _sorted([_form(name), _form(item)] for name, item in value.items()))
+
+
+def _sorted(forms: Iterable[Any]) -> list[Any]:
+    return sorted(forms, key=canonical)
+
+
+def _enum(value: Enum) -> Any:
+    if isinstance(value, str | int):
+        return _form(value.value)  # it is its value, and had a JSON form all along
+    return _tagged(type(value).__qualname__, value.name)
+
+
+def _bytes(value: bytes | bytearray | memoryview) -> Any:
+    return _tagged("bytes", hashlib.sha256(value).hexdigest())
+
+
+def _zone(value: tzinfo | None) -> Any:
+    return str(value) if value is None or isinstance(value, ZoneInfo) else None
+
+
+def _moment(value: datetime | time) -> Any:
+    # The zone too: an offset alone would be another input after the clocks change.
+    return _tagged(type(value).__name__, [value.isoformat(), value.fold, _zone(value.tzinfo)])
+
+
+def _spelled(name: str) -> Callable[[Any], Any]:
+    return lambda value: _tagged(name, str(value))
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+_PLAIN: dict[Any, Callable[[Any], Any]] = {
+    type(None): _itself, bool: _itself, int: _integer, float: _real, str: _text, list: _items, tuple: _items,
+    dict: _mapping,
+}  # fmt: skip
+_KNOWN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Enum, _enum),
+    (datetime, _moment),
+    (date, lambda value: _tagged("date", value.isoformat())),
+    (time, _moment),
+    (timedelta, lambda value: _tagged("timedelta", [value.days, value.seconds, value.microseconds])),
+    (Decimal, _spelled("Decimal")),
+    (Fraction, _spelled("Fraction")),
+    (UUID, _spelled("UUID")),
+    (PurePath, _spelled("Path")),
+    (ZoneInfo, lambda value: _tagged("ZoneInfo", _form(value.key))),
+    ((IPv4Address, IPv6Address), _spelled("ip")),
+    ((bytes, bytearray, memoryview), _bytes),
+    (range, lambda value: _tagged("range", [_form(end) for end in (value.start, value.stop, value.step)])),
+    ((set, frozenset), lambda value: _tagged("set", _sorted(_form(item) for item in value))),
+)
+"""The first that fits; `datetime` is a `date`."""
+
+
+def _object(value: Any, kind: type) -> Any:
+    """What a class says of its fields, or a subclass of a built-in type with its name."""
+    if isinstance(value, type):
+        raise UnstableError("a class")
+    if kind.__module__ == "numpy":
+        return _numpy(value, kind)
+    names = _fields(value, kind)
+    if names is not None:
+        shown = {name: _form(getattr(value, name)) for name in names}
+        shown |= {name: _form(item) for name, item in (getattr(value, "__pydantic_extra__", None) or {}).items()}
+        named = {_TYPE: kind.__qualname__, **shown}
+        return named if _TYPE not in shown else _tagged(kind.__qualname__, _mapping(shown))
+    for base in _PLAIN:
+        if isinstance(value, base):
+            own = getattr(value, "__dict__", None)
+            return _tagged(kind.__qualname__, [_form(base(value)), *([_mapping(own)] if own else [])])
+    raise UnstableError(kind.__name__)
+
+
+def _fields(value: Any, kind: type) -> Iterable[str] | None:
+    """Names of fields of a dataclass, an attrs class, a Pydantic model (1 and 2), a named tuple, a msgspec struct."""
+    if is_dataclass(value):
+        return [field.name for field in fields(value)]
+    if (declared := getattr(kind, "__attrs_attrs__", None)) is not None:
+        return [field.name for field in declared]
+    for name in ("__pydantic_fields__", "__fields__", "__struct_fields__"):
+        if (named := getattr(kind, name, None)) is not None:
+            return tuple(named)
+    return getattr(kind, "_fields", None) if isinstance(value, tuple) else None
+
+
+def _numpy(value: Any, kind: type) -> Any:
+    if getattr(value, "shape", None) == () and value.dtype.kind in "biufU":
+        return _form(value.item())
+    if value.dtype.hasobject:
+        raise UnstableError(f"numpy.{kind.__name__} of objects")
+    return _tagged("numpy", [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()])

@@ -1,0 +1,115 @@
+"""`meter` on the oldest and the newest versions of the clients that people use, against a provider on loopback."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import ROOT
+
+OK, PART, GONE = [200, 33], [200, 4], "ConnectionError"
+RENDER = [1, {"render": 1}, 0, 1.0, 0]
+FIVE = [1, {"hit": 4, "render": 1}, 0, 1.0, 0]
+FLAKY = [3, {"error": 2, "render": 1}, 2, 1.0, 2]
+EXTENSIONS = ["http_version", "network_stream", "reason_phrase"]
+
+HTTPX: dict[str, list[Any]] = {
+    "plain": [*RENDER, OK],
+    "of async": [*RENDER, OK],
+    "mounted": [*RENDER, OK],
+    "built with the transport": [*RENDER, OK],
+    "built with the transport async": [*RENDER, OK],
+    "chunked": [*RENDER, OK],
+    "read in part": [*RENDER, [*PART, EXTENSIONS]],
+    "twice and undone": [2, {"render": 1}, 0, 1.0, 0, OK],
+    "not modified": [1, {"hit": 1}, 0, 0.0, 0, [304, 0]],
+    "redirected": [1, {"error": 1}, 0, 0.0, 0, OK],
+    "payment required": [1, {"error": 1}, 0, 0.0, 0, [402, 0]],
+    "refused": [0, {"error": 1}, 0, 0.0, 0, "ConnectError"],
+    "extended to try again": [*FLAKY, OK],
+    "cached by hand": [1, {"hit": 2, "render": 1}, 0, 1.0, 0, OK],
+}
+OPENAI: dict[str, list[Any]] = {
+    name: [1, {"render": 1}, 0, 4.0, 0, 4] for name in ("openai_default_http_client", "openai_itself", "openai_async")
+}
+HISHEL: dict[str, list[Any]] = {
+    "hishel_five_of_one": [*FIVE, OK],
+    "hishel_async_five_of_one": [*FIVE, OK],
+    "hishel_revalidates": [5, *FIVE[1:], OK],
+}
+RETRIES: dict[str, list[Any]] = {name: [*FLAKY, OK] for name in ("httpx_retries_flaky", "httpx_retries_async")}
+REQUESTS: dict[str, list[Any]] = {
+    "requests_plain": [*RENDER, OK],
+    "requests_chunked": [*RENDER, OK],
+    "requests_in_pieces": [*RENDER, OK],
+    "requests_raw": [*RENDER, OK],
+    "requests_read_in_part": [*RENDER, PART],
+    "requests_redirected": [1, {"error": 1}, 0, 0.0, 0, OK],
+    "requests_not_modified": [1, {"hit": 1}, 0, 0.0, 0, [304, 0]],
+    "requests_refused": [0, {"error": 1}, 0, 0.0, 0, GONE],
+    "requests_retry_flaky": [*FLAKY, OK],
+    "requests_retry_exhausted": [2, {"error": 2}, 1, 0.0, 2, "RetryError"],
+    "requests_retry_refused": [0, {"error": 3}, 2, 0.0, 0, GONE],
+    "requests_twice_and_undone": [2, {"render": 1}, 0, 1.0, 0, [*OK, []]],
+    "requests_adapter_of_ones_own": [*RENDER, OK],
+    "requests_patched_afterwards": [*RENDER, ["yes", True]],
+    "requests_pickled": [2, {"render": 1}, 0, 1.0, 0, OK],
+    "requests_streamed_by_a_function": [2, {"error": 1, "render": 1}, 0, 1.0, 0, [*OK, False]],
+    "requests_with_faults_of_ours": [26, {}, 0, 0.0, 0, 13],
+}
+OF_HTTPX = {f"httpx {name}": row for name, row in HTTPX.items()}
+OF_HTTPX2 = {f"httpx2 {name}": row for name, row in HTTPX.items()}
+UNDER_REQUESTS: dict[str, list[Any]] = {"hishel_under_requests": [*FIVE, OK]}
+COMMON = OF_HTTPX | OPENAI | HISHEL | REQUESTS
+EXPECTED: dict[str, dict[str, list[Any]]] = {
+    "oldest": COMMON | OF_HTTPX2 | RETRIES,
+    "middle": COMMON | UNDER_REQUESTS | {"requests_cache_five_of_one": [*FIVE, OK]},
+    "newest": COMMON | OF_HTTPX2 | RETRIES | UNDER_REQUESTS | {"httpx2_over_http2": [*RENDER, ["HTTP/2", *OK]]},
+}
+
+
+def libraries(versions: str) -> Path:
+    """A folder with the pinned libraries, installed once; where that fails a loud skip, and in CI a failure."""
+    pins = ROOT / "requirements" / f"clients-{versions}.txt"
+    folder = ROOT / ".clients" / hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        told = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--require-hashes", "--no-compile", "--target", f"{made}/libraries", "--requirement", pins],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if told.returncode == 0:
+            try:
+                Path(made, "libraries").rename(folder)
+            except OSError:  # another process was first
+                assert folder.is_dir()
+            return folder
+    message = f"{pins.name} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {told.stderr.strip()[-300:]}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.mark.parametrize("versions", EXPECTED)
+def test_calls_and_events_agree(versions: str) -> None:
+    """The same table for all of them; nothing of ours reaches the caller, and no fault is counted."""
+    path = os.pathsep.join([str(libraries(versions)), str(ROOT)])
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.client.tried"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    assert {name: row for name, *row in rows} == EXPECTED[versions]
+    # The one place whose inside cannot be seen is named, and of faults there are only those that were made.
+    warned = [line for line in told.stderr.splitlines() if "LookupError" not in line]
+    assert [line.partition(" counts")[0] for line in warned] == ["requests_adapter_of_ones_own.<locals>.Own"]
