@@ -22,7 +22,13 @@ from auditor.sandbox.server import Sandbox
 from tests.formats.samples import SAMPLES, example
 
 ROOT = Path(__file__).parents[1]
-_ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
+_ENVIRONMENT = {
+    "COLUMNS": "100",
+    "TERMINAL_WIDTH": "100",
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "SOURCE_DATE_EPOCH": "1790812800",
+}
 EXCERPT_LINES = 46
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, parse_event
+from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, UsageEvent, parse_event
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
@@ -81,9 +81,11 @@ def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) 
     whole = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS)
     identity = _first(row, _ID)
     record["id"] = str(identity) if identity is not None else f"row-{hashlib.sha256(whole).hexdigest()[:24]}-{place}"
-    said = _first(row, ("key", "fingerprint"))
-    record["key"] = str(said) if said is not None else _key(record, _first(row, _INPUTS))
-    return replace(parse_event(record, zone), assumed_timezone=assumed)
+    said, inputs = _first(row, ("key", "fingerprint")), _first(row, _INPUTS)
+    record["key"] = str(said) if said is not None else _key(record, inputs)
+    event = parse_event(record, zone)
+    blind = said is None and inputs is None and event.outcome is Outcome.RENDER
+    return replace(event, assumed_timezone=assumed, unknown=Unknown.NO_INPUTS if blind else None)
 
 
 def iso(ts_us: int) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
+from auditor.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Mapper
+from auditor.exchanges.mapper import Assumption, Mapper
 from auditor.formats.base import Format
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
@@ -52,8 +52,7 @@ class Tally:
     def reject(self, path: str, line: Line, bad: BadRecordError) -> Rejection:
         """Count a record that was not taken, and keep it if it is among the first."""
         self.reasons[bad.reason] += 1
-        excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
-        rejection = Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+        rejection = rejection_of(path, line, bad)
         if len(self.rejections) < MAX_REJECTIONS:
             self.rejections.append(rejection)
         return rejection
@@ -64,6 +63,12 @@ class Tally:
             self.assumed[assumption.value] += events
         if ending:
             self.assumed[ENDING] += events
+
+
+def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
+    """A record that was not taken, for people."""
+    excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
+    return Rejection(path, line.number, bad.reason, bad.detail, excerpt)
 
 
 class Reading:
@@ -103,6 +108,8 @@ class Reading:
             tally.lines += 1
             self.begin(line.data)
             if not isinstance(item, Exchange):
+                if item.unknown == Unknown.NO_INPUTS:
+                    tally.assume([Assumption.NO_INPUTS], ending=False)
                 yield line, item
                 continue
             event = self._event(line, item)
