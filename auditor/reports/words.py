@@ -25,6 +25,8 @@ UNKNOWN = {
     "count": ("calls made an unknown number of images", "log the body of each batch"),
 }
 """Reason of an unknown render -> what the log lacks, and what tells it."""
+_ALL_KNOWN: Mapping[str, Any] = {"renders": 0, "credits": 0, "reasons": {}}
+"""Of reports that are older than the question."""
 USES = (
     (Use.NEEDED.value, "needed"),
     (Use.UNKNOWN.value, "unknown"),
@@ -74,14 +76,14 @@ def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> s
 
 def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
     """Wasted credits of those of which the log tells whether they were needed; None where it does not tell of any."""
-    amounts = report["waste"][cause], report["totals"]["credits"], report["unknown"]["credits"]
+    amounts = report["waste"][cause], report["totals"]["credits"], report.get("unknown", _ALL_KNOWN)["credits"]
     wasted, spent, blind = (Fraction(str(each)) for each in amounts)
     return ratio(wasted, spent - blind)
 
 
 def unknown(report: Mapping[str, Any]) -> str:
     """What is not known of the waste, and how to learn it; empty where all is known."""
-    found = report["unknown"]
+    found = report.get("unknown", _ALL_KNOWN)
     if not found["renders"]:
         return ""
     lacks, learn = zip(*(UNKNOWN[reason] for reason in found["reasons"]), strict=True)
