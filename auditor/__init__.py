@@ -11,6 +11,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     whatif | formats | audits | reports | client | sandbox | inspect | delivery
     exchanges                             HTTP exchanges of foreign logs -> events
     caches | metrics                      where pictures wait; every metric once
+    oddtime                               which times no clock shows
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API
     events | media | findings | fingerprint | plans | measured | network
