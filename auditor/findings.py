@@ -28,6 +28,11 @@ class Confidence(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
 
+    @property
+    def rank(self) -> int:
+        """0 for the surest."""
+        return list(Confidence).index(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -54,6 +59,11 @@ class Finding:
     bytes: int = 0
     money: Money = Money()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Whatever the rule: what is not sure is not severe (semantics section 8)."""
+        if self.confidence is Confidence.LOW and self.severity is Severity.HIGH:
+            object.__setattr__(self, "severity", Severity.MEDIUM)
 
     def sort_key(self) -> tuple[Any, ...]:
         """Gravest first, then the most credits and bytes, then rule and subject."""

@@ -8,7 +8,9 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,16 +19,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import intake_cache
-from auditor.events import Reason, Rejection
+from auditor.engine.tables import LINE_BITS
+from auditor.events import BadRecordError, Reason, Rejection
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Mapper, shown
+from auditor.exchanges.mapper import Assumption, Mapper, shown
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
+from auditor.formats.ids import IdChoice, Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
+from auditor.formats.named import ENVIRONMENT
 from auditor.formats.packed import decompressed
-from auditor.formats.reading import Reading, Tally
+from auditor.formats.reading import TRY_BITS, Reading, Tally
+from auditor.formats.table import Table
 from auditor.intake_cache import IntakeCache
 from auditor.settings import Settings
 from auditor.sources import Note, Source
@@ -40,7 +46,6 @@ ROW_GROUP = 200_000
 BLOCK = 16 << 20
 """Bytes that are read at once."""
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
-LINE_BITS = 40
 # Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
 _WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
 _PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
@@ -97,11 +102,12 @@ class Intake:
         detected: Detected,
         kept: IntakeCache | None,
         progress: Callable[[int], None],
+        ids: str | None = None,
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
         mapper = Mapper(settings, source.label)
-        reading = Reading(source.label, kind, mapper, intake.tally)
+        reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, ids or settings.ids))
         with source.reading() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
 
@@ -116,14 +122,18 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
-            if kept is not None:
+            repeat = reading.ids.repeat(source.label)
+            if ids is not None:
+                intake.tally.assume([Assumption.IDS_REPEAT], ending=False, events=reading.ids.rows)
+            if kept is not None and not repeat:
                 writer.add_key_value_metadata(kept.metadata(intake.dump()))
-        return intake
+        # Only at its end a table tells that its ids are none: then it is read once more, without them.
+        return cls._read(source, target, settings, detected, kept, progress, IdChoice.ROWS) if repeat else intake
 
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
-        if template is not None:
+        if template is not None and not set(ENVIRONMENT) & set(template.names):
             return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None
@@ -186,13 +196,50 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
     chosen = None if input_format is None else named(input_format, settings.log_formats)
     with source.reading() as raw:
         sample = sample_of(source.path, decompressed(raw))
-    return detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    if found.foreign:
+        found = _refined(found, source, settings)
+    if not issubclass(found.kind, Table):
+        return found
+    status = source.path.stat()
+    written = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return replace(found, kind=_surveyed(found, source, written, settings.timezone, settings.decimal))
+
+
+def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
+    """The format as the lines that a source or provider fits show it."""
+    mapper = Mapper(settings, source.label)
+    with source.reading() as raw:
+        lines = _exchanges(found, found.reader(decompressed(raw)), settings.timezone)
+        kind = found.kind.refined(lines, lambda *request: mapper.request(*request) is not None)
+    return found if kind is found.kind else replace(found, kind=kind)
+
+
+def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[bytes, Exchange]]:
+    """The lines of a log that are requests."""
+    kind = detected.kind(zone)
+    for line in lines:
+        with suppress(BadRecordError):
+            if isinstance(item := kind.parse(line.data), Exchange):
+                yield line.data, item
+
+
+@lru_cache(maxsize=64)
+def _surveyed(
+    found: Detected, source: Source, written: tuple[int, ...], zone: ZoneInfo, decimal: str | None
+) -> type[Format]:
+    """The format of one table, which is looked at as a whole, and once as long as nobody has *written* to it."""
+    del written
+    assert issubclass(found.kind, Table)
+    with source.reading() as raw:
+        return found.kind.surveyed(source.label, source.path, found.reader(decompressed(raw)), zone, decimal)
 
 
 def _mapping(settings: Settings) -> str:
     """A digest of all that the mapping of foreign logs depends on."""
     accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
-    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, os.environ.get("AUDITOR_SECRET")))
+    told = settings.decimal, settings.ids, os.environ.get("AUDITOR_SECRET")
+    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
     return hashlib.sha256(said.encode()).hexdigest()
 
 
@@ -209,9 +256,11 @@ def requests_of(
     """What some rows of `records` asked for, for people."""
     found = {}
     for row, line, kind in _found(sources, settings, input_format, rows):
-        item = kind.parse(line.data)
-        if isinstance(item, Exchange):
-            found[row] = shown(item)
+        # A file that was rotated or rewritten since is no reason to lose the report.
+        with suppress(BadRecordError):
+            item = kind.parse(line.data)
+            if isinstance(item, Exchange):
+                found[row] = shown(item)
     return found
 
 
@@ -221,16 +270,22 @@ def _found(
     """(row, its record, the format of its file) of some rows, read no further than needed."""
     wanted = sorted(set(rows))
     for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
-        source, left = sources[index], {row - (index << LINE_BITS) for row in group}
+        source = sources[index]
+        left: dict[int, list[int]] = {}
+        for row in group:
+            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
         detected = detected_in(source, settings, input_format)
         kind = detected.kind(settings.timezone)
         with source.reading() as raw:
             for line in kind.records(source.path, detected.reader(decompressed(raw))):
-                if line.number in left:
-                    left.remove(line.number)
-                    yield (index << LINE_BITS) + line.number, line, kind
-                    if not left:
-                        break
+                if line.number not in left:
+                    with suppress(BadRecordError):
+                        kind.remember(line.data)
+                    continue
+                for row in left.pop(line.number):
+                    yield row, line, kind
+                if not left:
+                    break
 
 
 def _place(kept: Path, target: Path) -> None:

@@ -66,6 +66,7 @@ FORMATS: Mapping[str, "type[Format]"] = Entries(
     {
         "jsonl": "jsonl:JsonLines",
         "traefik-clf": "traefik_clf:TraefikClf",
+        "ingress-nginx": "ingress_nginx:IngressNginx",
         "combined": "combined:Combined",
         "log-format": "log_format:LogFormat",
         "nginx-json": "nginx_json:NginxJson",

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import and_, case, func, select
 
 from auditor.engine.tables import events, records, walked
@@ -24,12 +23,23 @@ from auditor.waste import Cause, Waste, allot, cause_of
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Renders of which the log does not tell which picture they were, but those that are `staging` waste."""
+
+    renders: int
+    credits: Fraction
+    reasons: Mapping[str, int]
+    """By `auditor.events.Unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """What the demand looked like to a cache."""
 
     verdicts: pd.DataFrame
     """unit, cycle, verdict: renders, credits."""
     waste: Waste
+    unknown: Unknown
     staging: frozenset[int]
     """Units whose renders are `staging` waste."""
     volatile: Mapping[int, Volatile]
@@ -50,11 +60,11 @@ def replay(facts: Facts) -> Replayed:
             events.c.digest,
             events.c.row,
         )
-        .where(events.c.outcome == Outcome.RENDER)
+        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
     renders = int(facts.usage.loc[facts.usage.outcome == Outcome.RENDER, "events"].sum())
-    facts.engine.load("walked", verdicts(stream, ttl_us, renders))
+    facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
 
     groups = (events.c.unit, events.c.cycle, walked.c.verdict)
     frame = frame_of(
@@ -70,6 +80,10 @@ def replay(facts: Facts) -> Replayed:
         cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
         if cause is not None:
             waste.add(row.unit, row.cycle, cause, row.credits)
+    failed = facts.usage[facts.usage.outcome == Outcome.ERROR]
+    for row in failed.itertuples():
+        if row.credits:
+            waste.add(row.unit, row.cycle, Cause.FAILED, row.credits)
     volatile = {}
     volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
     for unit, sample, cycle in _samples(facts):
@@ -84,7 +98,29 @@ def replay(facts: Facts) -> Replayed:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
-    return Replayed(frame, waste, staging, volatile, volatile_days)
+    return Replayed(frame, waste, _unknown(facts, staging), staging, volatile, volatile_days)
+
+
+def _unwalked(facts: Facts) -> pa.Table:
+    """(row, verdict) of the renders that cannot be walked, since nobody knows their key."""
+    rows = facts.engine.run(
+        select(events.c.row).where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None))
+    )
+    return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
+
+
+def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
+    wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
+    found = frame_of(
+        facts.engine.run(
+            select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+            .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
+            .group_by(events.c.unknown)
+            .order_by(events.c.unknown)
+        )
+    )
+    reasons = {str(row.unknown): int(row.renders) for row in found.itertuples()}
+    return Unknown(sum(reasons.values()), sum(found.credits, Fraction(0)), reasons)
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:
@@ -99,7 +135,7 @@ def _staging_units(facts: Facts) -> frozenset[int]:
 def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit.
 
-    Foreign logs have no digests but sizes: where a picture's size stays, the picture most likely does.
+    Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
     """
     by_size = and_(
         events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
@@ -166,11 +202,13 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
     fields = rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64)
     pairs = fields * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
+    digest, by_size = ints("digest"), table.column("by_size").to_numpy()
+    told = bool((digest[~by_size] != 0).any())
     sample = Sample(
         row=ints("row"),
         ts=ints("ts_us"),
         duration=ints("duration_us"),
-        digest=ints("digest"),
+        digest=np.where(by_size, 0, digest) if told else digest,
         shape_numbers=random_numbers(shape, 0),
         verdict=ints("verdict"),
         credit=credit,
@@ -178,6 +216,6 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
         field=fields,
         numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64), 1),
         fields=ordered,
-        by_size=bool(pc.any(table.column("by_size")).as_py()),
+        by_size=bool(by_size.any()) and not told,
     )
     return sample, ints("cycle")

@@ -33,8 +33,10 @@ class Account:
 
     def plan_of(self, cycle: Cycle) -> Plan | None:
         """The plan of a cycle: a larger one counts from the cycle in which it begins, a smaller one from the next."""
-        start, end = self.day(cycle.start), self.day(cycle.end)
         plan = self.plan
+        if not self.history:
+            return plan
+        start, end = self.day(cycle.start), self.day(cycle.end)
         for since, other in self.history:
             if since <= start or (since < end and (plan is None or other.included > plan.included)):
                 plan = other
@@ -99,7 +101,7 @@ class SourceTable:
     ignore: frozenset[str] = frozenset()
     methods: frozenset[str] = frozenset({"GET", "POST"})
     uncached: Outcome = Outcome.RENDER
-    """What a good answer is where the log says nothing of a cache."""
+    """What a good answer is without a cache verdict."""
     logs: str | None = None
     """A glob for the paths of the logs that it is for."""
 
@@ -150,6 +152,10 @@ class Settings:
     formats: tuple[str, ...] = FORMATS
     """Formats that can be delivered, for format-waste."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
+    decimal: str | None = None
+    """The decimal mark in tables whose columns do not tell it."""
+    ids: str | None = None
+    """Whether ids that repeat at other times count once (`keep`) or a row each (`rows`); None asks."""
 
     @property
     def ttl_us(self) -> int:

@@ -30,7 +30,7 @@ def once(settings: Settings, ledger: str | None, findings: Path | None) -> Itera
     with ExitStack() as stack:
         collectors: list[Collects] = []
         if ledger is not None or findings is None:
-            opened = stack.enter_context(Ledger(ledger or LEDGER))
+            opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
             collectors += [LedgerCollector(opened, settings), *_usage(settings)]
         yield Snapshot([*collectors, *_findings(settings, findings)], say=said.append)
     if said:
@@ -43,7 +43,7 @@ def running(
 ) -> Iterator[Snapshot]:
     """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs."""
     stopping = threading.Event()
-    with Ledger(ledger) as opened:
+    with Ledger(ledger, reader=not follow) as opened:
         usage = _usage(settings, fresh=False)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from tests.bruteforce import NOW
+
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Chatham")
 DAMAGE = (
     b"{",
@@ -38,6 +40,8 @@ BROKEN = (
     {"outcome": "miss"},
     {"ts": "2026-02-30T00:00:00Z"},
     {"ts": "yesterday"},
+    {"ts": "9999-12-31T23:59:59Z"},
+    {"ts": "0001-01-01T00:00:00Z"},
     {"duration_ms": "5"},
     {"status": True},
     {"account": None},
@@ -45,6 +49,16 @@ BROKEN = (
     {"source": "cron"},
     {"key": ""},
 )
+
+
+EDGE = timedelta(microseconds=1)
+OLDEST, NEWEST = datetime(2000, 1, 2, tzinfo=UTC), NOW + timedelta(hours=48)
+FAR = (
+    OLDEST, OLDEST - EDGE, NEWEST, NEWEST + EDGE,
+    *(datetime(year, month, 3, 5, tzinfo=UTC)
+      for year, month in ((1970, 1), (2, 5), (2000, 2), (2013, 12), (2025, 1), (2025, 7), (2025, 9), (2099, 1), (9998, 5))),
+)  # fmt: skip
+"""Times around those that no clock shows, and far from all others."""
 
 
 class Logs:
@@ -60,6 +74,8 @@ class Logs:
         self.keys = self.rng.choice([3, 12, 60])
         self.moments: list[datetime] = []
         self.version = 0
+        self.far = self.rng.choice([0.0, 0.0, 0.004, 0.02])
+        """How often a clock was wrong by years."""
         self.odd = self.rng.choice([0.0, 0.02, 0.03, 0.04])
         """How often the field `rare` does show: each time in two pairs: around the limit of 95 %."""
 
@@ -97,6 +113,8 @@ class Logs:
     def moment(self) -> datetime:
         """A time; often one that stood before, or one that is just a day or a duration after it."""
         rng = self.rng
+        if rng.random() < self.far:
+            return rng.choice(FAR)
         if self.moments and rng.random() < 0.5:
             steps = (
                 timedelta(0),
@@ -242,3 +260,41 @@ def generate(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
     parts = logs.rng.choice([1, 2, 3])
     end = logs.rng.choice([b"\n", b"\r\n"])
     return {f"part{n}.jsonl": end.join(lines[n::parts]) + end for n in range(parts)}, config
+
+
+SOURCES = {"sources": {"shop": {"path": "/img/(?P<template>[^/]+)/(?P<width>[0-9]+)", "provider": "own"}}}
+"""What reads the access logs of `access_log`."""
+
+
+def access_log(seed: int) -> tuple[bytes, bytes]:
+    """(combined log, the same as usage events) of renders without digests, whose sizes tell images apart or do not.
+
+    `title` selects the image, `cb` is noise, `rare` shows now and then; how many titles have the size of another one is
+    around both limits of the rule, and so is the number of pairs.
+    """
+    rng = random.Random(seed)
+    count = rng.choice([24, 60, 110, 180, 250, 250])
+    widths = rng.choice([(100,), (100, 100, 200)])
+    titles = [f"t{n}" for n in range(rng.choice([1, 2, 5, 20, 40]))]
+    capped = rng.choice([0.0, 0.0, 0.0, 0.1, 0.2, 0.25, 1.0]) * len(titles)
+    fields = rng.choice([("cb",), ("cb",), ("cb", "rare"), ()])
+    at, log, events = datetime(2026, 9, 1, tzinfo=UTC), [], []
+    for n in range(count):
+        at += timedelta(seconds=rng.choice([0, 1, 1, 30, 4000]))
+        template, title, width = rng.choice(["og", "og", "og", "card"]), rng.choice(titles), rng.choice(widths)
+        query = {"title": title} | {name: str(rng.randrange(4 if name == "rare" else 500)) for name in fields}
+        size = None if rng.random() < 0.03 else 20 if int(title[1:]) < capped else 1000 + 7 * int(title[1:])
+        if "rare" in query and rng.random() < 0.02:
+            size = 9999
+        words = "&".join(f"{name}={value}" for name, value in query.items())
+        log.append(
+            f'203.0.113.7 - - [{at:%d/%b/%Y:%H:%M:%S} +0000] "GET /img/{template}/{width}?{words} HTTP/1.1" 200 '
+            f'{"-" if size is None else size} "-" "x"'
+        )
+        event = {
+            "v": 1, "id": f"e{n:05}", "ts": at.isoformat(), "outcome": "render", "provider": "own",
+            "account": "default", "environment": "production", "template": template, "key": f"f1:{template}/{width}?{words}",
+            "bytes": size, "width": width, "inputs": query,
+        }  # fmt: skip
+        events.append(json.dumps(event))
+    return "\n".join(log).encode() + b"\n", "\n".join(events).encode() + b"\n"

@@ -11,6 +11,8 @@ from tests.conftest import command, event, lines
 TEAM = '[delivery.team]\nkind = "file"\npath = "{}"\n'
 MEANING = """
 timezone = "Asia/Tokyo"
+decimal = ","
+ids = "rows"
 production_environments = ["live"]
 [accounts.main]
 provider = "imejis"
@@ -62,6 +64,7 @@ def test_a_file_that_came_with_the_data_says_what_it_means(shop: Path) -> None:
     assert not settings.deliveries and not settings.clients and not settings.usage and not settings.disabled
     assert (str(settings.timezone), settings.ttl.days, len(settings.sources)) == ("Asia/Tokyo", 7, 1)
     assert settings.production == {"live"} and settings.accounts["main"].plan and settings.log_formats
+    assert (settings.decimal, settings.ids) == (",", "rows")
     assert settings.placement_limits and settings.prices.egress_per_gb == 1
     assert config.found([Path("usage/usage.jsonl")])[2] == ignored
 
@@ -104,6 +107,8 @@ def test_every_section_is_of_the_data_or_of_the_owner() -> None:
         "timezone",
         "production_environments",
         "rules",
+        "decimal",
+        "ids",
     }
     assert known == meaning | set(config.OWNERS)
 

@@ -9,18 +9,23 @@ import typer
 from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    ANY_CONFIDENCE,
     FOUND,
     OK,
+    AllowEmpty,
     AuditedLedger,
     Baseline,
     Config,
+    Decimals,
     InputFormat,
     MaxMemory,
     MaxRejected,
     Measured,
+    MinConfidence,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Since,
     Timezone,
     Ttl,
@@ -33,7 +38,7 @@ from auditor.commands.options import (
     time_of,
 )
 from auditor.errors import ConfigError
-from auditor.findings import Severity
+from auditor.findings import Confidence, Severity
 from auditor.registry import AUDITS, REPORTS
 
 if TYPE_CHECKING:
@@ -54,6 +59,8 @@ def audit(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -65,12 +72,14 @@ def audit(
     template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
+    min_confidence: MinConfidence = ANY_CONFIDENCE,
     ttl: Ttl = None,
     timezone: Timezone = None,
     measured: Measured = None,
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
@@ -82,7 +91,7 @@ def audit(
     for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
@@ -91,6 +100,7 @@ def audit(
         templates=frozenset(template or []),
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
+        min_confidence=Confidence(min_confidence.value),
         cache=not no_cache,
         note=say,
         input_format=input_format,
@@ -104,16 +114,13 @@ def audit(
         progress.done()
         out = stack.enter_context(opened(output)) if output else stdout(output_format.value)
         REPORTS[output_format.value].write(result, out)
-    filtered = any((environment, account, template, rule, skip))
+    filtered = any((environment, account, template, rule, skip, min_confidence is not ANY_CONFIDENCE))
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
-    raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
-
-
-def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
-    """The exit code of semantics section 8; what went wrong is said on stderr."""
-    return input_code(result, max_rejected) or finding_code(result, fail_on)
+    raise typer.Exit(
+        input_code(result, max_rejected, allow_empty) or finding_code(result, fail_on.value if fail_on else None)
+    )
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:
@@ -124,16 +131,8 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
     return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
 
 
-def input_code(result: "Result", max_rejected: float) -> int:
-    """Whether the input was read whole."""
-    inputs = result.inputs
-    code = intake_code(inputs, max_rejected)
-    if not inputs.lines:
-        say("the input holds no line; is it the right file?")
-    elif not inputs.events and any(file.others for file in inputs.files):
-        say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
-    elif not inputs.events:
-        say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
-    elif not any(result.case.facts.usage.outcome == "render"):
+def input_code(result: "Result", max_rejected: float, allow_empty: bool) -> int:
+    """Whether the input was read whole and holds an event."""
+    if result.inputs.events and not any(result.case.facts.usage.outcome == "render"):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
-    return code
+    return intake_code(result.inputs, max_rejected, allow_empty=allow_empty)

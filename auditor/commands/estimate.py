@@ -14,14 +14,17 @@ from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     OK,
+    AllowEmpty,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxMemory,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Timezone,
     Ttl,
     converted,
@@ -65,6 +68,8 @@ def estimate(
     config: Config = None,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[
         EstimateFormat, typer.Option("--format", help="How to write the estimate.")
     ] = EstimateFormat.text,
@@ -72,6 +77,7 @@ def estimate(
     ttl: Ttl = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
@@ -81,7 +87,7 @@ def estimate(
     from auditor.whatif.estimate import measure
     from auditor.whatif.estimate_report import write_json, write_text
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     code = OK
     found: list[Estimate] = []
     if requests is not None:
@@ -105,7 +111,7 @@ def estimate(
                     say(f"account {bill.payer.account}: no request was given a picture; there is nothing to estimate")
                 else:
                     found.append(measured)
-        code = intake_code(log.inputs, max_rejected)
+        code = intake_code(log.inputs, max_rejected, allow_empty=allow_empty)
     with opened(output) if output else nullcontext(sys.stdout) as out:
         (write_json if output_format is EstimateFormat.json else write_text)(found, out)
     raise typer.Exit(code)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from auditor.commands.options import Config, InputFormat, Timezone, say, settings_of
 from auditor.errors import InputError
+from auditor.formats.decimals import POINT
 from auditor.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def map_log(
     (source, *others) = discover([str(log)], log.parent, note=say)
     if others:
         raise InputError(f"{log}: name one log; the tables fit all logs of the same server")
-    detected = detected_in(source, settings, input_format)
+    # Addresses do not depend on how the numbers beside them are written.
+    detected = detected_in(source, replace(settings, decimal=settings.decimal or POINT), input_format)
     if detected.lines:
         say(f"{source.label}: {detected}")
     exchanges = _exchanges(source, detected, settings)
@@ -87,7 +90,6 @@ def _text(
 ) -> "list[str]":
     """The proposal as TOML, what it does as comments."""
     import tomllib
-    from dataclasses import replace
 
     from auditor.config import settings_of as parsed
     from auditor.exchanges.mapper import Mapper

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
@@ -17,6 +18,8 @@ from auditor import memory
 from auditor.config import values
 from auditor.errors import ConfigError
 from auditor.events import BadRecordError, instant
+from auditor.findings import Confidence
+from auditor.formats.decimals import COMMA, POINT
 from auditor.plans import Plan, comparable, moment
 from auditor.settings import Settings
 from auditor.terminal import plain
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from auditor.reports.base import Inputs
 
 T = TypeVar("T")
+ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
@@ -56,12 +60,25 @@ MaxMemory = Annotated[
         help="Refuse an input that takes more memory to read; 1GiB unless given.",
     ),
 ]  # fmt: skip
+MinConfidence = Annotated[ConfidenceWord, typer.Option(help="Show only findings that are at least so sure.")]
+ANY_CONFIDENCE = ConfidenceWord("low")
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Exit 0 although no event was counted, for jobs that may find none.")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep what was read of big inputs.")]
 InputFormat = Annotated[
     str | None,
     typer.Option(
         "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
     ),
+]
+DecimalWord = StrEnum("DecimalWord", {"comma": COMMA, "point": POINT})
+Decimals = Annotated[
+    DecimalWord | None, typer.Option("--decimal", help="The decimal mark where a column of a table does not tell it.")
+]
+IdsWord = StrEnum("IdsWord", ["keep", "rows"])
+RowIds = Annotated[
+    IdsWord | None, typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row.")
 ]
 Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
@@ -75,7 +92,13 @@ Where = Annotated[
 
 
 def settings_of(
-    paths: Sequence[str], config: Path | None, timezone: str | None = None, ttl: str | None = None
+    paths: Sequence[str],
+    config: Path | None,
+    timezone: str | None = None,
+    ttl: str | None = None,
+    *,
+    decimal: StrEnum | None = None,
+    ids: StrEnum | None = None,
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
@@ -90,6 +113,10 @@ def settings_of(
         say(f"{used} came with the data, so its {', '.join(ignored)} are not used; to use them: --config {used}")
     if ttl is not None:
         settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
+    if decimal is not None:
+        settings = replace(settings, decimal=decimal.value)
+    if ids is not None:
+        settings = replace(settings, ids=ids.value)
     return settings
 
 
@@ -142,9 +169,14 @@ def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
     return plans
 
 
-def intake_code(inputs: "Inputs", max_rejected: float) -> int:
-    """`INCOMPLETE` where an input could not be read whole, else `OK`; what went wrong is said on stderr."""
-    code = OK
+def intake_code(inputs: "Inputs", max_rejected: float, *, allow_empty: bool = False) -> int:
+    """`INCOMPLETE` where an input could not be read whole or holds no event that counts, else `OK`.
+
+    What went wrong is said on stderr.
+    """
+    code = OK if inputs.events or allow_empty else INCOMPLETE
+    if not inputs.events:
+        say(_empty(inputs))
     for file in inputs.files:
         if file.truncated:
             say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
@@ -160,3 +192,17 @@ def intake_code(inputs: "Inputs", max_rejected: float) -> int:
         if inputs.rejected * 100 > Fraction(str(max_rejected)) * inputs.lines:  # 0.57 % as written, not its float
             code = INCOMPLETE
     return code
+
+
+def _empty(inputs: "Inputs") -> str:
+    """Why no event was counted."""
+    if not inputs.lines:
+        return "no event was counted: the input holds no line; is it the right file?"
+    if inputs.rejected == inputs.lines:
+        return "no event was counted: every line was rejected; is it the right file?"
+    if any(file.others for file in inputs.files):
+        return (
+            "no event was counted: none of the requests is a known provider's, or of a [sources] table; propose one "
+            "with: auditor map LOG"
+        )
+    return "no event was counted" + ("; --since and --until leave none" if inputs.filtered else "")

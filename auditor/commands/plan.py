@@ -11,14 +11,17 @@ import typer
 from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
+    AllowEmpty,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxMemory,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Since,
     Timezone,
     Ttl,
@@ -56,6 +59,8 @@ def plan(
     ] = None,
     longer_ttl: Annotated[str, typer.Option(help="The longer time-to-live that is tried beside --ttl.")] = "7d",
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
     output: Output = None,
     since: Since = None,
@@ -65,6 +70,7 @@ def plan(
     ttl: Ttl = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
@@ -76,7 +82,7 @@ def plan(
         if name not in PROVIDERS:
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     with examined(paths, ledger, settings, since, until, no_cache, input_format, max_memory) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]
@@ -90,4 +96,4 @@ def plan(
         )
         with opened(output) if output else nullcontext(sys.stdout) as out:
             (plan_json if output_format is PlanFormat.json else plan_text).write(result, out)
-    raise typer.Exit(intake_code(log.inputs, max_rejected))
+    raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))

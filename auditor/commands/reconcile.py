@@ -5,6 +5,7 @@ import sys
 from contextlib import nullcontext
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +16,17 @@ from auditor.commands.examined import examined, only_account
 from auditor.commands.options import (
     FOUND,
     OK,
+    AllowEmpty,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxMemory,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Timezone,
     converted,
     intake_code,
@@ -30,6 +34,7 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.config.values import money
+from auditor.formats.decimals import read
 from auditor.registry import PROVIDERS
 
 app = typer.Typer(rich_markup_mode=None)
@@ -55,10 +60,13 @@ def reconcile(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
     output: Output = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
@@ -67,17 +75,19 @@ def reconcile(
     from auditor.whatif.reconcile import reconcile as reconciled
     from auditor.whatif.reconcile_report import write_json, write_text
 
-    credits = converted("--invoice", credits_of, invoice)
+    credits = converted("--invoice", partial(credits_of, decimal=decimal), invoice)
     if not paths and ledger is None:
         ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
     with examined(
         paths,
         ledger,
-        settings_of(paths or [], config, timezone),
+        settings_of(paths or [], config, timezone, decimal=decimal, ids=ids),
         no_cache=no_cache,
         input_format=input_format,
         max_memory=max_memory,
     ) as log:
+        if not log.inputs.events:
+            raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
         found = reconciled(log.facts, bill, index, credits, PROVIDERS.get(bill.payer.provider), log.inputs.rejected)
@@ -87,9 +97,6 @@ def reconcile(
     raise typer.Exit(code or (OK if found.agrees else FOUND))
 
 
-def credits_of(invoice: str) -> Fraction:
-    """Credits as the invoice says; `ValueError` where that is no number from 0 on."""
-    try:
-        return Fraction(money(invoice.replace(",", "")))
-    except ValueError:
-        raise ValueError(f"= {invoice!r} is not a number of credits; write 2650") from None
+def credits_of(invoice: str, decimal: str | None = None) -> Fraction:
+    """Credits as the invoice says; `ValueError` where that is no number from 0 on, or might be two."""
+    return Fraction(money(read(invoice, decimal)))

@@ -16,16 +16,22 @@ from auditor import memory
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    ANY_CONFIDENCE,
+    INCOMPLETE,
     OK,
     UNDELIVERED,
+    AllowEmpty,
     AuditedLedger,
     Baseline,
     Config,
+    Decimals,
     MaxMemory,
     MaxRejected,
     Measured,
+    MinConfidence,
     NoCache,
     Paths,
+    RowIds,
     Timezone,
     Ttl,
     converted,
@@ -33,6 +39,7 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.errors import ConfigError
+from auditor.findings import Confidence
 from auditor.registry import DELIVERIES, REPORTS
 from auditor.terminal import plain
 
@@ -74,12 +81,16 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
+    min_confidence: MinConfidence = ANY_CONFIDENCE,
     ttl: Ttl = None,
     timezone: Timezone = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     measured: Measured = None,
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
     config: Config = None,
@@ -93,11 +104,12 @@ def report(
     from auditor.periodic.folder import History, write
     from auditor.pipeline import Options, generated_at
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}
     options = Options(
+        min_confidence=Confidence(min_confidence.value),
         cache=not no_cache,
         note=say,
         measured=measurements.load(measured)[0] if measured else (),
@@ -116,7 +128,7 @@ def report(
             progress.done()
             if result is None:
                 continue
-            code = code if done else input_code(result, max_rejected)  # all reports are of the same input
+            code = code if done else input_code(result, max_rejected, allow_empty)  # all reports are of the same input
             done += 1
             formats = tuple(dict.fromkeys(("json", *(one.value for one in output_format or []))))
             before = _previous(against, kept, rhythm, span)
@@ -133,11 +145,10 @@ def report(
             complaints.append(set(accepted.complaints(options.baseline, result.suppressed, settings.today(now))))
     if not done:
         start, end = chosen[0][1].start, chosen[0][1].end
-        raise ConfigError(
-            f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09"
-        )
+        say(f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09")
+        raise typer.Exit(OK if allow_empty else INCOMPLETE)
     # An entry that is of use in one report is of use.
-    for complaint in sorted(set.intersection(*complaints)):
+    for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
         say(complaint)
     raise typer.Exit(code)
 

@@ -13,14 +13,17 @@ import typer
 from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    AllowEmpty,
     AuditedLedger,
     Config,
+    Decimals,
     InputFormat,
     MaxMemory,
     MaxRejected,
     NoCache,
     Output,
     Paths,
+    RowIds,
     Since,
     Timezone,
     Until,
@@ -83,6 +86,8 @@ def simulate(
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
     input_format: InputFormat = None,
+    decimal: Decimals = None,
+    ids: RowIds = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -91,6 +96,7 @@ def simulate(
     until: Until = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
@@ -104,7 +110,7 @@ def simulate(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
-    settings = settings_of(paths or [], config, timezone)
+    settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
@@ -118,9 +124,9 @@ def simulate(
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)
-    if not result.simulation.logged.outcome.requests:
+    if result.inputs.events and not result.simulation.logged.outcome.requests:
         say("no request of the log was given a picture: there is nothing to replay")
-    raise typer.Exit(intake_code(result.inputs, max_rejected))
+    raise typer.Exit(intake_code(result.inputs, max_rejected, allow_empty=allow_empty))
 
 
 def caches_of(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None 
     log_formats = {name: sections.log_format(log_format) for name, log_format in root.tables("formats")}
     usage = {name: sections.usage(name, table, accounts) for name, table in root.tables("usage")}
     deliveries = {name: sections.delivery(delivery) for name, delivery in root.tables("delivery")}
+    decimal = root.take("decimal", partial(values.word, (",", ".")), None)
+    ids = root.take("ids", partial(values.word, ("keep", "rows")), None)
     root.done()
     ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
@@ -139,6 +142,8 @@ def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None 
         usage=usage,
         formats=rules.get("format-waste", {}).get("formats", FORMATS),
         deliveries=deliveries,
+        decimal=decimal,
+        ids=ids,
     )
 
 

@@ -1,6 +1,17 @@
 """Exchange: one request and its answer, as far as a foreign log tells. What the log does not tell is None."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from auditor.events import UsageEvent
+
+
+class Try(NamedTuple):
+    """A call to an upstream that did not give the answer: the server behind it was asked next."""
+
+    status: int | None
+    duration_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,23 @@ class Exchange:
     """`sha256:…` of the answer's body, where the log holds it."""
     width: int | None = None
     height: int | None = None
+    environment: str | None = None
+    """As the log names it."""
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""
+    tries: tuple[Try, ...] = ()
+    """The calls before the one that was answered, in their order."""
+    assumed: tuple[StrEnum, ...] = ()
+    """What the record's reader took from where nothing names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An event that a row of a provider's export tells of."""
+
+    event: UsageEvent
+    id: str | None = None
+    """The row's own, which is one only among those of its provider and account."""
+    keyed: bool = True
+    """Whether the row tells what its key is, so that it is not that of this row alone."""

@@ -27,7 +27,8 @@ _HIT = frozenset({
     "hit", "hits", "stale", "updating", "revalidated", "refreshhit", "refresh_hit", "originshieldhit", "hit-stale",
     "hit-cluster", "hit-synth", "tcp_hit", "tcp_mem_hit", "tcp_memory_hit", "tcp_ims_hit", "tcp_inmem_hit",
     "tcp_offline_hit", "tcp_refresh_hit", "tcp_refresh_unmodified", "tcp_stale_hit", "udp_hit", "partial_hit",
-    "prerender", "remote_hit", "tcp_rescan_hit",
+    "prerender", "remote_hit", "tcp_rescan_hit", "tcp_refresh_fail_hit", "tcp_refresh_fail", "tcp_refresh_fail_old",
+    "cached", "cachehit", "cache_hit",
 })  # fmt: skip
 _COLLAPSED = frozenset({"collapsed", "hit-wait", "stream_hit", "tcp_cf_hit"})
 _FORWARDED = frozenset({
@@ -35,9 +36,12 @@ _FORWARDED = frozenset({
     "deferred", "tcp_miss", "tcp_expired_miss", "tcp_refresh_miss", "tcp_refresh_modified", "tcp_client_refresh_miss",
     "tcp_cache_bypass", "tcp_denied", "config_nocache", "private_nostore", "n/a", "pipe", "synth", "error",
     "limitexceeded", "capacityexceeded", "redirect", "uri-miss", "vary-miss", "request", "method", "partial",
-    "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled",
+    "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled", "scarce", "hitmiss",
+    "hit-for-miss", "cachemiss", "cache_miss", "cache_noconfig",
 })  # fmt: skip
 _VERDICTS = ((_HIT, Served.HIT), (_COLLAPSED, Served.COLLAPSED), (_FORWARDED, Served.FORWARDED))
+_LONG = 200
+_ALONE = re.compile(r"(n/a|[a-z_]{1,40}(?:-[a-z_]{1,40}){0,8})(?:[/:(]\S*| from \S.*)?")
 _WORD = re.compile(r"(?<!\S)(n/a|[a-z_]{1,40}(?:-[a-z_]{1,40}){0,8})(?![a-z0-9.])")
 
 
@@ -56,18 +60,33 @@ def served(field: str | None) -> Served | None:
     return None
 
 
+def is_verdict(text: str) -> bool:
+    """Whether a text is a verdict and nothing else: `HIT`, `TCP_MISS/200`, `Hit from cloudfront`, `MISS, HIT`."""
+    return len(text) <= _LONG and all(map(_is_one, text.lower().split(",")))
+
+
+def _is_one(text: str) -> bool:
+    text = text.strip()
+    if ";" in text:
+        return _one(text) is not None
+    match = _ALONE.fullmatch(text)
+    return match is not None and _by_word(match[1]) is not None
+
+
 def _one(text: str) -> Served | None:
     if ";" in text:
         return _cache_status([part.strip() for part in text.split(";")[1:]])
     # The verdict may stand behind the cache's name (`cp3006 hit/8`); the first word that is one counts.
-    for word in _WORD.finditer(text):
-        name = word[1]
-        while name:
-            for words, verdict in _VERDICTS:
-                if name in words:
-                    return verdict
-            # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
-            name = name.rpartition("-")[0]
+    return next((verdict for word in _WORD.finditer(text) if (verdict := _by_word(word[1])) is not None), None)
+
+
+def _by_word(name: str) -> Served | None:
+    while name:
+        for words, verdict in _VERDICTS:
+            if name in words:
+                return verdict
+        # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
+        name = name.rpartition("-")[0]
     return None
 
 

@@ -5,19 +5,24 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.formats.reading`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, UsageEvent
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.formats.behind import Reader
 from auditor.formats.lines import Line, LineReader
 from auditor.formats.log_template import LogTemplate
 
 NO_REQUEST = Exchange(0, "", "")
 """What `parse` gives for a line that belongs into the log and tells of no request: it counts as filtered."""
+
+
+Fits = Callable[[str, str | None, str], bool]
+"""Whether a request (method, host, target) is for a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,20 @@ class Format(Protocol):
     template: ClassVar[LogTemplate | None]
     """Where one describes the lines, big logs are read by it, many at once."""
     blanks: ClassVar[int]
-    """How many blanks the template's first variable has in a plain line; -1 for any number."""
+    """How many blanks the template's first variable has in a plain line, with a dash behind the first; -1 for any."""
+    tail: ClassVar[Reader | None]
+    """What reads the rest of a line behind an open template."""
     prefixed: ClassVar[bool]
     """Whether what syslog writes before a line tells something of it."""
 
     def __init__(self, zone: ZoneInfo) -> None: ...
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Format]":
+        """The format of one log of its kind, by the first of its (lines, exchanges): where they differ, it shows there.
+
+        *fits* says whether a request (method, host, target) is for a picture.
+        """
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -56,7 +70,10 @@ class Format(Protocol):
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
         """The records of an input, numbered from 1 as their file has them."""
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def remember(self, data: bytes) -> None:
+        """Take from a record that is passed over what the ones behind it are read by: a header."""
+
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """What one record tells; None for one that is none (a header, a comment).
 
         Raises `BadRecordError` with the reason of semantics section 8.
@@ -69,6 +86,7 @@ class Lines:
     ending: ClassVar[bool] = False
     template: ClassVar[LogTemplate | None] = None
     blanks: ClassVar[int] = -1
+    tail: ClassVar[Reader | None] = None
     prefixed: ClassVar[bool] = False
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
@@ -77,24 +95,37 @@ class Lines:
         self.zone = zone
 
     @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Any]":
+        """Itself: all logs of its kind are alike."""
+        del exchanges, fits
+        return cls
+
+    @classmethod
     def detect(cls, sample: Sample) -> float:
-        """The share of the lines that it can read."""
+        """The share of the lines that it can read; one that holds no request's method does not vote."""
         reader = cls(ZoneInfo("UTC"))
-        read = sum(reader._reads(line) for line in sample.lines)
-        return cls.certainty * read / len(sample.lines) if sample.lines else 0.0
+        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        return cls.certainty * sum(votes) / len(votes) if votes else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its lines."""
         del path
         yield from reader
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def remember(self, data: bytes) -> None:
+        """Nothing: the lines do not hang together."""
+
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """What one line tells."""
         raise NotImplementedError
 
     def _reads(self, line: bytes) -> bool:
+        return self._vote(line) is not False
+
+    def _vote(self, line: bytes) -> bool | None:
+        """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
         try:
-            self.parse(line)
+            item = self.parse(line)
         except BadRecordError:
             return False
-        return True
+        return None if isinstance(item, Exchange) and item is not NO_REQUEST and not item.method else True

@@ -7,8 +7,9 @@ milliseconds where they are below 100,000.
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import JsonObjects, at, cache_of, header, integer, text
+from auditor.formats.json_lines import JsonObjects, at, header, integer, text
 from auditor.formats.times import go_duration, micros, moment, start_of
 from auditor.formats.variables import text_of
 
@@ -33,7 +34,7 @@ class Caddy(JsonObjects):
             status=integer(record["status"], "status"),
             bytes=integer(record.get("size"), "size"),
             duration_us=duration,
-            cache=cache_of(headers),
+            cache=verdict_in("resp_headers", headers),
             media_type=header(headers, "content-type"),
             assumed_timezone=assumed,
         )

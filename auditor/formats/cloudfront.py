@@ -49,6 +49,11 @@ class CloudFront(Lines):
             return None
         return self.exchange(self.fields(data))
 
+    def remember(self, data: bytes) -> None:
+        """A directive, which names the columns."""
+        if data.removeprefix(b"\xef\xbb\xbf").startswith(b"#"):
+            self.parse(data)
+
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one line by their names, as they are."""
         if data[:1] == b"{":

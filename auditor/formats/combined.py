@@ -4,20 +4,26 @@
 of docker compose and of syslog are read without what those put before them.
 """
 
+import itertools
 import re
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
+from auditor.exchanges.mapper import Assumption
+from auditor.formats.base import Fits, Lines
+from auditor.formats.behind import AGENT, Behind, Values, is_cache, is_host, tail_of
 from auditor.formats.log_template import LogTemplate
-from auditor.formats.times import clf_time
+from auditor.formats.times import clf_time, start_of
 from auditor.formats.variables import decoded, number_of, split_request, text_of
 from auditor.formats.wrapped import PREFIX
 
+SCANNED, SAMPLED = 10_000, 200
+"""Lines that are looked at for so many that ask for pictures."""
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
-_AGENT = re.compile(r' ("(?:[^"\\]++|\\.)*+"|-(?= )) ("(?:[^"\\]++|\\.)*+"|-(?= |$))')
 
 
 class Combined(Lines):
@@ -29,19 +35,62 @@ class Combined(Lines):
     template: ClassVar[LogTemplate | None] = TEMPLATE
     blanks: ClassVar[int] = 2
 
+    verdict: ClassVar[str | None] = None
+    """The field before the time whose last word is a cache's verdict, as a sample of the log shows."""
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
+        """With what stands in and behind the lines that ask for pictures, or all where none does."""
+        if cls.tail is not None:
+            return cls
+        reader = cls(ZoneInfo("UTC"))
+        fitting: list[tuple[dict[str, str], int | None]] = []
+        others: list[tuple[dict[str, str], int | None]] = []
+        for line, exchange in itertools.islice(exchanges, SCANNED):
+            fields = reader.fields(line)
+            hosts = (exchange.host, *filter(is_host, Values.of(fields["behind"]).all()))
+            if any(fits(exchange.method, host, exchange.target) for host in hosts):
+                fitting.append((fields, exchange.bytes))
+                if len(fitting) == SAMPLED:
+                    break
+            elif exchange.method and len(others) < SAMPLED:
+                others.append((fields, exchange.bytes))
+        sample = fitting or others
+        tail = tail_of(
+            [(fields["behind"], size) for fields, size in sample],
+            hosts=not any("host" in fields for fields, _ in sample),
+        )
+        found = cls if tail is None else type(cls.__name__, (cls,), {"tail": tail})
+        for name in ("ident", "remote_user"):
+            if is_cache([_last(fields[name]) for fields, _ in sample]):
+                # The head of such a line is more than a client.
+                return type(cls.__name__, (found,), {"verdict": name, "template": None})
+        return found
+
     def parse(self, data: bytes) -> Exchange:
         """One line."""
         fields = self.fields(data)
         ts_us, assumed = clf_time(fields["time_local"], self.zone)
         method, target = split_request(fields["request"])
+        behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
+        before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
+        taken = behind.assumed
+        if "second" in fields:
+            taken += (Assumption.HOST_SECOND,)
+        if before is not None:
+            taken += (Assumption.CACHE_BEFORE,)
         return Exchange(
-            ts_us=ts_us,
+            ts_us=start_of(ts_us, behind.duration_us) if self.ending else ts_us,
             method=method,
             target=target,
-            host=text_of(fields.get("host")),
+            host=text_of(fields.get("host")) or behind.host,
             status=number_of(fields["status"], "status"),
             bytes=number_of(fields["body_bytes_sent"], "bytes"),
+            duration_us=behind.duration_us,
+            cache=before or behind.cache,
             assumed_timezone=assumed,
+            tries=behind.tries,
+            assumed=taken,
         )
 
     def fields(self, data: bytes) -> dict[str, str]:
@@ -58,10 +107,11 @@ class Combined(Lines):
             raise BadRecordError(Reason.NO_MATCH, "not a line of the common or combined log format")
         *known, behind = map(decoded, values)
         fields = dict(zip(TEMPLATE.names, known, strict=True)) | _head(known[0])
-        agent = _AGENT.match(behind)
+        agent = AGENT.match(behind)
         if agent is not None:
             referer, user_agent = (value[1:-1] if value != "-" else value for value in agent.groups())
-            fields |= {"http_referer": referer, "http_user_agent": user_agent, "behind": behind[agent.end() :]}
+            fields |= {"http_referer": referer, "http_user_agent": user_agent}
+        fields["behind"] = behind if agent is None else behind[agent.end() :]
         return fields
 
 
@@ -74,13 +124,24 @@ def _head(text: str) -> dict[str, str]:
     host = {}
     if len(words) > 3 and _is_client(words[1]) and not (_is_client(words[0]) or words[0][0] == '"'):
         host["host"] = words.pop(0)
+    elif len(words) > 3 and words[2] == "-" and is_host(words[0]) and is_host(words[1]):
+        # The client's name was looked up.
+        host["host"] = words.pop(0)
     # A list of those that forwarded the request, bare or in quotes, ends at the first word without a comma.
     last = next((place for place, word in enumerate(words[:-1]) if not word.endswith(",")), len(words) - 1)
     rest = words[last + 1 :]
+    if not host and rest and (is_host(rest[0]) or _ADDRESS.fullmatch(rest[0])):
+        # lighttpd writes the virtual host where others write an identity, which is a name without a dot.
+        host = {"host": rest[0], "second": rest[0]}
+        rest[0] = "-"
     return {
         **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
         "remote_user": " ".join(rest[1:]) or "-",
     }  # fmt: skip
+
+
+def _last(text: str) -> str:
+    return text.rpartition(" ")[2]
 
 
 def _is_client(word: str) -> bool:

@@ -12,7 +12,9 @@ Names may be spelled in any way (`Request URL`, `requestUrl`, `request_url`). Fo
   a column `provider`, or the one that the file's name holds. Without a column of inputs no two renders are told to be
   the same.
 
-Values in quotes may hold line breaks. A row with more or fewer values than the first line is rejected.
+Numbers are read as [their columns](../formats.md#numbers-in-tables) spell them, tables of sums are refused, and ids
+count [within their provider and account](../formats.md#ids). Values in quotes may hold line breaks. A row with more or
+fewer values than the first line is rejected.
 """
 
 import csv
@@ -24,17 +26,19 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines, Sample
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.formats.base import Sample
 from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.rows import Read, reader_of
+from auditor.formats.number_columns import plain
+from auditor.formats.rows import Read, is_events, reader_of
+from auditor.formats.table import Table
 
 _DELIMITERS = ("\t", ",", ";", "|")
 MAX_ROW_LINES = 100
 """Lines that one row may have; a quote that is not closed by then was none."""
 
 
-class CsvTable(Lines):
+class CsvTable(Table):
     """A header and rows."""
 
     name: ClassVar[str] = "csv"
@@ -60,20 +64,32 @@ class CsvTable(Lines):
         self.hint = path.name
         yield from _rows(iter(reader))
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """One row; None for the header."""
+        row = self.row(data)
+        if row is None:
+            return None
+        if self._read is None:
+            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
+        return self._read(plain(row, self.marks))
+
+    def row(self, data: bytes) -> dict[str, str] | None:
+        """The values of one row by the names of the header."""
         text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="backslashreplace").rstrip("\r")
         if self._names is None:
             self._header(text)
             return None
-        if self._read is None:
-            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
         values = self._values(text)
         if values == self._names:
             return None
         if len(values) != len(self._names):
             raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for {len(self._names)} columns")
-        return self._read(dict(zip(self._names, values, strict=True)))
+        return dict(zip(self._names, values, strict=True))
+
+    def remember(self, data: bytes) -> None:
+        """The header."""
+        if self._names is None:
+            self.parse(data)
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one row by the names of the header."""
@@ -88,7 +104,7 @@ class CsvTable(Lines):
         found = reader_of(self._names, self.hint, self.zone)
         if found is None or len(set(self._names)) != len(self._names):
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
-        self._read = found
+        self._read, self.own, self.local = found, is_events(self._names), self._delimiter != ","
 
     def _values(self, text: str) -> list[str]:
         try:

@@ -8,6 +8,7 @@ import re
 from typing import Any, ClassVar
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.json_lines import integer, json_object, text
@@ -57,7 +58,7 @@ class Envoy(Lines):
             status=integer(fields["response_code"], "response_code"),
             bytes=integer(fields.get("bytes_sent"), "bytes_sent"),
             duration_us=micros(fields.get("duration"), 1000),
-            cache="hit" if _CACHE_FILTER in flags.split(",") else text_of(fields.get("x_cache")),
+            cache="hit" if _CACHE_FILTER in flags.split(",") else cache_of(fields),
             assumed_timezone=assumed,
         )
 

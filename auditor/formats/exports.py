@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, parse_event
-from auditor.exchanges.outcome import fate, served
+from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, parse_event
+from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.exchange import Exported
+from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -35,7 +37,6 @@ _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extensio
 _MILLISECONDS = ("duration_ms", "render_time_ms", "processing_time_ms")
 _SECONDS = ("duration", "render_time", "processing_time", "duration_seconds")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
-_CACHE = ("cache", "cached", "cache_status", "from_cache")
 _WORDS = {
     **dict.fromkeys(("completed", "complete", "success", "succeeded", "successful", "finished", "done", "ok",
                      "rendered", "render", "ready"), Outcome.RENDER),
@@ -43,7 +44,8 @@ _WORDS = {
     **dict.fromkeys(("pending", "queued", "processing", "rendering", "in_progress", "waiting"), Outcome.ATTEMPT),
     **dict.fromkeys(("cached", "hit", "cache hit"), Outcome.HIT),
 }  # fmt: skip
-_TRUE = frozenset({"true", "yes", "1", "hit", "cached"})
+_NONE = "-"
+"""The id or key of a row that tells of none, until it gets one of its own."""
 _SIDES = re.compile(r"(\d{1,6}) ?[x×] ?(\d{1,6})(?: ?px)?", re.ASCII)
 
 
@@ -59,8 +61,8 @@ def provider_in(hint: str) -> str:
     return next((name for name in PROVIDERS if name in hint.lower()), "unknown")
 
 
-def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) -> UsageEvent:
-    """The event of one row, *place* rows from the first. Raises `BadRecordError`."""
+def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
+    """The event of one row. Raises `BadRecordError`."""
     template = _first(row, _TEMPLATE)
     time = _first(row, _TIME)
     if template is None or time is None:
@@ -79,12 +81,14 @@ def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) 
     credits = number(_first(row, _CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
-    whole = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS)
-    identity = _first(row, _ID)
-    record["id"] = str(identity) if identity is not None else f"row-{hashlib.sha256(whole).hexdigest()[:24]}-{place}"
-    said = _first(row, ("key", "fingerprint"))
-    record["key"] = str(said) if said is not None else _key(record, _first(row, _INPUTS))
-    return replace(parse_event(record, zone), assumed_timezone=assumed)
+    identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _first(row, _INPUTS)
+    record["id"] = str(identity) if identity is not None else _NONE
+    record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
+    event = parse_event(record, zone)
+    keyed = said is not None or inputs is not None
+    blind = not keyed and event.outcome is Outcome.RENDER
+    event = replace(event, assumed_timezone=assumed, unknown=Unknown.NO_INPUTS if blind else None)
+    return Exported(event, None if identity is None else event.id, keyed)
 
 
 def iso(ts_us: int) -> str:
@@ -93,10 +97,10 @@ def iso(ts_us: int) -> str:
 
 
 def number(value: Any, name: str) -> Decimal | None:
-    """A number that may be text, with commas between thousands."""
+    """A number that may be text."""
     if value is None:
         return None
-    text = str(value).replace(",", "").strip()
+    text = str(value).strip()
     if not re.fullmatch(r"\d{1,18}(?:\.\d{1,18})?", text, re.ASCII):
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
     return Decimal(text)
@@ -105,7 +109,7 @@ def number(value: Any, name: str) -> Decimal | None:
 def _fate(row: Mapping[str, Any]) -> dict[str, Any]:
     """Outcome, status and error of a row."""
     said = str(_first(row, _STATUS) or "completed").strip().lower()
-    cached = str(_first(row, _CACHE) or "").lower() in _TRUE
+    cached = served(cache_of(row)) is Served.HIT
     if said.isascii() and said.isdigit() and len(said) <= 3:
         became = fate(int(said), served("hit") if cached else None, Outcome.RENDER)
         return {"outcome": became.outcome.value, "status": became.status, "error": became.error}
@@ -136,16 +140,15 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:
-    """From the inputs, whatever the order of their fields; without them, one that no other row has."""
+    """From the inputs, whatever the order of their fields."""
     if isinstance(inputs, str):
         try:
             inputs = orjson.loads(inputs)
         except orjson.JSONDecodeError:
             inputs = [inputs]
-    own = {"id": record["id"]} if inputs is None else {"inputs": inputs, "format": record.get("format")}
     parts = [
         *(record[name] for name in ("provider", "account", "environment", "template")),
-        own,
+        {"inputs": inputs, "format": record.get("format")},
         *map(str, (record.get("width"), record.get("height"))),
     ]
     return FOREIGN_PREFIX + hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.json_lines import JsonObjects, integer, text
 from auditor.formats.times import micros, moment, start_of
@@ -31,15 +32,6 @@ _BYTES = (
     "response_body_size", "resp_body_size", "response_body_bytes", "resp_body_bytes", "body_bytes_written",
     "body_bytes_sent", "bytes", "response_bytes", "resp_bytes", "size", "bytes_sent",
 )  # fmt: skip
-_CACHE = (
-    "response_state",
-    "fastly_info_state",
-    "fastly_info.state",
-    "cache_status",
-    "state",
-    "x_cache",
-    "resp_x_cache",
-)
 _TYPE = ("content_type", "response_content_type", "resp_content_type")
 _ELAPSED = {
     "time_elapsed": 1, "elapsed": 1, "time_elapsed_usec": 1, "elapsed_usec": 1, "duration_us": 1, "time_elapsed_us": 1,
@@ -91,7 +83,7 @@ class Fastly(JsonObjects):
             status=integer(status, "response_status") or None,
             bytes=integer(_first(fields, _BYTES), "response_body_size"),
             duration_us=duration,
-            cache=text_of(_first(fields, _CACHE)),
+            cache=cache_of({"cache_state": fields.get("state"), **fields}),
             media_type=text_of(_first(fields, _TYPE)),
             assumed_timezone=assumed,
             ended=start is None and duration is None,

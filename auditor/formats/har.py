@@ -20,10 +20,11 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines, Sample
 from auditor.formats.har_entries import Document
-from auditor.formats.json_lines import at, cache_of, integer, json_object, text
+from auditor.formats.json_lines import at, integer, json_object, text
 from auditor.formats.lines import Line, LineReader
 from auditor.formats.times import micros, moment
 from auditor.formats.variables import text_of
@@ -76,7 +77,7 @@ class Har(Lines):
             status=status,
             bytes=_size(entry, response, content),
             duration_us=micros(entry.get("time"), 1000),
-            cache="hit" if _from_cache(entry, response) else cache_of(response.get("headers")),
+            cache="hit" if _from_cache(entry, response) else verdict_in("headers", response.get("headers")),
             media_type=text_of(content.get("mimeType")),
             digest=text_of(content.get("_digest")),
             width=integer(content.get("_width"), "width"),

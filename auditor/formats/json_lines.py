@@ -8,6 +8,7 @@ import orjson
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines, Sample
+from auditor.formats.named import completed
 from auditor.formats.wrapped import PREFIX
 
 
@@ -19,7 +20,9 @@ class JsonObjects(Lines):
 
     def parse(self, data: bytes) -> Exchange | None:
         """One line."""
-        return self.exchange(self.fields(data))
+        fields = self.fields(data)
+        found = self.exchange(fields)
+        return found if found is None or found is NO_REQUEST else completed(found, fields)
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line."""
@@ -97,17 +100,6 @@ def header(headers: Any, name: str) -> str | None:
         if key.lower() == name:
             return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return None
-
-
-CACHE_HEADERS = (
-    "cache-status", "x-cache", "x-cache-status", "cf-cache-status", "x-varnish-cache", "x-proxy-cache",
-    "x-vercel-cache", "x-nextjs-cache", "cdn-cache",
-)  # fmt: skip
-
-
-def cache_of(headers: Any) -> str | None:
-    """The field of an answer's headers that says what a cache did."""
-    return next((found for name in CACHE_HEADERS if (found := header(headers, name)) is not None), None)
 
 
 def integer(value: object, name: str) -> int | None:

@@ -1,12 +1,14 @@
 """A user's own nginx `log_format`, given with `--input-format` or as `[formats.NAME]` in auditor.toml."""
 
+import re
 from typing import ClassVar
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
 from auditor.formats.log_template import LogTemplate
-from auditor.formats.variables import decoded, exchange_of
+from auditor.formats.variables import decoded, exchange_of, roles_of, shape_of
 from auditor.formats.wrapped import PREFIX
 
 
@@ -17,12 +19,27 @@ class LogFormat(Lines):
     title: ClassVar[str] = "nginx with a log_format of one's own"
     template: ClassVar[LogTemplate | None] = None
     ending: ClassVar[bool] = True
+    shapes: "ClassVar[tuple[tuple[str, re.Pattern[str]], ...]]" = ()
+    """(variable, what its values look like)."""
 
     @classmethod
     def of(cls, name: str, text: str) -> "type[LogFormat]":
         """The format of one string; `ValueError` says what is wrong with it."""
         template = LogTemplate.of(text)
-        return type("LogFormat", (cls,), {"name": name, "template": template, "ending": _ending(template)})
+        roles = roles_of(template.names)
+        shaped = [(variable, role) for role, variable in roles.items()]
+        shaped += [(variable, "cache") for variable in template.names if names_cache(variable)]
+        shapes = [(variable, shape) for variable, role in shaped if (shape := shape_of(variable, role)) is not None]
+        return type(
+            "LogFormat",
+            (cls,),
+            {
+                "name": name,
+                "template": template,
+                "ending": "request_time" not in template.names,
+                "shapes": tuple(shapes),
+            },
+        )
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -38,8 +55,8 @@ class LogFormat(Lines):
             values = self.template.split(data[prefix.end() :])
         if values is None:
             raise BadRecordError(Reason.NO_MATCH, "not a line of the given log_format")
-        return dict(zip(self.template.names, map(decoded, values), strict=True))
-
-
-def _ending(template: LogTemplate) -> bool:
-    return "request_time" not in template.names
+        fields = dict(zip(self.template.names, map(decoded, values), strict=True))
+        for name, shape in self.shapes:
+            if not shape.fullmatch(fields[name]):
+                raise BadRecordError(Reason.NO_MATCH, f"what stands where the log_format has ${name} is no such value")
+        return fields

@@ -6,6 +6,7 @@ taken. A null is an absent value. Of a damaged file the rows before the damage a
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -17,12 +18,14 @@ import orjson
 
 from auditor.errors import InputError, TooLargeError
 from auditor.events import BadRecordError, Reason, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines, Sample
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.formats.base import Sample
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import MAX_LINE, Line, LineReader
+from auditor.formats.number_columns import is_numeric, is_sum, plain
 from auditor.formats.packed import Expansion
-from auditor.formats.rows import Read, reader_of
+from auditor.formats.rows import Read, is_events, reader_of
+from auditor.formats.table import Table
 
 _MAGIC = b"PAR1"
 _BATCH = 4096
@@ -31,7 +34,7 @@ _PIECE = MAX_LINE
 _TOO_LONG = b" " * (MAX_LINE + 1)
 
 
-class Parquet(Lines):
+class Parquet(Table):
     """Rows, read in batches."""
 
     name: ClassVar[str] = "parquet"
@@ -47,6 +50,21 @@ class Parquet(Lines):
     def detect(cls, sample: Sample) -> float:
         """By its first bytes."""
         return 1.0 if sample.data.startswith(_MAGIC) else 0.0
+
+    @classmethod
+    def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:
+        """The format of this one table; where no number is text and no column counts renders, it need not be read."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with suppress(pa.ArrowException, OSError):
+            schema = pq.read_schema(path)
+            texts = {
+                name for name, kind in zip(schema.names, schema.types, strict=True) if not pa.types.is_primitive(kind)
+            }
+            if not any(is_sum(name) or (name in texts and is_numeric(name)) for name in schema.names):
+                return cls
+        return super().surveyed(label, path, reader, zone, told)
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its rows as JSON."""
@@ -77,15 +95,20 @@ class Parquet(Lines):
                 return
             raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more, unpacked") from None
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported:
         """One row."""
+        row = self.row(data)
+        if self._read is None:
+            raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
+        return self._read(plain(row, self.marks))
+
+    def row(self, data: bytes) -> dict[str, Any]:
+        """The values of one row."""
         row = json_object(data)
         names = tuple(row)
         if names != self._names:
-            self._names, self._read = names, reader_of(names, self._hint, self.zone)
-        if self._read is None:
-            raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return self._read(row)
+            self._names, self._read, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
+        return row
 
 
 def _dictionaries(metadata: Any) -> set[str]:

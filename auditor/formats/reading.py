@@ -9,17 +9,21 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
-from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.mapper import Assumption, Mapper, key_of
 from auditor.formats.base import Format
+from auditor.formats.ids import Ids
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
 from auditor.formats.wrapped import is_part
 
 MAX_REJECTIONS = 100
+TRY_BITS = 32
+"""A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
 ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
 
 PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
@@ -49,13 +53,12 @@ class Tally:
     def reject(self, path: str, line: Line, bad: BadRecordError) -> Rejection:
         """Count a record that was not taken, and keep it if it is among the first."""
         self.reasons[bad.reason] += 1
-        excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
-        rejection = Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+        rejection = rejection_of(path, line, bad)
         if len(self.rejections) < MAX_REJECTIONS:
             self.rejections.append(rejection)
         return rejection
 
-    def assume(self, assumptions: Iterable[Assumption], ending: bool, events: int = 1) -> None:
+    def assume(self, assumptions: Iterable[StrEnum], ending: bool, events: int = 1) -> None:
         """Count what was assumed for some events."""
         for assumption in assumptions:
             self.assumed[assumption.value] += events
@@ -63,12 +66,19 @@ class Tally:
             self.assumed[ENDING] += events
 
 
+def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
+    """A record that was not taken, for people."""
+    excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
+    return Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+
+
 class Reading:
     """Reads one input with one format."""
 
-    def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally) -> None:
+    def __init__(self, path: str, kind: Format, mapper: Mapper, tally: Tally, ids: Ids | None = None) -> None:
         self.kind = kind
         self.tally = tally
+        self.ids = ids or Ids(kind.name, None)
         self._path, self._mapper = path, mapper
         self.first = ""
         """Digest of the first record, once there was one."""
@@ -99,7 +109,25 @@ class Reading:
                 continue
             tally.lines += 1
             self.begin(line.data)
-            yield line, self._event(line, item) if isinstance(item, Exchange) else item
+            if isinstance(item, Exchange):
+                yield from self._calls(line, item)
+            else:
+                yield line, self._exported(line, item) if isinstance(item, Exported) else item
+
+    def _exported(self, line: Line, item: Exported) -> UsageEvent:
+        event = item.event
+        if event.unknown == Unknown.NO_INPUTS:
+            self.tally.assume([Assumption.NO_INPUTS], ending=False)
+        identity = self.ids.of(item.id, event, table=True) or self.identity(line)
+        return replace(event, id=identity, key=event.key if item.keyed else key_of(event.provider, identity))
+
+    def _calls(self, line: Line, exchange: Exchange) -> Iterator[tuple[Line, UsageEvent | None]]:
+        """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
+        event = self._event(line, exchange)
+        yield line, event
+        for number, call in enumerate(self._mapper.tries(exchange, event) if event else (), 1):
+            self.tally.lines += 1
+            yield Line(line.number | number << TRY_BITS, line.data), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self._mapper.event(exchange, self.identity(line))
@@ -107,6 +135,9 @@ class Reading:
             self.tally.others += 1
             return None
         event, assumed = found
+        if exchange.id is not None:
+            identity = self.ids.of(exchange.id, event, table=False) or self.identity(line)
+            event = replace(event, id=identity)
         self.tally.assume(assumed, exchange.ended or (self.kind.ending and event.duration_us is None))
         return event
 

@@ -4,26 +4,27 @@ The names tell what kind of table it is, the most specific first: usage events, 
 what a provider exports of its renders, and any access log whose columns are named after what they hold.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
+from auditor.formats.named import completed
+from auditor.formats.names import column_name
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
 from auditor.formats.w3c import W3C
 
 Row = Mapping[str, Any]
-Read = Callable[[Row], Exchange | UsageEvent]
+Read = Callable[[Row], Exchange | UsageEvent | Exported]
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _CLOUDFLARE = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
@@ -41,7 +42,6 @@ _MORE = {
     "host": ("hostname", "domain", "host_header", "request_host"),
     "bytes": ("response_bytes", "content_length", "bytes_out", "sent_bytes", "file_size"),
     "status": ("statuscode", "http_status_code", "response_status"),
-    "cache": ("cache_result", "result_type", "cachestatus", "x_cache_status", "cf_cache_status", "edge_result_type"),
     "type": ("content_type", "mime_type", "response_content_type"),
     "query": ("query", "querystring"),
 }
@@ -58,27 +58,30 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     def named(row: Row) -> dict[str, Any]:
         return {name: row.get(original) for name, original in columns.items()}
 
-    if known >= _EVENT and ("ts" in known or "ts_us" in known):
+    if _are_events(known):
         return lambda row: _event(named(row), zone)
     plain = {name.replace("_", ""): name for name in known}
     if plain.keys() >= {name.lower() for name in _CLOUDFLARE}:
         originals = {name: columns[plain[name.lower()]] for name in cloudflare.FIELDS if name.lower() in plain}
-        return lambda row: cloudflare.exchange_of(_filled(row, originals), zone)
+        return lambda row: completed(cloudflare.exchange_of(_filled(row, originals), zone), named(row))
     if {"cs_uri_stem", "sc_status", "cs_method"} <= known:
-        return _w3c(columns, zone)
+        w3c = _w3c(columns, zone)
+        return lambda row: completed(w3c(row), named(row))
     if exports.fits(known):
         provider = exports.provider_in(hint)
-        place = count(1)
-        return lambda row: exports.event_of(named(row), next(place), provider, zone)
+        return lambda row: exports.event_of(named(row), provider, zone)
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
-        return lambda row: _exchange(named(row), zone)
+        return lambda row: completed(_exchange(named(row), zone), named(row))
     return None
 
 
-def column_name(name: str) -> str:
-    """A name in the one spelling that all are compared in: `Request URL`, `requestUrl` and `$request_url` are one."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+def is_events(names: Iterable[str]) -> bool:
+    """Whether a table with such columns holds usage events."""
+    return _are_events(set(map(column_name, names)))
+
+
+def _are_events(known: Collection[str]) -> bool:
+    return set(known) >= _EVENT and ("ts" in known or "ts_us" in known)
 
 
 def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
@@ -89,7 +92,7 @@ def _filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, original in originals.items() if (value := row.get(original)) not in (None, "")}
 
 
-def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Read:
+def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Callable[[Row], Exchange]:
     """Tables that were made of W3C extended logs or of CloudFront's, with names that a database takes."""
     if "x_edge_result_type" in columns:
         names = {**{column_name(name): name for name in COLUMNS}, "timestamp_ms": "timestamp(ms)"}
@@ -168,7 +171,7 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         status=number_of(_whole(found["status"]), "status") or None,
         bytes=number_of(_whole(found["bytes"]), "bytes"),
         duration_us=duration,
-        cache=text_of(found["cache"]),
+        cache=cache_of(row),
         media_type=text_of(found["type"]),
         assumed_timezone=assumed,
         ended=duration is None,

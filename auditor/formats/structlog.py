@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST
 from auditor.formats.json_lines import MixedObjects, at, integer
@@ -32,7 +33,6 @@ _STATUS = (
 _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
 )  # fmt: skip
-_CACHE = ("cache_status", "x_cache", "cache")
 _TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type")
 _SECONDS = ("elapsed", "duration", "elapsed_s", "duration_s", "elapsed_seconds", "duration_seconds", "took",
             "response_time", "latency", "event.duration")  # fmt: skip
@@ -60,7 +60,6 @@ class Structlog(MixedObjects):
         method, target, status, size = found
         stamp, assumed = self._time(fields)
         duration = _duration(fields)
-        hit = fields.get("from_cache") is True or fields.get("cache_hit") is True
         return Exchange(
             ts_us=start_of(stamp, duration),
             method=method,
@@ -68,7 +67,7 @@ class Structlog(MixedObjects):
             status=integer(status, "status"),
             bytes=integer(size, "bytes"),
             duration_us=duration,
-            cache="hit" if hit else text_of(_find(fields, _CACHE)),
+            cache=cache_of(fields),
             media_type=text_of(_find(fields, _TYPE)),
             assumed_timezone=assumed,
         )

@@ -36,11 +36,16 @@ def _crc_tables() -> Any:
 _CRC = _crc_tables()
 
 
-def compiled(template: LogTemplate) -> tuple[Any, Any, Any]:
-    """(bytes of all literals, their offsets, which variables are quoted)."""
+def compiled(template: LogTemplate) -> tuple[Any, Any, Any, Any]:
+    """(bytes of all literals, their offsets, which variables are quoted, which have to hold one value to be plain)."""
     offsets = np.cumsum([0, *(len(literal) for literal in template.literals)])
     quoted = np.array([template.quoted(index) for index in range(len(template.names))])
-    return np.frombuffer(b"".join(template.literals) + b"\0", np.uint8), offsets.astype(np.int64), quoted
+    single = np.array([
+        listed and (not quoted[index] or "upstream_" in name)
+        for index, (name, listed) in enumerate(zip(template.names, template.lists, strict=True))
+    ])  # fmt: skip
+    single[-1] |= template.narrow
+    return np.frombuffer(b"".join(template.literals) + b"\0", np.uint8), offsets.astype(np.int64), quoted, single
 
 
 @_jit
@@ -82,9 +87,31 @@ def _find(buf: Any, at: int, end: int, literals: Any, start: int, stop: int, quo
 
 
 @_jit
+def _is_one(buf: Any, start: int, close: int, end: int) -> bool:
+    """Whether a variable holds one value, and no list goes on behind it."""
+    for i in range(start, close):
+        if buf[i] == 32 or buf[i] == 44:
+            return False
+    return not (close + 2 < end and buf[close] == 32 and buf[close + 1] == 58 and buf[close + 2] == 32)
+
+
+@_jit
+def _is_plain_head(buf: Any, start: int, end: int, blanks: int) -> bool:
+    """Whether so many blanks are in a head, whose second word is a dash: any other may be a host."""
+    found = 0
+    for i in range(start, end):
+        if buf[i] == 32:
+            if found == 0 and not (buf[i + 1] == 45 and buf[i + 2] == 32):
+                return False
+            found += 1
+    return found == blanks
+
+
+@_jit
 def _split(
-    buf: Any, start: int, end: int, literals: Any, offsets: Any, quoted: Any, open: bool, blanks: int, spans: Any
-) -> bool:
+    buf: Any, start: int, end: int, literals: Any, offsets: Any, quoted: Any, single: Any, open: bool, blanks: int,
+    spans: Any,
+) -> bool:  # fmt: skip
     """Fill *spans* with the variables of one line; False if it is not plain."""
     head = offsets[1]
     if end - start < head:
@@ -105,20 +132,17 @@ def _split(
             close = _find(buf, at, end, literals, literal, stop, quoted[index])
             if close < 0 or (index == count - 1 and close + stop - literal != end):
                 return False
+        if single[index] and not _is_one(buf, at, close, end):
+            return False
         spans[index, 0], spans[index, 1] = at, close
         at = close + stop - literal
-    if blanks >= 0:
-        found = 0
-        for i in range(spans[0, 0], spans[0, 1]):
-            found += buf[i] == 32
-        return found == blanks
-    return True
+    return blanks < 0 or _is_plain_head(buf, spans[0, 0], spans[0, 1], blanks)
 
 
 @_jit
 def split(
-    buf: Any, size: int, literals: Any, offsets: Any, quoted: Any, open: bool, blanks: int, numbers: Any, bounds: Any,
-    spans: Any, other: Any,
+    buf: Any, size: int, literals: Any, offsets: Any, quoted: Any, single: Any, open: bool, blanks: int, numbers: Any,
+    bounds: Any, spans: Any, other: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """(plain lines, other lines, lines in all) of a block of whole lines; blank ones are in neither.
 
@@ -132,7 +156,7 @@ def split(
             end += 1
         # No carriage return, no line that is too long.
         fits = end - at <= MAX_LINE and end > at and buf[end - 1] != 13
-        if fits and _split(buf, at, end, literals, offsets, quoted, open, blanks, spans[plain]):
+        if fits and _split(buf, at, end, literals, offsets, quoted, single, open, blanks, spans[plain]):
             numbers[plain], bounds[plain, 0], bounds[plain, 1] = number, at, end
             plain += 1
         else:

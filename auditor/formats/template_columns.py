@@ -4,9 +4,10 @@ Logs repeat themselves: each distinct time, address and status of a block is rea
 single lines, and spread over the lines that have it. So there is one meaning and two speeds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason
+from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.mapper import MEMO, Mapped, Mapper, assumptions
 from auditor.exchanges.outcome import fate, served, tells_size
+from auditor.formats.behind import Behind, behind_agent
 from auditor.formats.bulk import gather
 from auditor.formats.columns import CREDITS, SCHEMA
 from auditor.formats.lines import Line
@@ -24,8 +27,8 @@ from auditor.formats.log_template import LogTemplate
 from auditor.formats.reading import Reading
 from auditor.formats.secrets import HINT
 from auditor.formats.template_bulk import ID_SIZE, compiled, identities, split
-from auditor.formats.times import clf_time, micros
-from auditor.formats.variables import ALIASES, SECOND, decoded, request_of, text_of
+from auditor.formats.times import clf_time
+from auditor.formats.variables import SHAPES, cache_in, decoded, request_of, roles_of, seconds_of, shape_of, text_of
 from auditor.providers.base import format_of
 
 _REQUEST = ("request", "method", "target", "query")
@@ -39,8 +42,8 @@ class TemplateBlocks:
         self._open, self._blanks = template.open, blanks
         self._literals = compiled(template)
         self._memo: dict[tuple[str, ...], Any] = {}
-        named = {role: next((name for name in names if name in template.names), "") for role, names in ALIASES.items()}
-        self._at = {role: template.names.index(name) for role, name in named.items() if name}
+        self._at = {role: template.names.index(name) for role, name in roles_of(template.names).items()}
+        self._caches = {name: place for place, name in enumerate(template.names) if names_cache(name)}
 
     def read(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
         """(events as columns, lines left to the exact reader, how many lines in all) of a block of whole lines.
@@ -93,12 +96,42 @@ class TemplateBlocks:
         time = lines.read("time", lambda text: clf_time(text, self._zone))
         status = lines.read("status", _digits)
         size = lines.read("bytes", lambda text: None if text == "-" else _digits(text))
-        seconds = lines.read("seconds", lambda text: micros(text, SECOND))
-        cache = lines.read("cache", lambda text: served(text_of(text)))
+        seconds = lines.read("seconds", lambda text: seconds_of(_shaped("seconds", text)))
         media = lines.read("type", lambda text: format_of(text.partition(";")[0].strip().lower()))
-        request = lines.requests(self._mapper, self._memo)
-        good = time.good & status.good & size.good & request.good
-        return _Read(time, status, size, seconds, cache, media, request, good)
+        columns = {role: lines.texts(self._at[role]) for role in ("host", *_REQUEST) if role in self._at}
+        cache = lines.joint({name: lines.texts(place) for name, place in self._caches.items()}, _cache)
+        behind = self._behind(lines)
+        if self._reading.kind.tail is not None:
+            seconds, cache = (behind.recoded(attrgetter(name)) for name in ("duration_us", "cache"))
+            hosts = behind.recoded(lambda found: found.host or "-")
+            columns["host"] = hosts.codes, list(hosts.values)
+        request = lines.joint(columns, self._request)
+        good = time.good & status.good & size.good & seconds.good & cache.good & request.good & behind.good
+        return _Read(time, status, size, seconds, cache, media, request, behind, good)
+
+    def _behind(self, lines: "_Lines") -> "_Coded":
+        """What stands behind the lines; those of which more than one event becomes are left to the exact reader."""
+        tail = self._reading.kind.tail
+        if tail is None:
+            return lines.same(Behind())
+
+        def read(said: dict[str, str]) -> Behind:
+            found = tail.read(behind_agent(said["behind"]))
+            if found.tries:
+                raise _NotPlainError
+            return found
+
+        return lines.joint({"behind": lines.texts(None)}, read, Behind())
+
+    def _request(self, said: dict[str, str]) -> Mapped | None:
+        """What a request asks for; where its key is its own, only the exact reader can tell."""
+        values = tuple(said.values())
+        if values not in self._memo:
+            self._memo[values] = _request(self._mapper, said)
+        found: Mapped | None = self._memo[values]
+        if found is _EXACT:
+            raise _NotPlainError
+        return found
 
     def _events(self, lines: "_Lines", read: "_Read") -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
@@ -118,14 +151,15 @@ class TemplateBlocks:
         alike: dict[Any, int] = {}
         kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
         examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
-        cached = np.array([value is not None for value in read.cache.values])[read.cache.codes[rows]]
+        behind = read.behind.recoded(attrgetter("assumed"))
         endless = read.seconds.ints(rows) < 0
-        kinds, counts = _distinct((kind_of[read.request.codes[rows]], fates.codes, cached, endless))[1:]
-        for (kind, became, known, no_duration), events in zip(kinds, counts, strict=True):
+        columns = kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows], endless
+        kinds, counts = _distinct(columns)[1:]
+        for (kind, became, cache, more, no_duration), events in zip(kinds, counts, strict=True):
             found = examples[kind]
             assert found is not None
             self._reading.tally.assume(
-                assumptions(found, fates.values[became], cached=bool(known)),
+                (*assumptions(found, fates.values[became], read.cache.values[cache]), *behind.values[more]),
                 self._reading.kind.ending and bool(no_duration),
                 events,
             )
@@ -152,6 +186,12 @@ class _Coded:
         codes = np.array([-1 if name is None else names.index(name) for name in words], np.int32)[self.codes[rows]]
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
 
+    def recoded(self, of: Callable[[Any], Any]) -> "_Coded":
+        """Something of each value, each distinct one once."""
+        found: dict[Any, int] = {}
+        codes = np.array([found.setdefault(of(value), len(found)) for value in self.values], np.int64)
+        return _Coded(codes[self.codes], list(found), self.good)
+
     def spread(self, rows: Any, kind: pa.DataType, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
         """Anything of each value, spread over some lines; null where *mask* is set."""
         return pa.array([of(value) for value in self.values], kind).take(pa.array(self.codes[rows], mask=mask))
@@ -168,6 +208,7 @@ class _Read:
     cache: _Coded
     media: _Coded
     request: _Coded
+    behind: _Coded
     good: Any
     """By line: whether it could be read whole."""
 
@@ -183,10 +224,13 @@ class _Lines:
     at: dict[str, int]
     """Role -> variable."""
 
-    def texts(self, role: str) -> tuple[Any, list[str]]:
-        """(codes, distinct texts) of a variable."""
-        spans = self.spans[:, self.at[role]]
-        starts, ends = np.ascontiguousarray(spans[:, 0]), np.ascontiguousarray(spans[:, 1])
+    def texts(self, place: int | None) -> tuple[Any, list[str]]:
+        """(codes, distinct texts) of a variable; None is what stands behind the last one."""
+        if place is None:
+            starts, ends = self.spans[:, -1, 1], self.bounds[:, 1]
+        else:
+            starts, ends = self.spans[:, place, 0], self.spans[:, place, 1]
+        starts, ends = np.ascontiguousarray(starts), np.ascontiguousarray(ends)
         offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
         gather(self.buf, starts, ends, offsets, out)
         column = pa.Array.from_buffers(
@@ -194,35 +238,34 @@ class _Lines:
         ).dictionary_encode()
         return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
 
+    def same(self, value: Any) -> _Coded:
+        """One value for all lines."""
+        return self._coded(np.zeros(len(self.numbers), np.int64), [value], {})
+
     def read(self, role: str, parse: Callable[[str], Any]) -> _Coded:
         """What *parse* makes of each distinct text; None for all where the log has no such variable."""
         if role not in self.at:
-            return self._coded(np.zeros(len(self.numbers), np.int64), [None], {})
-        codes, texts = self.texts(role)
-        values, bad = [], {}
-        for code, text in enumerate(texts):
-            try:
-                values.append(parse(text))
-            except BadRecordError:
-                values.append(None)
-                bad[code] = True
-        return self._coded(codes, values, bad)
+            return self.same(None)
+        return self.joint({role: self.texts(self.at[role])}, lambda said: parse(said[role]))
 
-    def requests(self, mapper: Mapper, memo: dict[tuple[str, ...], Any]) -> _Coded:
-        """What each distinct request asks for; those whose key is their own are left to the exact reader."""
-        roles = [role for role in ("host", *_REQUEST) if role in self.at]
-        columns = [self.texts(role) for role in roles]
-        codes, kinds, _ = _distinct([column for column, _ in columns])
-        values: list[Mapped | None] = []
-        bad = {}
+    def joint(
+        self,
+        columns: Mapping[str, tuple[Any, list[str]]],
+        parse: Callable[[dict[str, str]], Any],
+        otherwise: Any = None,
+    ) -> _Coded:
+        """What *parse* makes of the texts of some columns together; *otherwise* is for lines that are not plain."""
+        if not columns:
+            return self.same(None)
+        codes, kinds, _ = _distinct([column for column, _ in columns.values()])
+        values, bad = [], {}
         for code, kind in enumerate(kinds):
-            said = tuple(texts[at] for at, (_, texts) in zip(kind, columns, strict=True))
-            found = memo.get(said, _UNREAD)
-            if found is _UNREAD:
-                found = memo[said] = _request(mapper, dict(zip(roles, said, strict=True)))
-            if found is _EXACT:
+            said = {name: texts[at] for at, (name, (_, texts)) in zip(kind, columns.items(), strict=True)}
+            try:
+                values.append(parse(said))
+            except BadRecordError:
+                values.append(otherwise)
                 bad[code] = True
-            values.append(None if found is _EXACT else found)
         return self._coded(codes, values, bad)
 
     @staticmethod
@@ -232,14 +275,21 @@ class _Lines:
         return _Coded(codes, values, good[codes])
 
 
-_UNREAD, _EXACT = object(), object()
+_EXACT = object()
+
+
+class _NotPlainError(BadRecordError):
+    """A line that is for the exact reader."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.BAD_VALUE, "not plain")
 
 
 def _request(mapper: Mapper, said: dict[str, str]) -> Any:
     """What a request asks for; `_EXACT` where only the exact reader can tell."""
     try:
         method, target = request_of({**dict.fromkeys(_REQUEST), **said})
-        mapped = mapper.request(method, text_of(said.get("host")), target)
+        mapped = mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
     except BadRecordError:
         return _EXACT
     return _EXACT if mapped is not None and mapped.key is None else mapped
@@ -263,8 +313,23 @@ def _distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[
 def _digits(text: str) -> int:
     """A whole number without a sign; everything else is for the exact reader."""
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise BadRecordError(Reason.BAD_VALUE, "not plain")
+        raise _NotPlainError
     return int(text)
+
+
+def _shaped(role: str, text: str) -> str:
+    """A value that looks like one of its kind."""
+    if not SHAPES[role].fullmatch(text):
+        raise _NotPlainError
+    return text
+
+
+def _cache(said: dict[str, str]) -> str | None:
+    """What some variables say of caches."""
+    for name, text in said.items():
+        if shape_of(name, "cache") is not None:
+            _shaped("cache", text)
+    return cache_in(said)
 
 
 def _fates(read: _Read, rows: Any) -> _Coded:
@@ -273,7 +338,7 @@ def _fates(read: _Read, rows: Any) -> _Coded:
     hits = np.array([outcome is Outcome.HIT for outcome in otherwise])[read.request.codes[rows]]
     codes, kinds, _ = _distinct((read.status.codes[rows], read.cache.codes[rows], hits))
     values = [
-        fate(read.status.values[status], read.cache.values[cache], Outcome.HIT if hit else Outcome.RENDER)
+        fate(read.status.values[status], served(read.cache.values[cache]), Outcome.HIT if hit else Outcome.RENDER)
         for status, cache, hit in kinds
     ]
     return _Coded(codes, values, np.ones(len(rows), np.bool_))
@@ -306,6 +371,8 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
             ~shown,
         ),
         "error": fates.words(every, lambda became: became.error),
+        # Requests without a key of their own are left to the exact reader.
+        "unknown": pa.nulls(len(rows), SCHEMA.field("unknown").type),
         "retried": pa.array(np.zeros(len(rows), np.bool_)),
         "assumed_timezone": pa.array(assumed[read.time.codes[rows]]),
     }  # fmt: skip

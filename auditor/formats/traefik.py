@@ -6,8 +6,9 @@ What a cache did stands in a header that Traefik was told to keep: `accessLog.fi
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import CACHE_HEADERS, JsonObjects, integer, text
+from auditor.formats.json_lines import JsonObjects, integer, text
 from auditor.formats.times import micros, rfc3339, start_of
 from auditor.formats.variables import text_of
 
@@ -38,7 +39,7 @@ class Traefik(JsonObjects):
             status=integer(record.get("DownstreamStatus"), "DownstreamStatus"),
             bytes=integer(record.get("DownstreamContentSize"), "DownstreamContentSize"),
             duration_us=duration,
-            cache=next((text_of(headers[name]) for name in CACHE_HEADERS if name in headers), None),
+            cache=cache_of(headers),
             media_type=text_of(headers.get("content-type")),
             assumed_timezone=assumed,
         )

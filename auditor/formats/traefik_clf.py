@@ -4,16 +4,20 @@ Traefik stamps the start of a request, where nginx and Apache stamp the end.
 """
 
 import re
-from dataclasses import replace
 from typing import ClassVar
 
 from auditor.events import BadRecordError, Reason
-from auditor.exchanges.exchange import Exchange
+from auditor.formats.behind import Behind, Reader
 from auditor.formats.combined import Combined
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import micros
 
 _BEHIND = re.compile(r' (?P<request_count>\d+) "(?P<router>[^"]*)" "(?P<server_url>[^"]*)" (?P<duration>\d+)ms')
+
+
+class _Tail:
+    def read(self, text: str) -> Behind:
+        return Behind(duration_us=micros(_match(text)["duration"], 1000))
 
 
 class TraefikClf(Combined):
@@ -23,15 +27,16 @@ class TraefikClf(Combined):
     title: ClassVar[str] = "Traefik, common log format"
     ending: ClassVar[bool] = False
     template: ClassVar[LogTemplate | None] = None
-
-    def parse(self, data: bytes) -> Exchange:
-        """One line."""
-        return replace(super().parse(data), duration_us=micros(self.fields(data)["duration"], 1000))
+    tail: ClassVar[Reader | None] = _Tail()
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The variables of one line, as it has them."""
         fields = super().fields(data)
-        match = _BEHIND.fullmatch(fields.get("behind", ""))
-        if match is None:
-            raise BadRecordError(Reason.NO_MATCH, "no router, server and duration behind the agent, as Traefik writes")
-        return fields | match.groupdict()
+        return fields | _match(fields["behind"]).groupdict()
+
+
+def _match(text: str) -> re.Match[str]:
+    match = _BEHIND.fullmatch(text)
+    if match is None:
+        raise BadRecordError(Reason.NO_MATCH, "no router, server and duration behind the agent, as Traefik writes")
+    return match

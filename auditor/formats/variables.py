@@ -5,11 +5,14 @@ key whichever server wrote of it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.exchange import Exchange, Try
+from auditor.formats.log_template import BETWEEN
+from auditor.formats.named import body_of, environment_of
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
@@ -22,9 +25,7 @@ ALIASES = {
     "host": ("host", "http_host", "server_name", "vhost", "virtual_host", "domain"),
     "status": ("status", "status_code", "response_code", "response", "http_status", "code"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "body_bytes", "response_size"),
-    "seconds": ("request_time", "request_duration"),
-    "cache": ("upstream_cache_status", "sent_http_cache_status", "upstream_http_cache_status", "sent_http_x_cache",
-              "upstream_http_x_cache", "sent_http_x_cache_status", "cache_status", "cache", "x_cache"),
+    "seconds": ("request_time", "request_duration", "upstream_response_time"),
     "type": ("sent_http_content_type", "upstream_http_content_type"),
 }  # fmt: skip
 
@@ -42,18 +43,77 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: boo
         raise BadRecordError(Reason.MISSING_FIELD, "the status is missing")
     method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
-    duration = micros(found["seconds"], SECOND)
+    duration = seconds_of(found["seconds"])
+    body = text_of(variables.get("request_body"))
     return Exchange(
         ts_us=start_of(stamped, duration),
         method=method,
         target=target,
+        body=None if body is None else body_of({"request_body": unescaped(body) if escaped else body}),
         host=text_of(found["host"]),
-        status=number_of(found["status"], "status"),
+        status=number_of(_last(found["status"]), "status"),
         bytes=number_of(found["bytes"], "bytes"),
         duration_us=duration,
-        cache=text_of(found["cache"]),
+        cache=cache_in(variables),
         media_type=text_of(found["type"]),
+        environment=environment_of(variables),
         assumed_timezone=assumed,
+        tries=tries_of(variables),
+    )
+
+
+def roles_of(names: Collection[str]) -> dict[str, str]:
+    """Which variable says what, of those that a log has."""
+    found = {role: next((name for name in known if name in names), "") for role, known in ALIASES.items()}
+    return {role: name for role, name in found.items() if name}
+
+
+SHAPES = {
+    "status": re.compile(r"-?\d{1,3}|-?"),
+    "bytes": re.compile(r"\d{1,18}|-?"),
+    "seconds": re.compile(r"(?:(?:\d{1,12}(?:\.\d{1,9})?|-)(?:, | : |$))*"),
+    "host": re.compile(r'[^\s"]*'),
+    "cache": re.compile(r"(?:[A-Za-z_/]*|-)(?:(?:, | : )(?:[A-Za-z_/]+|-))*"),
+}
+"""What a value looks like; another one shows that the line is not of the format that it was read by."""
+
+
+def shape_of(name: str, role: str) -> "re.Pattern[str] | None":
+    """The shape of a variable; headers hold what their senders like."""
+    return None if role == "cache" and "http_" in name else SHAPES.get(role)
+
+
+def cache_in(variables: Mapping[str, object]) -> str | None:
+    """What variables say of caches: of several upstreams the last gave the answer, of several caches all count."""
+    return cache_of(
+        (name, _last(value) if name.startswith("upstream_") and "_http_" not in name else value)
+        for name, value in variables.items()
+    )
+
+
+def seconds_of(value: object) -> int | None:
+    """A duration; those of several upstreams add up. None where none is known."""
+    known = [took for each in BETWEEN.split(str(value)) if (took := micros(each, SECOND)) is not None]
+    return sum(known) if known else None
+
+
+def _last(value: object) -> object:
+    return BETWEEN.split(value)[-1] if isinstance(value, str) else value
+
+
+def tries_of(variables: Mapping[str, object]) -> tuple[Try, ...]:
+    """The calls to upstreams before the one that gave the answer."""
+    addresses, statuses, times = (
+        BETWEEN.split(str(variables.get(f"upstream_{name}") or "")) for name in ("addr", "status", "response_time")
+    )
+    calls = max(len(addresses), len(statuses), len(times))
+    if calls == 1:
+        return ()
+    # A list that is shorter does not tell whose value is missing.
+    statuses, times = (each if len(each) == calls else ["-"] * calls for each in (statuses, times))
+    return tuple(
+        Try(number_of(status, "upstream_status"), micros(took, SECOND))
+        for status, took in zip(statuses[:-1], times[:-1], strict=True)
     )
 
 

@@ -14,6 +14,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason
+from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import Lines
 from auditor.formats.times import micros, rfc3339, start_of
@@ -27,7 +28,6 @@ _TIMES = (("date", "time"), ("date-utc", "time-utc"), ("date-local", "time-local
 _HOST = ("cs-host", "cs(host)", "x-host-header", "cs-uri-host", "s-host")
 _TARGET = ("cs-uri", "cs-uri-stem", "cs-uri-path")
 _BYTES = ("sc-bytes", "bytes", "filesize")
-_CACHE = ("x-cache", "sc(x-cache)", "rs(x-cache)", "sc(cache-status)", "x-cache-status", "s-action", "cache-status")
 _TYPE = ("sc(content-type)", "rs(content-type)", "sc-content-type")
 _ADDED = frozenset({"x-arr-cache-hit", "x-arr-log-id", "server-status", "server-routed"})
 """Parameters that Application Request Routing writes behind the query in the log."""
@@ -52,6 +52,11 @@ class W3C(Lines):
             return None
         return self.exchange({name.lower(): value for name, value in self.fields(data).items()})
 
+    def remember(self, data: bytes) -> None:
+        """A directive, which names the columns."""
+        if data.removeprefix(b"\xef\xbb\xbf").startswith(b"#"):
+            self.parse(data)
+
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one row by the names of `#Fields`."""
         if not self._names:
@@ -72,7 +77,6 @@ class W3C(Lines):
         # Blue Coat's proxies log the question mark, too.
         query, routed = _without_added((text_of(fields.get("cs-uri-query")) or "").removeprefix("?"))
         result, _, status = fields["sc-status"].rpartition("/")
-        cached = {"1": "hit", "0": "miss"}.get(fields.get("cached", ""))
         return Exchange(
             ts_us=ts_us,
             method=method,
@@ -81,7 +85,7 @@ class W3C(Lines):
             status=number_of(status, "sc-status"),
             bytes=number_of(_first(fields, _BYTES), "sc-bytes"),
             duration_us=duration,
-            cache=result or cached or routed or _first(fields, _CACHE),
+            cache=result or routed or cache_of(fields) or text_of(fields.get("s-action")),
             media_type=_first(fields, _TYPE),
             assumed_timezone=assumed,
             ended=duration is None and "beginrequest-utc" not in fields,

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
@@ -20,6 +21,7 @@ from auditor.ledger.record import Record
 from auditor.ledger.schema import facts, rejections
 from auditor.ledger.tail import Piece, Tail
 from auditor.ledger.upkeep import HORIZON, beat, recut
+from auditor.oddtime import bounds, check, present
 from auditor.settings import Settings
 
 BEAT_EVERY = 10.0
@@ -125,12 +127,15 @@ class Ingest:
         rejected: list[tuple[str, int, str]] = []
         booking = Booking(connection, self._settings, _horizon(connection))
         records: list[Record] = []
+        limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
         for number, line in piece.lines():
             booking.counts["lines"] += 1
             try:
                 if len(line) > MAX_LINE:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
-                records.append(Record.of(_without_secrets(line), self._settings.timezone))
+                record = Record.of(_without_secrets(line), self._settings.timezone)
+                check(record.event.ts_us, limits)
+                records.append(record)
             except BadRecordError as bad:
                 booking.counts["rejected"] += 1
                 _keep(connection, str(tail.path), number, bad, line)

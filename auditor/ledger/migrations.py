@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, InputError
 from auditor.ledger.schema import facts, metadata
 
 VERSION = "version"
@@ -25,6 +25,18 @@ def _first(connection: Connection) -> None:
 
 
 MIGRATIONS: Sequence[Migration] = (Migration(1, "events, checkpoints, rollups, totals, cycles", _first),)
+
+
+def expect_current(connection: Connection, where: str) -> None:
+    """Raise `InputError` for what is no ledger of this program's version: whoever only reads migrates none."""
+    if not inspect(connection).has_table(facts.name):
+        raise InputError(f"{where}: is no ledger; fill one with: auditor ingest")
+    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
+    newest = MIGRATIONS[-1].number
+    if found > newest:
+        raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
+    if found < newest:
+        raise InputError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
 
 
 def migrate(connection: Connection, where: str) -> None:

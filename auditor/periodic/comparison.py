@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from auditor.findings import Confidence
 from auditor.numbers import number
 from auditor.plans import cents
 
@@ -25,6 +26,7 @@ _ASKED = (
     "templates",
     "rules",
     "skip",
+    "min_confidence",
 )
 """Options that make reports incomparable where they differ; the times differ by intention."""
 
@@ -47,7 +49,8 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any], ran: Collection[s
 
     *ran* are the rules that were looked for now, if that is known: what is missing of another rule is not fixed.
     """
-    old, new = _findings(before), _findings(now)
+    unsure = _unsure(before, now)
+    old, new = _findings(before, unsure), _findings(now, unsure)
     accepted = _identities(before.get("suppressed", ())) | _identities(now.get("suppressed", ()))
     gone = [found for identity, found in old.items() if identity not in new and identity not in accepted]
     kept = [(old[identity], found) for identity, found in new.items() if identity in old]
@@ -87,8 +90,14 @@ def _identities(findings: Collection[Mapping[str, Any]]) -> set[Identity]:
     return {_identity(finding) for finding in findings}
 
 
-def _findings(report: Mapping[str, Any]) -> dict[Identity, Mapping[str, Any]]:
-    return {_identity(finding): finding for finding in report["findings"]}
+def _unsure(*reports: Mapping[str, Any]) -> Collection[str]:
+    """The confidences that one of the reports does not show: such a finding is neither new nor fixed in another."""
+    least = min(Confidence(report["options"].get("min_confidence") or Confidence.LOW).rank for report in reports)
+    return [confidence for confidence in Confidence if confidence.rank > least]
+
+
+def _findings(report: Mapping[str, Any], unsure: Collection[str]) -> dict[Identity, Mapping[str, Any]]:
+    return {_identity(finding): finding for finding in report["findings"] if finding.get("confidence") not in unsure}
 
 
 def _weight(finding: Mapping[str, Any]) -> tuple[Fraction, int, Fraction]:

@@ -17,6 +17,9 @@ from auditor.replay.walk import DUPLICATES, walk
 
 MIN_PAIRS = 3
 SHARE = Fraction(95, 100)
+MIN_APART = 20
+MOST_ALIKE = Fraction(5, 100)
+"""Sizes are evidence only where they tell other images apart: of so many pairs at most this share has one size."""
 
 Ints = npt.NDArray[np.int64]
 Sums = npt.NDArray[np.uint64]
@@ -42,7 +45,20 @@ class Sample:
     """Two random numbers for each (field, value), (2, triples): the same for the same pair. An absent field adds 0."""
     fields: Sequence[str]
     by_size: bool = False
-    """Whether some of `digest` are sizes: weaker evidence."""
+    """Whether `digest` holds sizes, since the unit has no digests: weaker evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Whether sizes tell images apart at all: neighbours whose remaining inputs differ (semantics section 11)."""
+
+    pairs: int
+    alike: int
+    """Those of equal size."""
+
+    def shows(self, pairs: int, most: Fraction) -> bool:
+        """Whether there are so many pairs, and no larger share of them is of equal size."""
+        return self.pairs >= pairs and self.alike <= most * self.pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +70,14 @@ class Pairs:
     example_agreeing: tuple[int, int] | None
     """Rows of a pair with equal pictures."""
     example_differing: tuple[int, int] | None
+    apart: Apart | None = None
+    """Where sizes were compared."""
 
     @property
     def passes(self) -> bool:
         """Whether the fields may be called volatile."""
-        return self.pairs >= MIN_PAIRS and Fraction(self.agreeing, self.pairs) >= SHARE
+        agree = self.pairs >= MIN_PAIRS and Fraction(self.agreeing, self.pairs) >= SHARE
+        return agree and (self.apart is None or self.apart.shows(MIN_APART, MOST_ALIKE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +88,6 @@ class Volatile:
     """The field that saves most stands first: the saving is booked on it."""
     saved: tuple[tuple[Fraction, Ints], ...]
     """For each merged group: credits saved, positions of its renders that become duplicates, in order."""
-    by_size: bool = False
-    """Whether pictures were told apart by their sizes."""
 
 
 def random_numbers(codes: Ints, seed: int) -> Sums:
@@ -102,9 +119,7 @@ def find(sample: Sample, ttl_us: int) -> Volatile | None:
     else:
         by_saving = by_saving[:1]
         saved = savings[by_saving[0][0]]
-    return Volatile(
-        tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved), by_size=sample.by_size
-    )
+    return Volatile(tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved))
 
 
 def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:
@@ -145,7 +160,16 @@ def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
         int(same.sum()),
         _example(sample, before, after, same),
         _example(sample, before, after, ~same),
+        _apart(sample, usable, remaining) if sample.by_size else None,
     )
+
+
+def _apart(sample: Sample, usable: Ints, remaining: Sums) -> Apart:
+    order, starts = _by_group(sample.shape_numbers[:, usable])
+    order = usable[order]
+    before, after = order[:-1], order[1:]
+    other = ~starts[1:] & (remaining[:, before] != remaining[:, after]).any(axis=0)
+    return Apart(int(other.sum()), int((sample.digest[before] == sample.digest[after])[other].sum()))
 
 
 def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:

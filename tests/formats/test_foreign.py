@@ -63,7 +63,7 @@ def test_repeats_of_an_access_log(tmp_path: Path) -> None:
     assumed = {each["assumption"][:40]: each["events"] for each in found["inputs"]["files"][0]["assumed"]}
     assert assumed == {
         "the log does not tell the environment: p": 60,
-        "the log says nothing of a cache: every g": 60,
+        "without a cache verdict, every good answ": 60,
         "the log stamps the end of a request and ": 60,
     }
     top = only(found, "duplicate-renders")["evidence"]["top_keys"][0]

@@ -31,6 +31,8 @@ from tests.ledger.conftest import corrected, counts, feed, sums
 from tests.random_logs import generate
 from tests.services import ROOT, PostgresServer
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 PLACE = ("provider", "account", "environment", "outcome", "format")
 
 

@@ -1,0 +1,223 @@
+"""What a server was told to write behind a combined line: a sample of lines shows which of it can be read.
+
+A cache's verdict, a host and Apache's `%D` are used where nearly all lines of the sample have one in the same place or
+behind the same name (`cs=HIT`), and every use is an assumption that the report names. So is what is left unread.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from auditor.exchanges.cache_field import NONE, names_cache
+from auditor.exchanges.exchange import Try
+from auditor.exchanges.mapper import Assumption
+from auditor.exchanges.outcome import is_verdict
+
+SHARE = 0.9
+"""Of the sampled lines that say something in a place, so many have to say the same kind of thing."""
+AGENT = re.compile(r' ("(?:[^"\\]++|\\.)*+"|-(?= )) ("(?:[^"\\]++|\\.)*+"|-(?= |$))')
+"""Referer and user agent."""
+_TOKEN = re.compile(r'\[[^\]]*+\]|[^\s"\[]*"(?:[^"\\]++|\\.)*+"|\S++')
+_NAMED = re.compile(r"([A-Za-z$][\w.$-]{0,40})(?:=|: ?)(.*)", re.DOTALL)
+_SURE = re.compile(r"hit|miss|expired|stale|updating|revalidated|bypass", re.IGNORECASE)
+"""Words that mean nothing but what a cache did; `pass`, `error` or `dynamic` alone may be another field's."""
+_HOST = re.compile(
+    r"(?=[^\s/]{1,255}$)(?:(?:[\w-]{1,63}\.)+[A-Za-z][A-Za-z0-9-]{1,62}\.?|localhost)(?::\d{1,5})?", re.ASCII
+)
+_HOST_NAMES = frozenset({"host", "http_host", "vhost", "server_name", "servername", "domain", "authority", "v", "h"})
+_APACHE = re.compile(r"(\d{1,6})/(\d{1,12})", re.ASCII)
+"""`%T/%D`: whole seconds, and the same in microseconds."""
+_WHOLE = re.compile(r"\d{1,14}", re.ASCII)
+DIGITS = 15
+"""A duration has fewer."""
+_HEADERS = 4096
+"""Bytes that headers may have: a number that is greater than the body's bytes by so many counts bytes, too."""
+_SHORTEST_US, _LONGEST_US = 1000, 120 * 10**6
+"""Between these lies the median of what requests take (semantics, foreign logs)."""
+Place = int | str
+"""Where a value stands: counted from the first token, or back from the last one, or its name."""
+
+
+class Behind(NamedTuple):
+    """What is read of what stands behind a line."""
+
+    host: str | None = None
+    cache: str | None = None
+    duration_us: int | None = None
+    tries: tuple[Try, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads what stands behind a line's user agent."""
+
+    def read(self, text: str) -> Behind:
+        """What it tells. Raises `BadRecordError` where it is not of the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values behind one line."""
+
+    placed: tuple[str, ...]
+    named: Mapping[str, str]
+    """Those behind a name, as in `cs=HIT`."""
+
+    @classmethod
+    def of(cls, text: str) -> "Values":
+        """The values of a text, without quotes and brackets around them."""
+        placed, named = [], {}
+        for token in _TOKEN.findall(text):
+            value = _bare(token)
+            match = None if is_verdict(value) or is_host(value) or "://" in value else _NAMED.fullmatch(value)
+            if match is None:
+                placed.append(value)
+            else:
+                named[match[1].lower().lstrip("$")] = _bare(match[2])
+        return cls(tuple(placed), named)
+
+    def places(self) -> list[Place]:
+        """Every place that has a value, counted from both ends."""
+        count = len(self.placed)
+        return [*self.named, *range(count), *range(-count, 0)]
+
+    def at(self, place: Place | None) -> str:
+        """The value in a place; empty where there is none, or where it says that there is none."""
+        value = ""
+        if isinstance(place, str):
+            value = self.named.get(place, "")
+        elif place is not None and -len(self.placed) <= place < len(self.placed):
+            value = self.placed[place]
+        return "" if value.lower() in NONE else value
+
+    def all(self) -> Iterator[str]:
+        """Every value."""
+        return chain(self.placed, self.named.values())
+
+    def rest(self, read: Collection[Place | None]) -> list[str]:
+        """The values that stand in no place that is read."""
+        count = len(self.placed)
+        return [self.at(name) for name in self.named if name not in read and self.at(name)] + [
+            self.at(place)
+            for place in range(count)
+            if place not in read and place - count not in read and self.at(place)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where what stands; None for what stands nowhere."""
+
+    cache: Place | None = None
+    host: Place | None = None
+    micros: Place | None = None
+
+    def read(self, text: str) -> Behind:
+        """What one line has behind its user agent."""
+        values = Values.of(text)
+        cache, host, took = (values.at(place) for place in (self.cache, self.host, self.micros))
+        took = took.rpartition("/")[2]
+        duration = int(took) if took.isascii() and took.isdigit() and len(took) < DIGITS else None
+        used = {
+            Assumption.CACHE_BEHIND: bool(cache),
+            Assumption.HOST_BEHIND: bool(host),
+            Assumption.MICROS_BEHIND: duration is not None,
+            Assumption.UNREAD_BEHIND: bool(values.rest((self.cache, self.host, self.micros))),
+        }
+        assumed = tuple(assumption for assumption, true in used.items() if true)
+        return Behind(host or None, cache or None, duration, assumed=assumed)
+
+
+def tail_of(behinds: Sequence[tuple[str, int | None]], *, hosts: bool) -> Tail | None:
+    """What a sample shows, pairs of (text, bytes of the body); None where nothing stands behind its lines.
+
+    *hosts* is whether a host is looked for.
+    """
+    found = [Values.of(text) for text, _ in behinds]
+    places = sorted({place for values in found for place in values.places()}, key=_order)
+    if not places:
+        return None
+    cache = next((place for place in places if is_cache([values.at(place) for values in found])), None)
+    named = [place for place in places if place != cache and (not isinstance(place, str) or place in _HOST_NAMES)]
+    host = next((place for place in named if hosts and _mostly(is_host, [values.at(place) for values in found])), None)
+    micros = _micros([(values, size) for values, (_, size) in zip(found, behinds, strict=True)], places, (cache, host))
+    return Tail(cache, host, micros)
+
+
+def behind_agent(text: str) -> str:
+    """What stands behind referer and user agent, if those are there, of what stands behind the bytes."""
+    agent = AGENT.match(text)
+    return text if agent is None else text[agent.end() :]
+
+
+def is_host(text: str) -> bool:
+    """Whether a word is the name of a host, with its port or without."""
+    return _HOST.fullmatch(text) is not None
+
+
+def _bare(token: str) -> str:
+    return token[1:-1].strip() if len(token) > 1 and token[0] + token[-1] in ('""', "[]") else token
+
+
+def _order(place: Place) -> tuple[int, int, str]:
+    """Names of caches first, then other names, then places from the start, then those from the end."""
+    if isinstance(place, str):
+        return (0 if names_cache(place) else 1, 0, place)
+    return (2, place, "") if place >= 0 else (3, -place, "")
+
+
+def _mostly(test: Callable[[str], object], values: Sequence[str]) -> bool:
+    """Whether nearly all values that say anything pass."""
+    said = [value for value in values if value.lower() not in NONE]
+    return bool(said) and sum(bool(test(value)) for value in said) >= SHARE * len(said)
+
+
+def is_cache(values: Sequence[str]) -> bool:
+    """Whether nearly all values that say anything are verdicts, and some mean nothing else."""
+    return _mostly(is_verdict, values) and any(_SURE.search(value) for value in values if is_verdict(value))
+
+
+def _micros(
+    found: Sequence[tuple[Values, int | None]], places: Sequence[Place], read: Collection[Place | None]
+) -> Place | None:
+    """Where Apache's `%D` stands, if it is all that is left: no other unit fits, and it counts no bytes."""
+    for place in places:
+        if place in read or isinstance(place, str):
+            continue
+        said = [(value, size) for values, size in found if (value := values.at(place))]
+        texts = [value for value, _ in said]
+        if any(values.rest((*read, place)) for values, _ in found):
+            continue
+        if _mostly(_is_both, texts):
+            return place
+        numbers = [(int(text), size) for text, size in said if _WHOLE.fullmatch(text)]
+        if (
+            _mostly(_WHOLE.fullmatch, texts)
+            and not _counts_bytes(numbers)
+            and _only_micros(sorted(n for n, _ in numbers))
+        ):
+            return place
+    return None
+
+
+def _is_both(text: str) -> bool:
+    """Whether a value is `%T/%D`, seconds and the same in microseconds."""
+    match = _APACHE.fullmatch(text)
+    return match is not None and int(match[2]) // 10**6 == int(match[1])
+
+
+def _counts_bytes(numbers: Sequence[tuple[int, int | None]]) -> bool:
+    """Whether most numbers are as great as the body, or greater by a header."""
+    alike = sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
+    return 2 * alike > len(numbers)
+
+
+def _only_micros(numbers: Sequence[int]) -> bool:
+    """Whether the median of some sorted numbers is as long as requests take in microseconds, and in no other unit."""
+    taken = [number for number in numbers if number > 0]
+    if not taken:
+        return False
+    median = taken[(len(taken) - 1) // 2]
+    return [unit for unit in (1, 1000, 10**6) if _SHORTEST_US <= median * unit <= _LONGEST_US] == [1]

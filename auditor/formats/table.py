@@ -1,0 +1,52 @@
+"""What the formats of tables share: their numbers are read as their columns as a whole say."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from auditor.events import BadRecordError
+from auditor.formats.base import Lines
+from auditor.formats.lines import LineReader
+from auditor.formats.number_columns import columns_of, is_numeric, is_sum, marks_of, singles
+
+
+class Table(Lines):
+    """Records that are rows of named columns."""
+
+    marks: ClassVar[Mapping[str, str]] = {}
+    """Column -> decimal mark, of one table that was looked at."""
+    own: bool = False
+    """Whether the rows are usage events, which may say how many hits they stand for."""
+    local: bool = False
+    """Whether the table comes from a program that writes numbers as people of its country do."""
+
+    def row(self, data: bytes) -> Mapping[str, Any] | None:
+        """The values of one record by the names of their columns, as they are; None for a header."""
+        raise NotImplementedError
+
+    @classmethod
+    def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:
+        """The format of this one table. *told* is the decimal mark of columns that do not tell.
+
+        Raises `InputError` where nobody tells, and for a table of sums.
+        """
+        table = cls(zone)
+        columns = columns_of(singles(label, table._rows(path, reader)))
+        marks = marks_of(label, columns, told, local=table.local)
+        return type(cls.__name__, (cls,), {"marks": marks})
+
+    def _rows(self, path: Path, reader: LineReader) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for line in self.records(path, reader):
+            with suppress(BadRecordError):
+                row = self.row(line.data)
+                if row is None:
+                    continue
+                looked_at = {name: value for name, value in row.items() if is_numeric(name) or self._sums(name)}
+                if not looked_at:
+                    return
+                yield line.number, looked_at
+
+    def _sums(self, name: str) -> bool:
+        return not self.own and is_sum(name)
