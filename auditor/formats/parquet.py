@@ -5,6 +5,7 @@ taken. A null is an absent value. Of a damaged file the rows before the damage a
 `too_long`. Packed files (`.parquet.gz`) have to be unpacked first.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
@@ -23,7 +24,7 @@ from auditor.formats.base import Sample
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import MAX_LINE, Line, LineReader
 from auditor.formats.number_columns import is_numeric, is_sum, plain
-from auditor.formats.packed import Expansion
+from auditor.formats.packed import FREE_RECORDS, Expansion
 from auditor.formats.rows import Read, is_events, reader_of
 from auditor.formats.table import Table
 
@@ -72,17 +73,17 @@ class Parquet(Table):
         import pyarrow.parquet as pq
 
         self._hint = path.name
-        number, expansion, stored = 0, Expansion(), path.stat().st_size
+        number, stored = 0, path.stat().st_size
         try:
             with pq.ParquetFile(path) as file:
                 texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
                 kept = _dictionaries(file.metadata)
             # As dictionaries: a text that stands in every row is held once, however long it is.
             with pq.ParquetFile(path, read_dictionary=[name for name in texts if name in kept]) as file:
-                # Group by group: several at once are decoded before the first row is given.
-                groups = (file.iter_batches(_BATCH, row_groups=[group]) for group in range(file.num_row_groups))
-                for batch in chain.from_iterable(groups):
-                    expansion.grow(_size(batch), batch.num_rows, stored)
+                if file.metadata.num_rows > FREE_RECORDS:
+                    # Arrow tells in a second what making rows of a bomb would take minutes to find out.
+                    _measure(file, stored)
+                for batch in _batches(file, stored):
                     for piece in _pieces(batch):
                         for record in [_TOO_LONG] if piece is None else map(_record, _readable(piece).to_pylist()):
                             number += 1
@@ -109,6 +110,28 @@ class Parquet(Table):
         if names != self._names:
             self._names, self._read, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
         return row
+
+
+def _batches(file: Any, stored: int) -> Iterator[Any]:
+    """The rows of a file of *stored* bytes, as Arrow holds them; `TooLargeError` once they are too many for those."""
+    expansion = Expansion()
+    # Group by group: several at once are decoded before the first row is given.
+    groups = (file.iter_batches(_BATCH, row_groups=[group]) for group in range(file.num_row_groups))
+    for batch in chain.from_iterable(groups):
+        expansion.grow(_size(batch), batch.num_rows, stored)
+        yield batch
+
+
+def _measure(file: Any, stored: int) -> None:
+    """Raise `TooLargeError` for a bomb; what is damaged is told when it is read."""
+    import pyarrow as pa
+
+    try:
+        deque(_batches(file, stored), maxlen=0)
+    except TooLargeError:
+        raise
+    except (pa.ArrowException, OSError):
+        pass
 
 
 def _dictionaries(metadata: Any) -> set[str]:
