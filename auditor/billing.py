@@ -95,6 +95,11 @@ class Bill:
     """Demands so far of the other cycles."""
 
     @property
+    def advice(self) -> str | None:
+        """Why there is no plan advice; None where there is."""
+        return "mostly_filtered" if self.payer.mostly_filtered else None
+
+    @property
     def currency(self) -> str | None:
         """The configured plan's currency, else that of the provider's catalogue."""
         if self.payer.plan is not None:
@@ -196,6 +201,8 @@ def recommend(
     payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]
 ) -> tuple[Plan | None, Loads, list[Fraction], bool]:
     """(plan, the loads it was chosen on, other demands it holds, whether projected) once *saved* credits are gone."""
+    if payer.mostly_filtered:
+        return None, [], [], False
     less = [saved.get(index, Fraction(0)) for index in range(len(uses))]
     loads = [(use.credits - gone, use.demand - gone) for use, gone in zip(uses, less, strict=True) if use.complete]
     if loads:

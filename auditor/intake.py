@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,9 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
-from auditor.events import Reason, Rejection
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Mapper, shown
+from auditor.events import BadRecordError, Reason, Rejection
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.mapper import Assumption, Mapper, shown
+from auditor.exchanges.units import Took, Units
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
@@ -104,7 +106,8 @@ class Intake:
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
-        mapper = Mapper(settings, source.label)
+        units = units_of(source, detected, settings)
+        mapper = Mapper(settings, source.label, units)
         reading = Reading(source.label, kind, mapper, intake.tally)
         with source.open() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
@@ -120,6 +123,8 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
+            said = {Assumption.DURATION_UNIT: units.assumed(), Assumption.DURATION_UNKNOWN: units.unknown()}
+            intake.tally.explained |= {name.value: text for name, text in said.items() if intake.tally.assumed[name]}
             writer.add_key_value_metadata({_KEY: json.dumps({"identity": identity, "intake": intake.dump()}).encode()})
         return intake
 
@@ -164,6 +169,10 @@ class Intake:
             "reasons": dict(tally.reasons),
             "secrets": tally.secrets,
             "assumed": dict(tally.assumed),
+            "explained": tally.explained,
+            "filtered": dict(tally.filtered),
+            "kept": [[*payer, lines] for payer, lines in tally.kept.items()],
+            "dropped": [[*payer, lines] for payer, lines in tally.dropped.items()],
             "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in tally.rejections],
         }
 
@@ -180,6 +189,10 @@ class Intake:
             ],
             secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
             assumed=Counter(data["assumed"]),
+            explained=data["explained"],
+            filtered=Counter(data["filtered"]),
+            kept=Counter({(provider, account): lines for provider, account, lines in data["kept"]}),
+            dropped=Counter({(provider, account): lines for provider, account, lines in data["dropped"]}),
         )
         return cls(data["format"], data["detected"], data["truncated"], data["damage"], tally)
 
@@ -195,8 +208,27 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
 def _mapping(settings: Settings) -> str:
     """A digest of all that the mapping of foreign logs depends on."""
     accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
-    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, os.environ.get("AUDITOR_SECRET")))
+    said = repr((
+        settings.sources, sorted(settings.log_formats.items()), accounts, settings.duration_unit,
+        os.environ.get("AUDITOR_SECRET"),
+    ))  # fmt: skip
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def units_of(source: Source, detected: Detected, settings: Settings) -> Units:
+    """The units of an input's durations."""
+    return Units(partial(_took, source, detected, settings), settings.duration_unit)
+
+
+def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[Took]:
+    """The durations without a unit of each request in an input."""
+    kind = detected.kind(settings.timezone)
+    with source.open() as raw:
+        for line in kind.records(source.path, detected.reader(decompressed(raw))):
+            with suppress(BadRecordError):
+                item = kind.parse(line.data)
+                if isinstance(item, Exchange | Exported) and item.took:
+                    yield item.took
 
 
 def read_records(

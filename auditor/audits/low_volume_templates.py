@@ -43,7 +43,7 @@ class LowVolumeTemplates:
         for bill in case.bills:
             free = case.facts.settings.free_plan(bill.payer.provider)
             complete = [index for index, use in enumerate(bill.uses) if use.complete]
-            if free is None or not complete or not bill.payer.costs_money:
+            if free is None or not complete or not bill.payer.costs_money or bill.advice is not None:
                 continue
             own = usage[(usage.payer == bill.payer.code) & usage.cycle.isin(complete)]
             chosen = _smallest(own, Fraction(free.included))

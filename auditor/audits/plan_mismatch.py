@@ -42,7 +42,7 @@ class PlanMismatch:
         """Accounts without a configured plan cannot be judged."""
         for bill in case.bills:
             plan = bill.payer.plan
-            if plan is None or (plan == bill.recommended and bill.holds_demand(plan)):
+            if plan is None or bill.advice is not None or (plan == bill.recommended and bill.holds_demand(plan)):
                 continue
             yield Finding(
                 rule=self.id,

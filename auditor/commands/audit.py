@@ -14,6 +14,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Baseline,
     Config,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     Measured,
@@ -52,6 +53,7 @@ def audit(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -79,7 +81,7 @@ def audit(
     for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, duration_unit=duration_unit)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),
@@ -122,10 +124,15 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
 
 def input_code(result: "Result", max_rejected: float) -> int:
     """Whether the input was read whole."""
+    from auditor.reports.words import filtered_words
+
     inputs = result.inputs
     code = intake_code(inputs, max_rejected)
     if not inputs.lines:
         say("the input holds no line; is it the right file?")
+    elif not inputs.events and (why := filtered_words(inputs.filtered_reasons)):
+        also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
+        say(f"no event is left to audit: {why}{also}")
     elif not inputs.events and any(file.others for file in inputs.files):
         say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
     elif not inputs.events:

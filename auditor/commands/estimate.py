@@ -15,6 +15,7 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -63,6 +64,7 @@ def estimate(
     config: Config = None,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
     input_format: InputFormat = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[
         EstimateFormat, typer.Option("--format", help="How to write the estimate.")
     ] = EstimateFormat.text,
@@ -78,7 +80,7 @@ def estimate(
     from auditor.whatif.estimate import measure
     from auditor.whatif.estimate_report import write_json, write_text
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, duration_unit=duration_unit)
     code = OK
     found: list[Estimate] = []
     if requests is not None:

@@ -45,6 +45,10 @@ InputFormat = Annotated[
         "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
     ),
 ]
+DurationUnit = Annotated[
+    str | None,
+    typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
+]
 Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
@@ -57,13 +61,20 @@ Where = Annotated[
 
 
 def settings_of(
-    paths: Sequence[str], config: Path | None, timezone: str | None = None, ttl: str | None = None
+    paths: Sequence[str],
+    config: Path | None,
+    timezone: str | None = None,
+    ttl: str | None = None,
+    duration_unit: str | None = None,
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
     settings = configuration.load(config or configuration.find([Path(path) for path in paths if path != "-"]), zone)
     if ttl is not None:
         settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
+    if duration_unit is not None:
+        unit = converted("--duration-unit", values.duration_unit, duration_unit)
+        settings = replace(settings, duration_unit=unit)
     return settings
 
 

@@ -12,6 +12,7 @@ from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -54,6 +55,7 @@ def plan(
     ] = None,
     longer_ttl: Annotated[str, typer.Option(help="The longer time-to-live that is tried beside --ttl.")] = "7d",
     input_format: InputFormat = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
     output: Output = None,
     since: Since = None,
@@ -73,7 +75,7 @@ def plan(
         if name not in PROVIDERS:
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, duration_unit=duration_unit)
     with examined(paths, ledger, settings, since, until, no_cache, input_format) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]

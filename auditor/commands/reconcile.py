@@ -16,6 +16,7 @@ from auditor.commands.options import (
     OK,
     AuditedLedger,
     Config,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -53,6 +54,7 @@ def reconcile(
     ledger: AuditedLedger = None,
     config: Config = None,
     input_format: InputFormat = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
     output: Output = None,
     timezone: Timezone = None,
@@ -68,7 +70,11 @@ def reconcile(
     if not paths and ledger is None:
         ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
     with examined(
-        paths, ledger, settings_of(paths or [], config, timezone), no_cache=no_cache, input_format=input_format
+        paths,
+        ledger,
+        settings_of(paths or [], config, timezone, duration_unit=duration_unit),
+        no_cache=no_cache,
+        input_format=input_format,
     ) as log:
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)

@@ -20,6 +20,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Baseline,
     Config,
+    DurationUnit,
     MaxRejected,
     Measured,
     NoCache,
@@ -74,6 +75,7 @@ def report(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
     ttl: Ttl = None,
     timezone: Timezone = None,
+    duration_unit: DurationUnit = None,
     measured: Measured = None,
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
@@ -90,7 +92,7 @@ def report(
     from auditor.periodic.folder import History, write
     from auditor.pipeline import Options, generated_at
 
-    settings = settings_of(paths or [], config, timezone, ttl)
+    settings = settings_of(paths or [], config, timezone, ttl, duration_unit=duration_unit)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}

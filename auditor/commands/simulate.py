@@ -15,6 +15,7 @@ from auditor.commands.logs import logs
 from auditor.commands.options import (
     AuditedLedger,
     Config,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -83,6 +84,7 @@ def simulate(
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
     input_format: InputFormat = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -103,7 +105,7 @@ def simulate(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
-    settings = settings_of(paths or [], config, timezone)
+    settings = settings_of(paths or [], config, timezone, duration_unit=duration_unit)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from auditor.events import UsageEvent
+from auditor.exchanges.units import Took
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -20,9 +23,13 @@ class Exchange:
     bytes: int | None = None
     """Of the body, where the log tells it apart from the headers."""
     duration_us: int | None = None
+    took: Took = ()
+    """Durations of which the record does not tell the unit."""
     cache: str | None = None
     """The field that says what a cache did, as logged; None where the log has no such field."""
     media_type: str | None = None
+    failure: str | None = field(default=None, repr=False)
+    """What the log says of a request that has no answer."""
     id: str | None = None
     """Only an id that the log's writer makes unique, never one that callers may send along."""
     digest: str | None = None
@@ -32,3 +39,11 @@ class Exchange:
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An event that a provider's export tells of, whose duration has no unit."""
+
+    event: UsageEvent
+    took: Took

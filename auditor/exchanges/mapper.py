@@ -7,14 +7,17 @@ picture, so nothing is noise until `volatile-inputs` has shown it.
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from auditor.events import MAX_BYTES, Outcome, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.outcome import Fate, fate, served, tells_size
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.outcome import Fate, fate, served
+from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
+from auditor.exchanges.units import Took, Units
 from auditor.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
 from auditor.providers.base import format_of
 from auditor.providers.facts import Seen
@@ -27,13 +30,33 @@ MEMO = 200_000
 
 
 class Assumption(StrEnum):
-    """What a log could not tell, and what was taken instead."""
+    """What a log could not tell: its name in reports, and what was taken instead, for people."""
 
-    NO_CACHE_FIELD = "the log says nothing of a cache: every good answer counts as a render"
-    NO_BODY = "the log holds no request bodies: every such call counts as a request of its own, never as a repeat"
-    NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
-    NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
-    LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
+    sentence: str
+
+    def __new__(cls, name: str, sentence: str) -> "Assumption":
+        """A member whose value is its name."""
+        made = str.__new__(cls, name)
+        made._value_, made.sentence = name, sentence
+        return made
+
+    NO_CACHE_FIELD = "no_cache_field", "the log says nothing of a cache: every good answer counts as a render"
+    NO_BODY = (
+        "no_body",
+        "the log holds no request bodies: every such call counts as a request of its own, never as a repeat",
+    )
+    NO_ENVIRONMENT = "no_environment", "the log does not tell the environment: production is assumed"
+    NO_ACCOUNT = "no_account", "the log does not tell the account: the calls are booked on `default`"
+    LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
+    END_AS_START = (
+        "end_as_start",
+        "the log stamps the end of a request and not how long it took: the end is taken for the start",
+    )
+    DURATION_UNIT = "duration_unit", "nothing names the unit of the durations: the only one that fits is taken"
+    DURATION_UNKNOWN = "duration_unknown", "nothing names the unit of the durations: they are not used"
+
+
+SENTENCES = {each.value: each.sentence for each in Assumption}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +78,33 @@ class Mapped:
     height: int | None = None
     inputs: Mapping[str, str] | None = field(default=None, hash=False)
     assumed: tuple[Assumption, ...] = ()
+    typed: bool = True
+    """Whether the media type tells if an answer is a picture: not at a provider's own endpoint."""
+    redirects: Outcome | None = None
+    """What a 3xx stands for; None filters it."""
+    duration_unit: str | None = None
+    """The unit of durations, as the table says."""
+
+    @property
+    def payer(self) -> tuple[str, str]:
+        """(provider, account)."""
+        return self.provider, self.account
+
+
+class LeftOut(NamedTuple):
+    """A request of an account's that is no event, and why."""
+
+    why: Filtered
+    payer: tuple[str, str]
 
 
 class Mapper:
     """Maps the exchanges of one log."""
 
-    def __init__(self, settings: Settings, label: str) -> None:
+    def __init__(self, settings: Settings, label: str, units: Units | None = None) -> None:
         self._settings = settings
+        self.units = units or Units()
+        """Of the log's durations."""
         rules = [rule for rule in map(Rule, settings.sources) if rule.reads(label)]
         self._rules = [rule for rule in rules if not rule.for_provider]
         self._owners = [rule for rule in rules if rule.for_provider]
@@ -82,17 +125,23 @@ class Mapper:
             self._memo[address] = self._request(method, host, target, b"")
         return self._memo[address]
 
-    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[Assumption, ...]] | None:
-        """The event and what was assumed for it; None for a request that asks for no picture."""
+    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[Assumption, ...]] | LeftOut | None:
+        """The event and what was assumed for it; None for a request that asks for no picture anybody told of."""
         mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body)
         if mapped is None:
             return None
+        media_type = media_type_of(exchange.media_type)
+        why = left_out(exchange.status, media_type, exchange.failure, typed=mapped.typed, redirects=mapped.redirects)
+        if why is not None:
+            return LeftOut(why, mapped.payer)
         by = served(exchange.cache)
-        became = fate(exchange.status, by, mapped.otherwise)
-        size = exchange.bytes if tells_size(became.outcome, became.status) else None
+        became = fate(exchange.status, by, mapped.otherwise, mapped.redirects)
+        whole = tells_size(became.outcome, became.status, media_type)
+        size = exchange.bytes if whole else None
+        duration, assumed = self._duration(exchange.duration_us, exchange.took, mapped.duration_unit)
         event = UsageEvent(
             id=exchange.id or identity,
-            ts_us=exchange.ts_us,
+            ts_us=exchange.ts_us - (duration or 0 if exchange.ended else 0),
             outcome=became.outcome,
             provider=mapped.provider,
             account=mapped.account,
@@ -101,19 +150,37 @@ class Mapper:
             key=own_key(mapped, identity),
             template_version=mapped.template_version,
             placement=mapped.placement,
-            format=mapped.format or format_of((exchange.media_type or "").partition(";")[0].strip().lower()),
+            format=mapped.format or format_of(media_type),
             width=exchange.width or mapped.width,
             height=exchange.height or mapped.height,
             bytes=size if size is not None and 0 <= size <= MAX_BYTES else None,
-            digest=exchange.digest,
-            duration_us=exchange.duration_us,
+            digest=exchange.digest if whole else None,
+            duration_us=duration,
             status=became.status,
             credits=became.credits,
             inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
         )
-        return event, assumptions(mapped, became, cached=by is not None)
+        return event, (*assumptions(mapped, became, cached=by is not None), *assumed)
+
+    def exported(self, item: Exported) -> tuple[UsageEvent, tuple[Assumption, ...]]:
+        """An event of an export with its duration, and what was assumed for that."""
+        owner = self._owner(item.event.provider)
+        duration, assumed = self._duration(None, item.took, owner.table.duration_unit if owner else None)
+        return replace(item.event, duration_us=duration), assumed
+
+    def _duration(self, known: int | None, took: Took, told: str | None) -> tuple[int | None, tuple[Assumption, ...]]:
+        if known is not None or not took:
+            return known, ()
+        duration, assumed = self.units.micros(took, told)
+        if duration is None:
+            return None, (Assumption.DURATION_UNKNOWN,)
+        return duration, (Assumption.DURATION_UNIT,) if assumed else ()
+
+    def _owner(self, provider: str) -> Rule | None:
+        """The table that says whose a provider's calls are."""
+        return next((rule for rule in self._owners if rule.table.provider == provider), None)
 
     def _request(self, method: str, host: str | None, target: str, body: bytes | None) -> Mapped | None:
         host, path, query = split(host, target)
@@ -156,6 +223,8 @@ class Mapper:
             side(found.get("height")),
             scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
             _assumed(body, environment=bool(found.get("environment") or table.environment), account=True),
+            redirects=table.redirects,
+            duration_unit=table.duration_unit,
         )
 
     def _call(
@@ -174,7 +243,7 @@ class Mapper:
             return None
         if seen is None:
             return None
-        owner = next((rule for rule in self._owners if rule.table.provider == provider), None)
+        owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
         scope = self._scope(provider, account, None, owner)
@@ -195,6 +264,9 @@ class Mapper:
                 environment=bool(owner and owner.table.environment),
                 account=bool(owner) or len(accounts) == 1,
             ),
+            typed=False,
+            redirects=PROVIDERS[provider].redirects,
+            duration_unit=owner.table.duration_unit if owner else None,
         )
 
     def _scope(self, provider: str, account: str, environment: str | None, rule: Rule | None) -> Scope:

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, UsageEvent
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.lines import Line, LineReader
 from auditor.formats.log_template import LogTemplate
 
@@ -56,7 +56,7 @@ class Format(Protocol):
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
         """The records of an input, numbered from 1 as their file has them."""
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """What one record tells; None for one that is none (a header, a comment).
 
         Raises `BadRecordError` with the reason of semantics section 8.
@@ -88,7 +88,7 @@ class Lines:
         del path
         yield from reader
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """What one line tells."""
         raise NotImplementedError
 

@@ -24,7 +24,7 @@ from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason, UsageEvent
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Lines, Sample
 from auditor.formats.lines import MAX_LINE, Line, LineReader
 from auditor.formats.rows import Read, reader_of
@@ -60,7 +60,7 @@ class CsvTable(Lines):
         self.hint = path.name
         yield from _rows(iter(reader))
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | None:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
         """One row; None for the header."""
         text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="backslashreplace").rstrip("\r")
         if self._names is None:

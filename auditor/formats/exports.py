@@ -16,8 +16,10 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, parse_event
+from auditor.exchanges.exchange import Exported
 from auditor.exchanges.outcome import fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
+from auditor.formats.durations import RENDERS, durations
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -32,8 +34,6 @@ _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "paramet
 _CREDITS = ("credits", "credits_used", "credits_charged", "credits_consumed", "credit")
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
-_MILLISECONDS = ("duration_ms", "render_time_ms", "processing_time_ms")
-_SECONDS = ("duration", "render_time", "processing_time", "duration_seconds")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
 _CACHE = ("cache", "cached", "cache_status", "from_cache")
 _WORDS = {
@@ -59,7 +59,7 @@ def provider_in(hint: str) -> str:
     return next((name for name in PROVIDERS if name in hint.lower()), "unknown")
 
 
-def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) -> UsageEvent:
+def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) -> UsageEvent | Exported:
     """The event of one row, *place* rows from the first. Raises `BadRecordError`."""
     template = _first(row, _TEMPLATE)
     time = _first(row, _TIME)
@@ -84,7 +84,9 @@ def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) 
     record["id"] = str(identity) if identity is not None else f"row-{hashlib.sha256(whole).hexdigest()[:24]}-{place}"
     said = _first(row, ("key", "fingerprint"))
     record["key"] = str(said) if said is not None else _key(record, _first(row, _INPUTS))
-    return replace(parse_event(record, zone), assumed_timezone=assumed)
+    told = durations(row, RENDERS)
+    event = replace(parse_event(record, zone), assumed_timezone=assumed, duration_us=told.known_us)
+    return Exported(event, told.took) if told.known_us is None and told.took else event
 
 
 def iso(ts_us: int) -> str:
@@ -119,7 +121,7 @@ def _fate(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Sides, bytes, format and duration."""
+    """Sides, bytes and format."""
     found: dict[str, Any] = {name: number(_first(row, (name,)), name) for name in ("width", "height")}
     size = _first(row, _BYTES)
     sides = _SIDES.fullmatch(str(_first(row, ("dimensions", "resolution", "size")) or ""))
@@ -129,9 +131,6 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     found["bytes"] = number(size, "bytes")
     kind = str(_first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
     found["format"] = kind if kind in ("png", "jpg", "jpeg", "webp", "avif", "gif", "svg", "pdf") else None
-    milliseconds = number(_first(row, _MILLISECONDS), "duration")
-    seconds = number(_first(row, _SECONDS), "duration")
-    found["duration_ms"] = milliseconds if milliseconds is not None else seconds * 1000 if seconds is not None else None
     return found
 
 

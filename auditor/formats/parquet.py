@@ -17,7 +17,7 @@ import orjson
 
 from auditor.errors import InputError
 from auditor.events import BadRecordError, Reason, UsageEvent
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Lines, Sample
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import Line, LineReader
@@ -65,7 +65,7 @@ class Parquet(Lines):
                 return
             raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more, unpacked") from None
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent:
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported:
         """One row."""
         row = json_object(data)
         names = tuple(row)

@@ -8,37 +8,43 @@ ids and counts once.
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.mapper import SENTENCES, Assumption, LeftOut, Mapper
 from auditor.formats.base import Format
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
 from auditor.formats.secrets import find, mask, redact
 from auditor.formats.wrapped import is_part
 
 MAX_REJECTIONS = 100
-ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
-
 PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
 
 
 @dataclass(slots=True)
 class Tally:
-    """What reading one input gave, apart from its events: lines = events + others + rejections."""
+    """What reading one input gave, apart from its events: lines = events + others + filtered + rejections."""
 
     lines: int = 0
     others: int = 0
     """Requests that ask for no picture that anybody told of."""
+    filtered: Counter[str] = field(default_factory=Counter)
+    """Requests of a source or a provider that are no events, by the words of `exchanges.picture.Filtered`."""
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Lines that a source or a provider's address fits and that are events, by (provider, account)."""
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Those that are not."""
     reasons: Counter[Reason] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     """The first of them."""
     secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By field or parameter: lines, one masked value."""
     assumed: Counter[str] = field(default_factory=Counter)
-    """What the log could not tell: sentence -> events."""
+    """What the log could not tell: the name of an `Assumption` -> events."""
+    explained: dict[str, str] = field(default_factory=dict)
+    """What was assumed, for people, where that differs from log to log: name -> sentence."""
 
     def look(self, data: bytes) -> None:
         """Count the secrets of a record."""
@@ -60,7 +66,17 @@ class Tally:
         for assumption in assumptions:
             self.assumed[assumption.value] += events
         if ending:
-            self.assumed[ENDING] += events
+            self.assumed[Assumption.END_AS_START.value] += events
+
+    def leave_out(self, found: LeftOut, lines: int = 1) -> None:
+        """Count requests that are no events."""
+        self.filtered[found.why.value] += lines
+        self.dropped[found.payer] += lines
+
+
+def explained(name: str, own: Mapping[str, str]) -> str:
+    """What was assumed, for people; *own* are the sentences of a log."""
+    return own.get(name) or SENTENCES[name]
 
 
 class Reading:
@@ -99,15 +115,23 @@ class Reading:
                 continue
             tally.lines += 1
             self.begin(line.data)
-            yield line, self._event(line, item) if isinstance(item, Exchange) else item
+            yield line, self._event(line, item) if isinstance(item, Exchange | Exported) else item
 
-    def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
-        found = self._mapper.event(exchange, self.identity(line))
+    def _event(self, line: Line, item: Exchange | Exported) -> UsageEvent | None:
+        if isinstance(item, Exported):
+            event, assumed = self._mapper.exported(item)
+            self.tally.assume(assumed, ending=False)
+            return event
+        found = self._mapper.event(item, self.identity(line))
         if found is None:
             self.tally.others += 1
             return None
+        if isinstance(found, LeftOut):
+            self.tally.leave_out(found)
+            return None
         event, assumed = found
-        self.tally.assume(assumed, exchange.ended or (self.kind.ending and event.duration_us is None))
+        self.tally.kept[event.provider, event.account] += 1
+        self.tally.assume(assumed, ending=event.duration_us is None and (item.ended or self.kind.ending))
         return event
 
     def begin(self, data: bytes) -> None:

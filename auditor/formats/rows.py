@@ -4,7 +4,6 @@ The names tell what kind of table it is, the most specific first: usage events, 
 what a provider exports of its renders, and any access log whose columns are named after what they hold.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -15,27 +14,23 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
-from auditor.formats.times import micros, moment, start_of
-from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
+from auditor.formats.durations import durations
+from auditor.formats.names import column_name
+from auditor.formats.times import moment, start_of
+from auditor.formats.variables import ALIASES, number_of, request_of, text_of
 from auditor.formats.w3c import W3C
 
 Row = Mapping[str, Any]
-Read = Callable[[Row], Exchange | UsageEvent]
+Read = Callable[[Row], Exchange | UsageEvent | Exported]
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _CLOUDFLARE = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
 _TIMES = (*ALIASES["time"], "started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time")
-_DURATIONS = {
-    "duration_ms": 1000, "elapsed_ms": 1000, "latency_ms": 1000, "response_time_ms": 1000, "request_time_ms": 1000,
-    "time_taken_ms": 1000, "duration_us": 1, "request_time": SECOND, "request_duration": SECOND, "duration": SECOND,
-    "duration_s": SECOND, "duration_seconds": SECOND, "elapsed": SECOND, "elapsed_seconds": SECOND, "latency": SECOND,
-    "response_time": SECOND, "time_taken": SECOND,
-}  # fmt: skip
-"""Microseconds of their units."""
+_FAILURES = ("error", "error_message", "error_text", "failure", "reason", "exception")
 _MORE = {
     "target": ("full_url", "request_url", "uri_path"),
     "host": ("hostname", "domain", "host_header", "request_host"),
@@ -73,12 +68,6 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
         return lambda row: _exchange(named(row), zone)
     return None
-
-
-def column_name(name: str) -> str:
-    """A name in the one spelling that all are compared in: `Request URL`, `requestUrl` and `$request_url` are one."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 
 
 def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
@@ -159,19 +148,21 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
     stamp, assumed = moment(time, zone)
     method, target = request_of(found)
-    duration = next((micros(row[name], unit) for name, unit in _DURATIONS.items() if text_of(row.get(name))), None)
+    told = durations(row)
     return Exchange(
-        ts_us=start_of(stamp, duration),
+        ts_us=start_of(stamp, told.known_us),
         method=method,
         target=target,
         host=text_of(found["host"]),
         status=number_of(_whole(found["status"]), "status") or None,
         bytes=number_of(_whole(found["bytes"]), "bytes"),
-        duration_us=duration,
+        duration_us=told.known_us,
+        took=told.took,
         cache=text_of(found["cache"]),
         media_type=text_of(found["type"]),
+        failure=text_of(_first(row, _FAILURES)),
         assumed_timezone=assumed,
-        ended=duration is None,
+        ended=told.known_us is None,
     )
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
+from auditor.formats.durations import Durations, durations
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
@@ -22,15 +23,19 @@ ALIASES = {
     "host": ("host", "http_host", "server_name", "vhost", "virtual_host", "domain"),
     "status": ("status", "status_code", "response_code", "response", "http_status", "code"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "body_bytes", "response_size"),
-    "seconds": ("request_time", "request_duration"),
+    "seconds": ("request_time",),
     "cache": ("upstream_cache_status", "sent_http_cache_status", "upstream_http_cache_status", "sent_http_x_cache",
               "upstream_http_x_cache", "sent_http_x_cache_status", "cache_status", "cache", "x_cache"),
     "type": ("sent_http_content_type", "upstream_http_content_type"),
 }  # fmt: skip
 
 
-def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: bool = True) -> Exchange:
+def exchange_of(
+    variables: Mapping[str, object], zone: ZoneInfo, *, escaped: bool = True, documented: bool = True
+) -> Exchange:
     """The exchange that some variables tell of; text of JSON is not *escaped* any more.
+
+    *documented* says that they are nginx's own, of which the unit is known.
 
     Raises `BadRecordError` for what is missing or no value.
     """
@@ -42,18 +47,21 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: boo
         raise BadRecordError(Reason.MISSING_FIELD, "the status is missing")
     method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
-    duration = micros(found["seconds"], SECOND)
+    seconds = found["seconds"] if documented else None
+    told = durations(variables) if seconds is None else Durations(micros(seconds, SECOND), ())
     return Exchange(
-        ts_us=start_of(stamped, duration),
+        ts_us=start_of(stamped, told.known_us),
         method=method,
         target=target,
         host=text_of(found["host"]),
         status=number_of(found["status"], "status"),
         bytes=number_of(found["bytes"], "bytes"),
-        duration_us=duration,
+        duration_us=told.known_us,
+        took=told.took,
         cache=text_of(found["cache"]),
         media_type=text_of(found["type"]),
         assumed_timezone=assumed,
+        ended=told.known_us is None and bool(told.took),
     )
 
 

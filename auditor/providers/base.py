@@ -20,7 +20,7 @@ from auditor.errors import (
     ThrottledError,
     UncertainError,
 )
-from auditor.events import AMBIGUOUS_STATUS
+from auditor.events import AMBIGUOUS_STATUS, Outcome
 from auditor.plans import Plan
 from auditor.providers.facts import Auth, Billing, Endpoint, Seen
 from auditor.providers.usage import Reader
@@ -123,6 +123,8 @@ class Provider:
     """How to read what it tells there."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
+    redirects: Outcome = Outcome.ERROR
+    """What a 3xx but 304 of a render endpoint stands for: `error`, or `render` or `hit` of the image it names."""
     api: Api | None = None
     """How to speak to it; without it calls are recognised and counted, but the client does not make them."""
 

@@ -66,6 +66,7 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
                 "lines": file.lines,
                 "rejected": file.rejected,
                 "truncated": file.truncated,
+                "assumed": dict(file.assumed),
                 **_foreign(file),
             }
             for file in inputs.files
@@ -81,6 +82,7 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
             for bad in inputs.rejections
         ],
         "reasons": dict(inputs.reasons),
+        "filtered_reasons": dict(inputs.filtered_reasons),
     }
 
 
@@ -89,7 +91,8 @@ def _foreign(file: FileRead) -> dict[str, Any]:
     found = {
         "detected": file.detected,
         "other_requests": file.others,
-        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+        "filtered": dict(file.filtered),
+        "explained": dict(file.explained),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -132,6 +135,7 @@ def _account(bill: Bill) -> dict[str, Any]:
         "recommended_plan": bill.recommended.name if bill.recommended else None,
         "recommended_after_fixes": bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
         "projected": bill.projected,
+        "advice": bill.advice,
         "monthly_saving": cents(bill.saving(bill.recommended, bill.loads)),
         "monthly_saving_after_fixes": cents(bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)),
     }

@@ -16,7 +16,7 @@ from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, conserved, local_dates, money
+from auditor.reports.words import CAUSES, advice, conserved, filtered_words, local_dates, money
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
@@ -159,7 +159,8 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     if "other_requests" in file:
         one = file["other_requests"] == 1
         facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
-    facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
+    facts += [filtered_words(file["filtered"])] if "filtered" in file else []
+    facts += [f"{file['explained'][name]} ({events:,})" for name, events in file["assumed"].items()]
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
     for fact in facts[1:]:

@@ -43,8 +43,31 @@ def ttl_word(ttl_us: int | None) -> str:
     return "for ever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
 
 
+FILTERED = {
+    "not_a_picture": "of another media type than an image's",
+    "redirect": "redirects",
+    "partial": "partial answers (206)",
+    "not_sent": "blocked or canceled before they were sent",
+}
+"""What it means why a request of a source or a provider is no event."""
+NO_ADVICE: Mapping[str, str] = {
+    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
+    "the log does not show what it needs",
+}
+"""Why an account gets no plan advice."""
+
+
+def filtered_words(reasons: Mapping[str, int]) -> str:
+    """How many requests of sources and providers are no events, and why; empty for none."""
+    left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
+    told = ", ".join(f"{lines:,} {FILTERED[why]}" for why, lines in left_out.items())
+    return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
+
+
 def advice(account: Mapping[str, Any]) -> tuple[str, str]:
     """The right plan now and after all fixes, of an account of the JSON report."""
+    if account["advice"] in NO_ADVICE:
+        return NO_ADVICE[account["advice"]], "none"
     return (
         _plan(account, account["recommended_plan"], account["monthly_saving"]),
         _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
@@ -101,7 +124,8 @@ def assumed(result: Result) -> Iterator[str]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
         told += [f"{plural(file.others, 'request')} for no known picture filtered"] if file.others else []
-        told += [f"{assumption} ({plural(events, 'event')})" for assumption, events in file.assumed.items()]
+        told += [filtered_words(file.filtered)] if file.filtered else []
+        told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
         if told:
             yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:

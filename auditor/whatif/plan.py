@@ -81,7 +81,7 @@ def advise(
                 bill,
                 tuple(_scenario(bill, fix, words, saved) for fix, words, saved in fixes),
                 forecast(bill, days[bill.payer.code], as_of),
-                tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
+                () if bill.advice else tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
             )
         )
     return tuple(found)
@@ -115,7 +115,7 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -
     best, loads, _, _ = recommend(bill.payer, bill.uses, saved)
     total = None if best is None else total_bill(best, loads)
     current = bill.payer.plan
-    staying = None if current is None else total_bill(current, [(credits, credits) for credits, _ in loads])
+    staying = total_bill(current, [(credits, credits) for credits, _ in loads]) if current and loads else None
     less = [saved.get(index, Fraction(0)) for index in range(len(bill.uses))]
     credits = [use.credits - gone for use, gone in zip(bill.uses, less, strict=True)]
     demand = [use.demand - gone for use, gone in zip(bill.uses, less, strict=True)]

@@ -60,6 +60,7 @@ def _account(advice: Advice) -> dict[str, Any]:
         "plan": bill.payer.plan.name if bill.payer.plan else None,
         "currency": bill.currency,
         "projected": bill.projected,
+        "advice": bill.advice,
         "plans": [plan_document(plan) for plan in bill.payer.plans],
         "cycles": _cycles(bill),
         "scenarios": [_scenario(bill, scenario) for scenario in advice.scenarios],
