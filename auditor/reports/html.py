@@ -24,7 +24,18 @@ from auditor.plans import cents
 from auditor.reports import charts
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, FILTERS, MOST_FILES, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.reports.words import (
+    CAUSES,
+    FILTERS,
+    MOST_FILES,
+    advice,
+    assumed,
+    cheapest_words,
+    conserved,
+    local_dates,
+    money,
+    ttl_word,
+)
 from auditor.terminal import plain
 from auditor.waste import Cause
 
@@ -169,7 +180,10 @@ def _account(
     return {
         **account,
         "name": f"{account['provider']}/{account['account']}",
-        "cycles": [{**cycle, "from": start} for cycle, start in zip(account["cycles"], starts, strict=True)],
+        "cycles": [
+            {**cycle, "from": start, "best": cheapest_words(account, cycle)}
+            for cycle, start in zip(account["cycles"], starts, strict=True)
+        ],
         "now": now,
         "after": after,
         "picture": spec and _drawn(spec),

@@ -12,7 +12,7 @@ from auditor.audits.words import plural
 from auditor.numbers import number, ratio
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.reports.words import CAUSES, advice, assumed, cheapest_words, conserved, local_dates, money, ttl_word
 from auditor.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -120,7 +120,7 @@ def _account(account: dict[str, Any], starts: Sequence[str]) -> Iterator[str]:
             "-" if cycle["included"] is None else f"{cycle['included']:,}",
             "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
             cycle["bill"] or ("over the cap" if account["plan"] else "-"),
-            f"{code(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it",
+            cheapest_words(account, cycle, code),
         ]
         for cycle, start in zip(account["cycles"], starts, strict=True)
     ]

@@ -16,7 +16,7 @@ from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, conserved, filtered_words, local_dates, money
+from auditor.reports.words import CAUSES, advice, cheapest_words, conserved, filtered_words, local_dates, money
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
@@ -89,9 +89,7 @@ def _bill(console: Console, account: dict[str, Any], starts: Sequence[str]) -> N
     for name in ("Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
     for cycle, start in zip(account["cycles"], starts, strict=True):
-        best = (
-            f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
-        )
+        best = cheapest_words(account, cycle, plain)
         table.add_row(
             start + ("" if cycle["complete"] else " (part)"),
             f"{cycle['credits']:,}",
@@ -106,7 +104,9 @@ def _bill(console: Console, account: dict[str, Any], starts: Sequence[str]) -> N
     console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
-        console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
+        console.print(
+            f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] and account["currency"] else "")
+        )
 
 
 def _or_dash(value: int | float | None) -> str:

@@ -1,6 +1,6 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -57,6 +57,16 @@ NO_ADVICE: Mapping[str, str] = {
 """Why an account gets no plan advice."""
 
 
+PRICES_UNKNOWN = "prices unknown"
+
+
+def cheapest_words(account: Mapping[str, Any], cycle: Mapping[str, Any], name: Callable[[str], str] = str) -> str:
+    """The cheapest plan of a cycle, its *name* as the report writes it, with its bill."""
+    if account["currency"] is None:
+        return PRICES_UNKNOWN
+    return f"{name(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
+
+
 def filtered_words(reasons: Mapping[str, int]) -> str:
     """How many requests of sources and providers are no events, and why; empty for none."""
     left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
@@ -68,6 +78,8 @@ def advice(account: Mapping[str, Any]) -> tuple[str, str]:
     """The right plan now and after all fixes, of an account of the JSON report."""
     if account["advice"] in NO_ADVICE:
         return NO_ADVICE[account["advice"]], "none"
+    if account["currency"] is None:
+        return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
     return (
         _plan(account, account["recommended_plan"], account["monthly_saving"]),
         _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),

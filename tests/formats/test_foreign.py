@@ -328,7 +328,8 @@ def test_map_proposes_what_the_audit_understands(tmp_path: Path) -> None:
     assert done.stdout.count(b" -> render ") == 10
     (tmp_path / "auditor.toml").write_bytes(done.stdout)
     (table,) = load(tmp_path / "auditor.toml").sources
-    assert table.path == r"/image/[^/]*/(?P<template>[^/]+)/(?:(?P<width>\d+)x(?P<height>\d+)|[^/]*)"
+    template = r"(?:(?P<template>[A-Za-z][A-Za-z_-]{1,40})|[^/]*)"
+    assert table.path == rf"/image/[^/]*/{template}/(?:(?P<width>\d+)x(?P<height>\d+)|[^/.]*)"
     assert table.key is None
     found = json.loads(command("audit", str(log), "--format", "json").stdout)
     assert found["inputs"]["events"] == 300
