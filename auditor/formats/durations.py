@@ -41,8 +41,12 @@ class Durations(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def unit_of(name: str, words: tuple[str, ...] = REQUESTS) -> tuple[int, str | None] | None:
-    """(place among *words*, unit or None) of a field's name, in any spelling; None for one that is no duration."""
+def unit_of(name: str, *, renders: bool = False) -> tuple[int, str | None] | None:
+    """(how little it tells, unit or None) of a field's name, in any spelling; None for one that is no duration.
+
+    Of a request, or, with *renders*, of what a provider exports.
+    """
+    words = RENDERS if renders else REQUESTS
     plain = column_name(name)
     if plain in words:
         return words.index(plain), None
@@ -52,12 +56,12 @@ def unit_of(name: str, words: tuple[str, ...] = REQUESTS) -> tuple[int, str | No
     return (words.index(match[1]), match.lastgroup) if match and match[1] in words else None
 
 
-def durations(fields: Mapping[str, Any], words: tuple[str, ...] = REQUESTS) -> Durations:
+def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
     """The durations among some fields. What is no duration counts as absent."""
     known: list[tuple[int, int]] = []
     bare: list[tuple[int, str, Decimal]] = []
     for name, value in fields.items():
-        found = unit_of(name, words) if value is not None else None
+        found = unit_of(name, renders=renders) if value is not None else None
         if found is None:
             continue
         place, unit = found

@@ -19,7 +19,7 @@ from auditor.events import EPOCH, BadRecordError, Outcome, Reason, UsageEvent, p
 from auditor.exchanges.exchange import Exported
 from auditor.exchanges.outcome import fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
-from auditor.formats.durations import RENDERS, durations
+from auditor.formats.durations import durations
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -84,7 +84,7 @@ def event_of(row: Mapping[str, Any], place: int, provider: str, zone: ZoneInfo) 
     record["id"] = str(identity) if identity is not None else f"row-{hashlib.sha256(whole).hexdigest()[:24]}-{place}"
     said = _first(row, ("key", "fingerprint"))
     record["key"] = str(said) if said is not None else _key(record, _first(row, _INPUTS))
-    told = durations(row, RENDERS)
+    told = durations(row, renders=True)
     event = replace(parse_event(record, zone), assumed_timezone=assumed, duration_us=told.known_us)
     return Exported(event, told.took) if told.known_us is None and told.took else event
 
