@@ -14,6 +14,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -59,6 +60,7 @@ def plan(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
     output: Output = None,
     since: Since = None,
@@ -79,7 +81,7 @@ def plan(
         if name not in PROVIDERS:
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     with examined(paths, ledger, settings, since, until, no_cache, input_format) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]

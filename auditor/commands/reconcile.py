@@ -19,6 +19,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxRejected,
     NoCache,
@@ -60,6 +61,7 @@ def reconcile(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
     output: Output = None,
     timezone: Timezone = None,
@@ -78,7 +80,7 @@ def reconcile(
     with examined(
         paths,
         ledger,
-        settings_of(paths or [], config, timezone, decimal=decimal, ids=ids),
+        settings_of(paths or [], config, timezone, decimal=decimal, ids=ids, duration_unit=duration_unit),
         no_cache=no_cache,
         input_format=input_format,
     ) as log:
