@@ -183,7 +183,7 @@ class Mapper:
     def exported(self, item: Exported) -> tuple[UsageEvent, tuple[Assumption, ...]]:
         """An event of an export with its duration, and what was assumed for that."""
         owner = self._owner(item.event.provider)
-        duration, assumed = self._duration(None, item.took, owner.table.duration_unit if owner else None)
+        duration, assumed = self._duration(item.event.duration_us, item.took, owner.table.duration_unit if owner else None)
         return replace(item.event, duration_us=duration), assumed
 
     def _duration(self, known: int | None, took: Took, told: str | None) -> tuple[int | None, tuple[Assumption, ...]]:

@@ -14,7 +14,7 @@ import pytest
 
 from auditor.config import settings_of
 from auditor.errors import InputError
-from auditor.events import BadRecordError, Outcome, UsageEvent, parse_event, parse_time, record_of
+from auditor.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time, record_of
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import Format
@@ -149,7 +149,7 @@ def test_an_export_of_renders(tmp_path: Path) -> None:
     expected = replace(
         parse_event({**EVENT, "id": found.id, "provider": "hcti", "account": "Shop", "environment": "staging", "height": 630,
                      "format": "jpeg", "credits": Decimal("1000.5"), "duration_ms": 250, "key": found.key}, ZONE),
-        status=None, inputs=None, assumed_timezone=True,
+        status=None, inputs=None, assumed_timezone=True, unknown=Unknown.NO_INPUTS,
     )  # fmt: skip
     assert found == expected
     assert found.id.startswith("7@")
