@@ -124,6 +124,7 @@ class Unadvised(StrEnum):
     """Why an account gets no advice on its plan."""
 
     TOO_LITTLE_DATA = "too_little_data"
+    MOSTLY_FILTERED = "mostly_filtered"
 
 
 WEEK_US = 7 * 86_400 * 10**6
@@ -295,6 +296,8 @@ def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction
 
 def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]) -> Recommended:
     """The plan once *saved* credits, by cycle, are gone."""
+    if payer.mostly_filtered:
+        return Recommended(None, unadvised=Unadvised.MOSTLY_FILTERED)
     left = [
         (use.credits - gone, use.demand - gone)
         for index, use in enumerate(uses)

@@ -4,8 +4,8 @@ Credits are `Fraction` in every frame, so that no sum is ever rounded.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -41,6 +41,9 @@ class Payer:
     last_us: int
     gaps: tuple[Gap, ...] = ()
     """Where so many cycles have no event that they are not listed."""
+
+    mostly_filtered: bool = False
+    """Whether most lines that its sources fit are redirects, parts or no pictures: no plan advice rests on the rest."""
 
     @property
     def stretches(self) -> tuple[tuple[int, int], ...]:
@@ -101,6 +104,15 @@ class Facts:
     def delivered_bytes(self) -> int:
         """Of every request that got a picture; a size on a failed call was never delivered."""
         return int(self.usage.loc[self.usage.outcome.isin(DELIVERED), "bytes"].sum())
+
+    def without_advice(self, payers: Collection[tuple[str, str]]) -> "Facts":
+        """These facts with the accounts, (provider, account), whose logs are mostly filtered."""
+        return replace(
+            self,
+            payers=tuple(
+                replace(payer, mostly_filtered=(payer.provider, payer.account) in payers) for payer in self.payers
+            ),
+        )
 
     def labels(self, unit: int) -> dict[str, str]:
         """provider, account, environment and template of a unit."""

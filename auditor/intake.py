@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from auditor import intake_cache
 from auditor.engine.tables import LINE_BITS
 from auditor.events import BadRecordError, Reason, Rejection
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.mapper import Assumption, Mapper, shown
+from auditor.exchanges.units import Took, Units
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
@@ -106,7 +107,8 @@ class Intake:
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
-        mapper = Mapper(settings, source.label)
+        units = units_of(source, detected, settings)
+        mapper = Mapper(settings, source.label, units)
         reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, ids or settings.ids))
         with source.reading() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
@@ -122,6 +124,8 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
+            said = {Assumption.DURATION_UNIT: units.assumed(), Assumption.DURATION_UNKNOWN: units.unknown()}
+            intake.tally.explained |= {name.value: text for name, text in said.items() if intake.tally.assumed[name]}
             repeat = reading.ids.repeat(source.label)
             if ids is not None:
                 intake.tally.assume([Assumption.IDS_REPEAT], ending=False, events=reading.ids.rows)
@@ -171,6 +175,10 @@ class Intake:
             "reasons": dict(tally.reasons),
             "secrets": tally.secrets,
             "assumed": dict(tally.assumed),
+            "explained": tally.explained,
+            "filtered": dict(tally.filtered),
+            "kept": [[*payer, lines] for payer, lines in tally.kept.items()],
+            "dropped": [[*payer, lines] for payer, lines in tally.dropped.items()],
             "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in tally.rejections],
         }
 
@@ -187,6 +195,10 @@ class Intake:
             ],
             secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
             assumed=Counter(data["assumed"]),
+            explained=data["explained"],
+            filtered=Counter(data["filtered"]),
+            kept=Counter({(provider, account): lines for provider, account, lines in data["kept"]}),
+            dropped=Counter({(provider, account): lines for provider, account, lines in data["dropped"]}),
         )
         return cls(data["format"], data["detected"], data["truncated"], data["damage"], tally)
 
@@ -238,9 +250,25 @@ def _surveyed(
 def _mapping(settings: Settings) -> str:
     """A digest of all that the mapping of foreign logs depends on."""
     accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
-    told = settings.decimal, settings.ids, os.environ.get("AUDITOR_SECRET")
+    told = settings.decimal, settings.ids, settings.duration_unit, os.environ.get("AUDITOR_SECRET")
     said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def units_of(source: Source, detected: Detected, settings: Settings) -> Units:
+    """The units of an input's durations."""
+    return Units(partial(_took, source, detected, settings), settings.duration_unit)
+
+
+def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[Took]:
+    """The durations without a unit of each request in an input."""
+    kind = detected.kind(settings.timezone)
+    with source.reading() as raw:
+        for line in kind.records(source.path, detected.reader(decompressed(raw))):
+            with suppress(BadRecordError):
+                item = kind.parse(line.data)
+                if isinstance(item, Exchange | Exported) and item.took:
+                    yield item.took
 
 
 def read_records(

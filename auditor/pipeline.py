@@ -23,7 +23,7 @@ from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Accepted, Confidence, Finding
 from auditor.formats.lines import Line
-from auditor.formats.reading import MAX_REJECTIONS, TRY_BITS, Tally, rejection_of
+from auditor.formats.reading import MAX_REJECTIONS, TRY_BITS, Tally, explained, rejection_of
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.measured import Measured
@@ -80,6 +80,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
     with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
         facts = gather(engine, settings, options.since, options.until, options.belongs)
+        facts = facts.without_advice(_mostly_filtered(intakes))
         replayed = replay(facts)
         case = Case(
             facts,
@@ -173,7 +174,7 @@ class Examined:
 def examine(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Iterator[Examined]:
     """What plans, estimates and invoices are held against. Raises `InputError` where there is nothing to read."""
     with _taken(sources, settings, options, progress) as (engine, intakes, replaced):
-        facts = gather(engine, settings, options.since, options.until)
+        facts = gather(engine, settings, options.since, options.until).without_advice(_mostly_filtered(intakes))
         replayed = replay(facts)
         yield Examined(
             facts,
@@ -243,13 +244,15 @@ def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Repl
     reasons: Counter[str] = Counter()
     for intake in intakes:
         reasons.update(intake.tally.reasons)
-    others = sum(intake.tally.others for intake in intakes)
+    filtered = Counter({"window": counts.filtered, "no_source": sum(intake.tally.others for intake in intakes)})
+    for intake in intakes:
+        filtered.update(intake.tally.filtered)
     inputs = Inputs(
         lines=sum(intake.tally.lines for intake in intakes),
         events=counts.events,
         superseded=replaced.superseded,
         duplicates=replaced.duplicates,
-        filtered=counts.filtered + others,
+        filtered=filtered.total(),
         rejected=reasons.total(),
         assumed_timezone=counts.assumed_timezone,
         files=tuple(
@@ -262,15 +265,27 @@ def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Repl
                 intake.detected,
                 intake.tally.others,
                 dict(sorted(intake.tally.assumed.items())),
+                dict(sorted(intake.tally.filtered.items())),
+                {name: explained(name, intake.tally.explained) for name in sorted(intake.tally.assumed)},
             )
             for source, intake in zip(sources, intakes, strict=True)
         ),
         rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
+        filtered_reasons={name: lines for name, lines in sorted(filtered.items()) if lines},
     )
     if inputs.lines != inputs.events + inputs.superseded + inputs.duplicates + inputs.filtered + inputs.rejected:
         raise AssertionError(f"lines are not conserved: {inputs}")
     return inputs
+
+
+def _mostly_filtered(intakes: Sequence[Intake]) -> frozenset[tuple[str, str]]:
+    """The accounts of whose requests more than half are no events, whatever the window."""
+    kept, dropped = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for intake in intakes:
+        kept.update(intake.tally.kept)
+        dropped.update(intake.tally.dropped)
+    return frozenset(payer for payer, lines in dropped.items() if lines > kept[payer])
 
 
 def read_all(

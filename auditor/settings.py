@@ -102,6 +102,10 @@ class SourceTable:
     methods: frozenset[str] = frozenset({"GET", "POST"})
     uncached: Outcome = Outcome.RENDER
     """What a good answer is without a cache verdict."""
+    redirects: Outcome | None = None
+    """What a redirect stands for; None filters it."""
+    duration_unit: str | None = None
+    """Of the durations whose unit nothing else names: s, ms, us or ns."""
     logs: str | None = None
     """A glob for the paths of the logs that it is for."""
 
@@ -149,6 +153,8 @@ class Settings:
     """In the order of the file: the first that fits a request takes it."""
     log_formats: Mapping[str, str] = field(default_factory=dict)
     """nginx `log_format` strings by name."""
+    duration_unit: str | None = None
+    """The answer of --duration-unit: of all durations whose unit nothing else names."""
     formats: tuple[str, ...] = FORMATS
     """Formats that can be delivered, for format-waste."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)

@@ -109,7 +109,7 @@ def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None
     """A billed render of staging is waste, known or not; nothing is assumed for it."""
     found = of_calls(tmp_path, call(1, **fields), call(2, env="production"))
     assert found["waste"]["staging"] == 1 and found["unknown"]["renders"] == 1
-    assert not any("environment" in each["assumption"] for each in found["inputs"]["files"][0]["assumed"])
+    assert "no_environment" not in found["inputs"]["files"][0]["assumed"]
 
 
 def test_what_the_configuration_says_of_an_environment_comes_first(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class LowVolumeTemplates:
         usage = _by_template(case)
         for bill in case.bills:
             free = case.facts.settings.free_plan(bill.payer.provider)
-            if free is None or not bill.complete or not bill.payer.costs_money:
+            if free is None or not bill.complete or not bill.payer.costs_money or bill.unadvised is not None:
                 continue
             own = {
                 name: {index: by_cycle[index] for index in bill.complete if index in by_cycle}

@@ -17,6 +17,7 @@ from auditor.commands.options import (
     Baseline,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxMemory,
     MaxRejected,
@@ -61,6 +62,7 @@ def audit(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
     output: Output = None,
     since: Since = None,
@@ -91,7 +93,7 @@ def audit(
     for name in (*(rule or []), *(skip or [])):
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),

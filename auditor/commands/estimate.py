@@ -18,6 +18,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxMemory,
     MaxRejected,
@@ -70,6 +71,7 @@ def estimate(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[
         EstimateFormat, typer.Option("--format", help="How to write the estimate.")
     ] = EstimateFormat.text,
@@ -87,7 +89,7 @@ def estimate(
     from auditor.whatif.estimate import measure
     from auditor.whatif.estimate_report import write_json, write_text
 
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     code = OK
     found: list[Estimate] = []
     if requests is not None:

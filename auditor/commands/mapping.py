@@ -1,15 +1,19 @@
 """`auditor map` and `auditor formats`: what a log of another kind is, and which of its requests are for pictures."""
 
 import itertools
+import json
+import shutil
+import tempfile
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.commands.options import Config, InputFormat, Timezone, say, settings_of
-from auditor.errors import InputError
+from auditor.errors import ConfigError, InputError
 from auditor.formats.decimals import POINT
 from auditor.registry import FORMATS
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from auditor.exchanges.exchange import Exchange
     from auditor.exchanges.proposal import Table
     from auditor.formats.detect import Detected
-    from auditor.settings import Settings
+    from auditor.settings import Settings, SourceTable
     from auditor.sources import Source
 
 app = typer.Typer(rich_markup_mode=None)
@@ -31,19 +35,25 @@ _WIDTH = 60
 
 @app.command(
     "map",
-    epilog="Examples:  auditor map access.log >> auditor.toml | auditor map access.log.gz --input-format combined",
+    epilog="Examples:  auditor map access.log --output auditor.toml | "
+    "auditor map access.log.gz --input-format combined",
 )
 def map_log(
     log: Annotated[Path, typer.Argument(help="A log of another kind than usage events.", show_default=False)],
     input_format: InputFormat = None,
     config: Config = None,
     timezone: Timezone = None,
+    output: Annotated[Path | None, typer.Option(help="Add the tables to this auditor.toml, new or not.")] = None,
 ) -> None:
-    """Propose the [sources] tables that map a log's requests to pictures, and show ten lines mapped by them."""
+    """Propose the [sources] tables that map a log's requests to images, and show ten lines mapped by them."""
     from auditor.intake import detected_in
     from auditor.sources import discover
 
-    settings = settings_of([str(log)], config, timezone)
+    kept = output if output is not None and output.exists() else None
+    settings = settings_of([str(log)], config or kept, timezone)
+    if output is not None and kept is None:
+        # What another file maps is not in this one.
+        settings = replace(settings, sources=())
     (source, *others) = discover([str(log)], log.parent, note=say)
     if others:
         raise InputError(f"{log}: name one log; the tables fit all logs of the same server")
@@ -54,10 +64,16 @@ def map_log(
     exchanges = _exchanges(source, detected, settings)
     if not exchanges:
         raise InputError(f"{source.label}: holds no request; only logs of requests need a mapping")
-    from auditor.exchanges.proposal import propose
-
-    for line in _text(source, exchanges, propose(exchanges), settings):
+    found = Mapping.of(source, exchanges, settings)
+    for line in found.text():
         print(line)
+    if output is None:
+        return
+    if not found.names:
+        say(f"{output}: nothing to add")
+        return
+    merge(output, found.toml())
+    say(f"{output}: added {', '.join(f'[sources.{name}]' for name in found.names)}; next: auditor audit {log}")
 
 
 @app.command("formats")
@@ -85,53 +101,162 @@ def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> 
     return found
 
 
-def _text(
-    source: "Source", exchanges: "Sequence[Exchange]", tables: "Sequence[Table]", settings: "Settings"
-) -> "list[str]":
-    """The proposal as TOML, what it does as comments."""
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What is proposed for a log, as TOML with what it does as comments."""
+
+    source: "Source"
+    exchanges: "Sequence[Exchange]"
+    settings: "Settings"
+    """With the proposed tables behind those that there are."""
+    tables: "Sequence[Table]"
+    """Those that map a request which nothing maps yet."""
+    owners: "Sequence[str]"
+    """Providers whose calls are in the log and on nobody's account."""
+
+    @classmethod
+    def of(cls, source: "Source", exchanges: "Sequence[Exchange]", settings: "Settings") -> "Mapping":
+        """Tables that map again what is mapped are left out, so that a second look at a log proposes nothing."""
+        from auditor.exchanges.mapper import Mapper
+        from auditor.exchanges.proposal import Payer, propose
+
+        taken = {table.name for table in settings.sources}
+        accounts = list(settings.accounts.items())
+        payer = Payer(accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else None
+        mapper = Mapper(settings, source.label)
+        asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
+        left, tables = [each for each, mapped in asked if mapped is None], []
+        for table in propose(exchanges, payer, taken):
+            more = replace(settings, sources=(*settings.sources, *_parsed(table.lines)))
+            mapper = Mapper(more, source.label)
+            still = [each for each in left if mapper.request(each.method, each.host, each.target, each.body) is None]
+            if len(still) < len(left):
+                settings, left = more, still
+                tables.append(table)
+        owned = {table.provider for table in settings.sources if table.path is None}
+        calls = Counter(mapped.provider for _, mapped in asked if mapped is not None and not mapped.typed)
+        alone = Counter(account.provider for account in settings.accounts.values())
+        owners = [name for name in calls if name not in owned and alone[name] != 1 and name not in taken]
+        return cls(source, exchanges, settings, tables, owners)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the tables."""
+        return [*self.owners, *(table.name for table in self.tables)]
+
+    def toml(self) -> "list[str]":
+        """The tables, with what each is for."""
+        lines: list[str] = []
+        for name in self.owners:
+            lines += ["", *_owner(name, self.settings)]
+        for table in self.tables:
+            lines += ["", *self._notes(table), *table.lines]
+        return lines
+
+    def text(self) -> "list[str]":
+        """The whole proposal, with ten lines as they are mapped."""
+        from auditor.exchanges.mapper import LeftOut, Mapper
+        from auditor.exchanges.proposal import frequent
+        from auditor.terminal import plain
+
+        mapper = Mapper(self.settings, self.source.label)
+        found = [(exchange, mapper.event(exchange, f"{exchange.ts_us}")) for exchange in self.exchanges]
+        events = [(exchange, item[0]) for exchange, item in found if item is not None and not isinstance(item, LeftOut)]
+        filtered = Counter(item.why.value for _, item in found if isinstance(item, LeftOut))
+        keys = len({event.key for _, event in events})
+        head = [
+            f"# {len(self.exchanges):,} requests of {plain(self.source.label)}: {len(events):,} are for images, "
+            f"{keys:,} different ones." + "".join(f" {count:,} filtered: {why}." for why, count in filtered.items()),
+        ]
+        if self.tables:
+            head.append("# Every parameter is in the key: `ignore` one only if you know that it changes no image.")
+        elif self.owners or events:
+            head.append("# The requests for images are known by what is configured and by the providers' addresses.")
+        else:
+            head += [
+                "# No request looks like one for an image. These are the most frequent paths: put those that are",
+                "# images into auditor.toml, without the `# ` before their lines.",
+            ]
+            for table in frequent(self.exchanges, [each.name for each in self.settings.sources]):
+                head += ["", *self._notes(table), *(f"# {line}" for line in table.lines)]
+        by_template = Counter(event.template for _, event in events)
+        largest = ", ".join(f"{plain(name)} {count:,}" for name, count in by_template.most_common(8))
+        shown = events[:: max(1, len(events) // SHOWN)][:SHOWN]
+        tail = ["", f"# Templates: {largest}", "#", "# Ten lines mapped:"] if events else []
+        for exchange, event in shown:
+            size = f"{event.width or '?'}x{event.height or '?'} {event.format or '?'}"
+            became = f"{event.outcome} {plain(event.template)} {size} {event.environment} {event.key[:11]}"
+            tail.append(f"#   {_short(exchange.target)} -> {became}")
+        return [*head, *self.toml(), *tail]
+
+    def _notes(self, table: "Table") -> "list[str]":
+        from auditor.audits.words import plural
+        from auditor.terminal import plain
+
+        group = table.group
+        where = _short(group.shown).rstrip()
+        notes = [f"# {plural(group.requests, 'request')} for {where}"]
+        if group.others:
+            notes.append(f"#   {group.others:,} of them are no images by their media type: they will be filtered")
+        for name, values in sorted(group.values.items())[:12]:
+            notes.append(f"#   ?{plain(name)}= on {values.total():,} of them, {plural(len(values), 'value')}")
+        return notes
+
+
+def _parsed(lines: "Sequence[str]") -> "tuple[SourceTable, ...]":
     import tomllib
 
     from auditor.config import settings_of as parsed
-    from auditor.exchanges.mapper import Mapper
+
+    return parsed(tomllib.loads("\n".join(lines)), "the proposal").sources
+
+
+def _owner(provider: str, settings: "Settings") -> "list[str]":
+    """Whose the calls are that a provider's address tells."""
     from auditor.terminal import plain
 
-    lines = [line for table in tables for line in ("", *_notes(table), *table.lines)]
-    proposed = parsed(tomllib.loads("\n".join(lines)), "the proposal").sources
-    mapper = Mapper(replace(settings, sources=proposed), source.label)
-    events = [
-        (exchange, found[0])
-        for exchange in exchanges
-        if (found := mapper.event(exchange, f"{exchange.ts_us}")) is not None
+    plans = ", ".join(plan.name for plan in settings.catalogue.get(provider, ()))
+    accounts = [name for name, account in settings.accounts.items() if account.provider == provider] or ["main"]
+    one_of = f", one of {', '.join(accounts)}" if len(accounts) > 1 else ""
+    lines = [
+        f"# Calls to {provider} need no path: this says whose they are.",
+        f"[sources.{provider}]",
+        f'provider = "{provider}"',
+        f"account = {json.dumps(accounts[0])}   # who is billed{plain(one_of)}",
     ]
-    by_template = Counter(event.template for _, event in events)
-    keys = len({event.key for _, event in events})
-    head = [
-        f"# Proposed from {len(exchanges):,} requests of {plain(source.label)}: {len(events):,} are for pictures, "
-        f"{keys:,} different ones.",
-        "# Nothing is left out of the key: put a parameter into `ignore` only if you know that it changes no picture.",
+    if accounts[0] in settings.accounts:
+        return lines
+    return [
+        *lines,
+        "",
+        f"# Bills and plan advice need the plan: {plans}." if plans else f"# Prices of {provider} are unknown.",
+        "# [accounts.main]",
+        f'# provider = "{provider}"',
+        '# plan = "…"',
     ]
-    if not tables:
-        head.append("# No request looks like one for a picture; docs/formats.md shows how to write a table.")
-    largest = ", ".join(f"{plain(name)} {count:,}" for name, count in by_template.most_common(8))
-    shown = events[:: max(1, len(events) // SHOWN)][:SHOWN]
-    tail = ["", f"# Templates: {largest}", "#", "# Ten lines mapped:"] if events else []
-    for exchange, event in shown:
-        size = f"{event.width or '?'}x{event.height or '?'}"
-        tail.append(
-            f"#   {_short(exchange.target)} -> {event.outcome} {plain(event.template)} {size} {event.format or '?'} "
-            f"{event.environment} {event.key[:11]}"
-        )
-    return [*head, *lines, *tail]
 
 
-def _notes(table: "Table") -> "list[str]":
-    from auditor.terminal import plain
+def merge(path: Path, lines: "Sequence[str]") -> None:
+    """Put tables behind what a configuration holds, which stays as it is. Written whole or not at all."""
+    import tomllib
 
-    group = table.group
-    notes = [f"# {group.requests:,} requests for /{plain(group.prefix)}"]
-    for name, values in sorted(group.values.items())[:12]:
-        notes.append(f"#   ?{plain(name)}= on {values.total():,} of them, {len(values):,} values")
-    return notes
+    from auditor.config import settings_of as parsed
+
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text += ("" if text.endswith("\n") or not text else "\n") + "\n".join(lines if text else lines[1:]) + "\n"
+        parsed(tomllib.loads(text, parse_float=Decimal), str(path))
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+            file.write(text)
+        if path.exists():
+            shutil.copymode(path, file.name)
+        else:
+            Path(file.name).chmod(0o644)
+        Path(file.name).replace(path.resolve())
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: the tables cannot be added ({error}); write [sources.NAME] tables there") from None
+    except OSError as error:
+        raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from None
 
 
 def _short(target: str) -> str:

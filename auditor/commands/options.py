@@ -80,6 +80,10 @@ IdsWord = StrEnum("IdsWord", ["keep", "rows"])
 RowIds = Annotated[
     IdsWord | None, typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row.")
 ]
+DurationUnit = Annotated[
+    str | None,
+    typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
+]
 Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
@@ -99,6 +103,7 @@ def settings_of(
     *,
     decimal: StrEnum | None = None,
     ids: StrEnum | None = None,
+    duration_unit: str | None = None,
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
@@ -117,6 +122,9 @@ def settings_of(
         settings = replace(settings, decimal=decimal.value)
     if ids is not None:
         settings = replace(settings, ids=ids.value)
+    if duration_unit is not None:
+        unit = converted("--duration-unit", values.duration_unit, duration_unit)
+        settings = replace(settings, duration_unit=unit)
     return settings
 
 
@@ -196,10 +204,15 @@ def intake_code(inputs: "Inputs", max_rejected: float, *, allow_empty: bool = Fa
 
 def _empty(inputs: "Inputs") -> str:
     """Why no event was counted."""
+    from auditor.reports.words import filtered_words
+
     if not inputs.lines:
         return "no event was counted: the input holds no line; is it the right file?"
     if inputs.rejected == inputs.lines:
         return "no event was counted: every line was rejected; is it the right file?"
+    if why := filtered_words(inputs.filtered_reasons):
+        also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
+        return f"no event was counted: {why}{also}"
     if any(file.others for file in inputs.files):
         return (
             "no event was counted: none of the requests is a known provider's, or of a [sources] table; propose one "

@@ -15,6 +15,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxMemory,
     MaxRejected,
@@ -61,6 +62,7 @@ def plan(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[PlanFormat, typer.Option("--format", help="How to write the advice.")] = PlanFormat.text,
     output: Output = None,
     since: Since = None,
@@ -82,7 +84,7 @@ def plan(
         if name not in PROVIDERS:
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     with examined(paths, ledger, settings, since, until, no_cache, input_format, max_memory) as log:
         wanted = {bill.payer.code for bill in accounts(log, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]

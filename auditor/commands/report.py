@@ -25,6 +25,7 @@ from auditor.commands.options import (
     Baseline,
     Config,
     Decimals,
+    DurationUnit,
     MaxMemory,
     MaxRejected,
     Measured,
@@ -86,6 +87,7 @@ def report(
     timezone: Timezone = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     measured: Measured = None,
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
@@ -104,7 +106,7 @@ def report(
     from auditor.periodic.folder import History, write
     from auditor.pipeline import Options, generated_at
 
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}

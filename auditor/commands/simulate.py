@@ -17,6 +17,7 @@ from auditor.commands.options import (
     AuditedLedger,
     Config,
     Decimals,
+    DurationUnit,
     InputFormat,
     MaxMemory,
     MaxRejected,
@@ -88,6 +89,7 @@ def simulate(
     input_format: InputFormat = None,
     decimal: Decimals = None,
     ids: RowIds = None,
+    duration_unit: DurationUnit = None,
     output_format: Annotated[
         OutputFormat, typer.Option("--format", help="How to write the simulation.")
     ] = OutputFormat.text,
@@ -110,7 +112,7 @@ def simulate(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
-    settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids)
+    settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids, duration_unit=duration_unit)
     options = pipeline.Options(
         since=time_of("--since", since, settings.timezone),
         until=time_of("--until", until, settings.timezone),

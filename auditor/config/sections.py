@@ -106,6 +106,8 @@ def source(name: str, table: Table) -> SourceTable:
         ignore=table.take("ignore", values.parameters, frozenset()),
         methods=table.take("methods", values.methods, frozenset({"GET", "POST"})),
         uncached=table.take("uncached", values.uncached, Outcome.RENDER),
+        redirects=table.take("redirects", values.uncached, None),
+        duration_unit=table.take("duration_unit", values.duration_unit, None),
         logs=table.take("logs", values.text, None),
     )
     if found.key is not None and found.ignore:

@@ -107,10 +107,17 @@ def log_template(value: Any) -> str:
 
 
 def uncached(value: Any) -> Outcome:
-    """What a request is that no cache field tells of."""
+    """What a request is that no cache field tells of, or a redirect."""
     if value not in (Outcome.RENDER, Outcome.HIT):
         raise ValueError(f"= {value!r} is neither render nor hit")
     return Outcome(value)
+
+
+def duration_unit(value: Any) -> str:
+    """The unit of a log's durations."""
+    from auditor.exchanges.units import UNITS
+
+    return word(list(UNITS), value)
 
 
 def picture_format(value: Any) -> str:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from auditor.events import UsageEvent
+from auditor.exchanges.units import Took
 
 
 class Try(NamedTuple):
@@ -31,9 +32,13 @@ class Exchange:
     bytes: int | None = None
     """Of the body, where the log tells it apart from the headers."""
     duration_us: int | None = None
+    took: Took = ()
+    """Durations of which the record does not tell the unit."""
     cache: str | None = None
     """The field that says what a cache did, as logged; None where the log has no such field."""
     media_type: str | None = None
+    failure: str | None = field(default=None, repr=False)
+    """What the log says of a request that has no answer."""
     id: str | None = None
     """Only an id that the log's writer makes unique, never one that callers may send along."""
     digest: str | None = None
@@ -56,6 +61,8 @@ class Exported:
     """An event that a row of a provider's export tells of."""
 
     event: UsageEvent
+    took: Took = ()
+    """Durations whose unit the row does not name."""
     id: str | None = None
     """The row's own, which is one only among those of its provider and account."""
     keyed: bool = True

@@ -9,12 +9,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
-from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.outcome import Fate, fate, served, tells_size
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.outcome import Fate, fate, served
+from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
+from auditor.exchanges.units import Took, Units
 from auditor.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
 from auditor.providers.base import format_of
 from auditor.providers.facts import Seen
@@ -27,24 +30,45 @@ MEMO = 200_000
 
 
 class Assumption(StrEnum):
-    """What a log could not tell, and what was taken instead."""
+    """What a log could not tell: its name in reports, and what was taken instead, for people."""
 
-    NO_VERDICT = "without a cache verdict, every good answer counts as a render"
-    ODD_VERDICT = "what the cache field says is no known verdict: every good answer counts as a render"
-    NO_BODY = "the log holds no request bodies: whether such a call repeats another is unknown"
-    NO_INPUTS = "the table has no column of inputs: whether a render repeats another is unknown"
-    NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
-    NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
-    IDS_REPEAT = "rows of other times share an id: the ids are not used, and each row is an event"
-    CACHE_BEHIND = "a word behind the user agent, such as HIT, is taken for the cache's verdict"
-    CACHE_BEFORE = "a word before the time, such as HIT, is taken for the cache's verdict"
-    HOST_BEHIND = "a name behind the user agent is taken for the host"
-    HOST_SECOND = "a name in the second place, as lighttpd writes it, is taken for the host"
-    MICROS_BEHIND = "the number behind the user agent is taken for the duration in microseconds, Apache's %D"
-    UNREAD_BEHIND = (
-        "values behind the user agent are not read, except those named here: give --input-format the log_format"
+    sentence: str
+
+    def __new__(cls, name: str, sentence: str) -> "Assumption":
+        """A member whose value is its name."""
+        made = str.__new__(cls, name)
+        made._value_, made.sentence = name, sentence
+        return made
+
+    NO_VERDICT = "no_verdict", "without a cache verdict, every good answer counts as a render"
+    ODD_VERDICT = "odd_verdict", "what the cache field says is no known verdict: every good answer counts as a render"
+    NO_BODY = "no_body", "the log holds no request bodies: whether such a call repeats another is unknown"
+    NO_INPUTS = "no_inputs", "the table has no column of inputs: whether a render repeats another is unknown"
+    NO_ENVIRONMENT = "no_environment", "the log does not tell the environment: production is assumed"
+    NO_ACCOUNT = "no_account", "the log does not tell the account: the calls are booked on `default`"
+    IDS_REPEAT = "ids_repeat", "rows of other times share an id: the ids are not used, and each row is an event"
+    CACHE_BEHIND = "cache_behind", "a word behind the user agent, such as HIT, is taken for the cache's verdict"
+    CACHE_BEFORE = "cache_before", "a word before the time, such as HIT, is taken for the cache's verdict"
+    HOST_BEHIND = "host_behind", "a name behind the user agent is taken for the host"
+    HOST_SECOND = "host_second", "a name in the second place, as lighttpd writes it, is taken for the host"
+    MICROS_BEHIND = (
+        "micros_behind",
+        "the number behind the user agent is taken for the duration in microseconds, Apache's %D",
     )
-    LIMITED = "429 may mean a used-up plan or too many calls a second: the latter is assumed"
+    UNREAD_BEHIND = (
+        "unread_behind",
+        "values behind the user agent are not read, except those named here: give --input-format the log_format",
+    )
+    LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
+    END_AS_START = (
+        "end_as_start",
+        "the log stamps the end of a request and not how long it took: the end is taken for the start",
+    )
+    DURATION_UNIT = "duration_unit", "nothing names the unit of the durations: the only one that fits is taken"
+    DURATION_UNKNOWN = "duration_unknown", "nothing names the unit of the durations: they are not used"
+
+
+SENTENCES = {each.value: each.sentence for each in Assumption}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +90,33 @@ class Mapped:
     height: int | None = None
     inputs: Mapping[str, str] | None = field(default=None, hash=False)
     assumed: tuple[Assumption, ...] = ()
+    typed: bool = True
+    """Whether the media type tells if an answer is a picture: not at a provider's own endpoint."""
+    redirects: Outcome | None = None
+    """What a 3xx stands for; None filters it."""
+    duration_unit: str | None = None
+    """The unit of durations, as the table says."""
+
+    @property
+    def payer(self) -> tuple[str, str]:
+        """(provider, account)."""
+        return self.provider, self.account
+
+
+class LeftOut(NamedTuple):
+    """A request of an account's that is no event, and why."""
+
+    why: Filtered
+    payer: tuple[str, str]
 
 
 class Mapper:
     """Maps the exchanges of one log."""
 
-    def __init__(self, settings: Settings, label: str) -> None:
+    def __init__(self, settings: Settings, label: str, units: Units | None = None) -> None:
         self._settings = settings
+        self.units = units or Units()
+        """Of the log's durations."""
         rules = [rule for rule in map(Rule, settings.sources) if rule.reads(label)]
         self._rules = [rule for rule in rules if not rule.for_provider]
         self._owners = [rule for rule in rules if rule.for_provider]
@@ -96,17 +140,23 @@ class Mapper:
             self._memo[address] = self._request(method, host, target, b"", environment)
         return self._memo[address]
 
-    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | None:
-        """The event and what was assumed for it; None for a request that asks for no picture."""
+    def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut | None:
+        """The event and what was assumed for it; None for a request that asks for no picture anybody told of."""
         mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body, exchange.environment)
         if mapped is None:
             return None
+        media_type = media_type_of(exchange.media_type)
+        why = left_out(exchange.status, media_type, exchange.failure, typed=mapped.typed, redirects=mapped.redirects)
+        if why is not None:
+            return LeftOut(why, mapped.payer)
         by = served(exchange.cache)
-        became = fate(exchange.status, by, mapped.otherwise)
-        size = exchange.bytes if tells_size(became.outcome, became.status) else None
+        became = fate(exchange.status, by, mapped.otherwise, mapped.redirects)
+        whole = tells_size(became.outcome, became.status, media_type)
+        size = exchange.bytes if whole else None
+        duration, assumed = self._duration(exchange.duration_us, exchange.took, mapped.duration_unit)
         event = UsageEvent(
             id=exchange.id or identity,
-            ts_us=exchange.ts_us,
+            ts_us=exchange.ts_us - (duration or 0 if exchange.ended else 0),
             outcome=became.outcome,
             provider=mapped.provider,
             account=mapped.account,
@@ -115,12 +165,12 @@ class Mapper:
             key=own_key(mapped, identity),
             template_version=mapped.template_version,
             placement=mapped.placement,
-            format=mapped.format or format_of((exchange.media_type or "").partition(";")[0].strip().lower()),
+            format=mapped.format or format_of(media_type),
             width=exchange.width or mapped.width,
             height=exchange.height or mapped.height,
             bytes=size if size is not None and 0 <= size <= MAX_BYTES else None,
-            digest=exchange.digest,
-            duration_us=exchange.duration_us,
+            digest=exchange.digest if whole else None,
+            duration_us=duration,
             status=became.status,
             credits=became.credits,
             inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
@@ -128,7 +178,27 @@ class Mapper:
             assumed_timezone=exchange.assumed_timezone,
             unknown=Unknown.NO_BODY if mapped.key is None and became.outcome is Outcome.RENDER else None,
         )
-        return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed)
+        return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed, *assumed)
+
+    def exported(self, item: Exported) -> tuple[UsageEvent, tuple[Assumption, ...]]:
+        """An event of an export with its duration, and what was assumed for that."""
+        owner = self._owner(item.event.provider)
+        duration, assumed = self._duration(
+            item.event.duration_us, item.took, owner.table.duration_unit if owner else None
+        )
+        return replace(item.event, duration_us=duration), assumed
+
+    def _duration(self, known: int | None, took: Took, told: str | None) -> tuple[int | None, tuple[Assumption, ...]]:
+        if known is not None or not took:
+            return known, ()
+        duration, assumed = self.units.micros(took, told)
+        if duration is None:
+            return None, (Assumption.DURATION_UNKNOWN,)
+        return duration, (Assumption.DURATION_UNIT,) if assumed else ()
+
+    def _owner(self, provider: str) -> Rule | None:
+        """The table that says whose a provider's calls are."""
+        return next((rule for rule in self._owners if rule.table.provider == provider), None)
 
     def tries(self, exchange: Exchange, answered: UsageEvent) -> Iterator[UsageEvent]:
         """What may have been billed before the call that was answered: calls to a known provider that failed."""
@@ -198,6 +268,8 @@ class Mapper:
             # What the address says is a part of the inputs only.
             None if body is None else scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
             _assumed(body, environment=bool(environment), account=True),
+            redirects=table.redirects,
+            duration_unit=table.duration_unit,
         )
 
     def _call(
@@ -217,7 +289,7 @@ class Mapper:
             return None
         if seen is None:
             return None
-        owner = next((rule for rule in self._owners if rule.table.provider == provider), None)
+        owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
         environment = (owner.table.environment if owner else None) or environment
@@ -239,6 +311,9 @@ class Mapper:
                 environment=bool(environment),
                 account=bool(owner) or len(accounts) == 1,
             ),
+            typed=False,
+            redirects=PROVIDERS[provider].redirects,
+            duration_unit=owner.table.duration_unit if owner else None,
         )
 
     def _scope(self, provider: str, account: str, environment: str | None) -> Scope:

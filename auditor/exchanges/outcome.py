@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from auditor.events import DELIVERED, Outcome, default_credits
+from auditor.events import Outcome, default_credits
 
 
 class Served(StrEnum):
@@ -117,8 +117,8 @@ _NO_ANSWER = frozenset({499, 460, 0, -1})
 _OUTCOMES = {Served.HIT: Outcome.HIT, Served.COLLAPSED: Outcome.COALESCED, Served.FORWARDED: Outcome.RENDER}
 
 
-def fate(status: int | None, served_by: Served | None, otherwise: Outcome) -> Fate:
-    """What an answer stands for; *otherwise* is a good answer of which no cache field tells.
+def fate(status: int | None, served_by: Served | None, otherwise: Outcome, redirects: Outcome | None = None) -> Fate:
+    """What an answer stands for; *otherwise* is a good answer of which no cache field tells, *redirects* any 3xx.
 
     Failed calls that no cache answered are billed as `default_credits` says; one without an answer may have been.
     """
@@ -126,6 +126,10 @@ def fate(status: int | None, served_by: Served | None, otherwise: Outcome) -> Fa
         if served_by in (Served.HIT, Served.COLLAPSED):
             return Fate(Outcome.ERROR, None, "connection", Decimal(0))
         return Fate(Outcome.ERROR, None, "connection", None)
+    if 300 <= status < 400 and status != 304 and redirects in (Outcome.RENDER, Outcome.HIT):
+        # Where a redirect means a hit, the picture was there, whatever a cache before it says.
+        outcome = _OUTCOMES[served_by] if served_by and redirects is Outcome.RENDER else redirects
+        return Fate(outcome, status, None, default_credits(outcome, status))
     if 200 <= status < 300 or status == 304:
         # 304: the caller has the picture already.
         outcome = Outcome.HIT if status == 304 else _OUTCOMES[served_by] if served_by else otherwise
@@ -138,8 +142,3 @@ def fate(status: int | None, served_by: Served | None, otherwise: Outcome) -> Fa
         error = _ERRORS.get(status, "invalid" if status >= 400 else "other")
     credits = Decimal(0) if served_by in (Served.HIT, Served.COLLAPSED) else default_credits(Outcome.ERROR, status)
     return Fate(Outcome.ERROR, status, error, credits)
-
-
-def tells_size(outcome: Outcome, status: int | None) -> bool:
-    """Whether the answer's bytes are a whole picture's."""
-    return outcome in DELIVERED and status == 200

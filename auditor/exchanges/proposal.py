@@ -1,18 +1,31 @@
-r"""A `[sources.…]` table proposed from a sample of exchanges: where pictures are served, and what their addresses say.
+r"""`[sources.…]` tables proposed from a sample of exchanges: where images are made, and what their addresses say.
 
-Requests for pictures are told by their media type, their extension, a size in the address, or words like `image` in the
-path. They are grouped by the first part of their path; each further part becomes a constant, a size, a file with its
-format, the template (a word of few values), or anything. Every parameter stays in the key: what a parameter does,
+Known endpoints are told by their address. Other requests for images are told by their media type, their extension, a
+size in the address, or words like `image` in the path. They are grouped by the first part of their path; each further
+part becomes a constant, a size, a file with its format, the template (a word of few values, never an id), or anything,
+but no pattern ends in another extension than an image's. Every parameter stays in the key: what a parameter does,
 `volatile-inputs` shows later.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
+from auditor.exchanges.endpoints import (
+    EXTENSION,
+    FORMATS,
+    OTHER_EXTENSION,
+    TEMPLATE_NAMES,
+    Endpoint,
+    endpoint_of,
+    escaped,
+)
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import parameters, split
+from auditor.exchanges.picture import is_picture, media_type_of
+from auditor.registry import PROVIDERS
 
 SHARE = 0.02
 """A part of the path with less of all pictures gets no table of its own."""
@@ -27,22 +40,25 @@ _WORDS = frozenset({
     "thumbnails", "og", "render", "renders", "card", "cards", "banner", "banners", "cover", "covers", "avatar",
     "avatars",
 })  # fmt: skip
-_FORMATS = "png|jpe?g|webp|avif|gif|svg|pdf"
-_EXTENSION = re.compile(rf"\.(?:{_FORMATS})$", re.IGNORECASE)
-_FORMAT = re.compile(_FORMATS, re.IGNORECASE)
+_FORMAT = re.compile(FORMATS, re.IGNORECASE)
 _SIZE = re.compile(r"\d{1,5}x\d{1,5}")
 _SIDES = {"w": "width", "width": "width", "h": "height", "height": "height"}
 _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "output"})
-_TEMPLATE_NAMES = frozenset({"template", "design", "layout", "template_id"})
 _ENVIRONMENTS = ("staging", "stage", "dev", "development", "test", "preview", "qa")
-_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{1,40}")
+_TEMPLATE = "[A-Za-z][A-Za-z_-]{1,40}"
+_WORD = re.compile(_TEMPLATE)
+_ID = re.compile(r"\d+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|(?=\w*\d)[\w-]{12,}", re.IGNORECASE)
+"""Parts of paths that are of one thing only."""
+SHOWN = 10
+"""Paths that are shown where nothing looks like an image."""
 
 
 @dataclass(slots=True)
 class Group:
-    """Requests for pictures whose paths begin alike."""
+    """Requests for images whose paths begin alike, or that one endpoint answers."""
 
     prefix: str
+    endpoint: Endpoint | None = None
     paths: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """The parts behind the prefix."""
     values: dict[str, Counter[str]] = field(default_factory=dict)
@@ -50,6 +66,14 @@ class Group:
     hosts: Counter[str] = field(default_factory=Counter)
     cached: int = 0
     """Exchanges of which a cache field tells."""
+    redirects: int = 0
+    others: int = 0
+    """Answers whose media type is not that of an image."""
+
+    @property
+    def shown(self) -> str:
+        """The path that is asked most for, or what all begin with."""
+        return self.paths.most_common(1)[0][0][0] if self.endpoint else f"/{self.prefix}"
 
     @property
     def requests(self) -> int:
@@ -66,102 +90,168 @@ class Table:
     group: Group
 
 
-def propose(exchanges: Iterable[Exchange]) -> list[Table]:
-    """Tables for the requests in a sample that ask for pictures, the largest group first."""
-    groups: dict[str, Group] = {}
-    for exchange in exchanges:
-        if exchange.method != "GET":
-            continue
-        host, path, query = split(exchange.host, exchange.target)
-        pairs = parameters(query)
-        if not _is_picture(exchange, path, pairs):
-            continue
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who is billed for the images of the proposed tables."""
+
+    provider: str = "own"
+    account: str = "default"
+
+
+def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Collection[str] = ()) -> list[Table]:
+    """Tables for the requests in a sample that ask for images, known endpoints first, then the largest group.
+
+    *taken* are names that tables have already.
+    """
+    groups: dict[tuple[bool, str], Group] = {}
+    for exchange, host, path, query in _requests(exchanges):
+        known = endpoint_of(host, path, {name for name, _ in query}, exchange.method)
         first, *rest = path.removeprefix("/").split("/")
-        if not rest:
+        if known is not None:
+            first, rest = known.name, [path]
+        elif exchange.method != "GET" or not _looks_like_picture(exchange, path, query):
+            continue
+        elif not rest:
             first, rest = "", [first]
-        group = groups.setdefault(first, Group(first))
+        group = groups.setdefault((known is None, first), Group(first, known))
         group.paths[tuple(rest)] += 1
-        for name, value in pairs:
+        for name, value in query:
+            group.values.setdefault(name, Counter())[value] += 1
+        if host and (known is None or not known.path or known.host):
+            group.hosts[host] += 1
+        group.cached += exchange.cache is not None
+        status = exchange.status or 0
+        group.redirects += 300 <= status < 400 and status != 304
+        group.others += 200 <= status < 300 and is_picture(media_type_of(exchange.media_type)) is False
+    least = SHARE * sum(group.requests for group in groups.values())
+    largest = sorted(
+        (group for (plain, _), group in groups.items() if not plain or group.requests >= least),
+        key=lambda group: (group.endpoint is None, -group.requests),
+    )
+    most = MOST + sum(group.endpoint is not None for group in largest)
+    names = set(taken)
+    return [_table(group, payer or Payer(), names) for group in largest[:most]]
+
+
+def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list[Table]:
+    """A table for each of the most frequent paths, ids aside, whatever they are of; programs and styles are none."""
+    groups: dict[str, Group] = {}
+    for _, host, path, query in _requests(exchanges):
+        parts = [None if _ID.fullmatch(part) else part for part in path.split("/")]
+        pattern = "/".join("[^/]+" if part is None else escaped(part) for part in parts)
+        if OTHER_EXTENSION.search(path) and not EXTENSION.search(path):
+            continue
+        group = groups.setdefault(pattern, Group("-".join(filter(None, parts)), Endpoint("path", pattern)))
+        group.paths[(path,)] += 1
+        for name, value in query:
             group.values.setdefault(name, Counter())[value] += 1
         if host:
             group.hosts[host] += 1
-        group.cached += exchange.cache is not None
-    least = SHARE * sum(group.requests for group in groups.values())
-    largest = sorted((group for group in groups.values() if group.requests >= least), key=lambda g: -g.requests)
-    return [_table(group) for group in largest[:MOST]]
+    names = set(taken)
+    return [_table(each, Payer(), names) for each in sorted(groups.values(), key=lambda g: -g.requests)[:SHOWN]]
 
 
-def _is_picture(exchange: Exchange, path: str, query: Sequence[tuple[str, str]]) -> bool:
-    if exchange.media_type:
-        return exchange.media_type.lower().startswith(("image/", "application/pdf"))
+_Request = tuple[Exchange, str | None, str, list[tuple[str, str]]]
+
+
+def _requests(exchanges: Iterable[Exchange]) -> Iterable[_Request]:
+    """(exchange, host, path, parameters) of what was asked of servers of the user's own, and was there."""
+    providers = {host for provider in PROVIDERS.values() for host in provider.hosts}
+    for exchange in exchanges:
+        host, path, query = split(exchange.host, exchange.target)
+        there = not 400 <= (exchange.status or 0) < 499
+        if exchange.method in ("GET", "POST") and path.startswith("/") and host not in providers and there:
+            yield exchange, host, path, parameters(query)
+
+
+def _looks_like_picture(exchange: Exchange, path: str, query: Sequence[tuple[str, str]]) -> bool:
+    known = is_picture(media_type_of(exchange.media_type)) if exchange.status in (None, *range(200, 300)) else None
+    if known is not None:
+        return known
     parts = path.lower().split("/")
+    if OTHER_EXTENSION.search(parts[-1]):
+        return EXTENSION.search(path) is not None
     return (
-        _EXTENSION.search(path) is not None
-        or not _WORDS.isdisjoint(parts[:-1])
+        not _WORDS.isdisjoint(parts[:-1])
         or any(_SIZE.fullmatch(part) for part in parts)
         or any(_SIZE.fullmatch(value) for _, value in query)
     )
 
 
-def _table(group: Group) -> Table:
-    pattern, has_template = _path(group)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", group.prefix).strip("-") or "pictures"
-    query = dict(sorted(_query(group, has_template).items()))
+def _table(group: Group, payer: Payer, names: set[str]) -> Table:
+    known = group.endpoint
+    pattern, has_template = _path(group) if known is None else (known.pattern(path for (path,) in group.paths), False)
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", group.prefix).strip("-") or "pictures"
+    name = next(each for number in count(1) if (each := plain if number == 1 else f"{plain}-{number}") not in names)
+    names.add(name)
+    query = dict(sorted({**_query(group, has_template), **(known.query if known else {})}.items()))
     lines = [f"[sources.{name}]"]
-    if group.hosts:
+    if known is not None and known.host:
+        lines.append(f"host = {_quoted(known.host)}")
+    elif group.hosts:
         lines.append(f"host = {_quoted(_hosts(sorted(group.hosts)))}")
     lines.append(f"path = {_quoted(pattern)}")
     if not has_template and not any("(?P<template>" in value for value in query.values()):
-        lines.append(f'template = "{name}"')
+        lines.append(f'template = "{plain}"')
     if query:
         inner = ", ".join(f"{_key(each)} = {_quoted(value)}" for each, value in query.items())
         lines.append(f"query = {{ {inner} }}")
+    lines += [
+        f"provider = {_quoted(payer.provider)}   # who renders; without known plans of it, prices are unknown",
+        f"account = {_quoted(payer.account)}   # who is billed; [accounts.{_key(payer.account)}] names the plan",
+    ]
     if not group.cached:
-        lines.append('uncached = "render"                    # the log has no cache field; "hit" if a cache answers')
+        lines.append('uncached = "render"   # the log has no cache field; "hit" if a cache answers')
+    if group.redirects:
+        told = f"{group.redirects:,} redirects are filtered: this counts them, as render or hit"
+        lines.append(f'# redirects = "render"   # {told}')
     return Table(name, tuple(lines), group)
 
 
 def _path(group: Group) -> tuple[str, bool]:
     """(pattern of whole paths, whether it has the group `template`)."""
     shortest, longest = min(map(len, group.paths)), max(map(len, group.paths))
-    start = "/" + re.escape(group.prefix) if group.prefix else ""
-    if shortest < longest and all(_EXTENSION.search(path[-1]) for path in group.paths):
-        return rf"{start}/.*\.(?P<format>{_FORMATS})", False
+    start = "/" + escaped(group.prefix) if group.prefix else ""
+    if shortest < longest and all(EXTENSION.search(path[-1]) for path in group.paths):
+        return rf"{start}/.*\.(?P<format>{FORMATS})", False
     if longest > shortest + DEEP:
-        return f"{start}/.*", False
+        return rf"{start}/(?:.*/)?[^/.]*(?:\.(?P<format>{FORMATS}))?", False
     parts, found = [], set[str]()
     for place in range(longest):
         values: Counter[str] = Counter()
-        for path, count in group.paths.items():
+        for path, requests in group.paths.items():
             if place < len(path):
-                values[path[place]] += count
-        parts.append("/" + _part(values, found))
+                values[path[place]] += requests
+        parts.append("/" + _part(values, found, last=place >= shortest - 1))
     optional = ""
     for part in reversed(parts[shortest:]):
         optional = f"(?:{part}{optional})?"
     return start + "".join(parts[:shortest]) + optional, "template" in found
 
 
-def _part(values: Counter[str], found: set[str]) -> str:
-    """The pattern of one part; *found* collects its groups."""
-    extended = _mostly(_EXTENSION.search, values)
+def _part(values: Counter[str], found: set[str], *, last: bool) -> str:
+    """The pattern of one part; *found* collects its groups. The *last* one takes no extension but an image's."""
+    extended = _mostly(EXTENSION.search, values)
+    anything = "[^/.]*" if last else "[^/]*"
     if len(values) == 1 and values.total() >= MANY and not extended:
-        return re.escape(next(iter(values)))
+        return escaped(next(iter(values)))
     if _mostly(_SIZE.fullmatch, values) and "width" not in found:
         found |= {"width", "height"}
-        return r"(?:(?P<width>\d+)x(?P<height>\d+)|[^/]*)"
+        return rf"(?:(?P<width>\d+)x(?P<height>\d+)|{anything})"
     if extended and "format" not in found:
         found.add("format")
         size = ""
         if "width" not in found and any(re.search(r"[-_]\d+x\d+\.", value) for value in values):
             found |= {"width", "height"}
             size = r"(?:[-_](?P<width>\d+)x(?P<height>\d+))?"
-        return rf"[^/]*?{size}(?:\.(?P<format>{_FORMATS}))?"
+        return rf"[^/]*?{size}\.(?P<format>{FORMATS})"
     few = len(values) <= max(50, values.total() // 20)
     if "template" not in found and few and not extended and _mostly(_WORD.fullmatch, values):
         found.add("template")
-        return "(?P<template>[^/]+)"
-    return "[^/]*"
+        return f"(?:(?P<template>{_TEMPLATE})|{anything})"
+    if any(map(EXTENSION.search, values)):
+        return rf"{anything}(?:\.(?:{FORMATS}))?"
+    return anything
 
 
 def _query(group: Group, has_template: bool) -> dict[str, str]:
@@ -173,8 +263,8 @@ def _query(group: Group, has_template: bool) -> dict[str, str]:
         elif _mostly(_SIZE.fullmatch, values, 0.5):
             found[name] = r"(?P<width>\d+)x(?P<height>\d+)"
         elif name.lower() in _FORMAT_NAMES and _mostly(_FORMAT.fullmatch, values):
-            found[name] = f"(?P<format>{_FORMATS})"
-        elif name.lower() in _TEMPLATE_NAMES and not has_template:
+            found[name] = f"(?P<format>{FORMATS})"
+        elif name.lower() in TEMPLATE_NAMES and not has_template:
             found[name] = "(?P<template>.+)"
     return found
 

@@ -4,8 +4,8 @@ Names may be spelled in any way (`Request URL`, `requestUrl`, `request_url`). Fo
 
 - usage events: the columns are the fields of an event, an empty value is an absent one, `inputs` is JSON;
 - access logs: `time` (or `timestamp`, `date` and `time`, …), `url` (or `request`, `path` and `query`), `status`, and
-  as far as there are `method`, `host`, `bytes`, `duration_ms` or `duration` (seconds), `cache_status`, `content_type`;
-  the time is that of the end;
+  as far as there are `method`, `host`, `bytes`, `duration_ms` or [any duration](../formats.md#durations),
+  `cache_status`, `content_type`; the time is that of the end;
 - Cloudflare's, CloudFront's and W3C extended logs under their own names, as databases hand them out;
 - what a provider exports of its renders: `template`, `created_at`, and as far as there are `id`, `status`, `credits`,
   `width`, `height`, `size`, `format`, `duration`, `modifications`, `workspace`, `environment`. The provider is that of

@@ -20,6 +20,7 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX
+from auditor.formats.durations import durations
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -34,8 +35,6 @@ _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "paramet
 _CREDITS = ("credits", "credits_used", "credits_charged", "credits_consumed", "credit")
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
-_MILLISECONDS = ("duration_ms", "render_time_ms", "processing_time_ms")
-_SECONDS = ("duration", "render_time", "processing_time", "duration_seconds")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
 _WORDS = {
     **dict.fromkeys(("completed", "complete", "success", "succeeded", "successful", "finished", "done", "ok",
@@ -87,8 +86,12 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     event = parse_event(record, zone)
     keyed = said is not None or inputs is not None
     blind = not keyed and event.outcome is Outcome.RENDER
-    event = replace(event, assumed_timezone=assumed, unknown=Unknown.NO_INPUTS if blind else None)
-    return Exported(event, None if identity is None else event.id, keyed)
+    told = durations(row, renders=True)
+    event = replace(
+        event, assumed_timezone=assumed, duration_us=told.known_us, unknown=Unknown.NO_INPUTS if blind else None
+    )
+    took = told.took if told.known_us is None else ()
+    return Exported(event, took, None if identity is None else event.id, keyed)
 
 
 def iso(ts_us: int) -> str:
@@ -123,7 +126,7 @@ def _fate(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Sides, bytes, format and duration."""
+    """Sides, bytes and format."""
     found: dict[str, Any] = {name: number(_first(row, (name,)), name) for name in ("width", "height")}
     size = _first(row, _BYTES)
     sides = _SIDES.fullmatch(str(_first(row, ("dimensions", "resolution", "size")) or ""))
@@ -133,9 +136,6 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     found["bytes"] = number(size, "bytes")
     kind = str(_first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
     found["format"] = kind if kind in ("png", "jpg", "jpeg", "webp", "avif", "gif", "svg", "pdf") else None
-    milliseconds = number(_first(row, _MILLISECONDS), "duration")
-    seconds = number(_first(row, _SECONDS), "duration")
-    found["duration_ms"] = milliseconds if milliseconds is not None else seconds * 1000 if seconds is not None else None
     return found
 
 

@@ -2,7 +2,8 @@ r"""Fastly real-time logs as JSON lines: the fields that Fastly's own examples l
 
 Read are `timestamp`, `time_start`, `start_time` or `time` (RFC 3339 in any of Fastly's spellings, seconds, milli-,
 micro- or nanoseconds), which are the start where nothing else is said, `time_end` (the end), `url` or `request_uri`,
-`host`, `request_method`, `response_status`, `response_body_size`, `time_elapsed` (microseconds), and for the cache
+`host`, `request_method`, `response_status`, `response_body_size`, `time_elapsed` (microseconds) or
+[any duration](../formats.md#durations), and for the cache
 `response_state`, `fastly_info_state`, `cache_status` or `x_cache`. Lines of other JSON logs are told apart by a field
 that only Fastly has, such as `response_state`, `fastly_server` or `service_id`.
 """
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
+from auditor.formats.durations import Durations, durations
 from auditor.formats.json_lines import JsonObjects, integer, text
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import split_request, text_of
@@ -33,13 +35,6 @@ _BYTES = (
     "body_bytes_sent", "bytes", "response_bytes", "resp_bytes", "size", "bytes_sent",
 )  # fmt: skip
 _TYPE = ("content_type", "response_content_type", "resp_content_type")
-_ELAPSED = {
-    "time_elapsed": 1, "elapsed": 1, "time_elapsed_usec": 1, "elapsed_usec": 1, "duration_us": 1, "time_elapsed_us": 1,
-    "time_elapsed_msec": 1000, "time_elapsed_ms": 1000, "elapsed_msec": 1000, "elapsed_ms": 1000, "duration_ms": 1000,
-    "response_time_ms": 1000, "time_elapsed_sec": 10**6, "elapsed_sec": 10**6, "duration": 10**6,
-    "response_time": 10**6, "request_time": 10**6,
-}  # fmt: skip
-"""Microseconds of their units."""
 
 
 class Fastly(JsonObjects):
@@ -66,7 +61,8 @@ class Fastly(JsonObjects):
         status = _first(fields, _STATUS)
         if status is None:
             raise BadRecordError(Reason.MISSING_FIELD, "response_status is missing")
-        duration = _elapsed(fields)
+        told = _elapsed(fields)
+        duration = told.known_us
         start, end = _first(fields, _START), _first(fields, _END)
         if start is not None:
             ts_us, assumed = moment(start, self.zone)
@@ -83,6 +79,7 @@ class Fastly(JsonObjects):
             status=integer(status, "response_status") or None,
             bytes=integer(_first(fields, _BYTES), "response_body_size"),
             duration_us=duration,
+            took=told.took,
             cache=cache_of({"cache_state": fields.get("state"), **fields}),
             media_type=text_of(_first(fields, _TYPE)),
             assumed_timezone=assumed,
@@ -101,12 +98,12 @@ def _request(fields: Mapping[str, Any]) -> tuple[str, str]:
     return text_of(_first(fields, _METHOD)) or text_of(line) or "GET", target
 
 
-def _elapsed(fields: Mapping[str, Any]) -> int | None:
-    for name, unit in _ELAPSED.items():
-        if name in fields:
-            # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
-            return micros(fields[name], 10**6 if "." in str(fields[name]) and unit == 1 else unit)
-    return None
+def _elapsed(fields: Mapping[str, Any]) -> Durations:
+    taken = fields.get("time_elapsed")
+    if taken is None:
+        return durations(fields)
+    # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
+    return Durations(micros(taken, 10**6 if "." in str(taken) else 1), ())
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -4,8 +4,9 @@ Each entry is a record, numbered in the order of the file. Unlike access logs a 
 (`postData`) and often the pictures themselves: digest, width and height are then taken from the content. Bytes are
 `content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
 (`_fromCache`, nothing transferred) is a hit, the others are what the answer's headers say (`Cache-Status`, `X-Cache`).
-Status 0 is a request without an answer. Entries before a cut are read, the rest is rejected. Cookies are not looked
-at. Entries are read one by one; one of more than 48 MiB ends the file.
+Status 0 is a request without an answer; one that was blocked before it was sent is filtered. Entries before a cut are
+read, the rest is rejected. Cookies are not looked at. Entries are read one by one; one of more than 48 MiB ends the
+file.
 """
 
 import base64
@@ -19,9 +20,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+import orjson
+
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.picture import media_type_of
 from auditor.formats.base import Lines, Sample
 from auditor.formats.har_entries import Document
 from auditor.formats.json_lines import at, integer, json_object, text
@@ -33,6 +37,7 @@ from auditor.providers.base import size_of
 _LOG = re.compile(rb'"log"\s*:\s*\{')
 _PARTS = re.compile(rb'"(?:creator|pages|entries)"\s*:\s*[\[{]')
 _COOKIES = frozenset({"cookie", "set-cookie"})
+_FAILURES = ("_error", "_errorText", "_failureText", "_blockedReason", "_errorMessage", "statusText", "comment")
 _CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "fromDiskCache", "fromPrefetchCache", "_cached")
 
 
@@ -78,7 +83,10 @@ class Har(Lines):
             bytes=_size(entry, response, content),
             duration_us=micros(entry.get("time"), 1000),
             cache="hit" if _from_cache(entry, response) else verdict_in("headers", response.get("headers")),
-            media_type=text_of(content.get("mimeType")),
+            media_type=text_of(content.get("mimeType")) or text_of(at(response, "headers", "content-type")),
+            failure=" ".join(
+                said for name in _FAILURES for each in (response, entry) if isinstance(said := each.get(name), str)
+            ),
             digest=text_of(content.get("_digest")),
             width=integer(content.get("_width"), "width"),
             height=integer(content.get("_height"), "height"),
@@ -123,11 +131,21 @@ def _known(content: dict[str, Any]) -> dict[str, Any]:
         data = base64.b64decode(held, validate=True) if content.get("encoding") == "base64" else held.encode()
     except (binascii.Error, ValueError):
         return known
+    if not media_type_of(text_of(content.get("mimeType"))) and _is_json(data):
+        known["mimeType"] = "application/json"
     if len(data) != content.get("size"):
         return known
     known["_digest"] = "sha256:" + hashlib.sha256(data).hexdigest()
     known["_width"], known["_height"] = size_of(data)
     return known
+
+
+def _is_json(data: bytes) -> bool:
+    """Whether an answer that names no type is JSON: an address of a picture, say, and no picture."""
+    try:
+        return isinstance(orjson.loads(data), dict | list)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _body(request: dict[str, Any]) -> bytes | None:

@@ -1,5 +1,6 @@
 """nginx with `escape=json`: one object a line, its keys named after nginx's variables or after what they hold."""
 
+import re
 from typing import Any, ClassVar
 
 from auditor.events import BadRecordError, Reason
@@ -7,6 +8,12 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.json_lines import JsonObjects
 from auditor.formats.variables import exchange_of
 
+_OWN = re.compile(
+    r"remote_(?:addr|user|port)|time_(?:local|iso8601)|msec|body_bytes_sent|request_(?:uri|length)|upstream_\w+"
+    r"|sent_http_\w+|http_(?:host|referer|user_agent|x_forwarded_for)|server_(?:protocol|addr)",
+    re.ASCII,
+)
+"""Names that nginx gives: an object with none of them may be any server's, whose `request_time` has any unit."""
 _OTHERS = frozenset({"v", "outcome", "RayID", "resourceLogs", "event"})
 """Keys that tell that a line is of another kind."""
 
@@ -23,4 +30,5 @@ class NginxJson(JsonObjects):
         """One line."""
         if not _OTHERS.isdisjoint(record) or isinstance(record.get("request"), dict):
             raise BadRecordError(Reason.NO_MATCH, "its keys are not those of nginx")
-        return exchange_of({key.lower().lstrip("$"): value for key, value in record.items()}, self.zone, escaped=False)
+        variables = {key.lower().lstrip("$"): value for key, value in record.items()}
+        return exchange_of(variables, self.zone, escaped=False, documented=any(map(_OWN.fullmatch, variables)))

@@ -8,13 +8,13 @@ ids and counts once.
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from auditor.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Assumption, Mapper, key_of
+from auditor.exchanges.mapper import SENTENCES, Assumption, LeftOut, Mapper, key_of
 from auditor.formats.base import Format
 from auditor.formats.ids import Ids
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
@@ -24,25 +24,32 @@ from auditor.formats.wrapped import is_part
 MAX_REJECTIONS = 100
 TRY_BITS = 32
 """A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
-ENDING = "the log stamps the end of a request and not how long it took: the end is taken for the start"
 
 PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
 
 
 @dataclass(slots=True)
 class Tally:
-    """What reading one input gave, apart from its events: lines = events + others + rejections."""
+    """What reading one input gave, apart from its events: lines = events + others + filtered + rejections."""
 
     lines: int = 0
     others: int = 0
     """Requests that ask for no picture that anybody told of."""
+    filtered: Counter[str] = field(default_factory=Counter)
+    """Requests of a source or a provider that are no events, by the words of `exchanges.picture.Filtered`."""
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Lines that a source or a provider's address fits and that are events, by (provider, account)."""
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Those that are not."""
     reasons: Counter[Reason] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     """The first of them."""
     secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By field or parameter: lines, one masked value."""
     assumed: Counter[str] = field(default_factory=Counter)
-    """What the log could not tell: sentence -> events."""
+    """What the log could not tell: the name of an `Assumption` -> events."""
+    explained: dict[str, str] = field(default_factory=dict)
+    """What was assumed, for people, where that differs from log to log: name -> sentence."""
 
     def look(self, data: bytes) -> None:
         """Count the secrets of a record."""
@@ -63,7 +70,17 @@ class Tally:
         for assumption in assumptions:
             self.assumed[assumption.value] += events
         if ending:
-            self.assumed[ENDING] += events
+            self.assumed[Assumption.END_AS_START.value] += events
+
+    def leave_out(self, found: LeftOut, lines: int = 1) -> None:
+        """Count requests that are no events."""
+        self.filtered[found.why.value] += lines
+        self.dropped[found.payer] += lines
+
+
+def explained(name: str, own: Mapping[str, str]) -> str:
+    """What was assumed, for people; *own* are the sentences of a log."""
+    return own.get(name) or SENTENCES[name]
 
 
 def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
@@ -115,9 +132,10 @@ class Reading:
                 yield line, self._exported(line, item) if isinstance(item, Exported) else item
 
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
-        event = item.event
+        event, assumed = self._mapper.exported(item)
         if event.unknown == Unknown.NO_INPUTS:
-            self.tally.assume([Assumption.NO_INPUTS], ending=False)
+            assumed = (Assumption.NO_INPUTS, *assumed)
+        self.tally.assume(assumed, ending=False)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)
         return replace(event, id=identity, key=event.key if item.keyed else key_of(event.provider, identity))
 
@@ -134,11 +152,15 @@ class Reading:
         if found is None:
             self.tally.others += 1
             return None
+        if isinstance(found, LeftOut):
+            self.tally.leave_out(found)
+            return None
         event, assumed = found
+        self.tally.kept[event.provider, event.account] += 1
         if exchange.id is not None:
             identity = self.ids.of(exchange.id, event, table=False) or self.identity(line)
             event = replace(event, id=identity)
-        self.tally.assume(assumed, exchange.ended or (self.kind.ending and event.duration_us is None))
+        self.tally.assume(assumed, ending=event.duration_us is None and (exchange.ended or self.kind.ending))
         return event
 
     def begin(self, data: bytes) -> None:

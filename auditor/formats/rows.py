@@ -17,10 +17,11 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
+from auditor.formats.durations import durations
 from auditor.formats.named import completed
 from auditor.formats.names import column_name
-from auditor.formats.times import micros, moment, start_of
-from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
+from auditor.formats.times import moment, start_of
+from auditor.formats.variables import ALIASES, number_of, request_of, text_of
 from auditor.formats.w3c import W3C
 
 Row = Mapping[str, Any]
@@ -30,13 +31,7 @@ _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _CLOUDFLARE = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
 _TIMES = (*ALIASES["time"], "started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time")
-_DURATIONS = {
-    "duration_ms": 1000, "elapsed_ms": 1000, "latency_ms": 1000, "response_time_ms": 1000, "request_time_ms": 1000,
-    "time_taken_ms": 1000, "duration_us": 1, "request_time": SECOND, "request_duration": SECOND, "duration": SECOND,
-    "duration_s": SECOND, "duration_seconds": SECOND, "elapsed": SECOND, "elapsed_seconds": SECOND, "latency": SECOND,
-    "response_time": SECOND, "time_taken": SECOND,
-}  # fmt: skip
-"""Microseconds of their units."""
+_FAILURES = ("error", "error_message", "error_text", "failure", "reason", "exception")
 _MORE = {
     "target": ("full_url", "request_url", "uri_path"),
     "host": ("hostname", "domain", "host_header", "request_host"),
@@ -162,19 +157,21 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
     stamp, assumed = moment(time, zone)
     method, target = request_of(found)
-    duration = next((micros(row[name], unit) for name, unit in _DURATIONS.items() if text_of(row.get(name))), None)
+    told = durations(row)
     return Exchange(
-        ts_us=start_of(stamp, duration),
+        ts_us=start_of(stamp, told.known_us),
         method=method,
         target=target,
         host=text_of(found["host"]),
         status=number_of(_whole(found["status"]), "status") or None,
         bytes=number_of(_whole(found["bytes"]), "bytes"),
-        duration_us=duration,
+        duration_us=told.known_us,
+        took=told.took,
         cache=cache_of(row),
         media_type=text_of(found["type"]),
+        failure=text_of(_first(row, _FAILURES)),
         assumed_timezone=assumed,
-        ended=duration is None,
+        ended=told.known_us is None,
     )
 
 

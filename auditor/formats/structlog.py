@@ -3,9 +3,10 @@ r"""The JSON lines of Python programs that call a render API: httpx and urllib3 
 Three kinds of lines tell of a request: those whose `event` or `message` is httpx's own (`HTTP Request: POST https://…
 "HTTP/1.1 200 OK"`) or urllib3's (`https://…:443 "POST /v1/… HTTP/1.1" 200 5124`), and those with a whole address as
 `url` and with `status_code`, also within `http` or spelled `http.url`. Loguru's `record` is looked into. Every other
-line of the program is filtered. The time is that of the answer; the start is reckoned back by `elapsed` or `duration`
-(seconds, or whole nanoseconds), `elapsed_ms`, `duration_ms` and the like. Such lines hold no bodies and say nothing of
-a cache, but `cache_status` or `from_cache` may.
+line of the program is filtered. The time is that of the answer; the start is reckoned back by `elapsed_ms`,
+`responseTimeMs` and the like, by ECS's `event.duration`, or by `elapsed`, `duration`, `latency` and others whose unit
+[the file decides](../formats.md#durations). Such lines hold no bodies and say nothing of a cache, but `cache_status` or
+`from_cache` may.
 """
 
 import re
@@ -16,6 +17,7 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST
+from auditor.formats.durations import Durations, amount, durations
 from auditor.formats.json_lines import MixedObjects, at, integer
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import text_of
@@ -34,10 +36,7 @@ _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
 )  # fmt: skip
 _TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type")
-_SECONDS = ("elapsed", "duration", "elapsed_s", "duration_s", "elapsed_seconds", "duration_seconds", "took",
-            "response_time", "latency", "event.duration")  # fmt: skip
-_MILLISECONDS = ("elapsed_ms", "duration_ms", "latency_ms", "response_time_ms", "took_ms")
-_CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)")
+_FAILED = ("error", "exception", "exc_info")
 
 
 class Structlog(MixedObjects):
@@ -59,17 +58,20 @@ class Structlog(MixedObjects):
             return NO_REQUEST
         method, target, status, size = found
         stamp, assumed = self._time(fields)
-        duration = _duration(fields)
+        told = _durations(fields)
         return Exchange(
-            ts_us=start_of(stamp, duration),
+            ts_us=start_of(stamp, told.known_us),
             method=method,
             target=target,
             status=integer(status, "status"),
             bytes=integer(size, "bytes"),
-            duration_us=duration,
+            duration_us=told.known_us,
+            took=told.took,
             cache=cache_of(fields),
             media_type=text_of(_find(fields, _TYPE)),
+            failure=next((text for name in _FAILED if isinstance(text := fields.get(name), str)), None),
             assumed_timezone=assumed,
+            ended=told.known_us is None,
         )
 
     def _time(self, fields: Mapping[str, Any]) -> tuple[int, bool]:
@@ -96,7 +98,7 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, An
     if target is None or "://" not in target or not (method is None or isinstance(method, str)):
         return None
     status = _find(fields, _STATUS)
-    failed = any(fields.get(name) for name in ("error", "exception", "exc_info"))
+    failed = any(fields.get(name) for name in _FAILED)
     if isinstance(status, str) and not status.isdigit():
         status = None
     if status is None and not failed:
@@ -105,17 +107,10 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, An
     return (method or "GET").upper(), target, status, size
 
 
-def _duration(fields: Mapping[str, Any]) -> int | None:
-    value = _find(fields, _MILLISECONDS)
-    if value is not None:
-        return micros(value, 1000)
-    value = _find(fields, _SECONDS)
-    if isinstance(value, int) and value >= 10**5:
-        return micros(value // 1000, 1)
-    if isinstance(value, str) and (match := _CLOCK.fullmatch(value)) is not None:
-        rest = micros(match[3], 10**6) or 0
-        return (int(match[1]) * 3600 + int(match[2]) * 60) * 10**6 + rest
-    return micros(value, 10**6)
+def _durations(fields: Mapping[str, Any]) -> Durations:
+    """ECS documents nanoseconds."""
+    nanoseconds = amount(_find(fields, ("event.duration",)))
+    return durations(fields) if nanoseconds is None else Durations(micros(nanoseconds / 1000, 1), ())
 
 
 def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 
 from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason
 from auditor.exchanges.cache_field import names_cache
-from auditor.exchanges.mapper import MEMO, Mapped, Mapper, assumptions
-from auditor.exchanges.outcome import fate, served, tells_size
+from auditor.exchanges.mapper import MEMO, Assumption, LeftOut, Mapped, Mapper, assumptions
+from auditor.exchanges.outcome import Fate, fate, served
+from auditor.exchanges.picture import Filtered, is_picture, left_out, media_type_of, tells_size
 from auditor.formats.behind import Behind, behind_agent
 from auditor.formats.bulk import gather
 from auditor.formats.columns import CREDITS, SCHEMA
-from auditor.formats.lines import Line
+from auditor.formats.durations import durations, unit_of
+from auditor.formats.lines import Line, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.reading import Reading
 from auditor.formats.secrets import HINT
@@ -43,6 +45,12 @@ class TemplateBlocks:
         self._literals = compiled(template)
         self._memo: dict[tuple[str, ...], Any] = {}
         self._at = {role: template.names.index(name) for role, name in roles_of(template.names).items()}
+        # Where nginx's own says it, other durations are not looked at.
+        timed = [] if "seconds" in self._at else [name for name in template.names if unit_of(name) is not None]
+        self._several = len(timed) > 1
+        self._timed = timed[0] if timed else ""
+        if self._timed:
+            self._at["took"] = template.names.index(self._timed)
         self._caches = {name: place for place, name in enumerate(template.names) if names_cache(name)}
 
     def read(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
@@ -50,6 +58,8 @@ class TemplateBlocks:
 
         *before* lines stand before the block.
         """
+        if self._several:
+            return read_exactly(block, before)
         if not block.endswith(b"\n"):
             block += b"\n"
         most, width = block.count(b"\n"), len(self._literals[2])
@@ -96,13 +106,14 @@ class TemplateBlocks:
         time = lines.read("time", lambda text: clf_time(text, self._zone))
         status = lines.read("status", _digits)
         size = lines.read("bytes", lambda text: None if text == "-" else _digits(text))
-        seconds = lines.read("seconds", lambda text: seconds_of(_shaped("seconds", text)))
-        media = lines.read("type", lambda text: format_of(text.partition(";")[0].strip().lower()))
+        seconds = lines.read("took", self._took) if self._timed else lines.read("seconds", _seconds)
+        media = lines.read("type", media_type_of)
         columns = {role: lines.texts(self._at[role]) for role in ("host", *_REQUEST) if role in self._at}
         cache = lines.joint({name: lines.texts(place) for name, place in self._caches.items()}, _cache)
         behind = self._behind(lines)
         if self._reading.kind.tail is not None:
-            seconds, cache = (behind.recoded(attrgetter(name)) for name in ("duration_us", "cache"))
+            seconds = behind.recoded(lambda found: (found.duration_us, None))
+            cache = behind.recoded(attrgetter("cache"))
             hosts = behind.recoded(lambda found: found.host or "-")
             columns["host"] = hosts.codes, list(hosts.values)
         request = lines.joint(columns, self._request)
@@ -127,11 +138,18 @@ class TemplateBlocks:
         """What a request asks for; where its key is its own, only the exact reader can tell."""
         values = tuple(said.values())
         if values not in self._memo:
-            self._memo[values] = _request(self._mapper, said)
+            self._memo[values] = _request(self._mapper, said, timed=bool(self._timed))
         found: Mapped | None = self._memo[values]
         if found is _EXACT:
             raise _NotPlainError
         return found
+
+    def _took(self, text: str) -> tuple[int | None, Assumption | None]:
+        known, took = durations({self._timed: text})
+        if not took:
+            return known, None
+        taken, assumed = self._mapper.units.micros(took)
+        return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
 
     def _events(self, lines: "_Lines", read: "_Read") -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
@@ -142,9 +160,27 @@ class TemplateBlocks:
         tally.others += int(read.good.sum()) - len(rows)
         if not len(rows):
             return None
-        fates = _fates(read, rows)
+        rows, fates = self._kept(read, rows, _fates(read, rows))
+        if not len(rows):
+            return None
         self._assume(read, fates, rows)
         return _batch(lines, self._reading.first, read, fates, rows)
+
+    def _kept(self, read: "_Read", rows: Any, fates: "_Coded") -> tuple[Any, "_Coded"]:
+        """The lines that are events, with their fates; who has the others is counted."""
+        tally, alike = self._reading.tally, dict[Any, int]()
+        payer_of = np.array([alike.setdefault(found and found.payer, len(alike)) for found in read.request.values])
+        payers = list(alike)
+        kinds, counts = _distinct((payer_of[read.request.codes[rows]], fates.codes))[1:]
+        for (payer, fate_code), lines in zip(kinds, counts, strict=True):
+            if isinstance(why := fates.values[fate_code], Filtered):
+                tally.leave_out(LeftOut(why, payers[payer]), lines)
+            else:
+                tally.kept[payers[payer]] += lines
+        events = np.array([isinstance(value, Fate) for value in fates.values])
+        kept = events[fates.codes]
+        codes = (np.cumsum(events) - 1)[fates.codes[kept]]
+        return rows[kept], _Coded(codes, [value for value in fates.values if isinstance(value, Fate)], fates.good[kept])
 
     def _assume(self, read: "_Read", fates: "_Coded", rows: Any) -> None:
         """Few kinds of lines differ in what was assumed for them."""
@@ -152,16 +188,19 @@ class TemplateBlocks:
         kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
         examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
         behind = read.behind.recoded(attrgetter("assumed"))
-        endless = read.seconds.ints(rows) < 0
-        columns = kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows], endless
+        timed = read.seconds.recoded(lambda value: (value is None or value[0] is None, value and value[1]))
+        columns = (
+            kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows],
+            timed.codes[rows],
+        )  # fmt: skip
         kinds, counts = _distinct(columns)[1:]
-        for (kind, became, cache, more, no_duration), events in zip(kinds, counts, strict=True):
+        for (kind, became, cache, more, duration), events in zip(kinds, counts, strict=True):
             found = examples[kind]
             assert found is not None
+            endless, assumed = timed.values[duration]
+            taken = assumptions(found, fates.values[became], read.cache.values[cache])
             self._reading.tally.assume(
-                (*assumptions(found, fates.values[became], read.cache.values[cache]), *behind.values[more]),
-                self._reading.kind.ending and bool(no_duration),
-                events,
+                (*taken, *behind.values[more], *filter(None, (assumed,))), self._reading.kind.ending and endless, events
             )
 
 
@@ -285,14 +324,14 @@ class _NotPlainError(BadRecordError):
         super().__init__(Reason.BAD_VALUE, "not plain")
 
 
-def _request(mapper: Mapper, said: dict[str, str]) -> Any:
-    """What a request asks for; `_EXACT` where only the exact reader can tell."""
+def _request(mapper: Mapper, said: dict[str, str], *, timed: bool) -> Any:
+    """What a request asks for; `_EXACT` where only the exact reader can tell: if *timed*, a unit of its own, too."""
     try:
         method, target = request_of({**dict.fromkeys(_REQUEST), **said})
         mapped = mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
     except BadRecordError:
         return _EXACT
-    return _EXACT if mapped is not None and mapped.key is None else mapped
+    return _EXACT if mapped is not None and (mapped.key is None or (timed and mapped.duration_unit)) else mapped
 
 
 def _distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
@@ -324,6 +363,10 @@ def _shaped(role: str, text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> tuple[int | None, Assumption | None]:
+    return seconds_of(_shaped("seconds", text)), None
+
+
 def _cache(said: dict[str, str]) -> str | None:
     """What some variables say of caches."""
     for name, text in said.items():
@@ -333,14 +376,21 @@ def _cache(said: dict[str, str]) -> str | None:
 
 
 def _fates(read: _Read, rows: Any) -> _Coded:
-    """What became of each line: few pairs of status, cache and endpoint."""
-    otherwise = [Outcome.RENDER if found is None else found.otherwise for found in read.request.values]
-    hits = np.array([outcome is Outcome.HIT for outcome in otherwise])[read.request.codes[rows]]
-    codes, kinds, _ = _distinct((read.status.codes[rows], read.cache.codes[rows], hits))
-    values = [
-        fate(read.status.values[status], served(read.cache.values[cache]), Outcome.HIT if hit else Outcome.RENDER)
-        for status, cache, hit in kinds
-    ]
+    """What became of each line, a `Fate` or why it is filtered: few kinds of status, cache, type and endpoint."""
+    alike: dict[Any, int] = {}
+    endpoint_of = np.array([
+        alike.setdefault(None if found is None else (found.otherwise, found.typed, found.redirects), len(alike))
+        for found in read.request.values
+    ])  # fmt: skip
+    endpoints = list(alike)
+    codes, kinds, _ = _distinct(
+        (read.status.codes[rows], read.cache.codes[rows], read.media.codes[rows], endpoint_of[read.request.codes[rows]])
+    )
+    values: list[Fate | Filtered] = []
+    for status_code, cache, media, endpoint in kinds:
+        status, (otherwise, typed, redirects) = read.status.values[status_code], endpoints[endpoint]
+        why = left_out(status, read.media.values[media] or "", None, typed=typed, redirects=redirects)
+        values.append(why or fate(status, served(read.cache.values[cache]), otherwise, redirects))
     return _Coded(codes, values, np.ones(len(rows), np.bool_))
 
 
@@ -348,8 +398,10 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
     every, request = np.arange(len(rows)), read.request
     starts = np.array([0 if value is None else value[0] for value in read.time.values], np.int64)
     assumed = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
-    duration, size = read.seconds.ints(rows), read.size.ints(rows)
+    taken = np.array([-1 if (value or (None,))[0] is None else value[0] for value in read.seconds.values], np.int64)
+    duration, size = taken[read.seconds.codes[rows]], read.size.ints(rows)
     whole = np.array([tells_size(became.outcome, became.status) for became in fates.values])[fates.codes]
+    whole &= np.array([is_picture(word or "") is not False for word in read.media.values])[read.media.codes[rows]]
     shown = np.array([became.outcome in (Outcome.RENDER, Outcome.ERROR) for became in fates.values])[fates.codes]
     status = fates.spread(every, pa.int64(), lambda became: became.status)
     made = {
@@ -392,7 +444,7 @@ def _formats(read: _Read, rows: Any) -> pa.DictionaryArray:
     told = read.request.words(rows, partial(_field, "format"))
     if not any(read.media.values):
         return told
-    media = read.media.words(rows, lambda word: word)
+    media = read.media.words(rows, lambda word: format_of(word or ""))
     return pc.coalesce(told.dictionary_decode(), media.dictionary_decode()).dictionary_encode()
 
 

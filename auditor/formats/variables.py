@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Try
+from auditor.formats.durations import Durations, durations
 from auditor.formats.log_template import BETWEEN
 from auditor.formats.named import body_of, environment_of
 from auditor.formats.times import clf_time, epoch, micros, start_of
@@ -30,8 +31,12 @@ ALIASES = {
 }  # fmt: skip
 
 
-def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: bool = True) -> Exchange:
+def exchange_of(
+    variables: Mapping[str, object], zone: ZoneInfo, *, escaped: bool = True, documented: bool = True
+) -> Exchange:
     """The exchange that some variables tell of; text of JSON is not *escaped* any more.
+
+    *documented* says that they are nginx's own, of which the unit is known.
 
     Raises `BadRecordError` for what is missing or no value.
     """
@@ -43,21 +48,24 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: boo
         raise BadRecordError(Reason.MISSING_FIELD, "the status is missing")
     method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
-    duration = seconds_of(found["seconds"])
+    seconds = seconds_of(found["seconds"]) if documented else None
+    told = durations(variables) if seconds is None else Durations(seconds, ())
     body = text_of(variables.get("request_body"))
     return Exchange(
-        ts_us=start_of(stamped, duration),
+        ts_us=start_of(stamped, told.known_us),
         method=method,
         target=target,
         body=None if body is None else body_of({"request_body": unescaped(body) if escaped else body}),
         host=text_of(found["host"]),
         status=number_of(_last(found["status"]), "status"),
         bytes=number_of(found["bytes"], "bytes"),
-        duration_us=duration,
+        duration_us=told.known_us,
+        took=told.took,
         cache=cache_in(variables),
         media_type=text_of(found["type"]),
         environment=environment_of(variables),
         assumed_timezone=assumed,
+        ended=told.known_us is None and bool(told.took),
         tries=tries_of(variables),
     )
 

@@ -20,7 +20,7 @@ from auditor.errors import (
     ThrottledError,
     UncertainError,
 )
-from auditor.events import AMBIGUOUS_STATUS
+from auditor.events import AMBIGUOUS_STATUS, Outcome
 from auditor.media import media_type_of
 from auditor.providers.facts import PAYMENT_REQUIRED
 
@@ -131,6 +131,8 @@ class Provider:
     """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
+    redirects: Outcome = Outcome.ERROR
+    """What a 3xx but 304 of a render endpoint stands for: `error`, or `render` or `hit` of the image it names."""
     api: Api | None = None
     """How to speak to it; without it calls are recognised and counted, but the client does not make them."""
 

@@ -26,7 +26,11 @@ class FileRead:
     others: int = 0
     """Requests that ask for no picture that anybody told of; they count as filtered."""
     assumed: Mapping[str, int] = field(default_factory=dict)
-    """What the log could not tell and what was taken instead: sentence -> events."""
+    """What the log could not tell and what was taken instead: name -> events."""
+    filtered: Mapping[str, int] = field(default_factory=dict)
+    """Requests of a source or a provider that are no events: reason -> lines."""
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """Each name of `assumed` as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Inputs:
     rejections: tuple[Rejection, ...]
     """The first 100."""
     reasons: Mapping[str, int]
+    """Of the rejected lines."""
+    filtered_reasons: Mapping[str, int] = field(default_factory=dict)
+    """Of the filtered lines, whose sum they are."""
 
 
 @dataclass(frozen=True, slots=True)

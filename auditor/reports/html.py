@@ -31,6 +31,7 @@ from auditor.reports.words import (
     MOST_FILES,
     advice,
     assumed,
+    cheapest_words,
     conserved,
     idle,
     local_dates,
@@ -186,7 +187,10 @@ def _account(
     return {
         **account,
         "name": f"{account['provider']}/{account['account']}",
-        "cycles": [{**cycle, "from": start} for cycle, start in zip(account["cycles"], starts, strict=True)],
+        "cycles": [
+            {**cycle, "from": start, "best": cheapest_words(account, cycle)}
+            for cycle, start in zip(account["cycles"], starts, strict=True)
+        ],
         "now": now,
         "after": after,
         "picture": spec and _drawn(spec),

@@ -67,6 +67,7 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
                 "lines": file.lines,
                 "rejected": file.rejected,
                 "truncated": file.truncated,
+                "assumed": dict(file.assumed),
                 **_foreign(file),
             }
             for file in inputs.files
@@ -82,6 +83,7 @@ def inputs_document(inputs: Inputs) -> dict[str, Any]:
             for bad in inputs.rejections
         ],
         "reasons": dict(inputs.reasons),
+        "filtered_reasons": dict(inputs.filtered_reasons),
     }
 
 
@@ -90,7 +92,8 @@ def _foreign(file: FileRead) -> dict[str, Any]:
     found = {
         "detected": file.detected,
         "other_requests": file.others,
-        "assumed": [{"assumption": text, "events": events} for text, events in file.assumed.items()],
+        "filtered": dict(file.filtered),
+        "explained": dict(file.explained),
     }
     return {name: value for name, value in found.items() if value}
 

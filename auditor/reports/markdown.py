@@ -12,7 +12,19 @@ from auditor.audits.words import plural
 from auditor.numbers import number
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, assumed, conserved, idle, local_dates, money, share, ttl_word, unknown
+from auditor.reports.words import (
+    CAUSES,
+    advice,
+    assumed,
+    cheapest_words,
+    conserved,
+    idle,
+    local_dates,
+    money,
+    share,
+    ttl_word,
+    unknown,
+)
 from auditor.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -121,11 +133,7 @@ def _account(account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]
             "-" if cycle["included"] is None else f"{cycle['included']:,}",
             "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
             cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
-            f"{code(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
-            if cycle["cheapest_plan"]
-            else "none holds it"
-            if cycle["complete"]
-            else "-",
+            cheapest_words(account, cycle, code),
         ]
         for cycle, start in zip(account["cycles"], starts, strict=True)
     ]

@@ -16,7 +16,17 @@ from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, conserved, idle, local_dates, money, wasted
+from auditor.reports.words import (
+    CAUSES,
+    advice,
+    cheapest_words,
+    conserved,
+    filtered_words,
+    idle,
+    local_dates,
+    money,
+    wasted,
+)
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
@@ -91,9 +101,7 @@ def _bill(console: Console, account: dict[str, Any], starts: Sequence[str], gaps
     for name in ("Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
     for cycle, start in zip(account["cycles"], starts, strict=True):
-        best = "none holds it" if cycle["complete"] else "-"
-        if cycle["cheapest_plan"]:
-            best = f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
+        best = cheapest_words(account, cycle, plain)
         table.add_row(
             start + ("" if cycle["complete"] else " (part)"),
             f"{cycle['credits']:,}",
@@ -110,7 +118,9 @@ def _bill(console: Console, account: dict[str, Any], starts: Sequence[str], gaps
     for gap in gaps:
         console.print(f"  {plain(gap)}")
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
-        console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
+        console.print(
+            f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] and account["currency"] else "")
+        )
 
 
 def _or_dash(value: int | float | None) -> str:
@@ -164,7 +174,8 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     if "other_requests" in file:
         one = file["other_requests"] == 1
         facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
-    facts += [f"{each['assumption']} ({each['events']:,})" for each in file.get("assumed", ())]
+    facts += [filtered_words(file["filtered"])] if "filtered" in file else []
+    facts += [f"{file['explained'][name]} ({events:,})" for name, events in file["assumed"].items()]
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
     for fact in facts[1:]:

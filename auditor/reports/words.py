@@ -1,6 +1,6 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -54,8 +54,45 @@ def ttl_word(ttl_us: int | None) -> str:
     return "for ever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
 
 
+FILTERED = {
+    "not_a_picture": "of another media type than an image's",
+    "redirect": "redirects",
+    "partial": "partial answers (206)",
+    "not_sent": "blocked or canceled before they were sent",
+}
+"""What it means why a request of a source or a provider is no event."""
+NO_ADVICE: Mapping[str, str] = {
+    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
+    "the log does not show what it needs",
+}
+"""Why an account gets no plan advice."""
+
+
+PRICES_UNKNOWN = "prices unknown"
+
+
+def cheapest_words(account: Mapping[str, Any], cycle: Mapping[str, Any], name: Callable[[str], str] = str) -> str:
+    """The cheapest plan of a cycle, its *name* as the report writes it, with its bill."""
+    if account["currency"] is None:
+        return PRICES_UNKNOWN
+    if cycle["cheapest_plan"]:
+        return f"{name(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
+    return "none holds it" if cycle["complete"] else "-"
+
+
+def filtered_words(reasons: Mapping[str, int]) -> str:
+    """How many requests of sources and providers are no events, and why; empty for none."""
+    left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
+    told = ", ".join(f"{lines:,} {FILTERED[why]}" for why, lines in left_out.items())
+    return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
+
+
 def advice(account: Mapping[str, Any]) -> tuple[str, str]:
     """The right plan now and after all fixes, of an account of the JSON report."""
+    if account["advice"] in NO_ADVICE:
+        return NO_ADVICE[account["advice"]], "none"
+    if account["currency"] is None:
+        return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
     return (
         _plan(account, account["recommended_plan"], account["monthly_saving"]),
         _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
@@ -140,7 +177,8 @@ def assumed(result: Result) -> Iterator[str]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
         told += [f"{plural(file.others, 'request')} for no known picture filtered"] if file.others else []
-        told += [f"{assumption} ({plural(events, 'event')})" for assumption, events in file.assumed.items()]
+        told += [filtered_words(file.filtered)] if file.filtered else []
+        told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
         if told:
             yield f"{file.path}: {'; '.join(told)}."
     for bill in result.case.bills:

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from auditor.allowance import Stretch, fold
-from auditor.billing import Bill, bills, recommend
+from auditor.billing import Bill, Unadvised, bills, recommend
 from auditor.facts import Facts
 from auditor.plans import Plan, moment, total_bill
 from auditor.providers.base import Provider
@@ -81,7 +81,9 @@ def advise(
                 bill,
                 tuple(_scenario(bill, fix, words, saved) for fix, words, saved in fixes),
                 forecast(bill, days[bill.payer.code], as_of),
-                tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
+                ()
+                if bill.unadvised is Unadvised.MOSTLY_FILTERED
+                else tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
             )
         )
     return tuple(found)

@@ -17,6 +17,7 @@ from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import inputs_document
 from auditor.reports.text import console_of, write_inputs
+from auditor.reports.words import NO_ADVICE
 from auditor.terminal import plain
 from auditor.whatif.forecast import RANGE_FROM, Exhaustion, Forecast, Span
 from auditor.whatif.offers import Offer
@@ -54,6 +55,9 @@ def _account(console: Console, advice: Advice) -> None:
     if last.total_saved:
         console.print("  After all fixes")
         console.print(Padding(_cycles(advice, last), (0, 0, 0, 2), expand=False))
+    if bill.unadvised is not None and bill.unadvised in NO_ADVICE:
+        console.print(f"  Right plan      {NO_ADVICE[bill.unadvised]}")
+        return
     basis = " (projected from a part of a cycle)" if bill.projected else ""
     if bill.unadvised:
         basis = ": unknown, since less than 7 days of the cycle have passed"

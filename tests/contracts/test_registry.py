@@ -20,6 +20,7 @@ SHARED = {
         "columns",
         "detect",
         "decimals",
+        "durations",
         "exports",
         "ids",
         "json_lines",

@@ -12,7 +12,7 @@ from auditor.formats.lines import Line, LineReader
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import Reading, Tally
 from auditor.formats.secrets import redact
-from auditor.intake import detected_in
+from auditor.intake import detected_in, units_of
 from auditor.sources import Source
 
 FOLDER = Path(__file__).parents[2] / "sample_logs" / "formats"
@@ -29,8 +29,11 @@ def verdicts(path: Path) -> tuple[str, list[dict[str, Any]], Tally]:
 def read(path: Path, tally: Tally) -> tuple[str, list[tuple[Line, UsageEvent | Rejection | None]]]:
     """(name of the detected format, the records of a sample with what each became)."""
     settings = load(FOLDER / "auditor.toml")
-    kind = detected_in(Source(path.name, path), settings, None).kind
-    reading = Reading(path.name, kind(settings.timezone), Mapper(settings, path.name), tally)
+    source = Source(path.name, path)
+    detected = detected_in(source, settings, None)
+    kind = detected.kind
+    mapper = Mapper(settings, path.name, units_of(source, detected, settings))
+    reading = Reading(path.name, kind(settings.timezone), mapper, tally)
     with path.open("rb") as raw:
         return kind.name, list(reading.verdicts(reading.kind.records(path, LineReader(decompressed(raw)))))
 

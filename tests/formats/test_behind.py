@@ -40,7 +40,7 @@ def line(second: int, behind: str = "", target: str = "/img/1.png", agent: str =
 
 def assumed(found: dict[str, Any]) -> dict[str, int]:
     """Assumption -> events of the only file."""
-    return {each["assumption"]: each["events"] for each in found["inputs"]["files"][0]["assumed"]}
+    return dict(found["inputs"]["files"][0]["assumed"])
 
 
 def told(found: dict[str, Any]) -> tuple[int, int, int]:

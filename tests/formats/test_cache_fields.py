@@ -12,9 +12,8 @@ import orjson
 import pytest
 
 from auditor.config import settings_of
-from auditor.events import UsageEvent
 from auditor.exchanges.cache_field import cache_of, names_cache
-from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.mapper import Assumption
 from auditor.exchanges.outcome import Served, is_verdict, served
 from auditor.formats.caddy import Caddy
@@ -155,8 +154,8 @@ def test_exports_of_providers(name: str) -> None:
     assert kind.parse(f"id,template,created_at,{name}".encode()) is None
     for word, outcome in (("true", "hit"), ("false", "render"), ("HIT", "hit"), ("", "render")):
         found = kind.parse(f"1,og,2026-09-01T06:00:01Z,{word}".encode())
-        assert isinstance(found, UsageEvent)
-        assert found.outcome == outcome
+        assert isinstance(found, Exported)
+        assert found.event.outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -210,7 +209,7 @@ def test_what_the_report_says(tmp_path: Path, name: str, words: tuple[Any, Any],
     log.write_bytes(b"\n".join(map(orjson.dumps, records)))
     settings = settings_of({"sources": {"img": {"path": "/img/.*"}}}, "test")
     found = document(audit(discover([str(log)], tmp_path), settings, Options(cache=False), lambda *_: None))
-    assumed = {each["assumption"]: each["events"] for each in found["inputs"]["files"][0]["assumed"]}
+    assumed = found["inputs"]["files"][0]["assumed"]
     assert found["totals"]["hits"] == (0 if sentence else 1)
     assert [each for each in (Assumption.ODD_VERDICT, Assumption.NO_VERDICT) if each in assumed] == (
         [sentence] if sentence else []

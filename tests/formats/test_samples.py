@@ -17,9 +17,10 @@ def test_each_line_of_a_sample_becomes_what_it_did(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
 def test_lines_are_conserved_and_samples_show_every_fate(path: Path) -> None:
-    """lines = events + others + rejected, and a sample is worth its name only with an event and a rejected line."""
+    """lines = events + others + filtered + rejected, and a sample is worth its name only with an event and a rejected line."""
     _, found, tally = verdicts(path)
-    assert tally.lines == len(found) == sum("event" in each for each in found) + tally.others + tally.reasons.total()
+    filtered = tally.others + tally.filtered.total()
+    assert tally.lines == len(found) == sum("event" in each for each in found) + filtered + tally.reasons.total()
     assert any("event" in each for each in found)
     assert tally.reasons.total() or path.suffix in {".har", ".parquet"}
     assert b"0123456789abcdef" not in json.dumps(found).encode()

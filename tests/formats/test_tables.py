@@ -15,7 +15,7 @@ import pytest
 
 from auditor.config import settings_of
 from auditor.errors import InputError
-from auditor.events import BadRecordError, Outcome, UsageEvent, parse_event, parse_time, record_of
+from auditor.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time, record_of
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import Format
@@ -54,9 +54,11 @@ def table(tmp_path: Path, *lines: str, name: str = "a.csv") -> list[Item]:
     ("header", "row"),
     [
         ("time,method,url,status,duration_ms", "2026-09-01T12:00:00.250Z,GET,https://h.example/a?v=1,200,250"),
-        ("Timestamp;Method;Request URL;Status Code;Duration", "2026-09-01 12:00:00.25 UTC;GET;https://h.example/a?v=1;200;0.250"),
+        ("Timestamp;Method;Request URL;Status Code;Duration (s)", "2026-09-01 12:00:00.25 UTC;GET;https://h.example/a?v=1;200;0.250"),
         ("date\ttime\thost\tpath\tquery\tstatus\telapsedMs", "2026-09-01\t14:00:00.25\th.example\t/a\tv=1\t200\t250"),
-        ("msec|request|host|status|request_time", "1788264000.250|GET /a?v=1 HTTP/1.1|h.example|200|0.250"),
+        ("msec|request|host|status|request_time_sec", "1788264000.250|GET /a?v=1 HTTP/1.1|h.example|200|0.250"),
+        ("time,url,host,status,duration (µs)", "2026-09-01T12:00:00.25Z,/a?v=1,h.example,200,250000"),
+        ("time,url,host,status,latency", "2026-09-01T12:00:00.25Z,/a?v=1,h.example,200,250ms"),
         ("@timestamp,http_method,uri,args,vhost,code,latency_ms", "1788264000250,GET,/a,?v=1,h.example,200,250"),
         ("EdgeStartTimestamp,ClientRequestMethod,ClientRequestURI,ClientRequestHost,EdgeResponseStatus,EdgeTimeToFirstByteMs",
          "2026-09-01T12:00:00Z,GET,/a?v=1,h.example,200,250"),
@@ -142,13 +144,13 @@ def export(tmp_path: Path, header: str, *rows: str, name: str = "hcti-export.csv
 def test_an_export_of_renders(tmp_path: Path) -> None:
     (found,) = export(
         tmp_path,
-        "ID,Created At,Template ID,Status,Credits,Dimensions,File size,Format,Render time,Workspace,Environment",
+        "ID,Created At,Template ID,Status,Credits,Dimensions,File size,Format,Render time (s),Workspace,Environment",
         '7,2026-09-01 14:00:00,og,Completed,"1,000.5",1200x630,90112,image/jpeg,0.25,Shop,Staging',
     )
     expected = replace(
         parse_event({**EVENT, "id": found.id, "provider": "hcti", "account": "Shop", "environment": "staging", "height": 630,
                      "format": "jpeg", "credits": Decimal("1000.5"), "duration_ms": 250, "key": found.key}, ZONE),
-        status=None, inputs=None, assumed_timezone=True,
+        status=None, inputs=None, assumed_timezone=True, unknown=Unknown.NO_INPUTS,
     )  # fmt: skip
     assert found == expected
     assert found.id.startswith("7@")
