@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
+from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.record import Sums
@@ -48,6 +49,12 @@ def ledger(where: Callable[[], str]) -> Iterator[Ledger]:
 def feed(ledger: Ledger, *paths: Path, config: dict[str, Any] | None = None) -> Ingested:
     """Ingest files, as a new process would."""
     return Ingest(ledger, settings_of(config or {}, "test")).run(paths)
+
+
+def configured(ledger: Ledger, config: dict[str, Any]) -> None:
+    """Make a configuration the ledger's, whatever it had."""
+    with ledger.write() as connection:
+        configure(connection, settings_of(config, "test"), "test", anew=True)
 
 
 def sums(ledger: Ledger, table: str, *names: str) -> dict[tuple[Any, ...], Sums]:
