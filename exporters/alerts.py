@@ -82,7 +82,8 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderPlanUsedUp", "critical", "",
         """\
-        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1""",
+        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1
+        and on (job, provider, account) imgrender_plan_credits{{hard_cap!="false"}}""",
         "The plan's credits are used up.",
         "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
         "With a hard cap the provider refuses renders now; pictures that are cached are still served.",

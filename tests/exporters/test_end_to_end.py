@@ -43,7 +43,7 @@ def exporter(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`auditor-exporter serve --follow`, as a user starts it."""
     (tmp_path / "auditor.toml").write_text(CONFIG)
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporters.main", "serve", "--ledger", "ledger.db", "--follow", "usage", "--every", "0.1",
+        [sys.executable, "-m", "exporters.main", "serve", "--config", "auditor.toml", "--ledger", "ledger.db", "--follow", "usage", "--every", "0.1",
          "--listen", "127.0.0.1:0"],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
