@@ -11,6 +11,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     whatif | formats | audits | reports | client | sandbox | inspect | delivery
     exchanges                             HTTP exchanges of foreign logs -> events
     caches | metrics                      where pictures wait; every metric once
+    oddtime                               which times no clock shows
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     providers                             dated and sourced plans, and how to speak to each API
     events | media | findings | fingerprint | plans | measured | network
@@ -37,9 +38,31 @@ if TYPE_CHECKING:
     from auditor.client.metering import Metering, Rule, path_rule
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
+    from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
     from auditor.client.transports import MeteredTransport
     from auditor.connect import connect
+    from auditor.errors import (
+        AuditorError,
+        AuthenticationError,
+        BudgetExceededError,
+        CircuitOpenError,
+        ConfigError,
+        DeadlineError,
+        InputError,
+        InvalidRequestError,
+        MissingExtraError,
+        NoPlanError,
+        NotFoundError,
+        NotSentError,
+        ProviderError,
+        QuotaExceededError,
+        RateExceededError,
+        RefusedError,
+        RenderError,
+        ThrottledError,
+        UncertainError,
+    )
     from auditor.sandbox.server import Sandbox
 
 __version__ = "0.1.0"
@@ -47,14 +70,27 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
-    "Rendered": "client.request", "Renderer": "client.renderer", "Rule": "client.metering",
-    "Sandbox": "sandbox.server", "Spool": "client.sinks", "Tiered": "caches.tiered", "connect": "connect",
-    "meter": "client.attach", "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
-}  # fmt: skip
+    "Rendered": "client.request",
+    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
+    "Tiered": "caches.tiered", "child_exit": "client.scrape", "connect": "connect", "meter": "client.attach",
+    "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
+} | dict.fromkeys(
+    (
+        "AuditorError", "AuthenticationError", "BudgetExceededError", "CircuitOpenError", "ConfigError",
+        "DeadlineError", "InputError", "InvalidRequestError", "MissingExtraError", "NoPlanError", "NotFoundError",
+        "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "RefusedError",
+        "RenderError", "ThrottledError", "UncertainError",
+    ),
+    "errors",
+)  # fmt: skip
 
 __all__ = [
-    "Budget", "Files", "Item", "Memory", "MeteredTransport", "Metering", "Redis", "Rendered", "Renderer", "Rule",
-    "Sandbox", "Spool", "Tiered", "__version__", "connect", "meter", "metered", "path_rule", "unmeter",
+    "AuditorError", "AuthenticationError", "Budget", "BudgetExceededError", "CircuitOpenError", "ConfigError",
+    "DeadlineError", "Files", "InputError", "InvalidRequestError", "Item", "Memory", "MeteredTransport",
+    "Metering", "MissingExtraError",
+    "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
+    "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError", "Tiered",
+    "UncertainError", "__version__", "child_exit", "connect", "meter", "metered", "path_rule", "unmeter",
 ]  # fmt: skip
 
 

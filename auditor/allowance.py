@@ -4,7 +4,7 @@ Credits are used in the order in which they end: the soonest first, those withou
 first, included before bought ones. That is the order in which least is lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -30,6 +30,18 @@ class Grant:
     limit: Fraction | None = None
     """The most that included and carried credits may be together at the start of a cycle; None: no limit."""
     bought: tuple[Purchase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Successive cycles without any use; each of them brings the same."""
+
+    cycles: int
+    grant: Grant
+
+
+Idle = Mapping[int, Sequence[Stretch]]
+"""Position in the list of cycles -> the stretches that passed before the cycle there, in order."""
 
 
 @dataclass(slots=True)
@@ -62,26 +74,82 @@ class _Lot:
     bought: bool
 
 
-def fold(grants: Sequence[Grant], used: Sequence[Fraction]) -> list[Balance]:
-    """The balance of each cycle, in order; after the last one its grant is taken to be renewed once more."""
+def fold(grants: Sequence[Grant], used: Sequence[Fraction], idle: Idle | None = None) -> list[Balance]:
+    """The balance of each cycle, in order; after the last one its grant is taken to be renewed once more.
+
+    The cycles of *idle* count, so that credits carry and end in them, but have no balance of their own; work does not
+    grow with their number.
+    """
     lots: list[_Lot] = []
     balances: list[Balance] = []
-    renewed = [*grants, Grant(grants[-1].included, grants[-1].lives, grants[-1].limit)] if grants else []
-    for index, (grant, spent) in enumerate(zip(renewed, [*used, NONE], strict=True)):
-        lost = _cut(lots, grant)
+    if not grants:
+        return []
+    if all(grant.lives == 0 and not grant.bought for grant in grants) and not _carry(idle):
+        return [_alone(grant.included, spent) for grant, spent in zip(grants, used, strict=True)]
+    renewed = [*grants, Grant(grants[-1].included, grants[-1].lives, grants[-1].limit)]
+    index = 0
+    for place, (grant, spent) in enumerate(zip(renewed, [*used, NONE], strict=True)):
+        before = [*idle.get(place, ())] if idle else []
+        lost = _cut(lots, before[0].grant if before else grant)
         carried = _total(lots)
         if balances:
             balances[-1].ended += lost
             balances[-1].left = carried
-        last = None if grant.lives is None else index + grant.lives
-        lots.append(_Lot(grant.included, last, bought=False))
-        lots += [_Lot(each.credits, each.last, bought=True) for each in grant.bought]
+        for stretch in before:
+            lots = _pass(lots, stretch, index)
+            index += stretch.cycles
+        if before:
+            _cut(lots, grant)
+            carried = _total(lots)
+        lots += _granted(grant, index)
         balance = Balance(grant.included, carried, sum((each.credits for each in grant.bought), NONE), spent, NONE)
         balance.beyond = _spend(lots, spent)
         balance.ended = sum((lot.credits for lot in lots if lot.last is not None and lot.last <= index), NONE)
-        lots = [lot for lot in lots if lot.credits and (lot.last is None or lot.last > index)]
+        lots = _living(lots, index)
         balances.append(balance)
+        index += 1
     return balances[:-1]
+
+
+def _carry(idle: Idle | None) -> bool:
+    """Whether anything of a stretch can be used after it."""
+    return any(each.grant.lives != 0 or each.grant.bought for own in (idle or {}).values() for each in own)
+
+
+def _alone(included: Fraction, spent: Fraction) -> Balance:
+    """The balance of a cycle that neither gets nor leaves anything."""
+    unused = included - spent
+    return Balance(included, NONE, NONE, spent, max(NONE, -unused), max(NONE, unused))
+
+
+def _granted(grant: Grant, index: int) -> list[_Lot]:
+    last = None if grant.lives is None else index + grant.lives
+    return [
+        _Lot(grant.included, last, bought=False),
+        *(_Lot(each.credits, each.last, bought=True) for each in grant.bought),
+    ]
+
+
+def _living(lots: Sequence[_Lot], index: int) -> list[_Lot]:
+    """What can still be used after a cycle."""
+    return [lot for lot in lots if lot.credits and (lot.last is None or lot.last > index)]
+
+
+def _pass(lots: list[_Lot], stretch: Stretch, index: int) -> list[_Lot]:
+    """What is left after the cycles of *stretch*, the first of which is number *index*.
+
+    What goes, by a limit or by its end, always goes from the soonest to end, so that only the cut of the last cycle and
+    the last ends tell: earlier ones take nothing that these leave.
+    """
+    grant, last = stretch.grant, index + stretch.cycles - 1
+    if grant.lives is None:
+        lots = [*lots, _Lot(grant.included * (stretch.cycles - 1), None, bought=False)]
+    else:
+        # Credits of one cycle end together: only the last `lives` cycles have any left.
+        first = max(index, last - grant.lives + 1)
+        lots = [*lots, *(_Lot(grant.included, at + grant.lives, bought=False) for at in range(first, last))]
+    _cut(lots, grant)
+    return _living([*lots, *_granted(grant, last)], last)
 
 
 def _cut(lots: list[_Lot], grant: Grant) -> Fraction:

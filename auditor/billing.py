@@ -4,17 +4,19 @@ Every saving goes through the plan function: a credit saved inside an allowance 
 nothing until a smaller plan fits.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
-import pandas as pd
-
-from auditor.allowance import Balance, Grant, Purchase, fold
+from auditor.allowance import Balance, Grant, Purchase, Stretch, fold
 from auditor.events import Outcome
 from auditor.facts import Facts, Payer
 from auditor.findings import Money
-from auditor.plans import Cycle, Plan, cheapest, total_bill
+from auditor.plans import Cycle, Gap, Plan, cheapest, cycle_number, cycle_numbered, total_bill
 from auditor.replayed import Replayed
 
 
@@ -34,29 +36,69 @@ class Terms:
 
 def terms_of(payer: Payer) -> tuple[Terms, ...]:
     """The terms of each cycle: the account's plans by date, and its top-ups in the cycle in which they were bought."""
-    days = [payer.settings.day(cycle.start) for cycle in payer.cycles]
-    days.append(payer.settings.day(payer.cycles[-1].end))
-    found = []
-    for index, cycle in enumerate(payer.cycles):
-        plan = payer.settings.plan_of(cycle)
-        bought = [each for each in payer.settings.topups if days[index] <= each.day < days[index + 1]]
-        grant = Grant() if plan is None else plan.grant
-        purchases = tuple(
-            Purchase(
-                Fraction(each.credits),
-                # One that ends after the last cycle can be used in all of them.
-                None if each.expires is None else sum(day <= each.expires for day in days) - 1,
-            )
-            for each in bought
+    return tuple(_terms(payer, cycle) for cycle in payer.cycles)
+
+
+def _terms(payer: Payer, cycle: Cycle) -> Terms:
+    account = payer.settings
+    plan = account.plan_of(cycle)
+    grant = Grant() if plan is None else plan.grant
+    if not account.topups:
+        return Terms(plan, grant, Fraction(0))
+    start, end, first = (account.day(each) for each in (cycle.start, cycle.end, payer.cycles[0].start))
+    bought = [each for each in account.topups if start <= each.day < end]
+    zero = cycle_number(first, account.anchor_day)
+    purchases = tuple(
+        Purchase(
+            Fraction(each.credits),
+            None if each.expires is None else cycle_number(each.expires, account.anchor_day) - zero,
         )
-        found.append(
-            Terms(
-                plan,
-                Grant(grant.included, grant.lives, grant.limit, purchases),
-                sum((Fraction(each.price) for each in bought), Fraction(0)),
-            )
-        )
-    return tuple(found)
+        for each in bought
+    )
+    return Terms(
+        plan,
+        Grant(grant.included, grant.lives, grant.limit, purchases),
+        sum((Fraction(each.price) for each in bought), Fraction(0)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GapUse:
+    """Successive cycles without an event that are not listed."""
+
+    gap: Gap
+    parts: tuple[tuple[int, Terms], ...]
+    """(cycles, their terms), in order."""
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """How the allowance runs through it."""
+        return [Stretch(cycles, terms.grant) for cycles, terms in self.parts]
+
+    @property
+    def bill(self) -> Fraction | None:
+        """What the plan cost all the same, and what was bought; None without a plan."""
+        bills = [
+            None if terms.plan is None else cycles * terms.plan.monthly + terms.topups for cycles, terms in self.parts
+        ]
+        return _sum(bills)
+
+
+def _gap_use(payer: Payer, gap: Gap) -> GapUse:
+    """The gap, cut where its terms may change: there are as many parts as the configuration has dates."""
+    account = payer.settings
+    first = cycle_number(account.day(gap.start), account.anchor_day)
+    dates = [*(since for since, _ in account.history), *(each.day for each in account.topups)]
+    named = [cycle_number(day, account.anchor_day) for day in dates]
+    inside = {at for number in named for at in (number, number + 1) if first < at < first + gap.cycles}
+    edges = [first, *sorted(inside), first + gap.cycles]
+    return GapUse(
+        gap,
+        tuple(
+            (end - start, _terms(payer, cycle_numbered(start, account.anchor_day, account.timezone)))
+            for start, end in pairwise(edges)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +117,32 @@ class CycleUse:
     balance: Balance
     """What was included, carried over, bought and left."""
     bill: Fraction | None
+    """None without a plan, where its hard cap forbids the credits, and for a cycle that is not complete."""
+
+
+class Unadvised(StrEnum):
+    """Why an account gets no advice on its plan."""
+
+    TOO_LITTLE_DATA = "too_little_data"
+
+
+WEEK_US = 7 * 86_400 * 10**6
+"""What has to have passed of a cycle before it is projected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A plan and what it was chosen on."""
+
+    plan: Plan | None
+    loads: tuple[tuple[Fraction, Fraction], ...] = ()
+    """(credits, demand) of the complete cycles, or the one that is projected."""
+    must_hold: tuple[Fraction, ...] = ()
+    """Demands so far of the other cycles."""
+    idle: Mapping[int, int] = field(default_factory=dict)
+    """See `auditor.plans.Idle`."""
+    projected: bool = False
+    unadvised: Unadvised | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +152,7 @@ class Bill:
     payer: Payer
     terms: tuple[Terms, ...]
     uses: tuple[CycleUse, ...]
+    gaps: tuple[GapUse, ...]
     recommended: Plan | None
     recommended_after_fixes: Plan | None
     projected: bool
@@ -93,6 +162,15 @@ class Bill:
     loads_after_fixes: tuple[tuple[Fraction, Fraction], ...]
     must_hold: tuple[Fraction, ...]
     """Demands so far of the other cycles."""
+    idle: Mapping[int, int]
+    """Position in `loads` -> cycles of a gap before it."""
+    unadvised: Unadvised | None = None
+    """Why there is no advice; None where there is, or no plan is known."""
+
+    @property
+    def complete(self) -> list[int]:
+        """The places of the cycles that count in sums of money."""
+        return self.payer.complete_cycles
 
     @property
     def currency(self) -> str | None:
@@ -105,23 +183,31 @@ class Bill:
         """Bills now less the bills of *plan* over *loads*, for one cycle on average; None where unknown."""
         if self.payer.plan is None or plan is None or not loads:
             return None
-        now = _sum_bills(self.payer.plan, (credits for credits, _ in self.loads))
-        then = _sum_bills(plan, (credits for credits, _ in loads))
+        now, then = (
+            total_bill(each, [(credits, credits) for credits, _ in rest], idle=self.idle)
+            for each, rest in ((self.payer.plan, self.loads), (plan, loads))
+        )
         return None if now is None or then is None else (now - then) / len(loads)
 
     def holds_demand(self, plan: Plan) -> bool:
         """Whether *plan* holds what every cycle needed."""
-        return total_bill(plan, [(use.demand, use.demand) for use in self.uses]) is not None
+        idle = {use.gap.before: use.gap.cycles for use in self.gaps}
+        return total_bill(plan, [(use.demand, use.demand) for use in self.uses], idle=idle) is not None
 
     def money(self, saved: Mapping[int, Fraction]) -> Money:
-        """What saving so many credits, by cycle, changes on the bills: now, and on the plan that is then enough."""
-        if self.payer.plan is None:
+        """What saving so many credits, by cycle, changes on the bills: now, and on the plan that is then enough.
+
+        Only complete cycles have bills.
+        """
+        if self.payer.plan is None or not self.complete:
             return Money(currency=self.currency)
         left = [use.credits - saved.get(index, Fraction(0)) for index, use in enumerate(self.uses)]
-        before = _sum(use.bill for use in self.uses)
-        after = _sum(terms.bill(balance) for terms, balance in self.balances(left))
-        best, _, _, _ = recommend(self.payer, self.uses, saved)
-        smaller = None if best is None else total_bill(best, [(credits, credits) for credits in left])
+        balances = self.balances(left)
+        before = _sum(self.uses[index].bill for index in self.complete)
+        after = _sum(terms.bill(balance) for terms, balance in (balances[index] for index in self.complete))
+        best = recommend(self.payer, self.uses, saved)
+        billed = [(left[index], left[index]) for index in self.complete]
+        smaller = None if best.plan is None else total_bill(best.plan, billed, idle=best.idle)
         return Money(
             now=_difference(before, after),
             after_plan_change=_difference(before, smaller),
@@ -130,16 +216,15 @@ class Bill:
 
     def balances(self, credits: Sequence[Fraction]) -> list[tuple[Terms, Balance]]:
         """The terms and the balance of each cycle, had it used so many credits."""
-        folded = fold([terms.grant for terms in self.terms], credits)
-        return list(zip(self.terms, folded, strict=True))
+        return list(zip(self.terms, _fold(self.terms, credits, self.gaps), strict=True))
+
+
+def _fold(terms: Sequence[Terms], credits: Sequence[Fraction], gaps: Sequence[GapUse]) -> list[Balance]:
+    return fold([each.grant for each in terms], credits, {use.gap.before: use.stretches for use in gaps})
 
 
 def _difference(before: Fraction | None, after: Fraction | None) -> Fraction | None:
     return None if before is None or after is None else before - after
-
-
-def _sum_bills(plan: Plan, credits: Iterable[Fraction]) -> Fraction | None:
-    return total_bill(plan, [(load, load) for load in credits])
 
 
 def _sum(bills: Iterable[Fraction | None]) -> Fraction | None:
@@ -150,62 +235,81 @@ def _sum(bills: Iterable[Fraction | None]) -> Fraction | None:
 def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
     """The bill of every account."""
     usage = facts.paid_by(facts.usage)
-    usage["demand"] = usage.credits + [extra_demand(row) for row in usage.itertuples()]
-    return tuple(_bill(payer, usage[usage.payer == payer.code], replayed) for payer in facts.payers)
+    found: dict[int, dict[int, _Used]] = defaultdict(lambda: defaultdict(_Used))
+    for row in usage.itertuples():
+        used = found[row.payer][row.cycle]
+        used.credits += row.credits
+        used.demand += row.credits + extra_demand(row)
+        used.renders += row.events if row.outcome == Outcome.RENDER else 0
+    wasted = replayed.waste.by_payer_cycle(dict(zip(facts.units.unit, facts.units.payer, strict=True)))
+    return tuple(_bill(payer, found[payer.code], wasted.get(payer.code, {})) for payer in facts.payers)
 
 
-def extra_demand(row: object) -> int:
-    """Events that may still need a credit: unknown, unresolved, refused, out of quota; each once."""
-    waiting = row.outcome in (Outcome.ATTEMPT, Outcome.REFUSED) or (  # type: ignore[attr-defined]
-        row.outcome == Outcome.ERROR and row.error == "quota" and not row.retried  # type: ignore[attr-defined]
-    )
-    return int(row.events if waiting else row.unknown)  # type: ignore[attr-defined]
+@dataclass(slots=True)
+class _Used:
+    """Sums of one cycle."""
+
+    credits: Fraction = Fraction(0)
+    demand: Fraction = Fraction(0)
+    renders: int = 0
 
 
-def _bill(payer: Payer, usage: pd.DataFrame, replayed: Replayed) -> Bill:
-    own = {int(unit) for unit in usage.unit}
-    wasted = replayed.waste.by_cycle(own)
-    rows = [usage[usage.cycle == index] for index in range(len(payer.cycles))]
-    credits = [sum(own.credits, Fraction(0)) for own in rows]
+def extra_demand(row: Any) -> int:
+    """Events that may still need a credit: unknown, unresolved, refused, out of quota; each once.
+
+    A failed call that was billed needs none beyond what it cost.
+    """
+    if row.outcome in (Outcome.ATTEMPT, Outcome.REFUSED):
+        return int(row.events)
+    if row.outcome == Outcome.ERROR and row.error == "quota" and not row.retried:
+        return int(row.events - row.billed)
+    return int(row.unknown)
+
+
+def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction]) -> Bill:
+    sums = [used.get(index, _Used()) for index in range(len(payer.cycles))]
     terms = terms_of(payer)
+    gaps = tuple(_gap_use(payer, gap) for gap in payer.gaps)
+    balances = _fold(terms, [each.credits for each in sums], gaps)
     uses = [
         CycleUse(
             cycle=cycle,
             complete=payer.complete(cycle),
-            credits=credits[index],
-            demand=sum(rows[index].demand, Fraction(0)),
-            renders=int(rows[index].loc[rows[index].outcome == Outcome.RENDER, "events"].sum()),
+            credits=sums[index].credits,
+            demand=sums[index].demand,
+            renders=sums[index].renders,
             wasted=wasted.get(index, Fraction(0)),
             plan=terms[index].plan,
             balance=balance,
-            bill=terms[index].bill(balance),
+            bill=terms[index].bill(balance) if payer.complete(cycle) else None,
         )
-        for index, (cycle, balance) in enumerate(
-            zip(payer.cycles, fold([each.grant for each in terms], credits), strict=True)
-        )
+        for index, (cycle, balance) in enumerate(zip(payer.cycles, balances, strict=True))
     ]
-    now, loads, must_hold, projected = recommend(payer, uses, {})
-    after, loads_after, _, _ = recommend(payer, uses, dict(wasted))
-    return Bill(payer, terms, tuple(uses), now, after, projected, tuple(loads), tuple(loads_after), tuple(must_hold))
+    now = recommend(payer, uses, {})
+    after = recommend(payer, uses, wasted) if wasted else now
+    return Bill(
+        payer, terms, tuple(uses), gaps, now.plan, after.plan, now.projected, now.loads, after.loads, now.must_hold,
+        now.idle, now.unadvised,
+    )  # fmt: skip
 
 
-Loads = list[tuple[Fraction, Fraction]]
-
-
-def recommend(
-    payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]
-) -> tuple[Plan | None, Loads, list[Fraction], bool]:
-    """(plan, the loads it was chosen on, other demands it holds, whether projected) once *saved* credits are gone."""
-    less = [saved.get(index, Fraction(0)) for index in range(len(uses))]
-    loads = [(use.credits - gone, use.demand - gone) for use, gone in zip(uses, less, strict=True) if use.complete]
-    if loads:
-        must_hold = [use.demand - gone for use, gone in zip(uses, less, strict=True) if not use.complete]
-        return cheapest(payer.plans, loads, must_hold), loads, must_hold, False
-    if not uses:
-        return None, [], [], False
+def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]) -> Recommended:
+    """The plan once *saved* credits, by cycle, are gone."""
+    left = [
+        (use.credits - gone, use.demand - gone)
+        for index, use in enumerate(uses)
+        for gone in [saved.get(index, Fraction(0))]
+    ]
+    complete = payer.complete_cycles
+    if complete:
+        loads = tuple(left[index] for index in complete)
+        must_hold = tuple(demand for (_, demand), use in zip(left, uses, strict=True) if not use.complete)
+        return Recommended(cheapest(payer.plans, loads, must_hold, payer.idle), loads, must_hold, payer.idle)
     newest = uses[-1].cycle
     elapsed = payer.last_us - max(newest.start_us, payer.first_us)
-    factor = Fraction(newest.end_us - newest.start_us, elapsed) if elapsed > 0 else Fraction(1)
-    projected = (uses[-1].demand - less[-1]) * factor
-    must_hold = [use.demand - gone for use, gone in zip(uses, less, strict=True)]
-    return cheapest(payer.plans, [(projected, projected)], must_hold), [(projected, projected)], must_hold, True
+    if elapsed < WEEK_US:
+        return Recommended(None, unadvised=Unadvised.TOO_LITTLE_DATA)
+    projected = left[-1][1] * Fraction(newest.end_us - newest.start_us, elapsed)
+    must_hold = tuple(demand for _, demand in left)
+    plan = cheapest(payer.plans, [(projected, projected)], must_hold)
+    return Recommended(plan, ((projected, projected),), must_hold, projected=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,14 +31,17 @@ FIRST = EPOCH.toordinal()
 
 
 class Use(StrEnum):
-    """What became of a credit: needed, billed though nothing was rendered, or wasted for its one cause."""
+    """What became of a credit: needed or unknown, billed though nothing was rendered, or wasted for its one cause."""
 
     NEEDED = "needed"
+    UNKNOWN = "unknown"
+    """Of a render of which the log does not tell whether it was needed."""
     UNRENDERED = "unrendered"
     STAGING = Cause.STAGING.value
     CONCURRENT = Cause.CONCURRENT.value
     REPEAT = Cause.REPEAT.value
     VOLATILE = Cause.VOLATILE.value
+    FAILED = Cause.FAILED.value
 
 
 @dataclass(slots=True)
@@ -80,9 +84,11 @@ def daily(facts: Facts, replayed: Replayed) -> tuple[Day, ...]:
 
 def _use(row: Mapping[str, Any], outcome: Outcome) -> Use:
     if outcome != Outcome.RENDER:
-        return Use.UNRENDERED
+        return Use.FAILED if outcome == Outcome.ERROR else Use.UNRENDERED
     cause = cause_of(bool(row["staging"]), row["verdict"] == Verdict.CONCURRENT, row["verdict"] == Verdict.REPEAT)
-    return Use(cause) if cause else Use.NEEDED
+    if cause is None:
+        return Use.UNKNOWN if row["verdict"] == Verdict.UNKNOWN else Use.NEEDED
+    return Use(cause)
 
 
 def _rows(facts: Facts, replayed: Replayed) -> Iterator[dict[str, Any]]:
@@ -127,8 +133,15 @@ _OFFSETS = pa.schema(
 def _offsets(facts: Facts) -> Iterator[dict[str, int]]:
     """For each account the spans of one UTC offset, and what has to be added to a time to get its local ordinal."""
     for payer in facts.payers:
-        for start, end, offset in spans(payer.first_us, payer.last_us, payer.settings.timezone):
-            yield {"payer": payer.code, "start_us": start, "end_us": end, "shift_us": offset + FIRST * DAY_US}
+        for stretch in payer.stretches:
+            for start, end, offset in offsets_of(*stretch, str(payer.settings.timezone)):
+                yield {"payer": payer.code, "start_us": start, "end_us": end, "shift_us": offset + FIRST * DAY_US}
+
+
+@lru_cache(1000)
+def offsets_of(first_us: int, end_us: int, zone: str) -> tuple[tuple[int, int, int], ...]:
+    """`spans` to before *end_us*, found once for all accounts whose cycles are the same."""
+    return tuple(spans(first_us, end_us - 1, ZoneInfo(zone)))
 
 
 def spans(first_us: int, last_us: int, zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:

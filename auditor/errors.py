@@ -17,13 +17,15 @@
         ├── DeadlineError        the caller's own timeout passed; the render goes on and is stored
         └── RefusedError         a guard forbade the call; nothing was billed
             ├── BudgetExceededError
-            └── RateExceededError
+            ├── RateExceededError
+            └── CircuitOpenError      the plan is used up, and it is not yet time to ask again
 
 Each message is a sentence that names what is wrong, where, and what to do about it.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 
 class AuditorError(Exception):
@@ -114,10 +116,14 @@ class NoPlanError(RenderError):
 
 
 class QuotaExceededError(RenderError):
-    """The credits of the plan are used up."""
+    """The credits of the plan are used up, until *resets_at* (seconds since 1970) where the provider says so."""
 
     word = "quota"
     cure = "Wait for the next billing cycle or take a larger plan; `auditor audit` shows which renders were needless"
+
+    def __init__(self, what: str, *, resets_at: float | None = None, **facts: Any) -> None:
+        super().__init__(what, **facts)
+        self.resets_at = resets_at
 
 
 class ThrottledError(RenderError):
@@ -197,3 +203,9 @@ class RateExceededError(RefusedError):
     """The call would have to wait longer for its turn than is allowed."""
 
     cure = "Raise `per_second` or allow a longer wait"
+
+
+class CircuitOpenError(RefusedError):
+    """The plan is used up, as the provider said a moment ago: asking again would only take time."""
+
+    cure = "Wait until then or take a larger plan; one call in `probe_every` seconds checks whether it works again"

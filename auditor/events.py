@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NOT_OBJECT = "not_object"
     MISSING_FIELD = "missing_field"
     BAD_VALUE = "bad_value"
+    ODD_TIME = "odd_time"
     UNKNOWN_VERSION = "unknown_version"
     TOO_LONG = "too_long"
     BAD_ENCODING = "bad_encoding"
@@ -122,6 +123,17 @@ class UsageEvent:
     error: str | None = None
     retried: bool = False
     assumed_timezone: bool = False
+    unknown: str | None = None
+    """Why a log cannot tell the key of a render, which is then neither a repeat nor needed; see `Unknown`."""
+
+
+class Unknown(StrEnum):
+    """Why it is not known which picture a render of a foreign log was (semantics section 11)."""
+
+    NO_BODY = "no_body"
+    NO_INPUTS = "no_inputs"
+    COUNT = "count"
+    """One call that made an unknown number of pictures."""
 
 
 REQUIRED = ("v", "id", "ts", "outcome", "provider", "account", "environment", "template", "key")
@@ -197,7 +209,7 @@ def record_of(event: UsageEvent) -> dict[str, Any]:
             record["credits"] = None if value is None else _plain(value)
         elif field.name == "duration_us" and value is not None:
             record["duration_ms"] = value / 1000
-        elif value != field.default and field.name != "assumed_timezone":
+        elif value != field.default and field.name not in ("assumed_timezone", "unknown"):
             record[field.name] = dict(value) if isinstance(value, Mapping) else value
     return record
 
@@ -211,7 +223,7 @@ def parse_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """`instant` of an event: from the year 2 to 9998, since more than one program writes 9999-12-31 for none."""
     ts_us, assumed = instant(text, zone)
     if not MIN_TS_US <= ts_us <= MAX_TS_US:
-        raise BadRecordError(Reason.BAD_VALUE, "ts is not between the years 2 and 9998")
+        raise BadRecordError(Reason.ODD_TIME, "ts is not between the years 2 and 9998")
     return ts_us, assumed
 
 
@@ -239,7 +251,9 @@ def instant(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         else:
             # fold=0 is the first of an overlap; inside a gap it uses the offset before it, which moves forward.
             moment = naive.replace(tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        raise BadRecordError(Reason.ODD_TIME, "ts is not between the years 2 and 9998") from None
+    except ValueError:
         raise BadRecordError(Reason.BAD_VALUE, "ts is not a time that exists") from None
     micros = (moment - EPOCH) // timedelta(microseconds=1) + (1_000_000 if leap else 0)
     return micros, not (match[8] or match[9])

@@ -3,10 +3,12 @@
 Credits are `Fraction` in every frame, so that no sum is ever rounded.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
+from itertools import chain, pairwise
 from typing import Any
 
 import pandas as pd
@@ -17,7 +19,7 @@ from auditor.engine.base import Engine
 from auditor.engine.tables import cycles as cycle_table
 from auditor.engine.tables import events, losers, records, units
 from auditor.events import DELIVERED, Outcome
-from auditor.plans import Cycle, Plan, comparable, cycles, micros, moment
+from auditor.plans import IDLE, Cycle, Gap, Plan, comparable, listed, micros, moment
 from auditor.settings import Account, Settings
 
 NAMES = ("provider", "account", "environment", "template")
@@ -34,8 +36,17 @@ class Payer:
     plans: tuple[Plan, ...]
     """Those of the provider that are sold in the currency in which the account pays."""
     cycles: tuple[Cycle, ...]
+    """From the first to the last event, but those of the gaps."""
     first_us: int
     last_us: int
+    gaps: tuple[Gap, ...] = ()
+    """Where so many cycles have no event that they are not listed."""
+
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """(start, end) in microseconds of the cycles that are listed, those without a gap between them together."""
+        edges = [0, *(gap.before for gap in self.gaps), len(self.cycles)]
+        return tuple((self.cycles[at].start_us, self.cycles[to - 1].end_us) for at, to in pairwise(edges))
 
     @property
     def plan(self) -> Plan | None:
@@ -47,6 +58,17 @@ class Payer:
         """Whether a credit of this account is paid for; an account without a configured plan counts as paying."""
         plans = {self.settings.plan_of(cycle) for cycle in self.cycles}
         return any(plan is None or plan.price > 0 or bool(plan.overage) for plan in plans)
+
+    @property
+    def complete_cycles(self) -> list[int]:
+        """The places of the cycles that the account's events cover."""
+        return [index for index, cycle in enumerate(self.cycles) if self.complete(cycle)]
+
+    @property
+    def idle(self) -> dict[int, int]:
+        """Position among the complete cycles -> cycles of a gap that passed before it (`auditor.plans.Idle`)."""
+        complete = self.complete_cycles
+        return {bisect_left(complete, gap.before): gap.cycles for gap in self.gaps}
 
     def complete(self, cycle: Cycle) -> bool:
         """Whether the account's events cover the cycle."""
@@ -165,9 +187,12 @@ def locate(engine: Engine, settings: Settings, which: ColumnElement[bool]) -> Ac
     spans["unit"] = range(len(spans))
     spans["payer"] = spans.groupby(["provider", "account"], sort=True).ngroup()
 
+    both = ["provider", "account"]
+    ends = spans.groupby(both, sort=True).agg(first_us=("first_us", "min"), last_us=("last_us", "max"))
+    rests = _rests(engine, which) if len(ends) and (ends.last_us - ends.first_us).max() >= _IDLE_US else {}
     payers = tuple(
-        payer_of(code, str(provider), str(account), int(group.first_us.min()), int(group.last_us.max()), settings)
-        for code, ((provider, account), group) in enumerate(spans.groupby(["provider", "account"], sort=True))
+        payer_of(code, who[0], who[1], int(first_us), int(last_us), settings, rests.get(who, ()))
+        for code, (who, first_us, last_us) in enumerate(ends.itertuples(name=None))
     )
     unit_frame = spans[["unit", "provider", "account", "environment", "template", "payer"]]
     engine.load("units", pa.Table.from_pandas(unit_frame, schema=_UNITS, preserve_index=False))
@@ -242,10 +267,42 @@ def _of_accounts(engine: Engine, settings: Settings, belongs: Callable[[Account]
     )
 
 
-def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int, settings: Settings) -> Payer:
-    """The account with its settings, plans and the billing cycles from its first to its last event."""
+_IDLE_US = IDLE // timedelta(microseconds=1)
+_DAY_US = 86_400 * 10**6
+
+
+def _rests(engine: Engine, which: ColumnElement[bool]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """(provider, account) -> (last event before, first event after) of its stretches of `IDLE` without any event."""
+    both = (records.c.provider, records.c.account)
+    day = records.c.ts_us // _DAY_US
+    edges = func.min(records.c.ts_us).label("first_us"), func.max(records.c.ts_us).label("last_us")
+    days = select(*both, *edges).where(which).group_by(*both, day).subquery()
+    before = func.lag(days.c.last_us).over(partition_by=(days.c.provider, days.c.account), order_by=days.c.first_us)
+    pairs = select(days.c.provider, days.c.account, before.label("before_us"), days.c.first_us).subquery()
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    apart = pairs.c.first_us - pairs.c.before_us >= _IDLE_US
+    for row in engine.run(select(pairs).where(apart).order_by(pairs.c.first_us)).to_pylist():
+        found.setdefault((row["provider"], row["account"]), []).append((row["before_us"], row["first_us"]))
+    return found
+
+
+def payer_of(
+    code: int,
+    provider: str,
+    account: str,
+    first_us: int,
+    last_us: int,
+    settings: Settings,
+    rests: Sequence[tuple[int, int]] = (),
+) -> Payer:
+    """The account with its settings, plans and the billing cycles from its first to its last event.
+
+    *rests* are the (last event before, first event after) of each stretch of `auditor.plans.IDLE` without an event.
+    """
     configured = settings.account(provider, account)
-    own_cycles = tuple(cycles(first_us, last_us, configured.anchor_day, configured.timezone))
+    edges = [first_us, *chain.from_iterable(rests), last_us]
+    spans = list(zip(edges[::2], edges[1::2], strict=True))
+    own_cycles, gaps = listed(spans, configured.anchor_day, configured.timezone)
     return Payer(
         code=code,
         provider=provider,
@@ -255,6 +312,7 @@ def payer_of(code: int, provider: str, account: str, first_us: int, last_us: int
         cycles=own_cycles,
         first_us=first_us,
         last_us=last_us,
+        gaps=gaps,
     )
 
 
@@ -306,6 +364,7 @@ def _events() -> Select[Any]:
         records.c.height,
         records.c.bytes,
         records.c.inputs.is_not(None).label("has_inputs"),
+        records.c.unknown,
     )
 
 

@@ -116,7 +116,8 @@ def canonical(value: Any) -> bytes:
         kind = type(error).__name__  # its text would hold the value
     raise ValueError(
         f"the request has no canonical JSON ({kind}): strings, numbers up to 2^53 - 1, true, false, null, lists and "
-        "objects with string keys have one; NaN and infinities do not"
+        "objects with string keys have one; NaN and infinities do not. Write larger numbers, dates and Decimals as "
+        "text, with str()"
     )
 
 

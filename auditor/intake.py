@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor import __version__
+from auditor.engine.tables import LINE_BITS
 from auditor.events import BadRecordError, Reason, Rejection
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption, Mapper, shown
@@ -33,6 +34,7 @@ from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, w
 from auditor.formats.ids import IdChoice, Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
+from auditor.formats.named import ENVIRONMENT
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import TRY_BITS, Reading, Tally
 from auditor.formats.table import Table
@@ -49,7 +51,6 @@ BLOCK = 16 << 20
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 CACHE_SUFFIX = ".auditor.parquet"
 _KEY = b"render_auditor"
-LINE_BITS = 40
 # Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
 _WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
 _PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
@@ -134,7 +135,7 @@ class Intake:
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
-        if template is not None:
+        if template is not None and not set(ENVIRONMENT) & set(template.names):
             return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None

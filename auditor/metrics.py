@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -202,11 +202,16 @@ class ClientMetrics(Collector):
         self.environment = Bounded(lambda _: dropped.labels("app_env").inc())
         self.families["build_info"].labels(__version__).set(1)
         registry.register(self)
+        self._registry = ref(registry)
 
     def forked(self) -> None:
         """A lock that another thread held at the fork is never free again in the child: prometheus_client's too."""
         self.account.forked()
         self.environment.forked()
+        _renew_locks(self._registry())
+        for cell in getattr(values.ValueClass, "inc", _renew_locks).__closure__ or ():
+            if isinstance(cell.cell_contents, _LOCK_TYPE):  # of its multiprocess mode, one for all values
+                cell.cell_contents = threading.Lock()
         for family in self.families.values():
             for part in (family, *getattr(family, "_metrics", {}).values()):
                 _renew_locks(part)
@@ -233,6 +238,7 @@ def _renew_locks(part: Any) -> None:
             value._lock = threading.Lock()
 
 
+_LOCK_TYPE = type(threading.Lock())
 _BY_REGISTRY: "WeakKeyDictionary[CollectorRegistry, ClientMetrics]" = WeakKeyDictionary()
 _LOCK = threading.Lock()
 

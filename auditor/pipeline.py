@@ -1,7 +1,6 @@
 """The only file that knows the order: paths -> records -> events -> replay -> bills -> audits -> result."""
 
 import mmap
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,15 +17,18 @@ from auditor.baseline import split
 from auditor.billing import Bill, bills
 from auditor.daily import daily
 from auditor.engine.base import Engine
+from auditor.engine.tables import LINE_BITS
 from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Accepted, Confidence, Finding
-from auditor.formats.reading import MAX_REJECTIONS, Tally
+from auditor.formats.lines import Line
+from auditor.formats.reading import MAX_REJECTIONS, TRY_BITS, Tally, rejection_of
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.measured import Measured
 from auditor.numbers import number
+from auditor.oddtime import bounds, drop_odd, odd, present
 from auditor.registry import AUDITS, ENGINES
 from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
@@ -211,9 +213,28 @@ def _taken(
         try:
             progress("Replaying", 0, 0)
             engine.read(folder / "records")
+            _drop_odd(engine, sources, intakes, settings, options)
             yield engine, intakes, drop_replaced(engine, partial(read_records, sources, settings, options.input_format))
         finally:
             engine.close()
+
+
+def _drop_odd(
+    engine: Engine, sources: Sequence[Source], intakes: Sequence[Intake], settings: Settings, options: Options
+) -> None:
+    """Reject the lines of odd times, whether they were just read or come from a cache."""
+    limits = bounds(present(options.now))
+    relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
+    counts, first = drop_odd(engine, limits, relative, MAX_REJECTIONS)
+    lines = read_records(sources, settings, options.input_format, [row for row, _ in first])
+    for row, ts_us in first:
+        index, number = row >> LINE_BITS, row & (1 << TRY_BITS) - 1
+        bad = rejection_of(sources[index].label, Line(number, lines.get(row, b"")), odd(ts_us, limits))
+        intakes[index].tally.rejections.append(bad)
+    for index, lost in counts.items():
+        tally = intakes[index].tally
+        tally.reasons[Reason.ODD_TIME] += lost
+        tally.rejections = sorted(tally.rejections, key=lambda each: each.line)[:MAX_REJECTIONS]
 
 
 def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Replaced, counts: Counts) -> Inputs:
@@ -287,8 +308,7 @@ def _report(progress: Progress, before: int, total: int, read: int) -> None:
 
 def generated_at(now: Callable[[], datetime]) -> datetime:
     """Now, or SOURCE_DATE_EPOCH for reports that have to be reproducible."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else now().astimezone(UTC).replace(microsecond=0)
+    return present(now).replace(microsecond=0)
 
 
 def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secret, ...]:

@@ -1,14 +1,16 @@
 """Plans, bills and billing cycles: exact arithmetic, no floats, every instant with a zone (semantics section 7)."""
 
-from collections.abc import Iterable, Sequence
+from calendar import monthrange
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from auditor.allowance import Grant, fold
+from auditor.allowance import Grant, Stretch, fold
 from auditor.events import EPOCH
 
 EDGE = timedelta(hours=24)
@@ -26,6 +28,10 @@ class Grade(StrEnum):
     """Somebody else's page: a rival's comparison, an integration."""
     UNVERIFIED = "unverified"
     """A directory that calls its own figures unverified."""
+
+
+_exact = lru_cache(10_000)(Fraction)
+"""The same few prices are asked for by every account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,13 @@ class Plan:
     @property
     def monthly(self) -> Fraction:
         """The price of one cycle."""
-        return Fraction(self.price) / (12 if self.period == "year" else 1)
+        return _exact(self.price) / 12 if self.period == "year" else _exact(self.price)
 
     @property
     def grant(self) -> Grant:
         """What each cycle brings."""
         limit = None if self.rollover_limit is None else Fraction(self.rollover_limit * self.included)
-        return Grant(Fraction(self.included), self.rollover_cycles if self.rollover else 0, limit)
+        return Grant(_exact(self.included), self.rollover_cycles if self.rollover else 0, limit)
 
     def holds(self, credits: Fraction) -> bool:
         """Whether so many credits can be had in one cycle at all, with nothing carried over."""
@@ -152,17 +158,72 @@ def cycles(first_us: int, last_us: int, anchor_day: int, zone: ZoneInfo) -> list
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Successive cycles without an event that are too many to be listed, [start, end) in UTC."""
+
+    start: datetime
+    end: datetime
+    cycles: int
+    before: int
+    """The place in the list of cycles of the one that follows."""
+
+
+MOST_IDLE = 3
+"""Successive cycles without an event that are listed like others."""
+IDLE = timedelta(days=100)
+"""Events that are less apart have no more than `MOST_IDLE` whole cycles between them."""
+
+
+def listed(
+    spans: Sequence[tuple[int, int]], anchor_day: int, zone: ZoneInfo
+) -> tuple[tuple[Cycle, ...], tuple[Gap, ...]]:
+    """The cycles from the first to the last event, and the gaps that are left out of them.
+
+    *spans* are (first, last) event of stretches, in order, in which no two neighbouring events are `IDLE` apart; work
+    does not grow with what lies between them.
+    """
+    found: list[Cycle] = []
+    gaps: list[Gap] = []
+    for first_us, last_us in spans:
+        own = cycles(first_us, last_us, anchor_day, zone)
+        if found:
+            end, start = found[-1].end, own[0].start
+            ended, begins = (cycle_number(each.astimezone(zone).date(), anchor_day) for each in (end, start))
+            if begins - ended > MOST_IDLE:
+                gaps.append(Gap(end, start, begins - ended, len(found)))
+            else:
+                found += (cycle_numbered(number, anchor_day, zone) for number in range(ended, begins))
+        found += own
+    return tuple(found), tuple(gaps)
+
+
+def cycle_number(day: date, anchor_day: int) -> int:
+    """The number of the cycle that holds a local day: the months since the year 0 at its start."""
+    month = day.year * 12 + day.month - 1
+    return month - (day.day < min(anchor_day, _last_day(day.year, day.month)))
+
+
+def cycle_numbered(number: int, anchor_day: int, zone: ZoneInfo) -> Cycle:
+    """The cycle of that number."""
+    start, end = (_boundary(at // 12, at % 12 + 1, anchor_day, zone) for at in (number, number + 1))
+    return Cycle(start, end)
+
+
 def _months_on(year: int, month: int, by: int) -> tuple[int, int]:
     index = year * 12 + month - 1 + by
     return index // 12, index % 12 + 1
 
 
+@lru_cache(10_000)
 def _boundary(year: int, month: int, anchor_day: int, zone: ZoneInfo) -> datetime:
-    next_year, next_month = _months_on(year, month, 1)
-    last_day = (date(next_year, next_month, 1) - timedelta(days=1)).day
     # Midnights that a DST change skips move forward, doubled ones are the first: fold=0 does both.
-    local = datetime.combine(date(year, month, min(anchor_day, last_day)), time(), tzinfo=zone)
+    local = datetime.combine(date(year, month, min(anchor_day, _last_day(year, month))), time(), tzinfo=zone)
     return local.astimezone(UTC)
+
+
+def _last_day(year: int, month: int) -> int:
+    return monthrange(year, month)[1]
 
 
 def comparable(plans: Sequence[Plan], plan: Plan | None = None) -> tuple[Plan, ...]:
@@ -171,8 +232,15 @@ def comparable(plans: Sequence[Plan], plan: Plan | None = None) -> tuple[Plan, .
     return tuple(each for each in plans if each.currency == currency)
 
 
+Idle = Mapping[int, int]
+"""Position in a list of loads -> cycles without an event that passed before the load there."""
+
+
 def cheapest(
-    plans: Iterable[Plan], loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
+    plans: Iterable[Plan],
+    loads: Sequence[tuple[Fraction, Fraction]],
+    must_hold: Sequence[Fraction] = (),
+    idle: Idle | None = None,
 ) -> Plan | None:
     """The plan with the least total bill over *loads*, pairs of (credits to bill, demand to hold).
 
@@ -181,21 +249,33 @@ def cheapest(
     best: tuple[Fraction, Decimal, str] | None = None
     chosen = None
     for plan in plans:
-        total = total_bill(plan, loads, must_hold)
+        total = total_bill(plan, loads, must_hold, idle)
         if total is not None and (best is None or (total, -plan.included, plan.name) < best):
             best, chosen = (total, -plan.included, plan.name), plan
     return chosen
 
 
 def total_bill(
-    plan: Plan, loads: Sequence[tuple[Fraction, Fraction]], must_hold: Sequence[Fraction] = ()
+    plan: Plan,
+    loads: Sequence[tuple[Fraction, Fraction]],
+    must_hold: Sequence[Fraction] = (),
+    idle: Idle | None = None,
 ) -> Fraction | None:
     """Sum of the bills of *loads*, in order, None if the plan cannot hold one of the demands."""
-    grants = [plan.grant] * len(loads)
-    needed = fold(grants, [demand for _, demand in loads])
-    if any(plan.charge(cycle.beyond) is None for cycle in needed) or not all(plan.holds(each) for each in must_hold):
+    if not all(plan.holds(each) for each in must_hold):
         return None
-    bills = [plan.charge(cycle.beyond) for cycle in fold(grants, [credits for credits, _ in loads])]
+    if not plan.rollover:  # every cycle stands alone
+        included = _exact(plan.included)
+        if plan.overage is None and any(max(load) > included for load in loads):
+            return None
+        beyond = sum((credits - included for credits, _ in loads if credits > included), Fraction(0))
+        return plan.monthly * len(loads) + (beyond * _exact(plan.overage) if plan.overage and beyond else 0)
+    grants = [plan.grant] * len(loads)
+    passed = {place: [Stretch(cycles, plan.grant)] for place, cycles in (idle or {}).items()}
+    needed = fold(grants, [demand for _, demand in loads], passed)
+    if any(plan.charge(cycle.beyond) is None for cycle in needed):
+        return None
+    bills = [plan.charge(cycle.beyond) for cycle in fold(grants, [credits for credits, _ in loads], passed)]
     return None if None in bills else sum((bill for bill in bills if bill is not None), Fraction(0))
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -23,12 +23,23 @@ from auditor.waste import Cause, Waste, allot, cause_of
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Renders of which the log does not tell which picture they were, but those that are `staging` waste."""
+
+    renders: int
+    credits: Fraction
+    reasons: Mapping[str, int]
+    """By `auditor.events.Unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """What the demand looked like to a cache."""
 
     verdicts: pd.DataFrame
     """unit, cycle, verdict: renders, credits."""
     waste: Waste
+    unknown: Unknown
     staging: frozenset[int]
     """Units whose renders are `staging` waste."""
     volatile: Mapping[int, Volatile]
@@ -49,11 +60,11 @@ def replay(facts: Facts) -> Replayed:
             events.c.digest,
             events.c.row,
         )
-        .where(events.c.outcome == Outcome.RENDER)
+        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
     renders = int(facts.usage.loc[facts.usage.outcome == Outcome.RENDER, "events"].sum())
-    facts.engine.load("walked", verdicts(stream, ttl_us, renders))
+    facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
 
     groups = (events.c.unit, events.c.cycle, walked.c.verdict)
     frame = frame_of(
@@ -69,6 +80,10 @@ def replay(facts: Facts) -> Replayed:
         cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
         if cause is not None:
             waste.add(row.unit, row.cycle, cause, row.credits)
+    failed = facts.usage[facts.usage.outcome == Outcome.ERROR]
+    for row in failed.itertuples():
+        if row.credits:
+            waste.add(row.unit, row.cycle, Cause.FAILED, row.credits)
     volatile = {}
     volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
     for unit, sample, cycle in _samples(facts):
@@ -83,7 +98,29 @@ def replay(facts: Facts) -> Replayed:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
-    return Replayed(frame, waste, staging, volatile, volatile_days)
+    return Replayed(frame, waste, _unknown(facts, staging), staging, volatile, volatile_days)
+
+
+def _unwalked(facts: Facts) -> pa.Table:
+    """(row, verdict) of the renders that cannot be walked, since nobody knows their key."""
+    rows = facts.engine.run(
+        select(events.c.row).where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None))
+    )
+    return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
+
+
+def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
+    wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
+    found = frame_of(
+        facts.engine.run(
+            select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+            .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
+            .group_by(events.c.unknown)
+            .order_by(events.c.unknown)
+        )
+    )
+    reasons = {str(row.unknown): int(row.renders) for row in found.itertuples()}
+    return Unknown(sum(reasons.values()), sum(found.credits, Fraction(0)), reasons)
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:

@@ -33,8 +33,10 @@ class Account:
 
     def plan_of(self, cycle: Cycle) -> Plan | None:
         """The plan of a cycle: a larger one counts from the cycle in which it begins, a smaller one from the next."""
-        start, end = self.day(cycle.start), self.day(cycle.end)
         plan = self.plan
+        if not self.history:
+            return plan
+        start, end = self.day(cycle.start), self.day(cycle.end)
         for since, other in self.history:
             if since <= start or (since < end and (plan is None or other.included > plan.included)):
                 plan = other

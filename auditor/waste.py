@@ -1,10 +1,10 @@
 """The waterfall: one cause for each wasted credit (semantics section 4).
 
-staging  >  concurrent  >  repeat  >  volatile
+staging  >  concurrent  >  repeat  >  volatile  >  failed
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -17,6 +17,8 @@ class Cause(StrEnum):
     CONCURRENT = "concurrent"
     REPEAT = "repeat"
     VOLATILE = "volatile"
+    FAILED = "failed"
+    """Billed though the call failed; renders have the others."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,14 @@ class Waste:
             ),
             Fraction(0),
         )
+
+    def by_payer_cycle(self, payer_of: Mapping[int, int]) -> dict[int, dict[int, Fraction]]:
+        """Payer -> cycle -> wasted credits, by the payer of each unit."""
+        sums: dict[int, dict[int, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+        for unit, booked in self.units.items():
+            for (cycle, _), amount in booked.items():
+                sums[payer_of[unit]][cycle] += amount
+        return sums
 
     def by_cycle(self, units: Iterable[int], causes: Collection[Cause] = tuple(Cause)) -> dict[int, Fraction]:
         """Cycle -> wasted credits of some units and causes."""

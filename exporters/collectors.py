@@ -31,7 +31,7 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
     with ExitStack() as stack:
         collectors: list[Collects] = []
         if ledger is not None or findings is None:
-            opened = stack.enter_context(Ledger(ledger or LEDGER))
+            opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
             collectors += [LedgerCollector(opened, settings, where), *_usage(settings)]
         yield Snapshot([*collectors, *_findings(settings, findings)], say=said.append)
     if said:
@@ -48,7 +48,7 @@ def running(
     The settings of an *owner* become the ledger's, *anew* also where they contradict it.
     """
     stopping = threading.Event()
-    with Ledger(ledger) as opened:
+    with Ledger(ledger, reader=not (follow or owner)) as opened:
         if owner:
             with opened.write() as connection:
                 configure(connection, settings, str(where), anew=anew)

@@ -69,7 +69,7 @@ class FindingsCollector:
                 families.put(f"audit_window_{end}_timestamp_seconds", (), _seconds(report["window"][end]))
         families.put("audit_credits", (), _number(report["totals"]["credits"]))
         for cause in Cause:
-            families.add("waste_credits", (cause.value,), _number(report["waste"][cause.value]))
+            families.add("waste_credits", (cause.value,), _number(report["waste"].get(cause.value, 0)))
         # Bounds are of one report: a template that nobody renders any more makes room for the next one.
         self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")

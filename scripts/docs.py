@@ -22,7 +22,13 @@ from auditor.sandbox.server import Sandbox
 from tests.formats.samples import SAMPLES, example
 
 ROOT = Path(__file__).parents[1]
-_ENVIRONMENT = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb", "SOURCE_DATE_EPOCH": "0"}
+_ENVIRONMENT = {
+    "COLUMNS": "100",
+    "TERMINAL_WIDTH": "100",
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "SOURCE_DATE_EPOCH": "1790812800",
+}
 EXCERPT_LINES = 46
 
 
@@ -137,10 +143,10 @@ def _quick_start() -> tuple[str, str]:
     example = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[0]
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         text = example.replace("http://127.0.0.1:19780", sandbox.origin)
-        run = partial(
-            subprocess.run, cwd=folder, env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT)}, check=True,
-            capture_output=True, text=True,
-        )  # fmt: skip
+        # The example is of today, which is no odd time only by today's clock.
+        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+        del environment["SOURCE_DATE_EPOCH"]
+        run = partial(subprocess.run, cwd=folder, env=environment, check=True, capture_output=True, text=True)
         said = run([sys.executable, "-c", text]).stdout
         audit = [sys.executable, "-m", "auditor", "audit", "usage", "--format", "json"]
         report = json.loads(run(audit).stdout)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 REQUIRED = ("id", "ts", "outcome", "provider", "account", "environment", "template", "key")
 ENUMS = {
     "outcome": "attempt render hit coalesced error refused",
@@ -31,7 +32,11 @@ class BadLineError(Exception):
     """A line that is no event."""
 
 
-def read(data: bytes, zone: ZoneInfo) -> Event:
+class OddTimeError(BadLineError):
+    """A line of a clock that was never set, or that is far ahead."""
+
+
+def read(data: bytes, zone: ZoneInfo, now: datetime) -> Event:
     """One line."""
 
     def no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,6 +88,8 @@ def read(data: bytes, zone: ZoneInfo) -> Event:
     if not isinstance(event.get("retried", False), bool):
         raise BadLineError
     event["at"], event["assumed"] = instant(event["ts"], zone)
+    if event["at"] < datetime(2000, 1, 2, tzinfo=UTC) or event["at"] > now + timedelta(hours=48):
+        raise OddTimeError
     event["environment"] = event["environment"].lower()
     if event.get("format") == "jpg":
         event["format"] = "jpeg"
@@ -104,6 +111,8 @@ def instant(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
         whole = datetime.fromisoformat(f"{found[1]}T{found[2]}:{min(seconds, 59):02d}" + (found[5] or ""))
     except ValueError:
         raise BadLineError from None
+    if not 1 < whole.year < 9999:
+        raise OddTimeError
     if seconds > 60:
         raise BadLineError
     if whole.tzinfo is None:
@@ -180,19 +189,22 @@ DUPLICATE = ("concurrent", "repeat")
 class Audit:
     """One audit; its attributes are the figures."""
 
-    def __init__(self, files: dict[str, bytes], config: dict[str, Any], ttl: timedelta = DAY) -> None:
+    def __init__(
+        self, files: dict[str, bytes], config: dict[str, Any], ttl: timedelta = DAY, now: datetime = NOW
+    ) -> None:
         self.config, self.ttl = config, ttl
         self.zone = ZoneInfo(config.get("timezone", "UTC"))
         self.production = {
             name.lower() for name in config.get("production_environments", ["production", "prod", "live"])
         }
         lines = [line for data in files.values() for line in data.split(b"\n") if line.strip(b" \t\r")]
-        records, rejected = [], 0
+        records, rejected, self.odd = [], 0, 0
         for line in lines:
             try:
-                records.append(read(line, self.zone))
-            except BadLineError:
+                records.append(read(line, self.zone, now))
+            except BadLineError as bad:
                 rejected += 1
+                self.odd += isinstance(bad, OddTimeError)
         ids = grouped(records, lambda e: e["id"])
         self.events = [one_of(group) for group in ids.values()]
         superseded = sum(
@@ -220,6 +232,11 @@ class Audit:
                 self.wasted[e["id"]]["staging"] = e["cost"] or Fraction(0)
             elif self.verdict[e["id"]] in DUPLICATE:
                 self.wasted[e["id"]][self.verdict[e["id"]]] = e["cost"] or Fraction(0)
+        self.failed = {
+            e["id"]: e["cost"]
+            for e in self.finals
+            if e["outcome"] == "error" and e["cost"] is not None and e["cost"] > 0
+        }
         self.volatile = {who: self.volatile_of(group) for who, group in sorted(grouped(self.renders, unit).items())}
 
     # plans
@@ -273,6 +290,7 @@ class Audit:
             cause: sum((causes.get(cause, 0) for causes in self.wasted.values()), Fraction(0))
             for cause in ("staging", "concurrent", "repeat", "volatile")
         }
+        sums["failed"] = sum(self.failed.values(), Fraction(0))
         return sums | {"total": sum(sums.values(), Fraction(0))}
 
     # volatile inputs
@@ -381,16 +399,22 @@ class Audit:
         zone = ZoneInfo(settings.get("timezone", self.config.get("timezone", "UTC")))
         first, last = min(e["at"] for e in events), max(e["at"] for e in events)
         cycles = []
-        for start, end in cycles_between(first, last, settings.get("anchor_day", 1), zone):
-            own = [e for e in events if start <= e["at"] < end]
+        listed, gaps = folded(
+            [
+                (start, end, [e for e in events if start <= e["at"] < end])
+                for start, end in cycles_between(first, last, settings.get("anchor_day", 1), zone)
+            ]
+        )
+        for start, end, own in listed:
             credits = sum((e["cost"] or 0 for e in own if e["outcome"] != "attempt"), Fraction(0))
             waiting = sum(
                 e["outcome"] in ("attempt", "refused")
                 or e["cost"] is None
-                or (e["outcome"] == "error" and e.get("error") == "quota" and not e.get("retried"))
+                or (e["outcome"] == "error" and e.get("error") == "quota" and not e.get("retried") and e["cost"] == 0)
                 for e in own
             )
             wasted = sum((part for e in own for part in self.wasted.get(e["id"], {}).values()), Fraction(0))
+            wasted += sum((self.failed.get(e["id"], Fraction(0)) for e in own), Fraction(0))
             cycles.append(
                 {
                     "start": start,
@@ -401,16 +425,22 @@ class Audit:
                     "complete": first <= start + DAY and last >= end - DAY,
                 }
             )
-        now, projected = advise(offers, cycles, first, last, fixed=False)
-        then, _ = advise(offers, cycles, first, last, fixed=True)
+        now, projected, why = advise(offers, cycles, first, last, fixed=False)
+        then, *_ = advise(offers, cycles, first, last, fixed=True)
         return {
             "plan": settings.get("plan") if plan else None,
             "cycles": cycles,
             "recommended_plan": now,
             "recommended_after_fixes": then,
             "projected": projected,
-            "bills": [bill(plan, c["credits"]) if plan else None for c in cycles],
-            "cheapest": [cheapest(offers, [(c["credits"], c["credits"])], []) for c in cycles],
+            "advice": why,
+            "gaps": [
+                (start, end, count, count * Fraction(plan["price"]) if plan else None) for start, end, count in gaps
+            ],
+            "bills": [bill(plan, c["credits"]) if plan and c["complete"] else None for c in cycles],
+            "cheapest": [
+                cheapest(offers, [(c["credits"], c["credits"])], []) if c["complete"] else None for c in cycles
+            ],
         }
 
 
@@ -428,6 +458,19 @@ def cycles_between(first: datetime, last: datetime, anchor: int, zone: ZoneInfo)
         day = min(anchor, (following - timedelta(days=1)).day)
         starts.append(datetime.combine(date(year, number + 1, day), time(), zone).astimezone(UTC))
     return [(start, end) for start, end in pairwise(starts) if end > first and start <= last]
+
+
+def folded(cycles: list[tuple[datetime, datetime, list[Event]]]) -> tuple[list[Any], list[Any]]:
+    """(cycles that are listed, (start, end, how many) of each run of more than 3 without any event)."""
+    listed: list[Any] = []
+    gaps: list[Any] = []
+    for empty, run in groupby(cycles, key=lambda cycle: not cycle[2]):
+        members = list(run)
+        if empty and len(members) > 3:
+            gaps.append((members[0][0], members[-1][1], len(members)))
+        else:
+            listed += members
+    return listed, gaps
 
 
 def bill(plan: dict[str, Any], credits: Fraction) -> Fraction | None:
@@ -458,21 +501,25 @@ def cheapest(offers: dict[str, Any], loads: list[tuple[Fraction, Fraction]], hol
 
 def advise(
     offers: dict[str, Any], cycles: list[dict[str, Any]], first: datetime, last: datetime, *, fixed: bool
-) -> tuple[str | None, bool]:
-    """(recommended plan, whether projected)."""
+) -> tuple[str | None, bool, str | None]:
+    """(recommended plan, whether projected, why there is no advice)."""
     less = [c["wasted"] if fixed else Fraction(0) for c in cycles]
     loads = [(c["credits"] - gone, c["demand"] - gone) for c, gone in zip(cycles, less, strict=True)]
     complete = [load for load, c in zip(loads, cycles, strict=True) if c["complete"]]
     if complete:
-        return cheapest(
-            offers, complete, [load[1] for load, c in zip(loads, cycles, strict=True) if not c["complete"]]
-        ), False
+        return (
+            cheapest(offers, complete, [load[1] for load, c in zip(loads, cycles, strict=True) if not c["complete"]]),
+            False,
+            None,
+        )
     newest = cycles[-1]
     elapsed = last - max(newest["start"], first)
+    if elapsed < 7 * DAY:
+        return None, False, "too_little_data"
     micro = timedelta(microseconds=1)
-    share = Fraction((newest["end"] - newest["start"]) // micro, elapsed // micro) if elapsed else Fraction(1)
+    share = Fraction((newest["end"] - newest["start"]) // micro, elapsed // micro)
     whole = loads[-1][1] * share
-    return cheapest(offers, [(whole, whole)], [demand for _, demand in loads]), True
+    return cheapest(offers, [(whole, whole)], [demand for _, demand in loads]), True, None
 
 
 def oversized(audit: Audit) -> dict[tuple[str, str, str], tuple[int, int]]:

@@ -14,6 +14,7 @@ from auditor.config import settings_of
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
+from tests.bruteforce import NOW
 
 ROOT = Path(__file__).parents[1]
 DIGEST = "sha256:" + "a" * 64
@@ -58,6 +59,12 @@ def report(tmp_path: Path) -> Report:
         return json.loads(json.dumps(document(result)))
 
     return run
+
+
+@pytest.fixture
+def random_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day on which the random logs are read: whatever today is, their times are odd or usual by it."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(NOW.timestamp())))
 
 
 def only(report: Mapping[str, Any], rule: str) -> dict[str, Any]:

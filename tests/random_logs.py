@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from tests.bruteforce import NOW
+
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Chatham")
 DAMAGE = (
     b"{",
@@ -38,6 +40,8 @@ BROKEN = (
     {"outcome": "miss"},
     {"ts": "2026-02-30T00:00:00Z"},
     {"ts": "yesterday"},
+    {"ts": "9999-12-31T23:59:59Z"},
+    {"ts": "0001-01-01T00:00:00Z"},
     {"duration_ms": "5"},
     {"status": True},
     {"account": None},
@@ -45,6 +49,16 @@ BROKEN = (
     {"source": "cron"},
     {"key": ""},
 )
+
+
+EDGE = timedelta(microseconds=1)
+OLDEST, NEWEST = datetime(2000, 1, 2, tzinfo=UTC), NOW + timedelta(hours=48)
+FAR = (
+    OLDEST, OLDEST - EDGE, NEWEST, NEWEST + EDGE,
+    *(datetime(year, month, 3, 5, tzinfo=UTC)
+      for year, month in ((1970, 1), (2, 5), (2000, 2), (2013, 12), (2025, 1), (2025, 7), (2025, 9), (2099, 1), (9998, 5))),
+)  # fmt: skip
+"""Times around those that no clock shows, and far from all others."""
 
 
 class Logs:
@@ -60,6 +74,8 @@ class Logs:
         self.keys = self.rng.choice([3, 12, 60])
         self.moments: list[datetime] = []
         self.version = 0
+        self.far = self.rng.choice([0.0, 0.0, 0.004, 0.02])
+        """How often a clock was wrong by years."""
         self.odd = self.rng.choice([0.0, 0.02, 0.03, 0.04])
         """How often the field `rare` does show: each time in two pairs: around the limit of 95 %."""
 
@@ -97,6 +113,8 @@ class Logs:
     def moment(self) -> datetime:
         """A time; often one that stood before, or one that is just a day or a duration after it."""
         rng = self.rng
+        if rng.random() < self.far:
+            return rng.choice(FAR)
         if self.moments and rng.random() < 0.5:
             steps = (
                 timedelta(0),

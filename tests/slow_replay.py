@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from tests.bruteforce import Audit, Event, bill, cheapest, cycles_between
+from tests.bruteforce import DAY, Audit, Event, bill, cheapest, cycles_between, folded
 
 MICRO = timedelta(microseconds=1)
 
@@ -184,15 +184,19 @@ class SlowReplay:
         return next(start for start, end in self._cycles[name] if start <= e["at"] < end)
 
     def bills(self, figures: Figures) -> dict[tuple[str, str], tuple[Any, ...]]:
-        """(plan, bill, cheapest plan, its bill) of each account over all its cycles."""
+        """(plan, bill, cheapest plan, its bill) of each account over its complete cycles."""
         found = {}
         for provider, account in sorted({(e["provider"], e["account"]) for e in self.audit.events}):
+            times = [e["at"] for e in self.audit.events if (e["provider"], e["account"]) == (provider, account)]
+            own = self.cycles(provider, account)
+            busy = folded([(start, end, [at for at in times if start <= at < end]) for start, end in own])[0]
             credits = [
                 figures.by_account.get((provider, account, start), Fraction(0))
-                for start, _ in self.cycles(provider, account)
+                for start, end, _ in busy
+                if min(times) <= start + DAY and max(times) >= end - DAY
             ]
             plan, offers = self.audit.plan(provider, account), self.audit.plans(provider)
-            best = cheapest(offers, [(amount, amount) for amount in credits], [])
+            best = cheapest(offers, [(amount, amount) for amount in credits], []) if credits else None
             found[provider, account] = (
                 self.audit.account(provider, account).get("plan") if plan else None,
                 total(plan, credits),
@@ -204,7 +208,7 @@ class SlowReplay:
 
 def total(plan: dict[str, Any] | None, credits: list[Fraction]) -> Fraction | None:
     """The sum of the bills, None where one cannot be."""
-    amounts = [bill(plan, amount) for amount in credits] if plan else [None]
+    amounts = [bill(plan, amount) for amount in credits] if plan and credits else [None]
     return None if None in amounts else sum((amount for amount in amounts if amount is not None), Fraction(0))
 
 

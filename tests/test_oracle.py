@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from auditor.pipeline import Options, audit
 from auditor.plans import cents
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
-from tests.bruteforce import Audit, grouped, oversized, unit
+from tests.bruteforce import NOW, Audit, grouped, oversized, unit
 from tests.random_logs import SOURCES, access_log, generate
 
 SEEDS = 150
@@ -28,7 +29,7 @@ def product(files: Mapping[str, bytes], config: Mapping[str, Any], folder: Path)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     sources = discover([str(folder / name) for name in files], folder)
-    result = audit(sources, settings_of(config, "generated"), Options(cache=False), lambda *_: None)
+    result = audit(sources, settings_of(config, "generated"), Options(cache=False, now=lambda: NOW), lambda *_: None)
     return json.loads(json.dumps(document(result)), parse_float=Fraction)
 
 
@@ -50,6 +51,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path) -> 
     files, config = generate(seed, SIZES[seed % 3])
     report, slow = product(files, config, tmp_path), Audit(files, config)
     assert {name: report["inputs"][name] for name in slow.inputs} == slow.inputs
+    assert report["inputs"]["reasons"].get("odd_time", 0) == slow.odd
     assert report["totals"] == slow.totals()
     assert report["waste"] == slow.waste()
     assert bills_of_product(report) == bills_of_slow(slow)
@@ -68,6 +70,8 @@ def bills_of_product(report: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
             a["recommended_plan"],
             a["recommended_after_fixes"],
             a["projected"],
+            a["advice"],
+            [(g["start"], g["end"], g["cycles"], g["bill"]) for g in a["gaps"]],
             [
                 (c["start"], c["end"], c["complete"], c["credits"], c["demand"], c["bill"], c["cheapest_plan"])
                 for c in a["cycles"]
@@ -75,6 +79,11 @@ def bills_of_product(report: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
         )
         for a in report["accounts"]
     }
+
+
+def utc(moment: datetime) -> str:
+    """As reports write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def bills_of_slow(slow: Audit) -> dict[tuple[str, str], Any]:
@@ -85,10 +94,12 @@ def bills_of_slow(slow: Audit) -> dict[tuple[str, str], Any]:
             a["recommended_plan"],
             a["recommended_after_fixes"],
             a["projected"],
+            a["advice"],
+            [(utc(start), utc(end), count, cents(bill)) for start, end, count, bill in a["gaps"]],
             [
                 (
-                    c["start"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-                    c["end"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    utc(c["start"]),
+                    utc(c["end"]),
                     c["complete"],
                     c["credits"],
                     c["demand"],
@@ -151,11 +162,12 @@ def failed(report: Mapping[str, Any], slow: Audit) -> None:
             sum(not e.get("retried") for e in group),
             sum(bool(e.get("retried")) for e in group),
             sum(e["cost"] is None for e in group),
+            sum((e["cost"] or 0 for e in group), Fraction(0)),
         )
         for who, group in grouped(errors, lambda e: (e["provider"], e["account"], e.get("error", "other"))).items()
     }
     have = {
-        who: tuple(f["evidence"][name] for name in ("errors", "retries", "uncertain"))
+        who: (*(f["evidence"][name] for name in ("errors", "retries", "uncertain")), f["credits"])
         for who, f in found(report, "failed-calls", "provider", "account", "error").items()
     }
     assert have == want

@@ -3,7 +3,8 @@
 What it does
     Counts failed requests, tries that were repeated, and calls whose answer leaves open whether they were billed
     (time-outs, broken connections, 408, 502, 504, 520 to 527). A *retry ghost* is such a try whose key was rendered
-    afterwards: then perhaps two credits went for one picture.
+    afterwards: then perhaps two credits went for one picture. Known credits of failed calls are waste, of cause
+    `failed`.
 
 Why it matters
     A retry after a time-out may pay twice, and errors like `quota` mean that users saw no picture.
@@ -28,11 +29,11 @@ import pandas as pd
 from sqlalchemy import and_, func, or_, select
 
 from auditor.audits.base import Case
-from auditor.audits.words import plural
+from auditor.audits.words import credits_word, plural
 from auditor.engine.tables import events, units
 from auditor.events import Outcome
 from auditor.facts import frame_of
-from auditor.findings import Confidence, Finding, severity_of
+from auditor.findings import Confidence, Finding, Money, severity_of
 
 _ADVICE = {
     "timeout": "Wait longer before giving up; a retry may be billed a second time",
@@ -65,6 +66,7 @@ class FailedCalls:
             errors, retries = (int(group.loc[group.retried == retried, "events"].sum()) for retried in (False, True))
             uncertain = int(group.unknown.sum())
             credits = sum(group.credits, Fraction(0))
+            by_cycle = {int(cycle): sum(own.credits, Fraction(0)) for cycle, own in group.groupby("cycle")}
             own = ghosts[(ghosts.payer == payer) & (ghosts.error == error)]
             account = case.bills[payer].payer
             yield Finding(
@@ -73,7 +75,9 @@ class FailedCalls:
                 confidence=Confidence.HIGH,
                 subject={"provider": account.provider, "account": account.account, "error": str(error)},
                 message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
-                f"{uncertain:,} perhaps billed",
+                f"{uncertain:,} perhaps billed" + (f"; {credits_word(credits)} billed for failures" if credits else ""),
+                credits=credits,
+                money=case.bills[payer].money(by_cycle) if credits else Money(),
                 advice=_ADVICE.get(str(error), "Look at the provider's answers for these calls"),
                 evidence={
                     "errors": errors,

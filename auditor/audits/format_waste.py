@@ -81,7 +81,9 @@ class FormatWaste:
                 f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
-                money=price_of_bytes(case, stored, lost),
+                money=price_of_bytes(
+                    case, {int(who): int(sum(own.stored)) for who, own in chosen.groupby("payer")}, lost
+                ),
                 evidence={
                     "stored_wasted_bytes": stored,
                     "delivered_wasted_bytes": lost,

@@ -19,10 +19,9 @@ Options
 
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
-
-import pandas as pd
 
 from auditor.audits.base import Case
 from auditor.audits.words import credits_word, plural
@@ -39,19 +38,21 @@ class LowVolumeTemplates:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Only accounts that pay, and only over complete cycles."""
-        usage = case.facts.paid_by(case.facts.usage)
+        usage = _by_template(case)
         for bill in case.bills:
             free = case.facts.settings.free_plan(bill.payer.provider)
-            complete = [index for index, use in enumerate(bill.uses) if use.complete]
-            if free is None or not complete or not bill.payer.costs_money:
+            if free is None or not bill.complete or not bill.payer.costs_money:
                 continue
-            own = usage[(usage.payer == bill.payer.code) & usage.cycle.isin(complete)]
+            own = {
+                name: {index: by_cycle[index] for index in bill.complete if index in by_cycle}
+                for name, by_cycle in usage[bill.payer.code].items()
+            }
             chosen = _smallest(own, Fraction(free.included))
             if not chosen:
                 continue
             moved = {
-                index: sum(own[(own.cycle == index) & own.template.isin(chosen)].credits, Fraction(0))
-                for index in complete
+                index: sum((own[name].get(index, Fraction(0)) for name in chosen), Fraction(0))
+                for index in bill.complete
             }
             total = sum(moved.values(), Fraction(0))
             yield Finding(
@@ -68,18 +69,30 @@ class LowVolumeTemplates:
             )
 
 
-def _smallest(usage: pd.DataFrame, room: Fraction) -> dict[str, Fraction]:
+Cycles = Mapping[int, Fraction]
+"""Credits by cycle."""
+
+
+def _by_template(case: Case) -> dict[int, dict[str, dict[int, Fraction]]]:
+    """Payer -> template -> cycle -> credits."""
+    found: dict[int, dict[str, dict[int, Fraction]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(Fraction)))
+    usage = case.facts.paid_by(case.facts.usage)
+    for payer, template, cycle, credits in zip(usage.payer, usage.template, usage.cycle, usage.credits, strict=True):
+        found[int(payer)][str(template)][int(cycle)] += credits
+    return found
+
+
+def _smallest(usage: Mapping[str, Cycles], room: Fraction) -> dict[str, Fraction]:
     """The largest set of templates, smallest first, that fits *room* in every cycle."""
-    totals = {str(name): sum(group.credits, Fraction(0)) for name, group in usage.groupby("template")}
+    totals = {name: sum(by_cycle.values(), Fraction(0)) for name, by_cycle in usage.items()}
     cycles: dict[int, Fraction] = {}
     chosen: dict[str, Fraction] = {}
     for name, total in sorted(totals.items(), key=lambda item: (item[1], item[0])):
         if total == 0:
             continue
-        own = usage[usage.template == name]
         after = dict(cycles)
-        for row in own.itertuples():
-            after[row.cycle] = after.get(row.cycle, Fraction(0)) + row.credits
+        for cycle, credits in usage[name].items():
+            after[cycle] = after.get(cycle, Fraction(0)) + credits
         if any(credits > room for credits in after.values()):
             break
         cycles, chosen[name] = after, total

@@ -78,7 +78,9 @@ class OversizedOutputs:
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=price_of_bytes(case, int(sum(kept.wasted)), lost),
+                money=price_of_bytes(
+                    case, {int(who): int(sum(own.wasted)) for who, own in kept.groupby("payer")}, lost
+                ),
                 evidence={
                     "stored_wasted_bytes": int(sum(kept.wasted)),
                     "delivered_wasted_bytes": lost,

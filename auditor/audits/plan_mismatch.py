@@ -3,7 +3,8 @@
 What it does
     Puts every complete billing cycle on every plan of the catalogue. The recommended plan has the least total bill
     among those that hold the demand of every cycle: the credits, and each call or request that may still need one
-    (unknown, unresolved, refused, out of quota). Without a complete cycle the newest one is projected to its end.
+    (unknown, unresolved, refused, out of quota). Without a complete cycle the newest one is projected to its end,
+    once 7 days of it have passed.
 
 Why it matters
     Credits do not roll over: a plan that is too large is paid for nothing, one that is too small cuts you off.
@@ -42,7 +43,8 @@ class PlanMismatch:
         """Accounts without a configured plan cannot be judged."""
         for bill in case.bills:
             plan = bill.payer.plan
-            if plan is None or (plan == bill.recommended and bill.holds_demand(plan)):
+            # Without advice nobody can say that another plan is better, only that this one is too small.
+            if plan is None or ((plan == bill.recommended or bill.unadvised) and bill.holds_demand(plan)):
                 continue
             yield Finding(
                 rule=self.id,
@@ -51,7 +53,7 @@ class PlanMismatch:
                 subject={"provider": bill.payer.provider, "account": bill.payer.account},
                 message=_message(bill, plan),
                 advice=_advice(bill, plan),
-                money=Money(Fraction(0), bill.money({}).after_plan_change, plan.currency),
+                money=_money(bill, plan),
                 evidence={
                     "plan": plan.name,
                     "recommended": bill.recommended.name if bill.recommended else None,
@@ -69,6 +71,12 @@ class PlanMismatch:
                     ],
                 },
             )
+
+
+def _money(bill: Bill, plan: Plan) -> Money:
+    """The change of plan saves nothing before it is made; both are unknown without a complete cycle."""
+    then = bill.money({}).after_plan_change
+    return Money(Fraction(0) if bill.complete else None, then, plan.currency)
 
 
 def _severity(bill: Bill, plan: Plan) -> Severity:
@@ -91,6 +99,8 @@ def _message(bill: Bill, plan: Plan) -> str:
 
 def _advice(bill: Bill, plan: Plan) -> str:
     best = bill.recommended
+    if bill.unadvised:
+        return f"{plan.name} is too small already; no plan can be advised before 7 days of the cycle have passed"
     if best is None:
         largest = max(bill.payer.plans, key=lambda offer: (offer.included, offer.name), default=None)
         if largest is None:

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-from auditor.caches.base import Entry, Slot
+from auditor.caches.base import AHEAD, Entry, Slot
+from auditor.errors import ConfigError
 
 DEFAULT_BYTES, DEFAULT_ENTRIES = 256 << 20, 100_000
 
@@ -30,29 +31,39 @@ class Memory:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if bytes < 1 or entries < 1:
-            raise ValueError("a memory cache needs room: bytes and entries have to be 1 or more")
+            raise ConfigError("a memory cache needs room: bytes and entries have to be 1 or more")
         self.max_bytes, self.max_entries, self.ttl = bytes, entries, ttl
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[float, Entry, str]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, Entry, str, float]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     @classmethod
     def from_url(cls, url: str, clock: Callable[[], float] = time.time) -> "Memory":
         """`memory://`, `memory://?bytes=67108864&entries=1000`."""
-        wanted = {name: int(values[0]) for name, values in parse_qs(urlsplit(url).query).items()}
-        return cls(wanted.get("bytes", DEFAULT_BYTES), entries=wanted.get("entries", DEFAULT_ENTRIES), clock=clock)
+        wanted = {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
+        if unknown := wanted.keys() - {"bytes", "entries"}:
+            raise ConfigError(f"memory:// knows bytes= and entries=, not {min(unknown)}=")
+        if not all(value.isdecimal() for value in wanted.values()):
+            raise ConfigError("bytes= and entries= of memory:// are whole numbers, as in memory://?bytes=67108864")
+        sizes = {name: int(value) for name, value in wanted.items()}
+        return cls(sizes.get("bytes", DEFAULT_BYTES), entries=sizes.get("entries", DEFAULT_ENTRIES), clock=clock)
 
     def find(self, key: str) -> Entry | None:
         """The entry if it is alive."""
         found = self._entries.get(key)
-        if found is None or found[0] <= self._clock():
+        if found is None or not found[3] < self._clock() < found[0]:
             return None
         try:  # noqa: SIM105 (suppress() costs more than the rest of this method)
             self._entries.move_to_end(key)
         except KeyError:  # evicted by another thread in between: what was found is still good
             pass
         return found[1]
+
+    def spare(self, key: str) -> Entry | None:
+        """The entry, expired or not."""
+        found = self._entries.get(key)
+        return None if found is None else found[1]
 
     def keep(self, slot: Slot, entry: Entry) -> None:
         """Admit an entry, and let go of others if there is no room; larger ones than all the room are not admitted."""
@@ -61,12 +72,13 @@ class Memory:
             self._drop(slot.key)
             if _weight(entry) > self.max_bytes:
                 return
-            self._entries[slot.key] = (ends, entry, slot.group)
+            # Its fourth part: a clock that was ahead when it was stored, and is not any more, makes it a miss.
+            self._entries[slot.key] = (ends, entry, slot.group, entry.stored_at - AHEAD)
             self._bytes += _weight(entry)
             while self._bytes > self.max_bytes or len(self._entries) > self.max_entries:
                 # In one step: readers move entries without the lock, which an iterator would not survive.
-                _, (_, gone, _) = self._entries.popitem(last=False)
-                self._bytes -= _weight(gone)
+                _, gone = self._entries.popitem(last=False)
+                self._bytes -= _weight(gone[1])
 
     def _drop(self, key: str) -> None:
         found = self._entries.pop(key, None)
@@ -81,6 +93,13 @@ class Memory:
             for key in theirs:
                 self._drop(key)
         return len(theirs)
+
+    def drop(self, key: str) -> int:
+        """Forget a key; how many entries that were."""
+        with self._lock:
+            before = len(self._entries)
+            self._drop(key)
+            return before - len(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -102,6 +121,10 @@ class Memory:
         """As `forget`."""
         return self.forget(group)
 
+    async def delete(self, key: str) -> int:
+        """As `drop`."""
+        return self.drop(key)
+
     async def ping(self) -> None:
         """Always there."""
 
@@ -111,7 +134,7 @@ class Memory:
     def forked(self) -> None:
         """A lock that another thread held at the fork would never be free again, nor its count be finished."""
         self._lock = threading.Lock()
-        self._bytes = sum(_weight(entry) for _, entry, _ in list(self._entries.values()))
+        self._bytes = sum(_weight(kept[1]) for kept in list(self._entries.values()))
 
 
 def _weight(entry: Entry) -> int:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from auditor.caches.base import Entry, Slot, decode, encode
-from auditor.errors import MissingExtraError
+from auditor.errors import ConfigError, MissingExtraError
 
 _RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -42,6 +42,15 @@ class Redis:
         self._limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         self.lease_seconds = lease_seconds
         self.timeout = timeout
+        if not (lease_seconds > 0 and timeout > 0 and max_connections >= 1):
+            raise ConfigError("lease_seconds and timeout of Redis are above 0 seconds, max_connections is 1 or more")
+        try:  # now, when no request waits: loading the package takes longer than the timeout of a command
+            self._connected()
+            self._reached()
+        except (ValueError, TypeError) as error:  # (whose text may hold the password)
+            raise ConfigError(
+                f"the address of Redis cannot be read ({type(error).__name__}); write redis://host:6379/0"
+            ) from None
 
     def __repr__(self) -> str:
         return f"Redis(prefix={self._prefix!r})"  # the URL may hold a password
@@ -53,13 +62,7 @@ class Redis:
 
     def peek(self, slot: Slot) -> Entry | None:
         """One GET, in the calling thread: for callers that wait anyway."""
-        if self._direct is None:
-            from redis import Redis as Client
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-
-            self._direct = Client.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._limits)
-        data = self._direct.get(self._entry(slot))
+        data = self._reached().get(self._entry(slot))
         return None if data is None else decode(slot, data)
 
     async def get(self, slot: Slot) -> Entry | None:
@@ -69,25 +72,35 @@ class Redis:
 
     async def put(self, slot: Slot, entry: Entry) -> None:
         """One SET that ends when the entry does."""
-        left = int((entry.expires_at - self._clock()) * 1000)
+        left = int((entry.ends - self._clock()) * 1000)
         if left > 0:
             await self._connected().set(self._entry(slot), encode(slot, entry), px=left)
 
     async def purge(self, group: str) -> int:
         """SCAN and UNLINK, in steps, so that the server goes on serving others."""
+        return await self._unlink(f"{self._prefix}{group}:*")
+
+    async def delete(self, key: str) -> int:
+        """As `purge`: the key does not tell its group."""
+        return await self._unlink(f"{self._prefix}*:{key}")
+
+    async def _unlink(self, pattern: str) -> int:
         client = self._connected()
         gone = 0
         batch: list[bytes] = []
-        async for name in client.scan_iter(match=f"{self._prefix}{group}:*", count=1000):
+        async for name in client.scan_iter(match=pattern, count=1000):
+            if name.startswith(f"{self._prefix}lease:".encode()):
+                continue
             batch.append(name)
             if len(batch) == 500:
                 gone += await client.unlink(*batch)
                 batch.clear()
         return gone + (await client.unlink(*batch) if batch else 0)
 
-    async def acquire(self, slot: Slot, token: str) -> bool:
+    async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
         """SET NX PX."""
-        return bool(await self._connected().set(self._lease(slot), token, nx=True, px=self._lease_ms))
+        life = self._lease_ms if seconds is None else int(seconds * 1000)
+        return bool(await self._connected().set(self._lease(slot), token, nx=True, px=life))
 
     async def renew(self, slot: Slot, token: str) -> bool:
         """Longer, if it is still ours."""
@@ -129,7 +142,18 @@ class Redis:
     def _lease(self, slot: Slot) -> str:
         return f"{self._prefix}lease:{slot.key}"
 
+    def _reached(self) -> Any:
+        """The client for threads."""
+        if self._direct is None:
+            from redis import Redis as Client
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            self._direct = Client.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._limits)
+        return self._direct
+
     def _connected(self) -> Any:
+        """The client for the background loop."""
         if self._client is None:
             from redis.asyncio import BlockingConnectionPool
             from redis.asyncio import Redis as Client

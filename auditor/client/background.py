@@ -5,6 +5,7 @@ of patience, and the render, which is paid for, goes on. That is also why sync a
 """
 
 import asyncio
+import selectors
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -13,15 +14,30 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class _Selector(selectors.DefaultSelector):
+    """What the loop waits with.
+
+    A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's connections
+    would take them off that list, and the parent would wait for them without end. So the child's copy begins empty.
+    """
+
+    def renew(self) -> None:
+        super().__init__()
+
+
 class Background:
-    """Starts at the first need, and anew after a fork."""
+    """Starts at the first need, and again after a fork."""
 
     def __init__(self) -> None:
+        self._selector: _Selector | None = None
         self.forked()
 
     def forked(self) -> None:
         """The thread stayed in the parent."""
+        if self._selector is not None:
+            self._selector.renew()
         self._lock = threading.Lock()
+        self._selector = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -37,7 +53,8 @@ class Background:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            loop = self._loop = asyncio.new_event_loop()
+            self._selector = _Selector()
+            loop = self._loop = asyncio.SelectorEventLoop(self._selector)
             self._thread = threading.Thread(target=_run, args=(loop,), name="auditor-client", daemon=True)
             self._thread.start()
         return self._loop

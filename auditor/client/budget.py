@@ -1,16 +1,15 @@
-"""Budget: so many credits a period for one environment of an account, counted from the spool, exact over processes.
+"""Budget: so many credits a period for one environment of an account, counted in the spool folder, over processes.
 
 The processes that share a spool folder take turns by a lock on a file in it, which the system frees if one of them is
-killed. Whoever has the lock reads what all segments have grown by, and writes its own `attempt` before it lets go: so
-every call that may have been billed is counted before the next one is decided on.
+killed. The process that has the lock reads the count, and adds its own call before it lets go: so every call that may
+have been billed is counted before the next one is decided on.
 """
 
 import fcntl
-import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,8 +18,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from auditor.client.clock import Clock
+from auditor.client.count import Count
 from auditor.errors import BudgetExceededError, ConfigError
-from auditor.events import Outcome, parse_event
 from auditor.fingerprint import Scope
 from auditor.plans import cycles
 
@@ -28,7 +27,8 @@ log = logging.getLogger("auditor.client")
 LOCK_NAME = ".budget.lock"
 PATIENCE = 2.0
 """Seconds to wait for the lock: a process that was frozen while it had it must not stop the renders of all others."""
-_UTC = ZoneInfo("UTC")
+Settle = Callable[[Decimal | None], None]
+"""Takes what a call cost, None for unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,68 +44,26 @@ class Budget:
     anchor_day: int = 1
     timezone: str = "UTC"
 
+    def __post_init__(self) -> None:
+        number = isinstance(self.credits, int | Decimal) and not isinstance(self.credits, bool)
+        if not number or not Decimal(self.credits).is_finite() or self.credits < 0:
+            raise ConfigError(f"Budget(credits={self.credits!r}): a whole number or a Decimal from 0 is needed")
+        if self.per not in ("cycle", "ever"):
+            raise ConfigError(f"Budget(per={self.per!r}): write per='cycle' or per='ever'")
+        if self.on_exceeded not in ("refuse", "warn"):
+            raise ConfigError(f"Budget(on_exceeded={self.on_exceeded!r}): write 'refuse' or 'warn'")
+        day = self.anchor_day
+        if isinstance(day, bool) or not isinstance(day, int) or not 1 <= day <= 31:
+            raise ConfigError(f"Budget(anchor_day={day!r}): a day of the month from 1 to 31 is needed")
+        _ = self.zone
 
-class Tally:
-    """Credits of one scope in a folder of segments, read on from where it was left."""
-
-    def __init__(self, folder: Path, scope: Scope) -> None:
-        self._folder, self._scope = folder, scope
-        self._read: dict[str, int] = {}
-        self._finished: set[str] = set()
-        self._calls: dict[str, tuple[int, Decimal, bool]] = {}
-
-    def used(self, since_us: int) -> Decimal:
-        """Credits from *since_us* on, calls without an answer as 1 each."""
-        for path in self._folder.glob("usage-*.jsonl"):
-            if path.name not in self._finished:
-                self._grow(path, since_us)
-        self._calls = {identity: call for identity, call in self._calls.items() if call[0] >= since_us}
-        return sum((credits for _, credits, _ in self._calls.values()), Decimal(0))
-
-    def _grow(self, path: Path, since_us: int) -> None:
-        sealed = not path.name.endswith(".open.jsonl")
-        name = path.name.replace(".open.jsonl", ".jsonl")
-        done = self._read.get(name, 0)
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone whose midnights begin cycles."""
         try:
-            if sealed and path.stat().st_mtime_ns // 1000 < since_us:
-                self._finished.add(path.name)
-                return
-            with path.open("rb") as file:
-                file.seek(done)
-                data = file.read()
-        except FileNotFoundError:
-            if not sealed:  # it was sealed between listing and opening, and has its other name now
-                self._grow(path.with_name(name), since_us)
-            return
-        except OSError as error:
-            log.warning("a segment cannot be counted for the budget (%s)", type(error).__name__)
-            return
-        if sealed:  # nothing is written to it any more
-            self._finished.add(path.name)
-        whole = data.rfind(b"\n") + 1
-        self._read[name] = done + whole
-        for line in data[:whole].splitlines():
-            # Most lines are hits; as the client writes them, they need not be parsed.
-            if b'"outcome":"hit"' not in line and b'"outcome":"coalesced"' not in line:
-                self._count(line)
-
-    def _count(self, line: bytes) -> None:
-        try:
-            event = parse_event(json.loads(line, parse_float=Decimal), _UTC)
-        except (ValueError, TypeError, AttributeError, RecursionError):  # a torn line; the audit reports it
-            return
-        scope = self._scope
-        if (event.provider, event.account, event.environment) != (scope.provider, scope.account, scope.environment):
-            return
-        if event.outcome not in (Outcome.ATTEMPT, Outcome.RENDER, Outcome.ERROR):
-            return
-        credits = Decimal(1) if event.credits is None else event.credits
-        final = event.outcome is not Outcome.ATTEMPT
-        known = self._calls.get(event.id)
-        if known is None:
-            self._calls[event.id] = (event.ts_us, credits, final)
-        elif final:  # it replaces the attempt; of two finals the dearer one
-            self._calls[event.id] = (known[0], max(known[1], credits) if known[2] else credits, True)
+            return ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+            raise ConfigError(f"the budget's timezone {self.timezone!r} is unknown; write Europe/Berlin") from None
 
 
 class BudgetGuard:
@@ -113,23 +71,27 @@ class BudgetGuard:
 
     def __init__(self, budget: Budget, folder: Path | None, scope: Scope, clock: Clock) -> None:
         if folder is None:
-            raise ConfigError("a budget is counted from the spool: give events= a folder")
+            raise ConfigError("a budget is counted in the spool folder: give events= a folder")
         self._budget, self._folder, self._scope, self._clock = budget, folder, scope, clock
-        try:
-            self._zone = ZoneInfo(budget.timezone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError(f"the budget's timezone {budget.timezone!r} is unknown; write Europe/Berlin") from None
+        self.zone = budget.zone
+        self._series = "ever" if budget.per == "ever" else f"{budget.anchor_day} {budget.timezone}"
         self.forked()
 
     def forked(self) -> None:
-        """The child counts for itself."""
-        self._tally = Tally(self._folder, self._scope)
+        """The child reads for itself."""
+        self._count = Count(self._folder, self._scope, self._series)
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Hold the lock while the `attempt` is written; `BudgetExceededError` if the budget is used up."""
+    def __call__(self) -> Iterator[Settle]:
+        """Hold the lock while the `attempt` is written; `BudgetExceededError` if the budget is used up.
+
+        What it gives takes the credits that the call cost in the end; until then, and where that stays unknown, it
+        counts as 1.
+        """
         with _locked(self._folder):
-            used = self._tally.used(self._start_us())
+            now_us = self._clock.wall_ns() // 1000
+            cycles = self._count.current(self._start_us(now_us), now_us)
+            used = max(self._count.used(cycle) for cycle in cycles)
             if used + 1 > self._budget.credits:
                 what = (
                     f"{used.normalize():f} of {self._budget.credits} credits of {self._scope.environment} are used "
@@ -138,13 +100,21 @@ class BudgetGuard:
                 if self._budget.on_exceeded == "refuse":
                     raise BudgetExceededError(what)
                 log.warning("over budget: %s", what)
-            yield
+            count = self._count
+            for cycle in cycles:
+                count.add(cycle, Decimal(1))
 
-    def _start_us(self) -> int:
+            def settle(credits: Decimal | None) -> None:
+                if credits is not None and credits != 1:
+                    for cycle in cycles:
+                        count.add(cycle, credits - 1)
+
+            yield settle
+
+    def _start_us(self, now_us: int) -> int:
         if self._budget.per == "ever":
             return 0
-        now = self._clock.wall_ns() // 1000
-        return cycles(now, now, self._budget.anchor_day, self._zone)[0].start_us
+        return cycles(now_us, now_us, self._budget.anchor_day, self.zone)[0].start_us
 
 
 def _wait_for(descriptor: int) -> None:
@@ -166,10 +136,11 @@ def _wait_for(descriptor: int) -> None:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(folder / LOCK_NAME, flags, 0o600)
     except OSError as error:
         # A disk that cannot be written must not stop renders; events that cannot be written are counted as dropped.
-        log.warning("the budget cannot be counted (%s)", type(error).__name__)
+        log.warning("the budget's lock cannot be used (%s); counting without it", type(error).__name__)
         yield
         return
     try:

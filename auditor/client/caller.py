@@ -2,8 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,18 +15,22 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from auditor.caches.base import Entry
+from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
+from auditor.client.loading import TRUST, load
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Request
 from auditor.errors import (
     ConfigError,
     InvalidRequestError,
     NotSentError,
+    QuotaExceededError,
     RateExceededError,
     RefusedError,
     RenderError,
     UncertainError,
 )
+from auditor.events import Outcome
 from auditor.providers.base import Answer, Api, Picture
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
@@ -35,8 +41,10 @@ SIGNED_MARGIN = 30.0
 SHORTEST = 3
 """Characters of a text that is worth masking: a shorter one tells nothing, and stands in every sentence."""
 
-Guard = Callable[[], AbstractContextManager[None]]
-"""Entered around the write-ahead record of each call; raises `RefusedError` to forbid it."""
+Guard = Callable[[], AbstractContextManager[Callable[[Decimal | None], None]]]
+"""Entered around the write-ahead record of each call; raises `RefusedError` to forbid it, and takes what it cost."""
+Rescue = Callable[[RenderError], Awaitable[Entry | None]]
+"""What may stand in for a picture that failed so."""
 
 
 class Caller:
@@ -54,7 +62,7 @@ class Caller:
         tries: int,
         longest_retry_after: float,
         retry_uncertain: bool,
-        guard: Guard = nullcontext,
+        guard: Guard | None = None,
         per_second: float | None = None,
         longest_queue: float = 2.0,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -64,17 +72,30 @@ class Caller:
         self._secrets = {api_key, *(part for part in api_key.split(":") if len(part) >= SHORTEST)}
         self._timeout, self._tries = timeout, tries
         self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
-        self._guard, self._per_second, self._longest_queue = guard, per_second, longest_queue
+        self._guard: Guard = guard or (lambda: nullcontext(lambda _: None))
+        self._per_second, self._longest_queue = per_second, longest_queue
         self._transport = transport
+        self.circuit: Circuit | None = None
         self.forked()
+        load()
+        self.ready()
 
     def forked(self) -> None:
         """Connections and queues of the parent stay there."""
+        self._lock = threading.Lock()
         self._client: httpx.AsyncClient | None = None
         self._limiter: AsyncLimiter | None = None
 
-    async def render(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Entry:
-        """The picture; its events and metrics are written here, whoever still waits for it.
+    def ready(self) -> None:
+        """Have a pool of connections, made in the caller's thread: the loop of all flights must not wait for it."""
+        if self._client is None:
+            with self._lock:
+                self._connected()
+
+    async def render(
+        self, request: Request, made: Try, pace: AsyncLimiter | None, rescue: Rescue
+    ) -> tuple[Entry, Outcome]:
+        """The picture, or what stands in for it; events and metrics are written here, whoever still waits for it.
 
         A caller's *pace* is waited for as long as it takes; the renderer's own rate is a guard and refuses.
         """
@@ -93,24 +114,47 @@ class Caller:
                 this = made if number == 1 else self._meter.begin()
                 with attempt:
                     try:
-                        return await self._once(request, this, pace)
+                        return await self._once(request, this, pace), Outcome.RENDER
                     except RenderError as error:
                         current = (this, error)
                         raise
-        except RefusedError:
-            self._meter.refused(request, current[0])
-            raise
         except RenderError as error:
-            self._meter.failed(request, error, current[0])
-            raise
+            spare = await rescue(error)
+            if not isinstance(error, RefusedError):
+                # With a spare the request is a hit, so that this was one of its calls and not its end.
+                self._meter.failed(request, error, current[0], spared=spare is not None)
+            elif spare is None:
+                self._meter.refused(request, current[0])
+            if spare is None:
+                raise
+            return spare, Outcome.HIT
         raise AssertionError("tenacity ends with a picture or an error")
 
     async def _once(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Entry:
+        circuit = self.circuit
+        if circuit is not None:
+            await circuit.enter()
         if pace is not None:
             await pace.acquire()
         await self._queue()
-        with self._guard():
+        with self._guard() as settle:
             self._meter.attempt(request, made)
+        began = self._clock.steady()
+        try:
+            entry, status = await self._called(request)
+        except RenderError as error:
+            settle(error.credits)
+            if circuit is not None and isinstance(error, QuotaExceededError):
+                circuit.exhausted(error)
+            raise
+        settle(entry.picture.credits)
+        self._meter.rendered(request, entry, made, status)
+        if circuit is not None:
+            await circuit.succeeded(began)
+        return entry
+
+    async def _called(self, request: Request) -> tuple[Entry, int]:
+        """(what one call gave, its status)."""
         answer = await self._exchange(request)
         if not 200 <= answer.status < 300:
             raise self._api.error(answer).without({*self._secrets, *_texts(request.body)})
@@ -119,9 +163,8 @@ class Caller:
         ends = now + request.ttl
         if picture.expires_at is not None:
             ends = min(ends, picture.expires_at - SIGNED_MARGIN)
-        entry = Entry.of(picture, now, ends)
-        self._meter.rendered(request, entry, made, answer.status)
-        return entry
+        spare = ends + request.stale if picture.expires_at is None else ends
+        return Entry.of(picture, now, ends, spare if request.stale else 0.0), answer.status
 
     def _read(self, answer: Answer, request: Request) -> Picture:
         try:
@@ -134,7 +177,7 @@ class Caller:
 
     async def _exchange(self, request: Request) -> Answer:
         call = self._api.call(self._base_url, self._api_key, request.template, request.body, request.options)
-        sent = False
+        client, sent = self._connected(), False
 
         async def trace(event: str, info: Any) -> None:
             nonlocal sent
@@ -143,7 +186,7 @@ class Caller:
 
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._connected().request(
+                response = await client.request(
                     call.method, call.url, headers=call.headers, content=call.content, extensions={"trace": trace}
                 )
             return Answer(response.status_code, response.headers, response.content)
@@ -185,6 +228,7 @@ class Caller:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 transport=self._transport,
+                verify=TRUST.context() if self._transport is None else False,
                 timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
                 follow_redirects=False,  # a redirect would carry the key to another host
                 trust_env=True,

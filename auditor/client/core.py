@@ -4,29 +4,32 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 """
 
 import asyncio
+import logging
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from copy import copy
-from decimal import Decimal
 from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from auditor.caches.base import Cache, Entry, Slot
+from auditor.caches.base import AHEAD, Cache, Entry, Slot
 from auditor.caches.memory import Memory
 from auditor.client.background import Background
 from auditor.client.caller import Caller
+from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
+from auditor.client.containers import whole
 from auditor.client.far import Far
 from auditor.client.flights import Flights
 from auditor.client.lease import Turn
 from auditor.client.meter import Meter, Try
-from auditor.client.request import Rendered, Request
-from auditor.errors import DeadlineError, RefusedError, RenderError
+from auditor.client.request import FREE, Rendered, Request
+from auditor.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.events import Outcome
 
-FREE = Decimal(0)
+log = logging.getLogger("auditor.client")
 
 
 class Landed(NamedTuple):
@@ -49,11 +52,15 @@ class Wait(NamedTuple):
 class Core:
     """Flights over two levels of cache and one provider."""
 
-    def __init__(self, near: Memory | None, far: Cache | None, caller: Caller, meter: Meter, clock: Clock) -> None:
+    def __init__(
+        self, near: Memory | None, far: Cache | None, caller: Caller, meter: Meter, clock: Clock, *,
+        longest: float, circuit: Callable[[Far | None], Circuit],
+    ) -> None:  # fmt: skip
         self._caller, self._meter, self._clock = caller, meter, clock
         self.background = Background()
         self.near = near
-        self._far = Far(far, meter, clock, self.background.spawn) if far is not None else None
+        self._far = Far(far, meter, clock, self.background.spawn, longest) if far is not None else None
+        caller.circuit = circuit(self._far)
         self._flights: Flights[Landed] = Flights(self.background)
         self._purges: Counter[str] = Counter()
 
@@ -86,19 +93,29 @@ class Core:
             self._meter.inflight(-1)
         return self._landed(wait, landed)
 
+    def pace(self, per_second: float) -> AsyncLimiter:
+        """What a batch waits for before each call."""
+        return AsyncLimiter(1, 1 / per_second)
+
     def _join(self, request: Request) -> Wait:
+        self._caller.ready()
+        if self._far is not None and request.ttl > self._far.longest:
+            self._far.longest = request.ttl
         made = self._meter.begin()
         self._meter.inflight(1)
-        return Wait(request, made, *self._flights.join(request.slot.key))
+        return Wait(request, made, *self._flights.join(request.flight))
 
     def _launch(self, wait: Wait, pace: AsyncLimiter | None, *, looked: bool = False) -> None:
         work = self._fly(wait.request, wait.made, pace, looked)
-        self._flights.launch(wait.request.slot.key, wait.flight, work)
+        self._flights.launch(wait.request.flight, wait.flight, work)
 
     def _peek_or_launch(self, wait: Wait) -> None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot = None, wait.request.slot
-        purges = self._purges[slot.group]
+        if wait.request.refresh:
+            self._launch(wait, None, looked=True)
+            return
+        purges = self._era(slot)
         try:
             entry = self._far.peek(slot) if self._far is not None else None
         finally:  # also when the caller is interrupted: others may wait for this flight
@@ -144,6 +161,24 @@ class Core:
             self._forget(group)  # what a request took from the store in the meantime
         return gone
 
+    async def delete(self, key: str) -> int:
+        """Forget one picture, here and in the shared store; if it is on its way, it is not kept."""
+        gone = 0
+        try:
+            gone += self._drop(key)
+            gone += await self._far.delete(key) if self._far is not None else 0
+        finally:
+            self._drop(key)
+        return gone
+
+    def _drop(self, key: str) -> int:
+        self._purges[key] += 1
+        return self.near.drop(key) if self.near is not None else 0
+
+    def _era(self, slot: Slot) -> int:
+        """Changes whenever its template is purged or itself is deleted."""
+        return self._purges[slot.group] + self._purges[slot.key]
+
     def _forget(self, group: str) -> int:
         self._purges[group] += 1
         return self.near.forget(group) if self.near is not None else 0
@@ -186,10 +221,12 @@ class Core:
 
     async def _bring(self, request: Request, made: Try, pace: AsyncLimiter | None, looked: bool) -> Landed:
         slot, far, near = request.slot, self._far, self.near
+        if request.refresh:
+            return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
         if near is not None and (entry := near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        purges = self._purges[slot.group]
+        purges = self._era(slot)
         if far is not None and not looked and (entry := await far.get(slot)) is not None:
             self._keep(slot, entry, purges)
             return Landed(entry, Outcome.HIT)
@@ -198,16 +235,44 @@ class Core:
             if elsewhere is not None:
                 self._keep(slot, elsewhere, purges)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
-            entry = await self._caller.render(request, made, pace)
-            if purges == self._purges[slot.group] and entry.expires_at > self._clock.now():
+            return await self._called(request, made, pace)
+
+    async def _called(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+        """What the provider gave, or what stands in for it."""
+        slot, far = request.slot, self._far
+        purges = self._era(slot)
+
+        async def rescue(error: RenderError) -> Entry | None:
+            return await self._spare(request, error) if request.stale else None
+
+        entry, outcome = await self._caller.render(request, made, pace, rescue)
+        if outcome is Outcome.RENDER and purges == self._era(slot) and entry.expires_at > self._clock.now():
+            content = entry.picture.content
+            if content is not None and not whole(content):
+                log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
+            else:
                 self._keep(slot, entry, purges)
                 if far is not None:
                     await far.put(slot, entry)
-        return Landed(entry, Outcome.RENDER)
+        return Landed(entry, outcome)
+
+    async def _spare(self, request: Request, error: RenderError) -> Entry | None:
+        """The expired picture that may stand in: not where the provider says that the request itself is wrong."""
+        wrong = isinstance(error, InvalidRequestError | NotFoundError)
+        if wrong and error.status is not None and 400 <= error.status < 500:
+            return None
+        entry = self.near.spare(request.slot.key) if self.near is not None else None
+        if entry is None and self._far is not None:
+            entry = await self._far.spare(request.slot)
+        now = self._clock.now()
+        if entry is None or entry.expires_at + request.stale <= now or entry.stored_at > now + AHEAD:
+            return None
+        ends = entry.picture.expires_at
+        return entry if ends is None or ends > now else None
 
     def _keep(self, slot: Slot, entry: Entry, purges: int) -> None:
-        """In memory, unless its template was purged since *purges* was read."""
-        if self.near is not None and purges == self._purges[slot.group]:
+        """In memory, unless it was purged or deleted since *purges* was read."""
+        if self.near is not None and purges == self._era(slot):
             try:
                 self.near.keep(slot, entry)
             except Exception:  # (what was paid for is delivered, kept or not)

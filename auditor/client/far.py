@@ -23,13 +23,16 @@ class Far:
     """A store behind a breaker; every method has an answer, whatever the store does."""
 
     def __init__(
-        self, cache: Cache, meter: Meter, clock: Clock, spawn: Callable[[Coroutine[Any, Any, None]], Any]
-    ) -> None:
+        self, cache: Cache, meter: Meter, clock: Clock, spawn: Callable[[Coroutine[Any, Any, None]], Any],
+        longest: float,
+    ) -> None:  # fmt: skip
         self.cache, self._meter, self._clock, self._spawn = cache, meter, clock, spawn
         self.lease = cast("Lease | None", cache if hasattr(cache, "acquire") else None)
         self._peek: Callable[[Slot], Entry | None] | None = getattr(cache, "peek", None)
         self.peeks = self._peek is not None
         """Whether `peek` has an answer at all."""
+        self.longest = longest
+        """The largest TTL that this process gives, in seconds: an entry that is to live longer is not one of ours."""
         self.forked()
 
     def forked(self) -> None:
@@ -59,14 +62,29 @@ class Far:
         """Keep an entry, if that works."""
         await self._ask("put", lambda: self.cache.put(slot, entry), None)
 
+    async def spare(self, slot: Slot) -> Entry | None:
+        """The entry if it is there and whole, expired or not."""
+
+        async def found() -> Entry | None:
+            return self._sound(await self.cache.get(slot))
+
+        return await self._ask("get", found, None)
+
     async def purge(self, group: str) -> int:
         """Forget a group. This one raises: who purges has to know."""
         return await self.cache.purge(group)
 
-    async def acquire(self, slot: Slot, token: str) -> bool:
+    async def delete(self, key: str) -> int:
+        """Forget a key. This one raises too."""
+        return await self.cache.delete(key)
+
+    async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
         """Whether the lease is ours."""
         lease = self.lease
-        return lease is not None and await self._ask("acquire", lambda: lease.acquire(slot, token), otherwise=False)
+        if lease is None:
+            return False
+        longer = {} if seconds is None else {"seconds": seconds}
+        return await self._ask("acquire", lambda: lease.acquire(slot, token, **longer), otherwise=False)
 
     async def renew(self, slot: Slot, token: str) -> bool:
         """Whether the lease is still ours."""
@@ -100,7 +118,11 @@ class Far:
             log.debug("closing the cache failed (%s)", type(error).__name__)
 
     def _alive(self, entry: Entry | None) -> Entry | None:
-        return entry if entry is not None and entry.expires_at > self._clock.now() else None
+        sound = self._sound(entry)
+        return sound if sound is not None and sound.expires_at > self._clock.now() else None
+
+    def _sound(self, entry: Entry | None) -> Entry | None:
+        return entry if entry is not None and entry.sound(self._clock.now(), self.longest) else None
 
     async def _ask(self, operation: str, work: Callable[[], Awaitable[T]], otherwise: T) -> T:
         if not self.up:

@@ -1,8 +1,11 @@
 """What has to begin anew in a forked child, in one register: locks, threads and connections are the parent's."""
 
+import logging
 import os
 import weakref
 from typing import Any
+
+log = logging.getLogger("auditor.client")
 
 _PARTS: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
@@ -14,7 +17,10 @@ def renew_in_children(part: Any) -> None:
 
 def _after_fork() -> None:
     for part in list(_PARTS):
-        part.forked()
+        try:
+            part.forked()
+        except Exception as error:  # (a user's own store: the parts after it must begin again all the same)
+            log.warning("a part of the client could not begin again after a fork (%s)", type(error).__name__)
 
 
 if hasattr(os, "register_at_fork"):

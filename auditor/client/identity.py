@@ -4,21 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from auditor.caches.base import Slot
+from auditor.client.arguments import check_name
 from auditor.errors import InvalidRequestError
 from auditor.fingerprint import Prepared, Scope, canonical, certain, spelling
 
 _MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 10_000, 4096, 2048
 """Pairs of template and options that are prepared, spellings that are remembered for each, bytes that one may have."""
-
-
-def check_name(what: str, name: object) -> None:
-    """`InvalidRequestError` for what could not stand in an event."""
-    try:
-        if isinstance(name, str) and name.encode() is not None:
-            return
-    except UnicodeEncodeError:
-        pass
-    raise InvalidRequestError(f"{what} is no string that can be written as UTF-8")
 
 
 class Known(NamedTuple):
@@ -35,6 +26,7 @@ class Shape(NamedTuple):
     prepared: Prepared
     options: Mapping[str, Any]
     group: str
+    secret: bytes
     known: dict[bytes, Known]
     """By spelling: a hit is most often spelled like the one before, and need not be put in order again."""
 
@@ -48,7 +40,7 @@ class Shape(NamedTuple):
             body = canonical(overrides)
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
-        found = Known(Slot(self.group, self.prepared.key(body)), body)
+        found = Known(Slot(self.group, self.prepared.key(body), self.secret), body)
         if spelled is not None and len(spelled) <= _LONGEST_KNOWN and certain(spelled):
             if len(self.known) >= _MOST_KNOWN:
                 self.known.clear()
@@ -81,7 +73,7 @@ class Shapes:
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
         prepared = self._scope.prepare(template, checked, template_version)
-        shape = Shape(prepared, checked, self._scope.group(template), {})
+        shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, {})
         if len(self._found) >= _MOST_SHAPES:
             self._found.clear()
         self._found[(template, template_version, *options.items())] = shape

@@ -140,8 +140,10 @@ class Meter:
         self._write(event, lasting=True)
         self._count(count)
 
-    def failed(self, request: Request, error: RenderError, made: Try, *, retried: bool = False) -> None:
-        """A call was made and failed, for this time or for good."""
+    def failed(
+        self, request: Request, error: RenderError, made: Try, *, retried: bool = False, spared: bool = False
+    ) -> None:
+        """A call was made and failed, for this time or for good; *spared*: its request is served from the cache."""
         took = self.clock.steady() - made.started
 
         def event() -> dict[str, Any]:
@@ -149,14 +151,16 @@ class Meter:
                 "duration_ms": round(took * 1000, 3), "status": error.status, "credits": _number(error.credits),
                 "error": error.word, "inputs": self._inputs(request),
             }  # fmt: skip
-            return self._event(request, made, Outcome.ERROR) | failure | ({"retried": True} if retried else {})
+            return (
+                self._event(request, made, Outcome.ERROR) | failure | ({"retried": True} if retried or spared else {})
+            )
 
         def count(account: AccountMetrics) -> None:
             credits = None if error.credits is None else float(error.credits)
             account.called(error.status, took, credits, self.clock.now())
             if retried:
                 account.retried(_reason(error))
-            else:
+            elif not spared:
                 account.ended("error", took)
 
         self._write(event, lasting=True)

@@ -8,59 +8,66 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, Unpack, overload
 
 import httpx
-from aiolimiter import AsyncLimiter
-from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app, make_wsgi_app
 
-from auditor.caches.base import Cache
-from auditor.caches.tiered import Tiered
-from auditor.client.batch import BatchReport, Item, prerender
-from auditor.client.budget import Budget, BudgetGuard
-from auditor.client.caller import Caller
+from auditor.client import arguments
+from auditor.client.arguments import Seconds, call_seconds, check_name, seconds
 from auditor.client.clock import Clock
-from auditor.client.core import FREE, Core
 from auditor.client.forks import renew_in_children
-from auditor.client.identity import Shapes, check_name
-from auditor.client.meter import Meter
-from auditor.client.request import Rendered, Request
-from auditor.client.sinks import Record, Sink, Spool, sink_of
-from auditor.client.stores import levels
-from auditor.errors import ConfigError
+from auditor.client.request import FREE, Rendered, Request
+from auditor.errors import ConfigError, InvalidRequestError
 from auditor.events import Outcome
-from auditor.fingerprint import Scope, derive_key
 from auditor.registry import PROVIDERS
-from auditor.settings import PRODUCTION
 
-Seconds = float | timedelta
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from typing_extensions import TypeVar
+
+    from auditor.caches.base import Cache
+    from auditor.caches.tiered import Tiered
+    from auditor.client.batch import BatchReport, Item
+    from auditor.client.budget import Budget
+    from auditor.client.options import HctiCall, ImejisCall
+    from auditor.client.sinks import Record, Sink
+    from auditor.providers.base import Api
+
+    P_co = TypeVar("P_co", bound=Literal["imejis", "hcti"], default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    P_co = TypeVar("P_co", covariant=True)
+
 DAY = 86_400.0
 
 
-class Renderer:
+class Renderer(Generic[P_co]):
     """Renders by one provider, account and environment; safe over threads, event loops and `fork`.
 
-    *cache* is a store, a `Tiered`, a URL (`redis://…`, `file:///…`, `s3://…`: with memory in front), or None for none.
-    *events* is a folder, `-` for standard output, a sink, any callable that takes a mapping, or None.
+    *api_key* is else that of `AUDITOR_API_KEY`, else of the provider's usual variable (`IMEJIS_API_KEY`,
+    `HCTI_API_KEY`). *cache* is a store, a `Tiered`, a folder, a URL (`redis://…`, `file:///…`, `s3://…`: with memory in
+    front), or None for none. *events* is a folder, `-` for standard output, a sink, any callable that takes a mapping,
+    or None.
     *secret* keys fingerprints and digests (else `AUDITOR_SECRET`, else the API key): give all hosts of an account the
     same. Times are in seconds or timedeltas. *tries* counts the first one; `retry_uncertain` also repeats calls that
-    may have been billed. *registry* takes the metrics; None for none.
+    may have been billed. Where a call fails, a picture that expired at most *stale_if_error* ago is served. Once the
+    plan is used up, one call every *probe_every* looks whether it works again. *registry* takes the metrics; None for
+    none. `ConfigError` names the argument that is wrong.
     """
 
     def __init__(
         self,
-        provider: str = "imejis",
+        provider: P_co = "imejis",  # type: ignore[assignment]
         *,
-        api_key: str,
+        api_key: str | None = None,
         account: str = "default",
         environment: str = "production",
-        cache: Cache | Tiered | str | None = "memory://",
-        events: str | Path | Sink | Callable[[Record], object] | None = None,
+        cache: "Cache | Tiered | str | os.PathLike[str] | None" = "memory://",
+        events: "str | Path | Sink | Callable[[Record], object] | None" = None,
         events_hits: Literal["all", "none"] = "all",
-        budget: Budget | None = None,
+        budget: "Budget | None" = None,
         per_second: float | None = None,
         ttl: Seconds = DAY,
         batch_ttl: Seconds = 7 * DAY,
@@ -69,30 +76,57 @@ class Renderer:
         tries: int = 3,
         retry_uncertain: bool = False,
         longest_retry_after: Seconds = 30.0,
+        stale_if_error: Seconds = 0.0,
+        probe_every: Seconds = 60.0,
         base_url: str | None = None,
         secret: str | None = None,
         production: bool | None = None,
-        registry: CollectorRegistry | None = REGISTRY,
+        registry: "CollectorRegistry | Literal['default'] | None" = "default",
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if provider not in PROVIDERS:
-            raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
-        if not api_key or not account or not environment:
-            raise ConfigError("api_key, account and environment must not be empty")
-        api = PROVIDERS[provider].api
-        if api is None:
-            speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
-            raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
+        # Here and not above: they would double what importing this costs.
+        from prometheus_client import REGISTRY
+
+        from auditor.client.budget import Budget, BudgetGuard
+        from auditor.client.caller import Caller
+        from auditor.client.circuit import Circuit
+        from auditor.client.core import Core
+        from auditor.client.far import Far
+        from auditor.client.identity import Shapes
+        from auditor.client.meter import Meter
+        from auditor.client.sinks import Spool, sink_of
+        from auditor.client.stores import levels
+        from auditor.fingerprint import Scope, derive_key
+        from auditor.settings import PRODUCTION
+
+        api = _api_of(provider)
+        api_key = arguments.api_key(api_key, api.key_variable)
+        account, environment = arguments.text("account", account), arguments.text("environment", environment)
+        arguments.one_of("events_hits", events_hits, ("all", "none"))
+        arguments.one_of("retry_uncertain", retry_uncertain, (True, False))
+        arguments.one_of("production", production, (True, False, None))
+        shown: CollectorRegistry | None = REGISTRY if registry == "default" else registry
+        arguments.offers("registry", shown, "register", "a CollectorRegistry of prometheus_client, or None")
+        arguments.offers("transport", transport, "handle_async_request", "an asynchronous transport of httpx")
+        if budget is not None and not isinstance(budget, Budget):
+            raise ConfigError(f"budget={budget!r}: write Budget({budget!r}), from auditor import Budget")
         self._api = api
         self._clock = clock or Clock()
-        secret = secret or os.environ.get("AUDITOR_SECRET") or api_key
+        secret = arguments.text("secret", secret or os.environ.get("AUDITOR_SECRET") or api_key)
+        self._ttl = {"online": seconds("ttl", ttl), "batch": seconds("batch_ttl", batch_ttl)}
+        if not isinstance(template_ttl, Mapping | None):
+            raise ConfigError(f"template_ttl={template_ttl!r}: give a mapping of templates to TTLs")
+        self._template_ttl = {
+            name: seconds(f"template_ttl[{name!r}]", value) for name, value in (template_ttl or {}).items()
+        }
+        self._stale = seconds("stale_if_error", stale_if_error)
         self._scope = Scope(provider, account, environment.lower(), derive_key(secret))
         sink = sink_of(events, self._clock)
         self._meter = Meter(
             self._scope,
             sink=sink,
-            registry=registry,
+            registry=shown,
             production=environment.lower() in PRODUCTION if production is None else production,
             hits=events_hits,
             clock=self._clock,
@@ -104,20 +138,25 @@ class Renderer:
             self._meter,
             self._clock,
             api_key=api_key,
-            base_url=base_url or self._api.base_url,
-            timeout=_seconds(timeout),
-            tries=tries,
-            longest_retry_after=_seconds(longest_retry_after),
+            base_url=self._api.base_url if base_url is None else arguments.text("base_url", base_url),
+            timeout=seconds("timeout", timeout, above=0),
+            tries=arguments.whole("tries", tries, 1),
+            longest_retry_after=seconds("longest_retry_after", longest_retry_after),
             retry_uncertain=retry_uncertain,
-            guard=self._guard or nullcontext,
-            per_second=per_second,
+            guard=self._guard,
+            per_second=arguments.rate("per_second", per_second),
             transport=transport,
         )
-        self._ttl = {"online": _seconds(ttl), "batch": _seconds(batch_ttl)}
-        self._template_ttl = {name: _seconds(value) for name, value in (template_ttl or {}).items()}
-        self._registry = registry
+        every, cycle = seconds("probe_every", probe_every, above=0), budget or Budget(0)
+
+        def circuit(far: "Far | None") -> Circuit:
+            return Circuit(self._scope, self._clock, far, every=every, anchor_day=cycle.anchor_day, zone=cycle.zone)
+
+        self._registry = shown
         self._shapes = Shapes(self._scope, self._api.options)
-        self._core = Core(*levels(cache, self._clock), caller, self._meter, self._clock)
+        longest = max(*self._ttl.values(), *self._template_ttl.values())
+        near, far = levels(cache, self._clock)
+        self._core = Core(near, far, caller, self._meter, self._clock, longest=longest, circuit=circuit)
         # A renderer that nobody closes takes its thread with it.
         weakref.finalize(self, self._core.background.stop, 0).atexit = False
         _RENDERERS.add(self)
@@ -127,6 +166,17 @@ class Renderer:
         scope = self._scope
         return f"Renderer({scope.provider!r}, account={scope.account!r}, environment={scope.environment!r})"
 
+    @overload
+    def render(
+        self: "Renderer[Literal['imejis']]",
+        template: str,
+        overrides: Mapping[str, Any],
+        **options: "Unpack[ImejisCall]",
+    ) -> Rendered: ...
+    @overload
+    def render(
+        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+    ) -> Rendered: ...
     def render(
         self,
         template: str,
@@ -136,18 +186,32 @@ class Renderer:
         template_version: str | None = None,
         ttl: Seconds | None = None,
         timeout: Seconds | None = None,
+        refresh: bool = False,
+        stale_if_error: Seconds | None = None,
         **options: Any,
     ) -> Rendered:
         """The picture of a template with some values changed; *options* are the provider's (`format="png"`, …).
 
-        *timeout* is this caller's own: when it passes, `DeadlineError` is raised, and the render goes on. Other
-        failures are `RenderError`s; a request that has no canonical JSON is an `InvalidRequestError` before any call.
+        *timeout* is this caller's own: when it passes, `DeadlineError` is raised, and the render goes on. *refresh*
+        renders whatever the cache holds. Other failures are `RenderError`s; a request that has no canonical JSON is an
+        `InvalidRequestError` before any call.
         """
-        request = self._begin(template, overrides, template_version, placement, ttl, options)
+        request = self._begin(template, overrides, template_version, placement, ttl, refresh, stale_if_error, options)
         if isinstance(request, Rendered):
             return request
-        return self._core.take(request, None if timeout is None else _seconds(timeout))
+        return self._core.take(request, None if timeout is None else call_seconds("timeout", timeout))
 
+    @overload
+    async def arender(
+        self: "Renderer[Literal['imejis']]",
+        template: str,
+        overrides: Mapping[str, Any],
+        **options: "Unpack[ImejisCall]",
+    ) -> Rendered: ...
+    @overload
+    async def arender(
+        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+    ) -> Rendered: ...
     async def arender(
         self,
         template: str,
@@ -157,22 +221,24 @@ class Renderer:
         template_version: str | None = None,
         ttl: Seconds | None = None,
         timeout: Seconds | None = None,  # noqa: ASYNC109 (each caller's own, while the render goes on)
+        refresh: bool = False,
+        stale_if_error: Seconds | None = None,
         **options: Any,
     ) -> Rendered:
         """As `render`, for event loops. Cancelling it cancels nobody else's wait, and not the render."""
-        request = self._begin(template, overrides, template_version, placement, ttl, options)
+        request = self._begin(template, overrides, template_version, placement, ttl, refresh, stale_if_error, options)
         if isinstance(request, Rendered):
             return request
-        return await self._core.atake(request, None if timeout is None else _seconds(timeout))
+        return await self._core.atake(request, None if timeout is None else call_seconds("timeout", timeout))
 
     def prerender(
         self,
-        items: Iterable[Item],
+        items: "Iterable[Item]",
         *,
         concurrency: int = 8,
         per_second: float | None = None,
-        progress: Callable[[BatchReport], None] | None = None,
-    ) -> BatchReport:
+        progress: "Callable[[BatchReport], None] | None" = None,
+    ) -> "BatchReport":
         """Render what is not in the cache yet, at the pace that the provider bears; see `aprerender`."""
         work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
         try:
@@ -183,12 +249,12 @@ class Renderer:
 
     async def aprerender(
         self,
-        items: Iterable[Item],
+        items: "Iterable[Item]",
         *,
         concurrency: int = 8,
         per_second: float | None = None,
-        progress: Callable[[BatchReport], None] | None = None,
-    ) -> BatchReport:
+        progress: "Callable[[BatchReport], None] | None" = None,
+    ) -> "BatchReport":
         """Render what is not in the cache yet.
 
         A batch that was interrupted goes on where it was, since what is in the cache is not rendered again. It stops at
@@ -209,11 +275,28 @@ class Renderer:
         """As `purge`, for event loops."""
         return await asyncio.wrap_future(self._core.background.spawn(self._core.purge(self._scope.group(template))))
 
+    def delete(self, key: str) -> bool:
+        """Forget the picture of one key (`Rendered.key`) in this process and the store: whether there was one.
+
+        As with `purge`, other processes keep what they have in memory. `InvalidRequestError` for what is no key.
+        """
+        return self._core.background.spawn(self._core.delete(_key(key))).result() > 0
+
+    async def adelete(self, key: str) -> bool:
+        """As `delete`, for event loops."""
+        return await asyncio.wrap_future(self._core.background.spawn(self._core.delete(_key(key)))) > 0
+
     def metrics_app(self, kind: Literal["asgi", "wsgi"] = "asgi") -> Any:
-        """An application that shows the metrics of this renderer's registry."""
+        """An application that shows the metrics of this renderer's registry, or in multiprocess mode of all workers.
+
+        It answers 503 where several workers share its address without that mode, as far as it can tell.
+        """
         if self._registry is None:
             raise ConfigError("this renderer has no registry; give it registry=")
-        return make_asgi_app(self._registry) if kind == "asgi" else make_wsgi_app(self._registry)
+        arguments.one_of("kind", kind, ("asgi", "wsgi"))
+        from auditor.client.scrape import metrics_app
+
+        return metrics_app(self._registry, kind)
 
     def close(self, patience: float = 5.0) -> None:
         """Wait for flights, *patience* seconds at most, then close connections and the spool. It can be used again."""
@@ -223,6 +306,11 @@ class Renderer:
     async def aclose(self, patience: float = 5.0) -> None:
         """As `close`, for event loops."""
         await asyncio.to_thread(self.close, patience)
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a Renderer holds connections and its API key, so it cannot be pickled; make one in each process"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -243,44 +331,51 @@ class Renderer:
         template_version: str | None,
         placement: str | None,
         ttl: Seconds | None,
+        refresh: bool,
+        stale: Seconds | None,
         options: Mapping[str, Any],
     ) -> "Rendered | Request":
         """What is at hand, else the request to make. A hit makes no more objects than it must."""
         meter, near, started = self._meter, self._core.near, self._clock.steady()
         shape = self._shapes.of(template, template_version, options)
         slot, body = shape.identify(overrides)
-        entry = None if near is None else near.find(slot.key)
+        entry = None if near is None or refresh else near.find(slot.key)
         if placement is not None:
             check_name("placement", placement)
         if entry is not None and not meter.writes_hits:
             meter.count_hit(entry, started)
             return Rendered(entry, Outcome.HIT, slot.key, FREE)
-        life = self._template_ttl.get(template, self._ttl["online"]) if ttl is None else _seconds(ttl)
-        request = Request(template, slot, body, shape.options, template_version, placement, "online", life)
+        life = self._template_ttl.get(template, self._ttl["online"]) if ttl is None else call_seconds("ttl", ttl)
+        spare = self._stale if stale is None else call_seconds("stale_if_error", stale)
+        request = Request(
+            template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
+        )
         if entry is None:
             return request
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
 
-    def _batched(self, item: Item) -> Request:
+    def _batched(self, item: "Item") -> Request:
         shape = self._shapes.of(item.template, item.template_version, item.options)
         slot, body = shape.identify(item.overrides)
         if item.placement is not None:
             check_name("placement", item.placement)
-        life = self._template_ttl.get(item.template, self._ttl["batch"]) if item.ttl is None else item.ttl
+        default = self._template_ttl.get(item.template, self._ttl["batch"])
+        life = default if item.ttl is None else call_seconds("ttl", item.ttl)
         return Request(item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life)
 
     async def _prerender(
         self,
-        items: Iterable[Item],
+        items: "Iterable[Item]",
         concurrency: int,
         per_second: float | None,
-        progress: Callable[[BatchReport], None] | None,
-    ) -> BatchReport:
-        rate = self._api.per_second if per_second is None else per_second
-        pace = AsyncLimiter(1, 1 / rate)
+        progress: "Callable[[BatchReport], None] | None",
+    ) -> "BatchReport":
+        from auditor.client.batch import prerender
 
-        async def one(item: Item) -> Outcome:
+        pace = self._core.pace(arguments.rate("per_second", per_second) or self._api.per_second)
+
+        async def one(item: "Item") -> Outcome:
             request = self._batched(item)
             if self._core.near is not None and self._core.near.find(request.slot.key) is not None:
                 return Outcome.HIT
@@ -296,8 +391,22 @@ class Renderer:
             self._guard.forked()
 
 
-def _seconds(value: Seconds) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+def _api_of(provider: object) -> "Api":
+    if not isinstance(provider, str) or provider not in PROVIDERS:
+        raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
+    api = PROVIDERS[provider].api
+    if api is None:
+        speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
+        raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
+    return api
+
+
+def _key(key: object) -> str:
+    from auditor.caches.base import is_key
+
+    if not isinstance(key, str) or not is_key(key):
+        raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")
+    return key
 
 
 _RENDERERS: "weakref.WeakSet[Renderer]" = weakref.WeakSet()

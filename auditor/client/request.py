@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from auditor.caches.base import Entry, Slot
 from auditor.events import Outcome
+from auditor.providers.base import MEDIA_TYPES
+
+FREE = Decimal(0)
 
 
 class Request(NamedTuple):
@@ -23,6 +26,15 @@ class Request(NamedTuple):
     source: str
     ttl: float
     """How long its picture may be served, in seconds."""
+    stale: float = 0.0
+    """How much longer it may stand in for a render that fails, in seconds."""
+    refresh: bool = False
+    """Whether to render whatever the cache holds."""
+
+    @property
+    def flight(self) -> str:
+        """What it shares a call with: a render that was asked for shares none with one that may find a picture."""
+        return f"{self.slot.key}!" if self.refresh else self.slot.key
 
     def __repr__(self) -> str:
         return f"Request(template={self.template!r}, key={self.slot.key!r})"  # no input value
@@ -75,7 +87,8 @@ class Rendered(NamedTuple):
     @property
     def etag(self) -> str:
         """A strong validator, RFC 9110 section 8.8.3."""
-        return f'"{(self.entry.digest or self.key).rpartition(":")[2][:32]}"'
+        tag = (self.entry.digest or self.key).rpartition(":")[2][:32]
+        return f'"{tag}"' if tag.isalnum() and tag.isascii() else '""'
 
     def cache_headers(self, now: float, *, public: bool = True) -> dict[str, str]:
         """`Content-Type`, `Cache-Control` and `ETag` of the answer that carries this picture to a browser or CDN.
@@ -84,7 +97,9 @@ class Rendered(NamedTuple):
         """
         left = max(0, int(self.entry.expires_at - now))
         scope = "public" if public else "private"
-        return {"Content-Type": self.media_type, "Cache-Control": f"{scope}, max-age={left}", "ETag": self.etag}
+        # Whatever a user's own store gave: no browser is told to run it, and no header ends in the middle.
+        kind = self.media_type if self.media_type in MEDIA_TYPES else "application/octet-stream"
+        return {"Content-Type": kind, "Cache-Control": f"{scope}, max-age={left}", "ETag": self.etag}
 
     def not_modified(self, if_none_match: str | None) -> bool:
         """Whether a request with this `If-None-Match` may be answered with 304 and no body."""

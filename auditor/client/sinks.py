@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import orjson
 
 from auditor.client.clock import Clock
+from auditor.errors import ConfigError
 
 Record = Mapping[str, Any]
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
@@ -172,7 +173,11 @@ def sink_of(events: str | Path | Sink | Callable[[Record], object] | None, clock
     if events is None:
         return None
     if isinstance(events, str | Path):
+        if not str(events):
+            raise ConfigError("events='' names no folder: write a folder, '-' for standard output, or None")
         return Stdout() if str(events) == "-" else Spool(events, clock=clock)
+    if not isinstance(events, Sink) and not callable(events):
+        raise ConfigError(f"events= is {type(events).__name__}: give a folder, '-', a sink, a callable, or None")
     return events if isinstance(events, Sink) else Called(events)
 
 

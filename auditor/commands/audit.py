@@ -12,6 +12,7 @@ from auditor.commands.options import (
     ANY_CONFIDENCE,
     FOUND,
     OK,
+    AllowEmpty,
     AuditedLedger,
     Baseline,
     Config,
@@ -76,6 +77,7 @@ def audit(
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
@@ -112,12 +114,9 @@ def audit(
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
-    raise typer.Exit(exit_code(result, fail_on.value if fail_on else None, max_rejected))
-
-
-def exit_code(result: "Result", fail_on: str | None, max_rejected: float) -> int:
-    """The exit code of semantics section 8; what went wrong is said on stderr."""
-    return input_code(result, max_rejected) or finding_code(result, fail_on)
+    raise typer.Exit(
+        input_code(result, max_rejected, allow_empty) or finding_code(result, fail_on.value if fail_on else None)
+    )
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:
@@ -128,16 +127,8 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
     return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
 
 
-def input_code(result: "Result", max_rejected: float) -> int:
-    """Whether the input was read whole."""
-    inputs = result.inputs
-    code = intake_code(inputs, max_rejected)
-    if not inputs.lines:
-        say("the input holds no line; is it the right file?")
-    elif not inputs.events and any(file.others for file in inputs.files):
-        say("none of the requests is a known provider's, or of a [sources] table; propose one with: auditor map LOG")
-    elif not inputs.events:
-        say("no event is left to audit" + ("; --since and --until leave none" if inputs.filtered else ""))
-    elif not any(result.case.facts.usage.outcome == "render"):
+def input_code(result: "Result", max_rejected: float, allow_empty: bool) -> int:
+    """Whether the input was read whole and holds an event."""
+    if result.inputs.events and not any(result.case.facts.usage.outcome == "render"):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
-    return code
+    return intake_code(result.inputs, max_rejected, allow_empty=allow_empty)

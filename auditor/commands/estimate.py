@@ -13,6 +13,7 @@ import typer
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     OK,
+    AllowEmpty,
     AuditedLedger,
     Config,
     Decimals,
@@ -74,6 +75,7 @@ def estimate(
     ttl: Ttl = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
@@ -104,7 +106,7 @@ def estimate(
                     say(f"account {bill.payer.account}: no request was given a picture; there is nothing to estimate")
                 else:
                     found.append(measured)
-        code = intake_code(log.inputs, max_rejected)
+        code = intake_code(log.inputs, max_rejected, allow_empty=allow_empty)
     with opened(output) if output else nullcontext(sys.stdout) as out:
         (write_json if output_format is EstimateFormat.json else write_text)(found, out)
     raise typer.Exit(code)

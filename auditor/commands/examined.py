@@ -41,7 +41,7 @@ def examined(
 def accounts(log: "Examined", names: list[str] | None) -> "list[Bill]":
     """The bills of the accounts of these names, or of all."""
     known = [bill.payer.account for bill in log.bills]
-    for name in names or []:
+    for name in names or [] if log.inputs.events else []:
         if name not in known:
             raise ConfigError(f"--account {name!r} is not in the log; accounts are {', '.join(known) or 'none'}")
     return [bill for bill in log.bills if not names or bill.payer.account in names]

@@ -105,7 +105,7 @@ def show(ledger: Where = "auditor.db") -> None:
     from auditor.ledger.database import Ledger
     from auditor.ledger.state import described, state_of
 
-    with Ledger(ledger) as opened, opened.read() as connection:
+    with Ledger(ledger, reader=True) as opened, opened.read() as connection:
         known = state_of(connection)
         differences = reported(connection, micros(datetime.now(UTC)))
     if not known.told:

@@ -30,7 +30,7 @@ def _exported(ledger: str, scratch: Path) -> "Source":
     from auditor.ledger.export import export
     from auditor.sources import Source
 
-    with Ledger(ledger) as opened:
+    with Ledger(ledger, reader=True) as opened:
         path = scratch / "ledger.jsonl"
         export(opened, path)
         return Source(opened.name, path, cacheable=False)

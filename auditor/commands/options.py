@@ -44,6 +44,9 @@ MaxRejected = Annotated[
 ]
 MinConfidence = Annotated[ConfidenceWord, typer.Option(help="Show only findings that are at least so sure.")]
 ANY_CONFIDENCE = ConfidenceWord("low")
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Exit 0 although no event was counted, for jobs that may find none.")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write Parquet files beside big inputs.")]
 InputFormat = Annotated[
     str | None,
@@ -133,9 +136,14 @@ def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
     return plans
 
 
-def intake_code(inputs: "Inputs", max_rejected: float) -> int:
-    """`INCOMPLETE` where an input could not be read whole, else `OK`; what went wrong is said on stderr."""
-    code = OK
+def intake_code(inputs: "Inputs", max_rejected: float, *, allow_empty: bool = False) -> int:
+    """`INCOMPLETE` where an input could not be read whole or holds no event that counts, else `OK`.
+
+    What went wrong is said on stderr.
+    """
+    code = OK if inputs.events or allow_empty else INCOMPLETE
+    if not inputs.events:
+        say(_empty(inputs))
     for file in inputs.files:
         if file.truncated:
             say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
@@ -151,3 +159,17 @@ def intake_code(inputs: "Inputs", max_rejected: float) -> int:
         if inputs.rejected * 100 > Fraction(str(max_rejected)) * inputs.lines:  # 0.57 % as written, not its float
             code = INCOMPLETE
     return code
+
+
+def _empty(inputs: "Inputs") -> str:
+    """Why no event was counted."""
+    if not inputs.lines:
+        return "no event was counted: the input holds no line; is it the right file?"
+    if inputs.rejected == inputs.lines:
+        return "no event was counted: every line was rejected; is it the right file?"
+    if any(file.others for file in inputs.files):
+        return (
+            "no event was counted: none of the requests is a known provider's, or of a [sources] table; propose one "
+            "with: auditor map LOG"
+        )
+    return "no event was counted" + ("; --since and --until leave none" if inputs.filtered else "")

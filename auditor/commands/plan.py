@@ -10,6 +10,7 @@ import typer
 
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
+    AllowEmpty,
     AuditedLedger,
     Config,
     Decimals,
@@ -67,6 +68,7 @@ def plan(
     ttl: Ttl = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
 ) -> None:
     """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
@@ -91,4 +93,4 @@ def plan(
         )
         with opened(output) if output else nullcontext(sys.stdout) as out:
             (plan_json if output_format is PlanFormat.json else plan_text).write(result, out)
-    raise typer.Exit(intake_code(log.inputs, max_rejected))
+    raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))

@@ -15,6 +15,7 @@ from auditor.commands.examined import examined, only_account
 from auditor.commands.options import (
     FOUND,
     OK,
+    AllowEmpty,
     AuditedLedger,
     Config,
     Decimals,
@@ -63,6 +64,7 @@ def reconcile(
     output: Output = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
@@ -80,6 +82,8 @@ def reconcile(
         no_cache=no_cache,
         input_format=input_format,
     ) as log:
+        if not log.inputs.events:
+            raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
         found = reconciled(log.facts, bill, index, credits, PROVIDERS.get(bill.payer.provider), log.inputs.rejected)

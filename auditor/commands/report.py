@@ -16,8 +16,10 @@ from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_cod
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     ANY_CONFIDENCE,
+    INCOMPLETE,
     OK,
     UNDELIVERED,
+    AllowEmpty,
     AuditedLedger,
     Baseline,
     Config,
@@ -86,6 +88,7 @@ def report(
     baseline: Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
     config: Config = None,
 ) -> None:
@@ -121,7 +124,7 @@ def report(
             progress.done()
             if result is None:
                 continue
-            code = code if done else input_code(result, max_rejected)  # all reports are of the same input
+            code = code if done else input_code(result, max_rejected, allow_empty)  # all reports are of the same input
             done += 1
             formats = tuple(dict.fromkeys(("json", *(one.value for one in output_format or []))))
             before = _previous(against, kept, rhythm, span)
@@ -138,9 +141,8 @@ def report(
             complaints.append(set(accepted.complaints(options.baseline, result.suppressed, settings.today(now))))
     if not done:
         start, end = chosen[0][1].start, chosen[0][1].end
-        raise ConfigError(
-            f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09"
-        )
+        say(f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09")
+        raise typer.Exit(OK if allow_empty else INCOMPLETE)
     # An entry that is of use in one report is of use.
     for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
         say(complaint)

@@ -13,6 +13,7 @@ import typer
 
 from auditor.commands.logs import logs
 from auditor.commands.options import (
+    AllowEmpty,
     AuditedLedger,
     Config,
     Decimals,
@@ -95,6 +96,7 @@ def simulate(
     until: Until = None,
     timezone: Timezone = None,
     max_rejected: MaxRejected = 1.0,
+    allow_empty: AllowEmpty = False,
     no_cache: NoCache = False,
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale pictures."""
@@ -120,9 +122,9 @@ def simulate(
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
         (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)
-    if not result.simulation.logged.outcome.requests:
+    if result.inputs.events and not result.simulation.logged.outcome.requests:
         say("no request of the log was given a picture: there is nothing to replay")
-    raise typer.Exit(intake_code(result.inputs, max_rejected))
+    raise typer.Exit(intake_code(result.inputs, max_rejected, allow_empty=allow_empty))
 
 
 def caches_of(

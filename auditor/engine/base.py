@@ -19,5 +19,8 @@ class Engine(Protocol):
     def store(self, name: str, selectable: SelectBase) -> None:
         """Keep the rows of a selectable as table *name*."""
 
+    def view(self, name: str, selectable: SelectBase) -> None:
+        """Show the rows of a selectable as table *name*, without keeping them."""
+
     def load(self, name: str, table: pa.Table) -> None:
         """Keep an Arrow table as table *name*."""

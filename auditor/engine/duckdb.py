@@ -42,11 +42,11 @@ class DuckDB:
         self._connection.close()
 
     def read(self, folder: Path) -> None:
-        """Make `records` of the Parquet files in *folder*, named by their number (see `formats.columns`)."""
-        columns = ", ".join(f'"{c.name}"' for c in metadata.tables["records"].columns if c.name != "row")
+        """Make `taken` of the Parquet files in *folder*, named by their number (see `formats.columns`)."""
+        columns = ", ".join(f'"{c.name}"' for c in metadata.tables["taken"].columns if c.name != "row")
         number = "parse_filename(filename, true)::BIGINT"
         self._connection.execute(
-            f"CREATE VIEW records AS SELECT ({number} << 40) + line AS row, {columns} "
+            f"CREATE VIEW taken AS SELECT ({number} << 40) + line AS row, {columns} "
             f"FROM read_parquet('{folder / '*.parquet'}', filename = true)"
         )
 
@@ -62,6 +62,11 @@ class DuckDB:
         """CREATE TABLE AS."""
         text, values = self._compile(selectable)
         self._connection.execute(f"CREATE TABLE {metadata.tables[name].name} AS {text}", values)
+
+    def view(self, name: str, selectable: SelectBase) -> None:
+        """CREATE VIEW; views take no parameters, so numbers stand in it literally."""
+        text = selectable.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
+        self._connection.execute(f"CREATE VIEW {metadata.tables[name].name} AS {text}")
 
     def load(self, name: str, table: pa.Table) -> None:
         """Keep an Arrow table."""

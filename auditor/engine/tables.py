@@ -18,6 +18,8 @@ class Wide(UserDefinedType[int]):
 
 
 metadata = MetaData()
+LINE_BITS = 40
+"""Of a row of `records`: those of its line; the others number its file."""
 CREDITS = Numeric(38, 18)
 
 records = Table(
@@ -48,8 +50,12 @@ records = Table(
     Column("error", String),
     Column("retried", Boolean),
     Column("assumed_timezone", Boolean),
+    Column("unknown", String),
 )
 """Every line that was an event or attempt, before duplicates of an id are dropped."""
+
+taken = Table("taken", metadata, *(column._copy() for column in records.columns))
+"""`records` and lines of odd times."""
 
 candidates = Table(
     "candidates",
@@ -114,6 +120,7 @@ events = Table(
     Column("height", BigInteger),
     Column("bytes", BigInteger),
     Column("has_inputs", Boolean),
+    Column("unknown", String),
 )
 """One row an event. `key_high` and `key_low` are 124 bits of (provider, account, environment, key), which only
 renders and errors have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` counts requests.

@@ -40,6 +40,8 @@ class Exchange:
     """`sha256:…` of the answer's body, where the log holds it."""
     width: int | None = None
     height: int | None = None
+    environment: str | None = None
+    """As the log names it."""
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""

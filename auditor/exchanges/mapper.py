@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import unquote_plus, urlsplit
 
-from auditor.events import MAX_BYTES, Outcome, UsageEvent
+from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Fate, fate, served, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
@@ -31,7 +31,8 @@ class Assumption(StrEnum):
 
     NO_VERDICT = "without a cache verdict, every good answer counts as a render"
     ODD_VERDICT = "what the cache field says is no known verdict: every good answer counts as a render"
-    NO_BODY = "the log holds no request bodies: every such call counts as a request of its own, never as a repeat"
+    NO_BODY = "the log holds no request bodies: whether such a call repeats another is unknown"
+    NO_INPUTS = "the table has no column of inputs: whether a render repeats another is unknown"
     NO_ENVIRONMENT = "the log does not tell the environment: production is assumed"
     NO_ACCOUNT = "the log does not tell the account: the calls are booked on `default`"
     IDS_REPEAT = "rows of other times share an id: the ids are not used, and each row is an event"
@@ -77,24 +78,27 @@ class Mapper:
         self._owners = [rule for rule in rules if rule.for_provider]
         self._hosts = {host: name for name, provider in PROVIDERS.items() for host in provider.hosts}
         self._secret = derive_key(os.environ.get("AUDITOR_SECRET") or "foreign logs")
-        self._memo: dict[tuple[str, str | None, str], Mapped | None] = {}
+        self._memo: dict[tuple[str, str | None, str, str | None], Mapped | None] = {}
 
-    def request(self, method: str, host: str | None, target: str, body: bytes | None = None) -> Mapped | None:
-        """What a request is; None if it asks for no picture that anybody told of."""
-        if body:
-            return self._request(method, host, target, body)
-        if method not in ("GET", "HEAD") and body is None:
-            return self._request(method, host, target, None)
-        address = (method, host, target)
+    def request(
+        self, method: str, host: str | None, target: str, body: bytes | None = None, environment: str | None = None
+    ) -> Mapped | None:
+        """What a request is; None if it asks for no picture that anybody told of.
+
+        *environment* is the log's; what the configuration says of a request comes first.
+        """
+        if body or (method not in ("GET", "HEAD") and body is None):
+            return self._request(method, host, target, body, environment)
+        address = (method, host, target, environment)
         if address not in self._memo:
             if len(self._memo) >= MEMO:
                 self._memo.clear()
-            self._memo[address] = self._request(method, host, target, b"")
+            self._memo[address] = self._request(method, host, target, b"", environment)
         return self._memo[address]
 
     def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | None:
         """The event and what was assumed for it; None for a request that asks for no picture."""
-        mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body)
+        mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body, exchange.environment)
         if mapped is None:
             return None
         by = served(exchange.cache)
@@ -122,6 +126,7 @@ class Mapper:
             inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
+            unknown=Unknown.NO_BODY if mapped.key is None and became.outcome is Outcome.RENDER else None,
         )
         return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed)
 
@@ -147,15 +152,18 @@ class Mapper:
             )
             began += call.duration_us or 0
 
-    def _request(self, method: str, host: str | None, target: str, body: bytes | None) -> Mapped | None:
+    def _request(
+        self, method: str, host: str | None, target: str, body: bytes | None, environment: str | None
+    ) -> Mapped | None:
         host, path, query = split(host, target)
         if host in self._hosts:
-            return self._call(self._hosts[host], method, host, path, query, body)
+            return self._call(self._hosts[host], method, host, path, query, body, environment)
         pairs = parameters(query)
         for rule in self._rules:
             found = rule.groups(method, host, path, pairs)
             if found is not None:
-                return self._own(rule, method, host, path, pairs, body, found)
+                said = found.get("environment") or rule.table.environment or environment
+                return self._own(rule, method, host, path, pairs, body, found, said)
         return None
 
     def _own(
@@ -167,11 +175,12 @@ class Mapper:
         query: Sequence[tuple[str, str]],
         body: bytes | None,
         found: Mapping[str, str],
+        environment: str | None,
     ) -> Mapped:
         """A request to an endpoint of the user's own."""
         table = rule.table
         keyed = rule.keyed(query)
-        scope = self._scope(table.provider, found.get("account", table.account), found.get("environment"), rule)
+        scope = self._scope(table.provider, found.get("account", table.account), environment)
         template = found.get("template") or table.template or table.name
         parts = [method, host or "", path, *(text for pair in keyed for text in pair)]
         return Mapped(
@@ -186,13 +195,15 @@ class Mapper:
             picture_format(found.get("format")) or table.format,
             side(found.get("width")),
             side(found.get("height")),
-            scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
-            _assumed(body, environment=bool(found.get("environment") or table.environment), account=True),
+            # What the address says is a part of the inputs only.
+            None if body is None else scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
+            _assumed(body, environment=bool(environment), account=True),
         )
 
     def _call(
-        self, provider: str, method: str, host: str | None, path: str, query: str, body: bytes | None
-    ) -> Mapped | None:
+        self, provider: str, method: str, host: str | None, path: str, query: str, body: bytes | None,
+        environment: str | None,
+    ) -> Mapped | None:  # fmt: skip
         """An outbound call to a known provider; without its body the address alone may name the template."""
         known = body is not None or method == "GET"
         try:
@@ -209,7 +220,8 @@ class Mapper:
         owner = next((rule for rule in self._owners if rule.table.provider == provider), None)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
-        scope = self._scope(provider, account, None, owner)
+        environment = (owner.table.environment if owner else None) or environment
+        scope = self._scope(provider, account, environment)
         content = [canonical(seen.overrides), canonical(dict(seen.options))] if known else []
         options = {name: str(seen.options.get(name, "")) for name in ("format", "width", "height")}
         return Mapped(
@@ -224,14 +236,13 @@ class Mapper:
             inputs=scope.input_digests(seen.overrides) if known else None,
             assumed=_assumed(
                 b"" if known else None,
-                environment=bool(owner and owner.table.environment),
+                environment=bool(environment),
                 account=bool(owner) or len(accounts) == 1,
             ),
         )
 
-    def _scope(self, provider: str, account: str, environment: str | None, rule: Rule | None) -> Scope:
-        named = environment or (rule.table.environment if rule else None) or "production"
-        return Scope(provider, account, named.lower(), self._secret)
+    def _scope(self, provider: str, account: str, environment: str | None) -> Scope:
+        return Scope(provider, account, (environment or "production").lower(), self._secret)
 
 
 def own_key(mapped: Mapped, identity: str) -> str:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.events import EPOCH, BadRecordError, Outcome, Reason, parse_event
+from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, parse_event
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
 from auditor.exchanges.outcome import Served, fate, served
@@ -84,8 +84,11 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _first(row, _INPUTS)
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
-    event = replace(parse_event(record, zone), assumed_timezone=assumed)
-    return Exported(event, None if identity is None else event.id, keyed=said is not None or inputs is not None)
+    event = parse_event(record, zone)
+    keyed = said is not None or inputs is not None
+    blind = not keyed and event.outcome is Outcome.RENDER
+    event = replace(event, assumed_timezone=assumed, unknown=Unknown.NO_INPUTS if blind else None)
+    return Exported(event, None if identity is None else event.id, keyed)
 
 
 def iso(ts_us: int) -> str:

@@ -8,6 +8,7 @@ import orjson
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST, Lines, Sample
+from auditor.formats.named import completed
 from auditor.formats.wrapped import PREFIX
 
 
@@ -19,7 +20,9 @@ class JsonObjects(Lines):
 
     def parse(self, data: bytes) -> Exchange | None:
         """One line."""
-        return self.exchange(self.fields(data))
+        fields = self.fields(data)
+        found = self.exchange(fields)
+        return found if found is None or found is NO_REQUEST else completed(found, fields)
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line."""

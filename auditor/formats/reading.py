@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from auditor.events import BadRecordError, Reason, Rejection, UsageEvent
+from auditor.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Mapper, key_of
+from auditor.exchanges.mapper import Assumption, Mapper, key_of
 from auditor.formats.base import Format
 from auditor.formats.ids import Ids
 from auditor.formats.lines import EXCERPT, MAX_LINE, Line
@@ -53,8 +53,7 @@ class Tally:
     def reject(self, path: str, line: Line, bad: BadRecordError) -> Rejection:
         """Count a record that was not taken, and keep it if it is among the first."""
         self.reasons[bad.reason] += 1
-        excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
-        rejection = Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+        rejection = rejection_of(path, line, bad)
         if len(self.rejections) < MAX_REJECTIONS:
             self.rejections.append(rejection)
         return rejection
@@ -65,6 +64,12 @@ class Tally:
             self.assumed[assumption.value] += events
         if ending:
             self.assumed[ENDING] += events
+
+
+def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
+    """A record that was not taken, for people."""
+    excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
+    return Rejection(path, line.number, bad.reason, bad.detail, excerpt)
 
 
 class Reading:
@@ -104,23 +109,25 @@ class Reading:
                 continue
             tally.lines += 1
             self.begin(line.data)
-            if isinstance(item, Exported):
-                item = self._exported(line, item)
-            if not isinstance(item, Exchange):
-                yield line, item
-                continue
-            event = self._event(line, item)
-            yield line, event
-            if event is not None and item.tries:
-                for number, call in enumerate(self._mapper.tries(item, event), 1):
-                    # A record of its own, so that lines still add up.
-                    tally.lines += 1
-                    yield Line(line.number | number << TRY_BITS, line.data), call
+            if isinstance(item, Exchange):
+                yield from self._calls(line, item)
+            else:
+                yield line, self._exported(line, item) if isinstance(item, Exported) else item
 
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
         event = item.event
+        if event.unknown == Unknown.NO_INPUTS:
+            self.tally.assume([Assumption.NO_INPUTS], ending=False)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)
         return replace(event, id=identity, key=event.key if item.keyed else key_of(event.provider, identity))
+
+    def _calls(self, line: Line, exchange: Exchange) -> Iterator[tuple[Line, UsageEvent | None]]:
+        """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
+        event = self._event(line, exchange)
+        yield line, event
+        for number, call in enumerate(self._mapper.tries(exchange, event) if event else (), 1):
+            self.tally.lines += 1
+            yield Line(line.number | number << TRY_BITS, line.data), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self._mapper.event(exchange, self.identity(line))

@@ -17,6 +17,7 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats import cloudflare, exports
 from auditor.formats.cloudfront import COLUMNS, CloudFront
+from auditor.formats.named import completed
 from auditor.formats.names import column_name
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import ALIASES, SECOND, number_of, request_of, text_of
@@ -62,14 +63,15 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     plain = {name.replace("_", ""): name for name in known}
     if plain.keys() >= {name.lower() for name in _CLOUDFLARE}:
         originals = {name: columns[plain[name.lower()]] for name in cloudflare.FIELDS if name.lower() in plain}
-        return lambda row: cloudflare.exchange_of(_filled(row, originals), zone)
+        return lambda row: completed(cloudflare.exchange_of(_filled(row, originals), zone), named(row))
     if {"cs_uri_stem", "sc_status", "cs_method"} <= known:
-        return _w3c(columns, zone)
+        w3c = _w3c(columns, zone)
+        return lambda row: completed(w3c(row), named(row))
     if exports.fits(known):
         provider = exports.provider_in(hint)
         return lambda row: exports.event_of(named(row), provider, zone)
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
-        return lambda row: _exchange(named(row), zone)
+        return lambda row: completed(_exchange(named(row), zone), named(row))
     return None
 
 
@@ -90,7 +92,7 @@ def _filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, original in originals.items() if (value := row.get(original)) not in (None, "")}
 
 
-def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Read:
+def _w3c(columns: Mapping[str, str], zone: ZoneInfo) -> Callable[[Row], Exchange]:
     """Tables that were made of W3C extended logs or of CloudFront's, with names that a database takes."""
     if "x_edge_result_type" in columns:
         names = {**{column_name(name): name for name in COLUMNS}, "timestamp_ms": "timestamp(ms)"}

@@ -371,6 +371,8 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
             ~shown,
         ),
         "error": fates.words(every, lambda became: became.error),
+        # Requests without a key of their own are left to the exact reader.
+        "unknown": pa.nulls(len(rows), SCHEMA.field("unknown").type),
         "retried": pa.array(np.zeros(len(rows), np.bool_)),
         "assumed_timezone": pa.array(assumed[read.time.codes[rows]]),
     }  # fmt: skip

@@ -80,7 +80,9 @@ def epoch(value: object) -> int:
         number = Decimal(str(value))
     except InvalidOperation:
         raise BadRecordError(Reason.BAD_VALUE, "the time is not a number") from None
-    if not number.is_finite() or number < 0 or number >= _FAR * 10**9:
+    if number.is_finite() and number < 0:
+        raise BadRecordError(Reason.ODD_TIME, "the time is before 1970")
+    if not number.is_finite() or number >= _FAR * 10**9:
         raise BadRecordError(Reason.BAD_VALUE, "the time is out of range")
     scale = 10**6
     while number >= _FAR * 10**6 // scale:

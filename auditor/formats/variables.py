@@ -12,6 +12,7 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Try
 from auditor.formats.log_template import BETWEEN
+from auditor.formats.named import body_of, environment_of
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
@@ -43,16 +44,19 @@ def exchange_of(variables: Mapping[str, object], zone: ZoneInfo, *, escaped: boo
     method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
     duration = seconds_of(found["seconds"])
+    body = text_of(variables.get("request_body"))
     return Exchange(
         ts_us=start_of(stamped, duration),
         method=method,
         target=target,
+        body=None if body is None else body_of({"request_body": unescaped(body) if escaped else body}),
         host=text_of(found["host"]),
         status=number_of(_last(found["status"]), "status"),
         bytes=number_of(found["bytes"], "bytes"),
         duration_us=duration,
         cache=cache_in(variables),
         media_type=text_of(found["type"]),
+        environment=environment_of(variables),
         assumed_timezone=assumed,
         tries=tries_of(variables),
     )

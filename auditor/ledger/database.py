@@ -5,10 +5,12 @@ at an advisory lock, so that what one of them read is still so when it writes.
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -16,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, InputError, MissingExtraError
-from auditor.ledger.migrations import migrate
+from auditor.ledger.migrations import expect_current, migrate
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
@@ -29,14 +31,23 @@ class LedgerError(InputError):
 
 
 class Ledger:
-    """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown."""
+    """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
-    def __init__(self, where: str | Path) -> None:
+    A *reader* makes no ledger, changes none and migrates none. `InputError` where there is none to read.
+    """
+
+    def __init__(self, where: str | Path, *, reader: bool = False) -> None:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
-        self.engine = _engine(url, self.name)
+        if reader and _in_file(url) and _identity(url) is None:
+            raise InputError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
+        self.engine = _engine(url, self.name, reader)
         try:
+            if reader:
+                with self._reading() as connection:
+                    expect_current(connection, self.name)
+                return
             with self._writing() as connection:
                 migrate(connection, self.name)
         except DBAPIError as error:
@@ -61,7 +72,12 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. `LedgerError` if the database fails."""
-        with self._told(), self.engine.connect() as connection:
+        with self._told(), self._reading() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             else:
@@ -121,33 +137,40 @@ def _secrets(url: URL) -> Iterator[str]:
             yield from values
 
 
-def _engine(url: URL, name: str) -> Engine:
+def _in_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+
+
+def _engine(url: URL, name: str, reader: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
             return create_engine(url, pool_pre_ping=True, hide_parameters=True)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    if _in_file(url) and not reader:
+        path = Path(url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # readable by its user alone, as the usage in it; SQLite's own would be by all
-            os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
     engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
                            hide_parameters=True)  # fmt: skip
     opened: tuple[int, int] | None = None
 
     @event.listens_for(engine, "do_connect")
-    def _still_there(*_: Any) -> None:
+    def _still_there(*_: Any) -> sqlite3.Connection | None:
         # SQLite would make an empty file in the place of one that is gone.
         if opened is not None and _identity(url) is None:
             raise ConfigError(f"{name}: the file is gone; put it back, or start anew to begin another ledger")
+        return _read_only(Path(url.database or "")) if reader and _in_file(url) else None
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
         nonlocal opened
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
+        if not reader:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.close()
         record.info["file"] = opened = _identity(url)
@@ -159,6 +182,32 @@ def _engine(url: URL, name: str) -> Engine:
             raise DisconnectionError
 
     return engine
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, also where the folder is one that cannot be written."""
+    log = path.with_name(f"{path.name}-wal")
+
+    def opened(mode: str) -> sqlite3.Connection:
+        address = f"file:{quote(str(path.resolve()))}?{mode}"
+        connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA query_only=1")
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    try:
+        # SQLite shares its log by files beside the database. Where there is none, one who only reads has to make them,
+        # and only `rw` takes them away again.
+        return opened("mode=ro" if log.exists() else "mode=rw")
+    except sqlite3.OperationalError:
+        # Where it cannot make them nobody writes, unless there is a log: what it holds would be passed over.
+        if log.exists() and log.stat().st_size:
+            raise
+        return opened("mode=ro&immutable=1")
 
 
 def _identity(url: URL) -> tuple[int, int] | None:

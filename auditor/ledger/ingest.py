@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
@@ -30,6 +31,7 @@ from auditor.ledger.setaside import SetAside, textual
 from auditor.ledger.state import state_of
 from auditor.ledger.tail import Piece, Tail
 from auditor.ledger.upkeep import HORIZON, beat
+from auditor.oddtime import bounds, odd, present
 from auditor.settings import Settings
 
 BEAT_EVERY = 10.0
@@ -200,7 +202,7 @@ class Ingest:
                 wrong.append((number, line, bad.reason.value, bad.detail))
             except Exception as error:
                 wrong.append((number, line, SET_ASIDE, type(error).__name__))
-        wrong += self._booked(records, connection, counts)
+        wrong += self._booked(list(self._usual(records, wrong)), connection, counts)
         for number, line, reason, detail in wrong:
             counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
             _keep(connection, str(tail.path), number, reason, detail, line)
@@ -208,6 +210,18 @@ class Ingest:
         assert tail.checkpoint is not None
         tail.checkpoint.save(connection)
         return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
+
+    def _usual(
+        self, records: list[tuple[int, Record]], wrong: list[tuple[int, bytes, str, str]]
+    ) -> Iterator[tuple[int, Record]]:
+        """The records with a usual time; the others become *wrong*, however they were read."""
+        first, last = limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
+        for number, record in records:
+            if first <= record.ts_us <= last:
+                yield number, record
+            else:
+                bad = odd(record.ts_us, limits)
+                wrong.append((number, record.line, bad.reason.value, bad.detail))
 
     def _booked(
         self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]

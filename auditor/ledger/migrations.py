@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, InputError
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
@@ -79,6 +79,18 @@ MIGRATIONS: Sequence[Migration] = (
     Migration(1, "events, checkpoints, rollups, totals, cycles", lambda _: None),
     Migration(2, "sums of any size, accounts with their plans, cycles that cannot overlap, few names", _second),
 )
+
+
+def expect_current(connection: Connection, where: str) -> None:
+    """Raise `InputError` for what is no ledger of this program's version: whoever only reads migrates none."""
+    if not inspect(connection).has_table(facts.name):
+        raise InputError(f"{where}: is no ledger; fill one with: auditor ingest")
+    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
+    newest = MIGRATIONS[-1].number
+    if found > newest:
+        raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
+    if found < newest:
+        raise InputError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
 
 
 def migrate(connection: Connection, where: str) -> None:

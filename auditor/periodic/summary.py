@@ -6,6 +6,7 @@ from typing import Any
 
 from auditor.audits.words import plural
 from auditor.numbers import exact_sum
+from auditor.reports.words import share, unknown
 
 MOST = 5
 """Findings that are named of each kind."""
@@ -14,7 +15,18 @@ MOST = 5
 def subject(name: str, report: Mapping[str, Any]) -> str:
     """The subject of a mail."""
     high = sum(finding["severity"] == "high" for finding in report["findings"])
-    return f"Render audit {name}: {plural(report['waste']['total'], 'credit')} wasted, {plural(high, 'high finding')}"
+    waste = "waste unknown" if _blind(report) else f"{plural(report['waste']['total'], 'credit')} wasted"
+    return f"Render audit {name}: {waste}, {plural(high, 'high finding')}"
+
+
+def _blind(report: Mapping[str, Any]) -> bool:
+    """Whether nothing is known of the waste."""
+    return not report["waste"]["total"] and bool(unknown(report)) and share(report) is None
+
+
+def _wasted(report: Mapping[str, Any]) -> str:
+    part = share(report)
+    return f"{report['waste']['total']:,} wasted" + ("" if part is None else f" ({part:.1%})")
 
 
 def summary(
@@ -24,12 +36,11 @@ def summary(
 
     Words of logs stand in it as they are: escape them for the sink.
     """
-    totals, waste = report["totals"], report["waste"]["total"]
-    share = f" ({waste / totals['credits']:.1%})" if totals["credits"] else ""
-    lines = [
-        f"Cycle {label}: {plural(totals['requests'], 'request')}, {plural(totals['credits'], 'credit')}, "
-        f"{waste:,} wasted{share}",
-    ]
+    totals, blind = report["totals"], unknown(report)
+    spent = f"Cycle {label}: {plural(totals['requests'], 'request')}, {plural(totals['credits'], 'credit')}"
+    lines = [spent if _blind(report) else f"{spent}, {_wasted(report)}"]
+    if blind:
+        lines.append(f"Waste {blind}")
     if totals["credits_uncertain"]:
         lines.append(f"Up to {plural(totals['credits_uncertain'], 'more call')} may have been billed")
     inputs = report["inputs"]

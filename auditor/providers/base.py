@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult
 
-import imagesize
 import orjson
 
 from auditor.errors import (
@@ -23,9 +22,12 @@ from auditor.errors import (
 )
 from auditor.events import AMBIGUOUS_STATUS
 from auditor.media import media_type_of
-from auditor.plans import Plan
-from auditor.providers.facts import PAYMENT_REQUIRED, Auth, Billing, Endpoint, Quota, Seen
-from auditor.providers.usage import Reader
+from auditor.providers.facts import PAYMENT_REQUIRED
+
+if TYPE_CHECKING:  # the client's import is light: the catalogue comes with the first provider
+    from auditor.plans import Plan
+    from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
+    from auditor.providers.usage import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Api(Protocol):
     """Calls a second that its plans bear: what a batch uses by default."""
     secret_parameters: frozenset[str]
     """Query parameters that carry an API key."""
+    key_variable: str
+    """The environment variable that usually holds the API key."""
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Output options by the provider's names, checked; `ValueError` names a wrong one and its cure."""
@@ -101,7 +105,7 @@ class Api(Protocol):
     def error(self, answer: Answer) -> RenderError:
         """What any other answer means."""
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> "Seen | None":
         """The render call that this request is, if it is one."""
 
 
@@ -112,18 +116,18 @@ class Provider:
     name: str
     hosts: tuple[str, ...]
     """Hosts of the API, to recognise calls in logs."""
-    plans: tuple[Plan, ...]
+    plans: "tuple[Plan, ...]"
     """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
     terms: str
     """What the provider says of several accounts, or that nothing is known."""
-    endpoints: tuple[Endpoint, ...]
-    auth: Auth
-    billing: Billing
+    endpoints: "tuple[Endpoint, ...]"
+    auth: "Auth"
+    billing: "Billing"
     usage_url: str | None = None
     """Where the provider tells how many credits are used; None where no such address is known."""
-    usage: Reader | None = None
+    usage: "Reader | None" = None
     """How to read what it tells there."""
-    quota: Quota = PAYMENT_REQUIRED
+    quota: "Quota" = PAYMENT_REQUIRED
     """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
@@ -149,7 +153,7 @@ class Provider:
             return QuotaExceededError(said, status=answer.status)
         return error_of(answer.status, said)
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> "Seen | None":
         """The render call that this request is, if it is one."""
         if self.api is not None:
             return self.api.recognise(method, url, content)
@@ -165,6 +169,10 @@ _FORMATS = {
 }  # fmt: skip
 
 
+MEDIA_TYPES = frozenset({*_FORMATS, "application/octet-stream", "text/uri-list"})
+"""What a cached picture may be called: a browser runs some of the others."""
+
+
 def format_of(media_type: str) -> str | None:
     """The event's word for a media type."""
     return _FORMATS.get(media_type)
@@ -172,6 +180,8 @@ def format_of(media_type: str) -> str | None:
 
 def size_of(content: bytes) -> tuple[int | None, int | None]:
     """(width, height) in px, read from the header of a picture and not decoded; None where it cannot be told."""
+    import imagesize
+
     try:
         width, height = imagesize.get(io.BytesIO(content))
     except Exception:

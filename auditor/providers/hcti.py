@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, quote
 
 import orjson
@@ -27,12 +27,22 @@ _PATH = re.compile(r"/v1/image/([^/]+)/?")
 _AUTH = Auth(scheme="Basic")
 
 
+class HctiOptions(TypedDict, total=False):
+    """What `render` takes for hcti."""
+
+    format: Literal["png", "jpeg", "jpg", "webp"] | None
+    device_scale: float | None
+    viewport_width: int | None
+    viewport_height: int | None
+
+
 class Hcti:
     """`POST https://hcti.io/v1/image/{template}` with Basic authentication; the key is `user_id:api_key`."""
 
     base_url = "https://hcti.io/v1/image"
     per_second = 10.0
     secret_parameters: frozenset[str] = frozenset()
+    key_variable = "HCTI_API_KEY"
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """`format` (png, jpeg, webp), `device_scale`, `viewport_width` and `viewport_height`."""

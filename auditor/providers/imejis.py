@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
 import orjson
@@ -35,12 +35,24 @@ _PATH = re.compile(r"/(?:v1|api/designs)/(?P<template>[^/]+)/?")
 _AUTH = Auth("dma-api-key", query=frozenset({"dma-api-key"}))
 
 
+class ImejisOptions(TypedDict, total=False):
+    """What `render` takes for Imejis."""
+
+    format: Literal["png", "jpeg", "jpg", "webp", "pdf"] | None
+    quality: int | None
+    """Of a JPEG, 1–100."""
+    delivery: Literal["stream", "hosted", "signed"] | None
+    expires_in: int | None
+    """Minutes, 1–10080; only with delivery="signed"."""
+
+
 class Imejis:
     """render.imejis.io; `https://api.imejis.io/api/designs` is understood as a base URL too, the older host."""
 
     base_url = "https://render.imejis.io/v1"
     per_second = 10.0
     secret_parameters = _AUTH.query
+    key_variable = "IMEJIS_API_KEY"
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -102,10 +114,11 @@ class Imejis:
         if document.get("reason") == "no-plan":
             return NoPlanError(f"Imejis says: {said}", **facts)
         data = document.get("data")
+        resets = seconds(data.get("resetAt")) if isinstance(data, dict) else None
         if IMEJIS.quota.used_up(429, said.encode()) or (isinstance(data, dict) and data.get("remaining") == 0):
-            return QuotaExceededError(f"Imejis says: {said}", **facts)
+            return QuotaExceededError(f"Imejis says: {said}", resets_at=resets, **facts)
         wait = _after(answer)
-        if wait is None and isinstance(data, dict) and (resets := seconds(data.get("resetAt"))) is not None:
+        if wait is None and resets is not None:
             wait = max(0.0, resets - self._clock())
         return ThrottledError(f"Imejis says: {said}", retry_after=wait, **facts)
 

@@ -25,6 +25,8 @@ class Verdict(IntEnum):
     CHANGED = 3
     EXPIRED = 4
     EXPIRED_IDENTICAL = 5
+    UNKNOWN = 6
+    """The log does not tell which picture it was: it is not walked."""
 
 
 COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")

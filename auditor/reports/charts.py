@@ -13,7 +13,7 @@ from typing import Any
 
 import vl_convert
 
-from auditor.billing import Bill, CycleUse
+from auditor.billing import WEEK_US, Bill, CycleUse
 from auditor.daily import Day
 from auditor.events import Outcome
 from auditor.numbers import number
@@ -232,7 +232,7 @@ def projection(bill: Bill) -> Fraction | None:
         return None
     use, payer = bill.uses[-1], bill.payer
     elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
-    if elapsed <= 0:
+    if elapsed < WEEK_US:
         return None
     return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
 

@@ -81,7 +81,8 @@ def _rows(result: Result) -> Iterator[Row]:
 def unit_price(plan: Plan, terms: Terms, use: CycleUse) -> Fraction:
     """What one credit of a cycle costs: its bill over what it brought, or used if that is more. 0 for a free plan."""
     # Over a hard cap there is no bill, but what was paid for the plan and its top-ups is known.
-    amount = plan.monthly + terms.topups if use.bill is None else use.bill
+    charged = terms.bill(use.balance)
+    amount = plan.monthly + terms.topups if charged is None else charged
     most = max(_brought(use), use.credits)
     return _rounded(amount / most) if most else Fraction(0)
 

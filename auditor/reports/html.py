@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import partial
 from importlib import resources
 from typing import Any, TextIO
 
@@ -24,7 +25,20 @@ from auditor.plans import cents
 from auditor.reports import charts
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, FILTERS, MOST_FILES, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.reports.words import (
+    CAUSES,
+    FILTERS,
+    MOST_FILES,
+    advice,
+    assumed,
+    conserved,
+    idle,
+    local_dates,
+    money,
+    share,
+    ttl_word,
+    unknown,
+)
 from auditor.terminal import plain
 from auditor.waste import Cause
 
@@ -98,22 +112,25 @@ def _view(result: Result) -> dict[str, Any]:
     sizes = _sizes(report["findings"])
     hits = charts.hits_by_day(result.days)
     accounts = sorted(
-        zip(report["accounts"], result.case.bills, local_dates(result), strict=True),
+        zip(report["accounts"], result.case.bills, local_dates(result), idle(result), strict=True),
         key=lambda each: -_credits(each[1]),
     )
     causes = [(cause.value, result.case.replayed.waste.total(cause)) for cause in Cause]
+    blind = result.case.replayed.unknown.credits
+    causes += [("unknown", blind)] if blind else []
     return {
         "report": report,
         "totals": report["totals"],
         "inputs": report["inputs"],
         "span": dict(zip(("start", "end"), window or (None, None), strict=True)),
-        "share": ratio,
+        "share": partial(share, report),
+        "unknown": unknown(report),
         "causes": CAUSES,
         "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),
         "savings": list(_savings(result.case.bills)),
         "accounts": [
-            _account(account, bill, starts, result.days, drawn=place < MOST_CHARTS)
-            for place, (account, bill, starts) in enumerate(accounts[:MOST_ACCOUNTS])
+            _account(account, bill, starts, result.days, drawn=place < MOST_CHARTS) | {"gaps": gaps}
+            for place, (account, bill, starts, gaps) in enumerate(accounts[:MOST_ACCOUNTS])
         ],
         "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
         "hits": hits and _drawn(hits),

@@ -43,6 +43,7 @@ def document(result: Result) -> dict[str, Any]:
         "inputs": inputs_document(result.inputs),
         "totals": totals(result),
         "waste": {**{cause.value: number(waste.total(cause)) for cause in Cause}, "total": number(waste.total())},
+        "unknown": unknown(result),
         "accounts": [_account(bill) for bill in result.case.bills],
         "findings": [_finding(finding) for finding in result.findings],
         **({} if result.suppressed is None else {"suppressed": [_suppressed(one) for one in result.suppressed]}),
@@ -94,6 +95,12 @@ def _foreign(file: FileRead) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+def unknown(result: Result) -> dict[str, Any]:
+    """Renders of which the log cannot tell which picture they were (semantics section 11)."""
+    found = result.case.replayed.unknown
+    return {"renders": found.renders, "credits": number(found.credits), "reasons": dict(found.reasons)}
+
+
 def totals(result: Result) -> dict[str, Any]:
     """Requests, calls and credits of the window (semantics section 1)."""
     usage = result.case.facts.usage
@@ -132,15 +139,26 @@ def _account(bill: Bill) -> dict[str, Any]:
         "recommended_plan": bill.recommended.name if bill.recommended else None,
         "recommended_after_fixes": bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
         "projected": bill.projected,
+        "advice": bill.unadvised.value if bill.unadvised else None,
+        "gaps": gaps_document(bill),
         "monthly_saving": cents(bill.saving(bill.recommended, bill.loads)),
         "monthly_saving_after_fixes": cents(bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)),
     }
 
 
+def gaps_document(bill: Bill) -> list[dict[str, Any]]:
+    """The cycles without an event that are not listed."""
+    return [
+        {"start": utc(use.gap.start), "end": utc(use.gap.end), "cycles": use.gap.cycles, "bill": cents(use.bill)}
+        for use in bill.gaps
+    ]
+
+
 def _cycle(bill: Bill, use: CycleUse) -> dict[str, Any]:
     plan, amount, balance = use.plan, use.bill, use.balance
-    unused = balance.ended if plan else None
-    best = cheapest(bill.payer.plans, [(use.credits, use.credits)])
+    # Of a cycle that the log does not cover nobody knows what it cost in the end.
+    unused = balance.ended if plan and use.complete else None
+    best = cheapest(bill.payer.plans, [(use.credits, use.credits)]) if use.complete else None
     return {
         "start": utc(use.cycle.start),
         "end": utc(use.cycle.end),

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from auditor.audits.words import plural
-from auditor.numbers import number, ratio
+from auditor.numbers import number
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, assumed, conserved, local_dates, money, ttl_word
+from auditor.reports.words import CAUSES, advice, assumed, conserved, idle, local_dates, money, share, ttl_word, unknown
 from auditor.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -70,13 +70,14 @@ def _lines(result: Result) -> Iterator[str]:
         ["Requests", f"{totals['requests']:,}", _share(totals["hit_ratio"], "from the cache")],
         ["Credits billed", f"{totals['credits']:,}",
          f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""],
-        ["Credits wasted", f"{waste['total']:,}", _share(ratio(waste["total"], totals["credits"]), "of the billed")],
+        ["Credits wasted", f"{waste['total']:,}" if waste["total"] or not unknown(report) else "",
+         "; ".join(filter(None, [_share(share(report), "of the billed"), unknown(report)]))],
     ]  # fmt: skip
     rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
-    for account, starts in zip(report["accounts"], local_dates(result), strict=True):
-        yield from _account(account, starts)
+    for account, starts, gaps in zip(report["accounts"], local_dates(result), idle(result), strict=True):
+        yield from _account(account, starts, gaps)
     yield from _findings(report["findings"])
     yield from ("", "## What was read and assumed", "", conserved(report["inputs"]), "")
     for bad in report["inputs"]["rejections"][:MOST_REJECTIONS]:
@@ -108,7 +109,7 @@ def _share(share: float | None, words: str) -> str:
     return "" if share is None else f"{share:.1%} {words}"
 
 
-def _account(account: dict[str, Any], starts: Sequence[str]) -> Iterator[str]:
+def _account(account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
     name = f"{account['provider']}/{account['account']}"
     plan = code(account["plan"]) if account["plan"] else "plan not configured"
     yield from ("", f"## Account {code(name)}: {plan}", "")
@@ -119,14 +120,20 @@ def _account(account: dict[str, Any], starts: Sequence[str]) -> Iterator[str]:
             f"{cycle['demand']:,}",
             "-" if cycle["included"] is None else f"{cycle['included']:,}",
             "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
-            cycle["bill"] or ("over the cap" if account["plan"] else "-"),
-            f"{code(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it",
+            cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
+            f"{code(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
+            if cycle["cheapest_plan"]
+            else "none holds it"
+            if cycle["complete"]
+            else "-",
         ]
         for cycle, start in zip(account["cycles"], starts, strict=True)
     ]
     bill = f"Bill {prose(account['currency'])}" if account["currency"] else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]
     yield from table(heads, rows, " rrrrr")
+    for gap in gaps:
+        yield from ("", f"{prose(gap)}.")
     now, after = advice(account)
     yield ""
     yield f"Right plan now: {prose(now)}. After all fixes: {prose(after)}." + (

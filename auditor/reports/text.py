@@ -16,7 +16,7 @@ from auditor.audits.words import plural
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
-from auditor.reports.words import CAUSES, advice, conserved, local_dates, money
+from auditor.reports.words import CAUSES, advice, conserved, idle, local_dates, money, wasted
 from auditor.terminal import is_terminal, plain
 
 WIDTH = 100
@@ -48,8 +48,8 @@ class Text:
         report = document(result)
         _head(console, report)
         _waste(console, report)
-        for account, starts in zip(report["accounts"], local_dates(result), strict=True):
-            _bill(console, account, starts)
+        for account, starts, gaps in zip(report["accounts"], local_dates(result), idle(result), strict=True):
+            _bill(console, account, starts, gaps)
         _findings(console, report["findings"])
         _suppressed(console, report.get("suppressed", []))
         write_inputs(console, report["inputs"])
@@ -75,36 +75,40 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 
 
 def _waste(console: Console, report: dict[str, Any]) -> None:
-    total, spent = report["waste"]["total"], report["totals"]["credits"]
-    share = f" ({total / spent:.1%})" if spent else ""
-    console.print(Words(f"Wasted    {plural(total, 'credit')}{share}", style="bold red" if total else "bold green"))
+    known, *blind = wasted(report)
+    style = "bold red" if report["waste"]["total"] else "bold" if report["unknown"]["renders"] else "bold green"
+    console.print(Padding(Words(f"Wasted    {known}", style=style), 0, expand=False))
     for cause, meaning in CAUSES.items():
         if report["waste"][cause]:
             console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
+    for words in blind:
+        console.print(Padding(Words(words, style="bold"), (0, 0, 0, 10), expand=False))
 
 
-def _bill(console: Console, account: dict[str, Any], starts: Sequence[str]) -> None:
+def _bill(console: Console, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     bill = " ".join(filter(None, ("Bill", plain(account["currency"] or ""))))
     for name in ("Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
     for cycle, start in zip(account["cycles"], starts, strict=True):
-        best = (
-            f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}" if cycle["cheapest_plan"] else "none holds it"
-        )
+        best = "none holds it" if cycle["complete"] else "-"
+        if cycle["cheapest_plan"]:
+            best = f"{plain(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
         table.add_row(
             start + ("" if cycle["complete"] else " (part)"),
             f"{cycle['credits']:,}",
             f"{cycle['demand']:,}",
             _or_dash(cycle["included"]),
             "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
-            cycle["bill"] or ("over the cap" if account["plan"] else "-"),
+            cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
             Words(best),
         )
     console.print()
     plan = plain(account["plan"]) if account["plan"] else "plan not configured"
     console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    for gap in gaps:
+        console.print(f"  {plain(gap)}")
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
         console.print(f"  {label:16}{plain(words)}" + (" (projected)" if account["projected"] else ""))
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from auditor.audits.words import plural
-from auditor.billing import Bill
+from auditor.billing import Bill, Unadvised
 from auditor.daily import Use
-from auditor.numbers import number
+from auditor.numbers import number, ratio
 from auditor.plans import Plan, cents
 from auditor.reports.base import Result
 
@@ -17,14 +17,25 @@ CAUSES = {
     "concurrent": "simultaneous identical calls",
     "repeat": "repeats that a cache would serve",
     "volatile": "inputs that never change the picture",
+    "failed": "calls that were billed and failed",
 }
+UNKNOWN = {
+    "no_body": ("the log has no request bodies", "log the body of each call"),
+    "no_inputs": ("the table has no inputs", "export a column of inputs"),
+    "count": ("calls made an unknown number of images", "log the body of each batch"),
+}
+"""Reason of an unknown render -> what the log lacks, and what tells it."""
+_ALL_KNOWN: Mapping[str, Any] = {"renders": 0, "credits": 0, "reasons": {}}
+"""Of reports that are older than the question."""
 USES = (
     (Use.NEEDED.value, "needed"),
+    (Use.UNKNOWN.value, "unknown"),
     (Use.UNRENDERED.value, "billed, nothing rendered"),
     (Use.STAGING.value, "staging"),
     (Use.CONCURRENT.value, "concurrent"),
     (Use.REPEAT.value, "repeat"),
     (Use.VOLATILE.value, "volatile"),
+    (Use.FAILED.value, "failed"),
 )
 """Name and word of what became of a credit, in the order in which bars are stacked."""
 DAY_WORDS = {1: "a day", 7: "a week"}
@@ -52,6 +63,8 @@ def advice(account: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> str:
+    if account.get("advice") == Unadvised.TOO_LITTLE_DATA:
+        return "too little data to advise a plan: less than 7 days of the cycle"
     if name is None:
         return "no plan holds the demand"
     if name == account["plan"]:
@@ -59,6 +72,32 @@ def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> s
     if saving is None:
         return name
     return f"{name}, {saving.lstrip('-')} {account['currency']} a month {'more' if saving.startswith('-') else 'less'}"
+
+
+def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
+    """Wasted credits of those of which the log tells whether they were needed; None where it does not tell of any."""
+    amounts = report["waste"][cause], report["totals"]["credits"], report.get("unknown", _ALL_KNOWN)["credits"]
+    wasted, spent, blind = (Fraction(str(each)) for each in amounts)
+    return ratio(wasted, spent - blind)
+
+
+def unknown(report: Mapping[str, Any]) -> str:
+    """What is not known of the waste, and how to learn it; empty where all is known."""
+    found = report.get("unknown", _ALL_KNOWN)
+    if not found["renders"]:
+        return ""
+    lacks, learn = zip(*(UNKNOWN[reason] for reason in found["reasons"]), strict=True)
+    of = f"{found['renders']:,} of {plural(report['totals']['renders'], 'render')}"
+    return f"unknown for {of} ({'; '.join(lacks)}); to know, {' and '.join(learn)}"
+
+
+def wasted(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was wasted, and what of it is not known: at least one of the two."""
+    total, part, blind = report["waste"]["total"], share(report), unknown(report)
+    if total or part is not None or not blind:
+        yield plural(total, "credit") + ("" if part is None else f" ({part:.1%})")
+    if blind:
+        yield blind
 
 
 def money(amounts: Mapping[str, Any]) -> str:
@@ -158,6 +197,17 @@ MOST_ACCEPTED = 20
 """Accepted findings that are named."""
 MOST_FILES = 100
 FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
+
+
+def idle(result: Result) -> Iterator[list[str]]:
+    """For each account a sentence for each stretch of cycles without an event that is not listed."""
+    for bill in result.case.bills:
+        yield [
+            f"{plural(use.gap.cycles, 'cycle')} without an event, {bill.payer.settings.day(use.gap.start)} to "
+            f"{bill.payer.settings.day(use.gap.end)}, not listed"
+            + ("" if use.bill is None else f"; the plan cost {cents(use.bill)} {bill.currency}, counted in no sum")
+            for use in bill.gaps
+        ]
 
 
 def local_dates(result: Result) -> Iterator[list[str]]:

@@ -41,7 +41,7 @@ def days_between(first: date, end: date) -> list[date]:
 
 
 def quarters(facts: Facts) -> pd.DataFrame:
-    """payer, quarter (of an hour since 1970), outcome, error, retried: events, credits, unknown."""
+    """payer, quarter (of an hour since 1970), outcome, error, retried: events, credits, unknown, billed."""
     quarter = (events.c.ts_us // QUARTER_US).label("quarter")
     error = func.coalesce(events.c.error, "").label("error")
     groups = (units.c.payer, quarter, events.c.outcome, error, events.c.retried)
@@ -53,6 +53,7 @@ def quarters(facts: Facts) -> pd.DataFrame:
                 func.count().label("events"),
                 func.sum(events.c.credits).label("credits"),
                 unknown.label("unknown"),
+                func.count().filter(events.c.credits > 0).label("billed"),
             )
             .join(units, units.c.unit == events.c.unit)
             .group_by(*groups)

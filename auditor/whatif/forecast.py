@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
-from auditor.allowance import Balance, fold
+from auditor.allowance import Balance
 from auditor.billing import Bill
 from auditor.plans import Cycle, moment
 from auditor.settings import Account
@@ -146,8 +146,8 @@ def _ran_out(left: Fraction, way: Sequence[Fraction], days: Sequence[date], toda
 
 def _last(bill: Bill, total: Fraction) -> Balance:
     """The balance of the newest cycle, if it needs so much in all."""
-    credits = [use.credits for use in bill.uses[:-1]]
-    return fold([terms.grant for terms in bill.terms], [*credits, total])[-1]
+    _, balance = bill.balances([*(use.credits for use in bill.uses[:-1]), total])[-1]
+    return balance
 
 
 def _worth(bill: Bill, ending: Span) -> Span | None:

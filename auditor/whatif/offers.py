@@ -76,11 +76,12 @@ def offers(
 
 def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> Offer:
     factors, unsized = _factors(bill, sizes, provider)
-    basis = [index for index, use in enumerate(bill.uses) if use.complete] or [len(bill.uses) - 1] * bool(bill.uses)
-
+    basis = bill.complete or [len(bill.uses) - 1] * bill.projected
     others = [index for index in range(len(bill.uses)) if bill.projected or index not in basis]
 
     def best(loads: Sequence[tuple[Fraction, Fraction]], *, fixed: bool) -> tuple[Plan | None, Fraction | None]:
+        if not loads:
+            return None, None
         there = [
             (credits * factors[index], credits * factors[index] + (demand - credits))
             for index, (credits, demand) in zip(basis, loads, strict=True)
@@ -89,8 +90,8 @@ def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]
         for index in others:
             use = bill.uses[index]
             must_hold.append((use.credits - use.wasted * fixed) * factors[index] + use.demand - use.credits)
-        plan = cheapest(plans, there, must_hold)
-        total = None if plan is None else total_bill(plan, there)
+        plan = cheapest(plans, there, must_hold, bill.idle)
+        total = None if plan is None else total_bill(plan, there, idle=bill.idle)
         return plan, None if total is None else total / len(there)
 
     now, monthly = best(bill.loads, fixed=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
-from auditor.allowance import fold
+from auditor.allowance import Stretch, fold
 from auditor.billing import Bill, bills, recommend
 from auditor.facts import Facts
 from auditor.plans import Plan, moment, total_bill
@@ -23,9 +23,9 @@ class Cell:
     """One cycle on one plan."""
 
     bill: Fraction | None
-    """None where the plan does not hold the credits."""
+    """None where the plan does not hold the credits, and for a cycle that is not complete."""
     holds: bool
-    """Whether it holds the demand, too."""
+    """Whether it holds the credits and the demand."""
     headroom: Fraction
     """Credits of the plan less the demand; below 0 is what is missing, or bought beyond."""
 
@@ -108,14 +108,17 @@ def _fixes(
         moved = {cycle: min(credits, Fraction(free.included)) for cycle, credits in staging.items()}
         yield "staging", f"test traffic on a {free.name} account, as far as it fits there", moved
     yield "volatile", "inputs that never change the picture are left out", saved(replayed, Cause.VOLATILE)
+    if replayed.waste.total(Cause.FAILED, own):
+        yield "failed", "no call that fails is billed", saved(replayed, Cause.FAILED)
     yield "all", "everything that the audit calls waste", saved(replayed, *Cause)
 
 
 def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -> Scenario:
-    best, loads, _, _ = recommend(bill.payer, bill.uses, saved)
-    total = None if best is None else total_bill(best, loads)
-    current = bill.payer.plan
-    staying = None if current is None else total_bill(current, [(credits, credits) for credits, _ in loads])
+    found = recommend(bill.payer, bill.uses, saved)
+    best, loads = found.plan, found.loads
+    total = None if best is None else total_bill(best, loads, idle=found.idle)
+    current, billed = bill.payer.plan, [(credits, credits) for credits, _ in loads]
+    staying = None if current is None or not loads else total_bill(current, billed, idle=found.idle)
     less = [saved.get(index, Fraction(0)) for index in range(len(bill.uses))]
     credits = [use.credits - gone for use, gone in zip(bill.uses, less, strict=True)]
     demand = [use.demand - gone for use, gone in zip(bill.uses, less, strict=True)]
@@ -123,7 +126,7 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -
         fix,
         words,
         {cycle: amount for cycle, amount in sorted(saved.items()) if amount},
-        {plan.name: _cells(plan, credits, demand) for plan in bill.payer.plans},
+        {plan.name: _cells(bill, plan, credits, demand) for plan in bill.payer.plans},
         best,
         None if total is None else total / len(loads),
         None if staying is None else staying / len(loads),
@@ -131,9 +134,15 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -
     )
 
 
-def _cells(plan: Plan, credits: Sequence[Fraction], demand: Sequence[Fraction]) -> tuple[Cell, ...]:
+def _cells(bill: Bill, plan: Plan, credits: Sequence[Fraction], demand: Sequence[Fraction]) -> tuple[Cell, ...]:
     grants = [plan.grant] * len(credits)
+    idle = {use.gap.before: [Stretch(use.gap.cycles, plan.grant)] for use in bill.gaps}
+    folded = zip(bill.uses, fold(grants, credits, idle), fold(grants, demand, idle), strict=True)
     return tuple(
-        Cell(plan.charge(billed.beyond), plan.charge(needed.beyond) is not None, needed.available - needed.used)
-        for billed, needed in zip(fold(grants, credits), fold(grants, demand), strict=True)
+        Cell(
+            plan.charge(billed.beyond) if use.complete else None,
+            plan.charge(billed.beyond) is not None and plan.charge(needed.beyond) is not None,
+            needed.available - needed.used,
+        )
+        for use, billed, needed in folded
     )

@@ -11,7 +11,7 @@ from auditor.billing import Bill
 from auditor.numbers import number, ratio
 from auditor.plans import Plan, cents
 from auditor.reports.base import Inputs
-from auditor.reports.json_v1 import inputs_document, utc
+from auditor.reports.json_v1 import gaps_document, inputs_document, utc
 from auditor.whatif.forecast import Forecast, Span
 from auditor.whatif.offers import Offer
 from auditor.whatif.plan import Advice, Scenario
@@ -60,6 +60,8 @@ def _account(advice: Advice) -> dict[str, Any]:
         "plan": bill.payer.plan.name if bill.payer.plan else None,
         "currency": bill.currency,
         "projected": bill.projected,
+        "advice": bill.unadvised.value if bill.unadvised else None,
+        "gaps": gaps_document(bill),
         "plans": [plan_document(plan) for plan in bill.payer.plans],
         "cycles": _cycles(bill),
         "scenarios": [_scenario(bill, scenario) for scenario in advice.scenarios],

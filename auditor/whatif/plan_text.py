@@ -55,6 +55,8 @@ def _account(console: Console, advice: Advice) -> None:
         console.print("  After all fixes")
         console.print(Padding(_cycles(advice, last), (0, 0, 0, 2), expand=False))
     basis = " (projected from a part of a cycle)" if bill.projected else ""
+    if bill.unadvised:
+        basis = ": unknown, since less than 7 days of the cycle have passed"
     console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
     console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
     if advice.forecast is not None:
@@ -80,7 +82,7 @@ def _cycles(advice: Advice, scenario: Scenario) -> Table:
         table.add_row(
             f"{bill.payer.settings.day(use.cycle.start)}" + ("" if use.complete else " (part)"),
             f"{number(demand):,}",
-            *([cents(use.bill) or ("over the cap" if use.plan else "-")] if as_billed else []),
+            *([cents(use.bill) or ("over the cap" if use.plan and use.complete else "-")] if as_billed else []),
             *(_cell(cells[index]) for cells in scenario.table.values()),
         )
     return table
@@ -89,9 +91,9 @@ def _cycles(advice: Advice, scenario: Scenario) -> Table:
 def _cell(cell: Cell) -> str:
     """The bill and how far the plan is from full."""
     room = number(abs(cell.headroom))
-    if cell.bill is None or not cell.holds:
+    if not cell.holds:
         return f"lacks {room:,}"
-    return f"{cents(cell.bill)} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
+    return f"{cents(cell.bill) or '-'} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
 
 
 def _fixes(advice: Advice) -> Table:
@@ -102,7 +104,7 @@ def _fixes(advice: Advice) -> Table:
             scenario.fix,
             f"-{number(scenario.total_saved):,}" if scenario.total_saved else "0",
             cents(scenario.staying) or "-",
-            Words(plain(best.name) if best else "none holds it"),
+            Words(plain(best.name) if best else "too little data" if advice.bill.unadvised else "none holds it"),
             cents(scenario.monthly) or "-",
             cents(scenario.saving) or "-",
             scenario.words,

@@ -170,14 +170,16 @@ def _row(demand: Demand, setting: Setting, outcomes: Mapping[Group, Outcome]) ->
 
 
 def _bill(payer: Payer, credits: Sequence[Fraction]) -> Bill:
-    loads = [(amount, amount) for amount in credits]
-    best = cheapest(payer.plans, loads)
+    complete = payer.complete_cycles
+    loads, idle = [(credits[index], credits[index]) for index in complete], payer.idle
+    best = cheapest(payer.plans, loads, idle=idle) if loads else None
     return Bill(
         payer=payer,
         credits=sum(credits, Fraction(0)),
-        bill=total_bill(payer.plan, loads) if payer.plan else None,
+        cycles=len(complete),
+        bill=total_bill(payer.plan, loads, idle=idle) if payer.plan and loads else None,
         cheapest=best,
-        cheapest_bill=total_bill(best, loads) if best else None,
+        cheapest_bill=total_bill(best, loads, idle=idle) if best else None,
     )
 
 

@@ -13,9 +13,8 @@ Peak hours of an account are the hours of the local day with more renders than a
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,9 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import select
 
+from auditor.daily import offsets_of
 from auditor.engine.tables import records
 from auditor.facts import Accounts, Payer
-from auditor.plans import micros, moment
 from auditor.replay.sums import Ints
 from auditor.whatif.demand import Demand
 
@@ -35,8 +34,6 @@ BURST = 10
 PAUSE = timedelta(minutes=5)
 _HOUR = 3600 * 10**6
 _DAY = 24 * _HOUR
-_STEP = timedelta(minutes=15)
-"""Offsets of time zones change on quarters of an hour."""
 Bools = npt.NDArray[np.bool_]
 
 
@@ -135,26 +132,15 @@ class _Clock:
 
     def __init__(self, payer: Payer) -> None:
         self.payer = payer
-        changes = list(_changes(payer.settings.timezone, moment(payer.first_us), moment(payer.last_us)))
-        self._from = np.array([micros(start) for start, _ in changes], np.int64)
-        self._offset = np.array([offset // timedelta(microseconds=1) for _, offset in changes], np.int64)
+        zone = payer.settings.timezone
+        changes = [span for stretch in payer.stretches for span in offsets_of(*stretch, str(zone))]
+        self._from = np.array([start for start, _, _ in changes], np.int64)
+        self._offset = np.array([offset for _, _, offset in changes], np.int64)
 
     def local(self, ts: Ints) -> Ints:
         """Microseconds of the local clock."""
         at: Ints = ts + self._offset[np.maximum(np.searchsorted(self._from, ts, "right") - 1, 0)]
         return at
-
-
-def _changes(zone: ZoneInfo, first: datetime, last: datetime) -> Iterator[tuple[datetime, timedelta]]:
-    """(from when on, offset) of a zone between two times."""
-    before = None
-    at = first - timedelta(microseconds=micros(first) % (_STEP // timedelta(microseconds=1)))
-    while at <= last:
-        offset = at.astimezone(zone).utcoffset() or timedelta(0)
-        if offset != before:
-            yield at, offset
-            before = offset
-        at += _STEP
 
 
 def _whole_keys(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Ints]]:

@@ -43,8 +43,10 @@ class Bill:
 
     payer: Payer
     credits: Fraction
+    cycles: int
+    """Complete ones: only these have bills."""
     bill: Fraction | None
-    """On the configured plan; None without one, or where it does not hold the credits of a cycle."""
+    """On the configured plan; None without one or a complete cycle, or where it does not hold the credits of one."""
     cheapest: Plan | None
     """The plan that holds every cycle for the least sum."""
     cheapest_bill: Fraction | None
@@ -98,8 +100,11 @@ class Row:
 
     @property
     def cheapest_bill(self) -> Fraction | None:
-        """The bills of all accounts on their cheapest plans; None where one has no plan that holds it."""
-        amounts = [bill.cheapest_bill for bill in self.bills if bill.payer.plans]
+        """The bills of all accounts on their cheapest plans; None where one has no plan that holds it.
+
+        Accounts without a complete cycle have none.
+        """
+        amounts = [bill.cheapest_bill for bill in self.bills if bill.payer.plans and bill.cycles]
         known = [amount for amount in amounts if amount is not None]
         return sum(known, Fraction(0)) if amounts and len(known) == len(amounts) else None
 

@@ -140,9 +140,11 @@ def _advice(console: Console, result: Simulated) -> None:
 
 def _plans(bill: Bill) -> str:
     """The cheapest plan and its bill, and the present one's."""
+    if not bill.cycles:
+        return "no bill: the log covers no whole cycle"
     if bill.cheapest is None:
         return "no plan of the catalogue holds it" if bill.payer.plans else "no plan is known"
-    cycles, plan = len(bill.payer.cycles), bill.payer.plan
+    cycles, plan = bill.cycles, bill.payer.plan
     words = f"{plain(bill.cheapest.name)}, {cents(bill.cheapest_bill)} {bill.cheapest.currency}"
     words += f" over {cycles} cycle{'' if cycles == 1 else 's'}"
     if plan is None or plan.name == bill.cheapest.name:

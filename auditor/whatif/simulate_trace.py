@@ -8,7 +8,7 @@ import itertools
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +20,7 @@ from pyarrow import csv
 from auditor.events import MAX_BYTES, MAX_TS_US, Outcome
 from auditor.facts import NAMES, Accounts, Counts, payer_of
 from auditor.formats.cache_trace import HEADER
-from auditor.plans import micros, moment
+from auditor.plans import IDLE, micros, moment
 from auditor.replay.demand import Prices
 from auditor.replay.sums import Ints
 from auditor.settings import Settings
@@ -93,7 +93,9 @@ def read_trace(
         return None
     ts, size = ts[first:last], size[first:last]
     key = _dense(key[first:last]) if last - first < rows else key
-    payer = payer_of(0, *_UNIT[:2], int(ts[0]), int(ts[-1]), settings)
+    rests = np.flatnonzero(np.diff(ts) >= IDLE // timedelta(microseconds=1))
+    apart = list(zip(ts[rests].tolist(), ts[rests + 1].tolist(), strict=True))
+    payer = payer_of(0, *_UNIT[:2], int(ts[0]), int(ts[-1]), settings, apart)
     starts = np.searchsorted(ts, [cycle.start_us for cycle in payer.cycles])
     ends = [*starts[1:].tolist(), len(ts)]
     lengths = np.diff([*starts, len(ts)])

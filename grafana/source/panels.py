@@ -191,7 +191,7 @@ def _described(
 
 _GROUPS = {
     "{{result}}": ("hit", "coalesced", "render", "error", "refused"),
-    "{{cause}}": ("staging", "concurrent", "repeat", "volatile"),
+    "{{cause}}": ("staging", "concurrent", "repeat", "volatile", "failed"),
     "{{code}}": ("200", "429", "500", "502", "503", "504", "5xx", "error"),
     "{{reason}}": ("429", "5xx", "timeout"),
 }

@@ -30,7 +30,7 @@ def test_staging_duplicates_are_shown_with_no_credits(report: Report) -> None:
     found = report([{**each, "environment": "Staging"} for each in RENDERS])
     finding = only(found, "duplicate-renders")
     assert (finding["credits"], finding["evidence"]["duplicate_credits"]) == (0, 3)
-    assert found["waste"] == {"staging": 6, "concurrent": 0, "repeat": 0, "volatile": 0, "total": 6}
+    assert found["waste"] == {"staging": 6, "concurrent": 0, "repeat": 0, "volatile": 0, "failed": 0, "total": 6}
 
 
 def test_other_keys_accounts_and_environments_do_not_repeat_each_other(report: Report) -> None:

@@ -67,7 +67,7 @@ def test_staging_credits_stay_staging(report: Report) -> None:
     """The field is reported, the credits have their cause already."""
     found = report(renders("aaaa", environment="staging"))
     assert only(found, "volatile-inputs")["credits"] == 0
-    assert found["waste"] == {"staging": 4, "concurrent": 0, "repeat": 0, "volatile": 0, "total": 4}
+    assert found["waste"] == {"staging": 4, "concurrent": 0, "repeat": 0, "volatile": 0, "failed": 0, "total": 4}
 
 
 def test_two_fields_that_pass_together_are_both_reported(report: Report) -> None:

@@ -76,12 +76,12 @@ def test_labels_are_bounded(upstream: Upstream, registry: CollectorRegistry) -> 
     for number in range(10_000):
         with Renderer(api_key="k", account=f"a{number}", environment=f"e{number % 50}", registry=registry) as renderer:
             renderer._meter._account.ended("error", 0.1)  # type: ignore[union-attr]
-    with Renderer(api_key="k", account="bad\n\ud800", registry=registry):
-        pass
+    with Renderer(api_key="k", account="bad\n", registry=registry) as renderer:
+        assert renderer._meter.metrics.account("half\ud800") == "other"  # type: ignore[union-attr]
     accounts = {s.labels["account"] for m in registry.collect() for s in m.samples if "account" in s.labels}
     assert len(accounts) == LABEL_CAP + 1 and "other" in accounts
     assert value(registry, "requests_total") == 10_000
-    assert value(registry, "label_values_dropped_total", label="account") == 10_000 - LABEL_CAP + 1
+    assert value(registry, "label_values_dropped_total", label="account") == 10_000 - LABEL_CAP + 2
     assert len(generate_latest(registry)) < 1 << 20
 
 

@@ -15,6 +15,8 @@ from tests.golden.write import GOLDEN
 from tests.random_logs import generate
 from tests.test_oracle import product
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 SCHEMA = json.loads((ROOT / "auditor" / "reports" / "report_v1.schema.json").read_bytes())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 REPORT = json.loads(GOLDEN["json"].read_bytes())

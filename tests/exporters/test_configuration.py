@@ -79,16 +79,16 @@ def test_a_sidecar_with_another_file_or_none_changes_no_figure(tmp_path: Path) -
         eventually(url, "period_credits_used", 2)
         start = shown(url, "period_start_timestamp_seconds")
         assert shown(url, "ledger_config_conflict") == 0
-        assert not command("ingest", "b", "--ledger", "l.db", cwd=tmp_path).stderr
+        assert not command("ingest", "b", "--ledger", "l.db", cwd=tmp_path, SOURCE_DATE_EPOCH="").stderr
         eventually(url, "period_credits_used", 4)
         assert shown(url, "ledger_config_conflict") == 0
-        said = command("ingest", "c", "--ledger", "l.db", cwd=tmp_path).stderr
+        said = command("ingest", "c", "--ledger", "l.db", cwd=tmp_path, SOURCE_DATE_EPOCH="").stderr
         assert said.count(b"anchor_day is 1, the ledger has 15") == 1
         eventually(url, "period_credits_used", 6)
         eventually(url, "ledger_config_conflict", 1)
         assert shown(url, "period_start_timestamp_seconds") == start
         (folders[2] / "auditor.toml").write_text(TOML.format(day=15))
-        assert not command("ingest", "c", "--ledger", "l.db", cwd=tmp_path).stderr
+        assert not command("ingest", "c", "--ledger", "l.db", cwd=tmp_path, SOURCE_DATE_EPOCH="").stderr
         eventually(url, "ledger_config_conflict", 0)
     refused = serve(tmp_path, "--config", "other.toml")
     _, said_too = refused.communicate(timeout=60)
@@ -112,11 +112,11 @@ def test_the_first_credits_of_an_account_count(tmp_path: Path) -> None:
         }
         log = tmp_path / "u.jsonl"
         log.write_bytes(lines([event("a", account="new")]))
-        Ingest(ledger, settings_of({}, "test"), lambda: 1.7e9).run([log])
+        Ingest(ledger, settings_of({}, "test"), lambda: 1.79e9).run([log])
         taken = Snapshot([LedgerCollector(ledger, settings_of({}, "test"))], lambda: 1.79e9)
         assert b"_created" not in taken.exposition()[0] and total(samples(taken), "credits_used_total") == 1
         page = taken.exposition("application/openmetrics-text; version=1.0.0")[0].decode()
-        assert re.search(r'imgrender_credits_used_created\{.*account="new".*\} 1\.7e\+09', page)
+        assert re.search(r'imgrender_credits_used_created\{.*account="new".*\} 1\.79e\+09', page)
         assert page.count("_created{") == 1
         assert list(text_string_to_metric_families(taken.exposition()[0].decode()))
 

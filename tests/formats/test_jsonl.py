@@ -22,6 +22,8 @@ from auditor.formats.reading import Reading, Tally
 from tests.conftest import ROOT, Report, command, event, lines
 from tests.random_logs import generate
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 GOOD = json.dumps(event("good")).encode()
 
 

@@ -28,7 +28,8 @@ from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
-from auditor.providers.base import Answer, Picture, Seen
+from auditor.providers.base import Answer, Picture
+from auditor.providers.facts import Seen
 from auditor.reports.json_v1 import JsonV1
 from auditor.sources import discover, present
 from exporters.findings import FindingsCollector

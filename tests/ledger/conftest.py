@@ -17,6 +17,11 @@ from auditor.ledger.record import Sums
 from tests.services import PostgresServer
 
 
+@pytest.fixture(autouse=True)
+def _usual_times(random_now: None) -> None:
+    """The events of these tests are of the day on which the random logs are read, whatever their clocks say."""
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real server."""

@@ -23,9 +23,11 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
 from auditor.ledger.upkeep import prune
+from auditor.oddtime import AHEAD, OLDEST
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import Source, discover
+from tests.bruteforce import NOW
 from tests.conftest import command, event, lines, whole_lines
 from tests.ledger.conftest import configured, corrected, counts, feed, sums
 from tests.random_logs import generate
@@ -65,11 +67,11 @@ def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Ca
     most = "999999999999.999999999999999999"
     log = tmp_path / "usage.jsonl"
     made = [
-        event("first", ts="0002-01-01T00:00:00Z", account="old"),
-        event("last", ts="9998-12-31T23:59:59.999999Z", account="new"),
-        event("before 1970", ts="1969-07-20T20:17:40Z"),
+        event("first", ts=OLDEST.isoformat(), account="old"),
+        event("last", ts=(NOW + AHEAD).isoformat(), account="new"),
+        event("old", ts="2000-01-02T23:59:59.999999Z"),
         event("dear", credits=most),
-        event("dear too", credits=most, ts="1969-07-20T20:17:40Z"),
+        event("dear too", credits=most, ts=OLDEST.isoformat()),
         event("many", outcome="hit", count=10**9, bytes=10**9),
         event("large", bytes=10**12),
     ]

@@ -54,12 +54,21 @@ def month(number: int, repeats: int, account: str = "main", first: int = 1, leng
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     events = [*month(8, 3, length=31), *month(9, 1), *month(10, 0, length=31), *month(9, 2, "second", first=15)]
-    (tmp_path / "usage.jsonl").write_bytes(lines(events))
+    (tmp_path / "all.txt").write_bytes(lines(events))
+    logged(tmp_path, NOW["last"])
     (tmp_path / "auditor.toml").write_text(CONFIG.format(port=9))
     return tmp_path
 
 
+def logged(shop: Path, now: str) -> None:
+    """Leave in the log what had happened by then."""
+    until = datetime.fromtimestamp(int(now), UTC).isoformat()
+    events = (shop / "all.txt").read_bytes().splitlines(keepends=True)
+    (shop / "usage.jsonl").write_bytes(b"".join(each for each in events if json.loads(each)["ts"] < until))
+
+
 def run(shop: Path, *arguments: str, code: int = 0, now: str = "last", **environment: str) -> str:
+    logged(shop, NOW.get(now, now))
     done = command("report", "usage.jsonl", "--no-cache", *arguments, cwd=shop,
                    **{"SOURCE_DATE_EPOCH": NOW.get(now, now), **environment})  # fmt: skip
     assert done.returncode == code, done.stderr.decode()

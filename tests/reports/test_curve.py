@@ -13,6 +13,8 @@ from auditor.whatif.simulate import Setting
 from tests.random_logs import generate
 from tests.reports.conftest import written
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 
 @pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:

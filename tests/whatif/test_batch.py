@@ -19,6 +19,8 @@ from tests.conftest import event, lines
 from tests.slow_replay import SlowReplay
 from tests.whatif.test_simulate_oracle import demand_log
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 NAMES = ("provider", "account", "environment", "template")
 
 

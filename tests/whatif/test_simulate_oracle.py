@@ -22,6 +22,8 @@ from tests.bruteforce import Audit
 from tests.random_logs import generate
 from tests.slow_replay import Figures, SlowReplay
 
+pytestmark = pytest.mark.usefixtures("random_now")
+
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "90"))
 SIZES = (30, 150, 400)
 MICRO = timedelta(microseconds=1)

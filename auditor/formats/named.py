@@ -1,0 +1,66 @@
+"""What every reader of named values takes, whatever its log is: the environment, and what the request carried."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from auditor.exchanges.exchange import Exchange
+
+ENVIRONMENT = ("environment", "env", "stage")
+_WITHIN = (("deployment",), ("service",), ("extra",), ("record", "extra"), ("context",), ("fields",), ("labels",))
+"""Objects in which loggers keep such values."""
+_BODY = ("request_body", "requestbody", "request.body", "http.request.body", "http.request.body.content", "input")
+
+
+def completed(exchange: Exchange, fields: Mapping[str, Any]) -> Exchange:
+    """*exchange* with the environment and the body that its record names, where its format did not read them."""
+    environment = exchange.environment or environment_of(fields)
+    body = exchange.body
+    if body is None and exchange.method not in ("GET", "HEAD"):
+        body = body_of(fields)
+    if (environment, body) == (exchange.environment, exchange.body):
+        return exchange
+    return replace(exchange, environment=environment, body=body)
+
+
+def environment_of(fields: Mapping[str, Any]) -> str | None:
+    """The environment, `ENVIRONMENT` in that order, in any case; `deployment.environment` and its like come after."""
+    places = [fields, *(each for path in _WITHIN if (each := _at(fields, path)) is not None)]
+    for place in places:
+        low = {name.lower(): value for name, value in place.items() if isinstance(value, str)}
+        for name in (*ENVIRONMENT, "deployment.environment", "deployment.environment.name", "service.environment"):
+            if (value := low.get(name, "").strip()) not in ("", "-"):
+                return value
+    return None
+
+
+def body_of(fields: Mapping[str, Any]) -> bytes | None:
+    """What a request carried, where that is told as a JSON object; anything else may be cut or masked."""
+    return next((orjson.dumps(found) for value in _bodies(fields) if (found := _object(value)) is not None), None)
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(value)
+    return value if isinstance(value, dict) else None
+
+
+def _bodies(fields: Mapping[str, Any]) -> Iterator[Any]:
+    low = {name.lower(): value for name, value in fields.items()}
+    for name in _BODY:
+        yield low.get(name)
+        if "." in name:
+            *path, last = name.split(".")
+            place = _at(fields, path)
+            yield None if place is None else place.get(last)
+
+
+def _at(fields: Mapping[str, Any], path: Any) -> Mapping[str, Any] | None:
+    place: Any = fields
+    for name in path:
+        place = place.get(name) if isinstance(place, dict) else None
+    return place if isinstance(place, dict) else None

@@ -1,0 +1,55 @@
+"""Odd times: events of clocks that were never set, or that are far ahead. They are named and left out.
+
+Judged at each run and not when a line is read, since a cache of records outlives the day on which it was written.
+"""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import and_, func, not_, or_, select
+
+from auditor.engine.base import Engine
+from auditor.engine.tables import LINE_BITS, taken
+from auditor.events import EPOCH, BadRecordError, Reason
+
+OLDEST = datetime(2000, 1, 2, tzinfo=UTC)
+"""Clocks that were never set start at 1970 or 2000-01-01."""
+AHEAD = timedelta(hours=48)
+_MICRO = timedelta(microseconds=1)
+
+
+def present(now: Callable[[], datetime]) -> datetime:
+    """Now, or SOURCE_DATE_EPOCH where the same input has to give the same report."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else now().astimezone(UTC)
+
+
+def bounds(now: datetime) -> tuple[int, int]:
+    """The first and the last microsecond since 1970 that an event may have."""
+    return (OLDEST - EPOCH) // _MICRO, (now + AHEAD - EPOCH) // _MICRO
+
+
+def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
+    """What is said of an odd time."""
+    said = f"ts is {(EPOCH + ts_us * _MICRO).isoformat().replace('+00:00', 'Z')}"
+    why = "before 2000-01-02: was its clock ever set?" if ts_us < limits[0] else "more than 48 h ahead of now"
+    return BadRecordError(Reason.ODD_TIME, f"{said}, {why}")
+
+
+def drop_odd(
+    engine: Engine, limits: tuple[int, int], exempt: Collection[int], most: int
+) -> tuple[dict[int, int], Sequence[tuple[int, int]]]:
+    """Make `records` of `taken`. Returns file -> odd times in it, and (row, time) of the first ones, at most *most*.
+
+    *exempt* are the numbers of files whose times are relative.
+    """
+    file = taken.c.row.op(">>")(LINE_BITS)
+    usual = or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file.in_(sorted(exempt)))
+    engine.view("records", select(taken).where(usual))
+    counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
+    counts = {int(row["file"]): int(row["lines"]) for row in engine.run(counted).to_pylist()}
+    if not counts:
+        return {}, ()
+    first = select(taken.c.row, taken.c.ts_us).where(not_(usual)).order_by(taken.c.row).limit(most)
+    return counts, [(int(row["row"]), int(row["ts_us"])) for row in engine.run(first).to_pylist()]

@@ -1,0 +1,165 @@
+"""Arguments are checked when a renderer is made, and each error says what to do."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import auditor
+from auditor import errors
+from auditor.client.renderer import Renderer
+from auditor.errors import AuditorError, ConfigError, InvalidRequestError
+from tests.client.conftest import Upstream
+from tests.client.test_renderer import Build
+from tests.services import ROOT
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"api_key": "“key”"}, "typographic"), ({"api_key": "schlüssel"}, "U\\+00FC"), ({"api_key": "a\x00b"}, "header"),
+        ({"api_key": "key\n"}, "strip"), ({"api_key": " key"}, "strip"), ({"api_key": b"key"}, "decode"),
+        ({"api_key": "  "}, "empty"), ({"api_key": 5}, "text"), ({"per_second": 0}, "per_second"),
+        ({"per_second": -1}, "per_second"), ({"per_second": float("nan")}, "per_second"), ({"per_second": True}, "per_second"),
+        ({"timeout": 0}, "timeout"), ({"timeout": -1}, "timeout"), ({"timeout": "5"}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"), ({"ttl": -1}, "ttl"), ({"ttl": timedelta(days=-1)}, "ttl"),
+        ({"ttl": None}, "ttl"), ({"batch_ttl": float("nan")}, "batch_ttl"), ({"template_ttl": {"og": -5}}, "og"),
+        ({"template_ttl": 5}, "template_ttl"), ({"tries": 0}, "tries"), ({"tries": 1.5}, "tries"), ({"tries": True}, "tries"),
+        ({"longest_retry_after": -1}, "longest_retry_after"), ({"stale_if_error": -1}, "stale_if_error"),
+        ({"stale_if_error": True}, "stale_if_error"), ({"probe_every": 0}, "probe_every"),
+        ({"retry_uncertain": "no"}, "retry_uncertain"), ({"events_hits": "some"}, "events_hits"), ({"events": 5}, "events"),
+        ({"events": ""}, "events"), ({"budget": 500}, "Budget\\(500\\)"), ({"registry": "x"}, "registry"),
+        ({"transport": httpx.HTTPTransport()}, "transport"), ({"production": "yes"}, "production"),
+        ({"account": ""}, "account"), ({"account": 5}, "account"), ({"environment": "\ud800"}, "environment"),
+        ({"base_url": ""}, "base_url"), ({"base_url": "imejis"}, "base_url"), ({"secret": b"x"}, "secret"),
+        ({"provider": "imejs"}, "imejis"), ({"provider": None}, "imejis"), ({"provider": "placid"}, "does not make"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wrong_arguments_are_named(wrong: dict[str, Any], said: str) -> None:
+    """Not with the first call, and never with a traceback of something else."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        Renderer(**{"api_key": "a-secret-key", "registry": None, **wrong})
+    assert "report it" not in str(caught.value) and "a-secret-key" not in str(caught.value)
+    assert "schl" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"ttl": -1}, {"ttl": "1h"}, {"timeout": -1}, {"timeout": True}, {"stale_if_error": "x"}]
+)
+def test_wrong_arguments_of_a_call(build: Build, upstream: Upstream, wrong: dict[str, Any]) -> None:
+    """Before anything is sent."""
+    with pytest.raises(InvalidRequestError, match=next(iter(wrong))):
+        build().render("og", {"a": 1}, **wrong)
+    assert not upstream.calls
+
+
+def test_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> None:
+    """`AUDITOR_API_KEY`, else the provider's own; an argument wins; with none of them, the error names them."""
+    for name in ("AUDITOR_API_KEY", "IMEJIS_API_KEY", "HCTI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="AUDITOR_API_KEY or IMEJIS_API_KEY"):
+        Renderer()
+    with pytest.raises(ConfigError, match="AUDITOR_API_KEY or HCTI_API_KEY"):
+        Renderer("hcti")
+    sent = []
+    for name, argument in (("IMEJIS_API_KEY", None), ("AUDITOR_API_KEY", None), ("AUDITOR_API_KEY", "given")):
+        monkeypatch.setenv(name, f"by {name}")
+        with Renderer(api_key=argument, transport=upstream, registry=None) as renderer:
+            renderer.render("og", {})
+        sent.append(upstream.calls[-1].headers["dma-api-key"])
+    assert sent == ["by IMEJIS_API_KEY", "by AUDITOR_API_KEY", "given"]
+    monkeypatch.setenv("AUDITOR_API_KEY", "“x”")
+    with pytest.raises(ConfigError, match="typographic"):
+        Renderer()
+
+
+def test_errors_are_at_the_front_door() -> None:
+    """All of the tree."""
+    kinds = {
+        name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, AuditorError)
+    }
+    assert len(kinds) > 15
+    for name, kind in kinds.items():
+        assert getattr(auditor, name) is kind and name in auditor.__all__
+    assert set(auditor.__all__) - {"__version__"} == set(auditor._PUBLIC)
+
+
+def test_a_renderer_is_not_pickled(build: Build) -> None:
+    """Its key would be in it; the error says what to do."""
+    renderer = build()
+    for work in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="in each process"):
+            work(renderer)
+
+
+@pytest.mark.parametrize("value", [2**60, date(2026, 1, 1), Decimal("1.5"), datetime(2026, 1, 1, tzinfo=UTC), {1, 2}])
+def test_values_without_a_json_form_are_told_the_fix(build: Build, upstream: Upstream, value: Any) -> None:
+    """As text."""
+    with pytest.raises(InvalidRequestError, match=r"with str\(\)"):
+        build().render("og", {"a": value})
+    assert not upstream.calls
+
+
+PROGRAM = """
+from typing import Literal
+
+from auditor import Budget, QuotaExceededError, RenderError, Rendered, Renderer, connect
+
+
+def page(renderer: Renderer, title: str) -> bytes:
+    try:
+        return renderer.render("og-card", {"title.text": title}, format="png", placement="og_image").content
+    except (QuotaExceededError, RenderError) as error:
+        print(error.credits)
+        raise
+
+
+imejis = Renderer("imejis", api_key="k", budget=Budget(5), events="usage")
+hcti = Renderer("hcti", api_key="u:k")
+other = Renderer(api_key="k")
+page(imejis, "x")
+page(hcti, "x")
+page(other, "x")
+page(connect("production"), "x")
+found: Rendered = imejis.render("t", {}, format="webp", quality=80, delivery="signed", expires_in=5, refresh=True)
+hcti.render("t", {}, format="png", device_scale=2, viewport_width=800, stale_if_error=60)
+gone: bool = imejis.delete(found.key)
+
+
+async def main() -> None:
+    found: Rendered = await imejis.arender("t", {}, format="pdf", timeout=5)
+"""
+WRONG = [
+    'imejis.render("t", {}, fromat="png")',
+    'hcti.render("t", {}, fromat="png")',
+    'other.render("t", {}, fromat="png")',
+    'imejis.render("t", {}, format="bmp")',
+    'imejis.render("t", {}, device_scale=2)',
+    'hcti.render("t", {}, quality=80)',
+    'imejis.render("t", {}, refesh=True)',
+    'imejis.render("t", {}, ttl="1h")',
+    'imejis.arender("t", {}, fromat="png")',
+    'Renderer("imejis", api_key="k", acount="x")',
+    'Renderer("imejis", api_key=b"k")',
+]
+
+
+def test_type_checkers_see_what_is_wrong(tmp_path: Path) -> None:
+    """A program of somebody else's under `mypy --strict`: right, it passes; each slip is found."""
+    assert (ROOT / "auditor" / "py.typed").is_file()
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + "".join(f"{line}\n" for line in WRONG))
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent",
+               "--config-file=", str(program)]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    first = PROGRAM.count("\n") + 1
+    lines = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error:" in line}
+    assert lines == set(range(first, first + len(WRONG))), done.stdout
