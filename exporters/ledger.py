@@ -13,9 +13,10 @@ from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, facts, inputs, paid, periods, totals
 from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
-from auditor.plans import cycles
+from auditor.plans import Cycle, cycles
 from auditor.settings import Settings
 from exporters.families import Families, Folded, Labels
+from exporters.recent import add_recent
 
 FATES = ("events", "superseded", "duplicates", "rejected", "late")
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
@@ -39,9 +40,11 @@ class LedgerCollector:
             self._unspent(connection, families)
             self._times(connection, families)
             self._inputs(connection, families)
-        configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
-        for provider, account in sorted(found | configured):
-            self._plan(families, provider, account, int(now * 1_000_000))
+            configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
+            known = {each: self._labels.payer(*each) for each in sorted(found | configured)}
+            current = {each: self._plan(families, *each, int(now * 1_000_000)) for each in known}
+            named = {each: current[each] for each, labels in known.items() if labels[1] != OTHER}
+            add_recent(connection, families, named, known, int(now * 1_000_000))
         self._folded.add_to(families)
         families.add("exporter_build_info", (__version__,), 1)
 
@@ -103,7 +106,7 @@ class LedgerCollector:
             families.add("ledger_lines_total", (fate,), counts[fate])
         families.add("ledger_events", (), counts["events"] - counts["pruned"])
 
-    def _plan(self, families: Families, provider: str, account: str, now_us: int) -> None:
+    def _plan(self, families: Families, provider: str, account: str, now_us: int) -> Cycle:
         settings = self._settings.account(provider, account)
         labels = self._labels.payer(provider, account)
         (cycle,) = cycles(now_us, now_us, settings.anchor_day, settings.timezone)
@@ -115,3 +118,4 @@ class LedgerCollector:
             plan = (*labels, current.name, current.currency)
             families.put("plan_info", plan, 1)
             families.put("plan_price", plan, current.price)
+        return cycle
