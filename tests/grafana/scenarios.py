@@ -141,6 +141,7 @@ def timeline(promtool: str, folder: Path, scene: Scene) -> Timeline:
     times = [index * scene.step for index in range(scene.steps + 1)]
     test = {
         "rule_files": files,
+        "group_eval_order": ["imgrender.rules", "imgrender.alerts"],
         "evaluation_interval": f"{scene.step}s",
         "tests": [{
             "interval": f"{scene.step}s",

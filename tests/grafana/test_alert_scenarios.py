@@ -85,7 +85,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Account(both(during(at(300, 2, 1), 1, 2), flat(500 / 30))), {"CreditsExhaustSoon": [1.2], "PlanAlmostUsed": [30.0]}
     ),
     "a campaign of two days": Scenario(Account(both(during(flat(150), 10, 12), flat(500 / 30))), {"PlanAlmostUsed": [30.0]}),
-    "a big account, busy by day": Scenario(Account(both(at(250, 8, 12), flat(50)), plan=10_000, price=24.99), {}),
+    "a big account, busy by day": Scenario(Account(both(at(250, 8, 12), flat(50)), plan=10_000, price=24.99), {"PlanAlmostUsed": [26.7]}),
     "a weekend without traffic": Scenario(Account(both(during(flat(25), -16, 10), during(flat(25), 12))), {}),
     "pace falls by half in the middle": Scenario(Account(both(during(flat(40), -16, 15), during(flat(20), 15))), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [25.0]}),
     "ten hours of events arrive at once": Scenario(
@@ -107,8 +107,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "a new account in mid-month, 80 a day": Scenario(Account(flat(80), born=15 * DAY), {"CreditsProjectedOverPlan": [18.0], "PlanAlmostUsed": [25.0], "CreditsExhaustSoon": [25.1], "PlanUsedUp": [27.5]}, pace=15),
     "130 % from the first day of the account": Scenario(Account(flat(43.3), born=0), {"CreditsProjectedOverPlan": [4.0], "PlanAlmostUsed": [18.5], "CreditsExhaustSoon": [20.7], "PlanUsedUp": [23.1]}, pace=0),
-    "ten times the pace from the first day": Scenario(Account(flat(333), born=0), {}, pace=0, days=5, step=HOUR // 2),
-    "gone in 73 hours": Scenario(Account(both(flat(20), during(flat(260), 0))), {}, pace=0, days=4, step=HOUR // 2),
+    "ten times the pace from the first day": Scenario(Account(flat(333), born=0), {"CreditsExhaustSoon": [0.5], "CreditsProjectedOverPlan": [2.0], "PlanAlmostUsed": [2.4], "CreditsFastBurn": [2.9], "PlanUsedUp": [3.0]}, pace=0, days=5, step=HOUR // 2),
+    "gone in 73 hours": Scenario(Account(both(flat(20), during(flat(260), 0))), {"CreditsExhaustSoon": [1.1], "CreditsProjectedOverPlan": [1.9], "PlanAlmostUsed": [2.9], "PlanUsedUp": [3.6]}, pace=0, days=4, step=HOUR // 2),
     "gone in 60 hours": Scenario(Account(both(flat(20), during(flat(380), 0))), {"CreditsExhaustSoon": [0.4], "CreditsProjectedOverPlan": [1.3], "PlanAlmostUsed": [2.0], "CreditsFastBurn": [2.3], "PlanUsedUp": [2.5]}, pace=0, days=3, step=600),
     "gone in 20 hours": Scenario(Account(both(flat(20), during(flat(1180), 0))), {"CreditsExhaustSoon": [0.1], "CreditsProjectedOverPlan": [0.5], "PlanAlmostUsed": [0.7], "CreditsFastBurn": [0.7], "PlanUsedUp": [0.8]}, pace=0, days=2, step=300),
     "a loop on Basic": Scenario(Account(both(flat(20), during(LOOP, 0, 0.1))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=0, days=0.2, step=60),
