@@ -21,6 +21,7 @@ from auditor.metrics import OTHER
 from auditor.settings import Account, Settings
 from exporters.allowances import Allowances
 from exporters.families import Families, Folded, Labels
+from exporters.recent import add_recent
 
 FATES = ("events", "superseded", "duplicates", "rejected", "set_aside", "late")
 _RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
@@ -61,9 +62,13 @@ class LedgerCollector:
             self._times(connection, families)
             self._inputs(connection, families, now_us)
             self._conflicts(connection, families, state, now_us)
-            for payer in sorted(found | set(accounts)):
+            cycles = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
+            for payer, cycle in cycles.items():
                 account = accounts.get(payer) or state.account(*payer)
-                self._plan(connection, families, payer, account, state.cycle(*payer, now_us), now_us)
+                self._plan(connection, families, payer, account, cycle, now_us)
+            labels = {payer: self._labels.payer(*payer) for payer in cycles}
+            named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
+            add_recent(connection, families, named, labels, now_us)
         self._folded.add_to(families)
         families.add("exporter_build_info", (__version__,), 1)
 
