@@ -92,18 +92,7 @@ def main() -> None:
         print(f"auditor: {plain(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("auditor"):
-            raise
-        command = " ".join(sys.argv[1:2])
-        extras = {
-            "sandbox": "sandbox",
-            "prerender": "sandbox",
-            "inspect": "inspect",
-            "jinja2": "reports",
-            "vl_convert": "reports",
-        }
-        extra = extras.get(str(error.name)) or extras.get(command, "audit")
-        missing = MissingExtraError(f"auditor {command}", extra, str(error.name))
+        missing = MissingExtraError.of(error, "auditor", sys.argv[1:])
         print(f"auditor: {missing}", file=sys.stderr)
         sys.exit(missing.exit_code)
     except OSError as error:
