@@ -154,6 +154,13 @@ def test_every_public_name_but_the_sandbox_is_in_the_base_install(name: str) -> 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", sorted(auditor.__all__))
+def test_a_public_name_is_the_same_each_time(name: str) -> None:
+    """`connect` is a function in a module of that name."""
+    code = f"import auditor; print(auditor.{name} is auditor.{name}, type(auditor.{name}).__name__ != 'module')"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True) == "True True\n"
+
+
 def test_the_sandbox_says_what_it_needs() -> None:
     """As an `ImportError`, so that who asks whether it can be imported is answered."""
     code = "try:\n    from auditor import Sandbox\nexcept ImportError as error:\n    print(type(error).__name__, error, sep='|', end='')"
@@ -170,7 +177,7 @@ def test_a_base_install_renders(tmp_path: Path) -> None:
     code = """
 import httpx, sys
 from auditor import Budget, Renderer
-image = b"\\x89PNG\\r\\n\\x1a\\n" + bytes(4) + b"IHDR" + (1).to_bytes(4) * 2 + bytes(5) + bytes(4) + b"IEND" + bytes(4)
+image = b"\\x89PNG\\r\\n\\x1a\\n" + bytes(4) + b"IHDR" + (1).to_bytes(4) * 2 + bytes(13) + b"IEND\\xaeB`\\x82"
 answer = httpx.MockTransport(lambda request: httpx.Response(200, content=image, headers={"content-type": "image/png"}))
 with Renderer(api_key="k", events="usage", budget=Budget(5), transport=answer) as renderer:
     print(renderer.render("t", {"a": 1}).outcome, renderer.render("t", {"a": 1}).outcome)
