@@ -41,6 +41,7 @@ bench: $(STAMP)  ## measure against bare DuckDB, a script and pandas (SIZE=1m or
 
 bench-client: $(STAMP)  ## measure the client against other caches (ROUNDS=40)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/client.py --rounds $(or $(ROUNDS),40)
 
 bench-logs: $(STAMP)  ## measure an access log against GoAccess (LINES=1000000)

@@ -102,4 +102,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'auditor' has no attribute {name!r}")
-    return getattr(import_module(f"auditor.{_PUBLIC[name]}"), name)
+    try:
+        found = getattr(import_module(f"auditor.{_PUBLIC[name]}"), name)
+    except ModuleNotFoundError as error:
+        from auditor.errors import MissingExtraError
+
+        raise MissingExtraError.of(error, f"auditor.{name}") from None
+    globals()[name] = found  # else `auditor.connect` is the module of that name from the second time on
+    return found

@@ -81,15 +81,4 @@ def _run() -> None:
     try:
         app()
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("auditor"):
-            raise
-        command = " ".join(sys.argv[1:2])
-        extras = {
-            "sandbox": "sandbox",
-            "prerender": "sandbox",
-            "inspect": "inspect",
-            "jinja2": "reports",
-            "vl_convert": "reports",
-        }
-        extra = extras.get(str(error.name)) or extras.get(command, "audit")
-        raise MissingExtraError(f"auditor {command}", extra, str(error.name)) from None
+        raise MissingExtraError.of(error, "auditor", sys.argv[1:]) from None

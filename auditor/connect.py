@@ -37,8 +37,8 @@ def renderer(environment: str, client: ClientSettings, settings: Settings, optio
     }  # fmt: skip
     if client.cache is not None:
         chosen["cache"] = client.cache
-    if client.events is not None:
-        chosen["events"] = client.events
+    if client.events is not None and "events" not in options:
+        chosen |= {"events": client.events, "spool_mode": client.spool_mode, "spool_group": client.spool_group}
     if client.budget is not None:
         chosen["budget"] = Budget(client.budget, anchor_day=account.anchor_day, timezone=str(account.timezone))
     if "api_key" not in options:

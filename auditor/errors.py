@@ -24,7 +24,7 @@
 Each message is a sentence that names what is wrong, where, and what to do about it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -54,14 +54,31 @@ class TooLargeError(InputError, OSError):
         return str(self)
 
 
-class MissingExtraError(AuditorError):
-    """An optional dependency is absent."""
+class MissingExtraError(AuditorError, ImportError):
+    """An optional dependency is absent. It is an `ImportError` too, for those who ask whether they can import."""
 
     def __init__(self, command: str, extra: str, module: str) -> None:
         super().__init__(
             f"`{command}` needs the package {module}, which the base install leaves out: "
-            f"pip install 'render-auditor[{extra}]'"
+            f"run pip install '.[{extra}]' in a clone of the project"
         )
+
+    @classmethod
+    def of(cls, error: ModuleNotFoundError, program: str, arguments: Sequence[str] = ()) -> "MissingExtraError":
+        """The error to show instead of *error*, which is raised as it is where a module of our own is absent."""
+        module = (error.name or "").partition(".")[0]
+        if module in ("auditor", "exporters"):
+            raise error
+        command = next((word for word in arguments[:1] if not word.startswith("-")), "")
+        extra = _EXTRAS.get(program) or _EXTRAS.get(module) or _EXTRAS.get(command) or ("audit" if command else "cli")
+        return cls(f"{program} {command}".strip(), extra, module)
+
+
+_EXTRAS = {
+    "auditor-exporter": "exporter", "auditor.Sandbox": "sandbox", "sandbox": "sandbox", "prerender": "sandbox",
+    "inspect": "inspect", "jinja2": "reports", "vl_convert": "reports",
+}  # fmt: skip
+"""Of programs, modules and commands that need another extra than `audit`; each brings the command line."""
 
 
 class RenderError(AuditorError):

@@ -30,12 +30,6 @@ def bounds(now: datetime) -> tuple[int, int]:
     return (OLDEST - EPOCH) // _MICRO, (now + AHEAD - EPOCH) // _MICRO
 
 
-def check(ts_us: int, limits: tuple[int, int]) -> None:
-    """Raise `BadRecordError` for a time that is not within *limits*, those of `bounds`."""
-    if not limits[0] <= ts_us <= limits[1]:
-        raise odd(ts_us, limits)
-
-
 def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
     """What is said of an odd time."""
     said = f"ts is {(EPOCH + ts_us * _MICRO).isoformat().replace('+00:00', 'Z')}"

@@ -77,6 +77,9 @@ class ClientSettings:
     base_url: str | None = None
     cache: str | None = None
     events: str | None = None
+    spool_mode: int | None = None
+    spool_group: str | int | None = None
+    """Who besides the application reads the folder of events."""
     budget: Decimal | None = None
     """Credits a billing cycle."""
 

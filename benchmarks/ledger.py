@@ -24,7 +24,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
+from auditor.ledger.names import Names
 from auditor.ledger.schema import events, metadata
+from auditor.ledger.state import state_of
+from auditor.ledger.upkeep import recut
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 
@@ -123,6 +126,8 @@ def history_of(count: int) -> Ledger:
         with Ledger(path) as ledger:
             for copy in range(1, count // MOST):
                 earlier(ledger, copy)
+            with ledger.write() as connection:
+                recut(connection, state_of(connection), Names(connection))
         ready.touch()
     return Ledger(path)
 
@@ -134,7 +139,6 @@ def earlier(ledger: Ledger, copy: int) -> None:
         for table, values in (
             ("events", {"id": "id || :copy", "ts_us": "ts_us - :by"}),
             ("rollups", {"bucket_us": "bucket_us - :by"}),
-            ("periods", {"start_us": "start_us - :by", "end_us": "end_us - :by"}),
         ):
             names = [column.name for column in metadata.tables[table].columns]
             chosen = ", ".join(values.get(name, name) for name in names)

@@ -1,7 +1,8 @@
 """Alerts, from one source with parameters; each carries its runbook.
 
-Credits come from gauges, which are exact; speeds come from counters. The ledger's counters do not fall, and sums are
-taken `by (job, provider, account)`, so that alerts do not flap when an exporter moves.
+What is spent is judged by gauges of the time of the events, so that a log that arrives late raises nothing, and by the
+last value of a gauge, so that a dead exporter neither resolves an alert nor starts its timer again. Sums are taken
+`by (job, provider, account)`, so that alerts do not flap when an exporter moves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,48 +27,71 @@ class Alert:
     meaning: str
     cause: str
     cure: str
+    calm: str = ""
+    """A field of `Parameters`: how long it goes on after its condition is over."""
 
 
 ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderCreditsProjectedOverPlan", "warning", "projection_for",
         """\
-        account:imgrender_period_projected_by_speed:sum > account:imgrender_plan_credits:max
-        and account:imgrender_period_projected_by_share:sum > account:imgrender_plan_credits:max
-        and account:imgrender_period_elapsed:ratio > {early}""",
+        account:imgrender_period_projected:sum
+        > account:imgrender_plan_credits:max
+          + {margin} * (account:imgrender_period_projected:sum - account:imgrender_period_credits_used:sum)
+            * account:imgrender_period_left:seconds / account:imgrender_period:seconds
+            / account:imgrender_credits_forecast:week
+        or (
+          account:imgrender_period_projected:sum > account:imgrender_plan_credits:max
+          and on (job, provider, account)
+          ALERTS{{alertname="ImgRenderCreditsProjectedOverPlan",alertstate="firing"}}
+        )""",
         "Credits are on course to exceed the plan.",
         "{{ $labels.provider }}/{{ $labels.account }} is projected to use {{ $value | humanize }} credits this period.",
-        "Both ways to look ahead agree: the speed of the last day, and the share of the period that is over.",
+        "If the rest of the period goes as the last seven days went, hour by hour, it needs more than is left. The "
+        "further away the end is, the clearer the excess has to be.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes.",
-        "Fix the gravest findings, or take the plan that the audit recommends, before the plan is used up.",
+        "Fix the most severe findings, or take the plan that the audit recommends, before the plan is used up.",
+        "calm",
+    ),
+    Alert(
+        "ImgRenderCreditsExhaustSoon", "warning", "burn_for",
+        """\
+        account:imgrender_plan_left:credits > 0
+        and (
+          account:imgrender_plan_lasts:seconds < clamp_max(account:imgrender_period_left:seconds, 216000)
+          or on (job, provider, account) min by (job, provider, account) (
+            account:imgrender_rush_left:windows < {rush}
+            and account:imgrender_rush_left:seconds
+              < on (job, provider, account) group_left () account:imgrender_period_left:seconds
+          )
+        )""",
+        "Credits run out before the period ends.",
+        "{{ $labels.provider }}/{{ $labels.account }} has {{ $value | humanize }} credits left, which will not last.",
+        "Either the next 60 hours will need more than is left, at the pace of the same hours a week ago and of the "
+        "last days; or the last hours took so much, unlike any in the week before, that a few more like them use up "
+        "the plan. With a hard cap the provider then refuses renders.",
+        "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
+        "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
+        "calm",
     ),
     Alert(
         "ImgRenderCreditsFastBurn", "critical", "burn_for",
         """\
-        account:imgrender_plan_burn:ratio_long > {burn}
-        and account:imgrender_plan_burn:ratio_short > {burn}""",
-        "Credits burn so fast that 2 % of the plan goes in an hour.",
-        "{{ $labels.provider }}/{{ $labels.account }} burns its plan {{ $value | humanize }} times too fast.",
-        "Something renders in a loop: the cache was emptied, an input changes at every call, a crawler walks through.",
+        min by (job, provider, account) (
+          account:imgrender_rush_left:windows{{window=~"1h|6h"}} < {burn}
+          and account:imgrender_rush_left:seconds
+            < on (job, provider, account) group_left () account:imgrender_period_left:seconds
+          and account:imgrender_credits_fastest:max
+            > on (job, provider, account) group_left () {burn_share} * account:imgrender_plan_credits:max
+        )""",
+        "Most of what was left of the plan went within hours.",
+        "Another {{ $value | humanize }} times the fastest hours of the last day, and {{ $labels.provider }}/"
+        "{{ $labels.account }} has no credits left.",
+        "Something renders in a loop: the cache was emptied, an input changes at every call, a crawler walks through. "
+        "Nightly and weekly batches are known by the week before and do not raise this. It stays for a day, or until "
+        "the period ends.",
         "`auditor audit --ledger LEDGER --since AN_HOUR_AGO`; look at volatile-inputs and duplicate-renders first.",
-        "Stop the caller, or give it a budget (`Budget(credits=…)`); put the changing input out of the call.",
-    ),
-    Alert(
-        "ImgRenderCreditsExhaustSoon", "warning", "patience",
-        """\
-        (
-          (account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum)
-          / (account:imgrender_credits_used:rate_quarter > 0)
-        ) < {exhausted_within_days} * 86400
-        and (
-          (account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum)
-          / (account:imgrender_credits_used:rate_quarter > 0)
-        ) < account:imgrender_period_left:seconds""",
-        "Credits run out before the period ends.",
-        "{{ $labels.provider }}/{{ $labels.account }} runs out in {{ $value | humanizeDuration }}.",
-        "At the speed of the last hours, the plan is used up within days, and the provider then refuses renders.",
-        "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
-        "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
+        "Stop the caller, or give it a budget (`Budget(credits=…)`); leave the changing input out of the call.",
     ),
     Alert(
         "ImgRenderPlanAlmostUsed", "info", "",
@@ -82,10 +106,11 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderPlanUsedUp", "critical", "",
         """\
-        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1""",
+        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1
+        and on (job, provider, account) imgrender_plan_credits{{hard_cap!="false"}}""",
         "The plan's credits are used up.",
         "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
-        "With a hard cap the provider refuses renders now; pictures that are cached are still served.",
+        "With a hard cap the provider refuses renders now; images that are cached are still served.",
         "The share of errors with `quota`: `auditor audit --ledger LEDGER --rule failed-calls`.",
         "Take a larger plan; then fix what the audit names, and go back at the next period.",
     ),
@@ -93,20 +118,35 @@ ALERTS: Sequence[Alert] = (
         "ImgRenderPlanUnused", "info", "projection_for",
         """\
         account:imgrender_period_projected_by_share:sum / (account:imgrender_plan_credits:max > 0) < {unused}
-        and account:imgrender_period_elapsed:ratio > 0.8""",
+        and account:imgrender_period_elapsed:ratio > 0.8
+        and account:imgrender_plan_price:max > 0""",
         "Credits will expire unused; a smaller plan may do.",
         "{{ $labels.provider }}/{{ $labels.account }} will use {{ $value | humanizePercentage }} of its plan.",
-        "Credits do not roll over: what is left at the end of the period was paid for nothing.",
+        "Most plans do not roll over: what is left at the end of the period was paid for and is lost.",
         "`auditor audit --ledger LEDGER --rule plan-mismatch` says which plan holds the demand of all cycles.",
         "Take the smaller plan for the next period.",
+        "calm",
+    ),
+    Alert(
+        "ImgRenderAccountWithoutPlan", "warning", "patience",
+        """\
+        account:imgrender_period_credits_used:sum{{account!="other"}} > 0
+        unless account:imgrender_plan_credits:max""",
+        "An account spends credits and has no plan in the configuration: no other alert watches it.",
+        "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanize }} credits in this period.",
+        "The alias is missing in auditor.toml, is spelled otherwise there, or has no `plan`.",
+        "The aliases in the events: `auditor audit --ledger LEDGER`; those in the file: `auditor config check`.",
+        "Add `[accounts.ALIAS]` with `provider`, `plan` and `anchor_day`, and reload the exporter.",
+        "calm",
     ),
     Alert(
         "ImgRenderCreditsOutsideProduction", "warning", "",
         """\
         time() - max by (job, provider, account, app_env) (
-          imgrender_last_paid_render_timestamp_seconds{{production="false"}}
-        ) < 3600""",
-        "An environment that is not production spent credits in the last hour.",
+          last_over_time(imgrender_last_paid_render_timestamp_seconds{{production="false"}}[{hold}])
+        ) < 86400
+        and on (job, provider, account) account:imgrender_plan_price:max > 0""",
+        "An environment that is not production spent credits of a paid plan in the last day.",
         "{{ $labels.app_env }} spent credits of {{ $labels.provider }}/{{ $labels.account }} "
         "{{ $value | humanizeDuration }} ago.",
         "Tests, previews or a developer's machine render with a key that costs money.",
@@ -116,26 +156,33 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderHitRateDropped", "warning", "patience",
         """\
-        account:imgrender_hits:ratio_long
-        < {hit_drop} * avg_over_time(account:imgrender_hits:ratio_long[{day}] offset {long})
-        and account:imgrender_requests:rate_long * 3600 > {requests_an_hour}""",
-        "The cache serves far less than yesterday.",
+        sum without (ago) (
+          account:imgrender_recent_hits:ratio{{ago="0d"}}
+          < ignoring (ago) {hit_drop} * account:imgrender_recent_hits:ratio{{ago="1d"}}
+          unless account:imgrender_recent_hits:ratio{{ago="0d"}}
+          >= ignoring (ago) {hit_drop} * account:imgrender_recent_hits:ratio{{ago="7d"}}
+        )""",
+        "The cache serves far less than in the same hours before.",
         "{{ $labels.provider }}/{{ $labels.account }} serves {{ $value | humanizePercentage }} from cache.",
-        "Every miss is a credit. A deploy, an eviction or a new input in the key makes them.",
+        "The last three hours are compared with the same hours of the day before and of the week before. Every miss is "
+        "a credit. A deploy, an eviction or a new input in the key makes them.",
         "Deploys; `imgrender_client_cache_errors_total`; `auditor audit --ledger LEDGER --rule volatile-inputs`.",
-        "Give the cache room, keep it over deploys, take the changing input out of the call.",
+        "Give the cache room, keep it over deploys, leave the changing input out of the call.",
+        "calm",
     ),
     Alert(
         "ImgRenderDuplicateRenders", "warning", "patience",
-        f"""\
-        sum {BY} (increase(imgrender_duplicate_renders_total[{{long}}]))
-        / (sum {BY} (increase(imgrender_requests_total{{{{result="render"}}}}[{{long}}])) > {{renders_an_hour}})
-        > {{duplicates}}""",
-        "Paid renders repeat pictures that were there.",
-        "{{ $value | humanizePercentage }} of renders of {{ $labels.provider }}/{{ $labels.account }} were needless.",
+        """\
+        account:imgrender_recent_duplicate_renders:max
+        / (sum without (result, ago) (account:imgrender_recent_requests:max{{result="render",ago="0d"}}) > {renders})
+        > {duplicates}""",
+        "Paid renders repeat images that were cached or being rendered.",
+        "{{ $value | humanizePercentage }} of the last renders of {{ $labels.provider }}/{{ $labels.account }} were "
+        "duplicates.",
         "Callers go around the cache, or each process has one of its own.",
         "`auditor audit --ledger LEDGER --rule duplicate-renders` names the templates.",
         "Share the cache (Redis), and let simultaneous identical calls wait for the first.",
+        "calm",
     ),
     Alert(
         "ImgRenderApiThrottled", "warning", "patience",
@@ -172,22 +219,59 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "ImgRenderIngestStale", "warning", "burn_for",
-        "time() - max by (job) (imgrender_ingest_last_success_timestamp_seconds) > {stale_seconds}",
-        "Usage is not taken in any more.",
-        "Usage is {{ $value | humanizeDuration }} old.",
-        "The ingester stands still, or its folder is gone; credits look flat and are not.",
+        """\
+        time() - max by (job) (last_over_time(imgrender_ingest_last_success_timestamp_seconds[{hold}]))
+        > {stale_seconds}
+        or max by (job) (imgrender_exporter_build_info)
+        unless on (job) last_over_time(imgrender_ingest_last_success_timestamp_seconds[{hold}])""",
+        "Usage is not ingested.",
+        "No ingester of {{ $labels.job }} has looked for usage for a while, or ever.",
+        "The ingester is not running, or its folder is gone or cannot be read; credits look flat and are not.",
         "The log of `auditor ingest --follow` or of the exporter; free space; the database.",
         "Start it again; nothing is lost, since it goes on where it was.",
     ),
     Alert(
+        "ImgRenderLinesRejected", "warning", "",
+        """\
+        sum by (job) (
+          max by (job, fate) (increase(imgrender_ledger_lines_total{{fate=~"rejected|late"}}[{long}]))
+        ) > 0""",
+        "Lines of usage were not counted.",
+        "{{ $value | humanize }} lines of the last hour are in no figure.",
+        "`rejected`: they are no usage events, for example since a shipper wraps them. `late`: they are older than "
+        "what was pruned.",
+        "The exporter's or ingester's log names file, line and reason; `auditor audit FILE` shows them with excerpts.",
+        "Correct what writes them; lines that were rejected are read again from a corrected file.",
+        "calm",
+    ),
+    Alert(
+        "ImgRenderLedgerUnreadable", "critical", "patience",
+        'imgrender_scrape_collector_success{{collector="ledger"}} == 0',
+        "The exporter cannot read its ledger: every alert of credits is blind.",
+        "{{ $labels.instance }} cannot read the ledger.",
+        "The database is down, locked, damaged, or newer than the exporter.",
+        "The exporter's log has the database's own words, once.",
+        "Bring the database back, upgrade the exporter, or rebuild the ledger from the spool (`auditor ingest`).",
+    ),
+    Alert(
         "ImgRenderCollectorFails", "warning", "patience",
-        "imgrender_scrape_collector_success == 0",
+        'imgrender_scrape_collector_success{{collector!="ledger"}} == 0',
         "A part of what the exporter shows is missing or old.",
         "The collector {{ $labels.collector }} of {{ $labels.instance }} fails.",
-        "`ledger`: the database is away, locked, or newer than the exporter. `usage`: a provider does not tell what "
-        "was used, or its key is wrong. `findings`: the report is gone, or is none.",
+        "`usage`: a provider does not tell what was used, or its key is wrong. `findings`: the report is gone, or the "
+        "file is not a report.",
         "The exporter's log says why, once.",
-        "Bring the database back or upgrade the exporter; give `[usage]` a key that works; write the report anew.",
+        "Give `[usage]` a key that works; write the report again.",
+    ),
+    Alert(
+        "ImgRenderClientEventsDropped", "warning", "",
+        "sum by (job, reason) (increase(imgrender_client_events_dropped_total[{long}])) > 0",
+        "Clients could not write usage events: the ledger counts less than was billed.",
+        "{{ $value | humanize }} events of {{ $labels.job }} were dropped ({{ $labels.reason }}).",
+        "The disk of the spool is full, or its folder cannot be written.",
+        "Free space and the folder's owner and mode on the hosts of {{ $labels.job }}.",
+        "Make room; compare the period with the provider's invoice (`auditor reconcile`).",
+        "calm",
     ),
     Alert(
         "ImgRenderLedgerDrift", "warning", "long",
@@ -221,6 +305,8 @@ def alerting(parameters: Parameters) -> Mapping[str, Any]:
         rule: dict[str, Any] = {"alert": alert.name, "expr": filled(dedent(alert.expr), parameters)}
         if alert.lasts:
             rule["for"] = getattr(parameters, alert.lasts)
+        if alert.calm:
+            rule["keep_firing_for"] = getattr(parameters, alert.calm)
         rule["labels"] = {"severity": alert.severity}
         rule["annotations"] = {
             "summary": alert.summary,

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from auditor.errors import InputError
+from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
@@ -21,7 +22,7 @@ Say = Callable[[str], object]
 
 
 @contextmanager
-def once(settings: Settings, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
+def once(settings: Settings, where: Path | None, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
     """For a cron job: what fails is a sample in it, and an `InputError` at the end.
 
     With *findings* and without a *ledger*, the report's alone.
@@ -31,7 +32,7 @@ def once(settings: Settings, ledger: str | None, findings: Path | None) -> Itera
         collectors: list[Collects] = []
         if ledger is not None or findings is None:
             opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
-            collectors += [LedgerCollector(opened, settings), *_usage(settings)]
+            collectors += [LedgerCollector(opened, settings, where), *_usage(settings)]
         yield Snapshot([*collectors, *_findings(settings, findings)], say=said.append)
     if said:
         raise InputError("; ".join(said))
@@ -39,20 +40,29 @@ def once(settings: Settings, ledger: str | None, findings: Path | None) -> Itera
 
 @contextmanager
 def running(
-    settings: Settings, ledger: str, findings: Path | None, follow: list[str], every: float, say: Say
-) -> Iterator[Snapshot]:
-    """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs."""
+    settings: Settings, where: Path | None, ledger: str, findings: Path | None, follow: list[str], every: float,
+    say: Say, *, owner: bool = False, anew: bool = False,
+) -> Iterator[Snapshot]:  # fmt: skip
+    """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs.
+
+    The settings of an *owner* become the ledger's, *anew* also where they contradict it.
+    """
     stopping = threading.Event()
-    with Ledger(ledger, reader=not follow) as opened:
+    with Ledger(ledger, reader=not (follow or owner)) as opened:
+        if owner:
+            with opened.write() as connection:
+                configure(connection, settings, str(where), anew=anew)
         usage = _usage(settings, fresh=False)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
-            follower = Follow(Ingest(opened, settings), lambda: present(follow), lambda: absent(follow))
+            follower = Follow(
+                Ingest(opened, settings, where=where, tell=say), lambda: present(follow), lambda: absent(follow)
+            )
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()
         try:
-            yield Snapshot([LedgerCollector(opened, settings), *usage, *_findings(settings, findings)], say=say)
+            yield Snapshot([LedgerCollector(opened, settings, where), *usage, *_findings(settings, findings)], say=say)
         finally:
             stopping.set()
             for thread in threads:

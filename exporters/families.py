@@ -23,6 +23,7 @@ class Families:
 
     def __init__(self) -> None:
         self._samples: dict[str, dict[tuple[str, ...], Decimal]] = {name: {} for name in _DEFINITIONS}
+        self._began: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def add(self, name: str, labels: Iterable[str], value: Value) -> None:
         """Add to a sample."""
@@ -34,11 +35,18 @@ class Families:
         samples, key = self._samples[name], tuple(labels)
         samples[key] = max(samples.get(key, Decimal(str(value))), Decimal(str(value)))
 
+    def began(self, name: str, labels: Iterable[str], when: float) -> None:
+        """When a counter began, in seconds since 1970; 0 if that is not known. The earliest counts."""
+        key = (name, tuple(labels))
+        self._began[key] = min(self._began.get(key, when), when)
+
     def take(self, others: "Families") -> None:
         """Add all samples of a collector that worked."""
         for name, samples in others._samples.items():
             for labels, value in samples.items():
                 self.add(name, labels, value)
+        for (name, labels), when in others._began.items():
+            self.began(name, labels, when)
 
     def metrics(self) -> Iterable[Metric]:
         """As prometheus_client writes them; families without a sample are left out."""
@@ -46,7 +54,8 @@ class Families:
             if samples:
                 family = _family(_DEFINITIONS[name])
                 for labels, value in samples.items():
-                    family.add_metric(list(labels), float(value))
+                    began = self._began.get((name, labels))
+                    family.add_metric(list(labels), float(value), **({"created": began} if began else {}))
                 yield family
 
 
@@ -83,16 +92,20 @@ class Folded:
 class Labels:
     """Labels of accounts, and of what is *below* them: so few that a page stays short, whatever stands in the data.
 
-    Configured accounts and *known* names below keep theirs.
+    Configured accounts, *more* of them, pairs of (provider, account), and *known* names below keep theirs.
     """
 
-    def __init__(self, folded: Folded, settings: Settings, below: str, known: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folded: Folded, settings: Settings, below: str, known: Iterable[str] = (),
+        more: Iterable[tuple[str, str]] = (),
+    ) -> None:  # fmt: skip
         self._folded, self._label = folded, below
-        self._providers = folded.bounded("provider", settings.catalogue)
-        self._accounts = folded.bounded("account", settings.accounts)
+        more = set(more)
+        self._providers = folded.bounded("provider", {*settings.catalogue, *(provider for provider, _ in more)})
+        self._accounts = folded.bounded("account", {*settings.accounts, *(name for _, name in more)})
         self._below = folded.bounded(below, known)
         self._known = frozenset(known)
-        self._configured = frozenset((account.provider, name) for name, account in settings.accounts.items())
+        self._configured = frozenset((account.provider, name) for name, account in settings.accounts.items()) | more
         self._payers: set[tuple[str, ...]] = set(self._configured)
         self._places: set[tuple[str, ...]] = set()
 

@@ -2,46 +2,73 @@
 
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from auditor import __version__
 from auditor.events import Outcome
+from auditor.ledger.configure import reported, source_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.record import Sums
-from auditor.ledger.schema import corrections, facts, inputs, paid, periods, totals
+from auditor.ledger.schema import corrections, facts, folded, inputs, paid, periods, totals
+from auditor.ledger.setaside import files_set_aside
+from auditor.ledger.state import Payer, State, state_of
 from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
-from auditor.plans import cycles
-from auditor.settings import Settings
+from auditor.settings import Account, Settings
+from exporters.allowances import Allowances
 from exporters.families import Families, Folded, Labels
+from exporters.recent import add_recent
 
-FATES = ("events", "superseded", "duplicates", "rejected", "late")
+FATES = ("events", "superseded", "duplicates", "rejected", "set_aside", "late")
+_RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
+_LABELS = {"provider": "provider", "account": "account", "environment": "app_env"}
+"""Kind of a name that the ledger folds -> label."""
 
 
 class LedgerCollector:
-    """Reads one ledger; *settings* say which plan an account has, and which environments are production."""
+    """Reads one ledger, which says how accounts are billed; *settings* say which environments are production.
+
+    They are from the auditor.toml at *where*.
+    """
 
     name = "ledger"
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
-        self._folded = Folded()
-        self._labels = Labels(self._folded, settings, "app_env", settings.production)
+    def __init__(self, ledger: Ledger, settings: Settings, where: Path | None = None) -> None:
+        self._ledger, self._settings, self._source = ledger, settings, source_of(where)
+        self._accounts: dict[Payer, Account] = {}
+        self._relabel({})
+        self._allowances = Allowances()
+
+    def _relabel(self, accounts: dict[Payer, Account]) -> None:
+        self._accounts, self._folded = accounts, Folded()
+        self._labels = Labels(self._folded, self._settings, "app_env", self._settings.production, accounts)
 
     def collect(self, families: Families, now: float) -> None:
         """Add what the ledger has; *now* in seconds since 1970."""
+        now_us = int(now * 1_000_000)
         with self._ledger.read() as connection:
+            state = state_of(connection)
+            accounts = state.seen_by(self._settings)
+            if accounts != self._accounts:
+                self._relabel(accounts)
             found = self._totals(connection, families)
-            self._periods(connection, families, int(now * 1_000_000))
+            self._periods(connection, families, now_us)
             self._unspent(connection, families)
             self._times(connection, families)
-            self._inputs(connection, families)
-        configured = {(account.provider, name) for name, account in self._settings.accounts.items()}
-        for provider, account in sorted(found | configured):
-            self._plan(families, provider, account, int(now * 1_000_000))
+            self._inputs(connection, families, now_us)
+            self._conflicts(connection, families, state, now_us)
+            cycles = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
+            for payer, cycle in cycles.items():
+                account = accounts.get(payer) or state.account(*payer)
+                self._plan(connection, families, payer, account, cycle, now_us)
+            labels = {payer: self._labels.payer(*payer) for payer in cycles}
+            named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
+            add_recent(connection, families, named, labels, now_us)
         self._folded.add_to(families)
         families.add("exporter_build_info", (__version__,), 1)
 
@@ -61,6 +88,7 @@ class LedgerCollector:
             if row.outcome != Outcome.ATTEMPT:
                 families.add("requests_total", (*account, row.outcome), sums.requests)
             families.add("credits_used_total", self._place(row), sums.credits)
+            families.began("credits_used_total", self._place(row), row.created_us / 1_000_000)
             families.add("duplicate_renders_total", account, sums.duplicates)
             families.add("retries_total", account, sums.retries)
             if row.outcome in _SAVED:
@@ -79,10 +107,16 @@ class LedgerCollector:
             families.add("period_credits_uncertain", self._place(row), row.uncertain)
 
     def _unspent(self, connection: Connection, families: Families) -> None:
-        """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing."""
+        """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing.
+
+        A counter that is there at 0 also shows its first credits in a rate.
+        """
         places = {(row.provider, row.account, row.environment) for row in connection.execute(select(paid))}
-        idle = {(account.provider, name) for name, account in self._settings.accounts.items()}
-        idle -= {place[:2] for place in places}
+        idle = set(self._accounts) - {place[:2] for place in places}
+        for provider, account in idle:
+            families.add("credits_used_total", self._labelled(provider, account, "production"), 0)
+            for result in _RESULTS:
+                families.add("requests_total", (*self._labels.payer(provider, account), result), 0)
         for place in sorted(places | {(*account, "production") for account in idle}):
             labels = self._labelled(*place)
             families.add("period_credits_used", labels, 0)
@@ -95,23 +129,44 @@ class LedgerCollector:
         if beat is not None:
             families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
 
-    def _inputs(self, connection: Connection, families: Families) -> None:
+    def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
         counts: dict[str, int] = defaultdict(int)
         for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
             counts[row.name] = row.total
         for fate in FATES:
             families.add("ledger_lines_total", (fate,), counts[fate])
         families.add("ledger_events", (), counts["events"] - counts["pruned"])
+        families.add("ingest_files_set_aside", (), files_set_aside(connection, now_us))
+        for kind, many in connection.execute(select(folded.c.kind, func.count()).group_by(folded.c.kind)):
+            families.add("label_values_dropped_total", (_LABELS[kind],), many)
 
-    def _plan(self, families: Families, provider: str, account: str, now_us: int) -> None:
-        settings = self._settings.account(provider, account)
-        labels = self._labels.payer(provider, account)
-        (cycle,) = cycles(now_us, now_us, settings.anchor_day, settings.timezone)
-        families.put("period_start_timestamp_seconds", labels, Decimal(cycle.start_us) / 1_000_000)
-        families.put("period_end_timestamp_seconds", labels, Decimal(cycle.end_us) / 1_000_000)
-        current = settings.plan_of(cycle)
-        if current is not None and labels[1] != OTHER:
-            families.put("plan_credits", labels, current.included)
-            plan = (*labels, current.name, current.currency)
-            families.put("plan_info", plan, 1)
-            families.put("plan_price", plan, current.price)
+    def _conflicts(self, connection: Connection, families: Families, state: State, now_us: int) -> None:
+        """How many auditor.toml say otherwise than the ledger, this process's own among them."""
+        differing = set(reported(connection, now_us))
+        differing |= {(self._source, payer) for payer in state.differences(self._settings)}
+        for payer in self._accounts:
+            families.add("ledger_config_conflict", self._labels.payer(*payer), 0)
+        for _, payer in differing:
+            families.add("ledger_config_conflict", self._labels.payer(*payer), 1)
+
+    def _plan(
+        self, connection: Connection, families: Families, payer: Payer, account: Account, cycle: tuple[int, int],
+        now_us: int,
+    ) -> None:  # fmt: skip
+        labels = self._labels.payer(*payer)
+        families.put("period_start_timestamp_seconds", labels, Decimal(cycle[0]) / 1_000_000)
+        families.put("period_end_timestamp_seconds", labels, Decimal(cycle[1]) / 1_000_000)
+        allowed = self._allowances.of(connection, payer, account, now_us)
+        if allowed is None or labels[1] == OTHER:
+            return
+        plan, hard_cap = allowed.plan, "true" if allowed.plan.overage is None else "false"
+        families.put("plan_credits", (*labels, hard_cap), _decimal(allowed.credits))
+        named = (*labels, plan.name, plan.currency)
+        families.put("plan_info", named, 1)
+        families.put("plan_price", named, _decimal(plan.monthly))
+        if plan.overage is not None:
+            families.put("plan_overage_price", named, plan.overage)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Decimal(value.numerator) / value.denominator

@@ -10,6 +10,7 @@ import typer
 
 from auditor import __version__, endings
 from auditor import config as configuration
+from auditor.errors import ConfigError
 from auditor.terminal import plain
 from exporters.collectors import LEDGER, once, running
 from exporters.http import PORT, address_of, serve
@@ -62,13 +63,24 @@ def serve_metrics(
         bool, typer.Option("--insecure", help="Be open to other machines without TLS and users.")
     ] = False,
     findings: Report = None,
-    config: Config = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="auditor.toml, which becomes the ledger's; else the one here, only read."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
+    ] = False,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
+    if replace and config is None:
+        raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
     live = Live(web_config, _say)
     host, port = address_of(listen, live, insecure=insecure)
-    settings = configuration.load(config or configuration.find([]))
-    with running(settings, ledger, findings, follow or [], every, _say) as snapshot:
+    where = config or configuration.find([])
+    with running(
+        configuration.load(where), where, ledger, findings, follow or [], every, _say, owner=config is not None,
+        anew=replace,
+    ) as snapshot:  # fmt: skip
         asyncio.run(_serve(snapshot, host, port, live))
 
 
@@ -98,7 +110,8 @@ def textfile(
 
     With --findings and without --ledger, those of the report alone.
     """
-    with once(configuration.load(config or configuration.find([])), ledger, findings) as snapshot:
+    where = config or configuration.find([])
+    with once(configuration.load(where), where, ledger, findings) as snapshot:
         write(snapshot, path)
 
 
@@ -119,7 +132,8 @@ def push_metrics(
     With --findings and without --ledger, those of the report alone.
     """
     grouping = grouping_of(group or [])
-    with once(configuration.load(config or configuration.find([])), ledger, findings) as snapshot:
+    where = config or configuration.find([])
+    with once(configuration.load(where), where, ledger, findings) as snapshot:
         push(snapshot, url, job, grouping)
 
 

@@ -15,27 +15,41 @@ RUNBOOKS = "https://runbooks.example/render-auditor"
 class Parameters:
     """Windows are Prometheus durations, thresholds ratios unless they say otherwise."""
 
-    short: str = "5m"
     long: str = "1h"
-    quarter: str = "6h"
-    day: str = "1d"
     patience: str = "15m"
     """How long a condition has to last that may pass by itself."""
-    projection_for: str = "3h"
+    projection_for: str = "1h"
     burn_for: str = "2m"
     down_for: str = "10m"
+    hold: str = "6h"
+    """How long the last value of a gauge counts while the exporter cannot be scraped: longer than anybody needs to
+    see to ImgRenderExporterDown."""
+    calm: str = "1d"
+    """How long a warning goes on after its condition is over, so that it does not come and go."""
     stale_seconds: int = 900
-    early: float = 0.1
-    """Share of the period before which a projection says nothing."""
-    burn: float = 14.4
-    """Times the speed at which the plan lasts exactly one period: 2 % of a month's plan in an hour."""
-    exhausted_within_days: int = 2
+    margin: float = 0.15
+    """Share of the forecast by which a projection from a whole week has to exceed the plan at the period's start; it
+    shrinks with the time that is left and grows for accounts younger than a week."""
+    rush: float = 5
+    """A window of 1 h, 6 h or 12 h is a rush if so many like it use up the plan ..."""
+    rush_credits: float = 10
+    """... it took more credits than this ..."""
+    rush_share: float = 0.02
+    """... and more than this share of the plan ..."""
+    unusual: float = 1.5
+    """... and so many times what any such window took in the week before."""
+    burn: float = 0.66
+    """The same for a page: so many windows of 1 h or 6 h use up what is left."""
+    burn_share: float = 0.05
+    """Share of the plan that such a window took at least."""
     almost: float = 0.8
     unused: float = 0.4
     """Share of the plan below which, near the end of the period, a smaller one may do."""
     hit_drop: float = 0.7
-    requests_an_hour: int = 50
-    renders_an_hour: int = 20
+    requests: int = 150
+    """Requests of three hours below which a hit rate says little."""
+    renders: int = 60
+    """Renders of three hours below which a share of duplicates says little."""
     duplicates: float = 0.05
     failures: float = 0.05
     drift: float = 0.02
@@ -43,54 +57,77 @@ class Parameters:
 
 
 CREDITS = "job, provider, account, app_env, production"
-REQUESTS = "job, provider, account, result"
 """The labels of one sum of the ledger. Several exporters may show one ledger: the largest counts, not their sum."""
 
 
-def _credits(window: str) -> str:
-    return f"sum {BY} (max by ({CREDITS}) (rate(imgrender_credits_used_total[{{{window}}}])))"
+def _held(metric: str, *labels: str) -> str:
+    """The largest of several exporters, and the last value of one that cannot be scraped."""
+    return f"max by ({', '.join(('job', 'provider', 'account', *labels))}) (last_over_time({metric}[{{hold}}]))"
 
 
 RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_period_credits_used:sum",
-        f"sum {BY} (max by ({CREDITS}) (imgrender_period_credits_used))",
+        f"sum {BY} (max by ({CREDITS}) (last_over_time(imgrender_period_credits_used[{{hold}}])))",
     ),
-    ("account:imgrender_plan_credits:max", f"max {BY} (imgrender_plan_credits)"),
+    ("account:imgrender_plan_credits:max", f"max {BY} (last_over_time(imgrender_plan_credits[{{hold}}]))"),
+    (
+        "account:imgrender_plan_left:credits",
+        "clamp_min(account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum, 0)",
+    ),
     (
         "account:imgrender_period:seconds",
-        f"max {BY} (imgrender_period_end_timestamp_seconds) - max {BY} (imgrender_period_start_timestamp_seconds)",
+        f"{_held('imgrender_period_end_timestamp_seconds')}\n- {_held('imgrender_period_start_timestamp_seconds')}",
     ),
     (
         "account:imgrender_period_left:seconds",
-        f"clamp_min(max {BY} (imgrender_period_end_timestamp_seconds) - time(), 0)",
-    ),
-    ("account:imgrender_credits_used:rate_short", _credits("short")),
-    ("account:imgrender_credits_used:rate_long", _credits("long")),
-    ("account:imgrender_credits_used:rate_quarter", _credits("quarter")),
-    ("account:imgrender_credits_used:rate_day", _credits("day")),
-    (
-        "account:imgrender_plan_burn:ratio_short",
-        "account:imgrender_credits_used:rate_short * account:imgrender_period:seconds\n"
-        "/ (account:imgrender_plan_credits:max > 0)",
-    ),
-    (
-        "account:imgrender_plan_burn:ratio_long",
-        "account:imgrender_credits_used:rate_long * account:imgrender_period:seconds\n"
-        "/ (account:imgrender_plan_credits:max > 0)",
+        f"clamp_min({_held('imgrender_period_end_timestamp_seconds')} - time(), 0)",
     ),
     (
         "account:imgrender_period_elapsed:ratio",
         "1 - account:imgrender_period_left:seconds / account:imgrender_period:seconds",
     ),
+    ("account:imgrender_credits_spent:max", _held("imgrender_credits_spent", "window")),
+    ("account:imgrender_credits_fastest:max", _held("imgrender_credits_spent_fastest", "window")),
+    ("account:imgrender_credits_usual:max", _held("imgrender_credits_spent_usual", "window")),
+    ("account:imgrender_plan_price:max", _held("imgrender_plan_price")),
+    ("account:imgrender_credits_forecast:week", _held("imgrender_credits_forecast_week_ratio")),
+    ("account:imgrender_credits_forecast:max", _held("imgrender_credits_forecast", "horizon")),
     (
-        "account:imgrender_period_projected_by_speed:sum",
+        "account:imgrender_plan_burn:ratio_long",
+        'sum without (window) (account:imgrender_credits_spent:max{{window="1h"}}) / 3600\n'
+        "* account:imgrender_period:seconds / (account:imgrender_plan_credits:max > 0)",
+    ),
+    (
+        "account:imgrender_period_projected:sum",
         "account:imgrender_period_credits_used:sum\n"
-        "+ account:imgrender_credits_used:rate_day * account:imgrender_period_left:seconds",
+        '+ sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="period"}})',
     ),
     (
         "account:imgrender_period_projected_by_share:sum",
         "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
+    ),
+    # How long the plan lasts at the pace of the next 60 hours, as the forecast has them.
+    (
+        "account:imgrender_plan_lasts:seconds",
+        "account:imgrender_plan_left:credits * clamp_max(account:imgrender_period_left:seconds, 216000)\n"
+        '/ (sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="60h"}}) > 0)',
+    ),
+    # Windows like the fastest of the last day that use up what is left, where it was no usual one.
+    (
+        "account:imgrender_rush_left:windows",
+        "account:imgrender_plan_left:credits / on (job, provider, account) group_right () (\n"
+        "  account:imgrender_credits_fastest:max > {unusual} * account:imgrender_credits_usual:max\n"
+        "  and account:imgrender_credits_fastest:max > {rush_credits}\n"
+        "  and account:imgrender_credits_fastest:max\n"
+        "    > on (job, provider, account) group_left () {rush_share} * account:imgrender_plan_credits:max\n"
+        ")",
+    ),
+    (
+        "account:imgrender_rush_left:seconds",
+        'account:imgrender_rush_left:windows{{window="1h"}} * 3600\n'
+        'or account:imgrender_rush_left:windows{{window="6h"}} * 21600\n'
+        'or account:imgrender_rush_left:windows{{window="12h"}} * 43200',
     ),
     # By the provider's usage address, else by its newest answer to a client, whose job is another one. What was said
     # before the period began says nothing of it.
@@ -110,14 +147,18 @@ RECORDS: Sequence[tuple[str, str]] = (
         "  )\n"
         ")",
     ),
+    ("account:imgrender_recent_duplicate_renders:max", _held("imgrender_recent_duplicate_renders")),
+    ("account:imgrender_recent_requests:max", _held("imgrender_recent_requests", "result", "ago")),
     (
-        "account:imgrender_requests:rate_long",
-        f"sum {BY} (max by ({REQUESTS}) (rate(imgrender_requests_total[{{long}}])))",
+        "account:imgrender_recent_requests:sum",
+        "sum by (job, provider, account, ago) (account:imgrender_recent_requests:max)",
     ),
     (
-        "account:imgrender_hits:ratio_long",
-        f'sum {BY} (max by ({REQUESTS}) (rate(imgrender_requests_total{{{{result=~"hit|coalesced"}}}}[{{long}}])))\n'
-        "/ (account:imgrender_requests:rate_long > 0)",
+        "account:imgrender_recent_hits:ratio",
+        "sum by (job, provider, account, ago) (\n"
+        '  account:imgrender_recent_requests:max{{result=~"hit|coalesced"}}\n'
+        "  or account:imgrender_recent_requests:max * 0\n"
+        ") / (account:imgrender_recent_requests:sum > {requests})",
     ),
 )
 

@@ -67,7 +67,8 @@ class Snapshot:
             if content_type not in self._encoded and len(self._encoded) >= KINDS:
                 encoder, content_type = choose_encoder("")
             if content_type not in self._encoded:
-                self._encoded[content_type] = (encoder(_Taken(self._families)), content_type)
+                created = content_type.startswith("application/openmetrics-text")
+                self._encoded[content_type] = (encoder(_Taken(self._families, created=created)), content_type)
             return self._encoded[content_type]
 
     def registry(self) -> CollectorRegistry:
@@ -120,11 +121,20 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder("")
 
 
-class _Taken(Collector):
-    """A registry of families that are there already."""
+def _without_created(family: Metric) -> Metric:
+    plain = Metric(family.name, family.documentation, family.type, family.unit)
+    plain.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return plain
 
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = families
+
+class _Taken(Collector):
+    """A registry of families that are there already.
+
+    When a counter was *created* is told in OpenMetrics alone: in the plain format it would be a series of its own.
+    """
+
+    def __init__(self, families: Iterable[Metric], *, created: bool = False) -> None:
+        self._families = list(families if created else map(_without_created, families))
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client's encoders ask for them."""

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.export import export
-from auditor.ledger.ingest import Ingest
+from auditor.ledger.ingest import BULK_FROM, Ingest
+from auditor.ledger.schema import rejections
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
@@ -124,3 +126,18 @@ def test_the_ledger_judges_alike(tmp_path: Path) -> None:
         done = Ingest(ledger, settings_of({}, "test"), NOW.timestamp).run([log])
         assert (done.counts["events"], done.counts["rejected"]) == (len(USUAL), len(ODD))
         assert export(ledger, tmp_path / "out.jsonl") == len(USUAL)
+
+
+@pytest.mark.parametrize("many", [0, 9000])
+def test_the_ledger_judges_plain_lines_alike(tmp_path: Path, many: int) -> None:
+    """A piece that the compiled reader takes is judged like one that it does not; the lines are named."""
+    log = tmp_path / "usage.jsonl"
+    usual = [event(f"u{at}", key=f"k1:{at}") for at in range(many)]
+    log.write_bytes(lines([*usual, event("old", "1970-01-01T00:00:00Z"), event("ahead", "2099-01-01T00:00:00Z")]))
+    assert (log.stat().st_size >= BULK_FROM) is bool(many)
+    with Ledger(tmp_path / "l.db") as ledger:
+        done = Ingest(ledger, settings_of({}, "test"), NOW.timestamp).run([log])
+        assert (done.counts["events"], done.counts["rejected"]) == (many, 2)
+        assert {line for _, line, _ in done.rejected} == {many + 1, many + 2}
+        with ledger.read() as connection:
+            assert set(connection.execute(select(rejections.c.reason)).scalars()) == {"odd_time"}

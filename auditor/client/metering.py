@@ -116,6 +116,8 @@ class MeteringOptions(TypedDict, total=False):
     account: str
     environment: str
     events: str | Path | Sink | Callable[[Record], object] | None
+    spool_mode: int | str | None
+    spool_group: str | int | None
     secret: str | None
     rules: Sequence[Rule] | None
     placement: str | None
@@ -136,6 +138,8 @@ class Metering:
         account: str = "default",
         environment: str = "production",
         events: str | Path | Sink | Callable[[Record], object] | None = None,
+        spool_mode: int | str | None = None,
+        spool_group: str | int | None = None,
         secret: str | None = None,
         rules: Sequence[Rule] | None = None,
         placement: str | None = None,
@@ -148,7 +152,7 @@ class Metering:
         self._secret = derive_key(secret) if secret else os.urandom(32)
         self._account, self._environment, self._placement = account, environment.lower(), placement
         self._clock, self._key = clock or Clock(), key
-        self._sink = sink_of(events, self._clock)
+        self._sink = sink_of(events, self._clock, spool_mode, spool_group)
         self._rules: dict[str, list[Rule]] = {}
         for rule in provider_rules() if rules is None else rules:
             for host in rule.hosts:

@@ -49,7 +49,7 @@ class Renderer(Generic[P_co]):
     *api_key* is else that of `AUDITOR_API_KEY`, else of the provider's usual variable (`IMEJIS_API_KEY`,
     `HCTI_API_KEY`). *cache* is a store, a `Tiered`, a folder, a URL (`redis://…`, `file:///…`, `s3://…`: with memory in
     front), or None for none. *events* is a folder, `-` for standard output, a sink, any callable that takes a mapping,
-    or None.
+    or None; *spool_mode* (0o600) and *spool_group* say who else reads that folder, as those of `Spool`.
     *secret* keys fingerprints and digests (else `AUDITOR_SECRET`, else the API key): give all hosts of an account the
     same. Times are in seconds or timedeltas. *tries* counts the first one; `retry_uncertain` also repeats calls that
     may have been billed. Where a call fails, a picture that expired at most *stale_if_error* ago is served. Once the
@@ -66,6 +66,8 @@ class Renderer(Generic[P_co]):
         environment: str = "production",
         cache: "Cache | Tiered | str | os.PathLike[str] | None" = "memory://",
         events: "str | Path | Sink | Callable[[Record], object] | None" = None,
+        spool_mode: int | str | None = None,
+        spool_group: str | int | None = None,
         events_hits: Literal["all", "none"] = "all",
         budget: "Budget | None" = None,
         per_second: float | None = None,
@@ -122,7 +124,7 @@ class Renderer(Generic[P_co]):
         }
         self._stale = seconds("stale_if_error", stale_if_error)
         self._scope = Scope(provider, account, environment.lower(), derive_key(secret))
-        sink = sink_of(events, self._clock)
+        sink = sink_of(events, self._clock, spool_mode, spool_group)
         self._meter = Meter(
             self._scope,
             sink=sink,

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import orjson
 
+from auditor.client.access import Access
 from auditor.client.clock import Clock
 from auditor.errors import ConfigError
 
@@ -85,7 +86,10 @@ class Called:
 
 
 class Spool:
-    """Segments `usage-HOST-PID-START-N.open.jsonl` in a folder; a full or old one is renamed without `.open`."""
+    """Segments `usage-HOST-PID-START-N.open.jsonl` in a folder; a full or old one is renamed without `.open`.
+
+    *spool_mode* 0o640 lets the group *spool_group* (a name or number, else the process's own) read, 0o644 everybody.
+    """
 
     def __init__(
         self,
@@ -94,9 +98,12 @@ class Spool:
         max_bytes: int = 64 << 20,
         max_age: float = 3600.0,
         sync: Literal["never", "renders"] = "never",
+        spool_mode: int | str | None = None,
+        spool_group: str | int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.folder = Path(folder)
+        self._access = Access.of(spool_mode, spool_group)
         self._max_bytes, self._max_age_ns, self._sync = max_bytes, int(max_age * 1e9), sync
         self._clock = clock or Clock()
         self._lock = threading.Lock()
@@ -134,10 +141,12 @@ class Spool:
             raise OSError("the folder of events could not be written a moment ago")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._access.share_folder(self.folder)
             name = f"usage-{_host()}-{os.getpid()}-{now}-{next(_SEGMENTS)}.open.jsonl"
             path = self.folder / name
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(path, flags, 0o600)
+            self._access.share(self._descriptor)
             if self._sync == "renders":
                 _sync_folder(self.folder)
         except OSError:
@@ -168,14 +177,23 @@ class Spool:
         self._forget()
 
 
-def sink_of(events: str | Path | Sink | Callable[[Record], object] | None, clock: Clock) -> Sink | None:
+def sink_of(
+    events: str | Path | Sink | Callable[[Record], object] | None,
+    clock: Clock,
+    spool_mode: int | str | None = None,
+    spool_group: str | int | None = None,
+) -> Sink | None:
     """The sink that an `events=` argument stands for."""
+    if (spool_mode, spool_group) != (None, None) and (not isinstance(events, str | Path) or str(events) == "-"):
+        raise ConfigError("spool_mode= and spool_group= need a folder of events; a Spool takes them itself")
     if events is None:
         return None
     if isinstance(events, str | Path):
         if not str(events):
             raise ConfigError("events='' names no folder: write a folder, '-' for standard output, or None")
-        return Stdout() if str(events) == "-" else Spool(events, clock=clock)
+        if str(events) == "-":
+            return Stdout()
+        return Spool(events, spool_mode=spool_mode, spool_group=spool_group, clock=clock)
     if not isinstance(events, Sink) and not callable(events):
         raise ConfigError(f"events= is {type(events).__name__}: give a folder, '-', a sink, a callable, or None")
     return events if isinstance(events, Sink) else Called(events)

@@ -1,4 +1,4 @@
-"""`auditor ingest` and `auditor prune`."""
+"""`auditor ingest`, `auditor prune` and `auditor ledger`."""
 
 import signal
 import sys
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.options import INCOMPLETE, OK, Where, say, settings_of
+from auditor import config as configuration
+from auditor.commands.options import INCOMPLETE, OK, Where, say
 from auditor.config.values import parse_duration
-from auditor.errors import ConfigError
+from auditor.errors import AuditorError, ConfigError
 from auditor.plans import micros
 from auditor.sources import USAGE, absent, discover, present
+from auditor.terminal import plain
 
 if TYPE_CHECKING:
     from auditor.ledger.ingest import Ingest, Ingested
@@ -40,9 +42,10 @@ def ingest(
 
     if "-" in paths:
         raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
-    settings = settings_of(paths, config)
+    where = config or configuration.find([Path(path) for path in paths])
+    settings = configuration.load(where)
     with Ledger(ledger) as opened:
-        taking = Ingest(opened, settings)
+        taking = Ingest(opened, settings, where=where, tell=say)
         if follow:
             raise typer.Exit(_follow(taking, paths, every))
         files = list(_files(paths))
@@ -69,6 +72,54 @@ def prune(
     print(f"{gone:,} events dropped; their sums stay")
 
 
+state = typer.Typer(
+    name="ledger", no_args_is_help=True, rich_markup_mode=None,
+    help="The billing day, time zone and plans that a ledger has of each account.",
+)  # fmt: skip
+app.add_typer(state)
+
+
+@state.command(epilog="Example:  auditor ledger configure --config auditor.toml")
+def configure(
+    config: Annotated[Path, typer.Option(help="The auditor.toml whose accounts and time zone become the ledger's.")],
+    ledger: Where = "auditor.db",
+    replace: Annotated[bool, typer.Option("--replace", help="Also where it contradicts what the ledger has.")] = False,
+) -> None:
+    """Make the accounts of an auditor.toml the ledger's own; billing cycles are cut again, exactly.
+
+    Every process that works on the ledger then uses these, whatever its own auditor.toml says.
+    """
+    from auditor.ledger.configure import configure as write
+    from auditor.ledger.database import Ledger
+
+    settings = configuration.load(config)
+    with Ledger(ledger) as opened, opened.write() as connection:
+        changed = write(connection, settings, str(config), anew=replace)
+    print(f"{config} is the ledger's" if changed else "nothing changed: the ledger has the same")
+
+
+@state.command(epilog="Example:  auditor ledger show --ledger auditor.db")
+def show(ledger: Where = "auditor.db") -> None:
+    """Print what a ledger has of each account, and which processes' auditor.toml differ from it."""
+    from auditor.ledger.configure import reported
+    from auditor.ledger.database import Ledger
+    from auditor.ledger.state import described, state_of
+
+    with Ledger(ledger, reader=True) as opened, opened.read() as connection:
+        known = state_of(connection)
+        differences = reported(connection, micros(datetime.now(UTC)))
+    if not known.told:
+        print("nobody has configured this ledger; `auditor ledger configure --config auditor.toml` does")
+    for (provider, name), account in known.accounts.items():
+        print(plain(
+            f"{provider}/{name}: anchor_day {account.anchor_day}, timezone {account.timezone.key}, "
+            f"plan {described(account)}"
+        ))  # fmt: skip
+    print(f"every other account: anchor_day 1, timezone {known.timezone.key}, plan none")
+    for (source, _), text in differences.items():
+        print(plain(f"differs: {source}: {text}"))
+
+
 def _files(paths: Sequence[str]) -> Iterable[Path]:
     return (source.path for source in discover(paths, Path(), USAGE, say))
 
@@ -89,17 +140,23 @@ def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
     following = Follow(ingest, lambda: present(paths), lambda: absent(paths))
     following.until(
         stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
-        lambda error: say(f"ingest fails ({type(error).__name__}); it is tried again"),
+        lambda error: say(f"ingest fails ({_words(error)}); it is tried again"),
     )  # fmt: skip
     return OK
+
+
+def _words(error: Exception) -> str:
+    """Our own; others may hold the ledger's password."""
+    return str(error) if isinstance(error, AuditorError) else type(error).__name__
 
 
 def _said(done: "Ingested") -> int:
     counts = done.counts
     late = f" + {counts['late']:,} before the prune horizon" if counts["late"] else ""
+    aside = f" + {counts['set_aside']:,} set aside" if counts["set_aside"] else ""
     print(
         f"{counts['lines']:,} lines = {counts['events']:,} events + {counts['superseded']:,} superseded + "
-        f"{counts['duplicates']:,} duplicates + {counts['rejected']:,} rejected{late}",
+        f"{counts['duplicates']:,} duplicates + {counts['rejected']:,} rejected{aside}{late}",
         flush=True,
     )
     complaints = list(done.complaints())

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from auditor.client.access import mode_of
 from auditor.config import values
 from auditor.config.table import Table
 from auditor.events import Outcome
@@ -82,6 +83,8 @@ def client(table: Table) -> ClientSettings:
         base_url=table.take("base_url", values.text, None),
         cache=table.take("cache", values.text, None),
         events=table.take("events", values.text, None),
+        spool_mode=table.take("spool_mode", mode_of, None),
+        spool_group=table.take("spool_group", values.group, None),
         budget=table.take("budget", values.money, None),
     )
     table.done()

@@ -64,6 +64,11 @@ def text(value: Any) -> str:
     return value
 
 
+def group(value: Any) -> str | int:
+    """A group of the system, by name or number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else text(value)
+
+
 def flag(value: Any) -> bool:
     """A truth value."""
     if not isinstance(value, bool):

@@ -4,16 +4,17 @@ SQLite's deferred transactions fail when two of them turn into writers; IMMEDIAT
 at an advisory lock, so that what one of them read is still so when it writes.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, InputError, MissingExtraError
@@ -25,6 +26,10 @@ PATIENCE = 60.0
 """Seconds that a writer waits for another."""
 
 
+class LedgerError(InputError):
+    """The database fails, in its own words."""
+
+
 class Ledger:
     """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
@@ -33,24 +38,29 @@ class Ledger:
 
     def __init__(self, where: str | Path, *, reader: bool = False) -> None:
         url = _url(str(where))
-        self.name = url.render_as_string(hide_password=True)
+        self._secrets = [value for value in _secrets(url) if value]
+        self.name = url.set(query={}).render_as_string(hide_password=True)
         if reader and _in_file(url) and _identity(url) is None:
             raise InputError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = _engine(url, self.name, reader)
         try:
             if reader:
-                with self.read() as connection:
+                with self._reading() as connection:
                     expect_current(connection, self.name)
                 return
-            with self.write() as connection:
+            with self._writing() as connection:
                 migrate(connection, self.name)
-        except (OperationalError, DatabaseError) as error:
-            reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
-            raise ConfigError(f"{self.name}: cannot be opened as a ledger ({reason})") from None
+        except DBAPIError as error:
+            raise ConfigError(f"{self.name}: cannot be opened as a ledger ({self._words(error)})") from None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes beside."""
+        """A transaction that nobody else writes beside. `LedgerError` if the database fails."""
+        with self._told(), self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -61,13 +71,32 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view."""
+        """One consistent view. `LedgerError` if the database fails."""
+        with self._told(), self._reading() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise LedgerError(f"{self.name}: the database fails ({self._words(error)})") from None
+
+    def _words(self, error: DBAPIError) -> str:
+        """What the database says; a driver may repeat what it was given to connect with."""
+        words = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        for secret in self._secrets:
+            words = words.replace(secret, "***")
+        return words
 
     def close(self) -> None:
         """Close its connections."""
@@ -84,13 +113,28 @@ def _url(where: str) -> URL:
     if "://" not in where:
         return URL.create("sqlite", database=where)
     try:
+        if where.count("@") > 1 and not where.startswith("sqlite"):
+            raise ValueError  # what follows the first one would be taken for the host, and shown
         url = make_url(where)
-    except ArgumentError:
-        raise ConfigError("--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name") from None
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password %40 "
+            "for @, %3A for : and %2F for /"
+        ) from None
     backend = url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
+
+
+def _secrets(url: URL) -> Iterator[str]:
+    """Passwords of an address, as they are written and as they are meant."""
+    if url.password is not None:
+        yield str(url.password)
+        yield url.render_as_string(hide_password=False).partition("://")[2].rpartition("@")[0].partition(":")[2]
+    for name, values in url.normalized_query.items():
+        if "pass" in name.lower():
+            yield from values
 
 
 def _in_file(url: URL) -> bool:
@@ -100,13 +144,17 @@ def _in_file(url: URL) -> bool:
 def _engine(url: URL, name: str, reader: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
-            return create_engine(url, pool_pre_ping=True)
+            return create_engine(url, pool_pre_ping=True, hide_parameters=True)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
     if _in_file(url) and not reader:
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # readable by its user alone, as the usage in it; SQLite's own would be by all
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
-    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None})
+    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
+                           hide_parameters=True)  # fmt: skip
     opened: tuple[int, int] | None = None
 
     @event.listens_for(engine, "do_connect")

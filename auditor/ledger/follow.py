@@ -84,11 +84,11 @@ class Follow:
                 return
             descriptor = self._open.pop(path, None)
             if descriptor is None:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._open[path] = descriptor
+            status, head = os.fstat(descriptor), os.pread(descriptor, HEAD, 0)
         except OSError:  # reading it says so
             return
-        self._open[path] = descriptor
-        status, head = os.fstat(descriptor), os.pread(descriptor, HEAD, 0)
         if known is not None and (size < known.size or not head.startswith(known.head)):
             done.truncated.append(str(path))
         self._known[path] = _Known((status.st_dev, status.st_ino), size, head)

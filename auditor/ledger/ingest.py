@@ -1,30 +1,44 @@
 """Ingest: files into the ledger, each line exactly once, the checkpoint in the transaction that has the lines.
 
-Killed at any point, the next run finds either both or neither. What cannot be read is kept with its reason.
+Killed at any point, the next run finds either both or neither. What cannot be read is kept with its reason. A line or
+a file that nobody foresaw is set aside, and keeps no other away.
 """
 
+import errno
+import gc
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from auditor.errors import ConfigError
 from auditor.events import MIN_TS_US, BadRecordError, Reason
 from auditor.formats.lines import EXCERPT, MAX_LINE
 from auditor.formats.secrets import find, redact
-from auditor.ledger.booking import Booking
-from auditor.ledger.database import Ledger
-from auditor.ledger.record import Record
+from auditor.ledger.booking import Booking, count
+from auditor.ledger.configure import report, source_of
+from auditor.ledger.database import Ledger, LedgerError
+from auditor.ledger.record import Record, plain_records
 from auditor.ledger.schema import facts, rejections
+from auditor.ledger.setaside import SetAside, textual
+from auditor.ledger.state import state_of
 from auditor.ledger.tail import Piece, Tail
-from auditor.ledger.upkeep import HORIZON, beat, recut
-from auditor.oddtime import bounds, check, present
+from auditor.ledger.upkeep import HORIZON, beat
+from auditor.oddtime import bounds, odd, present
 from auditor.settings import Settings
 
 BEAT_EVERY = 10.0
+BULK_FROM = 1 << 20
+"""Bytes of a piece from which the compiled reader is worth its start."""
+SET_ASIDE = "set_aside"
+"""Of a line that nobody foresaw, among the reasons of rejected ones."""
 SHOWN = 5
 """Rejected lines that are named; all are kept."""
 
@@ -37,6 +51,8 @@ class Ingested:
     rejected: list[tuple[str, int, str]] = field(default_factory=list)
     """(path, line, reason) of the first ones."""
     damaged: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """(path, error) of files that were set aside."""
     gone: list[str] = field(default_factory=list)
     """Files that vanished before they were read."""
     unread: list[tuple[str, str]] = field(default_factory=list)
@@ -52,6 +68,8 @@ class Ingested:
             yield f"and {len(self.rejected) - SHOWN:,} more; the ledger keeps all of them in its table `rejections`"
         for path, damage in self.damaged:
             yield f"{path} is cut off or damaged ({damage}); the lines before the cut were taken"
+        for path, error in self.failed:
+            yield f"{path} was set aside ({error}); it is tried again when it changes, and after a restart"
         for path in self.truncated:
             yield f"{path} was emptied in place: lines written since the last look may be missing; feed its copy too"
         for path in self.gone:
@@ -61,14 +79,41 @@ class Ingested:
 
 
 class Ingest:
-    """Reads files into a ledger."""
+    """Reads files into a ledger.
 
-    def __init__(self, ledger: Ledger, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+    *settings* are the process's own, from the auditor.toml at *where*; *tell* hears where the ledger has them
+    otherwise, once.
+    """
+
+    def __init__(
+        self, ledger: Ledger, settings: Settings, clock: Callable[[], float] = time.time, *, where: Path | None = None,
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._ledger, self._settings, self._clock = ledger, settings, clock
+        self._where, self._tell = where, tell
+        self._told: set[str] = set()
         self._beaten = 0.0
-        with ledger.write() as connection:
-            recut(connection, settings)
         self._seen: dict[Path, tuple[int, int, int]] = {}
+        with ledger.write() as connection:
+            self._aside = SetAside(connection)
+            self._compare(connection)
+
+    @property
+    def _now_us(self) -> int:
+        return int(self._clock() * 1_000_000)
+
+    def _compare(self, connection: Connection) -> None:
+        if self._where is None and not self._settings.accounts:
+            return
+        differences = state_of(connection).differences(self._settings)
+        report(connection, source_of(self._where), differences, self._now_us)
+        for text in differences.values():
+            if text not in self._told:
+                self._told.add(text)
+                self._tell(
+                    f"{self._where or 'auditor.toml'} differs from the ledger, which counts: {text}; correct the file, "
+                    "or make it the ledger's with `auditor ledger configure`"
+                )
 
     def run(self, paths: Iterable[Path], progress: Callable[[Path], None] = lambda _: None) -> Ingested:
         """Everything that is new in *paths*."""
@@ -85,7 +130,9 @@ class Ingest:
         if abs(now - self._beaten) >= BEAT_EVERY:
             self._beaten = now
             with self._ledger.write() as connection:
-                beat(connection, int(now * 1_000_000))
+                beat(connection, self._now_us)
+                self._aside.refresh(connection, self._now_us)
+                self._compare(connection)
 
     def run_one(self, path: Path, done: Ingested) -> None:
         """Everything that is new in one file, added to *done*; one that cannot be read keeps no others away."""
@@ -94,23 +141,35 @@ class Ingest:
         except FileNotFoundError:
             done.gone.append(str(path))
         except OSError as error:
-            done.unread.append((str(path), error.strerror or type(error).__name__))
+            reason = error.strerror or type(error).__name__
+            done.unread.append((str(path), reason))
+            self._put_aside(path, reason)
+        except Exception as error:
+            if not of_the_data(error):
+                raise
+            done.failed.append((str(path), type(error).__name__))
+            self._put_aside(path, type(error).__name__)
+            self._seen[path] = _stamp(path)
 
     def _file(self, path: Path, done: Ingested) -> None:
-        status = path.stat()
-        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        stamp = _stamp(path)
         if self._seen.get(path) == stamp:
             return
         while not self._read_on(path, done):
             pass
         self._seen[path] = stamp
 
+    def _put_aside(self, path: Path, reason: str) -> None:
+        if path.parent != Path("/dev/fd"):  # (a file without a name, which nobody can read again)
+            with self._ledger.write() as connection:
+                self._aside.add(connection, path, reason, self._now_us)
+
     def _read_on(self, path: Path, done: Ingested) -> bool:
         """To the end; False where another process has read on meanwhile, so that it has to be looked at anew."""
         with self._ledger.read() as connection:
             tail = Tail(path, connection)
         for piece in tail.pieces():
-            with self._ledger.write() as connection:
+            with _uncollected(), self._ledger.write() as connection:
                 assert tail.checkpoint is not None
                 if not tail.checkpoint.unmoved(connection):
                     return False
@@ -119,31 +178,98 @@ class Ingest:
             done.rejected += rejected
         if tail.damage:
             done.damaged.append((str(path), tail.damage))
+            self._put_aside(path, "cut off or damaged")
+        elif path in self._aside:
+            with self._ledger.write() as connection:
+                self._aside.remove(connection, path)
         return True
 
     def _piece(
         self, tail: Tail, piece: Piece, connection: Connection
     ) -> tuple[Counter[str], list[tuple[str, int, str]]]:
-        rejected: list[tuple[str, int, str]] = []
-        booking = Booking(connection, self._settings, _horizon(connection))
-        records: list[Record] = []
-        limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
-        for number, line in piece.lines():
-            booking.counts["lines"] += 1
+        if len(piece.data) >= BULK_FROM:
+            records, others = plain_records(piece.data, piece.first_number)
+        else:
+            records, others = [], list(piece.lines())
+        counts = Counter(lines=len(records) + len(others))
+        wrong: list[tuple[int, bytes, str, str]] = []
+        for number, line in others:
             try:
                 if len(line) > MAX_LINE:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
-                record = Record.of(_without_secrets(line), self._settings.timezone)
-                check(record.event.ts_us, limits)
-                records.append(record)
+                records.append((number, Record.of(_without_secrets(line), self._settings.timezone)))
             except BadRecordError as bad:
-                booking.counts["rejected"] += 1
-                _keep(connection, str(tail.path), number, bad, line)
-                rejected.append((str(tail.path), number, bad.detail))
-        booking.book(records)
+                wrong.append((number, line, bad.reason.value, bad.detail))
+            except Exception as error:
+                wrong.append((number, line, SET_ASIDE, type(error).__name__))
+        wrong += self._booked(list(self._usual(records, wrong)), connection, counts)
+        for number, line, reason, detail in wrong:
+            counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
+            _keep(connection, str(tail.path), number, reason, detail, line)
+        count(connection, {name: counts[name] for name in ("lines", "rejected", "set_aside")})
         assert tail.checkpoint is not None
         tail.checkpoint.save(connection)
-        return booking.counts, rejected
+        return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
+
+    def _usual(
+        self, records: list[tuple[int, Record]], wrong: list[tuple[int, bytes, str, str]]
+    ) -> Iterator[tuple[int, Record]]:
+        """The records with a usual time; the others become *wrong*, however they were read."""
+        first, last = limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
+        for number, record in records:
+            if first <= record.ts_us <= last:
+                yield number, record
+            else:
+                bad = odd(record.ts_us, limits)
+                wrong.append((number, record.line, bad.reason.value, bad.detail))
+
+    def _booked(
+        self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]
+    ) -> list[tuple[int, bytes, str, str]]:
+        """Book what can be booked; (number, line, reason, detail) of what cannot, found by halves."""
+        try:
+            with connection.begin_nested():
+                booking = Booking(
+                    connection, self._settings, state_of(connection), self._now_us, _horizon(connection)
+                )  # fmt: skip
+                booking.book([record for _, record in records])
+        except Exception as error:
+            if not of_the_data(error):
+                raise
+            if len(records) == 1:
+                return [(records[0][0], records[0][1].line, SET_ASIDE, f"cannot be booked ({type(error).__name__})")]
+            half = len(records) // 2
+            wrong = self._booked(records[:half], connection, counts)
+            return wrong + self._booked(records[half:], connection, counts)
+        counts.update(booking.counts)
+        return []
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What a batch makes lives to its end: looking through it for garbage took a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def of_the_data(error: Exception) -> bool:
+    """Whether what was read is to blame, and would fail again; a database that is away or full comes back."""
+    if isinstance(error, DBAPIError):
+        limit = str(getattr(error.orig, "sqlstate", "")).startswith("54")  # (PostgreSQL's limits, on a row's size say)
+        return limit or isinstance(error, DataError | IntegrityError)
+    return not isinstance(error, OSError | LedgerError | ConfigError)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader for ever
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _without_secrets(line: bytes) -> bytes:
@@ -158,7 +284,7 @@ def _horizon(connection: Connection) -> int:
     return int(found) if found is not None else MIN_TS_US
 
 
-def _keep(connection: Connection, path: str, line: int, bad: BadRecordError, data: bytes) -> None:
+def _keep(connection: Connection, path: str, line: int, reason: str, detail: str, data: bytes) -> None:
     excerpt = redact(data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace").replace("\0", "\\0")
-    row = {"path": path, "line": line, "reason": bad.reason.value, "detail": bad.detail, "excerpt": excerpt}
+    row = {"path": textual(path), "line": line, "reason": reason, "detail": detail, "excerpt": excerpt}
     connection.execute(insert(rejections), [row])

@@ -1,12 +1,31 @@
 """Numbered migrations, each with its reason. A ledger remembers the last one; a newer ledger is refused."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
 from auditor.errors import ConfigError, InputError
-from auditor.ledger.schema import facts, metadata
+from auditor.ledger.names import Names
+from auditor.ledger.record import Place, Sums
+from auditor.ledger.rows import put
+from auditor.ledger.schema import (
+    accounts,
+    conflicts,
+    facts,
+    folded,
+    metadata,
+    names,
+    paid,
+    periods,
+    rollups,
+    set_aside,
+    totals,
+)
+from auditor.ledger.state import state_of
+from auditor.ledger.upkeep import recut
 
 VERSION = "version"
 
@@ -20,11 +39,46 @@ class Migration:
     apply: Callable[[Connection], None]
 
 
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection, tables=[table for table in metadata.sorted_tables if table is not facts])
+def _second(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE accounts ADD COLUMN plans TEXT"))
+    # These may be the defaults of whichever process came last; other values were in somebody's file.
+    connection.execute(delete(accounts).where(accounts.c.anchor_day == 1, accounts.c.timezone == "UTC"))
+    for table in (rollups, totals, periods, paid):
+        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
+    for table in (rollups, totals, periods, paid, set_aside, conflicts, names, folded):
+        table.create(connection)
+    columns = [column.name for column in rollups.columns]
+    chosen = [f"CAST({name} AS TEXT)" if name in Sums._fields else name for name in columns]
+    connection.execute(text(f"INSERT INTO rollups ({', '.join(columns)}) SELECT {', '.join(chosen)} FROM old_rollups"))
+    shown, state = Names(connection), state_of(connection)
+    shown.keep("account", state.accounts)
+    shown.keep("provider", [("", provider) for provider, _ in state.accounts])
+    sums: dict[Place, Sums] = defaultdict(Sums)
+    for row in connection.execute(_old(totals, "created_us")):
+        place = Place(*shown.shown(*row[:3]), *row[3:5])
+        sums[place] = sums[place].plus(Sums(*row[5:]))
+    put(connection, totals, [(*place, 0, *value) for place, value in sums.items()])
+    newest: dict[tuple[str, str, str], int] = {}
+    for row in connection.execute(_old(paid)):
+        where = shown.shown(*row[:3])
+        newest[where] = max(row.ts_us, newest.get(where, 0))
+    put(connection, paid, [(*where, ts_us) for where, ts_us in newest.items()])
+    recut(connection, state, shown)
+    shown.save()
+    for table in (rollups, totals, periods, paid):
+        connection.execute(text(f"DROP TABLE old_{table.name}"))
 
 
-MIGRATIONS: Sequence[Migration] = (Migration(1, "events, checkpoints, rollups, totals, cycles", _first),)
+def _old(table: Table, *new: str) -> Select[Any]:
+    """Of a table that was renamed, by its key, all columns that it had."""
+    old = table.to_metadata(MetaData(), name=f"old_{table.name}")
+    return select(*(column for column in old.columns if column.name not in new)).order_by(*old.primary_key)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    Migration(1, "events, checkpoints, rollups, totals, cycles", lambda _: None),
+    Migration(2, "sums of any size, accounts with their plans, cycles that cannot overlap, few names", _second),
+)
 
 
 def expect_current(connection: Connection, where: str) -> None:
@@ -41,11 +95,11 @@ def expect_current(connection: Connection, where: str) -> None:
 
 def migrate(connection: Connection, where: str) -> None:
     """Bring a ledger up to date. `ConfigError` if it is newer than this program."""
-    if not inspect(connection).has_table(facts.name):
-        facts.create(connection)
-        connection.execute(insert(facts).values(name=VERSION, value="0"))
-    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
     newest = MIGRATIONS[-1].number
+    if not inspect(connection).has_table(facts.name):
+        metadata.create_all(connection)
+        connection.execute(insert(facts).values(name=VERSION, value=str(newest)))
+    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
     if found > newest:
         raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
     for migration in MIGRATIONS[found:]:

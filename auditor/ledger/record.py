@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from auditor.events import EXACT, Outcome, UsageEvent, parse_event
+from auditor.events import EXACT, Outcome, parse_event
 from auditor.fingerprint import canonical_record
 from auditor.formats.jsonl import parse_object
+
+NAME = 150
+"""Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""
 
 
 class Place(NamedTuple):
@@ -50,66 +54,137 @@ class Sums(NamedTuple):
         return not any(self)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Record:
-    """One line and the event in it."""
+    """One line, and what the ledger needs of the event in it."""
 
     line: bytes
-    event: UsageEvent
+    id: str
+    ts_us: int
+    place: Place
+    sums: Sums
+    credits: Decimal | None
+    key: str
+    digest: str | None
+    done_us: int
+    """When its image was there."""
 
     @classmethod
-    def of(cls, line: bytes, zone: ZoneInfo) -> "Record":
-        """The record of a line; `BadRecordError` if it is none."""
-        return cls(line, parse_event(parse_object(line), zone))
+    def of(cls, line: bytes, zone: ZoneInfo, ts_us: int | None = None) -> "Record":
+        """The record of a line; `BadRecordError` if it is none.
+
+        *zone* is for a time without an offset; *ts_us* is what the ledger read from it before, maybe in another zone.
+        """
+        event = parse_event(parse_object(line), zone)
+        return _weighed(
+            line, event.id, event.ts_us if ts_us is None else ts_us, event.outcome, event.provider, event.account,
+            event.environment, event.key, event.format, event.count, event.bytes, event.digest, event.duration_us,
+            event.status, event.credits, event.inputs is not None, event.retried,
+        )  # fmt: skip
 
     @property
     def final(self) -> bool:
         """Whether it says how the request ended."""
-        return self.event.outcome is not Outcome.ATTEMPT
+        return self.place.outcome != Outcome.ATTEMPT
 
-    @cached_property
+    @property
     def rank(self) -> tuple[Any, ...]:
         """The smallest of an id counts (semantics section 1); ties are broken by `beats`."""
-        event = self.event
-        known = event.credits is not None
         return (
             not self.final,
-            event.outcome is not Outcome.RENDER,
-            not known,
-            (event.credits or Decimal(0)).copy_negate(),
-            event.ts_us,
+            self.place.outcome != Outcome.RENDER,
+            self.credits is None,
+            (self.credits or Decimal(0)).copy_negate(),
+            self.ts_us,
         )
 
     def beats(self, other: "Record") -> bool:
         """Whether it counts rather than another of its id."""
-        if self.rank != other.rank:
-            return self.rank < other.rank
+        mine, others = self.rank, other.rank
+        if mine != others:
+            return mine < others
         return self.line != other.line and canonical_record(self.line) < canonical_record(other.line)
 
-    @cached_property
-    def place(self) -> Place:
-        """Where it is added up."""
-        event = self.event
-        return Place(event.provider, event.account, event.environment, str(event.outcome), event.format or "")
 
-    @cached_property
-    def sums(self) -> Sums:
-        """What it adds. An attempt without an answer may have been billed."""
-        event = self.event
-        if not self.final:
-            return Sums(uncertain=1)
-        called = event.outcome in (Outcome.RENDER, Outcome.ERROR) and not self._waited
-        return Sums(
-            requests=0 if event.retried else event.count,
-            retries=int(event.retried),
-            calls=int(called),
-            bytes=(event.bytes or 0) * event.count,
-            uncertain=int(event.credits is None),
-            credits=event.credits or Decimal(0),
+def _weighed(  # (in the order of `_COLUMNS`)
+    line: bytes, identity: str, ts_us: int, outcome: str, provider: str, account: str, environment: str, key: str,
+    picture_format: str | None, count: int, size: int | None, digest: str | None, duration_us: int | None,
+    status: int | None, credits: Decimal | None, has_inputs: bool, retried: bool,
+) -> Record:  # fmt: skip
+    """An attempt without an answer may have been billed."""
+    place = _place(provider, account, environment, str(outcome), picture_format or "")
+    if outcome == Outcome.ATTEMPT:
+        sums = _UNRESOLVED
+    else:
+        # An error that made no call: a waiter whose flight failed carries neither a status nor inputs.
+        waited = outcome == Outcome.ERROR and status is None and credits == 0 and not has_inputs
+        sums = Sums(
+            0 if retried else count,
+            int(retried),
+            int(not waited and outcome in _CALLS),
+            (size or 0) * count,
+            0,
+            int(credits is None),
+            credits or _NONE,
         )
+    return Record(line, identity, ts_us, place, sums, credits, _short(key), digest, ts_us + (duration_us or 0))
 
-    @property
-    def _waited(self) -> bool:
-        """An error that made no call: a waiter whose flight failed carries neither a status nor inputs."""
-        event = self.event
-        return event.outcome is Outcome.ERROR and event.status is None and event.credits == 0 and event.inputs is None
+
+@lru_cache(10_000)
+def _place(provider: str, account: str, environment: str, outcome: str, picture_format: str) -> Place:
+    """Most records share one of few."""
+    return Place(_short(provider), _short(account), _short(environment), outcome, picture_format)
+
+
+_UNRESOLVED = Sums(uncertain=1)
+_CALLS = (Outcome.RENDER, Outcome.ERROR)
+_NONE = Decimal(0)
+
+
+def _short(name: str) -> str:
+    """A name of any length as one that an index takes, and a different one for each."""
+    if len(name) <= NAME:
+        return name
+    return f"{name[:100]}…{blake2b(name.encode(), digest_size=16).hexdigest()}"
+
+
+def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Record]], list[tuple[int, bytes]]]:
+    """(number, record) of the plain lines of a block, and (number, line) of those that `Record.of` has to read.
+
+    Plain lines hold no secret. Lines are numbered from *first_number*; blank ones are left out.
+    """
+    from auditor.formats.bulk_columns import read_block  # (compiled: for blocks that are worth it)
+
+    batch, others, _ = read_block(block, first_number - 1)
+    lines = block.split(b"\n")
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    known = [_values(columns[name]) for name in _COLUMNS]
+    known += [columns["inputs"].is_valid().to_pylist(), columns["retried"].to_pylist()]
+    records = [
+        (number, _weighed(lines[number - first_number], *values))
+        for number, *values in zip(columns["line"].to_pylist(), *known, strict=True)
+    ]
+    return records, [(line.number, line.data) for line in others]
+
+
+_COLUMNS = (
+    "id", "ts_us", "outcome", "provider", "account", "environment", "key", "format", "count", "bytes", "digest",
+    "duration_us", "status", "credits",
+)  # fmt: skip
+
+
+def _values(column: Any) -> list[Any]:
+    """Of an Arrow column; what comes often is made once."""
+    import pyarrow as pa
+
+    if pa.types.is_decimal(column.type):
+        column = column.dictionary_encode()
+    if not pa.types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    made = [_digits(value) if isinstance(value, Decimal) else value for value in column.dictionary.to_pylist()]
+    return [None if index is None else made[index] for index in column.indices.to_pylist()]
+
+
+def _digits(value: Decimal) -> Decimal:
+    """As `parse_event` has it: without zeros at the end."""
+    return Decimal(f"{value.normalize(EXACT):f}")

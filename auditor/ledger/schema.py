@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import DDL, BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, Table, Text, event
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData()
@@ -28,6 +28,23 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class Whole(TypeDecorator[int]):
+    """A whole number of any size as text: sums of what a line may say do not stay inside 64 bits."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+        """To the database."""
+        del dialect
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        """From it."""
+        del dialect
+        return None if value is None else int(value)
+
+
 class Name(TypeDecorator[str]):
     """Any text of an event. PostgreSQL takes no NUL: there it is written as two other characters, and read back."""
 
@@ -36,15 +53,23 @@ class Name(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """To the database."""
-        if value is None or dialect.name != "postgresql":
-            return value
-        return value.replace("\uffff", "\uffff1").replace("\0", "\uffff0")
+        return value if value is None or dialect.name != "postgresql" else without_nul(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """From it."""
-        if value is None or dialect.name != "postgresql":
-            return value
-        return value.replace("\uffff0", "\0").replace("\uffff1", "\uffff")
+        return value if value is None or dialect.name != "postgresql" else with_nul(value)
+
+
+def without_nul(text: str) -> str:
+    """As PostgreSQL takes it."""
+    if "\uffff" in text:
+        text = text.replace("\uffff", "\uffff1")
+    return text.replace("\0", "\uffff0") if "\0" in text else text
+
+
+def with_nul(text: str) -> str:
+    """What `without_nul` was given."""
+    return text.replace("\uffff0", "\0").replace("\uffff1", "\uffff") if "\uffff" in text else text
 
 
 def _name(name: str) -> "Column[str]":
@@ -52,7 +77,7 @@ def _name(name: str) -> "Column[str]":
 
 
 facts = Table("ledger", metadata, _name("name"), Column("value", Text, nullable=False))
-"""Version of the schema, prune horizon."""
+"""Version of the schema, prune horizon, heartbeat, default time zone."""
 
 events = Table(
     "events", metadata,
@@ -86,14 +111,24 @@ rejections = Table(
     Column("excerpt", Text, nullable=False),
 )  # fmt: skip
 
+set_aside = Table(
+    "set_aside", metadata,
+    Column("host", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+)  # fmt: skip
+"""Files that cannot be read to their end, since when, and when that was last so (`auditor.ledger.setaside`)."""
+
 inputs = Table("inputs", metadata, _name("name"), Column("count", BigInteger, nullable=False))
-"""lines = events + superseded + duplicates + rejected (+ late: before the prune horizon)."""
+"""lines = events + superseded + duplicates + rejected (+ set_aside: not booked, + late: before the prune horizon)."""
 
 _SUMS = ("requests", "retries", "calls", "bytes", "duplicates")
 
 
 def _sums() -> list["Column[Any]"]:
-    counts = [Column(name, BigInteger, nullable=False) for name in (*_SUMS, "uncertain")]
+    counts = [Column(name, Whole, nullable=False) for name in (*_SUMS, "uncertain")]
     return [*counts, Column("credits", Exact, nullable=False)]
 
 
@@ -104,8 +139,11 @@ rollups = Table(
 )  # fmt: skip
 """Exact sums by quarter of an hour; they outlive pruned events."""
 
-totals = Table("totals", metadata, *map(_name, _WHERE), *_sums())
-"""Since ever, for counters: a scrape reads these and never grows with history. They do not fall, see `corrections`."""
+totals = Table("totals", metadata, *map(_name, _WHERE), Column("created_us", BigInteger, nullable=False), *_sums())
+"""All time, for counters: a scrape reads these, and neither history nor further accounts make it longer (see `names`).
+
+They do not fall, see `corrections`. `created_us` is when the ledger first added to them.
+"""
 
 corrections = Table("corrections", metadata, _name("provider"), _name("account"), _name("sum"),
                     Column("amount", Exact, nullable=False))  # fmt: skip
@@ -115,13 +153,48 @@ periods = Table(
     "periods", metadata, _name("provider"), _name("account"), _name("environment"),
     Column("start_us", BigInteger, primary_key=True), Column("end_us", BigInteger, nullable=False), *_sums(),
 )  # fmt: skip
-"""Exact sums by billing cycle."""
+"""Exact sums by billing cycle. Two cycles of one account cannot overlap: the database refuses that."""
+_OVERLAP = """EXISTS (
+    SELECT 1 FROM periods AS other
+    WHERE other.provider = NEW.provider AND other.account = NEW.account
+      AND other.start_us < NEW.end_us AND other.end_us > NEW.start_us
+      AND NOT (other.start_us = NEW.start_us AND other.end_us = NEW.end_us)
+)"""
+_REFUSE = "BEGIN SELECT RAISE(ABORT, 'billing periods overlap'); END"
+_TRIGGERS = (
+    ("sqlite", f"CREATE TRIGGER periods_new BEFORE INSERT ON periods WHEN {_OVERLAP} {_REFUSE}"),
+    ("sqlite", f"CREATE TRIGGER periods_changed BEFORE UPDATE ON periods WHEN {_OVERLAP} {_REFUSE}"),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION periods_apart() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {_OVERLAP} THEN RAISE exclusion_violation USING MESSAGE = 'billing periods overlap'; END IF; "
+        "RETURN NEW; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER periods_apart BEFORE INSERT OR UPDATE ON periods FOR EACH ROW EXECUTE FUNCTION periods_apart()",
+    ),
+)
+for _dialect, _trigger in _TRIGGERS:
+    event.listen(periods, "after_create", DDL(_trigger).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 accounts = Table(
     "accounts", metadata, _name("provider"), _name("account"), Column("anchor_day", Integer, nullable=False),
-    Column("timezone", Text, nullable=False),
+    Column("timezone", Text, nullable=False), Column("plans", Text),
 )  # fmt: skip
-"""How the cycles in `periods` were cut; another setting cuts them anew from the rollups."""
+"""How the cycles in `periods` are cut, and the plans as JSON, null if they were never said (`auditor.ledger.state`)."""
+
+conflicts = Table(
+    "conflicts", metadata, _name("source"), _name("provider"), _name("account"),
+    Column("difference", Text, nullable=False), Column("seen_us", BigInteger, nullable=False),
+)  # fmt: skip
+"""Where a process's own auditor.toml contradicts `accounts`, and when that was last so."""
+
+names = Table("names", metadata, _name("kind"), _name("provider"), _name("name"))
+"""Providers, accounts and environments that have rows of their own in `totals`, `periods` and `paid`."""
+
+folded = Table("folded", metadata, _name("kind"), Column("digest", BigInteger, primary_key=True, autoincrement=False))
+"""Those that are in the rows of `other`."""
 
 paid = Table(
     "paid", metadata, _name("provider"), _name("account"), _name("environment"),

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from auditor.formats.lines import MAX_LINE, LineReader
 from auditor.formats.packed import decompressed
 from auditor.ledger.schema import files
+from auditor.ledger.setaside import textual
 
 BEFORE = 1024
 """Bytes before the position that have to be the same."""
@@ -58,7 +59,7 @@ class Checkpoint:
     def save(self, connection: Connection) -> None:
         """In the transaction that has the lines."""
         row: dict[str, Any] = {
-            "first_line": self.first_line, "path": self.path, "position": self.position, "before": self.digest,
+            "first_line": self.first_line, "path": textual(self.path), "position": self.position, "before": self.digest,
             "lines": self.lines,
         }  # fmt: skip
         if self.number is None:

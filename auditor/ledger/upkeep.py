@@ -1,15 +1,18 @@
-"""Upkeep: prune old events and keep their sums; cut the billing cycles anew when an account's day or zone changes."""
+"""Upkeep: prune old events and keep their sums; cut billing cycles again, from the rollups."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, tuple_
 
-from auditor.ledger.booking import add_to, count
-from auditor.ledger.record import Sums
-from auditor.ledger.schema import accounts, events, facts, periods, pictures, rollups
-from auditor.plans import cycles
-from auditor.settings import Settings
+from auditor.ledger.booking import add_to, correct, count
+from auditor.ledger.names import Names
+from auditor.ledger.record import Place, Sums
+from auditor.ledger.rows import put
+from auditor.ledger.schema import events, facts, periods, pictures, rollups, totals
+from auditor.ledger.state import Payer, State
+from auditor.metrics import OTHER
 
 HORIZON = "horizon_us"
 """Events before it were pruned: a file that is fed again is refused that far, and not added twice."""
@@ -21,9 +24,7 @@ HEARTBEAT = "ingested_us"
 
 def beat(connection: Connection, now_us: int) -> None:
     """Note that an ingester works."""
-    changed = connection.execute(update(facts).where(facts.c.name == HEARTBEAT).values(value=str(now_us)))
-    if not changed.rowcount:
-        connection.execute(insert(facts).values(name=HEARTBEAT, value=str(now_us)))
+    put(connection, facts, [(HEARTBEAT, str(now_us))])
 
 
 def prune(connection: Connection, before_us: int) -> int:
@@ -33,41 +34,46 @@ def prune(connection: Connection, before_us: int) -> int:
     connection.execute(delete(pictures).where(pictures.c.done_us < before_us))
     count(connection, {"pruned": int(gone)})
     known = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
-    if known is None:
-        connection.execute(insert(facts).values(name=HORIZON, value=str(before_us)))
-    elif int(known) < before_us:
-        connection.execute(update(facts).where(facts.c.name == HORIZON).values(value=str(before_us)))
+    if known is None or int(known) < before_us:
+        put(connection, facts, [(HORIZON, str(before_us))])
     return int(gone)
 
 
-def recut(connection: Connection, settings: Settings) -> None:
-    """Cycles as the settings have them: from the rollups, whose quarters of an hour fit every zone."""
-    cut = {(row.provider, row.account): (row.anchor_day, row.timezone) for row in connection.execute(select(accounts))}
-    for provider, name in connection.execute(select(rollups.c.provider, rollups.c.account).distinct()).all():
-        account = settings.account(provider, name)
-        now = (account.anchor_day, str(account.timezone))
-        if cut.get((provider, name)) == now:
-            continue
-        _rebuild(connection, settings, provider, name)
-        connection.execute(delete(accounts).where(accounts.c.provider == provider, accounts.c.account == name))
-        row = {"provider": provider, "account": name, "anchor_day": now[0], "timezone": now[1]}
-        connection.execute(insert(accounts), [row])
-
-
-def _rebuild(connection: Connection, settings: Settings, provider: str, name: str) -> None:
-    account = settings.account(provider, name)
-    connection.execute(delete(periods).where(periods.c.provider == provider, periods.c.account == name))
+def recut(connection: Connection, state: State, names: Names) -> None:
+    """All billing cycles again: from the rollups, whose quarters of an hour fit every zone and outlive a prune."""
+    connection.execute(delete(periods))
     sums: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
-    ends: dict[int, int] = {}
-    query = select(rollups).where(rollups.c.provider == provider, rollups.c.account == name)
-    for row in connection.execute(query.order_by(rollups.c.bucket_us)):
-        start = next((start for start, end in ends.items() if start <= row.bucket_us < end), None)
-        if start is None:
-            (cycle,) = cycles(row.bucket_us, row.bucket_us, account.anchor_day, account.timezone)
-            start, ends[cycle.start_us] = cycle.start_us, cycle.end_us
-        key = (provider, name, row.environment, start)
+    for row in connection.execute(select(rollups), execution_options={"yield_per": 10_000}):
+        shown = names.shown(row.provider, row.account, row.environment)
+        key = (*shown, *state.cycle(*shown[:2], row.bucket_us))
         sums[key] = sums[key].plus(Sums(*(getattr(row, field) for field in Sums._fields)))
-    add_to(
-        connection, periods, ("provider", "account", "environment", "start_us"), sums,
-        lambda key: {"end_us": ends[key[3]]},
-    )  # fmt: skip
+    put(connection, periods, [(*key, *value) for key, value in sums.items() if not value.nothing])
+
+
+def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], environments: Iterable[str]) -> bool:
+    """Give accounts and environments rows of their own; whether some had none.
+
+    What an account has in the totals of `other` stays there, since a counter must not fall, and is a correction.
+    """
+    payers = list(payers)
+    late = {
+        payer: payer[0] if names.has("provider", "", payer[0]) else OTHER
+        for payer in payers if not names.has("account", *payer)
+    }  # fmt: skip
+    new = names.keep("account", payers)
+    new |= names.keep("provider", [("", provider) for provider, _ in payers])
+    new |= names.keep("environment", [("", environment) for environment in environments])
+    if not late:
+        return new
+    sums: dict[Place, Sums] = defaultdict(Sums)
+    moved: dict[tuple[str, str], Sums] = defaultdict(Sums)
+    query = select(rollups).where(tuple_(rollups.c.provider, rollups.c.account).in_(late))
+    for row in connection.execute(query):
+        own = Sums(*(getattr(row, field) for field in Sums._fields))
+        place = Place(*names.shown(row.provider, row.account, row.environment), row.outcome, row.format)
+        sums[place] = sums[place].plus(own)
+        before = (late[row.provider, row.account], OTHER)
+        moved[before] = moved[before].plus(own)
+    add_to(connection, totals, sums, lambda _: (0,))
+    correct(connection, moved)
+    return new

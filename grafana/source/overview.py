@@ -11,12 +11,14 @@ LIMITS = Parameters()
 NAME = "{{account}}"
 USED = record("account:imgrender_period_credits_used:sum")
 PLAN = record("account:imgrender_plan_credits:max")
-BY_SPEED = record("account:imgrender_period_projected_by_speed:sum")
+PROJECTED = record("account:imgrender_period_projected:sum")
 BY_SHARE = record("account:imgrender_period_projected_by_share:sum")
 ELAPSED = record("account:imgrender_period_elapsed:ratio")
+EARLY = 0.1
+"""Share of the cycle before which the part that is over says nothing of the rest."""
 LEFT = record("account:imgrender_period_left:seconds")
 COUNTED = record("account:imgrender_provider_credits_used:max")
-PACE = record("account:imgrender_credits_used:rate_quarter")
+LASTS = record("account:imgrender_plan_lasts:seconds")
 BURN = record("account:imgrender_plan_burn:ratio_long")
 SHARE = ((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD))
 FIRING = 'ALERTS{alertstate="firing",alertname=~"ImgRender.+",job=~"$job"}'
@@ -50,17 +52,18 @@ def _plan() -> list[AnyPanel]:
         ),
         number(
             "Projected at the end",
-            "Credits used at the end of the cycle if the last day's speed goes on, as a share of the plan. Above 100 % "
-            "the plan runs out: open the audit's findings and mend the gravest, or take the plan that it recommends.",
-            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", NAME), steps=SHARE,
+            "Credits used at the end of the cycle if the rest of it goes as the last week went, as a share of the plan."
+            " Above 100 % the plan runs out: open the findings and fix the most severe, or take the plan that is "
+            "recommended there.",
+            "percentunit", Ask(f"{PROJECTED} / ({PLAN} > 0)", NAME), steps=SHARE,
             runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, width=5, decimals=0,
         ),
         number(
             "Credits last for",
-            "How long the rest of the plan lasts at the speed of the last six hours; compare with the end of the "
-            "cycle. Red below two days. Stop what can wait (batches, staging), or take a larger plan now.",
-            "s", Ask(f"clamp_min({PLAN} - {USED}, 0) / ({PACE} > 0)", NAME),
-            steps=((None, BAD), (LIMITS.exhausted_within_days * 86_400, WARN), (10 * 86_400, GOOD)),
+            "How long the rest of the plan lasts at the pace of the next 60 hours, as the last week and the last days "
+            "have them; compare with the end of the cycle. Red below 60 hours. Stop what can wait (batches, staging), "
+            "or take a larger plan now.",
+            "s", Ask(LASTS, NAME), steps=((None, BAD), (60 * 3600, WARN), (10 * 86_400, GOOD)),
             runbook="ImgRenderCreditsExhaustSoon", nothing="nothing is spent", width=5, decimals=1,
         ),
         number(
@@ -76,18 +79,18 @@ def _plan() -> list[AnyPanel]:
         ),
         graph(
             "Credits of the cycle",
-            "What is used, what the plan holds (dashed), and where the last day's speed leads (dashed). A line that "
-            "crosses its plan before the cycle ends is a plan that runs out.",
-            "short", Ask(USED, f"{NAME} used"), Ask(PLAN, f"{NAME} plan"), Ask(BY_SPEED, f"{NAME} projected"),
+            "What is used, what the plan holds (dashed), and where the pace of the last week leads (dashed). A line "
+            "that crosses its plan before the cycle ends is a plan that runs out.",
+            "short", Ask(USED, f"{NAME} used"), Ask(PLAN, f"{NAME} plan"), Ask(PROJECTED, f"{NAME} projected"),
             dashed=".* (plan|projected)", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
         ),
         graph(
             "Projected share of the plan",
-            "Two ways to look ahead: the speed of the last day, and the part of the cycle that is over. Where both "
-            "are above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's "
-            "first days.",
-            "percentunit", Ask(f"{BY_SPEED} / ({PLAN} > 0)", f"{NAME} by speed"),
-            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {LIMITS.early}", f"{NAME} by elapsed time"),
+            "Two ways to look ahead: the pace of the last week, and the part of the cycle that is over. Where both are "
+            "above the line, the plan is too small for what is asked of it. The second says nothing in a cycle's first "
+            "days.",
+            "percentunit", Ask(f"{PROJECTED} / ({PLAN} > 0)", f"{NAME} by pace"),
+            Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {EARLY}", f"{NAME} by elapsed time"),
             steps=((None, "transparent"), (1.0, BAD)), dashed=".* by elapsed time",
             runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
         ),
@@ -154,9 +157,9 @@ def _waste() -> list[AnyPanel]:
         ),
         graph(
             "Burn rate",
-            "How many times faster than evenly the plan is used up: at 1 it lasts exactly one cycle. A loop or an "
-            "emptied cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
-            "short", Ask(BURN, NAME), steps=((None, "transparent"), (1, WARN), (LIMITS.burn, BAD)),
+            "How many times faster than evenly the plan was used up in the last hour: at 1 it lasts exactly one cycle. "
+            "A loop or an emptied cache shows at once; from 14.4 on, 2 % of a month's plan go in an hour.",
+            "short", Ask(BURN, NAME), steps=((None, "transparent"), (1, WARN), (14.4, BAD)),
             runbook="ImgRenderCreditsFastBurn", nothing=WITHOUT_RULES,
         ),
     ]  # fmt: skip
@@ -218,7 +221,7 @@ def _details() -> list[AnyPanel]:
                 Column("Value #F", "Cycle ends in", "s", decimals=1),
             ],
             Ask(used), Ask(uncertain), Ask(f"{plan} * on (provider, account) group_left () {PLAN}"),
-            Ask(f"{USED} / ({PLAN} > 0)"), Ask(f"{BY_SPEED} / ({PLAN} > 0)"), Ask(LEFT),
+            Ask(f"{USED} / ({PLAN} > 0)"), Ask(f"{PROJECTED} / ({PLAN} > 0)"), Ask(LEFT),
             height=6, runbook="ImgRenderLedgerDrift", sort="Credits used",
         ),
         rows(

@@ -114,6 +114,25 @@ def test_what_the_image_copies_is_there() -> None:
     assert {"auditor", "exporters", "pyproject.toml", "README.md", "LICENSE", "requirements/all.txt"} <= copied
 
 
+def test_one_group_reads_the_events_everywhere() -> None:
+    """What the docs tell applications to name is the group that the exporter runs as; so a reader reads."""
+    (gid,) = re.findall(r"groupadd --system --gid (\d+) render-auditor", (FOLDER / "Dockerfile").read_text())
+    assert f"USER {gid}:{gid}" in (FOLDER / "Dockerfile").read_text()
+    made = compose()["services"]["spool"]["entrypoint"]
+    assert made[made.index("-g") + 1] == gid
+    assert int(made[made.index("-m") + 1], 8) & 0o2070 == 0o2070
+    assert compose()["services"]["exporter"]["depends_on"] == {"spool": {"condition": "service_completed_successfully"}}
+    deployment = next(iter(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text())))
+    context = deployment["spec"]["template"]["spec"]["securityContext"]
+    assert {context[name] for name in ("runAsUser", "runAsGroup", "fsGroup")} == {int(gid)}
+    for name in ("README.md", "kubernetes.yaml", "compose/compose.yaml"):
+        text = (FOLDER / name).read_text()
+        assert set(re.findall(r"spool_group = (\d+)", text)) == {gid}, name
+        assert 'spool_mode = "0640"' in text, name
+    unit = (FOLDER / "systemd" / "auditor-exporter.service").read_text()
+    assert {"User=render-auditor", "Group=render-auditor"} <= set(unit.splitlines())
+
+
 def test_prometheus_and_alertmanager_take_their_configuration(tmp_path: Path) -> None:
     """promtool with the rules where the composition puts them, amtool."""
     for part in ("rules", "alerts"):

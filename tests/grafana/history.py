@@ -24,6 +24,7 @@ from auditor.client.metering import Metering
 from auditor.client.sinks import Sink, Spool
 from auditor.config import settings_of
 from auditor.errors import ProviderError, ThrottledError, UncertainError
+from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
@@ -220,6 +221,8 @@ class Shop:
             process("staging", "staging-1", "imejis", "main", "staging", ("og-card", "voucher"), 4, 40, 3600),
             process("campaigns", "campaigns-1", "templated", "campaigns", "production", ("voucher",), 3, 60, 0),
         ]
+        with self.ledger.write() as connection:
+            configure(connection, self.settings, "history")
         self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
         self.usage = UsageCollector(
             self.settings, every=STEP, fetch=self.told, environ={"CAMPAIGNS_KEY": "k"}, clock=lambda: self.time.now,

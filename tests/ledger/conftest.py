@@ -10,10 +10,16 @@ from sqlalchemy import select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
+from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.record import Sums
 from tests.services import PostgresServer
+
+
+@pytest.fixture(autouse=True)
+def _usual_times(random_now: None) -> None:
+    """The events of these tests are of the day on which the random logs are read, whatever their clocks say."""
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +54,12 @@ def ledger(where: Callable[[], str]) -> Iterator[Ledger]:
 def feed(ledger: Ledger, *paths: Path, config: dict[str, Any] | None = None) -> Ingested:
     """Ingest files, as a new process would."""
     return Ingest(ledger, settings_of(config or {}, "test")).run(paths)
+
+
+def configured(ledger: Ledger, config: dict[str, Any]) -> None:
+    """Make a configuration the ledger's, whatever it had."""
+    with ledger.write() as connection:
+        configure(connection, settings_of(config, "test"), "test", anew=True)
 
 
 def sums(ledger: Ledger, table: str, *names: str) -> dict[tuple[Any, ...], Sums]:

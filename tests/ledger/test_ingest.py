@@ -23,15 +23,15 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
 from auditor.ledger.upkeep import prune
+from auditor.oddtime import AHEAD, OLDEST
 from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import Source, discover
+from tests.bruteforce import NOW
 from tests.conftest import command, event, lines, whole_lines
-from tests.ledger.conftest import corrected, counts, feed, sums
+from tests.ledger.conftest import configured, corrected, counts, feed, sums
 from tests.random_logs import generate
 from tests.services import ROOT, PostgresServer
-
-pytestmark = pytest.mark.usefixtures("random_now")
 
 PLACE = ("provider", "account", "environment", "outcome", "format")
 
@@ -67,11 +67,11 @@ def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Ca
     most = "999999999999.999999999999999999"
     log = tmp_path / "usage.jsonl"
     made = [
-        event("first", ts="0002-01-01T00:00:00Z", account="old"),
-        event("last", ts="9998-12-31T23:59:59.999999Z", account="new"),
-        event("before 1970", ts="1969-07-20T20:17:40Z"),
+        event("first", ts=OLDEST.isoformat(), account="old"),
+        event("last", ts=(NOW + AHEAD).isoformat(), account="new"),
+        event("old", ts="2000-01-02T23:59:59.999999Z"),
         event("dear", credits=most),
-        event("dear too", credits=most, ts="1969-07-20T20:17:40Z"),
+        event("dear too", credits=most, ts=OLDEST.isoformat()),
         event("many", outcome="hit", count=10**9, bytes=10**9),
         event("large", bytes=10**12),
     ]
@@ -393,7 +393,7 @@ def test_cycles_are_cut_anew_when_the_account_changes(ledger: Ledger, tmp_path: 
     feed(ledger, log)
     for anchor, zone, first in ((15, "UTC", 14 * 24), (15, "Asia/Kolkata", 13 * 24 + 18)):
         config = {"accounts": {"main": {"provider": "imejis", "anchor_day": anchor, "timezone": zone}}}
-        feed(ledger, config=config)
+        configured(ledger, config)
         cycles = sums(ledger, "periods", "start_us")
         assert [value.requests for _, value in sorted(cycles.items())] == [first, 29 * 24 - first]
 
@@ -414,17 +414,18 @@ def test_a_newer_ledger_is_refused_and_an_older_one_migrated(
     def fails(_: object) -> None:
         raise RuntimeError("half way")
 
+    newest = migrations.MIGRATIONS[-1].number
     step = migrations.Migration(
-        2, "a test", lambda connection: connection.exec_driver_sql("CREATE TABLE extra (n int)") and None
+        newest + 1, "a test", lambda connection: connection.exec_driver_sql("CREATE TABLE extra (n int)") and None
     )
     monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, step, migrations.Migration(3, "breaks", fails))
+        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, step, migrations.Migration(newest + 2, "breaks", fails))
     )
     with pytest.raises(RuntimeError):
         Ledger(older)
-    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:2])
+    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:-1])
     with Ledger(older) as ledger, ledger.read() as connection:
-        assert connection.execute(select(schema.facts.c.value)).scalars().all() == ["2"]
+        assert connection.execute(select(schema.facts.c.value)).scalars().all() == [str(newest + 1)]
 
 
 def test_the_password_is_never_printed(postgres: PostgresServer) -> None:

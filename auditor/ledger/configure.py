@@ -1,0 +1,79 @@
+"""Configure: an auditor.toml that somebody named as the ledger's becomes its state; other files are held against it."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, select
+
+from auditor.errors import ConfigError
+from auditor.ledger.names import Names
+from auditor.ledger.rows import put
+from auditor.ledger.schema import accounts, conflicts, facts
+from auditor.ledger.state import ZONE, Payer, State, plans_text, says, state_of
+from auditor.ledger.upkeep import recut, tell_apart
+from auditor.settings import Settings
+
+RECENT_US = 86_400 * 10**6
+"""A conflict that no process has reported for so long is over: a job that runs once a day may still have it."""
+
+
+def configure(connection: Connection, settings: Settings, where: str, *, anew: bool = False) -> bool:
+    """Make what a file says the ledger's own; whether that changed anything.
+
+    `ConfigError` where it contradicts what the ledger has, unless *anew*. Accounts that the file does not name stay.
+    """
+    state = state_of(connection)
+    differences = state.differences(settings, added=False)
+    wrong = [text for payer, text in differences.items() if payer == ("", "") or payer in state.accounts]
+    if wrong and not anew:
+        raise ConfigError(
+            f"{where} contradicts the ledger: {'; '.join(wrong)}; correct the file, or change the ledger with --replace"
+        )
+    new = dict(state.accounts)
+    for name, account in settings.accounts.items():
+        payer = (account.provider, name)
+        known = state.accounts.get(payer)
+        new[payer] = account
+        if known is not None and not says(account):  # a file without a plan takes none away
+            new[payer] = replace(known, anchor_day=account.anchor_day, timezone=account.timezone)
+    changed = State(settings.timezone, new)
+    put(connection, facts, [(ZONE, settings.timezone.key)])
+    put(
+        connection, accounts,
+        [(*payer, each.anchor_day, each.timezone.key, plans_text(each)) for payer, each in new.items()],
+    )  # fmt: skip
+    names = Names(connection)
+    cut_anew = _cuts(state) != _cuts(changed)
+    if tell_apart(connection, names, new, settings.production) or cut_anew:
+        recut(connection, changed, names)
+    names.save()
+    return not state.told or cut_anew or new != state.accounts
+
+
+def _cuts(state: State) -> tuple[str, dict[Payer, tuple[int, str]]]:
+    default = (1, state.timezone.key)
+    cuts = {payer: (each.anchor_day, each.timezone.key) for payer, each in state.accounts.items()}
+    return state.timezone.key, {payer: cut for payer, cut in cuts.items() if cut != default}
+
+
+def source_of(where: Path | None) -> str:
+    """What a process and its auditor.toml are called in `conflicts`."""
+    return f"{platform.node()}:{where.resolve() if where else ''}".encode(errors="replace").decode()
+
+
+def report(connection: Connection, source: str, differences: Mapping[Payer, str], now_us: int) -> None:
+    """Note what a source says otherwise than the ledger, or that it agrees again."""
+    old = connection.execute(
+        select(conflicts.c.provider, conflicts.c.account).where(conflicts.c.source == source)
+    ).all()
+    if set(map(tuple, old)) - set(differences):
+        connection.execute(delete(conflicts).where(conflicts.c.source == source))
+    put(connection, conflicts, [(source, *payer, text, now_us) for payer, text in differences.items()])
+
+
+def reported(connection: Connection, now_us: int) -> dict[tuple[str, Payer], str]:
+    """The differences by source and account that are not over."""
+    rows = connection.execute(select(conflicts).where(conflicts.c.seen_us > now_us - RECENT_US))
+    return {(row.source, (row.provider, row.account)): row.difference for row in rows}

@@ -1,0 +1,187 @@
+"""What the ledger knows of accounts: how their billing cycles are cut, and their plans. One truth for all processes.
+
+`auditor.ledger.configure` writes it; every other process reads it, and reports where its own auditor.toml differs.
+"""
+
+import json
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from auditor.ledger.schema import accounts, facts
+from auditor.plans import Grade, Plan, TopUp, cycles
+from auditor.settings import Account, Settings
+
+ZONE = "timezone"
+"""The fact that says how the cycles of accounts are cut that nobody configured."""
+Payer = tuple[str, str]
+"""(provider, account)."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Accounts as the ledger has them; those that it has not are cut on day 1 in *timezone*."""
+
+    timezone: ZoneInfo
+    accounts: Mapping[Payer, Account]
+    """`plan` is None where it was never said."""
+    told: bool = True
+    """Whether somebody configured the ledger."""
+    _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(
+        default_factory=lambda: defaultdict(lambda: ([], []))
+    )
+
+    def account(self, provider: str, name: str) -> Account:
+        """The account's cut and plans."""
+        return self.accounts.get((provider, name)) or Account(provider, None, 1, self.timezone)
+
+    def cycle(self, provider: str, account: str, ts_us: int) -> tuple[int, int]:
+        """(start, end) of the account's billing cycle that holds a time, in microseconds since 1970."""
+        of = self.account(provider, account)
+        starts, ends = self._cycles[of.anchor_day, of.timezone.key]
+        at = bisect_right(starts, ts_us)
+        if not at or ts_us >= ends[at - 1]:
+            (cycle,) = cycles(ts_us, ts_us, of.anchor_day, of.timezone)
+            starts.insert(at, cycle.start_us)
+            ends.insert(at, cycle.end_us)
+            at += 1
+        return starts[at - 1], ends[at - 1]
+
+    def differences(self, settings: Settings, *, added: bool = True) -> dict[Payer, str]:
+        """Where a file says otherwise than the ledger, with both values, by account.
+
+        A plan that the ledger was never told is no difference; plans and top-ups that a file only *added* may be one.
+        """
+        found = {}
+        if self.told and settings.timezone.key != self.timezone.key:
+            found["", ""] = f"timezone is {settings.timezone.key}, the ledger has {self.timezone.key}"
+        for name, account in settings.accounts.items():
+            payer = (account.provider, name)
+            if texts := list(_differences(account, self.account(*payer), added)):
+                found[payer] = f"[accounts.{name}] {'; '.join(texts)}"
+        return found
+
+    def seen_by(self, settings: Settings) -> dict[Payer, Account]:
+        """The ledger's accounts and those of a file, as the ledger has them.
+
+        Where the ledger was never told a plan, the file's counts if its cycles are the ledger's.
+        """
+        found = dict(self.accounts)
+        for name, account in settings.accounts.items():
+            payer = (account.provider, name)
+            own = self.account(*payer)
+            same = (own.anchor_day, own.timezone.key) == (account.anchor_day, account.timezone.key)
+            found[payer] = account if same and not says(own) else own
+        return found
+
+
+def state_of(connection: Connection) -> State:
+    """What the ledger knows now."""
+    zone = connection.execute(select(facts.c.value).where(facts.c.name == ZONE)).scalar()
+    return State(
+        ZoneInfo(zone or "UTC"),
+        {
+            (row.provider, row.account): _account(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
+            for row in connection.execute(select(accounts).order_by(accounts.c.provider, accounts.c.account))
+        },
+        zone is not None,
+    )
+
+
+def _differences(own: Account, ledger: Account, added: bool) -> Iterator[str]:
+    if own.anchor_day != ledger.anchor_day:
+        yield f"anchor_day is {own.anchor_day}, the ledger has {ledger.anchor_day}"
+    if own.timezone.key != ledger.timezone.key:
+        yield f"timezone is {own.timezone.key}, the ledger has {ledger.timezone.key}"
+    if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
+        yield f"plan is {described(own)}, the ledger has {described(ledger)}"
+
+
+def says(account: Account) -> bool:
+    """Whether anything is said of its plans."""
+    return bool(account.plan or account.history or account.topups)
+
+
+def _compared(account: Account) -> Any:
+    """Plans as they are told apart: one of the catalogue by its name, since its figures may come with an upgrade."""
+
+    def plan(each: Plan | None) -> Any:
+        return each if each is None or each.grade is Grade.CONFIGURED else each.name
+
+    return plan(account.plan), [(since, plan(each)) for since, each in account.history], account.topups
+
+
+def _extends(own: Account, ledger: Account) -> bool:
+    """Whether all that the ledger has is there, and more."""
+    (plan, history, topups), (old_plan, old_history, old_topups) = _compared(own), _compared(ledger)
+    return plan == old_plan and Counter(old_history) <= Counter(history) and Counter(old_topups) <= Counter(topups)
+
+
+def described(account: Account) -> str:
+    """Plans and top-ups in words."""
+    parts = ["none" if account.plan is None else _plan(account.plan)]
+    parts += [f"{_plan(plan)} from {since}" for since, plan in account.history]
+    parts += [
+        f"{each.credits} credits bought on {each.day} for {each.price}"
+        + (f" until {each.expires}" if each.expires else "")
+        for each in account.topups
+    ]
+    return ", ".join(parts)
+
+
+def _plan(plan: Plan) -> str:
+    if plan.grade is not Grade.CONFIGURED:
+        return plan.name
+    carried = ""
+    if plan.rollover:
+        cycles_on = "" if plan.rollover_cycles is None else f" for {plan.rollover_cycles} cycles"
+        limit = "" if plan.rollover_limit is None else f" up to {plan.rollover_limit} times the plan"
+        carried = f", carried over{cycles_on}{limit}"
+    return (
+        f"{plan.name} ({plan.price} {plan.currency} a {plan.period}, {plan.included} credits, "
+        f"beyond them {plan.beyond}{carried})"
+    )
+
+
+def plans_text(account: Account) -> str | None:
+    """Plans and top-ups as JSON; None if nothing is said of them."""
+    if not says(account):
+        return None
+    found = {
+        "plan": account.plan and asdict(account.plan),
+        "history": [(since, asdict(plan)) for since, plan in account.history],
+        "topups": [asdict(each) for each in account.topups],
+    }
+    return json.dumps(found, default=str)
+
+
+def _account(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
+    if plans is None:
+        return Account(provider, None, anchor_day, zone)
+    found = json.loads(plans)
+    return Account(
+        provider,
+        found["plan"] and Plan(**_typed(found["plan"])),
+        anchor_day,
+        zone,
+        tuple((date.fromisoformat(since), Plan(**_typed(plan))) for since, plan in found["history"]),
+        tuple(TopUp(**_typed(each)) for each in found["topups"]),
+    )
+
+
+_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("price", "included", "overage", "rollover_limit", "credits"), Decimal),
+    **dict.fromkeys(("valid_from", "checked", "day", "expires"), date.fromisoformat),
+    "grade": Grade,
+}
+
+
+def _typed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if value is None else _TYPES.get(name, lambda v: v)(value) for name, value in fields.items()}

@@ -1,0 +1,3 @@
+module render-auditor-events-example
+
+go 1.19

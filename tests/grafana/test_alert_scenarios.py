@@ -1,0 +1,187 @@
+"""Which alerts a pace of spending raises, and when: months of accounts, through the exporter's arithmetic and promtool.
+
+Three rules hold for every scenario: an exhaustion is announced in time, a cycle that ends inside its plan raises no page
+and at most one warning, and nothing resolves and fires again within a day.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from exporters.alerts import ALERTS
+from tests.grafana.scenarios import DAY, HOUR, QUARTER, Account, Scene, Timeline, timeline
+from tests.services import need
+
+Spends = Callable[[float, float], float]
+SEVERITY = {alert.name.removeprefix("ImgRender"): alert.severity for alert in ALERTS}
+
+
+def flat(a_day: float) -> Spends:
+    """The same at every moment."""
+    return lambda low, high: a_day * (high - low) / DAY
+
+
+def at(credits: float, hour: float, lasts: float, days: Callable[[int], bool] = lambda _: True) -> Spends:
+    """Credits of each day, by number, within *lasts* hours from *hour* on."""
+
+    def spends(low: float, high: float) -> float:
+        total = 0.0
+        for day in range(int(low // DAY) - 1, int(high // DAY) + 1):
+            start = day * DAY + hour * HOUR
+            if days(day):
+                total += credits * max(0.0, min(high, start + lasts * HOUR) - max(low, start)) / (lasts * HOUR)
+        return total
+
+    return spends
+
+
+def weekdays(day: int) -> bool:
+    """Five of seven."""
+    return day % 7 < 5
+
+
+def during(spends: Spends, start: float, end: float = float("inf")) -> Spends:
+    """Only from a day to another."""
+    low_, high_ = start * DAY, end * DAY
+    return lambda low, high: spends(max(low, low_), min(high, high_)) if min(high, high_) > max(low, low_) else 0.0
+
+
+def both(*parts: Spends) -> Spends:
+    """Their sum."""
+    return lambda low, high: sum(part(low, high) for part in parts)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Accounts, and when alerts are to fire: by name, the days at which each begins to."""
+
+    account: Account
+    fires: Mapping[str, list[float]]
+    pace: float | None = None
+    """The day on which the pace that exhausts the plan began, where it does."""
+    days: float = 30
+    step: int = HOUR
+    down: tuple[tuple[float, float], ...] = ()
+    jobs: tuple[str, ...] = ("x",)
+
+
+ANCHORED = ((-15 * DAY, 15 * DAY), (15 * DAY, 45 * DAY), (45 * DAY, 75 * DAY))
+NIGHTLY, WEEKLY = at(25, 2, 0.34), at(100, 3, 1, lambda day: day % 7 == 2)
+LOOP = flat(0.5 * DAY)
+"""One render every two seconds."""
+SCENARIOS: Mapping[str, Scenario] = {
+    # Those that end inside the plan.
+    "quiet, 30 % of the plan": Scenario(Account(flat(10)), {"PlanUnused": [24.1]}),
+    "right-sized, office hours, weekends": Scenario(Account(at(43.7, 9, 8, weekdays)), {"PlanAlmostUsed": [24.5]}),
+    "right-sized, another weekday first": Scenario(Account(at(43.7, 9, 8, lambda day: weekdays(day + 3))), {"PlanAlmostUsed": [26.5]}),
+    "nightly prerender, 75 %": Scenario(Account(NIGHTLY), {}),
+    "nightly prerender, a new account": Scenario(Account(NIGHTLY, born=0), {}),
+    "free plan, 3 renders a day in 20 minutes": Scenario(Account(at(3, 2, 0.34), plan=100, price=0), {"PlanAlmostUsed": [26.1]}),
+    "weekly batch of 100 and 500 a month": Scenario(Account(both(WEEKLY, flat(500 / 30))), {"PlanAlmostUsed": [24.0]}),
+    "monthly batch of 300 on the second day": Scenario(
+        Account(both(during(at(300, 2, 1), 1, 2), flat(500 / 30))), {"CreditsExhaustSoon": [1.2], "PlanAlmostUsed": [30.0]}
+    ),
+    "a campaign of two days": Scenario(Account(both(during(flat(150), 10, 12), flat(500 / 30))), {"PlanAlmostUsed": [30.0]}),
+    "a big account, busy by day": Scenario(Account(both(at(250, 8, 12), flat(50)), plan=10_000, price=24.99), {"PlanAlmostUsed": [26.7]}),
+    "a weekend without traffic": Scenario(Account(both(during(flat(25), -16, 10), during(flat(25), 12))), {}),
+    "pace falls by half in the middle": Scenario(Account(both(during(flat(40), -16, 15), during(flat(20), 15))), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [25.0]}),
+    "ten hours of events arrive at once": Scenario(
+        Account(flat(28), arrives=lambda now: 10 * DAY if 10 * DAY <= now < 10.4 * DAY else now), {}, days=15
+    ),
+    "two exporters show one ledger": Scenario(Account(at(30, 9, 8)), {}, days=12, jobs=("x", "y")),
+    # Those that do not.
+    "nightly 36, 108 %": Scenario(Account(at(36, 2, 0.34)), {"CreditsProjectedOverPlan": [8.9], "PlanAlmostUsed": [22.1], "CreditsExhaustSoon": [24.7], "PlanUsedUp": [27.1]}, pace=-16),
+    "130 %, weekends at a third": Scenario(Account(both(at(39.4, 0, 24, weekdays), flat(16.9))), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.0], "CreditsExhaustSoon": [19.5], "PlanUsedUp": [22.0]}, pace=-16),
+    "103 %": Scenario(Account(flat(34.4)), {"CreditsProjectedOverPlan": [16.8], "PlanAlmostUsed": [23.3], "CreditsExhaustSoon": [26.7], "PlanUsedUp": [29.1]}, pace=-16),
+    "anchor 15, two cycles of 130 %": Scenario(Account(flat(43.3), cycles=ANCHORED), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [3.5, 33.5], "CreditsExhaustSoon": [5.7, 35.7], "PlanUsedUp": [8.1, 38.1]}, pace=-16, days=60),
+    "doubles at mid-month": Scenario(Account(both(flat(33), during(flat(33), 15))), {"CreditsProjectedOverPlan": [16.3], "PlanAlmostUsed": [19.6], "CreditsExhaustSoon": [20.0], "PlanUsedUp": [22.7]}, pace=15),
+    "20 % more, late": Scenario(Account(both(flat(33), during(flat(6.6), 26))), {"PlanAlmostUsed": [24.2], "CreditsExhaustSoon": [27.5], "CreditsProjectedOverPlan": [27.7], "PlanUsedUp": [29.6]}, pace=26),
+    "doubles late, gone just before the end": Scenario(
+        Account(both(flat(28.4), during(flat(28.4), 24.5))), {"PlanAlmostUsed": [26.3], "CreditsExhaustSoon": [27.4], "CreditsProjectedOverPlan": [27.5], "PlanUsedUp": [29.9]}, pace=24.5
+    ),
+    "doubles for the last weekdays": Scenario(
+        Account(both(at(40, 9, 8, weekdays), during(at(40, 9, 8, weekdays), 21))), {"CreditsExhaustSoon": [21.7], "PlanAlmostUsed": [23.5], "CreditsProjectedOverPlan": [24.5], "PlanUsedUp": [25.7]}, pace=21
+    ),
+    "a new account in mid-month, 80 a day": Scenario(Account(flat(80), born=15 * DAY), {"CreditsProjectedOverPlan": [18.0], "PlanAlmostUsed": [25.0], "CreditsExhaustSoon": [25.1], "PlanUsedUp": [27.5]}, pace=15),
+    "130 % from the first day of the account": Scenario(Account(flat(43.3), born=0), {"CreditsProjectedOverPlan": [4.0], "PlanAlmostUsed": [18.5], "CreditsExhaustSoon": [20.7], "PlanUsedUp": [23.1]}, pace=0),
+    "ten times the pace from the first day": Scenario(Account(flat(333), born=0), {"CreditsExhaustSoon": [0.5], "CreditsProjectedOverPlan": [2.0], "PlanAlmostUsed": [2.4], "CreditsFastBurn": [2.9], "PlanUsedUp": [3.0]}, pace=0, days=5, step=HOUR // 2),
+    "gone in 73 hours": Scenario(Account(both(flat(20), during(flat(260), 0))), {"CreditsExhaustSoon": [1.1], "CreditsProjectedOverPlan": [1.9], "PlanAlmostUsed": [2.9], "PlanUsedUp": [3.6]}, pace=0, days=4, step=HOUR // 2),
+    "gone in 60 hours": Scenario(Account(both(flat(20), during(flat(380), 0))), {"CreditsExhaustSoon": [0.4], "CreditsProjectedOverPlan": [1.3], "PlanAlmostUsed": [2.0], "CreditsFastBurn": [2.3], "PlanUsedUp": [2.5]}, pace=0, days=3, step=600),
+    "gone in 20 hours": Scenario(Account(both(flat(20), during(flat(1180), 0))), {"CreditsExhaustSoon": [0.1], "CreditsProjectedOverPlan": [0.5], "PlanAlmostUsed": [0.7], "CreditsFastBurn": [0.7], "PlanUsedUp": [0.8]}, pace=0, days=2, step=300),
+    "a loop on Basic": Scenario(Account(both(flat(20), during(LOOP, 0, 0.1))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=0, days=0.2, step=60),
+    "a loop on Pro": Scenario(
+        Account(both(flat(200), during(LOOP, 0, 0.5)), plan=10_000, price=24.99), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.1], "CreditsProjectedOverPlan": [0.2], "PlanAlmostUsed": [0.2], "PlanUsedUp": [0.2]}, pace=0, days=0.6, step=120
+    ),
+    "a loop on a free plan": Scenario(
+        Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsFastBurn": [0.0], "CreditsProjectedOverPlan": [0.0]}, pace=0, days=0.1, step=60
+    ),
+    "a loop that somebody stops": Scenario(
+        Account(both(flat(20), during(LOOP, 0, 0.0208))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=None, days=3, step=120
+    ),
+    "the exporter is down for two hours": Scenario(
+        Account(flat(45)), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "PlanUsedUp": [22.2], "ExporterDown": [22.3], "IngestStale": [22.3]}, pace=-16, step=HOUR // 2, down=((22.3 * DAY, 22.3 * DAY + 2 * HOUR),)
+    ),
+    "a scrape is missed every hour": Scenario(
+        Account(flat(45)), {"CreditsProjectedOverPlan": [0.0]}, pace=-16, days=2, step=300, down=tuple((hour * HOUR, hour * HOUR + 1) for hour in range(48))
+    ),
+}  # fmt: skip
+FIRES = {name for scenario in SCENARIOS.values() for name in scenario.fires}
+"""Alerts that fire here."""
+
+
+def run(scenario: Scenario, folder: Path) -> Timeline:
+    """What fires when."""
+    scene = Scene(scenario.step, round(scenario.days * DAY / scenario.step), scenario.down, scenario.jobs)
+    scene.add(scenario.account)
+    scene.exporter()
+    return timeline(need("prometheus", "promtool"), folder, scene)
+
+
+def exhausted(account: Account, cycle: tuple[float, float]) -> float | None:
+    """When a cycle's credits are used up."""
+    total, now = 0.0, max(cycle[0], account.born, -16 * DAY)
+    while now < cycle[1]:
+        total += account.spends(now, now + QUARTER / 15)
+        now += QUARTER / 15
+        if total >= account.plan - 0.001:
+            return now
+    return None
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name: str, tmp_path: Path) -> None:
+    """Those alerts, then, and no others; and the three rules."""
+    scenario = SCENARIOS[name]
+    found = run(scenario, tmp_path)
+    print(
+        "FIRES",
+        repr(name),
+        {alert: [round(start / DAY, 1) for start, _ in spans] for (alert, _), spans in found.items()},
+    )
+    account, end = scenario.account, scenario.days * DAY
+    for spans in found.values():
+        assert all(later[0] - earlier[1] >= DAY for earlier, later in pairwise(spans)), "resolved and fired again"
+    for cycle in account.cycles:
+        if cycle[0] >= end:
+            continue
+        gone = exhausted(account, cycle)
+        begun = {
+            alert: start for (alert, who), spans in found.items() if who == account.name
+            for start, _ in spans if max(0, cycle[0]) <= start < cycle[1]
+        }  # fmt: skip
+        warned = [start for alert, start in begun.items() if SEVERITY[alert] in ("warning", "critical")]
+        if gone is None:
+            assert not [alert for alert in begun if SEVERITY[alert] == "critical"], "a page for nothing"
+            assert len(warned) <= 1, "more than one warning for nothing"
+        elif gone < end and scenario.pace is not None:
+            began = scenario.pace * DAY
+            takes = gone - began
+            latest = gone - 2 * DAY if takes > 3 * DAY else began + max(15 * 60, 0.2 * takes)
+            assert min(warned) <= latest, f"announced {(gone - min(warned)) / HOUR:.1f} h ahead"
+    starts = {alert: [start / DAY for start, _ in spans] for (alert, _), spans in found.items()}
+    assert starts.keys() == scenario.fires.keys()
+    for alert, days in scenario.fires.items():
+        assert starts[alert] == pytest.approx(days, abs=0.1), alert
