@@ -5,16 +5,21 @@ The map of layers, top imports down, siblings on one line do not import each oth
     cli                                   commands, exit codes, stdout and stderr
     commands                              one file a command
     pipeline | connect                    the only file that knows the order of an audit; a renderer by configuration
-    config                                auditor.toml -> frozen Settings
+    config | periodic | baseline          auditor.toml -> frozen Settings; one report a cycle, kept; accepted findings
+    intake | progress                     one input -> one Parquet file of records; a bar on stderr
+    intake_cache                          the files of big inputs, kept for their user alone
     ledger                                the durable home of events, with exact sums
-    periodic | baseline                   one report a cycle, compared and kept; findings that are accepted
-    whatif | formats | audits | reports | client | sandbox | inspect | delivery
-    exchanges                             HTTP exchanges of foreign logs -> events
-    caches | metrics                      where pictures wait; every metric once
-    oddtime                               which times no clock shows
+    whatif | formats | audits | reports | sources | client | sandbox | inspect | delivery
+    exchanges | billing | daily           HTTP exchanges of foreign logs -> events; cycles and bills; days
+    replayed
+    facts | identity | oddtime            what is counted; one record of an id; which times no clock shows
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
-    providers                             dated and sourced plans, and how to speak to each API
-    events | media | findings | fingerprint | plans | measured | network
+    caches | metrics                      where pictures wait; every metric once
+    settings | providers                  dated and sourced plans, and how to speak to each API
+    endings                               how every command ends: one sentence and an exit code
+    findings | plans | fingerprint | numbers | terminal | measured | network
+    memory                                how much of it reading an input may take
+    events | allowance | media
     registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
     errors
 
