@@ -41,7 +41,7 @@ from tests.services import ROOT
         ({"base_url": ""}, "base_url"), ({"base_url": "imejis"}, "base_url"), ({"secret": b"x"}, "secret"),
         ({"provider": "imejs"}, "imejis"), ({"provider": None}, "imejis"), ({"provider": "placid"}, "does not make"),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )  # fmt: skip
 def test_wrong_arguments_are_named(wrong: dict[str, Any], said: str) -> None:
     """Not with the first call, and never with a traceback of something else."""

@@ -280,7 +280,7 @@ def test_a_cut_picture_is_delivered_and_not_stored(build: Build, upstream: Upstr
      "redis:/localhost", "file:/var/cache/x", "file://var/cache", "s3:bucket", "ftp://host/x", "rediss:host",
      "redis://127.0.0.1:port/0", "redis://127.0.0.1/0?socket_timeout=soon", "memory://?bytes=many",
      "memory://?entrys=5", "memory://?bytes=0", "s3://", 5, True, object()],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )  # fmt: skip
 def test_a_mistyped_address_is_an_error(
     address: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upstream: Upstream
