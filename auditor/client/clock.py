@@ -1,9 +1,14 @@
 """Where the client takes its time from; tests bring their own."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio  # a renderer has loaded it; importing the client alone would pay a quarter of its time for it
+
+    await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +17,7 @@ class Clock:
 
     wall_ns: Callable[[], int] = time.time_ns
     steady: Callable[[], float] = time.perf_counter
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep: Callable[[float], Awaitable[None]] = _sleep
 
     def now(self) -> float:
         """Seconds since 1970."""

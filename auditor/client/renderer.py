@@ -3,7 +3,6 @@
 fingerprint → cache → in flight? wait and share → budget and rate → `attempt` → call → store → final event
 """
 
-import asyncio
 import atexit
 import os
 import weakref
@@ -23,6 +22,9 @@ from auditor.events import Outcome
 from auditor.registry import PROVIDERS
 
 if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
+
     from prometheus_client import CollectorRegistry
     from typing_extensions import TypeVar
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from auditor.client.sinks import Record, Sink
     from auditor.providers.base import Api
 
+    T = TypeVar("T")
     P_co = TypeVar("P_co", bound=Literal["imejis", "hcti"], default=Any, covariant=True)
 else:
     from typing import TypeVar
@@ -264,7 +267,7 @@ class Renderer(Generic[P_co]):
         what the provider's plans bear. *progress* is called in another thread.
         """
         work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
-        return await asyncio.wrap_future(work)
+        return await _here(work)
 
     def purge(self, template: str) -> int:
         """Forget all pictures of a template, whatever their version: how many were in this process and the store.
@@ -275,7 +278,7 @@ class Renderer(Generic[P_co]):
 
     async def apurge(self, template: str) -> int:
         """As `purge`, for event loops."""
-        return await asyncio.wrap_future(self._core.background.spawn(self._core.purge(self._scope.group(template))))
+        return await _here(self._core.background.spawn(self._core.purge(self._scope.group(template))))
 
     def delete(self, key: str) -> bool:
         """Forget the picture of one key (`Rendered.key`) in this process and the store: whether there was one.
@@ -286,7 +289,7 @@ class Renderer(Generic[P_co]):
 
     async def adelete(self, key: str) -> bool:
         """As `delete`, for event loops."""
-        return await asyncio.wrap_future(self._core.background.spawn(self._core.delete(_key(key)))) > 0
+        return await _here(self._core.background.spawn(self._core.delete(_key(key)))) > 0
 
     def metrics_app(self, kind: Literal["asgi", "wsgi"] = "asgi") -> Any:
         """An application that shows the metrics of this renderer's registry, or in multiprocess mode of all workers.
@@ -307,6 +310,8 @@ class Renderer(Generic[P_co]):
 
     async def aclose(self, patience: float = 5.0) -> None:
         """As `close`, for event loops."""
+        import asyncio
+
         await asyncio.to_thread(self.close, patience)
 
     def __reduce__(self) -> Any:
@@ -401,6 +406,13 @@ def _api_of(provider: object) -> "Api":
         speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
         raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
     return api
+
+
+def _here(work: "Future[T]") -> "asyncio.Future[T]":
+    """*work* of the background's loop, for the caller's."""
+    from asyncio import wrap_future
+
+    return wrap_future(work)
 
 
 def _key(key: object) -> str:
