@@ -20,7 +20,7 @@ from auditor.network import host_of, is_loopback
 from exporters.auth import Verdicts
 from exporters.connections import Connections, Held, listeners
 from exporters.packing import Packed, wanted
-from exporters.snapshot import Snapshot
+from exporters.snapshot import Shown
 from exporters.webconfig import Live
 
 PORT = 19710
@@ -62,7 +62,7 @@ OPEN_TO_ALL = ("/-/healthy", "/-/ready")
 
 
 def application(
-    snapshot: Snapshot, live: Live, verdicts: Verdicts, patience: float = PATIENCE, *, local: bool = False,
+    snapshot: Shown, live: Live, verdicts: Verdicts, patience: float = PATIENCE, *, local: bool = False,
     connections: Callable[[], Connections | None] = lambda: None,
 ) -> web.Application:  # fmt: skip
     """The routes; a *local* one answers only requests to this machine's own names."""
@@ -164,7 +164,7 @@ def _guarded(live: Live, verdicts: Verdicts, connections: Callable[[], Connectio
 
 
 async def serve(
-    snapshot: Snapshot, host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
+    snapshot: Shown, host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
     patience: float = PATIENCE, say: Callable[[str], object] = _LOG.warning,
 ) -> None:  # fmt: skip
     """Serve until *stop*; *ready* is told the address, *say* when connections are dropped."""

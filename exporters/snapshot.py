@@ -30,6 +30,20 @@ class Collects(Protocol):
         """Add samples; whatever it raises makes it unsuccessful."""
 
 
+class Shown(Protocol):
+    """What a server shows."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every collector showed something the last time."""
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """(body, content type)."""
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting."""
+
+
 def reason(error: Exception) -> str:
     """Why something failed, in our own words; other texts may hold the ledger's password."""
     return str(error) if isinstance(error, AuditorError) else type(error).__name__
