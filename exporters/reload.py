@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from sqlalchemy.exc import OperationalError
 
 from auditor import config as configuration
@@ -38,7 +41,7 @@ class Down:
         raise self._error
 
 
-class Reloading:
+class Reloading(Collector):
     """Answers as a `Snapshot` does, with the newest that could be opened.
 
     *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
@@ -57,6 +60,7 @@ class Reloading:
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
+        self._more = (self, ProcessCollector(registry=None), PlatformCollector(registry=None))
         self._said = ""
         self.worked, self.worked_at = True, clock()
         self.asked = False
@@ -69,6 +73,7 @@ class Reloading:
             self._say(f"{error}; it is tried again every {look:g} s")
             self._said = str(error)
             self._shown = Snapshot([Down(error), *others(self.settings)])
+        self._shown.more = self._more
         self._thread = threading.Thread(target=self._until, name="reload", daemon=True)
         self._thread.start()
 
@@ -90,6 +95,14 @@ class Reloading:
         """As `Snapshot`."""
         return self._shown.healthy
 
+    def collect(self) -> Iterable[Metric]:
+        """Whether the configuration in force is the one of the file."""
+        for name, value, text in (
+            ("successful", float(self.worked), "Whether the configuration was usable when it was last read, 1 or 0."),
+            ("success_timestamp_seconds", self.worked_at, "When a usable configuration was last read."),
+        ):
+            yield GaugeMetricFamily(f"imgrender_config_last_reload_{name}", text, value=value)
+
     def look(self) -> None:
         """Once: open what is not open, and read the file if it is another one, or somebody asked."""
         stamp, asked = self._stamp(), self.asked
@@ -101,9 +114,12 @@ class Reloading:
                     raise ConfigError(f"{self._path}: the file is gone")
                 self._take(configuration.load(self._path if stamp else None))
             except Exception as error:
-                self.worked = False
-                self._say(f"{_words(error)}; the configuration before it stays in force")
+                self.worked, self.asked = False, is_down(error)  # (tried again with the next look)
+                if _words(error) != self._said or not asked:
+                    self._said = _words(error)
+                    self._say(f"{self._said}; the configuration before it stays in force")
             else:
+                self._said = ""
                 self.worked, self.worked_at = True, self._clock()
                 self._done("the configuration was read again")
             self._supervisor.ready()
@@ -128,6 +144,7 @@ class Reloading:
     def _open(self, settings: Settings) -> None:
         stack = ExitStack()
         shown = stack.enter_context(self._begin(settings))
+        shown.more = self._more
         before, self._opened, self._shown = self._opened, stack, shown
         if before is not None:
             before.close()

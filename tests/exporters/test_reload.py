@@ -77,6 +77,7 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
             for _ in range(3):
                 shown.look()
             assert len(said) == 1 and str(path) in said[0] and "stays in force" in said.pop()
+            assert next(each.samples[0].value for each in shown.collect()) == 0
             assert not shown.worked and list(begun.open[0].accounts) == ["second"]
         path.unlink()
         for _ in range(3):
@@ -172,7 +173,10 @@ def test_a_real_one_reloads_on_sighup_and_tells_systemd(tmp_path: Path, monkeypa
     try:
         address = process.stdout.readline().strip()
         assert {said(), said()} == {"READY=1", "WATCHDOG=1"}
-        assert 'account="one"' in httpx.get(address).text
+        text = httpx.get(address).text
+        assert 'account="one"' in text and "imgrender_config_last_reload_successful 1.0" in text
+        for name in ("process_start_time_seconds", "process_open_fds", "process_resident_memory_bytes", "python_info"):
+            assert re.search(rf"^{name}\b", text, re.MULTILINE)
         (tmp_path / "auditor.toml").write_text(ACCOUNT.format("two"))
         process.send_signal(signal.SIGHUP)
         assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", said()) and said() == "READY=1"

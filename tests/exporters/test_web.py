@@ -15,6 +15,7 @@ from aiohttp import ClientError, ClientSession, TCPConnector
 
 from auditor.errors import ConfigError
 from exporters.auth import ADDRESSES, FREE, KEPT, LONGEST, Verdicts
+from exporters.health import healthy
 from exporters.http import address_of, serve
 from exporters.snapshot import Snapshot
 from exporters.webconfig import Live, read
@@ -518,3 +519,28 @@ def test_gzip_for_whoever_asks_for_it(accept: str, packed: bool) -> None:
             assert text == "" and (headers.get("content-encoding") == "gzip") == packed
 
     served(Live(None), use, Snapshot([Counting()], lambda: NOW, lambda: 0.0))
+
+
+def test_a_container_asks_itself(web_config: Path) -> None:
+    """Without TLS, with it and users, and where clients need certificates; not where nobody listens."""
+    folder = web_config.parent
+    certificate(folder, "scraper")
+    (folder / "mutual.yml").write_text(
+        TLS.replace("}", ", client_ca_file: scraper.crt, client_auth_type: RequireAndVerifyClientCert}")
+    )
+
+    async def run(live: Live, server: asyncio.Event) -> None:
+        address = asyncio.get_running_loop().create_future()
+        snapshot = Snapshot([Counting()], lambda: NOW)
+        task = asyncio.create_task(serve(snapshot, "127.0.0.1", 0, live, address.set_result, server))
+        port = int((await address).rpartition(":")[2])
+        assert await asyncio.to_thread(healthy, "127.0.0.1", port)
+        server.set()
+        await task
+        assert not await asyncio.to_thread(healthy, "127.0.0.1", port, 1.0)
+
+    async def each(live: Live) -> None:
+        await run(live, asyncio.Event())
+
+    for live in (Live(None), Live(web_config), Live(folder / "mutual.yml")):
+        asyncio.run(each(live))
