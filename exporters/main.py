@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from auditor import __version__, endings
 from auditor import config as configuration
 from auditor.errors import ConfigError
 from auditor.settings import Settings
-from auditor.terminal import plain
+from exporters import log
 from exporters.collectors import LEDGER, findings_of, once, running
 from exporters.http import PORT, address_of, serve
 from exporters.push import grouping_of, push
@@ -74,10 +73,13 @@ def serve_metrics(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
     ] = False,
+    log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = log.Level.INFO,
+    log_format: Annotated[log.Format, typer.Option("--log.format", help="logfmt or json.")] = log.Format.LOGFMT,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
     if replace and config is None:
         raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
+    log.begin(log_level, log_format)
     live = Live(web_config, _say)
     host, port = address_of(listen, live, insecure=insecure)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
@@ -90,7 +92,7 @@ def serve_metrics(
         )  # fmt: skip
 
     with Reloading(
-        where, begin, _say, named=config is not None, done=_say, supervisor=supervisor,
+        where, begin, _say, named=config is not None, done=log.LOG.info, supervisor=supervisor,
         others=lambda settings: findings_of(settings, findings),
     ) as shown:  # fmt: skip
         asyncio.run(_serve(shown, host, port, live, supervisor))
@@ -119,7 +121,7 @@ async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor:
 
 
 def _say(text: str) -> None:
-    print(f"auditor-exporter: {plain(text)}", file=sys.stderr, flush=True)
+    log.LOG.warning("%s", text)
 
 
 @app.command(
