@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import bcrypt
 import pytest
 
+from auditor.ledger.database import Ledger
 from exporters.connections import FEWEST, MOST, Connections, peer_of, room
 from tests.exporters.test_web import TLS, certificate
 from tests.services import ROOT
@@ -36,6 +37,7 @@ def exporter(folder: Path, *, tls: bool = False) -> Iterator[tuple[str, int, Pat
     if tls:
         certificate(folder, "server")
     (folder / "web.yml").write_text((TLS if tls else "") + f"basic_auth_users:\n  prometheus: {hashed}\n")
+    Ledger(folder / "auditor.db").close()
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "exporters.main", "serve", "--listen", "127.0.0.1:0", "--web.config.file", "web.yml"],

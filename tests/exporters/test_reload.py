@@ -18,6 +18,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingested
 from auditor.settings import Settings
+from exporters.build import revision_of
 from exporters.collectors import _follow
 from exporters.reload import Reloading, is_down
 from exporters.snapshot import Snapshot
@@ -226,3 +227,14 @@ def test_an_abstract_socket_is_told_and_one_that_is_gone_is_no_fault() -> None:
         Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
         assert heard.recv(100) == b"READY=1"
     Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
+
+
+@pytest.mark.parametrize(
+    ("environ", "direct_url", "found"),
+    [({"AUDITOR_REVISION": "abc123"}, None, "abc123"), ({}, '{"vcs_info": {"vcs": "git", "commit_id": "0f0f"}}', "0f0f"),
+     ({}, None, ""), ({}, "{", ""), ({}, "[]", ""), ({}, '{"url": "file:///x", "dir_info": {}}', ""),
+     ({"AUDITOR_REVISION": 'x"\n'}, None, ""), ({"AUDITOR_REVISION": "a" * 65}, None, "")],
+)  # fmt: skip
+def test_the_revision_is_shown_if_it_is_known(environ: dict[str, str], direct_url: str | None, found: str) -> None:
+    """An image says it, or pip wrote it down; nothing is guessed, and no other text becomes a label."""
+    assert revision_of(environ, direct_url) == found
