@@ -116,7 +116,7 @@ LEDGER: tuple[Definition, ...] = (
     _shown("scrape_collector_success", "gauge", "Whether a collector worked, 1 or 0.", "collector"),
     _shown("scrape_collector_duration_seconds", "gauge", "How long a collector took.", "collector"),
     _shown("label_values_dropped_total", "counter", "Label values that were folded into `other`.", "label"),
-    _shown("exporter_build_info", "gauge", "Version of the exporter; always 1.", "version"),
+    _shown("exporter_build_info", "gauge", "Version of the exporter; always 1.", "version", "revision"),
 )  # fmt: skip
 """What the exporter shows of the ledger."""
 

@@ -50,6 +50,23 @@ def is_public(text: str) -> bool:
     return not any(address in block for block in _NOT_PUBLIC_V4)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, by name or address, is the machine itself."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def host_of(header: str) -> str:
+    """The host of a `Host` header, without its port; `[::1]:80` gives `::1`."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
 def network(block: str) -> Network:
     """A network by its CIDR name."""
     try:

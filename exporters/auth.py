@@ -1,40 +1,68 @@
-"""Basic authentication, at a bounded cost.
+"""Basic authentication, at a bounded cost and fair to whoever knows a password.
 
 bcrypt is slow on purpose, so verdicts are kept, and found one at a time: neither a busy scraper nor one who guesses
-passwords takes more than one core, and whoever is known already never waits.
+passwords takes more than one core, and whoever is known already never waits. Addresses take turns, and of one address
+the newest guess is checked first: in a flood those that have waited for long belong to the flood. Whoever was wrong
+many times is answered later and later, so that the flood runs dry and a right password that was never
+seen gets its turn.
 """
 
 import asyncio
 import base64
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import bcrypt
 
 KEPT = 100
 """Verdicts of either kind. Wrong guesses push out wrong guesses, never a right password."""
-WAITING = 16
-"""Guesses that may wait for their verdict; further ones are turned away unread."""
+FREE = 10
+"""Wrong guesses of an address that are answered at once; for each further one the answer waits a second longer."""
+LONGEST = 20.0
+"""Seconds that the answer to a wrong guess waits at most."""
+FORGIVEN = 2.0
+"""Seconds in which a wrong guess is forgiven."""
+ADDRESSES = 1000
+"""Addresses whose wrong guesses are counted."""
 
 
-class BusyError(Exception):
-    """Too many wait."""
+@dataclass(slots=True, eq=False)
+class _Guess:
+    token: bytes
+    password: bytes
+    hashed: bytes
+    user_exists: bool
+    verdict: asyncio.Future[bool]
 
 
 class Verdicts:
-    """Who may in. *check* compares a password with a hash; it is called in a thread."""
+    """Who may in. *check* compares a password with a hash; it is called in a thread. *pause* waits for seconds."""
 
-    def __init__(self, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
-        self._check = check
+    def __init__(
+        self, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep, steady: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._check, self._pause, self._steady = check, pause, steady
         self._key = os.urandom(32)
         self._kept: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
-        self._waiting = 0
+        self._lines: dict[str, list[_Guess]] = {}
+        """Guesses that wait, by address; the address whose turn it is first."""
+        self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "passwords")
+        self._wrong: dict[str, tuple[float, float]] = {}
+        """(wrong guesses that are not forgiven, when that was) by address."""
 
-    async def allows(self, users: Mapping[str, bytes], header: str) -> bool:
-        """Whether the `Authorization` header is that of one of *users*; `BusyError` if that cannot be found out now."""
+    async def allows(
+        self, users: Mapping[str, bytes], header: str, peer: str = "", late: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Whether the `Authorization` header, which *peer* sent, is that of one of *users*.
+
+        *late* is called before a refusal that is kept back.
+        """
         scheme, _, credentials = header.partition(" ")
         try:
             user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
@@ -45,29 +73,72 @@ class Verdicts:
         # Nobody's password is compared with somebody's hash: it takes as long as a wrong one.
         hashed = users.get(user) or next(iter(users.values()))
         token = self._token(user.encode(), hashed, password.encode())
-        for verdict, kept in self._kept.items():
-            if token in kept:
-                return verdict
-        if self._waiting >= WAITING:
-            raise BusyError
-        self._waiting += 1
+        verdict = self._known(token)
+        if verdict is None:
+            verdict = await self._found(peer, _Guess(
+                token, password.encode(), hashed, user in users, asyncio.get_running_loop().create_future()
+            ))  # fmt: skip
+        if not verdict:
+            seconds = self._penalty(peer)
+            if seconds:
+                late()
+                await self._pause(seconds)
+        return verdict
+
+    def _known(self, token: bytes) -> bool | None:
+        return next((verdict for verdict, kept in self._kept.items() if token in kept), None)
+
+    async def _found(self, peer: str, guess: _Guess) -> bool:
+        self._lines.setdefault(peer, []).append(guess)
+        if self._working is None or self._working.done():
+            self._working = asyncio.get_running_loop().create_task(self._work())
         try:
-            same = await asyncio.get_running_loop().run_in_executor(self._thread, self._same, password.encode(), hashed)
-        finally:
-            self._waiting -= 1
-        verdict = same and user in users
+            return await guess.verdict
+        except asyncio.CancelledError:  # hung up
+            line = self._lines.get(peer, [])
+            if guess in line:
+                line.remove(guess)
+                if not line:
+                    del self._lines[peer]
+            raise
+
+    async def _work(self) -> None:
+        """Find verdicts until nobody waits."""
+        while self._lines:
+            peer = next(iter(self._lines))
+            line = self._lines.pop(peer)
+            guess = line.pop()
+            if line:
+                self._lines[peer] = line  # after the others
+            verdict = self._known(guess.token)
+            if verdict is None:
+                verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, guess)
+                self._keep(guess.token, verdict)
+            if not guess.verdict.done():
+                guess.verdict.set_result(verdict)
+
+    def _keep(self, token: bytes, verdict: bool) -> None:
         kept = self._kept[verdict]
         kept[token] = None
         if len(kept) > KEPT:
             del kept[next(iter(kept))]
-        return verdict
+
+    def _penalty(self, peer: str) -> float:
+        """Seconds that the answer to one more wrong guess of *peer* waits."""
+        now = self._steady()
+        count, when = self._wrong.pop(peer, (0.0, now))
+        count = max(0.0, count - (now - when) / FORGIVEN) + 1
+        self._wrong[peer] = (min(count, FREE + LONGEST), now)
+        if len(self._wrong) > ADDRESSES:
+            del self._wrong[next(iter(self._wrong))]
+        return min(max(0.0, count - FREE), LONGEST)
 
     def _token(self, *parts: bytes) -> bytes:
         text = b"".join(b"%d:%b" % (len(part), part) for part in parts)
         return blake2b(text, key=self._key, digest_size=32).digest()
 
-    def _same(self, password: bytes, hashed: bytes) -> bool:
+    def _judge(self, guess: _Guess) -> bool:
         try:
-            return self._check(password, hashed)
+            return self._check(guess.password, guess.hashed) and guess.user_exists
         except ValueError:  # (longer than bcrypt reads)
             return False

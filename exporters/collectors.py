@@ -33,7 +33,7 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
         if ledger is not None or findings is None:
             opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
             collectors += [LedgerCollector(opened, settings, where), *_usage(settings)]
-        yield Snapshot([*collectors, *_findings(settings, findings)], say=said.append)
+        yield Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
     if said:
         raise InputError("; ".join(said))
 
@@ -62,14 +62,17 @@ def running(
         for thread in threads:
             thread.start()
         try:
-            yield Snapshot([LedgerCollector(opened, settings, where), *usage, *_findings(settings, findings)], say=say)
+            yield Snapshot(
+                [LedgerCollector(opened, settings, where), *usage, *findings_of(settings, findings)], say=say
+            )
         finally:
             stopping.set()
             for thread in threads:
                 thread.join(30)
 
 
-def _findings(settings: Settings, report: Path | None) -> list[FindingsCollector]:
+def findings_of(settings: Settings, report: Path | None) -> list[FindingsCollector]:
+    """The collector of a report, if there is one."""
     return [] if report is None else [FindingsCollector(report, settings)]
 
 
@@ -83,8 +86,22 @@ def _usage(settings: Settings, *, fresh: bool = True) -> list[UsageCollector]:
 
 
 def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say) -> None:
+    """Says once why ingesting fails, and once that it works again."""
+    failing = ""
+
     def tell(done: Ingested) -> None:
+        nonlocal failing
+        if failing:
+            failing = ""
+            say("ingest works again")
         for complaint in done.complaints():
             say(complaint)
 
-    follower.until(stopping, every, tell, lambda error: say(f"ingest fails ({reason(error)}); it is tried again"))
+    def failed(error: Exception) -> None:
+        nonlocal failing
+        why = reason(error)
+        if why != failing:
+            failing = why
+            say(f"ingest fails ({why}); it is tried again every {every:g} s")
+
+    follower.until(stopping, every, tell, failed)

@@ -1,14 +1,14 @@
 """The exporter's HTTP server: /metrics, health, a landing page; GET and HEAD alone, on loopback unless protected.
 
 It is asynchronous, so that clients which read or ask slowly hold a socket and no thread, and each only for a while;
-collections run one at a time in a thread of their own.
+collections run one at a time in a thread of their own. On loopback it answers only who names this machine as the host:
+a web page whose name was made to point here (DNS rebinding) reads nothing.
 """
 
 import asyncio
-import ipaddress
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -16,8 +16,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from auditor import __version__
 from auditor.errors import ConfigError
-from exporters.auth import BusyError, Verdicts
-from exporters.snapshot import Snapshot
+from auditor.network import host_of, is_loopback
+from exporters.auth import Verdicts
+from exporters.connections import Connections, Held, listeners
+from exporters.packing import Packed, wanted
+from exporters.snapshot import Shown
 from exporters.webconfig import Live
 
 PORT = 19710
@@ -34,6 +37,7 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "def
 _LOG = logging.getLogger("auditor-exporter")
 _LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 """What strangers send that is no HTTP is answered and fills no log."""
+_HELD = web.RequestKey("held", list[Held])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -44,11 +48,7 @@ def address_of(listen: str, live: Live, *, insecure: bool) -> tuple[str, int]:
         raise ConfigError(f"--listen {listen!r}: write HOST:PORT, as 127.0.0.1:{PORT} or [::1]:{PORT}")
     host = match[1] or (match[2] if match[2] is not None else "127.0.0.1")
     port = match[3]
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    live.exposed = not loopback and not insecure
+    live.exposed = not is_loopback(host) and not insecure
     if live.exposed and not live.config.protects:
         raise ConfigError(
             f"--listen {listen!r} is open to other machines: give TLS and basic_auth_users in --web.config.file, "
@@ -57,15 +57,29 @@ def address_of(listen: str, live: Live, *, insecure: bool) -> tuple[str, int]:
     return host, int(port)
 
 
-def application(snapshot: Snapshot, live: Live, verdicts: Verdicts, patience: float = PATIENCE) -> web.Application:
-    """The routes."""
+OPEN_TO_ALL = ("/-/healthy", "/-/ready")
+"""What a container's health check asks, which knows no password; the answers hold nothing."""
+
+
+def application(
+    snapshot: Shown, live: Live, verdicts: Verdicts, patience: float = PATIENCE, *, local: bool = False,
+    connections: Callable[[], Connections | None] = lambda: None,
+) -> web.Application:  # fmt: skip
+    """The routes; a *local* one answers only requests to this machine's own names."""
+    packed = Packed()
 
     async def metrics(request: web.Request) -> web.Response:
         accept = request.headers.get("accept", "")
         found = snapshot.at_hand(accept)
         if found is None:
             found = await asyncio.to_thread(snapshot.exposition, accept)
-        return web.Response(body=found[0], headers={"Content-Type": found[1]})
+        body, kind = found
+        headers = {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"}
+        if wanted(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+            smaller = packed.at_hand(body)
+            body = await asyncio.to_thread(packed.pack, body) if smaller is None else smaller
+        return web.Response(body=body, headers=headers)
 
     async def healthy(request: web.Request) -> web.Response:
         del request
@@ -82,47 +96,65 @@ def application(snapshot: Snapshot, live: Live, verdicts: Verdicts, patience: fl
         del request
         return web.Response(text=_PAGE, content_type="text/html")
 
-    app = web.Application(client_max_size=0, middlewares=[_patient(patience), _guarded(live, verdicts)])
+    layers = [_patient(patience, connections), _guarded(live, verdicts, connections, local=local)]
+    app = web.Application(client_max_size=0, middlewares=layers)
     for path, handler in (("/metrics", metrics), ("/-/healthy", healthy), ("/-/ready", ready), ("/", page)):
         app.router.add_get(path, handler)  # HEAD too
     return app
 
 
-def _patient(patience: float) -> Any:
+def _patient(patience: float, connections: Callable[[], Connections | None]) -> Any:
     """Send the answer here, where a client that does not read it can be hung up on."""
 
     @web.middleware
     async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
-        answer = await handler(request)
-        if request.transport is not None:
-            request.transport.set_write_buffer_limits(0)
+        open_ones = connections()
+        held = open_ones.begins(request.transport) if open_ones else None
+        request[_HELD] = [held] if held else []
         try:
-            async with asyncio.timeout(patience):
-                await answer.prepare(request)
-                await answer.write_eof()
-        except (TimeoutError, ConnectionError):
+            answer = await handler(request)
             if request.transport is not None:
-                request.transport.abort()
+                request.transport.set_write_buffer_limits(0)
+            try:
+                async with asyncio.timeout(patience):
+                    await answer.prepare(request)
+                    await answer.write_eof()
+            except (TimeoutError, ConnectionError):
+                if request.transport is not None:
+                    request.transport.abort()
+        finally:
+            _ended(request, open_ones)
         return answer
 
     return patient
 
 
-def _guarded(live: Live, verdicts: Verdicts) -> Any:
+def _ended(request: web.Request, connections: Connections | None) -> None:
+    """Nothing is done for it any more; its connection may make room for others."""
+    while request[_HELD] and connections:
+        connections.ends(request[_HELD].pop())
+
+
+def _guarded(live: Live, verdicts: Verdicts, connections: Callable[[], Connections | None], *, local: bool) -> Any:
     """Only for those who may, with the configured headers."""
+
+    async def allowed(request: web.Request, users: Mapping[str, bytes]) -> bool:
+        peer = request[_HELD][0].peer if request[_HELD] else ""
+        header = request.headers.get("authorization", "")
+        return await verdicts.allows(users, header, peer, lambda: _ended(request, connections()))
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         config = live.current()
         answer: web.StreamResponse
         try:
-            if config.users and not await verdicts.allows(config.users, request.headers.get("authorization", "")):
+            if local and not is_loopback(host_of(request.headers.get("host", "localhost"))):
+                answer = web.Response(status=403, text="403: the Host is another machine; ask localhost\n")
+            elif config.users and request.path not in OPEN_TO_ALL and not await allowed(request, config.users):
                 challenge = {"WWW-Authenticate": 'Basic realm="Render Auditor"'}
                 answer = web.Response(status=401, text="401: Unauthorized\n", headers=challenge)
             else:
                 answer = await handler(request)
-        except BusyError:
-            answer = web.Response(status=503, text="503: too many passwords to check\n", headers={"Retry-After": "1"})
         except web.HTTPException as error:
             answer = web.Response(status=error.status, text=f"{error.text}\n", headers=error.headers)
         answer.headers.update({**_HEADERS, **config.headers})
@@ -132,21 +164,41 @@ def _guarded(live: Live, verdicts: Verdicts) -> Any:
 
 
 async def serve(
-    snapshot: Snapshot, host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
-    patience: float = PATIENCE,
+    snapshot: Shown, host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
+    patience: float = PATIENCE, say: Callable[[str], object] = _LOG.warning,
 ) -> None:  # fmt: skip
-    """Serve until *stop*; *ready* is told the address."""
-    app = application(snapshot, live, Verdicts(), patience)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, logger=_LOG, keepalive_timeout=patience)
+    """Serve until *stop*; *ready* is told the address, *say* when connections are dropped."""
+    connections: Connections | None = None
+    app = application(
+        snapshot, live, Verdicts(), patience, local=is_loopback(host), connections=lambda: connections
+    )  # fmt: skip
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=1, logger=_LOG, keepalive_timeout=patience, handler_cancellation=True
+    )
     await runner.setup()
+    assert runner.server is not None
+    tls = live.tls()
+    connections = Connections(runner.server, tls, patience, say)
+    accepting: list[asyncio.Task[None]] = []
     try:
-        tls = live.tls()
         try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+            opened = await listeners(host, port)
         except OSError as error:
             raise ConfigError(f"{host}:{port} is not free ({error.strerror}); name another --listen") from None
-        name, number = runner.addresses[0][:2]
+        accepting = [asyncio.create_task(connections.accept(each)) for each in opened]
+        name, number = opened[0].getsockname()[:2]
         ready(f"{'https' if tls else 'http'}://{f'[{name}]' if ':' in name else name}:{number}")
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *accepting], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
     finally:
+        for task in accepting:
+            task.cancel()
+        results = await asyncio.gather(*accepting, return_exceptions=True)
+        for each in opened if accepting else ():
+            each.close()
+        await connections.close()
         await runner.cleanup()
+    for result in results:
+        if isinstance(result, Exception):  # a fault of ours, which must not look like a server without visitors
+            raise result

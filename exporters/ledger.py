@@ -20,6 +20,7 @@ from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
 from auditor.settings import Account, Settings
 from exporters.allowances import Allowances
+from exporters.build import revision
 from exporters.families import Families, Folded, Labels
 from exporters.recent import add_recent
 
@@ -70,7 +71,7 @@ class LedgerCollector:
             named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
             add_recent(connection, families, named, labels, now_us)
         self._folded.add_to(families)
-        families.add("exporter_build_info", (__version__,), 1)
+        families.add("exporter_build_info", (__version__, revision()), 1)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
         return self._labelled(row.provider, row.account, row.environment)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +11,14 @@ import typer
 from auditor import __version__, endings
 from auditor import config as configuration
 from auditor.errors import ConfigError
-from auditor.terminal import plain
-from exporters.collectors import LEDGER, once, running
+from auditor.settings import Settings
+from exporters import log
+from exporters.collectors import LEDGER, findings_of, once, running
 from exporters.http import PORT, address_of, serve
 from exporters.push import grouping_of, push
+from exporters.reload import Reloading
 from exporters.snapshot import Snapshot
+from exporters.supervisor import Supervisor
 from exporters.textfile import write
 from exporters.webconfig import Live
 
@@ -70,29 +73,55 @@ def serve_metrics(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
     ] = False,
+    log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = log.Level.INFO,
+    log_format: Annotated[log.Format, typer.Option("--log.format", help="logfmt or json.")] = log.Format.LOGFMT,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
     if replace and config is None:
         raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
+    log.begin(log_level, log_format)
     live = Live(web_config, _say)
     host, port = address_of(listen, live, insecure=insecure)
-    where = config or configuration.find([])
-    with running(
-        configuration.load(where), where, ledger, findings, follow or [], every, _say, owner=config is not None,
-        anew=replace,
-    ) as snapshot:  # fmt: skip
-        asyncio.run(_serve(snapshot, host, port, live))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
+    where, supervisor = config or configuration.find([]) or Path(configuration.FILE_NAME), Supervisor()
+
+    def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
+        return running(
+            settings, where if where.is_file() else None, ledger, findings, follow or [], every, _say,
+            owner=config is not None, anew=replace,
+        )  # fmt: skip
+
+    with Reloading(
+        where, begin, _say, named=config is not None, done=log.LOG.info, supervisor=supervisor,
+        others=lambda settings: findings_of(settings, findings),
+    ) as shown:  # fmt: skip
+        asyncio.run(_serve(shown, host, port, live, supervisor))
 
 
-async def _serve(snapshot: Snapshot, host: str, port: int, live: Live) -> None:
-    stop = asyncio.Event()
+async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor: Supervisor) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(snapshot, host, port, live, lambda address: print(f"{address}/metrics", flush=True), stop)
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, shown.reload)
+
+    def ready(address: str) -> None:
+        print(f"{address}/metrics", flush=True)
+        supervisor.ready()
+
+    async def live_signs(every: float) -> None:
+        while True:
+            supervisor.alive()
+            await asyncio.sleep(every)
+
+    signs = asyncio.create_task(live_signs(supervisor.every)) if supervisor.every else None
+    await serve(shown, host, port, live, ready, stop, say=_say)
+    supervisor.stopping()
+    if signs:
+        signs.cancel()
 
 
 def _say(text: str) -> None:
-    print(f"auditor-exporter: {plain(text)}", file=sys.stderr, flush=True)
+    log.LOG.warning("%s", text)
 
 
 @app.command(

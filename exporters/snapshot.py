@@ -30,6 +30,20 @@ class Collects(Protocol):
         """Add samples; whatever it raises makes it unsuccessful."""
 
 
+class Shown(Protocol):
+    """What a server shows."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every collector showed something the last time."""
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """(body, content type)."""
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting."""
+
+
 def reason(error: Exception) -> str:
     """Why something failed, in our own words; other texts may hold the ledger's password."""
     return str(error) if isinstance(error, AuditorError) else type(error).__name__
@@ -57,6 +71,8 @@ class Snapshot:
         self.healthy = False
         """Whether every collector showed something the last time, be it not new."""
         self.collections = 0
+        self.more: Sequence[Collector] = ()
+        """Of the process itself; a file or a push has none, since its process is gone when it is read."""
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """(body, content type) in the format that the scraper accepts."""
@@ -101,7 +117,7 @@ class Snapshot:
             families.add("scrape_collector_success", (collector.name,), int(collector.name not in self._failing))
             families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
         self.healthy = healthy
-        self._families = list(families.metrics())
+        self._families = [*families.metrics(), *(family for each in self.more for family in each.collect())]
         self._encoded = {}
         self._taken = self._steady()
         self.collections += 1

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +18,14 @@ from aiolimiter import AsyncLimiter
 
 from auditor.errors import ConfigError
 from auditor.fingerprint import canonical
+from auditor.network import host_of, is_loopback
 from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import Account, Billing
 from auditor.sandbox.calls import KEY, RefusalError, options_of, overrides_of
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONG = 3600.0
 """Seconds that a hanging call is kept; the client gives up before."""
 
@@ -70,7 +72,7 @@ class Sandbox:
 
     def application(self) -> web.Application:
         """The routes."""
-        application = web.Application(client_max_size=4 << 20)
+        application = web.Application(client_max_size=4 << 20, middlewares=[self._local])
         application.add_routes([
             web.post("/v1/{design}", self._render), web.get("/v1/{design}", self._render),
             web.post("/api/designs/{design}", self._render),
@@ -249,6 +251,16 @@ class Sandbox:
         return response
 
     # Around it
+
+    @web.middleware
+    async def _local(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse what web pages send: by a name that was made to point here, or to change faults from elsewhere."""
+        if not is_loopback(host_of(request.headers.get("Host", "localhost"))):
+            return web.Response(status=403, text="the Host is another machine; ask 127.0.0.1")
+        origin = request.headers.get("Origin")
+        if request.path.startswith("/sandbox/") and origin is not None and origin != f"http://{request.host}":
+            return web.Response(status=403, text="a page of another origin may not use the sandbox")
+        return await handler(request)
 
     def _token(self, name: str, ends: int) -> str:
         return hmac.digest(self._signing, f"{name}:{ends}".encode(), "sha256").hex()[:32]

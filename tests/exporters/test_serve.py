@@ -11,6 +11,7 @@ import httpx
 import pytest
 import yaml
 
+from auditor.ledger.database import Ledger
 from tests.exporters.test_end_to_end import until
 from tests.exporters.test_findings import GOLDEN
 from tests.exporters.test_usage import server  # noqa: F401 (a fixture)
@@ -59,6 +60,7 @@ def test_to_a_real_prometheus(
     """Ledger, report and the provider's count arrive; no key, password or hash is printed."""
     folder, port = web_config.parent, free_port()
     (folder / "auditor.toml").write_text(CONFIG.format(server=server))
+    Ledger(folder / "auditor.db").close()
     exporter = started(
         folder, "serve", "--web.config.file", "web-config.yml", "--listen", "127.0.0.1:0", "--findings", str(GOLDEN)
     )
@@ -110,6 +112,7 @@ def test_it_does_not_start(tmp_path: Path, arguments: list[str], message: str) -
 
 def test_the_address_of_ipv6_can_be_asked(tmp_path: Path) -> None:
     """As it is printed, in brackets."""
+    Ledger(tmp_path / "auditor.db").close()
     process = started(tmp_path, "serve", "--listen", "[::1]:0")
     assert process.stdout is not None
     try:

@@ -68,10 +68,10 @@ def connected(address: str) -> socket.socket:
 
 def asking(number: int) -> bytes:
     """A request that never ends."""
-    return b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: %d" % number
+    return b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: %d" % number
 
 
-REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def test_an_honest_scraper_is_always_answered(exporter: str) -> None:

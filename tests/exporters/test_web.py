@@ -14,7 +14,8 @@ import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
 
 from auditor.errors import ConfigError
-from exporters.auth import KEPT, WAITING, BusyError, Verdicts
+from exporters.auth import ADDRESSES, FREE, KEPT, LONGEST, Verdicts
+from exporters.health import healthy
 from exporters.http import address_of, serve
 from exporters.snapshot import Snapshot
 from exporters.webconfig import Live, read
@@ -132,11 +133,13 @@ def trusting(folder: Path, name: str = "server") -> ssl.SSLContext:
 
 
 def test_tls_and_a_password(web_config: Path) -> None:
-    """On every path; whoever is not let in learns nothing."""
+    """On every path but those of health checks; whoever is not let in learns nothing."""
     tls = trusting(web_config.parent)
 
     async def use(ask: Client) -> None:
-        for path in ("/", "/metrics", "/-/healthy", "/nowhere"):
+        assert (await ask("/-/healthy", tls=tls))[::2] == (200, "healthy\n")
+        assert (await ask("/-/ready", tls=tls))[::2] == (200, "ready\n")
+        for path in ("/", "/metrics", "/-/healthy/", "/-/Healthy", "/-/ready/x", "//-/healthy", "/nowhere"):
             status, headers, body = await ask(path, tls=tls)
             assert (status, body) == (401, "401: Unauthorized\n") and headers["www-authenticate"].startswith("Basic ")
             assert headers["strict-transport-security"] == "max-age=3600"
@@ -320,10 +323,14 @@ class Checks:
         return password == b"right" and hashed == b"hash"
 
 
+async def nothing(seconds: float) -> None:
+    """No time passes."""
+
+
 def test_a_verdict_is_found_once() -> None:
     """A hammered endpoint does not burn CPU; nobody's name costs as much as somebody's; guesses displace no right one."""
     checks = Checks()
-    verdicts = Verdicts(checks)
+    verdicts = Verdicts(checks, nothing)
     users = {"main": b"hash"}
 
     async def run() -> None:
@@ -343,23 +350,197 @@ def test_a_verdict_is_found_once() -> None:
     assert sum(map(len, verdicts._kept.values())) <= 2 * KEPT
 
 
-def test_guesses_wait_in_a_short_line() -> None:
-    """One core at most; who is known is let in meanwhile; the rest is turned away."""
+def test_one_guess_is_checked_at_a_time_and_known_ones_do_not_wait() -> None:
+    """One core at most; who is known is let in meanwhile; nobody is turned away unread."""
     checks = Checks()
-    verdicts = Verdicts(checks)
+    verdicts = Verdicts(checks, nothing)
     users = {"main": b"hash"}
 
     async def run() -> None:
         assert await verdicts.allows(users, header("main", "right"))
         checks.go.clear()
-        guesses = [asyncio.create_task(verdicts.allows(users, header("main", str(n)))) for n in range(WAITING)]
+        guesses = [asyncio.create_task(verdicts.allows(users, header("main", str(n)))) for n in range(60)]
         await asyncio.sleep(0)
-        with pytest.raises(BusyError):
-            await verdicts.allows(users, header("main", "one more"))
         assert await verdicts.allows(users, header("main", "right"))
         checks.go.set()
         assert not any(await asyncio.gather(*guesses))
-        assert not await verdicts.allows(users, header("main", "one more"))
 
     asyncio.run(run())
-    assert checks.most == 1
+    assert checks.most == 1 and len(checks.calls) == 61
+
+
+@pytest.mark.parametrize("honest", ["flood", "other"])
+def test_a_right_password_that_was_never_seen_overtakes_a_flood(honest: str) -> None:
+    """From another address, and from the same one: after two checks, not after a hundred."""
+    checks = Checks()
+    verdicts = Verdicts(checks, nothing)
+    users = {"main": b"hash"}
+
+    async def run() -> None:
+        checks.go.clear()
+        guesses = [asyncio.create_task(verdicts.allows(users, header("main", str(n)), "flood")) for n in range(100)]
+        await asyncio.sleep(0)
+        right = asyncio.create_task(verdicts.allows(users, header("main", "right"), honest))
+        await asyncio.sleep(0)
+        checks.go.set()
+        assert await right
+        assert checks.calls.index((b"right", b"hash")) <= 2
+        await asyncio.gather(*guesses)
+
+    asyncio.run(run())
+
+
+def test_every_address_gets_its_turn() -> None:
+    """Ten addresses with one guess each are not behind one with fifty."""
+    checks = Checks()
+    verdicts = Verdicts(checks, nothing)
+
+    async def run() -> None:
+        checks.go.clear()
+        many = [
+            asyncio.create_task(verdicts.allows({"main": b"hash"}, header("main", f"m{n}"), "m")) for n in range(50)
+        ]
+        few = [
+            asyncio.create_task(verdicts.allows({"main": b"hash"}, header("main", f"f{n}"), f"f{n}")) for n in range(10)
+        ]
+        await asyncio.sleep(0)
+        checks.go.set()
+        await asyncio.gather(*few)
+        assert len(checks.calls) <= 14
+        await asyncio.gather(*many)
+
+    asyncio.run(run())
+
+
+def test_the_answer_to_wrong_guesses_comes_later_and_later() -> None:
+    """Of an address that goes on guessing; not of others, not of a right password, not after some quiet minutes."""
+    paused: list[float] = []
+    now = 0.0
+    late: list[str] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    verdicts = Verdicts(Checks(), pause, lambda: now)
+    users = {"main": b"hash"}
+
+    async def run() -> None:
+        nonlocal now
+        for number in range(FREE):
+            assert not await verdicts.allows(users, header("main", str(number % 3)), "a", lambda: late.append("a"))
+        assert not paused and not late
+        for number in range(60):
+            assert not await verdicts.allows(users, header("main", f"more{number}"), "a", lambda: late.append("a"))
+        assert paused[:3] == [1, 2, 3] and paused[-1] == max(paused) == LONGEST and late == ["a"] * 60
+        assert await verdicts.allows(users, header("main", "right"), "a")
+        assert not await verdicts.allows(users, header("main", "wrong"), "b")
+        assert len(paused) == 60
+        now += 3600
+        assert not await verdicts.allows(users, header("main", "wrong"), "a")
+        assert len(paused) == 60
+        for number in range(ADDRESSES + 10):
+            assert not await verdicts.allows(users, header("main", "wrong"), f"c{number}")
+
+    asyncio.run(run())
+    assert len(verdicts._wrong) == ADDRESSES
+
+
+def test_who_hangs_up_waits_no_longer() -> None:
+    """Neither is the guess checked, nor kept."""
+    checks = Checks()
+    verdicts = Verdicts(checks, nothing)
+
+    async def run() -> None:
+        checks.go.clear()
+        tasks = [
+            asyncio.create_task(verdicts.allows({"main": b"hash"}, header("main", str(n)), f"{n % 3}"))
+            for n in range(90)
+        ]
+        await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not verdicts._lines
+        checks.go.set()
+        assert await verdicts.allows({"main": b"hash"}, header("main", "right"))
+
+    asyncio.run(run())
+    assert len(checks.calls) == 2
+
+
+FOREIGN = [
+    "evil.example", "evil.example:19710", "127.0.0.1.evil.example", "localhost.evil.example", "0.0.0.0", "127.1",
+    "2130706433", "[::]", "[2001:db8::1]:80", "10.0.0.1", "localhost@evil.example", "xlocalhost", "",
+]  # fmt: skip
+OWN = [
+    "localhost",
+    "LOCALHOST:19710",
+    "localhost.",
+    "127.0.0.1",
+    "127.5.5.5:1",
+    "[::1]",
+    "[::1]:19710",
+    "[::ffff:127.0.0.1]",
+]
+
+
+@pytest.mark.parametrize("host", [*FOREIGN, *OWN])
+@pytest.mark.parametrize("path", ["/metrics", "/-/ready", "/"])
+def test_a_name_that_was_made_to_point_here_reads_nothing(host: str, path: str) -> None:
+    """On loopback only this machine's own names are answered: a browser sends the name that a page came from."""
+
+    async def use(ask: Client) -> None:
+        status, _, body = await ask(path, headers={"host": host})
+        assert status == (200 if host in OWN else 403), body
+        assert ("imgrender" in body) == (host in OWN and path == "/metrics")
+
+    served(Live(None), use)
+
+
+@pytest.mark.parametrize(
+    ("accept", "packed"),
+    [("gzip", True), ("gzip, deflate, br", True), ("br;q=1.0, GZIP;q=0.5", True), ("*", True), ("x-gzip", True),
+     ("", False), ("identity", False), ("deflate", False), ("gzip;q=0", False), ("gzip; q=0.000, *", False)],
+)  # fmt: skip
+def test_gzip_for_whoever_asks_for_it(accept: str, packed: bool) -> None:
+    """The same text, smaller; in either format."""
+
+    async def use(ask: Client) -> None:
+        for kind in ("", "application/openmetrics-text; version=1.0.0"):
+            _, plain, body = await ask(headers={"accept": kind, "accept-encoding": "identity"})
+            assert "content-encoding" not in plain
+            for _ in range(2):
+                status, headers, text = await ask(headers={"accept": kind, "accept-encoding": accept})
+                assert status == 200 and text == body and "Accept-Encoding" in headers["vary"]
+                assert (headers.get("content-encoding") == "gzip") == packed
+                if packed:
+                    assert int(headers["content-length"]) < len(body)
+            _, headers, text = await ask(method="HEAD", headers={"accept-encoding": accept})
+            assert text == "" and (headers.get("content-encoding") == "gzip") == packed
+
+    served(Live(None), use, Snapshot([Counting()], lambda: NOW, lambda: 0.0))
+
+
+def test_a_container_asks_itself(web_config: Path) -> None:
+    """Without TLS, with it and users, and where clients need certificates; not where nobody listens."""
+    folder = web_config.parent
+    certificate(folder, "scraper")
+    (folder / "mutual.yml").write_text(
+        TLS.replace("}", ", client_ca_file: scraper.crt, client_auth_type: RequireAndVerifyClientCert}")
+    )
+
+    async def run(live: Live, server: asyncio.Event) -> None:
+        address = asyncio.get_running_loop().create_future()
+        snapshot = Snapshot([Counting()], lambda: NOW)
+        task = asyncio.create_task(serve(snapshot, "127.0.0.1", 0, live, address.set_result, server))
+        port = int((await address).rpartition(":")[2])
+        assert await asyncio.to_thread(healthy, "127.0.0.1", port)
+        server.set()
+        await task
+        assert not await asyncio.to_thread(healthy, "127.0.0.1", port, 1.0)
+
+    async def each(live: Live) -> None:
+        await run(live, asyncio.Event())
+
+    for live in (Live(None), Live(web_config), Live(folder / "mutual.yml")):
+        asyncio.run(each(live))

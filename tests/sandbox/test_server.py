@@ -180,3 +180,17 @@ def test_wrong_options_are_named(arguments: list[str], message: str) -> None:
     """With the cure."""
     done = command("sandbox", *arguments)
     assert done.returncode == 2 and message in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Host": "0.0.0.0:80"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "null"},
+     {"Origin": "https://evil.example"}, {"Origin": "http://localhost:3000"}, {"Host": "x", "Origin": "http://x"}],
+)  # fmt: skip
+def test_a_web_page_changes_no_faults(sandbox: Sandbox, http: httpx.Client, headers: dict[str, str]) -> None:
+    """A form of any page can send such a POST: as text, without asking first."""
+    url, body = f"{sandbox.origin}/sandbox/faults", '{"rates": {"500": 1.0}}'
+    answer = http.post(url, content=body, headers={"Content-Type": "text/plain", **headers})
+    assert answer.status_code == 403
+    assert not http.post(url, content="{}").json()["rates"]
+    assert http.post(url, content=body, headers={"Origin": sandbox.origin}).json()["rates"]

@@ -1,0 +1,224 @@
+"""The server's connections: so few that descriptors remain for scrapes and the ledger, whoever connects how often.
+
+Connections are counted when they are accepted, before TLS. Where there are too many, one of the address that holds the
+most makes room: the one that has been idle for the longest time, or, if none is idle, the oldest.
+"""
+
+import asyncio
+import errno
+import resource
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address, ip_network
+
+RESERVED = 120
+"""Descriptors for the ledger, the files that are followed, and the rest of the process."""
+MOST = 512
+"""Connections, however many descriptors there are."""
+FEWEST = 8
+GRACE = 0.1
+"""Seconds that each connection has to say something, or to shake hands, before others may take its place."""
+QUIET = 600.0
+"""Seconds in which the log says once that connections are dropped."""
+
+
+def room(descriptors: int) -> int:
+    """How many connections there may be in a process that may open so many files."""
+    return max(FEWEST, min(MOST, (descriptors - RESERVED) // 2))
+
+
+def peer_of(address: str) -> str:
+    """Whom an address belongs to: an IPv4 address, or the /64 of an IPv6 one, which a machine has to itself."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
+    return str(found)
+
+
+class Held(asyncio.Protocol):
+    """A connection, between its transport and the protocol that answers on it."""
+
+    def __init__(self, connections: "Connections", peer: str, inner: asyncio.Protocol) -> None:
+        self.peer = peer
+        self.since = 0.0
+        """When it was accepted, or last began or ended a request."""
+        self.busy = 0
+        """Requests that are being answered."""
+        self.task: asyncio.Task[None] | None = None
+        """Which connects it: with TLS, the handshake."""
+        self._connections, self._inner = connections, inner
+        self._transport: asyncio.Transport | None = None
+
+    def drop(self) -> None:
+        """Close it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+        elif self.task is not None:
+            self.task.cancel()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As a protocol's."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """As a protocol's."""
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """As a protocol's."""
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """As a protocol's."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """As a protocol's."""
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As a protocol's."""
+        self._connections.forget(self)
+        self._inner.connection_lost(exc)
+
+
+class Connections:
+    """Those of one server. *say* is told when some are dropped, now and then."""
+
+    def __init__(
+        self, make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None, patience: float,
+        say: Callable[[str], object] = lambda _: None, most: int | None = None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._make, self._tls, self._patience, self._say, self._steady = make, tls, patience, say, steady
+        self.most = most or room(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self.of_one = max(1, self.most * 3 // 4)
+        """Connections that one address may hold."""
+        self._held: dict[Held, None] = {}
+        """The one that waits for the longest time first."""
+        self._told: float | None = None
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def begins(self, transport: asyncio.BaseTransport | None) -> Held | None:
+        """A request is answered from now on; None if its connection is gone."""
+        held = transport.get_protocol() if transport is not None else None
+        if not isinstance(held, Held) or held not in self._held:
+            return None
+        held.busy += 1
+        self._newest(held)
+        return held
+
+    def ends(self, held: Held) -> None:
+        """It was answered, or is left unanswered on purpose: the connection may be dropped for others."""
+        held.busy -= 1
+        if held in self._held:
+            self._newest(held)
+
+    def _newest(self, held: Held) -> None:
+        held.since = self._steady()
+        self._held.pop(held, None)
+        self._held[held] = None
+
+    def forget(self, held: Held) -> None:
+        """It is closed."""
+        self._held.pop(held, None)
+
+    async def accept(self, listener: socket.socket) -> None:
+        """Take connections in until cancelled."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)  # noqa: FBT003
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno != errno.ECONNABORTED:  # no descriptors or no memory: others have taken them
+                    if self._held:
+                        self._drop(next(iter(self._held)), error.strerror or "accept fails")
+                    await asyncio.sleep(0.1)
+                continue
+            peer = peer_of(address[0])
+            victim = self._victim(peer)
+            if victim is not None:  # in a storm of new ones, those that wait in the kernel go on waiting
+                await asyncio.sleep(victim.since + GRACE - self._steady())
+            self.take(connection, peer)
+            await asyncio.sleep(0)  # those that are held are heard between two that come
+
+    def take(self, connection: socket.socket, peer: str) -> None:
+        """Hold a connection, and drop another if those are too many."""
+        victim = self._victim(peer)
+        if victim is not None:
+            self._drop(victim, "there are too many")
+        held = Held(self, peer, self._make())
+        self._newest(held)
+        held.task = asyncio.get_running_loop().create_task(self._connect(connection, held))
+
+    def _victim(self, peer: str) -> Held | None:
+        """Which one goes if another of *peer* comes."""
+        if not self._held:
+            return None
+        counts = Counter(held.peer for held in self._held)
+        if counts[peer] < self.of_one:
+            if len(self._held) < self.most:
+                return None
+            peer = counts.most_common(1)[0][0]
+        of_it = [held for held in self._held if held.peer == peer]
+        return next((held for held in of_it if not held.busy), of_it[0])
+
+    async def _connect(self, connection: socket.socket, held: Held) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: held, connection, ssl=self._tls, ssl_handshake_timeout=self._patience if self._tls else None
+            )
+        except (OSError, asyncio.CancelledError):  # (an SSLError is one, and whoever hangs up in the handshake)
+            connection.close()
+            self.forget(held)
+
+    def _drop(self, victim: Held, why: str) -> None:
+        self.forget(victim)
+        victim.drop()
+        self.dropped += 1
+        now = self._steady()
+        if self._told is None or now - self._told >= QUIET:
+            self._told = now
+            self._say(
+                f"connections are dropped, the longest idle first ({why}); {self.most} may be open, {self.of_one} of "
+                "one address, and more if the process may open more files"
+            )
+
+    async def close(self) -> None:
+        """Drop those that still shake hands; the others are the protocol's to close."""
+        tasks = [held.task for held in self._held if held.task is not None and not held.task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def listeners(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at all addresses of *host*; `OSError` if there is none."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    opened: list[socket.socket] = []
+    wrong: OSError | None = None
+    for family, where in dict.fromkeys((each[0], each[4]) for each in found):
+        try:
+            opened.append(socket.create_server(where[:2], family=family, backlog=1024))
+        except OSError as error:
+            wrong = error
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # (a machine without IPv6)
+                break
+    if not opened or (wrong is not None and wrong.errno == errno.EADDRINUSE):
+        for each in opened:
+            with suppress(OSError):
+                each.close()
+        raise wrong or OSError(errno.EADDRNOTAVAIL, "it has no address")
+    return opened

@@ -1,0 +1,184 @@
+"""What a server shows, opened again: when the configuration changes, on SIGHUP, and while the database is down.
+
+The new one is opened before the old one is closed, so that nothing that is followed is missed between them. A
+configuration that cannot be used leaves the one before it in force.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import OperationalError
+
+from auditor import config as configuration
+from auditor.errors import AuditorError, ConfigError
+from auditor.settings import Settings
+from exporters.families import Families
+from exporters.snapshot import Collects, Snapshot
+from exporters.supervisor import Supervisor
+
+LOOK = 5.0
+"""Seconds between two looks at the file, and between two tries to open a ledger that is down."""
+Begin = Callable[[Settings], AbstractContextManager[Snapshot]]
+
+
+class Down:
+    """Stands for the ledger while it cannot be opened."""
+
+    name = "ledger"
+
+    def __init__(self, error: AuditorError) -> None:
+        self._error = error
+
+    def collect(self, families: Families, now: float) -> None:
+        """Fail."""
+        del families, now
+        raise self._error
+
+
+class Reloading(Collector):
+    """Answers as a `Snapshot` does, with the newest that could be opened.
+
+    *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
+    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again.
+    """
+
+    def __init__(
+        self, path: Path, begin: Begin, say: Callable[[str], object], *, named: bool,
+        others: Callable[[Settings], Iterable[Collects]] = lambda _: (), done: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.time, look: float = LOOK, supervisor: Supervisor | None = None,
+    ) -> None:  # fmt: skip
+        self._path, self._begin, self._say, self._done = path, begin, say, done
+        self._others, self._clock, self._look = others, clock, look
+        self._supervisor = supervisor or Supervisor({})
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._seen = self._stamp()
+        self.settings = configuration.load(path if named or self._seen else None)
+        self._opened: ExitStack | None = None
+        self._more = (self, ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._said = ""
+        self.worked, self.worked_at = True, clock()
+        self.asked = False
+        """Whether somebody asked for a reload that has not begun."""
+        try:
+            self._open(self.settings)
+        except AuditorError as error:
+            if not is_down(error):
+                raise
+            self._say(f"{error}; it is tried again every {look:g} s")
+            self._said = str(error)
+            self._shown = Snapshot([Down(error), *others(self.settings)])
+        self._shown.more = self._more
+        self._thread = threading.Thread(target=self._until, name="reload", daemon=True)
+        self._thread.start()
+
+    def reload(self) -> None:
+        """Read the file again soon, whether it changed or not."""
+        self.asked = True
+        self._wake.set()
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """As `Snapshot`."""
+        return self._shown.exposition(accept)
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """As `Snapshot`."""
+        return self._shown.at_hand(accept)
+
+    @property
+    def healthy(self) -> bool:
+        """As `Snapshot`."""
+        return self._shown.healthy
+
+    def collect(self) -> Iterable[Metric]:
+        """Whether the configuration in force is the one of the file."""
+        for name, value, text in (
+            ("successful", float(self.worked), "Whether the configuration was usable when it was last read, 1 or 0."),
+            ("success_timestamp_seconds", self.worked_at, "When a usable configuration was last read."),
+        ):
+            yield GaugeMetricFamily(f"imgrender_config_last_reload_{name}", text, value=value)
+
+    def look(self) -> None:
+        """Once: open what is not open, and read the file if it is another one, or somebody asked."""
+        stamp, asked = self._stamp(), self.asked
+        if stamp != self._seen or asked:
+            self._seen, self.asked = stamp, False
+            self._supervisor.reloading()
+            try:
+                if stamp is None and not asked:
+                    raise ConfigError(f"{self._path}: the file is gone")
+                self._take(configuration.load(self._path if stamp else None))
+            except Exception as error:
+                self.worked, self.asked = False, is_down(error)  # (tried again with the next look)
+                if _words(error) != self._said or not asked:
+                    self._said = _words(error)
+                    self._say(f"{self._said}; the configuration before it stays in force")
+            else:
+                self._said = ""
+                self.worked, self.worked_at = True, self._clock()
+                self._done("the configuration was read again")
+            self._supervisor.ready()
+        elif self._opened is None:
+            try:
+                self._open(self.settings)
+            except Exception as error:
+                if _words(error) != self._said:
+                    self._said = _words(error)
+                    self._say(f"{self._said}; it is tried again every {self._look:g} s")
+            else:
+                self._said = ""
+                self._done("the ledger is open")
+
+    def _take(self, settings: Settings) -> None:
+        if self._opened is None:
+            self.settings = settings  # the next look opens the ledger with it
+        elif settings != self.settings:
+            self._open(settings)
+            self.settings = settings
+
+    def _open(self, settings: Settings) -> None:
+        stack = ExitStack()
+        shown = stack.enter_context(self._begin(settings))
+        shown.more = self._more
+        before, self._opened, self._shown = self._opened, stack, shown
+        if before is not None:
+            before.close()
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _until(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(self._look)
+            self._wake.clear()
+            if not self._stopping.is_set():
+                self.look()
+
+    def __enter__(self) -> "Reloading":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(30)
+        if self._opened is not None:
+            self._opened.close()
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether a ledger could not be opened since its server does not answer: another try may help."""
+    cause = error.__context__
+    return isinstance(cause, OperationalError) and "psycopg" in type(cause.orig).__module__
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, AuditorError) else type(error).__name__

@@ -1,0 +1,218 @@
+"""Hostile load on loopback: idle connections beyond the descriptors, and wrong passwords from many threads."""
+
+import asyncio
+import base64
+import http.client
+import os
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import bcrypt
+import pytest
+
+from auditor.ledger.database import Ledger
+from exporters.connections import FEWEST, MOST, Connections, peer_of, room
+from tests.exporters.test_web import TLS, certificate
+from tests.services import ROOT
+
+DESCRIPTORS, IDLE, THREADS, SCRAPES = 256, 375, 40, 20
+SECONDS = 5.0
+LOG = 10_000
+
+
+@contextmanager
+def exporter(folder: Path, *, tls: bool = False) -> Iterator[tuple[str, int, Path]]:
+    """(host, port, its standard error) of one that may open few files and knows one user."""
+    # 15 ms of CPU; cost 10 is 50 ms, and half a second on a machine that also runs ten other tests.
+    hashed = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(8)).decode()
+    if tls:
+        certificate(folder, "server")
+    (folder / "web.yml").write_text((TLS if tls else "") + f"basic_auth_users:\n  prometheus: {hashed}\n")
+    Ledger(folder / "auditor.db").close()
+    with (folder / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "exporters.main", "serve", "--listen", "127.0.0.1:0", "--web.config.file", "web.yml"],
+            cwd=folder, text=True, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)),  # noqa: PLW1509
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        at = urlsplit(process.stdout.readline().strip())
+        yield str(at.hostname), int(at.port or 0), folder / "stderr"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def asked(at: tuple[str, int], password: str, timeout: float, *, tls: bool = False) -> int:
+    """The status of one scrape on a connection of its own; 0 where none came."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    to = http.client.HTTPSConnection(*at, timeout=timeout, context=context) if tls else http.client.HTTPConnection(
+        *at, timeout=timeout
+    )  # fmt: skip
+    token = base64.b64encode(f"prometheus:{password}".encode()).decode()
+    try:
+        to.request("GET", "/metrics", headers={"Authorization": f"Basic {token}"})
+        answer = to.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0
+    else:
+        return answer.status
+    finally:
+        to.close()
+
+
+class Idle:
+    """Connections that say nothing, and are opened again when they are closed."""
+
+    def __init__(self, at: tuple[str, int], count: int) -> None:
+        self._at, self._selector, self.opened = at, selectors.DefaultSelector(), 0
+        for _ in range(count):
+            self._open()
+
+    def _open(self) -> None:
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(self._at)
+        self._selector.register(client, selectors.EVENT_READ)
+        self.opened += 1
+
+    def hold(self, stop: threading.Event) -> None:
+        """Until *stop*; at most fifty new ones a second."""
+        while not stop.is_set():
+            stop.wait(0.02)
+            for key, _ in self._selector.select(0)[:1]:
+                self._selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+                self._open()
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("idle", "threads", "tls"), [(IDLE, THREADS, False), (IDLE, THREADS, True), (IDLE, 0, True), (0, THREADS, False)]
+)
+def test_honest_scrapes_are_answered_in_a_flood(tmp_path: Path, idle: int, threads: int, tls: bool) -> None:
+    """By a password that was never seen before, each within 5 s; the log stays short and tells no password."""
+    stop, flood = threading.Event(), Counter[int]()
+
+    def guess(number: int, at: tuple[str, int]) -> None:
+        tries = 0
+        while not stop.is_set():
+            tries += 1
+            flood[asked(at, f"wrong-{number}-{tries}", 5, tls=tls)] += 1
+            stop.wait(0.01)
+
+    with exporter(tmp_path, tls=tls) as (host, port, stderr):
+        held = Idle((host, port), idle)
+        workers = [threading.Thread(target=guess, args=(n, (host, port)), daemon=True) for n in range(threads)]
+        workers.append(threading.Thread(target=held.hold, args=(stop,), daemon=True))
+        for worker in workers:
+            worker.start()
+        waits, statuses = [], Counter[int]()
+        stop.wait(1.0)  # the flood comes first
+        for _ in range(SCRAPES):
+            before = time.monotonic()
+            statuses[asked((host, port), "s3cret", SECONDS, tls=tls)] += 1
+            waits.append(time.monotonic() - before)
+        stop.set()
+        for worker in workers:
+            worker.join(10)
+        log = stderr.read_bytes()
+    print(
+        f"\n{DESCRIPTORS} descriptors, {idle} idle, {threads} threads, {'TLS' if tls else 'plain'}: "
+        f"{statuses[200]} of {SCRAPES} scrapes answered, the slowest {max(waits):.2f} s; {len(log):,} bytes of log; "
+        f"the flood: {held.opened} connections, {dict(flood)}"
+    )
+    assert statuses == {200: SCRAPES} and max(waits) <= SECONDS
+    assert len(log) <= LOG and b"wrong-" not in log and b"s3cret" not in log
+    assert log.count(b"\n") <= 3
+
+
+def test_how_many_connections_there_is_room_for() -> None:
+    """Fewer than half the descriptors, so that the ledger and the followed files keep theirs."""
+    assert (room(64), room(256), room(1024), room(1 << 20)) == (FEWEST, 68, 452, MOST)
+
+
+def test_whom_an_address_belongs_to() -> None:
+    """A machine has a /64 of IPv6 to itself; an IPv4 address written as IPv6 is the same one."""
+    assert peer_of("10.0.0.1") == peer_of("::ffff:10.0.0.1") == "10.0.0.1"
+    assert peer_of("2001:db8::1") == peer_of("2001:db8::ffff:1") != peer_of("2001:db8:0:1::1")
+    assert peer_of("fe80::1%eth0") == peer_of("fe80::2")
+
+
+class Silent(asyncio.Protocol):
+    """Says nothing."""
+
+
+def test_who_is_dropped() -> None:
+    """The idle before the busy, the old before the new, of the address that holds the most; the log says so once."""
+    said: list[str] = []
+    now = 0.0
+
+    async def run() -> None:
+        nonlocal now
+        connections = Connections(Silent, None, 5, said.append, most=8, steady=lambda: now)
+        ends: dict[str, socket.socket] = {}
+
+        async def come(name: str, peer: str) -> None:
+            ends[name], ours = socket.socketpair()
+            ends[name].setblocking(False)
+            ours.setblocking(False)
+            connections.take(ours, peer)
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+        def alive() -> str:
+            def one(name: str) -> bool:
+                try:
+                    return ends[name].recv(1) != b""
+                except BlockingIOError:
+                    return True
+
+            return "".join(name for name in ends if one(name))
+
+        assert connections.of_one == 6
+        for name in "abcdef":
+            await come(name, "many")
+        first = next(iter(connections._held))
+        assert connections.begins(first._transport) is first  # a is being answered
+        await come("g", "many")
+        assert alive() == "acdefg" and len(connections) == 6
+        await come("1", "one")
+        await come("2", "two")
+        await come("3", "three")  # nine: one of those that hold the most goes
+        assert alive() == "adefg123" and len(connections) == 8
+        connections.ends(first)
+        await come("4", "four")
+        assert alive() == "aefg1234"  # a was answered last
+        held = list(connections._held)
+        for each in held:
+            connections.begins(each._transport)
+        await come("5", "five")
+        assert len(connections) == 8 and "5" in alive()  # all are busy: the oldest goes
+        assert len(said) == 1 and connections.dropped == 4
+        now += 601
+        await come("6", "six")
+        assert len(said) == 2
+        for end in ends.values():
+            end.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(connections) == 0
+
+    asyncio.run(run())

@@ -1,0 +1,240 @@
+"""A server takes a changed configuration without a restart, starts while its database is down, and tells systemd."""
+
+import os
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from auditor.errors import ConfigError
+from auditor.ledger.database import Ledger
+from auditor.ledger.follow import Follow
+from auditor.ledger.ingest import Ingested
+from auditor.settings import Settings
+from exporters.build import revision_of
+from exporters.collectors import _follow
+from exporters.reload import Reloading, is_down
+from exporters.snapshot import Snapshot
+from exporters.supervisor import Supervisor
+from tests.exporters.test_end_to_end import until
+from tests.exporters.test_ledger import NOW, Counting
+from tests.exporters.test_serve import started
+from tests.services import free_port
+
+ACCOUNT = '[accounts.{}]\nprovider = "imejis"\nplan = "Basic"\n'
+
+
+class Begun:
+    """Opens snapshots, or fails; remembers what is open."""
+
+    def __init__(self) -> None:
+        self.open: list[Settings] = []
+        self.most = self.times = 0
+        self.error: Exception | None = None
+
+    @contextmanager
+    def __call__(self, settings: Settings) -> Iterator[Snapshot]:
+        if self.error:
+            raise self.error
+        self.open.append(settings)
+        self.times += 1
+        self.most = max(self.most, len(self.open))
+        yield Snapshot([Counting()], lambda: NOW)
+        self.open.remove(settings)
+
+
+def down() -> ConfigError:
+    """As `Ledger` raises it while PostgreSQL is down."""
+    with pytest.raises(ConfigError) as caught:
+        Ledger(f"postgresql://u:t0psecret@127.0.0.1:{free_port()}/x")
+    return caught.value
+
+
+def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None:
+    """Each once; the new one is open before the old one is closed."""
+    path, begun, said, done = tmp_path / "auditor.toml", Begun(), list[str](), list[str]()
+    path.write_text(ACCOUNT.format("one"))
+    with Reloading(path, begun, said.append, named=True, done=done.append, look=1e6) as shown:
+        assert list(begun.open[0].accounts) == ["one"]
+        shown.look()
+        assert begun.times == 1
+        path.write_text(ACCOUNT.format("second"))
+        shown.look()
+        assert [list(each.accounts) for each in begun.open] == [["second"]] and begun.most == 2 and shown.worked
+        for broken in (
+            "[",
+            "[accounts.x]\nplan = 1\n",
+            "nonsense = 1\n",
+            '[accounts.x]\nprovider = "nobody"\nplan="P"\n',
+        ):
+            path.write_text(broken)
+            for _ in range(3):
+                shown.look()
+            assert len(said) == 1 and str(path) in said[0] and "stays in force" in said.pop()
+            assert next(each.samples[0].value for each in shown.collect()) == 0
+            assert not shown.worked and list(begun.open[0].accounts) == ["second"]
+        path.unlink()
+        for _ in range(3):
+            shown.look()
+        assert len(said) == 1 and "is gone" in said.pop()
+        path.write_text(ACCOUNT.format("second"))
+        shown.look()
+        assert shown.worked and begun.times == 2  # the same settings: nothing is opened again
+        begun.error = ConfigError("the ledger refuses it")
+        path.write_text(ACCOUNT.format("third"))
+        shown.look()
+        assert "refuses" in said.pop() and list(begun.open[0].accounts) == ["second"] and not shown.worked
+        begun.error = None
+        shown.reload()
+        until(lambda: list(begun.open[0].accounts) == ["third"] and shown.worked)
+    assert begun.open == [] and not said
+
+
+def test_it_starts_while_the_database_is_down(tmp_path: Path) -> None:
+    """The ledger's collector fails until it is there, said once, without the password."""
+    begun, said, done = Begun(), list[str](), list[str]()
+    begun.error = error = down()
+    assert is_down(error) and not is_down(ConfigError("something else"))
+    with Reloading(tmp_path / "auditor.toml", begun, said.append, named=False, done=done.append, look=1e6) as shown:
+        body = shown.exposition()[0].decode()
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.healthy
+        shown.look()
+        assert len(said) == 1 and "tried again" in said[0] and "t0psecret" not in said[0]
+        begun.error = None
+        shown.look()
+        assert 'imgrender_scrape_collector_success{collector="counting"} 1.0' in shown.exposition()[0].decode().replace(
+            Counting.name, "counting"
+        )
+        assert shown.healthy and done == ["the ledger is open"]
+    for error in (ConfigError("wrong"), OperationalError("x", {}, Exception("y"))):
+        begun.error = error
+        with pytest.raises(type(error)):
+            Reloading(tmp_path / "auditor.toml", begun, said.append, named=False)
+
+
+def test_why_ingest_fails_is_said_once() -> None:
+    """And again when it is another reason, or after it worked."""
+    said: list[str] = []
+    looks: list[Exception | None] = [
+        ConfigError("a"),
+        ConfigError("a"),
+        OSError(),
+        OSError(),
+        None,
+        None,
+        ConfigError("a"),
+    ]
+    stopping = threading.Event()
+
+    class Failing(Follow):
+        def __init__(self) -> None:
+            pass
+
+        def look(self) -> Ingested:
+            error = looks.pop(0)
+            if not looks:
+                stopping.set()
+                looks.append(None)
+            if error:
+                raise error
+            return Ingested()
+
+        def close(self) -> None:
+            pass
+
+    _follow(Failing(), stopping, 0.0, said.append)
+    assert [re.sub(r"; .*", "", text) for text in said] == [
+        "ingest fails (a)", "ingest fails (OSError)", "ingest works again", "ingest fails (a)", "ingest works again",
+    ]  # fmt: skip
+
+
+def listening(folder: Path) -> tuple[socket.socket, Callable[[], str]]:
+    """A socket as systemd's, and what was said to it."""
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(folder / "notify"))
+    heard.settimeout(20)
+    return heard, lambda: heard.recv(4096).decode()
+
+
+def test_a_real_one_reloads_on_sighup_and_tells_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """READY, signs of life, RELOADING and READY again, STOPPING; the new plan is shown."""
+    heard, said = listening(tmp_path)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    (tmp_path / "auditor.toml").write_text(ACCOUNT.format("one"))
+    process = started(tmp_path, "serve", "--listen", "127.0.0.1:0", "--config", "auditor.toml")
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        assert {said(), said()} == {"READY=1", "WATCHDOG=1"}
+        text = httpx.get(address).text
+        assert 'account="one"' in text and "imgrender_config_last_reload_successful 1.0" in text
+        for name in ("process_start_time_seconds", "process_open_fds", "process_resident_memory_bytes", "python_info"):
+            assert re.search(rf"^{name}\b", text, re.MULTILINE)
+        (tmp_path / "auditor.toml").write_text(ACCOUNT.format("two"))
+        process.send_signal(signal.SIGHUP)
+        assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", said()) and said() == "READY=1"
+        until(lambda: 'account="two"' in httpx.get(address).text)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+        assert said() == "STOPPING=1"
+        heard.close()
+    assert process.returncode == 0
+
+
+def test_a_real_one_starts_while_postgresql_is_down(tmp_path: Path) -> None:
+    """It answers; /-/ready says no, /-/healthy yes; the password is said nowhere."""
+    url = f"postgresql://u:t0psecret@127.0.0.1:{free_port()}/x"
+    process = started(tmp_path, "serve", "--listen", "127.0.0.1:0", "--ledger", url)
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in httpx.get(address).text
+        base = address.removesuffix("/metrics")
+        assert (httpx.get(f"{base}/-/ready").status_code, httpx.get(f"{base}/-/healthy").status_code) == (503, 200)
+    finally:
+        process.terminate()
+        said = "".join(process.communicate(timeout=30))
+    assert process.returncode == 0 and "t0psecret" not in said and said.count("tried again") == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "every"),
+    [({}, None), ({"WATCHDOG_USEC": "30000000"}, 15.0), ({"WATCHDOG_USEC": "0"}, None), ({"WATCHDOG_USEC": "x"}, None),
+     ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
+     ({"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())}, 2.0)],
+)  # fmt: skip
+def test_signs_of_life_are_for_who_waits_for_them(environ: dict[str, str], every: float | None) -> None:
+    """Twice as often as they are waited for."""
+    supervisor = Supervisor(environ)
+    assert supervisor.every == every
+    supervisor.alive()  # (to nobody)
+
+
+def test_an_abstract_socket_is_told_and_one_that_is_gone_is_no_fault() -> None:
+    """systemd names them with an @."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(f"\0auditor-test-{os.getpid()}")
+        Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
+        assert heard.recv(100) == b"READY=1"
+    Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
+
+
+@pytest.mark.parametrize(
+    ("environ", "direct_url", "found"),
+    [({"AUDITOR_REVISION": "abc123"}, None, "abc123"), ({}, '{"vcs_info": {"vcs": "git", "commit_id": "0f0f"}}', "0f0f"),
+     ({}, None, ""), ({}, "{", ""), ({}, "[]", ""), ({}, '{"url": "file:///x", "dir_info": {}}', ""),
+     ({"AUDITOR_REVISION": 'x"\n'}, None, ""), ({"AUDITOR_REVISION": "a" * 65}, None, "")],
+)  # fmt: skip
+def test_the_revision_is_shown_if_it_is_known(environ: dict[str, str], direct_url: str | None, found: str) -> None:
+    """An image says it, or pip wrote it down; nothing is guessed, and no other text becomes a label."""
+    assert revision_of(environ, direct_url) == found
