@@ -53,25 +53,24 @@ class Follow:
     def look(self) -> Ingested:
         """Everything that is new since the last look; what cannot be read is told once."""
         done = Ingested()
+        paths = list(self._paths())
+        self._see({*(path for path, _ in self._told), *self._absent()})
         for path in list(self._known):
             self._left_behind(path, done)
-        paths = list(self._paths())
-        self._see(done)
         for path in paths:
             self._hold(path, done)
             self._ingest.run_one(path, done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
         if not done.unread:
             self._ingest.beat()
-        self._see(done)
+        self._see({path for path, _ in done.unread})
         told, self._told = self._told, set(done.unread)
         done.unread = [each for each in done.unread if each not in told]
         return done
 
-    def _see(self, done: Ingested) -> None:
+    def _see(self, unread: Iterable[str]) -> None:
         """Tell which sources can be looked at: all that is there in them can be read."""
-        unread = {path for path, _ in done.unread} | {path for path, _ in self._told} | set(self._absent())
-        self._sources.see([name for name in self._names if not any(_within(path, name) for path in unread)])
+        self._sources.see({name for name in self._names if not any(_within(path, name) for path in unread)})
 
     def _left_behind(self, path: Path, done: Ingested) -> None:
         """The rest of a file whose name is gone, or belongs to another one now."""

@@ -4,7 +4,7 @@ One heartbeat of the whole ledger hides a dead host behind the living ones; a so
 """
 
 import platform
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -26,16 +26,17 @@ class Sources:
     def __init__(self, ledger: Ledger, clock: Callable[[], float], names: Iterable[str] = ()) -> None:
         self._ledger, self._clock = ledger, clock
         self._names = {name: source_name(name) for name in names}
-        self._there: Collection[str] = ()
+        self._there: Set[str] = frozenset()
         self._marked: float | None = None
         self._seen: dict[str, int] = {}
         if self._names:
             with ledger.read() as connection:
                 self._seen = {row.name: row.seen_us for row in connection.execute(select(sources))}
 
-    def see(self, there: Collection[str]) -> None:
+    def see(self, there: Set[str]) -> None:
         """From now on these can be looked at, and the others cannot."""
-        self._there = there
+        if there != self._there:
+            self._there, self._marked = there, None
         self.mark()
 
     def mark(self) -> None:
