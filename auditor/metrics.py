@@ -113,6 +113,8 @@ LEDGER: tuple[Definition, ...] = (
     _shown("ingest_files_set_aside", "gauge", "Files that cannot be read to their end."),
     _shown("ledger_events", "gauge", "Events in the ledger, pruned ones not among them."),
     _shown("ingest_last_success_timestamp_seconds", "gauge", "When usage was last looked for."),
+    _shown("source_last_seen_timestamp_seconds", "gauge",
+           "When a source that is followed could last be looked at; 0 for never.", "source"),
     _shown("scrape_collector_success", "gauge", "Whether a collector worked, 1 or 0.", "collector"),
     _shown("scrape_collector_duration_seconds", "gauge", "How long a collector took.", "collector"),
     _shown("label_values_dropped_total", "counter", "Label values that were folded into `other`.", "label"),
@@ -154,9 +156,6 @@ AD_HOC: Mapping[str, str] = {
     "imgrender_client_label_values_dropped_total": "Which process's accounts are `other`.",
     "imgrender_credits_saved_total": "Renders spared since ever. Dashboards show the same as a share, the hit rate.",
     "imgrender_ledger_corrections_total": "Why a counter is above its gauge. Panels of credits read the gauge.",
-    "imgrender_plan_overage_price": "What the credits beyond the plan have cost so far.",
-    "imgrender_ledger_config_conflict": "Whether some host works with another auditor.toml: it counts for nothing.",
-    "imgrender_ingest_files_set_aside": "Whether usage is missing since a file is damaged, or may not be read.",
     "imgrender_ledger_events": "How large the ledger is, and whether `auditor prune` runs.",
     "imgrender_scrape_collector_duration_seconds": "Which collector makes scrapes slow.",
 }  # fmt: skip

@@ -48,7 +48,8 @@ ALERTS: Sequence[Alert] = (
         "Credits are on course to exceed the plan.",
         "{{ $labels.provider }}/{{ $labels.account }} is projected to use {{ $value | humanize }} credits this period.",
         "If the rest of the period goes as the last seven days went, hour by hour, it needs more than is left. The "
-        "further away the end is, the clearer the excess has to be.",
+        "further away the end is, the clearer the excess has to be. With a hard cap, renders are then refused; with "
+        "overage, each credit beyond the plan is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes.",
         "Fix the most severe findings, or take the plan that the audit recommends, before the plan is used up.",
         "calm",
@@ -69,7 +70,7 @@ ALERTS: Sequence[Alert] = (
         "{{ $labels.provider }}/{{ $labels.account }} has {{ $value | humanize }} credits left, which will not last.",
         "Either the next 60 hours will need more than is left, at the pace of the same hours a week ago and of the "
         "last days; or the last hours took so much, unlike any in the week before, that a few more like them use up "
-        "the plan. With a hard cap the provider then refuses renders.",
+        "the plan. With a hard cap the provider then refuses renders; with overage, each further credit is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
         "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
         "calm",
@@ -106,13 +107,29 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderPlanUsedUp", "critical", "",
         """\
-        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= 1
-        and on (job, provider, account) imgrender_plan_credits{{hard_cap!="false"}}""",
+        account:imgrender_period_credits_used:sum / (account:imgrender_plan_hard_cap:credits > 0) >= 1""",
         "The plan's credits are used up.",
         "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
-        "With a hard cap the provider refuses renders now; images that are cached are still served.",
+        "The plan has a hard cap: the provider refuses renders now; images that are cached are still served. A plan "
+        "with overage raises ImgRenderOverageBill instead.",
         "The share of errors with `quota`: `auditor audit --ledger LEDGER --rule failed-calls`.",
         "Take a larger plan; then fix what the audit names, and go back at the next period.",
+    ),
+    Alert(
+        "ImgRenderOverageBill", "warning", "",
+        """\
+        (account:imgrender_period_credits_used:sum - account:imgrender_plan_credits:max > 0)
+        * on (job, provider, account) group_right () account:imgrender_plan_overage_price:max
+        > {overage}""",
+        "Credits beyond the plan cost money.",
+        "{{ $labels.provider }}/{{ $labels.account }} has used credits beyond its plan for "
+        '{{ $value | printf "%.2f" }} {{ $labels.currency }} so far in this period.',
+        "The plan's credits of this period, those carried over and bought among them, are used. The provider does not "
+        "refuse renders: it bills each further credit, beside the price of the plan.",
+        "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes; its plan-mismatch "
+        "finding says whether a larger plan costs less.",
+        "Fix the most severe findings, or take the larger plan. Overage that you planned for: "
+        "`auditor-exporter alerts --set overage=AMOUNT`.",
     ),
     Alert(
         "ImgRenderPlanUnused", "info", "projection_for",
@@ -234,15 +251,50 @@ ALERTS: Sequence[Alert] = (
         "ImgRenderLinesRejected", "warning", "",
         """\
         sum by (job) (
-          max by (job, fate) (increase(imgrender_ledger_lines_total{{fate=~"rejected|late"}}[{long}]))
+          max by (job, fate) (increase(imgrender_ledger_lines_total{{fate=~"rejected|late|set_aside"}}[{long}]))
         ) > 0""",
         "Lines of usage were not counted.",
         "{{ $value | humanize }} lines of the last hour are in no figure.",
         "`rejected`: they are no usage events, for example since a shipper wraps them. `late`: they are older than "
-        "what was pruned.",
+        "what was pruned. `set_aside`: they cannot be booked, for a reason that nobody foresaw.",
         "The exporter's or ingester's log names file, line and reason; `auditor audit FILE` shows them with excerpts.",
         "Correct what writes them; lines that were rejected are read again from a corrected file.",
         "calm",
+    ),
+    Alert(
+        "ImgRenderFilesSetAside", "warning", "patience",
+        "max by (job) (last_over_time(imgrender_ingest_files_set_aside[{hold}])) > 0",
+        "Files of usage cannot be read to their end.",
+        "{{ $value | humanize }} files are set aside: what they hold is in no figure.",
+        "A file is damaged or cut off, may not be read by the ingester's user, or is no regular file. All other files "
+        "are read.",
+        "The exporter's or ingester's log names file and reason; so does the table `set_aside` of the ledger.",
+        "Give the ingester's user the right to read it, bring a whole copy, or remove the file.",
+    ),
+    Alert(
+        "ImgRenderSourceStale", "warning", "burn_for",
+        """\
+        time() - max by (job, source) (imgrender_source_last_seen_timestamp_seconds) > {stale_seconds}""",
+        "A source of usage stopped, or never came.",
+        "{{ $labels.source }} was last looked at: "
+        "{{ if gt $value 1e9 }}never{{ else }}{{ $value | humanizeDuration }} ago{{ end }}.",
+        "The ingester of that host is not running, or the file or folder that it follows is gone or cannot be read. "
+        "Usage of other sources is still counted, so that credits look right and are too few.",
+        "The ingester's log on the host in the label; the folder after the colon, its owner and its mode.",
+        "Start it again; nothing is lost, since it goes on where it was. A host that was taken away on purpose is "
+        "forgotten after a day.",
+        "hold",
+    ),
+    Alert(
+        "ImgRenderConfigConflict", "warning", "patience",
+        "max by (job, provider, account) (last_over_time(imgrender_ledger_config_conflict[{hold}])) > 0",
+        "An auditor.toml contradicts the ledger about an account's billing day, time zone or plan.",
+        "{{ $value | humanize }} processes have another auditor.toml than the ledger for "
+        "{{ $labels.provider }}/{{ $labels.account }}.",
+        "The ledger's values count everywhere, and no figure is wrong by the other file; but one of the two is not "
+        "what the provider bills by.",
+        "`auditor ledger show` prints the ledger's values and each file that differs, with both values.",
+        "Correct the file; or, if the file is right, `auditor ledger configure --config FILE --replace`.",
     ),
     Alert(
         "ImgRenderLedgerUnreadable", "critical", "patience",

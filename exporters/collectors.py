@@ -56,8 +56,9 @@ def running(
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
             follower = Follow(
-                Ingest(opened, settings, where=where, tell=say), lambda: present(follow), lambda: absent(follow)
-            )
+                Ingest(opened, settings, where=where, tell=say), lambda: present(follow), lambda: absent(follow),
+                follow,
+            )  # fmt: skip
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()

@@ -15,6 +15,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, facts, folded, inputs, paid, periods, totals
 from auditor.ledger.setaside import files_set_aside
+from auditor.ledger.sources import last_seen
 from auditor.ledger.state import Payer, State, state_of
 from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
@@ -27,6 +28,8 @@ from exporters.recent import add_recent
 FATES = ("events", "superseded", "duplicates", "rejected", "set_aside", "late")
 _RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
 _SAVED = (Outcome.HIT, Outcome.COALESCED)
+SOURCES = 100
+"""Sources that keep their label."""
 _LABELS = {"provider": "provider", "account": "account", "environment": "app_env"}
 """Kind of a name that the ledger folds -> label."""
 
@@ -61,6 +64,7 @@ class LedgerCollector:
             self._periods(connection, families, now_us)
             self._unspent(connection, families)
             self._times(connection, families)
+            self._sources(connection, families, now_us)
             self._inputs(connection, families, now_us)
             self._conflicts(connection, families, state, now_us)
             cycles = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
@@ -130,6 +134,18 @@ class LedgerCollector:
         if beat is not None:
             families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
 
+    def _sources(self, connection: Connection, families: Families, now_us: int) -> None:
+        """Those that are beyond the cap are as old as the oldest of them."""
+        found = last_seen(connection, now_us)
+        shown = dict(list(found.items())[:SOURCES])
+        if len(found) > SOURCES:
+            rest = set(found) - set(shown)
+            shown[OTHER] = min(found[name] for name in rest)
+            for name in rest:
+                self._folded.tell("source", (name,))
+        for name, seen_us in shown.items():
+            families.put("source_last_seen_timestamp_seconds", (name,), Decimal(seen_us) / 1_000_000)
+
     def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
         counts: dict[str, int] = defaultdict(int)
         for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
@@ -145,7 +161,7 @@ class LedgerCollector:
         """How many auditor.toml say otherwise than the ledger, this process's own among them."""
         differing = set(reported(connection, now_us))
         differing |= {(self._source, payer) for payer in state.differences(self._settings)}
-        for payer in self._accounts:
+        for payer in (("", ""), *self._accounts):
             families.add("ledger_config_conflict", self._labels.payer(*payer), 0)
         for _, payer in differing:
             families.add("ledger_config_conflict", self._labels.payer(*payer), 1)

@@ -43,6 +43,8 @@ class Parameters:
     burn_share: float = 0.05
     """Share of the plan that such a window took at least."""
     almost: float = 0.8
+    overage: float = 0
+    """Money beyond the plan's price, in its currency, above which the bill for overage is told."""
     unused: float = 0.4
     """Share of the plan below which, near the end of the period, a smaller one may do."""
     hit_drop: float = 0.7
@@ -65,12 +67,30 @@ def _held(metric: str, *labels: str) -> str:
     return f"max by ({', '.join(('job', 'provider', 'account', *labels))}) (last_over_time({metric}[{{hold}}]))"
 
 
+def _current(metric: str, *labels: str) -> str:
+    """The same for what a plan may have or not: an earlier plan's value does not count once there is another plan."""
+    by = f"max by ({', '.join(('job', 'provider', 'account', *labels))})"
+    return (
+        f"{by} ({metric})\nor (\n  {by} (last_over_time({metric}[{{hold}}]))\n"
+        "  unless on (job, provider, account) imgrender_plan_credits\n)"
+    )
+
+
 RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_period_credits_used:sum",
         f"sum {BY} (max by ({CREDITS}) (last_over_time(imgrender_period_credits_used[{{hold}}])))",
     ),
-    ("account:imgrender_plan_credits:max", f"max {BY} (last_over_time(imgrender_plan_credits[{{hold}}]))"),
+    # A plan that changed has other labels: the last value of a series counts only where there is none now.
+    (
+        "account:imgrender_plan_credits:max",
+        f"max {BY} (imgrender_plan_credits)\nor max {BY} (last_over_time(imgrender_plan_credits[{{hold}}]))",
+    ),
+    (
+        "account:imgrender_plan_hard_cap:credits",
+        _current('imgrender_plan_credits{{hard_cap!="false"}}'),
+    ),
+    ("account:imgrender_plan_overage_price:max", _current("imgrender_plan_overage_price", "currency")),
     (
         "account:imgrender_plan_left:credits",
         "clamp_min(account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum, 0)",

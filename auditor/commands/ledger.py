@@ -137,7 +137,7 @@ def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
         signal.signal(number, stop)
 
     print("auditor: following; Ctrl-C ends it", file=sys.stderr)
-    following = Follow(ingest, lambda: present(paths), lambda: absent(paths))
+    following = Follow(ingest, lambda: present(paths), lambda: absent(paths), paths)
     following.until(
         stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
         lambda error: say(f"ingest fails ({_words(error)}); it is tried again"),

@@ -7,12 +7,15 @@ its copy, if that is fed too, brings them.
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from threading import Event
 
 from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.sources import MARK_EVERY
 
 MOST_OPEN = 100
 """A process may often open 1,024 files, or 256; a folder gets a segment an hour from each process that renders."""
@@ -32,13 +35,16 @@ class _Known:
 class Follow:
     """Looks at files again and again; *paths* is asked anew each time, so that new segments are found.
 
-    *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat.
+    *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat. *names*
+    are the files, folders and patterns that are followed; each has a heartbeat of its own.
     """
 
     def __init__(
-        self, ingest: Ingest, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple
-    ) -> None:
-        self._ingest, self._paths, self._absent = ingest, paths, absent
+        self, ingest: Ingest, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple,
+        names: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self._ingest, self._paths, self._absent, self._names = ingest, paths, absent, names
+        self._sources = ingest.follows(names)
         self._known: dict[Path, _Known] = {}
         self._open: dict[Path, int] = {}
         """Descriptors; the file that grew last is the last one."""
@@ -47,17 +53,24 @@ class Follow:
     def look(self) -> Ingested:
         """Everything that is new since the last look; what cannot be read is told once."""
         done = Ingested()
+        paths = list(self._paths())
+        self._see({*(path for path, _ in self._told), *self._absent()})
         for path in list(self._known):
             self._left_behind(path, done)
-        for path in self._paths():
+        for path in paths:
             self._hold(path, done)
             self._ingest.run_one(path, done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
         if not done.unread:
             self._ingest.beat()
+        self._see({path for path, _ in done.unread})
         told, self._told = self._told, set(done.unread)
         done.unread = [each for each in done.unread if each not in told]
         return done
+
+    def _see(self, unread: Iterable[str]) -> None:
+        """Tell which sources can be looked at: all that is there in them can be read."""
+        self._sources.see({name for name in self._names if not any(_within(path, name) for path in unread)})
 
     def _left_behind(self, path: Path, done: Ingested) -> None:
         """The rest of a file whose name is gone, or belongs to another one now."""
@@ -109,9 +122,18 @@ class Follow:
                 tell(self.look())
             except Exception as error:
                 failed(error)
-            if not last:
-                stopping.wait(every)
+            ends = time.monotonic() + every
+            while not last and not stopping.wait(max(0.0, min(MARK_EVERY, ends - time.monotonic()))):
+                if time.monotonic() >= ends:
+                    break
+                self._mark(failed)
         self.close()
+
+    def _mark(self, failed: Callable[[Exception], object]) -> None:
+        try:
+            self._sources.mark()
+        except Exception as error:
+            failed(error)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -119,3 +141,8 @@ class Follow:
             os.close(descriptor)
         self._open.clear()
         self._known.clear()
+
+
+def _within(path: str, name: str) -> bool:
+    """Whether a file belongs to a file, folder or pattern that is followed."""
+    return path == name or Path(name) in Path(path).parents or fnmatch(path, name)

@@ -28,6 +28,7 @@ from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
 from auditor.ledger.schema import facts, rejections
 from auditor.ledger.setaside import SetAside, textual
+from auditor.ledger.sources import Sources
 from auditor.ledger.state import state_of
 from auditor.ledger.tail import Piece, Tail
 from auditor.ledger.upkeep import HORIZON, beat
@@ -93,6 +94,7 @@ class Ingest:
         self._where, self._tell = where, tell
         self._told: set[str] = set()
         self._beaten = 0.0
+        self._sources = Sources(ledger, clock)
         self._seen: dict[Path, tuple[int, int, int]] = {}
         with ledger.write() as connection:
             self._aside = SetAside(connection)
@@ -134,8 +136,14 @@ class Ingest:
                 self._aside.refresh(connection, self._now_us)
                 self._compare(connection)
 
+    def follows(self, names: Iterable[str]) -> Sources:
+        """The sources of this process from now on; the ledger hears of them also while a long file is read."""
+        self._sources = Sources(self._ledger, self._clock, names)
+        return self._sources
+
     def run_one(self, path: Path, done: Ingested) -> None:
         """Everything that is new in one file, added to *done*; one that cannot be read keeps no others away."""
+        self._sources.mark()
         try:
             self._file(path, done)
         except FileNotFoundError:
@@ -176,6 +184,7 @@ class Ingest:
                 counts, rejected = self._piece(tail, piece, connection)
             done.counts += counts
             done.rejected += rejected
+            self._sources.mark()
         if tail.damage:
             done.damaged.append((str(path), tail.damage))
             self._put_aside(path, "cut off or damaged")

@@ -22,6 +22,7 @@ from auditor.ledger.schema import (
     periods,
     rollups,
     set_aside,
+    sources,
     totals,
 )
 from auditor.ledger.state import state_of
@@ -45,7 +46,7 @@ def _second(connection: Connection) -> None:
     connection.execute(delete(accounts).where(accounts.c.anchor_day == 1, accounts.c.timezone == "UTC"))
     for table in (rollups, totals, periods, paid):
         connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
-    for table in (rollups, totals, periods, paid, set_aside, conflicts, names, folded):
+    for table in (rollups, totals, periods, paid, set_aside, conflicts, sources, names, folded):
         table.create(connection)
     columns = [column.name for column in rollups.columns]
     chosen = [f"CAST({name} AS TEXT)" if name in Sums._fields else name for name in columns]

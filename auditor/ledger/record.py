@@ -127,13 +127,13 @@ def _weighed(  # (in the order of `_COLUMNS`)
             int(credits is None),
             credits or _NONE,
         )
-    return Record(line, identity, ts_us, place, sums, credits, _short(key), digest, ts_us + (duration_us or 0))
+    return Record(line, identity, ts_us, place, sums, credits, short(key), digest, ts_us + (duration_us or 0))
 
 
 @lru_cache(10_000)
 def _place(provider: str, account: str, environment: str, outcome: str, picture_format: str) -> Place:
     """Most records share one of few."""
-    return Place(_short(provider), _short(account), _short(environment), outcome, picture_format)
+    return Place(short(provider), short(account), short(environment), outcome, picture_format)
 
 
 _UNRESOLVED = Sums(uncertain=1)
@@ -141,7 +141,7 @@ _CALLS = (Outcome.RENDER, Outcome.ERROR)
 _NONE = Decimal(0)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name of any length as one that an index takes, and a different one for each."""
     if len(name) <= NAME:
         return name

@@ -190,6 +190,12 @@ conflicts = Table(
 )  # fmt: skip
 """Where a process's own auditor.toml contradicts `accounts`, and when that was last so."""
 
+sources = Table(
+    "sources", metadata, _name("name"),
+    Column("seen_us", BigInteger, nullable=False), Column("told_us", BigInteger, nullable=False),
+)  # fmt: skip
+"""When each source could last be looked at, and when a process last said that it follows it."""
+
 names = Table("names", metadata, _name("kind"), _name("provider"), _name("name"))
 """Providers, accounts and environments that have rows of their own in `totals`, `periods` and `paid`."""
 

@@ -109,6 +109,7 @@ def test_names_types_help_and_labels_are_those_of_the_table(ledger: Ledger) -> N
     assert set(families) <= set(defined)
     assert set(defined) - set(families) == {
         "imgrender_ledger_corrections", "imgrender_plan_overage_price", "imgrender_recent_requests",
+        "imgrender_source_last_seen_timestamp_seconds",
     }  # fmt: skip
     for name, family in families.items():
         assert (family.type, family.documentation) == (defined[name].type, defined[name].help)

@@ -120,11 +120,23 @@ def ruled(server: Prometheus, start: float, end: float, parameters: Parameters) 
 def _expanded(expr: str, records: Mapping[str, str]) -> str:
     while found := re.search(r"account:\w+:\w+", expr):
         inner = f"({records[found[0]]})"
-        ranged = re.match(r"\[(\w+)\]", expr[found.end() :])
-        if ranged:
-            inner += f"[{ranged[1]}:{STEP}s]"
-        expr = expr[: found.start()] + inner + expr[found.end() + (ranged.end() if ranged else 0) :]
+        rest = expr[found.end() :]
+        if selector := re.match(r"\{[^}]*\}", rest):
+            inner, rest = _selected(inner, selector[0]), rest[selector.end() :]
+        if ranged := re.match(r"\[(\w+)\]", rest):
+            inner, rest = f"{inner}[{ranged[1]}:{STEP}s]", rest[ranged.end() :]
+        expr = expr[: found.start()] + inner + rest
     return expr
+
+
+def _selected(inner: str, selector: str) -> str:
+    """Only series of a record have selectors; an expression is joined with the values of the label."""
+    for label, operator, values in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', selector):
+        wanted = " or ".join(
+            f'label_replace(vector(1), "{label}", "{value}", "", "")' for value in values.split("|")
+        )  # fmt: skip
+        inner = f"({inner} {'unless' if operator == '!=' else 'and'} on ({label}) ({wanted}))"
+    return inner
 
 
 def _samples(name: str, more: Mapping[str, str], found: Matrix) -> Iterator[str]:

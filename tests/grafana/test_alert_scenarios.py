@@ -5,7 +5,7 @@ and at most one warning, and nothing resolves and fires again within a day.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from exporters.alerts import ALERTS
 from tests.grafana.scenarios import DAY, HOUR, QUARTER, Account, Scene, Timeline, timeline
-from tests.services import need
+from tests.services import ROOT, need
 
 Spends = Callable[[float, float], float]
 SEVERITY = {alert.name.removeprefix("ImgRender"): alert.severity for alert in ALERTS}
@@ -66,6 +66,9 @@ class Scenario:
     step: int = HOUR
     down: tuple[tuple[float, float], ...] = ()
     jobs: tuple[str, ...] = ("x",)
+    beside: Account | None = None
+    """Another account of the same exporter."""
+    beside_fires: Mapping[str, list[float]] = field(default_factory=dict)
 
 
 ANCHORED = ((-15 * DAY, 15 * DAY), (15 * DAY, 45 * DAY), (45 * DAY, 75 * DAY))
@@ -124,6 +127,22 @@ SCENARIOS: Mapping[str, Scenario] = {
     "the exporter is down for two hours": Scenario(
         Account(flat(45)), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "PlanUsedUp": [22.2], "ExporterDown": [22.3], "IngestStale": [22.3]}, pace=-16, step=HOUR // 2, down=((22.3 * DAY, 22.3 * DAY + 2 * HOUR),)
     ),
+    "overage, 135 %": Scenario(
+        Account(flat(45), hard_cap=False, overage=0.02), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "OverageBill": [22.2]}, pace=-16
+    ),
+    "overage, inside the plan": Scenario(Account(flat(28), hard_cap=False, overage=0.02), {"PlanAlmostUsed": [28.6]}),
+    "overage, a loop": Scenario(
+        Account(both(flat(20), during(LOOP, 0, 0.1)), hard_cap=False, overage=0.02), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "OverageBill": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=0, days=0.2, step=60
+    ),
+    "two accounts, one quiet and one at 130 %": Scenario(
+        Account(flat(10)), {"PlanUnused": [24.1]}, beside=Account(flat(43.3), name="shop"),
+        beside_fires={"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [18.5], "CreditsExhaustSoon": [20.7], "PlanUsedUp": [23.1]},
+    ),
+    "two accounts, a hard cap and overage": Scenario(
+        Account(flat(45)), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "PlanUsedUp": [22.2]}, pace=-16,
+        beside=Account(flat(45), name="shop", hard_cap=False, overage=0.02),
+        beside_fires={"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "OverageBill": [22.2]},
+    ),
     "a scrape is missed every hour": Scenario(
         Account(flat(45)), {"CreditsProjectedOverPlan": [0.0]}, pace=-16, days=2, step=300, down=tuple((hour * HOUR, hour * HOUR + 1) for hour in range(48))
     ),
@@ -132,10 +151,28 @@ FIRES = {name for scenario in SCENARIOS.values() for name in scenario.fires}
 """Alerts that fire here."""
 
 
+def told(fires: Mapping[str, list[float]]) -> str:
+    """For the table in docs/exporter.md."""
+    return ", ".join(f"{alert} {'/'.join(f'{day:g}' for day in days)}" for alert, days in fires.items()) or "none"
+
+
+def test_the_documented_table_is_this_one() -> None:
+    """docs/exporter.md says for each scenario what fires when."""
+    text = (ROOT / "docs" / "exporter.md").read_text(encoding="utf-8")
+    rows = [
+        f"| {name} | {told(each.fires)} |" if each.beside is None
+        else f"| {name} | `main`: {told(each.fires)}; `{each.beside.name}`: {told(each.beside_fires)} |"
+        for name, each in SCENARIOS.items()
+    ]  # fmt: skip
+    assert "\n".join(rows) in text
+
+
 def run(scenario: Scenario, folder: Path) -> Timeline:
     """What fires when."""
     scene = Scene(scenario.step, round(scenario.days * DAY / scenario.step), scenario.down, scenario.jobs)
     scene.add(scenario.account)
+    if scenario.beside is not None:
+        scene.add(scenario.beside)
     scene.exporter()
     return timeline(need("prometheus", "promtool"), folder, scene)
 
@@ -181,7 +218,12 @@ def test_scenario(name: str, tmp_path: Path) -> None:
             takes = gone - began
             latest = gone - 2 * DAY if takes > 3 * DAY else began + max(15 * 60, 0.2 * takes)
             assert min(warned) <= latest, f"announced {(gone - min(warned)) / HOUR:.1f} h ahead"
-    starts = {alert: [start / DAY for start, _ in spans] for (alert, _), spans in found.items()}
-    assert starts.keys() == scenario.fires.keys()
-    for alert, days in scenario.fires.items():
-        assert starts[alert] == pytest.approx(days, abs=0.1), alert
+    other = "" if scenario.beside is None else scenario.beside.name
+    for mine, fires in ((True, scenario.fires), (False, scenario.beside_fires)):
+        starts = {
+            alert: [start / DAY for start, _ in spans]
+            for (alert, who), spans in found.items() if mine is (not other or who != other)
+        }  # fmt: skip
+        assert starts.keys() == fires.keys()
+        for alert, days in fires.items():
+            assert starts[alert] == pytest.approx(days, abs=0.1), alert

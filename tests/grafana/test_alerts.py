@@ -89,6 +89,27 @@ def recent(**by_ago: tuple[str, str]) -> list[dict[str, str]]:
     ]  # fmt: skip
 
 
+def seen(source: str, values: str) -> dict[str, str]:
+    """When a source was last looked at."""
+    labels = f'job="imgrender",instance="x",source="{source}"'
+    return {"series": f"imgrender_source_last_seen_timestamp_seconds{{{labels}}}", "values": values}
+
+
+def overage(*, used: float, hard_cap: str, values: str = "1000x60", up: str = "1x60") -> list[dict[str, str]]:
+    """An account whose plan has so many credits; without a hard cap, further ones cost 0.02 each."""
+    others = [
+        each for each in month(60, used=used, per_step=0, age=4 * DAY)
+        if not each["series"].startswith(("imgrender_plan_credits", "up"))
+    ]  # fmt: skip
+    plan = {"series": f'imgrender_plan_credits{{{MAIN},hard_cap="{hard_cap}"}}', "values": values}
+    price = {
+        "series": f'imgrender_plan_overage_price{{{MAIN},plan="Basic",currency="EUR"}}',
+        "values": re.sub(r"\b\d{4}(?=x)", "0.02", values),
+    }
+    running = {"series": 'up{job="imgrender",instance="x"}', "values": up}
+    return [plan, *([price] if hard_cap == "false" else []), running, *others]
+
+
 def client_told(steps: int, *, left: float, at: float = 0, instance: str = "web-1") -> list[dict[str, str]]:
     """What a client was told at a time: its job is not the exporter's."""
     labels = MAIN.replace("imgrender", "shop") + f',instance="{instance}"'
@@ -175,6 +196,52 @@ SCENARIOS: dict[str, tuple[list[dict[str, str]], dict[str, set[str]]]] = {
         [*month(400, used=100, per_step=0, age=4 * DAY),
          {"series": 'imgrender_ledger_lines_total{job="imgrender",instance="x",fate="rejected"}', "values": "0x20 4x380"}],
         {"1h": set(), "2h": {"LinesRejected"}, "20h": {"LinesRejected"}, "30h": set()},
+    ),
+    "lines that cannot be booked": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         {"series": 'imgrender_ledger_lines_total{job="imgrender",instance="x",fate="set_aside"}', "values": "0x20 1x80"}],
+        {"1h": set(), "2h": {"LinesRejected"}},
+    ),
+    "a file that may not be read": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         {"series": 'imgrender_ingest_files_set_aside{job="imgrender",instance="x"}', "values": "0x20 2x40 0x40"}],
+        {"1h": set(), "3h": {"FilesSetAside"}, "8h": set()},
+    ),
+    "a source that stopped, one that never came, one that is there": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         seen("one:/spool", "0+300x20 6000x80"), seen("two:/spool", "0x100"), seen("three:/spool", "0+300x100")],
+        {"10m": set(), "30m": {"SourceStale"}, "3h": {"SourceStale"}},
+    ),
+    "a source that is late by less than the limit": (
+        [*month(100, used=100, per_step=0, age=4 * DAY), seen("one:/spool", "0 0 0+300x98")], {"3h": set()},
+    ),
+    "a file that contradicts the ledger, until it is corrected": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         ramp("imgrender_ledger_config_conflict", 'job="imgrender",instance="x"', 0, 100),
+         {"series": f'imgrender_ledger_config_conflict{{{MAIN},instance="x"}}', "values": "0x10 1x50 0x40"}],
+        {"30m": set(), "3h": {"ConfigConflict"}, "6h": set()},
+    ),
+    "the zone contradicts the ledger": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         ramp("imgrender_ledger_config_conflict", 'job="imgrender",instance="x"', 0, 100, 1)],
+        {"3h": {"ConfigConflict"}},
+    ),
+    "overage: 400 credits beyond the plan": (
+        overage(used=1400, hard_cap="false"), {"5m": {"OverageBill"}, "3h": {"OverageBill"}},
+    ),
+    "overage is agreed, and nothing beyond the plan is used": (overage(used=700, hard_cap="false"), {"3h": set()}),
+    "a hard cap": (overage(used=1400, hard_cap="true"), {"3h": {"PlanUsedUp"}}),
+    "a hard cap that became overage": (
+        [*overage(used=1400, hard_cap="true", values="1000x10"), *overage(used=1400, hard_cap="false", values="_x11 1000x50")[:2]],
+        {"30m": {"PlanUsedUp"}, "2h": {"OverageBill"}},
+    ),
+    "overage that became a larger plan with a hard cap": (
+        [*overage(used=1400, hard_cap="false", values="1000x10"), *overage(used=1400, hard_cap="true", values="_x11 2000x50")[:1]],
+        {"30m": {"OverageBill"}, "2h": set()},
+    ),
+    "the exporter dies while overage is billed": (
+        [*(each for each in overage(used=1400, hard_cap="false", values="1000x10 _x50", up="1x10 0x50"))],
+        {"30m": {"OverageBill"}, "2h": {"OverageBill", "ExporterDown"}},
     ),
     "a client's disk is full": (
         [*month(100, used=100, per_step=0, age=4 * DAY),

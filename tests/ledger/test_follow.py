@@ -31,7 +31,7 @@ def followed(ledger: Ledger, *arguments: Path, clock: list[float] | None = None)
     now = clock or [1e9]
     names = [str(each) for each in arguments]
     ingest = Ingest(ledger, settings_of({}, "test"), lambda: now[0])
-    return Follow(ingest, lambda: present(names), lambda: absent(names))
+    return Follow(ingest, lambda: present(names), lambda: absent(names), names)
 
 
 def beaten(ledger: Ledger) -> float:
