@@ -41,17 +41,17 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
 @contextmanager
 def running(
     settings: Settings, where: Path | None, ledger: str, findings: Path | None, follow: list[str], every: float,
-    say: Say, *, owner: bool = False, anew: bool = False,
+    say: Say, *, owner: bool = False, replacing: bool = False,
 ) -> Iterator[Snapshot]:  # fmt: skip
     """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs.
 
-    The settings of an *owner* become the ledger's, *anew* also where they contradict it.
+    The settings of an *owner* become the ledger's, *replacing* also where they contradict it.
     """
     stopping = threading.Event()
     with Ledger(ledger, reader=not (follow or owner)) as opened:
         if owner:
             with opened.write() as connection:
-                configure(connection, settings, str(where), anew=anew)
+                configure(connection, settings, str(where), replacing=replacing)
         usage = _usage(settings, fresh=False)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:

@@ -88,7 +88,7 @@ def serve_metrics(
     def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
         return running(
             settings, where if where.is_file() else None, ledger, findings, follow or [], every, _say,
-            owner=config is not None, anew=replace,
+            owner=config is not None, replacing=replace,
         )  # fmt: skip
 
     with Reloading(

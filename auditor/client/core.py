@@ -162,7 +162,7 @@ class Core:
         return gone
 
     async def delete(self, key: str) -> int:
-        """Forget one picture, here and in the shared store; if it is on its way, it is not kept."""
+        """Forget one picture, here and in the shared store; one that is being rendered is not kept."""
         gone = 0
         try:
             gone += self._drop(key)

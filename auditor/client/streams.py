@@ -1,4 +1,4 @@
-"""Bodies of answers that are watched on their way, whichever of httpx and httpx2 they come from."""
+"""Bodies of answers that are watched as they come, whichever of httpx and httpx2 they come from."""
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""A watch over one call on its way, and the journey of the request that it is made for.
+"""A watch over one call in flight, and the journey of the request that it is made for.
 
 Between a caller and the provider there may be layers that cache or try again. A journey is what the caller asked for;
 each call that really leaves is watched apart. So a request that made no call is a hit, and one that made three has
@@ -116,7 +116,7 @@ class Journey:
 
 
 class Watch:
-    """One call on its way: its events, its size and its digest."""
+    """One call in flight: its events, its size and its digest."""
 
     def __init__(self, journey: Journey, made: Any, *, left: bool = True) -> None:
         self.journey, self.made, self.metering = journey, made, journey.metering

@@ -39,7 +39,7 @@ def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any
 
 
 def _given(result: Any, call: Call) -> Any:
-    """A result; where it is still to come, it is watched on its way."""
+    """A result; where it is still to come, it is watched as it comes."""
     if inspect.iscoroutine(result):
         return _awaiting(result, call)
     if inspect.isgenerator(result):

@@ -94,7 +94,7 @@ def configure(
 
     settings = configuration.load(config)
     with Ledger(ledger) as opened, opened.write() as connection:
-        changed = write(connection, settings, str(config), anew=replace)
+        changed = write(connection, settings, str(config), replacing=replace)
     print(f"{config} is the ledger's" if changed else "nothing changed: the ledger has the same")
 
 

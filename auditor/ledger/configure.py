@@ -19,15 +19,15 @@ RECENT_US = 86_400 * 10**6
 """A conflict that no process has reported for so long is over: a job that runs once a day may still have it."""
 
 
-def configure(connection: Connection, settings: Settings, where: str, *, anew: bool = False) -> bool:
+def configure(connection: Connection, settings: Settings, where: str, *, replacing: bool = False) -> bool:
     """Make what a file says the ledger's own; whether that changed anything.
 
-    `ConfigError` where it contradicts what the ledger has, unless *anew*. Accounts that the file does not name stay.
+    `ConfigError` where it contradicts what the ledger has, unless *replacing*. Accounts that the file does not name stay.
     """
     state = state_of(connection)
     differences = state.differences(settings, added=False)
     wrong = [text for payer, text in differences.items() if payer == ("", "") or payer in state.accounts]
-    if wrong and not anew:
+    if wrong and not replacing:
         raise ConfigError(
             f"{where} contradicts the ledger: {'; '.join(wrong)}; correct the file, or change the ledger with --replace"
         )
@@ -45,11 +45,11 @@ def configure(connection: Connection, settings: Settings, where: str, *, anew: b
         [(*payer, each.anchor_day, each.timezone.key, plans_text(each)) for payer, each in new.items()],
     )  # fmt: skip
     names = Names(connection)
-    cut_anew = _cuts(state) != _cuts(changed)
-    if tell_apart(connection, names, new, settings.production) or cut_anew:
+    cut_again = _cuts(state) != _cuts(changed)
+    if tell_apart(connection, names, new, settings.production) or cut_again:
         recut(connection, changed, names)
     names.save()
-    return not state.told or cut_anew or new != state.accounts
+    return not state.told or cut_again or new != state.accounts
 
 
 def _cuts(state: State) -> tuple[str, dict[Payer, tuple[int, str]]]:
