@@ -22,7 +22,8 @@ RECENT_US = 86_400 * 10**6
 def configure(connection: Connection, settings: Settings, where: str, *, replacing: bool = False) -> bool:
     """Make what a file says the ledger's own; whether that changed anything.
 
-    `ConfigError` where it contradicts what the ledger has, unless *replacing*. Accounts that the file does not name stay.
+    `ConfigError` where it contradicts what the ledger has, unless *replacing*. Accounts that the file does not name
+    stay.
     """
     state = state_of(connection)
     differences = state.differences(settings, added=False)

@@ -59,7 +59,7 @@ def feed(ledger: Ledger, *paths: Path, config: dict[str, Any] | None = None) -> 
 def configured(ledger: Ledger, config: dict[str, Any]) -> None:
     """Make a configuration the ledger's, whatever it had."""
     with ledger.write() as connection:
-        configure(connection, settings_of(config, "test"), "test", anew=True)
+        configure(connection, settings_of(config, "test"), "test", replacing=True)
 
 
 def sums(ledger: Ledger, table: str, *names: str) -> dict[tuple[Any, ...], Sums]:

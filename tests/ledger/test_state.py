@@ -158,7 +158,7 @@ def test_what_contradicts_the_ledger_is_refused(
     with ledger.read() as connection:
         assert [payer for _, payer in reported(connection, int(1e15))] == [("imejis", "main")]
     with ledger.write() as connection:
-        assert configure(connection, other, "b.toml", anew=True)
+        assert configure(connection, other, "b.toml", replacing=True)
         assert not configure(connection, other, "b.toml")
     now[0] += BEAT_EVERY
     ingest.run([])
