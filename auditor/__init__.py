@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         RefusedError,
         RenderError,
         ThrottledError,
+        TooLargeError,
         UncertainError,
     )
     from auditor.sandbox.server import Sandbox
@@ -84,7 +85,7 @@ _PUBLIC = {
         "AuditorError", "AuthenticationError", "BudgetExceededError", "CircuitOpenError", "ConfigError",
         "DeadlineError", "InputError", "InvalidRequestError", "MissingExtraError", "NoPlanError", "NotFoundError",
         "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "RefusedError",
-        "RenderError", "ThrottledError", "UncertainError",
+        "RenderError", "ThrottledError", "TooLargeError", "UncertainError",
     ),
     "errors",
 )  # fmt: skip
@@ -94,8 +95,8 @@ __all__ = [
     "DeadlineError", "Files", "InputError", "InvalidRequestError", "Item", "Memory", "MeteredTransport",
     "Metering", "MissingExtraError",
     "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
-    "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError", "Tiered",
-    "UncertainError", "__version__", "child_exit", "connect", "meter", "metered", "path_rule", "unmeter",
+    "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError",
+    "Tiered", "TooLargeError", "UncertainError", "__version__", "child_exit", "connect", "meter", "metered", "path_rule", "unmeter",
 ]  # fmt: skip
 
 

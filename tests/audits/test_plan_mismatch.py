@@ -53,8 +53,8 @@ def test_the_right_plan_is_no_finding(report: Report) -> None:
 
 
 def test_part_of_a_cycle_is_projected(report: Report) -> None:
-    """100 credits in three days are 1,000 and some in thirty: Pro, said to be projected."""
-    events = [event(f"e{n}", f"2026-09-{1 + n % 3:02d}T12:00:00Z", key=f"k{n}") for n in range(101)]
+    """400 credits in nine days are 1,333 in thirty: Pro, said to be projected."""
+    events = [event(f"e{n}", f"2026-09-{1 + n % 10:02d}T12:00:00Z", key=f"k{n}") for n in range(400)]
     (account,) = report(events, on("Basic"))["accounts"]
     assert (account["projected"], account["recommended_plan"]) == (True, "Pro")
 
@@ -67,12 +67,13 @@ def test_no_plan_is_large_enough(report: Report) -> None:
 
 
 def test_a_projection_that_no_plan_holds_is_told(report: Report) -> None:
-    """200 renders in ten hours are within the plan so far: the advice is about what the whole cycle would need."""
-    found = report(
-        [event(f"e{n}", f"2026-09-03T{n // 20:02d}:{n % 20 * 3:02d}:00Z", key=f"k{n}") for n in range(200)], on("Basic")
-    )
+    """4,000 credits in a week are within the plan so far: the advice is about what the whole cycle would need."""
+    events = [
+        event(f"e{n}", f"2026-09-{3 + n // 25:02d}T00:{n % 25:02d}:00Z", key=f"k{n}", credits=20) for n in range(200)
+    ]
+    found = report(events, on("Pro"))
     finding = only(found, "plan-mismatch")
     assert finding["message"] == (
-        "Basic holds 1,000 credits, at most 200 were needed so far; projected, a whole cycle needs 14,472"
+        "Pro holds 10,000 credits, at most 4,000 were needed so far; projected, a whole cycle needs 17,102"
     )
     assert finding["advice"].startswith("No plan holds the demand")
