@@ -96,7 +96,8 @@ __all__ = [
     "Metering", "MissingExtraError",
     "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
     "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError",
-    "Tiered", "TooLargeError", "UncertainError", "__version__", "child_exit", "connect", "meter", "metered", "path_rule", "unmeter",
+    "Tiered", "TooLargeError", "UncertainError", "__version__", "child_exit", "connect", "meter",
+    "metered", "path_rule", "unmeter",
 ]  # fmt: skip
 
 

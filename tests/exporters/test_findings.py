@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from auditor.config import settings_of
 from auditor.errors import InputError
+from auditor.ledger.database import Ledger
 from auditor.metrics import FINDINGS, LABEL_CAP, LEDGER
 from auditor.registry import AUDITS
 from exporters.families import Families
@@ -171,6 +172,7 @@ def test_a_text_file_of_a_report_alone(
     assert done.exit_code == 0 and [path.name for path in tmp_path.iterdir()] == ["audit.prom"]
     text = (tmp_path / "audit.prom").read_text()
     assert "imgrender_findings{" in text and "imgrender_ledger_events" not in text
+    Ledger("ledger.db").close()
     done = CliRunner().invoke(app, ["textfile", "audit.prom", "--findings", str(GOLDEN), "--ledger", "ledger.db"])
     text = (tmp_path / "audit.prom").read_text()
     assert done.exit_code == 0 and "imgrender_findings{" in text and "imgrender_ledger_events" in text

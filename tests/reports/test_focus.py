@@ -113,6 +113,7 @@ def test_each_cycle_is_paid_as_it_was_billed(tmp_path: Path) -> None:
     """The plan that was in force, a twelfth of a yearly price, top-ups, and credits carried over: as the bills say."""
     log = [event(f"{month}-{n}", f"2026-0{month}-{n:02}T08:00:00Z", key=f"{month}-{n}")
            for month, count in ((4, 7), (5, 3), (6, 19), (7, 12)) for n in range(1, count + 1)]  # fmt: skip
+    log.append(event("last", "2026-07-31T08:00:00Z", key="7-1", outcome="hit"))
     (tmp_path / "a.jsonl").write_bytes(lines(log))
     plans = {"S": {"price": "10", "included": 6, "overage": "0.20"},
              "Y": {"price": "100", "period": "year", "included": 10, "overage": "0.13"},
