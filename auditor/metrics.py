@@ -122,6 +122,12 @@ LEDGER: tuple[Definition, ...] = (
 )  # fmt: skip
 """What the exporter shows of the ledger."""
 
+RELOAD: tuple[Definition, ...] = (
+    _shown("config_last_reload_successful", "gauge", "Whether the configuration was usable when last read, 1 or 0."),
+    _shown("config_last_reload_success_timestamp_seconds", "gauge", "When a usable configuration was last read."),
+)
+"""What the exporter shows of its configuration."""
+
 USAGE: tuple[Definition, ...] = (
     _shown("credits_remaining", "gauge", "Credits left in the provider's period, as it last said.", *_ACCOUNT),
     _shown("credits_remaining_timestamp_seconds", "gauge", "When the provider said so.", *_ACCOUNT),
@@ -147,6 +153,8 @@ FINDINGS: tuple[Definition, ...] = (
 """What the exporter shows of a report."""
 
 AD_HOC: Mapping[str, str] = {
+    "imgrender_config_last_reload_successful": "Whether an exporter runs with an older auditor.toml than the file.",
+    "imgrender_config_last_reload_success_timestamp_seconds": "Since when an exporter has not taken a changed auditor.toml.",
     "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",
     "imgrender_client_output_bytes_total": "The traffic of one process. Dashboards take that of all from the ledger.",
     "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from auditor import config as configuration
 from auditor.errors import AuditorError, ConfigError
+from auditor.metrics import RELOAD
 from auditor.settings import Settings
 from exporters.families import Families
 from exporters.snapshot import Collects, Snapshot
@@ -97,11 +98,8 @@ class Reloading(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Whether the configuration in force is the one of the file."""
-        for name, value, text in (
-            ("successful", float(self.worked), "Whether the configuration was usable when it was last read, 1 or 0."),
-            ("success_timestamp_seconds", self.worked_at, "When a usable configuration was last read."),
-        ):
-            yield GaugeMetricFamily(f"imgrender_config_last_reload_{name}", text, value=value)
+        for definition, value in zip(RELOAD, (float(self.worked), self.worked_at), strict=True):
+            yield GaugeMetricFamily(definition.name, definition.help, value=value)
 
     def look(self) -> None:
         """Once: open what is not open, and read the file if it is another one, or somebody asked."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from auditor import errors
 from auditor.audits.placements import PLACEMENTS
 from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, USAGE, Definition
+from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
 from auditor.registry import AUDITS, FORMATS, PROVIDERS
 from auditor.sandbox.server import Sandbox
 from tests.formats.samples import SAMPLES, example
@@ -269,7 +269,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
-        "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table(LEDGER),
+        "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table((*LEDGER, *RELOAD)),
         "usage": lambda: metrics_table(USAGE), "findings": lambda: metrics_table(FINDINGS),
         "ad hoc": ad_hoc_table,
     },

@@ -7,14 +7,14 @@ from typing import Any
 import promql_parser
 import pytest
 
-from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, USAGE
+from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE
 from exporters.alerts import alerting
 from exporters.rules import RECORDS, Parameters, recording
 from grafana.source.lint import expanded
 from tests.grafana.test_queries import dashboards
 from tests.services import ROOT
 
-EMITTED = {each.name: each for each in (*CLIENT, *LEDGER, *USAGE, *FINDINGS)}
+EMITTED = {each.name: each for each in (*CLIENT, *LEDGER, *RELOAD, *USAGE, *FINDINGS)}
 TARGET = {"job", "instance"}
 """Labels that Prometheus adds."""
 OTHERS: Mapping[str, set[str]] = {

@@ -289,7 +289,7 @@ def test_a_log_of_redirects_alone_says_so(tmp_path: Path) -> None:
     log.write_text("".join(line(n, f"/img/{n}", "307") for n in range(9)))
     (tmp_path / "auditor.toml").write_text("[sources.img]\npath = '/img/.*'\n")
     done = command("audit", str(log))
-    assert b"no event is left to audit: 9 requests for images filtered: 9 redirects; redirects =" in done.stderr
+    assert b"no event was counted: 9 requests for images filtered: 9 redirects; redirects =" in done.stderr
     assert b"failed" not in done.stdout
 
 
