@@ -154,7 +154,8 @@ FINDINGS: tuple[Definition, ...] = (
 
 AD_HOC: Mapping[str, str] = {
     "imgrender_config_last_reload_successful": "Whether an exporter runs with an older auditor.toml than the file.",
-    "imgrender_config_last_reload_success_timestamp_seconds": "Since when an exporter has not taken a changed auditor.toml.",
+    "imgrender_config_last_reload_success_timestamp_seconds":
+        "Since when an exporter has not taken a changed auditor.toml.",
     "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",
     "imgrender_client_output_bytes_total": "The traffic of one process. Dashboards take that of all from the ledger.",
     "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",

@@ -26,7 +26,7 @@ ALIASES = {
     "host": ("host", "http_host", "server_name", "vhost", "virtual_host", "domain"),
     "status": ("status", "status_code", "response_code", "response", "http_status", "code"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "body_bytes", "response_size"),
-    "seconds": ("request_time", "request_duration", "upstream_response_time"),
+    "seconds": ("request_time", "upstream_response_time"),
     "type": ("sent_http_content_type", "upstream_http_content_type"),
 }  # fmt: skip
 

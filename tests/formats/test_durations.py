@@ -4,6 +4,7 @@ import io
 import json
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from auditor.config import settings_of
 from auditor.errors import ConfigError
+from auditor.events import BadRecordError
 from auditor.exchanges import units
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.units import Units
@@ -272,7 +274,10 @@ def test_many_at_once_is_one_by_one(text: str, told: str | None) -> None:
     kinds = LogFormat.of("own", text)
 
     def values() -> Any:
-        return [item.took for line in block.split(b"\n") if (item := kinds(UTC).parse(line)).took]
+        for line in block.split(b"\n"):
+            with suppress(BadRecordError):  # `x` is no value of nginx's own $request_time
+                if took := kinds(UTC).parse(line).took:
+                    yield took
 
     found = []
     for compiled in (True, False):

@@ -139,7 +139,7 @@ def test_it_says_what_the_json_report_says(visit: Visit, samples: Result) -> Non
         {"total": "wasted"}.get(cause, cause): f"{credits:,}" for cause, credits in report["waste"].items()
     }
     cycles = {
-        (f"{cycle['credits']:,}", f"{cycle['demand']:,}", cycle["bill"])
+        (f"{cycle['credits']:,}", f"{cycle['demand']:,}", cycle["bill"] or "-")
         for account in report["accounts"]
         for cycle in account["cycles"]
     }
