@@ -51,7 +51,7 @@ UTC = ZoneInfo("UTC")
         ({"ts": "2026-01-01"}, Reason.BAD_VALUE),
         ({"ts": "2026-01-01T24:00:00Z"}, Reason.BAD_VALUE),
         ({"ts": "2026-01-01T00:00:61Z"}, Reason.BAD_VALUE),
-        ({"ts": "0001-01-01T00:00:00+10:00"}, Reason.BAD_VALUE),
+        ({"ts": "0001-01-01T00:00:00+10:00"}, Reason.ODD_TIME),
         ({"ts": "2026-01-01T00:00:00+24:00"}, Reason.BAD_VALUE),
         ({"ts": "2026-01-01T00:00:00.Z"}, Reason.BAD_VALUE),
         ({"ts": "٢٠٢٦-01-01T00:00:00Z"}, Reason.BAD_VALUE),

@@ -48,8 +48,8 @@ def exchange_of(
         raise BadRecordError(Reason.MISSING_FIELD, "the status is missing")
     method, target = request_of(found, escaped=escaped)
     stamped, assumed = (epoch(time), False) if isinstance(time, int | float) else clf_time(str(time), zone)
-    seconds = seconds_of(found["seconds"]) if documented else None
-    told = durations(variables) if seconds is None else Durations(seconds, ())
+    seconds = found["seconds"] if documented else None
+    told = durations(variables) if seconds is None else Durations(seconds_of(seconds), ())
     body = text_of(variables.get("request_body"))
     return Exchange(
         ts_us=start_of(stamped, told.known_us),
