@@ -219,6 +219,8 @@ class ClientMetrics(Collector):
         dropped = self.families["label_values_dropped_total"]
         self.account = Bounded(lambda _: dropped.labels("account").inc())
         self.environment = Bounded(lambda _: dropped.labels("app_env").inc())
+        for reason in ("io", "error"):  # 0 from the start, so that the first loss is a rise
+            self.families["events_dropped_total"].labels(reason)
         self.families["build_info"].labels(__version__).set(1)
         registry.register(self)
         self._registry = ref(registry)

@@ -84,7 +84,8 @@ ALERTS: Sequence[Alert] = (
             < on (job, provider, account) group_left () account:imgrender_period_left:seconds
           and account:imgrender_credits_fastest:max
             > on (job, provider, account) group_left () {burn_share} * account:imgrender_plan_credits:max
-        )""",
+        )
+        and account:imgrender_plan_left:credits > 0""",
         "Most of what was left of the plan went within hours.",
         "Another {{ $value | humanize }} times the fastest hours of the last day, and {{ $labels.provider }}/"
         "{{ $labels.account }} has no credits left.",

@@ -250,6 +250,7 @@ def test_figures_are_whole_on_a_narrow_terminal(log: Path, arguments: tuple[str,
     """The terminal breaks the lines; no table breaks 14.99 into 14.9 and 9."""
     config = log.with_name("auditor.toml")
     config.write_text('[accounts.main]\nprovider = "imejis"\nplan = "Basic"\n', encoding="utf-8")
+    log.write_bytes(lines(event(f"e{day}", f"2026-08-{day:02d}T08:00:00Z", key=f"k{day}") for day in range(1, 32)))
     parent, child = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "auditor", *arguments, str(log)],

@@ -75,7 +75,7 @@ def test_a_hundred_are_named_in_the_order_of_lines(report: Report) -> None:
 
 def test_a_cache_is_judged_at_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was ahead is an event once its time has come, and the other way round, without another look at the log."""
-    monkeypatch.setattr("auditor.intake.CACHE_FROM", 0)
+    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
     log = tmp_path / "usage.jsonl"
     log.write_bytes(lines([event("a"), event("b", "2026-10-05T00:00:00Z"), event("c", "1970-01-01T00:00:00Z")]))
 

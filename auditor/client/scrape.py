@@ -44,7 +44,8 @@ def child_exit(server: object, worker: Any) -> None:
     """The hook of that name in gunicorn: what a worker that is gone had in flight does not stay in the sum."""
     del server
     if multiprocess_mode():
-        _dead(worker.pid)
+        with suppress(FileNotFoundError):  # a scrape was faster
+            _dead(worker.pid)
 
 
 def bury(folder: Path) -> None:
@@ -54,7 +55,8 @@ def bury(folder: Path) -> None:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            _dead(pid, str(folder))
+            with suppress(FileNotFoundError):  # so was another scrape, or the hook
+                _dead(pid, str(folder))
         except OSError:  # (of another user: it lives)
             continue
 

@@ -188,14 +188,14 @@ class Watch:
         headers = self.headers
         encoded = headers.get("content-encoding", "identity") != "identity"
         head = bytes(self._head) if self._decoded or not encoded else _decoded(bytes(self._head), headers)
-        answer = Answer(status, headers, head)
+        answer = Answer(status, headers, head or b"")
         if self.cached or status == 304:
             journey.meter.served(journey.request, self._entry(answer, whole, encoded, None), self.made, status)
         elif not 200 <= status < 300:
             self._fails(self._refusal(answer))
         else:
             try:
-                entry = self._entry(answer, whole, encoded, self._picture(answer, whole))
+                entry = self._entry(answer, whole, encoded, self._picture(answer, whole and head is not None))
             except RenderError as error:
                 self._fails(error)
             else:
@@ -275,12 +275,15 @@ def started(metering: Metering, asked: Asked, request: object, *, layered: bool)
     return journey, None if layered else journey.begin()
 
 
-def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes:
-    """The answer's own bytes: those that pass by are as they were sent, compressed if the client asked for that."""
+def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes | None:
+    """The answer's own bytes: those that pass by are as they were sent, compressed if the client asked for that.
+
+    None where they cannot be told: the answer is larger than the head of it that is kept.
+    """
     try:
         return httpx.Response(200, headers={"content-encoding": headers["content-encoding"]}, content=head).content
-    except httpx.DecodingError:  # more than the head that is kept
-        return b""
+    except httpx.DecodingError:
+        return None
 
 
 def picture_of(answer: Answer) -> Picture:

@@ -135,6 +135,7 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
 
 def input_code(result: "Result", max_rejected: float, allow_empty: bool) -> int:
     """Whether the input was read whole and holds an event."""
-    if result.inputs.events and not any(result.case.facts.usage.outcome == "render"):
+    usage = result.case.facts.usage
+    if result.inputs.events and not any(usage.outcome.isin(("render", "error", "attempt"))):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
     return intake_code(result.inputs, max_rejected, allow_empty=allow_empty)

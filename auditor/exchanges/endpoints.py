@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 FORMATS = "png|jpe?g|webp|avif|gif|svg|pdf"
+LONGEST = 8192
+"""Characters of a path; servers refuse longer ones, and patterns are tried at each of them."""
 EXTENSION = re.compile(rf"\.(?:{FORMATS})$", re.IGNORECASE)
 OTHER_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
 """Of the last part of an address that is no image: css, js, html, programs and whatever else."""
@@ -91,7 +93,9 @@ _SERVERS = (
 
 
 def endpoint_of(host: str | None, path: str, names: Collection[str], method: str) -> Endpoint | None:
-    """What a request asks for an image, None where the address does not tell."""
+    """What a request asks for an image, None where the address does not tell or is longer than any server takes."""
+    if len(path) > LONGEST:
+        return None
     server = next((each for each in _SERVERS if each.fits(host, path, names)), None)
     if server is not None:
         return server

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
@@ -277,24 +277,23 @@ class Mapper:
         environment: str | None,
     ) -> Mapped | None:  # fmt: skip
         """An outbound call to a known provider; without its body the address alone may name the template."""
-        known = body is not None or method == "GET"
         try:
             url = urlsplit(f"https://{host}{path}" + (f"?{query}" if query else ""))
-            if known:
-                seen = PROVIDERS[provider].recognise(method, url, body or b"")
-            else:
-                template = PROVIDERS[provider].template_of(method, url)
-                seen = None if template is None else Seen(template or "unknown", {}, {})
         except ValueError:
             return None
-        if seen is None:
-            return None
+        asked = _asked(provider, method, url, b"" if body is None else body)
+        known = asked is not None and (body is not None or method == "GET")
+        if asked is None or not known:
+            template = None if method == "GET" else PROVIDERS[provider].template_of(method, url)
+            if template is None:
+                return None
+            asked = Seen(template or "unknown", {}, {}), []
+        seen, content = asked
         owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
         environment = (owner.table.environment if owner else None) or environment
         scope = self._scope(provider, account, environment)
-        content = [canonical(seen.overrides), canonical(dict(seen.options))] if known else []
         options = {name: str(seen.options.get(name, "")) for name in ("format", "width", "height")}
         return Mapped(
             provider,
@@ -318,6 +317,15 @@ class Mapper:
 
     def _scope(self, provider: str, account: str, environment: str | None) -> Scope:
         return Scope(provider, account, (environment or "production").lower(), self._secret)
+
+
+def _asked(provider: str, method: str, url: SplitResult, body: bytes) -> tuple[Seen, list[bytes]] | None:
+    """What a call asks for and what keys it; None where no such request can be made of its body."""
+    try:
+        seen = PROVIDERS[provider].recognise(method, url, body)
+        return None if seen is None else (seen, [canonical(seen.overrides), canonical(dict(seen.options))])
+    except ValueError:
+        return None
 
 
 def own_key(mapped: Mapped, identity: str) -> str:

@@ -170,9 +170,8 @@ class Booking:
         raised: dict[Row, Sums] = {}
         fallen: dict[tuple[str, str], Sums] = defaultdict(Sums)
         for place, sums in changes.items():
-            down = Sums(**{
-                name: -value for name, value in sums._asdict().items() if value < 0 and name != "uncertain"
-            })  # fmt: skip
+            fell = {name: value for name, value in sums._asdict().items() if value < 0 and name != "uncertain"}
+            down = Sums().plus(Sums(**fell), -1)  # exactly: minus rounds to 28 digits
             raised[place] = sums.plus(down)
             fallen[place.provider, place.account] = fallen[place.provider, place.account].plus(down)
         add_to(self.connection, totals, raised, lambda _: (self.now_us,))

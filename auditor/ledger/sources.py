@@ -47,7 +47,11 @@ class Sources:
         now_us = int(now * 1_000_000)
         self._seen.update({self._names[name]: now_us for name in self._there})
         with self._ledger.write() as connection:
-            put(connection, sources, [(name, self._seen.get(name, 0), now_us) for name in self._names.values()])
+            put(
+                connection,
+                sources,
+                [(name, self._seen.get(name, 0), now_us) for name in dict.fromkeys(self._names.values())],
+            )
         self._marked = now
 
 

@@ -23,7 +23,7 @@ from tests.formats.test_conformance import DATA
 from tests.services import free_port, need
 
 REQUESTS = 10_000
-SENT = 12_500
+SENT = 16_000
 """Some stand behind one that nginx refuses, and are never read."""
 UTC = ZoneInfo("UTC")
 OWN = (

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from auditor.config import settings_of
 from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.har import Har
 from auditor.formats.lines import LineReader
@@ -252,3 +254,16 @@ def test_cookies_go_no_further_and_keys_are_seen(tmp_path: Path) -> None:
         (line,) = Har(UTC).records(path, LineReader(raw))
     assert b"sid=abc" not in line.data
     assert b'"dma-api-key": "k1234"' in line.data
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":9007199254740992}', b'{"a":12345678901234567890}', b'{"a"', b'\xef\xbb\xbf{"a":1}', b'{"a":NaN}', b'{"a":1e400}',
+        b'{"a":"\\ud800"}', b"[" * 3000, b"hello", b"title=x",
+    ],
+)  # fmt: skip
+def test_a_call_whose_body_makes_no_key_is_a_call(body: bytes) -> None:
+    """It was billed; only which request it was is unknown."""
+    mapped = Mapper(settings_of({}, "test"), "x").request("POST", "render.imejis.io", "/v1/og-card", body)
+    assert mapped is not None and (mapped.provider, mapped.template, mapped.key) == ("imejis", "og-card", None)

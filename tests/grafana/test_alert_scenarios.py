@@ -119,7 +119,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Account(both(flat(200), during(LOOP, 0, 0.5)), plan=10_000, price=24.99), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.1], "CreditsProjectedOverPlan": [0.2], "PlanAlmostUsed": [0.2], "PlanUsedUp": [0.2]}, pace=0, days=0.6, step=120
     ),
     "a loop on a free plan": Scenario(
-        Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsFastBurn": [0.0], "CreditsProjectedOverPlan": [0.0]}, pace=0, days=0.1, step=60
+        Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsProjectedOverPlan": [0.0]}, pace=0, days=0.1, step=60
     ),
     "a loop that somebody stops": Scenario(
         Account(both(flat(20), during(LOOP, 0, 0.0208))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=None, days=3, step=120

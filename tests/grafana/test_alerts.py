@@ -245,7 +245,7 @@ SCENARIOS: dict[str, tuple[list[dict[str, str]], dict[str, set[str]]]] = {
     ),
     "a client's disk is full": (
         [*month(100, used=100, per_step=0, age=4 * DAY),
-         {"series": 'imgrender_client_events_dropped_total{job="shop",instance="web-1",reason="disk"}', "values": "0x20 4x80"}],
+         {"series": 'imgrender_client_events_dropped_total{job="shop",instance="web-1",reason="io"}', "values": "0x20 4x80"}],
         {"1h": set(), "2h": {"ClientEventsDropped"}},
     ),
     "throttled and failing": (
