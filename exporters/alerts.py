@@ -207,24 +207,28 @@ ALERTS: Sequence[Alert] = (
         f"""\
         sum {BY} (rate(imgrender_client_api_requests_total{{{{code="429"}}}}[{{long}}]))
         / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
-        > {{failures}}""",
+        > {{failures}}
+        and sum {BY} (increase(imgrender_client_api_requests_total[{{long}}])) > {{calls}}""",
         "The render API answers 429.",
         "{{ $value | humanizePercentage }} of the calls of {{ $labels.provider }}/{{ $labels.account }} are refused.",
         "Too many calls a second, or an empty plan: the errors' words tell which.",
         "`auditor audit --ledger LEDGER --rule failed-calls`.",
         "Lower `per_second` of batches, or see ImgRenderPlanUsedUp.",
+        "calm",
     ),
     Alert(
         "ImgRenderApiErrors", "critical", "patience",
         f"""\
         sum {BY} (rate(imgrender_client_api_requests_total{{{{code=~"5..|5xx|error"}}}}[{{long}}]))
         / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
-        > {{failures}}""",
+        > {{failures}}
+        and sum {BY} (increase(imgrender_client_api_requests_total[{{long}}])) > {{calls}}""",
         "The render API fails.",
         "{{ $value | humanizePercentage }} of the calls of {{ $labels.provider }}/{{ $labels.account }} fail.",
         "The provider has trouble, or the way to it. Calls without an answer may have been billed.",
         "The provider's status page; `auditor audit --ledger LEDGER --rule failed-calls`.",
         "Wait; do not raise the number of tries: each may be billed.",
+        "calm",
     ),
     Alert(
         "ImgRenderExporterDown", "critical", "down_for",
@@ -299,7 +303,7 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "ImgRenderLedgerUnreadable", "critical", "patience",
-        'imgrender_scrape_collector_success{{collector="ledger"}} == 0',
+        'last_over_time(imgrender_scrape_collector_success{{collector="ledger"}}[{hold}]) == 0',
         "The exporter cannot read its ledger: every alert of credits is blind.",
         "{{ $labels.instance }} cannot read the ledger.",
         "The database is down, locked, damaged, or newer than the exporter.",
@@ -308,7 +312,7 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "ImgRenderCollectorFails", "warning", "patience",
-        'imgrender_scrape_collector_success{{collector!="ledger"}} == 0',
+        'last_over_time(imgrender_scrape_collector_success{{collector!="ledger"}}[{hold}]) == 0',
         "A part of what the exporter shows is missing or old.",
         "The collector {{ $labels.collector }} of {{ $labels.instance }} fails.",
         "`usage`: a provider does not tell what was used, or its key is wrong. `findings`: the report is gone, or the "
@@ -338,6 +342,7 @@ ALERTS: Sequence[Alert] = (
         "Hosts without segments in the spool; `imgrender_client_events_dropped_total`; top-ups; how old the provider's "
         "count is: `time() - imgrender_credits_remaining_timestamp_seconds`.",
         "Give others a key of their own; ship all spools; correct `[plans]` or `anchor_day`.",
+        "calm",
     ),
     Alert(
         "ImgRenderLabelValuesDropped", "info", "",

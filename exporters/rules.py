@@ -6,7 +6,7 @@ from typing import Any
 
 BY = "by (job, provider, account)"
 _PER_ACCOUNT = "on (provider, account) group_left ()"
-_START = "max by (provider, account) (imgrender_period_start_timestamp_seconds)"
+_START = "max by (provider, account) (last_over_time(imgrender_period_start_timestamp_seconds[{hold}]))"
 RUNBOOKS = "https://runbooks.example/render-auditor"
 """Where you publish grafana/runbooks: `--set runbooks=URL`."""
 
@@ -54,6 +54,8 @@ class Parameters:
     """Renders of three hours below which a share of duplicates says little."""
     duplicates: float = 0.05
     failures: float = 0.05
+    calls: int = 20
+    """Calls of an hour below which a share of failures says little."""
     drift: float = 0.02
     runbooks: str = RUNBOOKS
 
@@ -154,8 +156,8 @@ RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_provider_credits_used:max",
         f"max {BY} (\n"
-        "  imgrender_provider_credits_used\n"
-        f"  and imgrender_credits_remaining_timestamp_seconds >= {_PER_ACCOUNT} {_START}\n"
+        "  last_over_time(imgrender_provider_credits_used[{hold}])\n"
+        f"  and last_over_time(imgrender_credits_remaining_timestamp_seconds[{{hold}}]) >= {_PER_ACCOUNT} {_START}\n"
         ")\n"
         "or (\n"
         f"  account:imgrender_plan_credits:max - {_PER_ACCOUNT} max by (provider, account) (\n"

@@ -256,6 +256,19 @@ SCENARIOS: dict[str, tuple[list[dict[str, str]], dict[str, set[str]]]] = {
         ],
         {"2h": {"ApiThrottled", "ApiErrors"}},
     ),
+    "one call in an hour, which fails": (
+        [*month(60, used=100, per_step=0, age=4 * DAY),
+         *(ramp("imgrender_client_api_requests_total", f'{MAIN},code="{code}"', rate, 60) for code, rate in (("200", 0.05), ("500", 0.05)))],
+        {"3h": set()},
+    ),
+    "the ledger cannot be read, and scrapes are missed": (
+        [
+            *[each for each in month(60, used=100, per_step=0, age=4 * DAY) if "collector" not in each["series"]],
+            {"series": 'imgrender_scrape_collector_success{job="imgrender",instance="x",collector="ledger"}',
+             "values": "0x5 stale 0x5 stale stale 0x47"},
+        ],
+        {"20m": {"LedgerUnreadable"}, "32m": {"LedgerUnreadable"}, "62m": {"LedgerUnreadable"}, "2h": {"LedgerUnreadable"}},
+    ),
     "a failure now and then": (
         [
             *month(60, used=100, per_step=0, age=4 * DAY),
