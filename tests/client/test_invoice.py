@@ -110,7 +110,7 @@ def check_workers(spool: Path, workers: list[Worker]) -> None:
         calls = [event for event in own if "status" in event or "inputs" in event]
         assert report["credits_used_total"].get("all", 0) == sum(event["credits"] or 0 for event in calls)
         assert report["credits_uncertain_total"].get("all", 0) == sum(event["credits"] is None for event in calls)
-        assert not report["events_dropped_total"]
+        assert not any(report["events_dropped_total"].values())
 
 
 def test_the_invoice_with_crashes(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def everything() -> Iterator[io.StringIO]:
     before = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
+    for library in ("httpx", "httpcore"):  # the exporter quiets them for its process
+        logging.getLogger(library).setLevel(logging.NOTSET)
     yield said
     root.removeHandler(handler)
     root.setLevel(before)
