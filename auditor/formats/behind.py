@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from auditor.exchanges.cache_field import NONE, names_cache
+from auditor.exchanges.cache_field import NONE, names_cache, verdict_in
 from auditor.exchanges.exchange import Try
 from auditor.exchanges.mapper import Assumption
 from auditor.exchanges.outcome import is_verdict
@@ -75,7 +75,8 @@ class Values:
             if match is None:
                 placed.append(value)
             else:
-                named[match[1].lower().lstrip("$")] = _bare(match[2])
+                name, said = match[1].lower().lstrip("$"), _bare(match[2])
+                named[name] = verdict_in(name, said) or said  # (a boolean is one, too)
         return cls(tuple(placed), named)
 
     def places(self) -> list[Place]:
