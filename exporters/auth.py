@@ -1,14 +1,16 @@
 """Basic authentication, at a bounded cost and fair to whoever knows a password.
 
 bcrypt is slow on purpose, so verdicts are kept, and found one at a time: neither a busy scraper nor one who guesses
-passwords takes more than one core, and whoever is known already never waits. Addresses take turns, and of one address
-the newest guess is checked first: in a flood those that have waited for long belong to the flood. Whoever was wrong
-many times is answered later and later, so that the flood runs dry and a right password that was never
-seen gets its turn.
+passwords takes more than one core, and a known scraper never waits. Addresses take turns. Of one address, a password
+that was sent before is checked first, since scrapers repeat theirs and guesses differ; then the newest, since in a
+flood those that have waited for long belong to the flood. After some wrong guesses an address is answered later and
+later, drop by drop, so that the flood's clients are kept waiting and a right password that was never seen gets its
+turn.
 """
 
 import asyncio
 import base64
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,14 +22,18 @@ import bcrypt
 
 KEPT = 100
 """Verdicts of either kind. Wrong guesses push out wrong guesses, never a right password."""
-FREE = 10
-"""Wrong guesses of an address that are answered at once; for each further one the answer waits a second longer."""
-LONGEST = 20.0
+FREE = 3
+"""Wrong guesses of an address that are answered at once; the next one waits a second, each after it twice as long."""
+LONGEST = 60
 """Seconds that the answer to a wrong guess waits at most."""
+MOST = FREE + 10.0
+"""Wrong guesses of an address that are counted."""
 FORGIVEN = 2.0
 """Seconds in which a wrong guess is forgiven."""
 ADDRESSES = 1000
 """Addresses whose wrong guesses are counted."""
+SEEN = 20_000
+"""Newest credentials that are recognized when they are sent again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +42,8 @@ class _Guess:
     password: bytes
     hashed: bytes
     user_exists: bool
+    again: bool
+    """Whether it was sent before."""
     verdict: asyncio.Future[bool]
 
 
@@ -51,6 +59,7 @@ class Verdicts:
         self._kept: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
         self._lines: dict[str, list[_Guess]] = {}
         """Guesses that wait, by address; the address whose turn it is first."""
+        self._seen: dict[bytes, None] = {}
         self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "passwords")
         self._wrong: dict[str, tuple[float, float]] = {}
@@ -61,7 +70,7 @@ class Verdicts:
     ) -> bool:
         """Whether the `Authorization` header, which *peer* sent, is that of one of *users*.
 
-        *late* is called before a refusal that is kept back.
+        *late* is called once a second while a refusal is kept back.
         """
         scheme, _, credentials = header.partition(" ")
         try:
@@ -76,14 +85,21 @@ class Verdicts:
         verdict = self._known(token)
         if verdict is None:
             verdict = await self._found(peer, _Guess(
-                token, password.encode(), hashed, user in users, asyncio.get_running_loop().create_future()
+                token, password.encode(), hashed, user in users, self._was_seen(token),
+                asyncio.get_running_loop().create_future(),
             ))  # fmt: skip
         if not verdict:
-            seconds = self._penalty(peer)
-            if seconds:
+            for _ in range(self._penalty(peer)):
                 late()
-                await self._pause(seconds)
+                await self._pause(1)
         return verdict
+
+    def _was_seen(self, token: bytes) -> bool:
+        again = token in self._seen
+        self._seen[token] = None
+        if len(self._seen) > SEEN:
+            del self._seen[next(iter(self._seen))]
+        return again
 
     def _known(self, token: bytes) -> bool | None:
         return next((verdict for verdict, kept in self._kept.items() if token in kept), None)
@@ -107,7 +123,8 @@ class Verdicts:
         while self._lines:
             peer = next(iter(self._lines))
             line = self._lines.pop(peer)
-            guess = line.pop()
+            guess = next((each for each in reversed(line) if each.again), line[-1])
+            line.remove(guess)
             if line:
                 self._lines[peer] = line  # after the others
             verdict = self._known(guess.token)
@@ -123,15 +140,15 @@ class Verdicts:
         if len(kept) > KEPT:
             del kept[next(iter(kept))]
 
-    def _penalty(self, peer: str) -> float:
-        """Seconds that the answer to one more wrong guess of *peer* waits."""
+    def _penalty(self, peer: str) -> int:
+        """Whole seconds that the answer to one more wrong guess of *peer* waits."""
         now = self._steady()
         count, when = self._wrong.pop(peer, (0.0, now))
         count = max(0.0, count - (now - when) / FORGIVEN) + 1
-        self._wrong[peer] = (min(count, FREE + LONGEST), now)
+        self._wrong[peer] = (min(count, MOST), now)
         if len(self._wrong) > ADDRESSES:
             del self._wrong[next(iter(self._wrong))]
-        return min(max(0.0, count - FREE), LONGEST)
+        return min(1 << math.ceil(count) - FREE - 1, LONGEST) if count > FREE else 0
 
     def _token(self, *parts: bytes) -> bytes:
         text = b"".join(b"%d:%b" % (len(part), part) for part in parts)

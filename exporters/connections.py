@@ -1,7 +1,9 @@
 """The server's connections: so few that descriptors remain for scrapes and the ledger, whoever connects how often.
 
 Connections are counted when they are accepted, before TLS. Where there are too many, one of the address that holds the
-most makes room: the one that has been idle for the longest time, or, if none is idle, the oldest.
+most makes room: the one that has been idle for the longest time, else the one whose refusal has been kept back for the
+longest time, else the oldest. Refusals that are kept back stay, since who is dropped comes again at once with another
+guess; but they leave a quarter of the room to others.
 """
 
 import asyncio
@@ -28,7 +30,7 @@ QUIET = 600.0
 
 def room(descriptors: int) -> int:
     """How many connections there may be in a process that may open so many files."""
-    return max(FEWEST, min(MOST, (descriptors - RESERVED) // 2))
+    return max(FEWEST, min(MOST, descriptors - RESERVED))
 
 
 def peer_of(address: str) -> str:
@@ -48,6 +50,8 @@ class Held(asyncio.Protocol):
         """When it was accepted, or last began or ended a request."""
         self.busy = 0
         """Requests that are being answered."""
+        self.late = False
+        """Whether its refusal is kept back."""
         self.task: asyncio.Task[None] | None = None
         """Which connects it: with TLS, the handshake."""
         self._connections, self._inner = connections, inner
@@ -118,7 +122,7 @@ class Connections:
         return held
 
     def ends(self, held: Held) -> None:
-        """It was answered, or is left unanswered on purpose: the connection may be dropped for others."""
+        """It was answered: the connection may be dropped for others."""
         held.busy -= 1
         if held in self._held:
             self._newest(held)
@@ -171,7 +175,9 @@ class Connections:
                 return None
             peer = counts.most_common(1)[0][0]
         of_it = [held for held in self._held if held.peer == peer]
-        return next((held for held in of_it if not held.busy), of_it[0])
+        late = [held for held in of_it if held.late]
+        idle = [] if len(late) > self.of_one * 3 // 4 else [held for held in of_it if not held.busy]
+        return [*idle, *late, *of_it][0]
 
     async def _connect(self, connection: socket.socket, held: Held) -> None:
         try:

@@ -19,6 +19,7 @@ from auditor.errors import ConfigError
 from auditor.network import host_of, is_loopback
 from exporters.auth import Verdicts
 from exporters.connections import Connections, Held, listeners
+from exporters.dripping import Dripping
 from exporters.packing import Packed, wanted
 from exporters.snapshot import Shown
 from exporters.webconfig import Live
@@ -37,7 +38,8 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "def
 _LOG = logging.getLogger("auditor-exporter")
 _LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 """What strangers send that is no HTTP is answered and fills no log."""
-_HELD = web.RequestKey("held", list[Held])
+_HELD = web.RequestKey("held", Held)
+_DRIPPING = web.RequestKey("dripping", Dripping)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -96,7 +98,7 @@ def application(
         del request
         return web.Response(text=_PAGE, content_type="text/html")
 
-    layers = [_patient(patience, connections), _guarded(live, verdicts, connections, local=local)]
+    layers = [_patient(patience, connections), _guarded(live, verdicts, local=local)]
     app = web.Application(client_max_size=0, middlewares=layers)
     for path, handler in (("/metrics", metrics), ("/-/healthy", healthy), ("/-/ready", ready), ("/", page)):
         app.router.add_get(path, handler)  # HEAD too
@@ -110,9 +112,13 @@ def _patient(patience: float, connections: Callable[[], Connections | None]) -> 
     async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
         open_ones = connections()
         held = open_ones.begins(request.transport) if open_ones else None
-        request[_HELD] = [held] if held else []
+        if held:
+            request[_HELD] = held
         try:
             answer = await handler(request)
+            if _DRIPPING in request:
+                request[_DRIPPING].end(answer, head=request.method == "HEAD")
+                return answer
             if request.transport is not None:
                 request.transport.set_write_buffer_limits(0)
             try:
@@ -123,25 +129,27 @@ def _patient(patience: float, connections: Callable[[], Connections | None]) -> 
                 if request.transport is not None:
                     request.transport.abort()
         finally:
-            _ended(request, open_ones)
+            if open_ones and held:
+                open_ones.ends(held)
         return answer
 
     return patient
 
 
-def _ended(request: web.Request, connections: Connections | None) -> None:
-    """Nothing is done for it any more; its connection may make room for others."""
-    while request[_HELD] and connections:
-        connections.ends(request[_HELD].pop())
-
-
-def _guarded(live: Live, verdicts: Verdicts, connections: Callable[[], Connections | None], *, local: bool) -> Any:
+def _guarded(live: Live, verdicts: Verdicts, *, local: bool) -> Any:
     """Only for those who may, with the configured headers."""
 
     async def allowed(request: web.Request, users: Mapping[str, bytes]) -> bool:
-        peer = request[_HELD][0].peer if request[_HELD] else ""
+        held = request.get(_HELD)
+
+        def late() -> None:
+            if held:
+                held.late = True
+            if request.transport is not None:
+                request.setdefault(_DRIPPING, Dripping(request.transport, 401)).drop()
+
         header = request.headers.get("authorization", "")
-        return await verdicts.allows(users, header, peer, lambda: _ended(request, connections()))
+        return await verdicts.allows(users, header, held.peer if held else "", late)
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -21,7 +21,7 @@ import bcrypt
 import pytest
 
 from auditor.ledger.database import Ledger
-from exporters.connections import FEWEST, MOST, Connections, peer_of, room
+from exporters.connections import FEWEST, MOST, Connections, Held, peer_of, room
 from tests.exporters.test_web import TLS, certificate
 from tests.services import ROOT
 
@@ -33,8 +33,7 @@ LOG = 10_000
 @contextmanager
 def exporter(folder: Path, *, tls: bool = False) -> Iterator[tuple[str, int, Path]]:
     """(host, port, its standard error) of one that may open few files and knows one user."""
-    # 15 ms of CPU; cost 10 is 50 ms, and half a second on a machine that also runs ten other tests.
-    hashed = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(8)).decode()
+    hashed = bcrypt.hashpw(b"s3cret", bcrypt.gensalt(10)).decode()  # as the documentation has it: 50 ms of CPU
     if tls:
         certificate(folder, "server")
     (folder / "web.yml").write_text((TLS if tls else "") + f"basic_auth_users:\n  prometheus: {hashed}\n")
@@ -103,24 +102,20 @@ class Idle:
             key.fileobj.close()  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
-    ("idle", "threads", "tls"), [(IDLE, THREADS, False), (IDLE, THREADS, True), (IDLE, 0, True), (0, THREADS, False)]
-)
-def test_honest_scrapes_are_answered_in_a_flood(tmp_path: Path, idle: int, threads: int, tls: bool) -> None:
-    """By a password that was never seen before, each within 5 s; the log stays short and tells no password.
+@pytest.mark.parametrize("tls", [False, True])
+def test_honest_scrapes_are_answered_in_a_flood(tmp_path: Path, tls: bool) -> None:
+    """From the flood's own address, while another process wants a core, by a password that was never seen before.
 
-    The bar is all of them. One of them may be late when the guesses come from the scraper's own address, and another
-    test may have the second core: the best of five floods counts, and may miss one.
+    All of them within 5 s, from the first one on; the log stays short and tells no password.
     """
-    for attempt in range(5):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        statuses, log = flooded(folder, idle, threads, tls)
-        assert len(log) <= LOG and b"wrong-" not in log and b"s3cret" not in log
-        assert log.count(b"\n") <= 3
-        if statuses[200] >= SCRAPES - 1:
-            break
-    assert statuses[200] >= SCRAPES - 1 and set(statuses) <= {200, 0}
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbor:
+        try:
+            statuses, log = flooded(tmp_path, IDLE, THREADS, tls)
+        finally:
+            neighbor.kill()
+    assert len(log) <= LOG and b"wrong-" not in log and b"s3cret" not in log
+    assert log.count(b"\n") <= 3
+    assert statuses == {200: SCRAPES}
 
 
 def flooded(tmp_path: Path, idle: int, threads: int, tls: bool) -> tuple[Counter[int], bytes]:
@@ -147,9 +142,9 @@ def flooded(tmp_path: Path, idle: int, threads: int, tls: bool) -> tuple[Counter
             statuses[asked((host, port), "s3cret", SECONDS, tls=tls)] += 1
             waits.append(time.monotonic() - before)
         stop.set()
-        for worker in workers:
-            worker.join(10)
         log = stderr.read_bytes()
+    for worker in workers:
+        worker.join(10)
     print(
         f"\n{DESCRIPTORS} descriptors, {idle} idle, {threads} threads, {'TLS' if tls else 'plain'}: "
         f"{statuses[200]} of {SCRAPES} scrapes answered, the slowest {max(waits):.2f} s; {len(log):,} bytes of log; "
@@ -159,8 +154,8 @@ def flooded(tmp_path: Path, idle: int, threads: int, tls: bool) -> tuple[Counter
 
 
 def test_how_many_connections_there_is_room_for() -> None:
-    """Fewer than half the descriptors, so that the ledger and the followed files keep theirs."""
-    assert (room(64), room(256), room(1024), room(1 << 20)) == (FEWEST, 68, 452, MOST)
+    """What the ledger and the followed files leave."""
+    assert (room(64), room(256), room(1024), room(1 << 20)) == (FEWEST, 136, MOST, MOST)
 
 
 def test_whom_an_address_belongs_to() -> None:
@@ -174,6 +169,63 @@ class Silent(asyncio.Protocol):
     """Says nothing."""
 
 
+class Door:
+    """Connections of which the test holds the other ends."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.ends: dict[str, socket.socket] = {}
+
+    async def come(self, name: str, peer: str) -> Held:
+        """One more."""
+        self.ends[name], ours = socket.socketpair()
+        self.ends[name].setblocking(False)
+        ours.setblocking(False)
+        self.connections.take(ours, peer)
+        newest = next(reversed(self.connections._held))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return newest
+
+    def alive(self) -> str:
+        """The names of those that were not dropped."""
+
+        def one(name: str) -> bool:
+            try:
+                return self.ends[name].recv(1) != b""
+            except BlockingIOError:
+                return True
+
+        return "".join(name for name in self.ends if one(name))
+
+
+def test_a_refusal_that_is_kept_back_keeps_its_connection_while_others_are_idle() -> None:
+    """Who is dropped guesses again at once. But refusals take no more than three quarters of an address's room."""
+
+    async def run() -> None:
+        door = Door(Connections(Silent, None, 5, most=12, steady=lambda: 0.0))
+        assert door.connections.of_one == 9
+        for name in "abcdef":
+            held = await door.come(name, "many")
+            assert door.connections.begins(held._transport) is held
+            held.late = True
+        for name in "1234567":
+            await door.come(name, "many")
+        assert door.alive() == "abcdef567"  # idle ones make room
+        for name in "gh":
+            held = await door.come(name, "many")
+            assert door.connections.begins(held._transport) is held
+            held.late = True
+        await door.come("8", "many")
+        assert door.alive() == "cdef67gh8"  # where there are more than six, the oldest refusals go
+        for end in door.ends.values():
+            end.close()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
 def test_who_is_dropped() -> None:
     """The idle before the busy, the old before the new, of the address that holds the most; the log says so once."""
     said: list[str] = []
@@ -182,25 +234,8 @@ def test_who_is_dropped() -> None:
     async def run() -> None:
         nonlocal now
         connections = Connections(Silent, None, 5, said.append, most=8, steady=lambda: now)
-        ends: dict[str, socket.socket] = {}
-
-        async def come(name: str, peer: str) -> None:
-            ends[name], ours = socket.socketpair()
-            ends[name].setblocking(False)
-            ours.setblocking(False)
-            connections.take(ours, peer)
-            for _ in range(5):
-                await asyncio.sleep(0)
-
-        def alive() -> str:
-            def one(name: str) -> bool:
-                try:
-                    return ends[name].recv(1) != b""
-                except BlockingIOError:
-                    return True
-
-            return "".join(name for name in ends if one(name))
-
+        door = Door(connections)
+        come, alive = door.come, door.alive
         assert connections.of_one == 6
         for name in "abcdef":
             await come(name, "many")
@@ -224,7 +259,7 @@ def test_who_is_dropped() -> None:
         now += 601
         await come("6", "six")
         assert len(said) == 2
-        for end in ends.values():
+        for end in door.ends.values():
             end.close()
         for _ in range(5):
             await asyncio.sleep(0)

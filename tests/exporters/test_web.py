@@ -390,6 +390,33 @@ def test_a_right_password_that_was_never_seen_overtakes_a_flood(honest: str) -> 
     asyncio.run(run())
 
 
+def test_a_password_that_is_sent_again_comes_before_new_guesses() -> None:
+    """A scraper whose first tries were buried by a flood from its own address repeats itself; guesses do not."""
+    checks = Checks()
+    verdicts = Verdicts(checks, nothing)
+    users = {"main": b"hash"}
+
+    async def run() -> None:
+        checks.go.clear()
+        guesses = [asyncio.create_task(verdicts.allows(users, header("main", "first"), "flood"))]
+        await asyncio.sleep(0.01)
+        for scrape in range(2):
+            right = asyncio.create_task(verdicts.allows(users, header("main", "right"), "flood"))
+            await asyncio.sleep(0)
+            guesses += [
+                asyncio.create_task(verdicts.allows(users, header("main", f"{scrape}-{n}"), "flood")) for n in range(50)
+            ]
+            await asyncio.sleep(0)
+            if scrape == 0:
+                right.cancel()  # its scraper's patience has ended
+        checks.go.set()
+        assert await right
+        assert checks.calls.index((b"right", b"hash")) == 1
+        await asyncio.gather(*guesses)
+
+    asyncio.run(run())
+
+
 def test_every_address_gets_its_turn() -> None:
     """Ten addresses with one guess each are not behind one with fifty."""
     checks = Checks()
@@ -415,6 +442,7 @@ def test_every_address_gets_its_turn() -> None:
 def test_the_answer_to_wrong_guesses_comes_later_and_later() -> None:
     """Of an address that goes on guessing; not of others, not of a right password, not after some quiet minutes."""
     paused: list[float] = []
+    waited: list[float] = []
     now = 0.0
     late: list[str] = []
 
@@ -431,13 +459,15 @@ def test_the_answer_to_wrong_guesses_comes_later_and_later() -> None:
         assert not paused and not late
         for number in range(60):
             assert not await verdicts.allows(users, header("main", f"more{number}"), "a", lambda: late.append("a"))
-        assert paused[:3] == [1, 2, 3] and paused[-1] == max(paused) == LONGEST and late == ["a"] * 60
+            waited.append(sum(paused) - sum(waited))
+        assert waited[:7] == [1, 2, 4, 8, 16, 32, LONGEST] and waited[-1] == max(waited) == LONGEST
+        assert set(paused) == {1} and late == ["a"] * sum(waited)  # a drop a second
         assert await verdicts.allows(users, header("main", "right"), "a")
         assert not await verdicts.allows(users, header("main", "wrong"), "b")
-        assert len(paused) == 60
+        assert len(paused) == sum(waited)
         now += 3600
         assert not await verdicts.allows(users, header("main", "wrong"), "a")
-        assert len(paused) == 60
+        assert len(paused) == sum(waited)
         for number in range(ADDRESSES + 10):
             assert not await verdicts.allows(users, header("main", "wrong"), f"c{number}")
 
@@ -466,6 +496,38 @@ def test_who_hangs_up_waits_no_longer() -> None:
 
     asyncio.run(run())
     assert len(checks.calls) == 2
+
+
+def test_a_refusal_that_is_kept_back_comes_drop_by_drop(web_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status at once and the rest a byte a second, so that no timeout of a read ends it; whole in the end."""
+    monkeypatch.setattr("exporters.auth.LONGEST", 4)
+    pause, paused = asyncio.Event(), asyncio.Event()
+
+    async def held(seconds: float) -> None:
+        assert seconds == 1
+        paused.set()
+        await pause.wait()
+
+    monkeypatch.setattr("exporters.http.Verdicts", lambda: Verdicts(Checks(), held))
+
+    async def use(ask: Client) -> None:
+        tls = trusting(web_config.parent)
+        for number in range(FREE):
+            assert (await ask(tls=tls, headers={"authorization": header("main", str(number))}))[0] == 401
+        assert not paused.is_set()
+        for method in ("GET", "HEAD", "GET"):
+            paused.clear()
+            pause.clear()
+            asked = asyncio.create_task(ask(tls=tls, method=method, headers={"authorization": header("main", method)}))
+            await paused.wait()
+            assert not asked.done()
+            pause.set()
+            status, headers, body = await asked
+            assert status == 401 and set(headers["x-wait"]) == {"."} and headers["connection"] == "close"
+            assert body == ("" if method == "HEAD" else "401: Unauthorized\n")
+            assert headers["www-authenticate"].startswith("Basic ") and headers["x-content-type-options"] == "nosniff"
+
+    served(Live(web_config), use)
 
 
 FOREIGN = [
