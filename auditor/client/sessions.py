@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from auditor.client.failures import content_of
 from auditor.client.metering import UNSEEN, Asked, Metering
-from auditor.client.watch import CURRENT, Journey, Watch, started
+from auditor.client.watch import CURRENT, Journey, Watch, quiet, started
 
 _GETTERS = ("get_connection_with_tls_context", "get_connection")
 """Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
@@ -73,20 +73,16 @@ class MeteredSession:
             self._answered(journey, response)
         return response
 
+    @quiet
     def _answered(self, journey: Journey, response: Any) -> None:
-        try:
-            first = (response.history or [response])[0]  # what followed a redirect were requests of their own
-            adapter = id(self._get_adapter(url=first.request.url))
-            if journey.last is not None:
-                self._reached.add(adapter)
-            watch = journey.answered(
-                first.status_code, first.headers, _from_cache(first), reached=adapter in self._reached
-            )
-            if watch is not None:
-                watch.chunk(content_of(first), decoded=True)
-                watch.ended(whole=True)
-        except Exception as error:
-            self.metering.fault(error)
+        first = (response.history or [response])[0]  # what followed a redirect were requests of their own
+        adapter = id(self._get_adapter(url=first.request.url))
+        if journey.last is not None:
+            self._reached.add(adapter)
+        watch = journey.answered(first.status_code, first.headers, _from_cache(first), reached=adapter in self._reached)
+        if watch is not None:
+            watch.chunk(content_of(first), decoded=True)
+            watch.ended(whole=True)
 
     def get_adapter(self, url: str) -> Any:
         """The adapter of an address, with its pools metered."""
@@ -149,7 +145,7 @@ class MeteredSession:
         body: Callable[[Watch, Any], None],
         retries: Any = None,
     ) -> Any:
-        journey, watch = self._starts(asked, retries)
+        journey, watch = self._starts(asked, retries) or (None, None)
         if journey is None or watch is None:
             return call()
         token = CURRENT.set(journey)
@@ -169,18 +165,15 @@ class MeteredSession:
                 watch.dropped()
         return answer
 
+    @quiet
     def _starts(self, asked: Callable[[], Asked | None], retries: Any) -> tuple[Journey | None, Watch | None]:
-        try:
-            found = asked()
-            if found is None:
-                return None, None
-            journey = CURRENT.get()
-            if journey is not None and journey.last is not None:
-                _tell(journey.last, retries)
-            return started(self.metering, found, found, layered=False)
-        except Exception as error:
-            self.metering.fault(error)
+        found = asked()
+        if found is None:
             return None, None
+        journey = CURRENT.get()
+        if journey is not None and journey.last is not None:
+            _tell(journey.last, retries)
+        return started(self.metering, found, found, layered=False)
 
     def _asked(self, method: str, url: str, body: Any) -> Asked | None:
         host = urlsplit(url).hostname or ""
@@ -261,7 +254,9 @@ class _Body:
 
     def __init__(self, watch: Watch, raw: Any) -> None:
         self._watch, self._raw, self._inside = watch, raw, False
+        self.metering = watch.metering
 
+    @quiet
     def _passed(self, data: Any, options: dict[str, Any]) -> None:
         asked = options.get("decode_content")
         decoded = getattr(self._raw, "decode_content", True) if asked is None else asked
