@@ -61,6 +61,7 @@ REQUESTS: dict[str, list[Any]] = {
     "requests_patched_afterwards": [*RENDER, ["yes", True]],
     "requests_pickled": [2, {"render": 1}, 0, 1.0, 0, OK],
     "requests_streamed_by_a_function": [2, {"error": 1, "render": 1}, 0, 1.0, 0, [*OK, False]],
+    "requests_many_hosts_and_adapters": [23, {"error": 120, "render": 23}, 0, 23.0, 0, [4, True, []]],
     "requests_with_faults_of_ours": [0, {}, 0, 0.0, 0, 8],
 }
 OF_HTTPX = {f"httpx {name}": row for name, row in HTTPX.items()}

@@ -569,6 +569,35 @@ def requests_streamed_by_a_function(metering: Metering) -> Any:
 
 
 @scenario("requests")
+def requests_many_hosts_and_adapters(metering: Metering) -> Any:
+    """What is kept of pools and adapters goes with them; what lives is as it was in the end."""
+    import gc
+
+    from requests.adapters import HTTPAdapter
+
+    client = meter(session(), metering)
+    attached = client.send.__self__  # type: ignore[attr-defined]
+    for _ in range(3):
+        post(client, json={})
+    few = len(attached._holders)
+    for number in range(40):
+        client.mount("http://", HTTPAdapter(pool_connections=2))
+        for port in (1, 2, 3):
+            with suppress(OSError):
+                client.post(f"http://127.0.0.1:{port}/render/card")
+        if number % 2:
+            post(client, json={})
+    gc.collect()
+    many = len(attached._holders)
+    adapters = list(client.adapters.values())
+    unmeter(client)
+    ours = [
+        name for each in (client, *adapters) for name in ("send", "get_adapter", "get_connection") if name in vars(each)
+    ]
+    return [few, many <= few + 4, ours]
+
+
+@scenario("requests")
 def requests_with_faults_of_ours(metering: Metering) -> Any:
     """Wherever metering breaks, the answer and its failure are those of the plain session, and it is counted."""
     rules = [path_rule("mine", "127.0.0.1", r"/render/(?P<template>[^/]+)")]
@@ -604,7 +633,7 @@ def requests_with_faults_of_ours(metering: Metering) -> Any:
             )
             return lambda: act(client)
 
-        for place, number in injection.faults(injection.places(made), most=2):
+        for place, number in injection.faults(injection.places(made), most=1):
             registry = CollectorRegistry()
             got = injection.injected(made(registry=registry), place, number)
             # (urllib3 puts the address of an object into its texts)
