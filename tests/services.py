@@ -40,6 +40,20 @@ def need(package: str, program: str, places: str = "/usr/bin") -> str:
     pytest.skip(message)
 
 
+def npm_ci(folder: Path) -> None:
+    """Install what a folder's lock file says; without a network a loud skip, and in CI a failure."""
+    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
+    done = subprocess.run(
+        [need("npm", "npm"), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+    if done.returncode:
+        unreachable = any(
+            word in done.stderr for word in ("network", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT")
+        )
+        give_up = pytest.skip if unreachable and not os.environ.get("CI") else pytest.fail
+        give_up(f"npm CANNOT INSTALL, THE TESTS OF {folder.name} DO NOT RUN: {done.stderr[-300:]}")
+
+
 class RedisServer:
     """One redis-server that can be stopped, continued and killed."""
 

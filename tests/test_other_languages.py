@@ -1,7 +1,6 @@
 """Keys, inputs and events of the examples in other languages are Python's."""
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from jsonschema import Draft202012Validator
 from auditor import Renderer
 from auditor.fingerprint import Scope, derive_key
 from tests.conftest import ROOT, command
-from tests.services import free_port, need
+from tests.services import free_port, need, npm_ci
 
 FOLDER = ROOT / "docs" / "events"
 VECTORS = json.loads((FOLDER / "vectors.json").read_text())
@@ -117,25 +116,13 @@ REFUSED = ["9007199254740992", "-9007199254740993", "123456789012345678901234567
 """Whole numbers that binary fractions cannot hold, and half surrogate pairs, at any depth."""
 
 
-def _npm(arguments: list[str], folder: Path) -> None:
-    done = subprocess.run(
-        [need("npm", "npm"), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-    )
-    if done.returncode:
-        unreachable = any(
-            word in done.stderr for word in ("network", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT")
-        )
-        give_up = pytest.skip if unreachable and not os.environ.get("CI") else pytest.fail
-        give_up(f"npm CANNOT INSTALL, THE NODE EXAMPLE IS NOT TESTED: {done.stderr[-300:]}")
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Node example, installed from its own lock file."""
     need("nodejs", "node")
     folder = tmp_path_factory.mktemp("node") / "node"
     shutil.copytree(FOLDER / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
-    _npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    npm_ci(folder)
     return folder
 
 

@@ -5,7 +5,6 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -25,6 +24,7 @@ from auditor.client.far import Far
 from auditor.client.flights import Flights
 from auditor.client.lease import Turn
 from auditor.client.meter import Meter, Try
+from auditor.client.purges import Purges
 from auditor.client.request import FREE, Rendered, Request
 from auditor.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.events import Outcome
@@ -62,7 +62,7 @@ class Core:
         self._far = Far(far, meter, clock, self.background.spawn, longest) if far is not None else None
         caller.circuit = circuit(self._far)
         self._flights: Flights[Landed] = Flights(self.background)
-        self._purges: Counter[str] = Counter()
+        self._purges = Purges()
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
@@ -115,14 +115,14 @@ class Core:
         if wait.request.refresh:
             self._launch(wait, None, looked=True)
             return
-        purges = self._era(slot)
+        seen = self._purges.turn
         try:
             entry = self._far.peek(slot) if self._far is not None else None
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
                 self._launch(wait, None, looked=self._far is not None and self._far.peeks)
         if entry is not None:
-            self._keep(slot, entry, purges)
+            self._keep(slot, entry, seen)
             self._flights.land(slot.key, wait.flight, Landed(entry, Outcome.HIT))
             self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
 
@@ -172,15 +172,15 @@ class Core:
         return gone
 
     def _drop(self, key: str) -> int:
-        self._purges[key] += 1
+        self._purges.note(key)
         return self.near.drop(key) if self.near is not None else 0
 
-    def _era(self, slot: Slot) -> int:
-        """Changes whenever its template is purged or itself is deleted."""
-        return self._purges[slot.group] + self._purges[slot.key]
+    def _gone(self, slot: Slot, seen: int) -> bool:
+        """Whether its template was purged or itself deleted since the turn that was *seen*."""
+        return self._purges.since(seen, slot.group, slot.key)
 
     def _forget(self, group: str) -> int:
-        self._purges[group] += 1
+        self._purges.note(group)
         return self.near.forget(group) if self.near is not None else 0
 
     def close(self, patience: float) -> None:
@@ -226,32 +226,32 @@ class Core:
         # The flight before this one may have ended since the caller looked.
         if near is not None and (entry := near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        purges = self._era(slot)
+        seen = self._purges.turn
         if far is not None and not looked and (entry := await far.get(slot)) is not None:
-            self._keep(slot, entry, purges)
+            self._keep(slot, entry, seen)
             return Landed(entry, Outcome.HIT)
         async with Turn(far, slot, self._clock) as turn:
             elsewhere, waited = await turn.wait()
             if elsewhere is not None:
-                self._keep(slot, elsewhere, purges)
+                self._keep(slot, elsewhere, seen)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
             return await self._called(request, made, pace)
 
     async def _called(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
         """What the provider gave, or what stands in for it."""
         slot, far = request.slot, self._far
-        purges = self._era(slot)
+        seen = self._purges.turn
 
         async def rescue(error: RenderError) -> Entry | None:
             return await self._spare(request, error) if request.stale else None
 
         entry, outcome = await self._caller.render(request, made, pace, rescue)
-        if outcome is Outcome.RENDER and purges == self._era(slot) and entry.expires_at > self._clock.now():
+        if outcome is Outcome.RENDER and not self._gone(slot, seen) and entry.expires_at > self._clock.now():
             content = entry.picture.content
             if content is not None and not whole(content):
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
-                self._keep(slot, entry, purges)
+                self._keep(slot, entry, seen)
                 if far is not None:
                     await far.put(slot, entry)
         return Landed(entry, outcome)
@@ -270,9 +270,9 @@ class Core:
         ends = entry.picture.expires_at
         return entry if ends is None or ends > now else None
 
-    def _keep(self, slot: Slot, entry: Entry, purges: int) -> None:
-        """In memory, unless it was purged or deleted since *purges* was read."""
-        if self.near is not None and purges == self._era(slot):
+    def _keep(self, slot: Slot, entry: Entry, seen: int) -> None:
+        """In memory, unless it was purged or deleted since the turn that was *seen*."""
+        if self.near is not None and not self._gone(slot, seen):
             try:
                 self.near.keep(slot, entry)
             except Exception:  # (what was paid for is delivered, kept or not)

@@ -31,15 +31,12 @@ class Observed:
     ) -> None:
         self.metering, self.provider, self.picture, self.price = metering, provider, picture, price
         self._template, self._key = template, key
+        self.collects = picture is not None or price.asks
+        """Whether the items of a generator have to be kept until its end."""
         self._name = getattr(function, "__qualname__", type(function).__name__)
         self._signatures = [found for follow in (True, False) if (found := _signature(function, follow)) is not None]
         first = next(iter(self._signatures[0].parameters), "") if self._signatures else ""
         self._receiver = first if receiver or first in ("self", "cls") else ""
-
-    @property
-    def collects(self) -> bool:
-        """Whether the items of a generator have to be kept until its end."""
-        return self.picture is not None or self.price.asks
 
     @quiet
     def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Call | None":
@@ -84,15 +81,10 @@ class Call:
 
     def __init__(self, observed: Observed, request: Request) -> None:
         self._observed, self._request = observed, request
-        self.metering = observed.metering
+        self.metering, self.collects = observed.metering, observed.collects
         self._meter = observed.metering.meter(observed.provider)
         self._made = self._meter.begin()
         self._meter.attempt(request, self._made)
-
-    @property
-    def collects(self) -> bool:
-        """Whether the items of a generator have to be kept until its end."""
-        return self._observed.collects
 
     @quiet
     def returned(self, result: object, *, whole: bool = True) -> None:
@@ -111,6 +103,11 @@ class Call:
     def raised(self, error: BaseException) -> None:
         """It failed."""
         self._meter.failed(self._request, failure_of(error, self._observed.provider), self._made)
+
+    @quiet
+    def left(self, error: BaseException) -> None:
+        """A generator ended early: it failed, or its reader had enough, who has paid for all of it."""
+        self.returned(None, whole=False) if isinstance(error, GeneratorExit) else self.raised(error)
 
     def _entry(self, result: object, answer: Answer | None) -> Entry:
         picture = self._observed.picture

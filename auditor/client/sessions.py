@@ -11,10 +11,21 @@ from urllib.parse import urlsplit
 
 from auditor.client.failures import content_of
 from auditor.client.metering import UNSEEN, Asked, Metering
-from auditor.client.watch import CURRENT, Journey, Watch, started
+from auditor.client.watch import CURRENT, Journey, Watch, quiet, started
 
 _GETTERS = ("get_connection_with_tls_context", "get_connection")
 """Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
+
+
+class _Holder:
+    """An object of somebody else's, some of whose attributes are ours."""
+
+    def __init__(self, ref: weakref.ref[Any]) -> None:
+        self.ref = ref
+        self.before: dict[str, Any] = {}
+        """What these attributes were of the object itself; None where they were its class's."""
+        self.reached = False
+        """Of an adapter: whether its pools have been seen at work."""
 
 
 class MeteredSession:
@@ -23,9 +34,8 @@ class MeteredSession:
     def __init__(self, session: Any, metering: Metering) -> None:
         self._session, self.metering = session, metering
         self._send, self._get_adapter = _method(session, "send"), _method(session, "get_adapter")
-        self._reached: set[int] = set()
-        """Adapters whose pools have been seen at work."""
-        self._undo: list[tuple[weakref.ref[Any], str, Any]] = []
+        self._holders: dict[int, _Holder] = {}
+        """By `id`, each as long as it lives: pools come and go."""
 
     def attach(self) -> None:
         """Meter from here on, adapters that are mounted later too."""
@@ -36,16 +46,23 @@ class MeteredSession:
 
     def detach(self) -> None:
         """Everything is as it was."""
-        while self._undo:
-            holder, name, before = self._undo.pop()
-            if (alive := holder()) is not None:
+        while self._holders:
+            _, holder = self._holders.popitem()
+            alive = holder.ref()
+            for name, before in holder.before.items() if alive is not None else ():
                 vars(alive).pop(name, None)
                 if before is not None:
                     setattr(alive, name, before)
 
-    def _shadow(self, holder: Any, name: str, method: Callable[..., Any]) -> None:
-        self._undo.append((weakref.ref(holder), name, vars(holder).get(name)))  # pools come and go
-        setattr(holder, name, method)
+    def _holder(self, thing: Any) -> _Holder:
+        at, holders = id(thing), self._holders
+        if at not in holders:
+            holders[at] = _Holder(weakref.ref(thing, lambda _: holders.pop(at, None)))
+        return holders[at]
+
+    def _shadow(self, thing: Any, name: str, method: Callable[..., Any]) -> None:
+        self._holder(thing).before[name] = vars(thing).get(name)
+        setattr(thing, name, method)
 
     def send(self, request: Any, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
@@ -73,20 +90,15 @@ class MeteredSession:
             self._answered(journey, response)
         return response
 
+    @quiet
     def _answered(self, journey: Journey, response: Any) -> None:
-        try:
-            first = (response.history or [response])[0]  # what followed a redirect were requests of their own
-            adapter = id(self._get_adapter(url=first.request.url))
-            if journey.last is not None:
-                self._reached.add(adapter)
-            watch = journey.answered(
-                first.status_code, first.headers, _from_cache(first), reached=adapter in self._reached
-            )
-            if watch is not None:
-                watch.chunk(content_of(first), decoded=True)
-                watch.ended(whole=True)
-        except Exception as error:
-            self.metering.fault(error)
+        first = (response.history or [response])[0]  # what followed a redirect were requests of their own
+        adapter = self._holder(self._get_adapter(url=first.request.url))
+        adapter.reached = adapter.reached or journey.last is not None
+        watch = journey.answered(first.status_code, first.headers, _from_cache(first), reached=adapter.reached)
+        if watch is not None:
+            watch.chunk(content_of(first), decoded=True)
+            watch.ended(whole=True)
 
     def get_adapter(self, url: str) -> Any:
         """The adapter of an address, with its pools metered."""
@@ -149,7 +161,7 @@ class MeteredSession:
         body: Callable[[Watch, Any], None],
         retries: Any = None,
     ) -> Any:
-        journey, watch = self._starts(asked, retries)
+        journey, watch = self._starts(asked, retries) or (None, None)
         if journey is None or watch is None:
             return call()
         token = CURRENT.set(journey)
@@ -169,18 +181,15 @@ class MeteredSession:
                 watch.dropped()
         return answer
 
+    @quiet
     def _starts(self, asked: Callable[[], Asked | None], retries: Any) -> tuple[Journey | None, Watch | None]:
-        try:
-            found = asked()
-            if found is None:
-                return None, None
-            journey = CURRENT.get()
-            if journey is not None and journey.last is not None:
-                _tell(journey.last, retries)
-            return started(self.metering, found, found, layered=False)
-        except Exception as error:
-            self.metering.fault(error)
+        found = asked()
+        if found is None:
             return None, None
+        journey = CURRENT.get()
+        if journey is not None and journey.last is not None:
+            _tell(journey.last, retries)
+        return started(self.metering, found, found, layered=False)
 
     def _asked(self, method: str, url: str, body: Any) -> Asked | None:
         host = urlsplit(url).hostname or ""
@@ -261,7 +270,9 @@ class _Body:
 
     def __init__(self, watch: Watch, raw: Any) -> None:
         self._watch, self._raw, self._inside = watch, raw, False
+        self.metering = watch.metering
 
+    @quiet
     def _passed(self, data: Any, options: dict[str, Any]) -> None:
         asked = options.get("decode_content")
         decoded = getattr(self._raw, "decode_content", True) if asked is None else asked

@@ -12,10 +12,14 @@ import httpx
 
 from auditor.client.metering import UNSEEN, Asked, Metering
 from auditor.client.streams import Stream, bases, mixed
-from auditor.client.watch import CURRENT, Journey, Watch, started
+from auditor.client.watch import CURRENT, Journey, Watch, quiet, started
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
+
+_Start = tuple[Journey | None, Watch | None, Token[Journey | None] | None]
+_OTHER: _Start = (None, None, None)
+"""Of traffic that is not metered."""
 
 
 class _Tap:
@@ -28,7 +32,7 @@ class _Tap:
 
     def handle_request(self, request: Any) -> Any:
         """Send it, and watch it if it is a render."""
-        journey, watch, token = self._starts(request)
+        journey, watch, token = self._starts(request) or _OTHER
         if journey is None:
             return self.inner.handle_request(request)
         try:
@@ -43,7 +47,7 @@ class _Tap:
 
     async def handle_async_request(self, request: Any) -> Any:
         """As `handle_request`, for async clients."""
-        journey, watch, token = self._starts(request)
+        journey, watch, token = self._starts(request) or _OTHER
         if journey is None:
             return await self.inner.handle_async_request(request)
         try:
@@ -56,18 +60,15 @@ class _Tap:
         self._answered(journey, watch, response)
         return response
 
-    def _starts(self, request: Any) -> tuple[Journey | None, Watch | None, Token[Journey | None] | None]:
-        try:
-            asked = self._asked(request)
-            journey, watch = (
-                (None, None) if asked is None else started(self.metering, asked, request, layered=bool(self._below))
-            )
-            token = CURRENT.set(journey) if journey is not None and watch is None else None
-        except Exception as error:
-            self.metering.fault(error)
-            return None, None, None
-        return journey, watch, token
+    @quiet
+    def _starts(self, request: Any) -> _Start:
+        asked = self._asked(request)
+        if asked is None:
+            return _OTHER
+        journey, watch = started(self.metering, asked, request, layered=bool(self._below))
+        return journey, watch, CURRENT.set(journey) if journey is not None and watch is None else None
 
+    @quiet
     def _left(self, token: Token[Journey | None] | None) -> None:
         if token is not None:
             try:
@@ -75,6 +76,7 @@ class _Tap:
             except ValueError:  # a loop that goes on in another context
                 CURRENT.set(None)
 
+    @quiet
     def _answered(self, journey: Journey, watch: Watch | None, response: Any) -> None:
         try:
             status, headers = self._head(response)

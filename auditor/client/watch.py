@@ -12,9 +12,8 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-import httpx
-
 from auditor.caches.base import Entry
+from auditor.client.decoding import decoded
 from auditor.client.failures import failure_of
 from auditor.client.meter import Meter
 from auditor.client.metering import Asked, Metering, Rule, json_object
@@ -185,17 +184,20 @@ class Watch:
             return
         self._over = True
         journey, status = self.journey, self.status
-        headers = self.headers
-        encoded = headers.get("content-encoding", "identity") != "identity"
-        head = bytes(self._head) if self._decoded or not encoded else _decoded(bytes(self._head), headers)
-        answer = Answer(status, headers, head or b"")
+        headers, head = self.headers, bytes(self._head)
+        coding = headers.get("content-encoding", "identity")
+        encoded = coding != "identity"
+        known = head if self._decoded or not encoded else decoded(head, coding, HEAD)
+        answer = Answer(status, headers, known or b"")
         if self.cached or status == 304:
             journey.meter.served(journey.request, self._entry(answer, whole, encoded, None), self.made, status)
         elif not 200 <= status < 300:
             self._fails(self._refusal(answer))
         else:
             try:
-                entry = self._entry(answer, whole, encoded, self._picture(answer, whole and head is not None))
+                cut = self._size > len(head) or len(answer.content) >= HEAD
+                told = whole and known is not None and not (cut and answer.media_type.endswith("json"))
+                entry = self._entry(answer, whole, encoded, self._picture(answer, told))
             except RenderError as error:
                 self._fails(error)
             else:
@@ -218,10 +220,11 @@ class Watch:
             return QuotaExceededError(f"HTTP {answer.status}", status=answer.status)
         return error_of(answer.status, f"HTTP {answer.status}")
 
-    def _picture(self, answer: Answer, whole: bool) -> Picture | None:
+    def _picture(self, answer: Answer, told: bool) -> Picture | None:
         provider = PROVIDERS.get(self.journey.rule.provider)
-        # Nothing can be said of a body that was not read to its end, but that it was paid for.
-        if provider is None or provider.api is None or not whole:
+        # Nothing can be said of a body that was not read to its end, or of a document without its end, but that it was
+        # paid for.
+        if provider is None or provider.api is None or not told:
             return None
         try:
             return provider.api.picture(answer, self.journey.request.options)
@@ -273,17 +276,6 @@ def started(metering: Metering, asked: Asked, request: object, *, layered: bool)
         return (None, None) if layered else (journey, journey.begin())
     journey = Journey(metering, found[0], metering.identified(found, asked, request), asked.content, layered=layered)
     return journey, None if layered else journey.begin()
-
-
-def _decoded(head: bytes, headers: Mapping[str, str]) -> bytes | None:
-    """The answer's own bytes: those that pass by are as they were sent, compressed if the client asked for that.
-
-    None where they cannot be told: the answer is larger than the head of it that is kept.
-    """
-    try:
-        return httpx.Response(200, headers={"content-encoding": headers["content-encoding"]}, content=head).content
-    except httpx.DecodingError:
-        return None
 
 
 def picture_of(answer: Answer) -> Picture:

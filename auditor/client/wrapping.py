@@ -1,13 +1,14 @@
 """Around a function: the same kind of function, whose calls are observed. What it gives is given on."""
 
-import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from functools import partial
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from auditor.client.observed import Call, Observed
+from auditor.client.watch import quiet
 
 
 def around(function: Callable[..., Any], observed: Observed) -> Callable[..., Any]:
@@ -18,7 +19,7 @@ def around(function: Callable[..., Any], observed: Observed) -> Callable[..., An
         return test(function) or test(called)
 
     if is_kind(inspect.isasyncgenfunction):
-        return _async_generator(function, observed.begun)
+        return _async_generator(function, observed)
     if is_kind(inspect.iscoroutinefunction):
         return _async(function, observed)
     return _generator(function, observed) if is_kind(inspect.isgeneratorfunction) else _sync(function, observed)
@@ -33,27 +34,30 @@ def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any
             if begun is not None:
                 begun.raised(error)
             raise
-        return result if begun is None else _given(result, begun)
+        watched = None if begun is None else _watched(begun, result)
+        return result if watched is None else watched
 
     return call
 
 
-def _given(result: Any, call: Call) -> Any:
-    """A result; where it is still to come, it is watched as it comes."""
-    if inspect.iscoroutine(result):
+@quiet
+def _watched(call: Call, result: Any) -> Any:
+    """What stands in for a result that is still to come, and is watched as it comes; None for any other."""
+    kind = type(result)  # not the class that it says: a proxy may have to look, and fail
+    if issubclass(kind, CoroutineType):
         return _awaiting(result, call)
-    if inspect.isgenerator(result):
+    if issubclass(kind, GeneratorType):
         return _yielding(result, call)
-    if inspect.isasyncgen(result):
-        return _async_generator(lambda: result, lambda *_: call)()
-    if asyncio.isfuture(result) or isinstance(result, Future):
-        result.add_done_callback(lambda future: _done(future, call))
-        return result
-    call.returned(result)
-    return result
+    if issubclass(kind, AsyncGeneratorType):
+        return _async_generator(lambda: result, call)()
+    if issubclass(kind, Future) or hasattr(kind, "_asyncio_future_blocking"):
+        result.add_done_callback(partial(_done, call))
+    else:
+        call.returned(result)
+    return None
 
 
-def _done(future: Any, call: Call) -> None:
+def _done(call: Call, future: Any) -> None:
     try:
         result = future.result()
     except BaseException as error:  # (cancelled, too)
@@ -90,74 +94,57 @@ def _generator(function: Callable[..., Any], observed: Observed) -> Callable[...
     return call
 
 
-class _Kept:
-    """A generator whose items are kept."""
-
-    def __init__(self, inner: Generator[Any, Any, Any], items: list[Any]) -> None:
-        self._inner, self._items = inner, items
-        self.close = inner.close
-
-    def __iter__(self) -> "_Kept":
-        return self
-
-    def __next__(self) -> Any:
-        return self.send(None)
-
-    def send(self, value: Any) -> Any:
-        return self._keep(self._inner.send(value))
-
-    def throw(self, *error: Any) -> Any:
-        return self._keep(self._inner.throw(*error))
-
-    def _keep(self, item: Any) -> Any:
-        self._items.append(item)
-        return item
-
-
-@contextmanager
-def _watched(call: Call | None, items: list[Any]) -> Iterator[None]:
-    """The time in which a generator works; whoever leaves it early has paid for all of it."""
-    try:
-        yield
-    except GeneratorExit:
-        if call is not None:
-            call.returned(None, whole=False)
-        raise
-    except BaseException as error:
-        if call is not None:
-            call.raised(error)
-        raise
-    if call is not None:
-        call.returned(items)
-
-
 def _yielding(running: Generator[Any, Any, Any], call: Call) -> Generator[Any, Any, Any]:
     items: list[Any] = []
-    with _watched(call, items):
-        return (yield from _Kept(running, items) if call.collects else running)
+    sent = thrown = None
+    try:
+        while True:
+            item = running.send(sent) if thrown is None else running.throw(thrown)
+            if call.collects:
+                items.append(item)
+            sent = thrown = None
+            try:
+                sent = yield item
+            except GeneratorExit:
+                running.close()
+                raise
+            except BaseException as error:
+                thrown = error
+    except StopIteration as end:
+        call.returned(items)
+        return end.value
+    except BaseException as error:
+        call.left(error)
+        raise
 
 
-def _async_generator(function: Callable[..., Any], begin: Callable[[Any, Any], Call | None]) -> Callable[..., Any]:
+def _async_generator(function: Callable[..., Any], observed: Observed | Call) -> Callable[..., Any]:
+    """Of a call that begins at the first step, as the function itself, or that has begun."""
+
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        begun = begin(args, kwargs)
+        begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
         items: list[Any] = []
         sent = thrown = None
-        with _watched(begun, items):
-            try:
-                while True:
-                    item = await (running.asend(sent) if thrown is None else running.athrow(thrown))
-                    if begun is not None and begun.collects:
-                        items.append(item)
-                    sent = thrown = None
-                    try:
-                        sent = yield item
-                    except GeneratorExit:
-                        await running.aclose()
-                        raise
-                    except BaseException as error:
-                        thrown = error
-            except StopAsyncIteration:
-                pass
+        try:
+            while True:
+                item = await (running.asend(sent) if thrown is None else running.athrow(thrown))
+                if begun is not None and begun.collects:
+                    items.append(item)
+                sent = thrown = None
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    await running.aclose()
+                    raise
+                except BaseException as error:
+                    thrown = error
+        except StopAsyncIteration:
+            if begun is not None:
+                begun.returned(items)
+        except BaseException as error:
+            if begun is not None:
+                begun.left(error)
+            raise
 
     return call

@@ -2,11 +2,8 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +15,6 @@ from auditor.client.renderer import Renderer
 from auditor.errors import AuditorError, ConfigError, InvalidRequestError
 from tests.client.conftest import Upstream
 from tests.client.test_renderer import Build
-from tests.services import ROOT
 
 
 @pytest.mark.parametrize(
@@ -106,60 +102,3 @@ def test_values_without_a_json_form_are_told_the_fix(build: Build, upstream: Ups
     with pytest.raises(InvalidRequestError, match=r"with str\(\)"):
         build().render("og", {"a": value})
     assert not upstream.calls
-
-
-PROGRAM = """
-from typing import Literal
-
-from auditor import Budget, QuotaExceededError, RenderError, Rendered, Renderer, connect
-
-
-def page(renderer: Renderer, title: str) -> bytes:
-    try:
-        return renderer.render("og-card", {"title.text": title}, format="png", placement="og_image").content
-    except (QuotaExceededError, RenderError) as error:
-        print(error.credits)
-        raise
-
-
-imejis = Renderer("imejis", api_key="k", budget=Budget(5), events="usage")
-hcti = Renderer("hcti", api_key="u:k")
-other = Renderer(api_key="k")
-page(imejis, "x")
-page(hcti, "x")
-page(other, "x")
-page(connect("production"), "x")
-found: Rendered = imejis.render("t", {}, format="webp", quality=80, delivery="signed", expires_in=5, refresh=True)
-hcti.render("t", {}, format="png", device_scale=2, viewport_width=800, stale_if_error=60)
-gone: bool = imejis.delete(found.key)
-
-
-async def main() -> None:
-    found: Rendered = await imejis.arender("t", {}, format="pdf", timeout=5)
-"""
-WRONG = [
-    'imejis.render("t", {}, fromat="png")',
-    'hcti.render("t", {}, fromat="png")',
-    'other.render("t", {}, fromat="png")',
-    'imejis.render("t", {}, format="bmp")',
-    'imejis.render("t", {}, device_scale=2)',
-    'hcti.render("t", {}, quality=80)',
-    'imejis.render("t", {}, refesh=True)',
-    'imejis.render("t", {}, ttl="1h")',
-    'imejis.arender("t", {}, fromat="png")',
-    'Renderer("imejis", api_key="k", acount="x")',
-    'Renderer("imejis", api_key=b"k")',
-]
-
-
-def test_type_checkers_see_what_is_wrong(tmp_path: Path) -> None:
-    """A program of somebody else's under `mypy --strict`: right, it passes; each slip is found."""
-    assert (ROOT / "auditor" / "py.typed").is_file()
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM + "".join(f"{line}\n" for line in WRONG))
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--follow-imports=silent",
-               "--config-file=", str(program)]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    first = PROGRAM.count("\n") + 1
-    lines = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error:" in line}
-    assert lines == set(range(first, first + len(WRONG))), done.stdout

@@ -140,6 +140,44 @@ def test_a_delete_during_a_render_keeps_the_old_picture_out(build: Build, upstre
     assert asyncio.run(main()) == "render"
 
 
+@pytest.mark.parametrize("others", [0, 10, 6000])
+@pytest.mark.parametrize("gone", ["key", "template", None])
+def test_what_was_deleted_during_a_render_is_known_among_many(
+    gone: str | None, others: int, build: Build, upstream: Upstream
+) -> None:
+    """Thousands of other deletes neither hide the one that counts nor, up to 4,096, cost a picture its place."""
+    renderer = build()
+    upstream.gate.clear()
+
+    async def main() -> str:
+        task = asyncio.ensure_future(renderer.arender("og", {}))
+        await asyncio.to_thread(upstream.arrived.acquire)
+        (key,) = renderer._core._flights._flying
+        if gone == "key":
+            await renderer.adelete(key)
+        elif gone == "template":
+            await renderer.apurge("og")
+        for number in range(others):
+            renderer._core._drop(f"k1:{number:064x}")
+        upstream.gate.set()
+        await task
+        return (await renderer.arender("og", {})).outcome
+
+    assert asyncio.run(main()) == ("hit" if gone is None and others <= 4096 else "render")
+    assert len(renderer._core._purges) <= 4096
+
+
+def test_deletes_of_years_take_no_more_room_than_some(build: Build) -> None:
+    """Of keys and of templates, each of which was there once."""
+    renderer = build()
+    for number in range(10_000):
+        renderer._core._drop(f"k1:{number:064x}")
+        renderer._core._forget(f"template {number}")
+    assert len(renderer._core._purges) <= 4096
+    assert renderer.render("og", {}).outcome is Outcome.RENDER
+    assert renderer.render("og", {}).outcome is Outcome.HIT
+
+
 FAILURES: list[tuple[Any, bool]] = [
     (fails(500), True),
     (fails(503), True),

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from prometheus_client import CollectorRegistry
 
 from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
+from tests.client import injection
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", 9, 7, 8, 2, 0, 0, 0)
 PICTURE += struct.pack(">I", zlib.crc32(PICTURE[12:]))
@@ -37,6 +38,7 @@ class Provider(BaseHTTPRequestHandler):
     """Renders, and fails as its path says."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     seen: ClassVar[Counter[str]] = Counter()
 
     def do_POST(self) -> None:
@@ -567,37 +569,83 @@ def requests_streamed_by_a_function(metering: Metering) -> Any:
 
 
 @scenario("requests")
+def requests_many_hosts_and_adapters(metering: Metering) -> Any:
+    """What is kept of pools and adapters goes with them; what lives is as it was in the end."""
+    import gc
+
+    from requests.adapters import HTTPAdapter
+
+    client = meter(session(), metering)
+    attached = client.send.__self__  # type: ignore[attr-defined]
+    for _ in range(3):
+        post(client, json={})
+    few = len(attached._holders)
+    for number in range(40):
+        client.mount("http://", HTTPAdapter(pool_connections=2))
+        for port in (1, 2, 3):
+            with suppress(OSError):
+                client.post(f"http://127.0.0.1:{port}/render/card")
+        if number % 2:
+            post(client, json={})
+    gc.collect()
+    many = len(attached._holders)
+    adapters = list(client.adapters.values())
+    unmeter(client)
+    ours = [
+        name for each in (client, *adapters) for name in ("send", "get_adapter", "get_connection") if name in vars(each)
+    ]
+    return [few, many <= few + 4, ours]
+
+
+@scenario("requests")
 def requests_with_faults_of_ours(metering: Metering) -> Any:
     """Wherever metering breaks, the answer and its failure are those of the plain session, and it is counted."""
-    from auditor.client import sessions, watch
-
-    places = [
-        (Metering, "knows"), (Metering, "rule"), (Metering, "identified"), (sessions, "started"), (sessions, "_raw"),
-        (sessions, "_raw_body"), (sessions, "_from_cache"), (sessions.MeteredSession, "_tap"),
-        (sessions.MeteredSession, "_urlopen"), (watch.Journey, "begin"), (watch.Watch, "heard"),
-        (watch.Watch, "_ended"), (watch, "failure_of"),
-    ]  # fmt: skip
-
-    def broken(*args: Any, **kwargs: Any) -> Any:
-        raise LookupError
-
     rules = [path_rule("mine", "127.0.0.1", r"/render/(?P<template>[^/]+)")]
-    for owner, name in places:
-        registry = CollectorRegistry()
-        client = session()
-        meter(client, Metering(registry=registry, rules=rules))
-        whole = getattr(owner, name)
-        setattr(owner, name, broken)
-        try:
-            assert [post(client, json={}), post(client, "402", json={})] == [[200, len(PICTURE)], [402, 0]], name
-            try:
-                client.post("http://127.0.0.1:1/render/card")
-            except OSError as error:
-                assert "refused" in str(error), error
-        finally:
-            setattr(owner, name, whole)
-        assert registry.get_sample_value("imgrender_client_faults_total"), name
-    return len(places)
+
+    def pieces(client: Any) -> list[bytes]:
+        with client.post(URL + "card", json={}, stream=True) as response:
+            return list(response.iter_content(7))
+
+    def raw(client: Any) -> bytes:
+        with client.post(URL + "card", json={}, stream=True) as response:
+            return bytes(response.raw.read(10) + response.raw.read())
+
+    def in_part(client: Any) -> bytes:
+        with client.post(URL + "card", json={}, stream=True) as response:
+            return bytes(next(response.iter_content(4)))
+
+    acts: list[Callable[[Any], Any]] = [
+        lambda client: post(client, json={}),
+        lambda client: post(client, "402", json={}),
+        lambda client: post(client, "away", json={}),
+        lambda client: post(client, "flaky", json={}),
+        lambda client: type(client.post("http://127.0.0.1:1/render/card")),
+        pieces,
+        raw,
+        in_part,
+    ]
+    for act in acts:
+        plain = injection.outcome(lambda act=act: act(session(total=2, connect=0, status_forcelist=[504])))
+
+        def made(act: Any = act, registry: CollectorRegistry | None = None) -> Callable[[], Any]:
+            client = meter(
+                session(total=2, connect=0, status_forcelist=[504]), Metering(registry=registry, rules=rules)
+            )
+            return lambda: act(client)
+
+        for place, number in injection.faults(injection.places(made), most=1):
+            registry = CollectorRegistry()
+            got = injection.injected(made(registry=registry), place, number)
+            # (urllib3 puts the address of an object into its texts)
+            same = got[1][0] is plain[1][0] if plain[0] == "raised" == got[0] else got == plain
+            assert same, (place, number, got)
+            counted = sum(
+                registry.get_sample_value(f"imgrender_client_{name}", labels) or 0
+                for name, labels in (("faults_total", {}), ("events_dropped_total", {"reason": "error"}))
+            )
+            assert counted == 1 or place[1].partition(".")[0] in injection.READERS, (place, number, counted)
+    Provider.seen.clear()
+    return len(acts)
 
 
 @scenario("httpx2", "h2")
