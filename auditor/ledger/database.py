@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, InputError, MissingExtraError
 from auditor.ledger.migrations import expect_current, migrate
+from auditor.ledger.readonly import connect
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
@@ -83,6 +83,8 @@ class Ledger:
             else:
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
+            if (alone := connection.info.get("alone")) and alone.written():
+                raise LedgerError(f"{self.name}: it was written while it was read; read it again")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -147,22 +149,26 @@ def _engine(url: URL, name: str, reader: bool) -> Engine:
             return create_engine(url, pool_pre_ping=True, hide_parameters=True)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
+    return _sqlite(url, name, reader)
+
+
+def _sqlite(url: URL, name: str, reader: bool) -> Engine:
     if _in_file(url) and not reader:
-        path = Path(url.database or "")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # readable by its user alone, as the usage in it; SQLite's own would be by all
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _make(Path(url.database or ""))
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
     engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
                            hide_parameters=True)  # fmt: skip
     opened: tuple[int, int] | None = None
 
     @event.listens_for(engine, "do_connect")
-    def _still_there(*_: Any) -> sqlite3.Connection | None:
+    def _still_there(_: Any, record: ConnectionPoolEntry, *__: Any) -> sqlite3.Connection | None:
         # SQLite would make an empty file in the place of one that is gone.
         if opened is not None and _identity(url) is None:
             raise ConfigError(f"{name}: the file is gone; put it back, or start anew to begin another ledger")
-        return _read_only(Path(url.database or "")) if reader and _in_file(url) else None
+        if not reader or not _in_file(url):
+            return None
+        connection, record.info["alone"] = connect(Path(url.database or ""), PATIENCE)
+        return connection
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -178,36 +184,18 @@ def _engine(url: URL, name: str, reader: bool) -> Engine:
     @event.listens_for(engine, "checkout")
     def _still_the_same(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
         # An open connection would go on reading, and writing, a file that a restore has replaced.
-        if _identity(url) != record.info["file"]:
+        alone = record.info.get("alone")
+        if _identity(url) != record.info["file"] or (alone and alone.over()):
             raise DisconnectionError
 
     return engine
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, also where the folder is one that cannot be written."""
-    log = path.with_name(f"{path.name}-wal")
-
-    def opened(mode: str) -> sqlite3.Connection:
-        address = f"file:{quote(str(path.resolve()))}?{mode}"
-        connection = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA query_only=1")
-            connection.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    try:
-        # SQLite shares its log by files beside the database. Where there is none, one who only reads has to make them,
-        # and only `rw` takes them away again.
-        return opened("mode=ro" if log.exists() else "mode=rw")
-    except sqlite3.OperationalError:
-        # Where it cannot make them nobody writes, unless there is a log: what it holds would be passed over.
-        if log.exists() and log.stat().st_size:
-            raise
-        return opened("mode=ro&immutable=1")
+def _make(path: Path) -> None:
+    """An empty file, if there is none; readable by its user alone, as the usage in it: SQLite's own would be by all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _identity(url: URL) -> tuple[int, int] | None:

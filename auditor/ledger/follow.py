@@ -61,8 +61,7 @@ class Follow:
             self._hold(path, done)
             self._ingest.run_one(path, done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
-        if not done.unread:
-            self._ingest.beat()
+        self._ingest.beat(working=not done.unread)
         self._see({path for path, _ in done.unread})
         told, self._told = self._told, set(done.unread)
         done.unread = [each for each in done.unread if each not in told]

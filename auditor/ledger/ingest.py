@@ -40,6 +40,8 @@ BULK_FROM = 1 << 20
 """Bytes of a piece from which the compiled reader is worth its start."""
 SET_ASIDE = "set_aside"
 """Of a line that nobody foresaw, among the reasons of rejected ones."""
+NO_MEMORY = "not enough memory"
+"""Why a file cannot be read now; it can when others need less."""
 SHOWN = 5
 """Rejected lines that are named; all are kept."""
 
@@ -93,7 +95,7 @@ class Ingest:
         self._ledger, self._settings, self._clock = ledger, settings, clock
         self._where, self._tell = where, tell
         self._told: set[str] = set()
-        self._beaten = 0.0
+        self._beaten, self._working = 0.0, True
         self._sources = Sources(ledger, clock)
         self._seen: dict[Path, tuple[int, int, int]] = {}
         with ledger.write() as connection:
@@ -126,13 +128,17 @@ class Ingest:
         self.beat()
         return done
 
-    def beat(self) -> None:
-        """Tell the ledger that somebody looks, every few seconds at most, and at once when the clock was set back."""
+    def beat(self, *, working: bool = True) -> None:
+        """Tell the ledger that somebody looks, every few seconds at most, and at once when the clock was set back.
+
+        There is no heartbeat unless all that should be read could be: *working*.
+        """
         now = self._clock()
-        if abs(now - self._beaten) >= BEAT_EVERY:
-            self._beaten = now
+        if abs(now - self._beaten) >= BEAT_EVERY or working > self._working:
+            self._beaten, self._working = now, working
             with self._ledger.write() as connection:
-                beat(connection, self._now_us)
+                if working:
+                    beat(connection, self._now_us)
                 self._aside.refresh(connection, self._now_us)
                 self._compare(connection)
 
@@ -148,8 +154,8 @@ class Ingest:
             self._file(path, done)
         except FileNotFoundError:
             done.gone.append(str(path))
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+        except (OSError, MemoryError) as error:
+            reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
             self._put_aside(path, reason)
         except Exception as error:
@@ -168,7 +174,8 @@ class Ingest:
         self._seen[path] = stamp
 
     def _put_aside(self, path: Path, reason: str) -> None:
-        if path.parent != Path("/dev/fd"):  # (a file without a name, which nobody can read again)
+        nameless = path.parent == Path("/dev/fd")  # nobody can read it again
+        if not nameless and not self._aside.told(path, reason):
             with self._ledger.write() as connection:
                 self._aside.add(connection, path, reason, self._now_us)
 
@@ -210,6 +217,8 @@ class Ingest:
             except BadRecordError as bad:
                 wrong.append((number, line, bad.reason.value, bad.detail))
             except Exception as error:
+                if not of_the_data(error):
+                    raise
                 wrong.append((number, line, SET_ASIDE, type(error).__name__))
         wrong += self._booked(list(self._usual(records, wrong)), connection, counts)
         for number, line, reason, detail in wrong:
@@ -243,7 +252,8 @@ class Ingest:
                 )  # fmt: skip
                 booking.book([record for _, record in records])
         except Exception as error:
-            if not of_the_data(error):
+            small = isinstance(error, MemoryError) and len(records) > 1
+            if not small and not of_the_data(error):
                 raise
             if len(records) == 1:
                 return [(records[0][0], records[0][1].line, SET_ASIDE, f"cannot be booked ({type(error).__name__})")]
@@ -267,11 +277,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def of_the_data(error: Exception) -> bool:
-    """Whether what was read is to blame, and would fail again; a database that is away or full comes back."""
+    """Whether what was read is to blame, and would fail again; a database that is away, and memory, come back."""
     if isinstance(error, DBAPIError):
         limit = str(getattr(error.orig, "sqlstate", "")).startswith("54")  # (PostgreSQL's limits, on a row's size say)
         return limit or isinstance(error, DataError | IntegrityError)
-    return not isinstance(error, OSError | LedgerError | ConfigError)
+    return not isinstance(error, OSError | MemoryError | LedgerError | ConfigError)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

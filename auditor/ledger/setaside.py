@@ -2,9 +2,10 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from auditor.ledger.configure import RECENT_US
 from auditor.ledger.rows import put
@@ -12,31 +13,54 @@ from auditor.ledger.schema import set_aside
 
 
 class SetAside:
-    """Those of this host."""
+    """Those of this host. What this process met counts as long as it runs; what others did, as long as they do."""
 
     def __init__(self, connection: Connection) -> None:
         self._host = textual(platform.node())
         rows = connection.execute(select(set_aside).where(set_aside.c.host == self._host))
         self._known = {row.path: (row.reason, row.since_us) for row in rows}
+        self._own: dict[str, Path] = {}
 
     def __contains__(self, path: Path) -> bool:
         return textual(path) in self._known
 
+    def told(self, path: Path, reason: str) -> bool:
+        """Whether this process has set the file aside for that reason already."""
+        name = textual(path)
+        return name in self._own and self._known[name][0] == reason
+
     def add(self, connection: Connection, path: Path, reason: str, now_us: int) -> None:
-        """Set a file aside."""
-        self._known[textual(path)] = (reason, now_us)
-        self.refresh(connection, now_us)
+        """Set a file aside; it stays so since the first time that it was."""
+        name = textual(path)
+        _, since_us = self._known.get(name, (reason, now_us))
+        self._known[name] = (reason, since_us)
+        self._own[name] = path
+        put(connection, set_aside, [(self._host, name, reason, since_us, now_us)])
 
     def remove(self, connection: Connection, path: Path) -> None:
         """It could be read."""
-        self._known.pop(textual(path), None)
-        connection.execute(delete(set_aside).where(set_aside.c.host == self._host, set_aside.c.path == textual(path)))
+        self._remove(connection, textual(path))
+
+    def _remove(self, connection: Connection, name: str) -> None:
+        self._known.pop(name, None)
+        self._own.pop(name, None)
+        connection.execute(delete(set_aside).where(set_aside.c.host == self._host, set_aside.c.path == name))
 
     def refresh(self, connection: Connection, now_us: int) -> None:
         """They are set aside still, but for those that are gone."""
-        for name in [name for name in self._known if not os.path.lexists(name)]:
-            self.remove(connection, Path(name))
-        put(connection, set_aside, [(self._host, path, *known, now_us) for path, known in self._known.items()])
+        for name in [name for name in self._known if not self._there(name)]:
+            self._remove(connection, name)
+        if self._own:  # (a row that another process has removed stays away)
+            known = set_aside.c.host == self._host, set_aside.c.path == bindparam("name")
+            connection.execute(
+                update(set_aside).where(*known).values(seen_us=now_us), [{"name": name} for name in self._own]
+            )
+
+    def _there(self, name: str) -> bool:
+        if name in self._own:
+            return os.path.lexists(self._own[name])
+        raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(name))
+        return os.path.lexists(name) or os.path.lexists(raw)
 
 
 def files_set_aside(connection: Connection, now_us: int) -> int:

@@ -91,7 +91,7 @@ class Poisoned:
 
 
 ERRORS = [
-    OverflowError("too large"), ValueError("?"), RecursionError(), UnicodeEncodeError("utf-8", "x", 0, 1, "?"), MemoryError(),
+    OverflowError("too large"), ValueError("?"), RecursionError(), UnicodeEncodeError("utf-8", "x", 0, 1, "?"),
     DataError("x", None, Exception("x")), IntegrityError("x", None, Exception("x")),
 ]  # fmt: skip
 
