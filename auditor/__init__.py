@@ -12,7 +12,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     whatif | formats | audits | reports | sources | client | sandbox | inspect | delivery
     exchanges | billing | daily           HTTP exchanges of foreign logs -> events; cycles and bills; days
     replayed
-    facts | identity | oddtime            what is counted; one record of an id; which times no clock shows
+    facts | identity | repeats | oddtime  what is counted; one record of an id; ids that are none; odd times
     engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
     caches | metrics                      where pictures wait; every metric once
     settings | providers                  dated and sourced plans, and how to speak to each API

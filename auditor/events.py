@@ -125,6 +125,8 @@ class UsageEvent:
     assumed_timezone: bool = False
     unknown: str | None = None
     """Why a log cannot tell the key of a render, which is then neither a repeat nor needed; see `Unknown`."""
+    assumed: str | None = None
+    """What was taken because its log does not tell: names of assumptions with blanks between."""
 
 
 class Unknown(StrEnum):
@@ -209,7 +211,7 @@ def record_of(event: UsageEvent) -> dict[str, Any]:
             record["credits"] = None if value is None else _plain(value)
         elif field.name == "duration_us" and value is not None:
             record["duration_ms"] = value / 1000
-        elif value != field.default and field.name not in ("assumed_timezone", "unknown"):
+        elif value != field.default and field.name not in ("assumed_timezone", "unknown", "assumed"):
             record[field.name] = dict(value) if isinstance(value, Mapping) else value
     return record
 

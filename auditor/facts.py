@@ -4,8 +4,9 @@ Credits are `Fraction` in every frame, so that no sum is ever rounded.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -16,8 +17,8 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, false, func, literal, or_, select, true
 
 from auditor.engine.base import Engine
+from auditor.engine.tables import LINE_BITS, events, losers, records, units
 from auditor.engine.tables import cycles as cycle_table
-from auditor.engine.tables import events, losers, records, units
 from auditor.events import DELIVERED, Outcome
 from auditor.plans import IDLE, Cycle, Gap, Plan, comparable, listed, micros, moment
 from auditor.settings import Account, Settings
@@ -79,6 +80,17 @@ class Payer:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the records."""
+
+    events: int
+    filtered: int
+    assumed_timezone: int
+    assumed: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """Number of a file -> what its log could not tell -> events for which something was taken instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that audits share."""
 
@@ -86,9 +98,7 @@ class Facts:
     settings: Settings
     window: tuple[datetime, datetime] | None
     """First and last time of an event; None for a log without events."""
-    event_count: int
-    filtered: int
-    assumed_timezone: int
+    counts: Counts
     payers: tuple[Payer, ...]
     names: Mapping[int, Mapping[str, str]]
     """unit -> provider, account, environment, template."""
@@ -148,15 +158,6 @@ def chosen(
     return live, inside
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the records."""
-
-    events: int
-    filtered: int
-    assumed_timezone: int
-
-
 def count(engine: Engine, live: ColumnElement[bool], inside: ColumnElement[bool]) -> Counts:
     """Events, those that --since and --until leave out, and times without an offset."""
     row = engine.run(
@@ -166,7 +167,18 @@ def count(engine: Engine, live: ColumnElement[bool], inside: ColumnElement[bool]
             func.count().filter(records.c.assumed_timezone).label("assumed"),
         )
     ).to_pylist()[0]
-    return Counts(int(row["events"]), int(row["filtered"]), int(row["assumed"]))
+    return Counts(int(row["events"]), int(row["filtered"]), int(row["assumed"]), _assumed(engine, and_(live, inside)))
+
+
+def _assumed(engine: Engine, which: ColumnElement[bool]) -> Mapping[int, Mapping[str, int]]:
+    file = records.c.row.op(">>")(LINE_BITS).label("file")
+    columns = file, records.c.assumed
+    found: dict[int, Counter[str]] = {}
+    for row in engine.run(
+        select(*columns, func.count().label("events")).where(which, records.c.assumed.is_not(None)).group_by(*columns)
+    ).to_pylist():
+        found.setdefault(row["file"], Counter()).update(dict.fromkeys(row["assumed"].split(), row["events"]))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +255,7 @@ def gather(
         engine=engine,
         settings=settings,
         window=accounts.window,
-        event_count=counts.events,
-        filtered=counts.filtered,
-        assumed_timezone=counts.assumed_timezone,
+        counts=counts,
         payers=accounts.payers,
         names=dict(enumerate(accounts.units[list(NAMES)].astype(str).to_dict("records"))),
         units=accounts.units.set_index("unit", drop=False).rename_axis(None),

@@ -33,7 +33,7 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
     # Grouping by a hash first is cheap; only records whose hash stands twice are compared by their real id.
     hashed = func.hash(records.c.id)
     repeated = select(hashed).group_by(hashed).having(func.count() > 1)
-    values = [column for column in records.c if column.name != "row"]
+    values = [column for column in records.c if column.name not in ("row", "assumed")]
     content = cast(func.hash(*values).op(">>")(1), BigInteger).label("content")
     columns = [records.c[column.name] for column in candidates.c if column.name != "content"]
     engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))

@@ -27,7 +27,7 @@ from auditor.exchanges.units import Took, Units
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
-from auditor.formats.ids import IdChoice, Ids
+from auditor.formats.ids import Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.named import ENVIRONMENT
@@ -62,6 +62,10 @@ class Intake:
     truncated: bool = False
     damage: str = ""
     tally: Tally = field(default_factory=Tally)
+    scopes: Sequence[str] = ()
+    """What the ids that its records have of their own end with, as far as they count."""
+    stages: bool = False
+    """Whether several of its records may mean one request."""
 
     @classmethod
     def of(
@@ -81,6 +85,7 @@ class Intake:
         kept = IntakeCache(source, {
             "timezone": str(settings.timezone), "path": source.label,
             "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
+            "ids": settings.ids or "",
         })  # fmt: skip
         known = kept.load()
         if known is not None:
@@ -103,13 +108,12 @@ class Intake:
         detected: Detected,
         kept: IntakeCache | None,
         progress: Callable[[int], None],
-        ids: str | None = None,
     ) -> "Intake":
         intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
         kind = detected.kind(settings.timezone)
         units = units_of(source, detected, settings)
         mapper = Mapper(settings, source.label, units)
-        reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, ids or settings.ids))
+        reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, settings.ids))
         with source.reading() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
             reader = detected.reader(decompressed(raw))
 
@@ -125,14 +129,11 @@ class Intake:
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
             said = {Assumption.DURATION_UNIT: units.assumed(), Assumption.DURATION_UNKNOWN: units.unknown()}
-            intake.tally.explained |= {name.value: text for name, text in said.items() if intake.tally.assumed[name]}
-            repeat = reading.ids.repeat(source.label)
-            if ids is not None:
-                intake.tally.assume([Assumption.IDS_REPEAT], ending=False, events=reading.ids.rows)
-            if kept is not None and not repeat:
+            intake.tally.explained |= {name.value: text for name, text in said.items() if text}
+            intake.scopes, intake.stages = reading.ids.suffixes, reading.ids.stages
+            if kept is not None:
                 writer.add_key_value_metadata(kept.metadata(intake.dump()))
-        # Only at its end a table tells that its ids are none: then it is read once more, without them.
-        return cls._read(source, target, settings, detected, kept, progress, IdChoice.ROWS) if repeat else intake
+        return intake
 
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
@@ -170,11 +171,12 @@ class Intake:
             "detected": self.detected,
             "truncated": self.truncated,
             "damage": self.damage,
+            "scopes": self.scopes,
+            "stages": self.stages,
             "lines": tally.lines,
             "others": tally.others,
             "reasons": dict(tally.reasons),
             "secrets": tally.secrets,
-            "assumed": dict(tally.assumed),
             "explained": tally.explained,
             "filtered": dict(tally.filtered),
             "kept": [[*payer, lines] for payer, lines in tally.kept.items()],
@@ -194,13 +196,13 @@ class Intake:
                 for path, line, reason, detail, excerpt in data["rejections"]
             ],
             secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
-            assumed=Counter(data["assumed"]),
             explained=data["explained"],
             filtered=Counter(data["filtered"]),
             kept=Counter({(provider, account): lines for provider, account, lines in data["kept"]}),
             dropped=Counter({(provider, account): lines for provider, account, lines in data["dropped"]}),
         )
-        return cls(data["format"], data["detected"], data["truncated"], data["damage"], tally)
+        own = {name: data[name] for name in ("format", "detected", "truncated", "damage", "scopes", "stages")}
+        return cls(**own, tally=tally)
 
 
 def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:
@@ -250,7 +252,7 @@ def _surveyed(
 def _mapping(settings: Settings) -> str:
     """A digest of all that the mapping of foreign logs depends on."""
     accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
-    told = settings.decimal, settings.ids, settings.duration_unit, os.environ.get("AUDITOR_SECRET")
+    told = settings.decimal, settings.duration_unit, os.environ.get("AUDITOR_SECRET")
     said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
     return hashlib.sha256(said.encode()).hexdigest()
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from auditor.formats.columns import SCHEMA
 from auditor.sources import Source
 
-READER = 3
+READER = 4
 """Raise it with every change of what reading gives: records, rejections, assumptions. Older caches are then no use."""
 FROM = 64 << 20
 """Bytes from which an input is worth a cache."""
@@ -50,7 +50,9 @@ class IntakeCache:
         self._stamp = self._status if _settled(source) else ""
         self._folder = folder()
         self._key = _key(self._folder)
-        self._name = hashlib.sha256(os.fsencode(os.path.realpath(source.path))).hexdigest()[:32]
+        # An export whose ids repeat in another one is also read without them: both readings stay.
+        name = os.fsencode(os.path.realpath(source.path)) + b"\0" + self._identity.get("ids", "").encode()
+        self._name = hashlib.sha256(name).hexdigest()[:32]
 
     def load(self) -> tuple[Path, Any] | None:
         """The Parquet file and what was kept with it; None if it is absent, damaged, not ours or of other bytes."""

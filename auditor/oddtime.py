@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from auditor.engine.base import Engine
 from auditor.engine.tables import LINE_BITS, taken
@@ -37,6 +37,14 @@ def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
     return BadRecordError(Reason.ODD_TIME, f"{said}, {why}")
 
 
+_FILE = taken.c.row.op(">>")(LINE_BITS)
+
+
+def is_usual(limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
+    """The rows of `taken` whose times are not odd; *exempt* are the numbers of files whose times are relative."""
+    return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), _FILE.in_(sorted(exempt)))
+
+
 def drop_odd(
     engine: Engine, limits: tuple[int, int], exempt: Collection[int], most: int
 ) -> tuple[dict[int, int], Sequence[tuple[int, int]]]:
@@ -44,10 +52,9 @@ def drop_odd(
 
     *exempt* are the numbers of files whose times are relative.
     """
-    file = taken.c.row.op(">>")(LINE_BITS)
-    usual = or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file.in_(sorted(exempt)))
+    usual = is_usual(limits, exempt)
     engine.view("records", select(taken).where(usual))
-    counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
+    counted = select(_FILE.label("file"), func.count().label("lines")).where(not_(usual)).group_by(_FILE)
     counts = {int(row["file"]): int(row["lines"]) for row in engine.run(counted).to_pylist()}
     if not counts:
         return {}, ()

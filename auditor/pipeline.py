@@ -3,9 +3,9 @@
 import mmap
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -22,14 +22,16 @@ from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Accepted, Confidence, Finding
+from auditor.formats.ids import IdChoice
 from auditor.formats.lines import Line
 from auditor.formats.reading import MAX_REJECTIONS, TRY_BITS, Tally, explained, rejection_of
 from auditor.identity import Replaced, drop_replaced
 from auditor.intake import Intake, detected_in, read_records, requests_of
 from auditor.measured import Measured
 from auditor.numbers import number
-from auditor.oddtime import bounds, drop_odd, odd, present
+from auditor.oddtime import bounds, drop_odd, is_usual, odd, present
 from auditor.registry import AUDITS, ENGINES
+from auditor.repeats import repeating
 from auditor.replayed import Replayed, replay
 from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
 from auditor.settings import Account, Settings
@@ -97,7 +99,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         findings = [
             finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
         ]
-    inputs = _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone))
+    inputs = _inputs(sources, intakes, replaced, facts.counts)
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = generated_at(options.now), None
     if options.baseline is not None:
@@ -180,7 +182,7 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             facts,
             replayed,
             bills(facts, replayed),
-            _inputs(sources, intakes, replaced, Counts(facts.event_count, facts.filtered, facts.assumed_timezone)),
+            _inputs(sources, intakes, replaced, facts.counts),
             _options(settings, options, ("ttl_seconds", "timezone", "production_environments", "since", "until")),
             generated_at(options.now),
         )
@@ -214,20 +216,40 @@ def _taken(
         intakes = read_all(sources, settings, folder, options.cache, progress, options.input_format, options.note)
         engine = ENGINES["duckdb"](folder)
         try:
-            progress("Replaying", 0, 0)
             engine.read(folder / "records")
-            _drop_odd(engine, sources, intakes, settings, options)
+            limits = bounds(present(options.now))
+            relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
+            scopes = {index: intake.scopes for index, intake in enumerate(intakes) if intake.scopes}
+            staged = [index for index in scopes if intakes[index].stages]
+            labels = [source.label for source in sources]
+            for index in repeating(engine, is_usual(limits, relative), scopes, staged, labels):
+                intakes[index] = _by_rows(sources[index], _records_of(folder, index), settings, options, progress)
+            progress("Replaying", 0, 0)
+            _drop_odd(engine, sources, intakes, settings, options, limits, relative)
             yield engine, intakes, drop_replaced(engine, partial(read_records, sources, settings, options.input_format))
         finally:
             engine.close()
 
 
+def _by_rows(source: Source, path: Path, settings: Settings, options: Options, progress: Progress) -> Intake:
+    """Read once more an input whose ids turned out to be none beside the others: each row is an event."""
+    path.unlink()  # it may be a name of what is kept for the next audit, and is not written over
+    settings = replace(settings, ids=IdChoice.REPEAT.value)
+    told = partial(_report, progress, 0, source.size)
+    again = path.with_stem(f"0{path.stem}")
+    return Intake.of(source, again, settings, options.input_format, options.cache, told, options.note)
+
+
 def _drop_odd(
-    engine: Engine, sources: Sequence[Source], intakes: Sequence[Intake], settings: Settings, options: Options
+    engine: Engine,
+    sources: Sequence[Source],
+    intakes: Sequence[Intake],
+    settings: Settings,
+    options: Options,
+    limits: tuple[int, int],
+    relative: Collection[int],
 ) -> None:
     """Reject the lines of odd times, whether they were just read or come from a cache."""
-    limits = bounds(present(options.now))
-    relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
     counts, first = drop_odd(engine, limits, relative, MAX_REJECTIONS)
     lines = read_records(sources, settings, options.input_format, [row for row, _ in first])
     for row, ts_us in first:
@@ -264,11 +286,11 @@ def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Repl
                 intake.truncated,
                 intake.detected,
                 intake.tally.others,
-                dict(sorted(intake.tally.assumed.items())),
+                assumed := dict(sorted(counts.assumed.get(index, {}).items())),
                 dict(sorted(intake.tally.filtered.items())),
-                {name: explained(name, intake.tally.explained) for name in sorted(intake.tally.assumed)},
+                {name: explained(name, intake.tally.explained) for name in assumed},
             )
-            for source, intake in zip(sources, intakes, strict=True)
+            for index, (source, intake) in enumerate(zip(sources, intakes, strict=True))
         ),
         rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
@@ -309,7 +331,7 @@ def read_all(
         intakes.append(
             Intake.of(
                 source,
-                records / f"{index:08d}.parquet",
+                _records_of(folder, index),
                 settings,
                 input_format,
                 cache,
@@ -319,6 +341,10 @@ def read_all(
         )
         done += source.size
     return intakes
+
+
+def _records_of(folder: Path, index: int) -> Path:
+    return folder / "records" / f"{index:08d}.parquet"
 
 
 def _report(progress: Progress, before: int, total: int, read: int) -> None:

@@ -51,6 +51,7 @@ records = Table(
     Column("retried", Boolean),
     Column("assumed_timezone", Boolean),
     Column("unknown", String),
+    Column("assumed", String),
 )
 """Every line that was an event or attempt, before duplicates of an id are dropped."""
 

@@ -219,6 +219,7 @@ class Mapper:
                 bytes=None,
                 digest=None,
                 retried=True,
+                assumed=None,
             )
             began += call.duration_us or 0
 

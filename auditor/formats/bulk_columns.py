@@ -43,7 +43,8 @@ def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> l
         made[name] = pa.array(column, mask=column < 0)
     made["count"] = pa.array(np.maximum(values[:, _INDEX["count"]], 1))
     made["retried"] = pa.array(values[:, _INDEX["retried"]] == 1)
-    made["unknown"] = pa.nulls(len(numbers), SCHEMA.field("unknown").type)
+    for name in ("unknown", "assumed"):
+        made[name] = pa.nulls(len(numbers), SCHEMA.field(name).type)
     made["assumed_timezone"] = pa.array(np.zeros(len(numbers), np.bool_))
     made["credits"] = _credits(values[:, _INDEX["credits"]])
     made["inputs"] = _inputs(buf, values[:, _INDEX["inputs"]], entries)

@@ -38,6 +38,7 @@ _TYPES: dict[str, pa.DataType] = {
     "retried": pa.bool_(),
     "assumed_timezone": pa.bool_(),
     "unknown": _WORD,
+    "assumed": _WORD,
 }
 SCHEMA = pa.schema(
     [pa.field("line", pa.int64()), *(pa.field(f.name, _TYPES.get(f.name, pa.string())) for f in fields(UsageEvent))]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from auditor.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
@@ -46,8 +47,6 @@ class Tally:
     """The first of them."""
     secrets: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By field or parameter: lines, one masked value."""
-    assumed: Counter[str] = field(default_factory=Counter)
-    """What the log could not tell: the name of an `Assumption` -> events."""
     explained: dict[str, str] = field(default_factory=dict)
     """What was assumed, for people, where that differs from log to log: name -> sentence."""
 
@@ -65,17 +64,16 @@ class Tally:
             self.rejections.append(rejection)
         return rejection
 
-    def assume(self, assumptions: Iterable[StrEnum], ending: bool, events: int = 1) -> None:
-        """Count what was assumed for some events."""
-        for assumption in assumptions:
-            self.assumed[assumption.value] += events
-        if ending:
-            self.assumed[Assumption.END_AS_START.value] += events
-
     def leave_out(self, found: LeftOut, lines: int = 1) -> None:
         """Count requests that are no events."""
         self.filtered[found.why.value] += lines
         self.dropped[found.payer] += lines
+
+
+@lru_cache(maxsize=1024)
+def together(assumptions: tuple[StrEnum, ...]) -> str | None:
+    """`UsageEvent.assumed` of what was assumed for it."""
+    return " ".join(sorted({assumption.value for assumption in assumptions})) or None
 
 
 def explained(name: str, own: Mapping[str, str]) -> str:
@@ -135,9 +133,11 @@ class Reading:
         event, assumed = self._mapper.exported(item)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.NO_INPUTS, *assumed)
-        self.tally.assume(assumed, ending=False)
+        if self.ids.repeat and item.id is not None:
+            assumed = (Assumption.IDS_REPEAT, *assumed)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)
-        return replace(event, id=identity, key=event.key if item.keyed else key_of(event.provider, identity))
+        key = event.key if item.keyed else key_of(event.provider, identity)
+        return replace(event, id=identity, key=key, assumed=together(assumed))
 
     def _calls(self, line: Line, exchange: Exchange) -> Iterator[tuple[Line, UsageEvent | None]]:
         """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
@@ -157,11 +157,10 @@ class Reading:
             return None
         event, assumed = found
         self.tally.kept[event.provider, event.account] += 1
-        if exchange.id is not None:
-            identity = self.ids.of(exchange.id, event, table=False) or self.identity(line)
-            event = replace(event, id=identity)
-        self.tally.assume(assumed, ending=event.duration_us is None and (exchange.ended or self.kind.ending))
-        return event
+        if event.duration_us is None and (exchange.ended or self.kind.ending):
+            assumed = (*assumed, Assumption.END_AS_START)
+        identity = None if exchange.id is None else self.ids.of(exchange.id, event, table=False)
+        return replace(event, id=identity or self.identity(line), assumed=together(assumed))
 
     def begin(self, data: bytes) -> None:
         """Remember the first record, whatever it is."""

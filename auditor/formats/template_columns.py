@@ -26,7 +26,7 @@ from auditor.formats.columns import CREDITS, SCHEMA
 from auditor.formats.durations import durations, unit_of
 from auditor.formats.lines import Line, read_exactly
 from auditor.formats.log_template import LogTemplate
-from auditor.formats.reading import Reading
+from auditor.formats.reading import Reading, together
 from auditor.formats.secrets import HINT
 from auditor.formats.template_bulk import ID_SIZE, compiled, identities, split
 from auditor.formats.times import clf_time
@@ -163,8 +163,7 @@ class TemplateBlocks:
         rows, fates = self._kept(read, rows, _fates(read, rows))
         if not len(rows):
             return None
-        self._assume(read, fates, rows)
-        return _batch(lines, self._reading.first, read, fates, rows)
+        return _batch(lines, self._reading.first, read, fates, self._assumed(read, fates, rows), rows)
 
     def _kept(self, read: "_Read", rows: Any, fates: "_Coded") -> tuple[Any, "_Coded"]:
         """The lines that are events, with their fates; who has the others is counted."""
@@ -182,8 +181,8 @@ class TemplateBlocks:
         codes = (np.cumsum(events) - 1)[fates.codes[kept]]
         return rows[kept], _Coded(codes, [value for value in fates.values if isinstance(value, Fate)], fates.good[kept])
 
-    def _assume(self, read: "_Read", fates: "_Coded", rows: Any) -> None:
-        """Few kinds of lines differ in what was assumed for them."""
+    def _assumed(self, read: "_Read", fates: "_Coded", rows: Any) -> "_Coded":
+        """What was assumed for each line: few kinds of lines differ in it."""
         alike: dict[Any, int] = {}
         kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
         examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
@@ -193,15 +192,16 @@ class TemplateBlocks:
             kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows],
             timed.codes[rows],
         )  # fmt: skip
-        kinds, counts = _distinct(columns)[1:]
-        for (kind, became, cache, more, duration), events in zip(kinds, counts, strict=True):
+        codes, kinds, _ = _distinct(columns)
+        values = []
+        for kind, became, cache, more, duration in kinds:
             found = examples[kind]
             assert found is not None
             endless, assumed = timed.values[duration]
+            ending = Assumption.END_AS_START if self._reading.kind.ending and endless else None
             taken = assumptions(found, fates.values[became], read.cache.values[cache])
-            self._reading.tally.assume(
-                (*taken, *behind.values[more], *filter(None, (assumed,))), self._reading.kind.ending and endless, events
-            )
+            values.append(together((*taken, *behind.values[more], *filter(None, (assumed, ending)))))
+        return _Coded(codes, values, np.ones(len(rows), np.bool_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,10 +394,10 @@ def _fates(read: _Read, rows: Any) -> _Coded:
     return _Coded(codes, values, np.ones(len(rows), np.bool_))
 
 
-def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> pa.RecordBatch:
+def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, assumed: _Coded, rows: Any) -> pa.RecordBatch:
     every, request = np.arange(len(rows)), read.request
     starts = np.array([0 if value is None else value[0] for value in read.time.values], np.int64)
-    assumed = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
+    zoneless = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
     taken = np.array([-1 if (value or (None,))[0] is None else value[0] for value in read.seconds.values], np.int64)
     duration, size = taken[read.seconds.codes[rows]], read.size.ints(rows)
     whole = np.array([tells_size(became.outcome, became.status) for became in fates.values])[fates.codes]
@@ -426,7 +426,8 @@ def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, rows: Any) -> 
         # Requests without a key of their own are left to the exact reader.
         "unknown": pa.nulls(len(rows), SCHEMA.field("unknown").type),
         "retried": pa.array(np.zeros(len(rows), np.bool_)),
-        "assumed_timezone": pa.array(assumed[read.time.codes[rows]]),
+        "assumed_timezone": pa.array(zoneless[read.time.codes[rows]]),
+        "assumed": assumed.words(every, lambda text: text),
     }  # fmt: skip
     for name in ("width", "height"):
         made[name] = request.spread(rows, pa.int64(), partial(_field, name))

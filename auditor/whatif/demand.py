@@ -92,8 +92,9 @@ def demand(engine: Engine, settings: Settings, since: Any, until: Any) -> Demand
 def demand_of(facts: Facts, since: Any, until: Any, belongs: Callable[[Account], bool] | None = None) -> Demand:
     """The demand of an audit that has been gathered, with the same times and accounts."""
     accounts = Accounts(facts.payers, facts.units, facts.window)
-    counts = Counts(facts.event_count, facts.filtered, facts.assumed_timezone)
-    return _demand(facts.engine, accounts, counts, and_(*chosen(facts.engine, facts.settings, since, until, belongs)))
+    return _demand(
+        facts.engine, accounts, facts.counts, and_(*chosen(facts.engine, facts.settings, since, until, belongs))
+    )
 
 
 def _demand(engine: Engine, accounts: Accounts, counts: Counts, which: ColumnElement[bool]) -> Demand:

@@ -1,6 +1,7 @@
 """What becomes of each record of sample_logs/formats/; `make golden` writes it down, test_samples.py compares."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,13 @@ def _told(item: UsageEvent | Rejection | None) -> dict[str, Any]:
 
 def golden(path: Path) -> Iterator[str]:
     """The golden file of a sample, line by line."""
-    name, found, tally = verdicts(path)
-    yield json.dumps({"format": name, "assumed": dict(sorted(tally.assumed.items())), "secrets": tally.secrets})
-    for verdict in found:
-        yield json.dumps(verdict)
+    tally = Tally()
+    name, records = read(path, tally)
+    events = [item for _, item in records if isinstance(item, UsageEvent)]
+    assumed = Counter(name for event in events for name in (event.assumed or "").split())
+    yield json.dumps({"format": name, "assumed": dict(sorted(assumed.items())), "secrets": tally.secrets})
+    for line, item in records:
+        yield json.dumps({"line": line.number, **_told(item)})
 
 
 def golden_of(path: Path) -> Path:
