@@ -154,7 +154,10 @@ def test_cold_processes_pay_for_nothing_that_redis_holds(redis: RedisServer) -> 
 
 
 MOMENTS = """
-import gc, json, os, signal, sys, threading
+import faulthandler, gc, json, os, signal, sys, threading
+os.register_at_fork(after_in_child=lambda: signal.alarm(15))  # before all others, which may wait for ever
+faulthandler.register(signal.SIGALRM, chain=True)
+faulthandler.dump_traceback_later(280, exit=True)
 from prometheus_client import CollectorRegistry
 from auditor import Renderer
 url, cache, folder, moments = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -191,7 +194,6 @@ def once(at, number):
     child = os.fork()
     if child == 0:
         sys.setprofile(None)
-        signal.alarm(15)
         code = 1
         try:
             gc.collect()
