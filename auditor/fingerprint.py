@@ -121,6 +121,34 @@ def canonical(value: Any) -> bytes:
     )
 
 
+_MOST = 2**53 - 1
+
+
+def is_exact(value: Any) -> bool:
+    """Whether a value that was JSON holds only numbers that canonical JSON tells apart: those up to 2^53 - 1.
+
+    Parsers make one number of several larger ones.
+    """
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif isinstance(each, int | float) and not -_MOST <= each <= _MOST:
+            return False
+    return True
+
+
+def parsed(text: bytes | str) -> Any:
+    """The value of JSON that a key may be made of; `ValueError` for what is no JSON, or not exact."""
+    value = orjson.loads(text)
+    if not is_exact(value):
+        raise ValueError("a number is beyond 2^53 - 1")
+    return value
+
+
 def canonical_record(line: bytes) -> bytes:
     """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON.
 

@@ -19,7 +19,7 @@ from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, pars
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
 from auditor.exchanges.outcome import Served, fate, served
-from auditor.fingerprint import FOREIGN_PREFIX
+from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -80,7 +80,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     credits = number(_first(row, _CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
-    identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _first(row, _INPUTS)
+    identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _inputs(_first(row, _INPUTS))
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
     event = parse_event(record, zone)
@@ -139,13 +139,21 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _inputs(told: Any) -> Any:
+    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
+    if not isinstance(told, str):
+        return told
+    try:
+        found = orjson.loads(told)
+    except orjson.JSONDecodeError:
+        found = None
+    if found is None:
+        return [told]
+    return found if is_exact(found) else None
+
+
 def _key(record: Mapping[str, Any], inputs: Any) -> str:
     """From the inputs, whatever the order of their fields."""
-    if isinstance(inputs, str):
-        try:
-            inputs = orjson.loads(inputs)
-        except orjson.JSONDecodeError:
-            inputs = [inputs]
     parts = [
         *(record[name] for name in ("provider", "account", "environment", "template")),
         {"inputs": inputs, "format": record.get("format")},

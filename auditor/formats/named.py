@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from auditor.exchanges.exchange import Exchange
+from auditor.fingerprint import is_exact
 
 ENVIRONMENT = ("environment", "env", "stage")
 _WITHIN = (("deployment",), ("service",), ("extra",), ("record", "extra"), ("context",), ("fields",), ("labels",))
@@ -38,8 +39,12 @@ def environment_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes | None:
-    """What a request carried, where that is told as a JSON object; anything else may be cut or masked."""
-    return next((orjson.dumps(found) for value in _bodies(fields) if (found := _object(value)) is not None), None)
+    """What a request carried, where that is told as a JSON object; anything else may be cut or masked.
+
+    Nor is it known where the object holds numbers that were read as others.
+    """
+    found = next((found for value in _bodies(fields) if (found := _object(value)) is not None), None)
+    return orjson.dumps(found) if found is not None and is_exact(found) else None
 
 
 def _object(value: Any) -> dict[str, Any] | None:

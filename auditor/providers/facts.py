@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote
 
-import orjson
-
+from auditor.fingerprint import parsed
 from auditor.plans import Grade
 
 
@@ -63,13 +62,13 @@ class Endpoint:
         return unquote(named) if named else dict(parse_qsl(url.query)).get(self.template, "")
 
     def recognise(self, method: str, url: SplitResult, content: bytes, secret: frozenset[str]) -> Seen | None:
-        """The call with its body; None if it is no render call, or if nothing says of which template."""
+        """The call with its body; None if it is no render call, or if nothing says exactly of what."""
         template = self.template_of(method, url)
         if template is None:
             return None
         try:
-            found = orjson.loads(content or b"{}")
-        except orjson.JSONDecodeError:
+            found = parsed(content or b"{}")
+        except ValueError:
             return None
         body = found if isinstance(found, dict) else {}
         template = template or str(body.get(self.template) or "")

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, quote
 import orjson
 
 from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
+from auditor.fingerprint import parsed
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Answer, Call, Picture, Provider, error_of
 from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
@@ -98,8 +99,8 @@ class Hcti:
         if url.hostname not in HCTI.hosts or match is None or method != "POST":
             return None
         try:
-            document = orjson.loads(content or b"{}")
-        except orjson.JSONDecodeError:
+            document = parsed(content or b"{}")
+        except ValueError:
             return None
         values = document.get("template_values", {}) if isinstance(document, dict) else {}
         options = {name: document[name] for name in sorted(_OPTIONS) if name in document}

@@ -12,8 +12,6 @@ from decimal import Decimal
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
-import orjson
-
 from auditor.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -22,6 +20,7 @@ from auditor.errors import (
     RenderError,
     ThrottledError,
 )
+from auditor.fingerprint import parsed
 from auditor.plans import Grade, Plan
 from auditor.providers.base import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
 from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
@@ -133,16 +132,18 @@ class Imejis:
             overrides: Mapping[str, Any] = {name: value for name, value in query if name not in _OPTIONS}
         else:
             try:
-                found = orjson.loads(content or b"{}")
-            except orjson.JSONDecodeError:
+                found = parsed(content or b"{}")
+            except ValueError:
                 return None
             overrides = found if isinstance(found, dict) else {}
         for name in options.keys() & {"quality", "expiresIn"}:
-            if options[name].isascii() and options[name].isdigit():
+            if options[name].isascii() and options[name].isdigit() and len(options[name]) <= _DIGITS:
                 options[name] = int(options[name])
         return Seen(unquote(match[1]), overrides, options)
 
 
+_DIGITS = 15
+"""Of an option that is read as a number; more of them are text."""
 _NAMES = {"expires_in": "expiresIn"}
 
 

@@ -151,6 +151,7 @@ def test_an_export_of_renders(tmp_path: Path) -> None:
         parse_event({**EVENT, "id": found.id, "provider": "hcti", "account": "Shop", "environment": "staging", "height": 630,
                      "format": "jpeg", "credits": Decimal("1000.5"), "duration_ms": 250, "key": found.key}, ZONE),
         status=None, inputs=None, assumed_timezone=True, unknown=Unknown.NO_INPUTS,
+        assumed="no_inputs",
     )  # fmt: skip
     assert found == expected
     assert found.id.startswith("7@")
