@@ -217,7 +217,7 @@ class Foreign(Audit):
             told = NAMED.get(field) or event.pop("duration_unit")
             unit = told or units.get(field)
             if unit is None or Fraction(value) * UNITS[unit] >= 10**9:
-                assumed["duration_unknown"] += 1
+                assumed["duration_unknown"] += field not in NAMED
             else:
                 assumed["duration_unit"] += not told
                 lasted = MICRO * round(Fraction(value) * UNITS[unit] * 10**6)
