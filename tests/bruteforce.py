@@ -5,7 +5,7 @@ It shares nothing with the product but the words. Credits and money are Fraction
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -197,14 +197,8 @@ class Audit:
         self.production = {
             name.lower() for name in config.get("production_environments", ["production", "prod", "live"])
         }
-        lines = [line for data in files.values() for line in data.split(b"\n") if line.strip(b" \t\r")]
-        records, rejected, self.odd = [], 0, 0
-        for line in lines:
-            try:
-                records.append(read(line, self.zone, now))
-            except BadLineError as bad:
-                rejected += 1
-                self.odd += isinstance(bad, OddTimeError)
+        self.lines = self.filtered = self.rejected = self.odd = 0
+        records = self.records(files, now)
         ids = grouped(records, lambda e: e["id"])
         self.events = [one_of(group) for group in ids.values()]
         superseded = sum(
@@ -213,19 +207,21 @@ class Audit:
             if any(e["outcome"] != "attempt" for e in group)
         )
         self.inputs = {
-            "lines": len(lines),
+            "lines": self.lines,
             "events": len(self.events),
             "superseded": superseded,
             "duplicates": len(records) - len(self.events) - superseded,
-            "filtered": 0,
-            "rejected": rejected,
-            "assumed_timezone": sum(e["assumed"] for e in records),
+            "filtered": self.filtered,
+            "rejected": self.rejected,
+            "assumed_timezone": sum(e.get("assumed", False) for e in records),
         }
         self.finals = [e for e in self.events if e["outcome"] != "attempt"]
         self.renders = [e for e in self.events if e["outcome"] == "render"]
         self.verdict: dict[str, str] = {}
-        for group in grouped(self.renders, lambda e: (*unit(e)[:3], e["key"])).values():
+        known = [e for e in self.renders if not e.get("unknown")]
+        for group in grouped(known, lambda e: (*unit(e)[:3], e["key"])).values():
             self.verdict |= walk(group, ttl)
+        self.verdict |= {e["id"]: "unknown" for e in self.renders if e.get("unknown")}
         self.wasted: dict[str, dict[str, Fraction]] = {e["id"]: {} for e in self.renders}
         for e in self.renders:
             if e["environment"] not in self.production and self.pays(e):
@@ -238,6 +234,18 @@ class Audit:
             if e["outcome"] == "error" and e["cost"] is not None and e["cost"] > 0
         }
         self.volatile = {who: self.volatile_of(group) for who, group in sorted(grouped(self.renders, unit).items())}
+
+    def records(self, files: dict[str, bytes], now: datetime) -> list[Event]:
+        """The events of usage logs, one a line, with what could not be read counted."""
+        found = []
+        for line in (line for data in files.values() for line in data.split(b"\n") if line.strip(b" \t\r")):
+            self.lines += 1
+            try:
+                found.append(read(line, self.zone, now))
+            except BadLineError as bad:
+                self.rejected += 1
+                self.odd += isinstance(bad, OddTimeError)
+        return found
 
     # plans
 
@@ -283,6 +291,15 @@ class Audit:
                 if e["outcome"] in ("hit", "coalesced", "render")
             ),
             "hit_ratio": round(Fraction(hits, hits + misses), 6) if hits + misses else None,
+        }
+
+    def unknown(self) -> dict[str, Any]:
+        """Renders of which nobody can tell whether they were needed."""
+        found = [e for e in self.renders if e.get("unknown") and not self.wasted[e["id"]].get("staging")]
+        return {
+            "renders": len(found),
+            "credits": sum((e["cost"] or 0 for e in found), Fraction(0)),
+            "reasons": dict(Counter(e["unknown"] for e in found)),
         }
 
     def waste(self) -> dict[str, Fraction]:
