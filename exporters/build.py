@@ -2,9 +2,25 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from auditor import __version__
+from exporters.families import Families
+
+
+class BuildInfo(Collector):
+    """The version as a metric, whatever else can be shown."""
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample."""
+        families = Families()
+        families.add("exporter_build_info", (__version__, revision()), 1)
+        return families.metrics()
 
 
 @cache

@@ -12,6 +12,7 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.settings import Settings
 from auditor.sources import absent, present
+from exporters.build import BuildInfo
 from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
 from exporters.snapshot import Collects, Snapshot, reason
@@ -33,7 +34,10 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
         if ledger is not None or findings is None:
             opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
             collectors += [LedgerCollector(opened, settings, where), *_usage(settings)]
-        yield Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
+        snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
+        if collectors:
+            snapshot.more = [BuildInfo()]
+        yield snapshot
     if said:
         raise InputError("; ".join(said))
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from auditor import __version__
 from auditor.events import Outcome
 from auditor.ledger.configure import reported, source_of
 from auditor.ledger.database import Ledger
@@ -21,7 +20,6 @@ from auditor.ledger.upkeep import HEARTBEAT
 from auditor.metrics import OTHER
 from auditor.settings import Account, Settings
 from exporters.allowances import Allowances
-from exporters.build import revision
 from exporters.families import Families, Folded, Labels
 from exporters.recent import add_recent
 
@@ -75,7 +73,6 @@ class LedgerCollector:
             named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
             add_recent(connection, families, named, labels, now_us)
         self._folded.add_to(families)
-        families.add("exporter_build_info", (__version__, revision()), 1)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
         return self._labelled(row.provider, row.account, row.environment)

@@ -1,4 +1,4 @@
-"""What a server shows, opened again: when the configuration changes, on SIGHUP, and while the database is down.
+"""What a server shows, opened again: when the configuration changes, on SIGHUP, while the database is down.
 
 The new one is opened before the old one is closed, so that nothing that is followed is missed between them. A
 configuration that cannot be used leaves the one before it in force.
@@ -17,8 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from auditor import config as configuration
 from auditor.errors import AuditorError, ConfigError
+from auditor.ledger.migrations import NoLedgerError
 from auditor.metrics import RELOAD
 from auditor.settings import Settings
+from exporters.build import BuildInfo
 from exporters.families import Families
 from exporters.snapshot import Collects, Snapshot
 from exporters.supervisor import Supervisor
@@ -61,7 +63,7 @@ class Reloading(Collector):
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
-        self._more = (self, ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._more = (self, BuildInfo(), ProcessCollector(registry=None), PlatformCollector(registry=None))
         self._said = ""
         self.worked, self.worked_at = True, clock()
         self.asked = False
@@ -173,7 +175,9 @@ class Reloading(Collector):
 
 
 def is_down(error: BaseException) -> bool:
-    """Whether a ledger could not be opened since its server does not answer: another try may help."""
+    """Whether a ledger could not be opened since its server does not answer or there is none yet: it may come."""
+    if isinstance(error, NoLedgerError):
+        return True
     cause = error.__context__
     return isinstance(cause, OperationalError) and "psycopg" in type(cause.orig).__module__
 

@@ -72,7 +72,7 @@ class Snapshot:
         """Whether every collector showed something the last time, be it not new."""
         self.collections = 0
         self.more: Sequence[Collector] = ()
-        """Of the process itself; a file or a push has none, since its process is gone when it is read."""
+        """What is shown whether collectors work or not."""
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """(body, content type) in the format that the scraper accepts."""

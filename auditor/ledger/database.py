@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, InputError, MissingExtraError
-from auditor.ledger.migrations import expect_current, migrate
+from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
 from auditor.ledger.readonly import connect
 
 _LOCK = 7_246_391_105_318_204
@@ -41,7 +41,7 @@ class Ledger:
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
         if reader and _in_file(url) and _identity(url) is None:
-            raise InputError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
+            raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = _engine(url, self.name, reader)
         try:
             if reader:

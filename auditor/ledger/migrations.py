@@ -82,16 +82,20 @@ MIGRATIONS: Sequence[Migration] = (
 )
 
 
+class NoLedgerError(InputError):
+    """There is none that can be read yet: whoever ingests makes it, or brings it up to date."""
+
+
 def expect_current(connection: Connection, where: str) -> None:
-    """Raise `InputError` for what is no ledger of this program's version: whoever only reads migrates none."""
+    """Raise `NoLedgerError` for what is no ledger of this program's version: whoever only reads migrates none."""
     if not inspect(connection).has_table(facts.name):
-        raise InputError(f"{where}: is no ledger; fill one with: auditor ingest")
+        raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
     found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
     newest = MIGRATIONS[-1].number
     if found > newest:
         raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
     if found < newest:
-        raise InputError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
+        raise NoLedgerError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
 
 
 def migrate(connection: Connection, where: str) -> None:

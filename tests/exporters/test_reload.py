@@ -4,28 +4,34 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from auditor.errors import ConfigError
+from auditor.config import settings_of
+from auditor.errors import ConfigError, InputError
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingested
+from auditor.ledger.migrations import MIGRATIONS
 from auditor.settings import Settings
 from exporters.build import revision_of
-from exporters.collectors import _follow
+from exporters.collectors import _follow, once, running
 from exporters.reload import Reloading, is_down
 from exporters.snapshot import Snapshot
 from exporters.supervisor import Supervisor
+from tests.conftest import event, lines
 from tests.exporters.test_end_to_end import until
+from tests.exporters.test_findings import GOLDEN
 from tests.exporters.test_ledger import NOW, Counting
 from tests.exporters.test_serve import started
+from tests.ledger.conftest import feed, postgres  # noqa: F401 (a fixture)
 from tests.services import free_port
 
 ACCOUNT = '[accounts.{}]\nprovider = "imejis"\nplan = "Basic"\n'
@@ -205,6 +211,87 @@ def test_a_real_one_starts_while_postgresql_is_down(tmp_path: Path) -> None:
         process.terminate()
         said = "".join(process.communicate(timeout=30))
     assert process.returncode == 0 and "t0psecret" not in said and said.count("tried again") == 1
+
+
+def of_version(where: str, number: int) -> None:
+    """As a program of that version left it."""
+    with closing(sqlite3.connect(where)) as connection, connection:
+        connection.execute("UPDATE ledger SET value = ? WHERE name = 'version'", [str(number)])
+
+
+LEDGERS = ["none", "no folder", "an empty file", "older", "of postgresql"]
+
+
+@pytest.mark.parametrize("kind", LEDGERS)
+def test_it_starts_before_there_is_a_ledger(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Success 0 and its build info, said once; once somebody has ingested, all of it."""
+    monkeypatch.setenv("AUDITOR_REVISION", "0f0f")
+    where, said, done = str(tmp_path / "deep" / "l.db"), list[str](), list[str]()
+    if kind != "no folder":
+        (tmp_path / "deep").mkdir()
+    if kind == "an empty file":
+        Path(where).touch()
+    elif kind == "older":
+        Ledger(where).close()
+        of_version(where, MIGRATIONS[-1].number - 1)
+    elif kind == "of postgresql":
+        where = request.getfixturevalue("postgres").database()
+
+    def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
+        return running(settings, None, where, None, [], 1.0, said.append)
+
+    with Reloading(tmp_path / "auditor.toml", begin, said.append, named=False, done=done.append, look=1e6) as shown:
+        for _ in range(2):
+            body = shown.exposition()[0].decode()
+            assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.healthy
+            assert body.count('imgrender_exporter_build_info{revision="0f0f",version="') == 1
+            assert "imgrender_ledger_events" not in body
+            shown.look()
+        assert len(said) == 1 and "auditor ingest" in said[0] and "tried again" in said[0]
+        assert not (tmp_path / "deep" / "l.db").exists() or kind in ("an empty file", "older")
+        (tmp_path / "usage.jsonl").write_bytes(lines([event("a", "2026-09-01T08:00:00Z")]))
+        if kind == "older":
+            of_version(where, MIGRATIONS[-1].number)
+        with Ledger(where) as ledger:
+            feed(ledger, tmp_path / "usage.jsonl")
+        shown.look()
+        body = shown.exposition()[0].decode()
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 1.0' in body and shown.healthy
+        assert "imgrender_ledger_events 1.0" in body and body.count("imgrender_exporter_build_info{") == 1
+    assert done == ["the ledger is open"]
+
+
+def test_a_real_one_starts_before_the_first_ingest(tmp_path: Path) -> None:
+    """And makes no ledger of its own; what is no database at all is refused."""
+    process = started(tmp_path, "serve", "--listen", "127.0.0.1:0")
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        body = httpx.get(address).text
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body
+        assert "imgrender_exporter_build_info{" in body and list(tmp_path.iterdir()) == []
+    finally:
+        process.terminate()
+        said = "".join(process.communicate(timeout=30))
+    assert process.returncode == 0 and said.count("auditor ingest") == 1
+    (tmp_path / "auditor.db").write_bytes(b"no database" * 100)
+    process = started(tmp_path, "serve", "--listen", "127.0.0.1:0")
+    assert "not a database" in process.communicate(timeout=60)[1] and process.returncode == 2
+
+
+@pytest.mark.parametrize("of_a_report", [False, True])
+def test_a_file_of_a_failing_ledger_says_its_version(of_a_report: bool, tmp_path: Path) -> None:
+    """One of a report alone does not: beside the ledger's file it would be the same series twice."""
+    with Ledger(tmp_path / "l.db"):
+        pass
+    found = GOLDEN if of_a_report else None
+    ledger = None if of_a_report else str(tmp_path / "l.db")
+    with suppress(InputError), once(settings_of({}, "test"), None, ledger, found) as snapshot:
+        if ledger:
+            Path(ledger).unlink()
+        assert ("imgrender_exporter_build_info{" in snapshot.exposition()[0].decode()) is not of_a_report
 
 
 @pytest.mark.parametrize(
