@@ -158,13 +158,14 @@ def test_the_metrics_of_three_workers_are_the_audit(server: str, tmp_path: Path)
         os.kill(int(killed), signal.SIGKILL)
         assert hanging.result() == ""
         until(lambda: len(used(url, pool, tmp_path) - before) >= 1, tmp_path)
+        until(lambda: bool(used(url, pool, tmp_path)) and shown(url)["hits"] > 0, tmp_path)
         until(lambda: shown(url)["inflight"] == 0, tmp_path)
         scrapes = [shown(url) for _ in range(6)]
     assert scrapes == [scrapes[0]] * 6
     counted = audited(tmp_path)
     assert counted.pop("unresolved") == 1
     assert counted == {name: scrapes[0][name] for name in counted}
-    assert counted["renders"] >= 20 and counted["hits"] > 0 and counted["errors"] >= 2
+    assert counted["renders"] >= 20 and counted["errors"] >= 2
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])
