@@ -1,5 +1,6 @@
 """`auditor audit`: options in, report to stdout or a file, everything else to stderr."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from auditor.commands.logs import logs
 from auditor.commands.options import (
     ANY_CONFIDENCE,
     FOUND,
+    INCOMPLETE,
     OK,
     AllowEmpty,
     AuditedLedger,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
 TEXT = OutputFormat("text")
+KNOWN = 10
+"""Names that are told of those that there are."""
 FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
 
 
@@ -120,9 +124,23 @@ def audit(
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
-    raise typer.Exit(
-        input_code(result, max_rejected, allow_empty) or finding_code(result, fail_on.value if fail_on else None)
-    )
+    code = input_code(result, max_rejected, allow_empty)
+    missing = list(_missing(result)) if result.inputs.events else []
+    for sentence in missing:
+        say(sentence)
+    if missing and not allow_empty:
+        code = INCOMPLETE
+    raise typer.Exit(code or finding_code(result, fail_on.value if fail_on else None))
+
+
+def _missing(result: "Result") -> Iterator[str]:
+    """A sentence for each name of a filter that no event has: findings of it can neither be there nor be missed."""
+    units = result.case.facts.names.values()
+    for name in ("account", "environment", "template"):
+        known = sorted({unit[name] for unit in units})
+        for wanted in sorted(set(result.options[f"{name}s"]) - set(known)):
+            more = f" and {len(known) - KNOWN:,} more" if len(known) > KNOWN else ""
+            yield f"--{name} {wanted!r}: no event has it; {name}s are {', '.join(known[:KNOWN])}{more}"
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:

@@ -44,13 +44,15 @@ def ingest(
         raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
     where = config or configuration.find([Path(path) for path in paths])
     settings = configuration.load(where)
+    files = [] if follow else list(_files(paths))  # nothing to read makes no ledger
     with Ledger(ledger) as opened:
         taking = Ingest(opened, settings, where=where, tell=say)
         if follow:
             raise typer.Exit(_follow(taking, paths, every))
-        files = list(_files(paths))
         with Progress(unit="items") as progress:
             done = taking.run(files, lambda path: progress(path.name, files.index(path), len(files)))
+    if not done.counts["lines"]:
+        say("0 events were added: the files hold no line that the ledger does not have")
     raise typer.Exit(_said(done))
 
 
@@ -67,7 +69,7 @@ def prune(
         age = parse_duration(older_than)
     except ValueError as error:
         raise ConfigError(f"--older-than {error}") from None
-    with Ledger(ledger) as opened, opened.write() as connection:
+    with Ledger(ledger, new=False) as opened, opened.write() as connection:
         gone = drop(connection, micros(datetime.now(UTC) - age))
     print(f"{gone:,} events dropped; their sums stay")
 

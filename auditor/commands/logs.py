@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor import memory
 from auditor.commands.options import say
+from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
     from auditor.progress import Progress
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def logs(
     paths: list[str] | None, ledger: str | None, max_memory: int = memory.DEFAULT
 ) -> "Iterator[tuple[list[Source], Progress]]":
-    """What is to be read, and a display of how far it is; what had to be written out for it is there as long."""
+    """What is to be read, and a display of how far it is; what had to be written out for it is there as long.
+
+    `ConfigError` where nothing is named.
+    """
+    if not paths and ledger is None:
+        raise ConfigError("nothing to read: name files, folders or globs, - for standard input, or --ledger")
     from auditor.progress import Progress
     from auditor.sources import discover
 

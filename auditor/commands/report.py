@@ -123,8 +123,8 @@ def report(
     kept = History(history)
     code, done, complaints = OK, 0, []
     with ExitStack() as stack:
-        stack.enter_context(nullcontext() if dry_run else kept.locked())
         sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
+        stack.enter_context(nullcontext() if dry_run else kept.locked())
         for rhythm, span in chosen:
             result = _audited(sources, settings, options, rhythm, span, now, progress)
             progress.done()

@@ -33,14 +33,15 @@ class LedgerError(InputError):
 class Ledger:
     """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
-    A *reader* makes no ledger, changes none and migrates none. `InputError` where there is none to read.
+    A *reader* makes no ledger, changes none and migrates none; nor is one made that may not be *new*. `InputError`
+    where there is none.
     """
 
-    def __init__(self, where: str | Path, *, reader: bool = False) -> None:
+    def __init__(self, where: str | Path, *, reader: bool = False, new: bool = True) -> None:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
-        if reader and _in_file(url) and _identity(url) is None:
+        if (reader or not new) and _in_file(url) and _identity(url) is None:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = _engine(url, self.name, reader)
         try:
