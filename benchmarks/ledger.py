@@ -18,14 +18,15 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import create_engine, delete, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
+from auditor.ledger.days import fill_days
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.names import Names
-from auditor.ledger.schema import events, metadata
+from auditor.ledger.schema import days, events, metadata
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
 from exporters.ledger import LedgerCollector
@@ -127,6 +128,8 @@ def history_of(count: int) -> Ledger:
             for copy in range(1, count // MOST):
                 earlier(ledger, copy)
             with ledger.write() as connection:
+                connection.execute(delete(days))
+                fill_days(connection)
                 recut(connection, state_of(connection), Names(connection))
         ready.touch()
     return Ledger(path)

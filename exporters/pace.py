@@ -66,8 +66,9 @@ class Pace:
 
     def usual(self, window: int) -> Decimal:
         """The most that one such window took in the seven days before the last three."""
-        ends = range(self.now + 2 - 3 * DAY - WEEK, self.now + 2 - 3 * DAY)
-        return max(self.between(end - window, end) for end in ends)
+        end = HISTORY + 1 - 3 * DAY
+        start = end - WEEK
+        return max(map(Decimal.__sub__, self.sums[start:end], self.sums[start - window : end - window]))
 
     @property
     def days(self) -> int:

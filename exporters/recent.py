@@ -1,14 +1,16 @@
-"""The last two weeks of the accounts that have a label, by the time of their events, from the ledger's rollups."""
+"""The last two weeks of the accounts that have a label, by the time of their events, from the ledger's days."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 
 from auditor.events import EXACT, Outcome
-from auditor.ledger.schema import BUCKET_US, rollups
+from auditor.ledger.days import credits_of, requests_of
+from auditor.ledger.schema import BUCKET_US, days
 from auditor.ledger.state import Payer
 from exporters.families import Families
 from exporters.pace import DAY, HISTORY, QUARTERS, SOON, WEEK, WINDOWS, Pace
@@ -20,6 +22,34 @@ _CHUNK = 400
 """Accounts that are asked for at once."""
 
 
+@dataclass
+class _Lately:
+    """What one account's days hold."""
+
+    credits: dict[int, Decimal] = field(default_factory=dict)
+    """By bucket of the history."""
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By outcome and name in `_AGO`."""
+    duplicates: int = 0
+    older: bool = False
+    """Whether it was at work in the month before the history, so that the history has no beginning of its own."""
+
+    def take(self, row: Any, now: int) -> None:
+        """A day."""
+        start, first = row.day_us // BUCKET_US, now - HISTORY + 1
+        self.older |= start + DAY <= first
+        for quarter, amount in credits_of(row.credits) if start + DAY > first else ():
+            if first <= (bucket := start + quarter) <= now:
+                self.credits[bucket] = EXACT.add(self.credits[bucket], amount) if bucket in self.credits else amount
+        compared = [(ago, now - back) for ago, back in _AGO.items() if start <= now - back < start + DAY + HOURS]
+        for quarter, (many, again) in requests_of(row.requests) if compared or start < first < start + DAY else ():
+            self.older |= start + quarter < first
+            for ago, end in compared:
+                if 0 <= end - start - quarter < HOURS:
+                    self.requests[row.outcome, ago] += many
+                    self.duplicates += again if end == now else 0
+
+
 def add_recent(
     connection: Connection, families: Families, accounts: Mapping[Payer, tuple[int, int]],
     labels: Mapping[Payer, Payer], now_us: int,
@@ -29,26 +59,17 @@ def add_recent(
     Each has the start and the end of its current billing period, in microseconds since 1970, and its *labels*.
     """
     now = now_us // BUCKET_US
-    credits: dict[Payer, dict[int, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    requests: dict[Payer, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
-    duplicates: dict[Payer, int] = defaultdict(int)
-    for row in _of(connection, accounts, _history(now)):
-        account, bucket = (row.provider, row.account), row.bucket_us // BUCKET_US
-        if row.credits:
-            credits[account][bucket] = EXACT.add(credits[account][bucket], row.credits)
-        for ago, back in _AGO.items():
-            if 0 <= now - back - bucket < HOURS:
-                requests[account][row.outcome, ago] += row.requests
-                duplicates[account] += 0 if back else row.duplicates
-    older = {(row.provider, row.account) for row in _of(connection, accounts, _before(now))}
+    found = {account: _Lately() for account in accounts}
+    for row in _days(connection, accounts, (now - HISTORY - 30 * DAY) * BUCKET_US, now_us):
+        found[row.provider, row.account].take(row, now)
     for account, (start_us, end_us) in accounts.items():
-        label = labels[account]
+        label, lately = labels[account], found[account]
         since, until = start_us // BUCKET_US, end_us // BUCKET_US
-        _add_pace(families, label, Pace.of(credits[account], now, since, until, 0 if account in older else None))
-        for (outcome, ago), count in requests[account].items():
+        _add_pace(families, label, Pace.of(lately.credits, now, since, until, 0 if lately.older else None))
+        for (outcome, ago), count in lately.requests.items():
             if outcome != Outcome.ATTEMPT:
                 families.add("recent_requests", (*label, outcome, ago), count)
-        families.add("recent_duplicate_renders", label, duplicates[account])
+        families.add("recent_duplicate_renders", label, lately.duplicates)
 
 
 def _add_pace(families: Families, label: Payer, pace: Pace) -> None:
@@ -63,33 +84,9 @@ def _add_pace(families: Families, label: Payer, pace: Pace) -> None:
             families.add("credits_forecast", (*label, name), forecast)
 
 
-def _of(connection: Connection, accounts: Collection[Payer], query: Select[Any]) -> Iterator[Any]:
-    """The rows of these accounts, and of no other: there may be a hundred thousand more."""
+def _days(connection: Connection, accounts: Collection[Payer], after_us: int, until_us: int) -> Iterator[Any]:
+    """The days of these accounts, and of no other: there may be a hundred thousand more."""
     wanted = sorted(accounts)
     for start in range(0, len(wanted), _CHUNK):
-        chosen = tuple_(rollups.c.provider, rollups.c.account).in_(wanted[start : start + _CHUNK])
-        yield from connection.execute(query.where(chosen))
-
-
-def _history(now: int) -> Select[Any]:
-    """Credits of the whole history, and requests of the hours that are compared."""
-    columns = rollups.c
-    compared = [
-        and_(columns.bucket_us > (now - back - HOURS) * BUCKET_US, columns.bucket_us <= (now - back) * BUCKET_US)
-        for back in _AGO.values()
-    ]
-    return select(
-        columns.bucket_us, columns.provider, columns.account, columns.outcome, columns.requests, columns.duplicates,
-        columns.credits,
-    ).where(
-        columns.bucket_us > (now - HISTORY) * BUCKET_US, columns.bucket_us <= now * BUCKET_US,
-        or_(columns.credits != Decimal(0), *compared),
-    )  # fmt: skip
-
-
-def _before(now: int) -> Select[Any]:
-    """Those that were at work in the month before the history, so that it has no beginning of theirs."""
-    columns = rollups.c
-    return select(columns.provider, columns.account).distinct().where(
-        columns.bucket_us > (now - HISTORY - 30 * DAY) * BUCKET_US, columns.bucket_us <= (now - HISTORY) * BUCKET_US
-    )  # fmt: skip
+        chosen = tuple_(days.c.provider, days.c.account).in_(wanted[start : start + _CHUNK])
+        yield from connection.execute(select(days).where(days.c.day_us.between(after_us, until_us), chosen))

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from auditor.events import EXACT, MIN_TS_US, Outcome
+from auditor.ledger.days import add_to_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Record, Sums
 from auditor.ledger.rows import Row, find, put
@@ -143,6 +144,7 @@ class Booking:
             _sum_into(by_period, period, sums)
             _sum_into(by_total, total, sums)
         add_to(self.connection, rollups, {(at, *place): Sums(*sums) for (at, place), sums in self._buckets.items()})
+        add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
         add_to(
             self.connection, periods, {key: Sums(*sums) for key, sums in by_period.items()}, lambda key: (ends[key],)
         )  # fmt: skip

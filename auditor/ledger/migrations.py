@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
 from auditor.errors import ConfigError, InputError
+from auditor.ledger.days import fill_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import (
     accounts,
     conflicts,
+    days,
     facts,
     folded,
     metadata,
@@ -70,6 +72,11 @@ def _second(connection: Connection) -> None:
         connection.execute(text(f"DROP TABLE old_{table.name}"))
 
 
+def _third(connection: Connection) -> None:
+    days.create(connection)
+    fill_days(connection)
+
+
 def _old(table: Table, *new: str) -> Select[Any]:
     """Of a table that was renamed, by its key, all columns that it had."""
     old = table.to_metadata(MetaData(), name=f"old_{table.name}")
@@ -79,6 +86,7 @@ def _old(table: Table, *new: str) -> Select[Any]:
 MIGRATIONS: Sequence[Migration] = (
     Migration(1, "events, checkpoints, rollups, totals, cycles", lambda _: None),
     Migration(2, "sums of any size, accounts with their plans, cycles that cannot overlap, few names", _second),
+    Migration(3, "days, from which a scrape reads the last weeks", _third),
 )
 
 

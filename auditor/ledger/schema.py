@@ -139,6 +139,12 @@ rollups = Table(
 )  # fmt: skip
 """Exact sums by quarter of an hour; they outlive pruned events."""
 
+days = Table(
+    "days", metadata, _name("provider"), _name("account"), Column("day_us", BigInteger, primary_key=True),
+    _name("outcome"), Column("requests", Text, nullable=False), Column("credits", Text, nullable=False),
+)  # fmt: skip
+"""The rollups once more, a row for an account's day in UTC (`auditor.ledger.days`)."""
+
 totals = Table("totals", metadata, *map(_name, _WHERE), Column("created_us", BigInteger, nullable=False), *_sums())
 """All time, for counters: a scrape reads these, and neither history nor further accounts make it longer (see `names`).
 

@@ -146,12 +146,13 @@ def test_a_period_without_credits_is_0_and_not_absent(ledger: Ledger) -> None:
 
 
 def test_a_scrape_reads_no_events(ledger: Ledger) -> None:
-    """Nor rollups but those of the last weeks: history is longer."""
+    """Nor rollups, but the days of the last weeks: history is longer."""
     read: list[str] = []
     sql_event.listen(ledger.engine, "before_cursor_execute", lambda *args: read.append(args[2]))
     samples(snapshot(ledger))
-    assert read and not any("FROM events" in sql or "FROM pictures" in sql for sql in read)
-    assert all("rollups.bucket_us > " in sql for sql in read if "FROM rollups" in sql)
+    assert not any(f"FROM {table}" in sql for table in ("events", "pictures", "rollups") for sql in read)
+    of_days = [sql for sql in read if "FROM days" in sql]
+    assert of_days and all("days.day_us BETWEEN " in sql for sql in of_days)
 
 
 class Counting:

@@ -12,6 +12,7 @@ from auditor.config import settings_of
 from auditor.ledger import schema
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
+from auditor.ledger.days import credits_of, requests_of
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.record import Sums
 from tests.services import PostgresServer
@@ -70,6 +71,26 @@ def sums(ledger: Ledger, table: str, *names: str) -> dict[tuple[Any, ...], Sums]
             key = tuple(getattr(row, name) for name in names)
             found[key] = found.get(key, Sums()).plus(Sums(*(getattr(row, name) for name in Sums._fields)))
     return {key: value for key, value in found.items() if any(value)}
+
+
+def quarters(ledger: Ledger) -> dict[tuple[Any, ...], tuple[int, int, Decimal]]:
+    """(requests, duplicates, credits) of a provider, account, outcome and bucket, as `days` has them."""
+    found: dict[tuple[Any, ...], tuple[int, int, Decimal]] = {}
+    with ledger.read() as connection:
+        for provider, account, day_us, outcome, requests, credits in connection.execute(select(schema.days)):
+            asked, spent = dict(requests_of(requests)), dict(credits_of(credits))
+            assert all(any(both) for both in asked.values()) and all(spent.values()), "nothing is not written"
+            for quarter in asked.keys() | spent.keys():
+                at = (provider, account, outcome, day_us + quarter * schema.BUCKET_US)
+                found[at] = (*asked.get(quarter, (0, 0)), spent.get(quarter, Decimal(0)))
+    return found
+
+
+def quarters_of_rollups(ledger: Ledger) -> dict[tuple[Any, ...], tuple[int, int, Decimal]]:
+    """The same from `rollups`."""
+    exact = sums(ledger, "rollups", "provider", "account", "outcome", "bucket_us")
+    found = {at: (value.requests, value.duplicates, value.credits) for at, value in exact.items()}
+    return {at: values for at, values in found.items() if any(values)}
 
 
 def counts(ledger: Ledger) -> dict[str, int]:

@@ -29,7 +29,7 @@ from auditor.reports.json_v1 import document
 from auditor.sources import Source, discover
 from tests.bruteforce import NOW
 from tests.conftest import command, event, lines, whole_lines
-from tests.ledger.conftest import configured, corrected, counts, feed, sums
+from tests.ledger.conftest import configured, corrected, counts, feed, quarters, quarters_of_rollups, sums
 from tests.random_logs import generate
 from tests.services import ROOT, PostgresServer
 
@@ -170,6 +170,7 @@ def test_neither_order_nor_copies_change_the_sums(seed: int, where: Callable[[],
             known = counts(ledger)
             total, wrong = sums(ledger, "totals")[()], corrected(ledger)
             below = sums(ledger, "rollups")[()]
+            assert quarters(ledger) == quarters_of_rollups(ledger)
         for name in Sums._fields:
             if name != "duplicates":
                 assert getattr(total, name) - wrong.get(name, 0) == getattr(below, name), name
