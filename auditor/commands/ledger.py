@@ -74,7 +74,7 @@ def prune(
 
 state = typer.Typer(
     name="ledger", no_args_is_help=True, rich_markup_mode=None,
-    help="The billing day, time zone and plans that a ledger has of each account.",
+    help="What a ledger has: the billing day, time zone and plans of each account, and its sources.",
 )  # fmt: skip
 app.add_typer(state)
 
@@ -100,24 +100,13 @@ def configure(
 
 @state.command(epilog="Example:  auditor ledger show --ledger auditor.db")
 def show(ledger: Where = "auditor.db") -> None:
-    """Print what a ledger has of each account, and which processes' auditor.toml differ from it."""
-    from auditor.ledger.configure import reported
+    """Print what a ledger has: accounts, sources and when each was last read, files set aside, whose file differs."""
     from auditor.ledger.database import Ledger
-    from auditor.ledger.state import described, state_of
+    from auditor.ledger.show import lines
 
     with Ledger(ledger, reader=True) as opened, opened.read() as connection:
-        known = state_of(connection)
-        differences = reported(connection, micros(datetime.now(UTC)))
-    if not known.told:
-        print("nobody has configured this ledger; `auditor ledger configure --config auditor.toml` does")
-    for (provider, name), account in known.accounts.items():
-        print(plain(
-            f"{provider}/{name}: anchor_day {account.anchor_day}, timezone {account.timezone.key}, "
-            f"plan {described(account)}"
-        ))  # fmt: skip
-    print(f"every other account: anchor_day 1, timezone {known.timezone.key}, plan none")
-    for (source, _), text in differences.items():
-        print(plain(f"differs: {source}: {text}"))
+        for line in lines(connection, micros(datetime.now(UTC))):
+            print(plain(line))
 
 
 def _files(paths: Sequence[str]) -> Iterable[Path]:

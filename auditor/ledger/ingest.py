@@ -31,7 +31,7 @@ from auditor.ledger.setaside import SetAside, textual
 from auditor.ledger.sources import Sources
 from auditor.ledger.state import state_of
 from auditor.ledger.tail import Piece, Tail
-from auditor.ledger.upkeep import HORIZON, beat
+from auditor.ledger.upkeep import HORIZON, beat, forget
 from auditor.oddtime import bounds, odd, present
 from auditor.settings import Settings
 
@@ -141,6 +141,7 @@ class Ingest:
                     beat(connection, self._now_us)
                 self._aside.refresh(connection, self._now_us)
                 self._compare(connection)
+                forget(connection, self._now_us)
 
     def follows(self, names: Iterable[str]) -> Sources:
         """The sources of this process from now on; the ledger hears of them also while a long file is read."""

@@ -10,14 +10,14 @@ from auditor.ledger.booking import add_to, correct, count
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
-from auditor.ledger.schema import events, facts, periods, pictures, rollups, totals
+from auditor.ledger.schema import conflicts, events, facts, periods, pictures, rollups, set_aside, sources, totals
 from auditor.ledger.state import Payer, State
 from auditor.metrics import OTHER
 
 HORIZON = "horizon_us"
 """Events before it were pruned: a file that is fed again is refused that far, and not added twice."""
-
-
+KEEP_US = 30 * 86_400 * 10**6
+"""How long sources, conflicts and files set aside are kept that no process tells of; alerts on them end in a day."""
 HEARTBEAT = "ingested_us"
 """When an ingester last looked, whether there was something new or not."""
 
@@ -25,6 +25,16 @@ HEARTBEAT = "ingested_us"
 def beat(connection: Connection, now_us: int) -> None:
     """Note that an ingester works."""
     put(connection, facts, [(HEARTBEAT, str(now_us))])
+
+
+def forget(connection: Connection, now_us: int) -> None:
+    """Drop what was told by processes that are long gone; counters have what they counted."""
+    for table, told in (
+        (sources, sources.c.told_us),
+        (conflicts, conflicts.c.seen_us),
+        (set_aside, set_aside.c.seen_us),
+    ):
+        connection.execute(delete(table).where(told < now_us - KEEP_US))
 
 
 def prune(connection: Connection, before_us: int) -> int:

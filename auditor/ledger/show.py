@@ -1,0 +1,37 @@
+"""What `auditor ledger show` prints: accounts, sources, files set aside, and whose auditor.toml differs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from auditor.ledger.configure import RECENT_US, reported
+from auditor.ledger.schema import set_aside, sources
+from auditor.ledger.state import described, state_of
+
+
+def lines(connection: Connection, now_us: int) -> Iterator[str]:
+    """A line each; *now_us* in microseconds since 1970."""
+    known = state_of(connection)
+    if not known.told:
+        yield "nobody has configured this ledger; `auditor ledger configure --config auditor.toml` does"
+    for (provider, name), account in known.accounts.items():
+        yield (
+            f"{provider}/{name}: anchor_day {account.anchor_day}, timezone {account.timezone.key}, "
+            f"plan {described(account)}"
+        )
+    yield f"every other account: anchor_day 1, timezone {known.timezone.key}, plan none"
+    for row in connection.execute(select(sources).order_by(sources.c.name)):
+        lag = timedelta(seconds=max(0, now_us - row.seen_us) // 10**6)
+        read = f"last read {_time(row.seen_us)} (lag {lag})" if row.seen_us else "never read"
+        gone = "" if row.told_us > now_us - RECENT_US else f"; not followed since {_time(row.told_us)}"
+        yield f"source {row.name}: {read}{gone}"
+    for row in connection.execute(select(set_aside).order_by(set_aside.c.host, set_aside.c.path)):
+        gone = "" if row.seen_us > now_us - RECENT_US else f"; not followed since {_time(row.seen_us)}"
+        yield f"set aside {row.host}:{row.path}: {row.reason}, since {_time(row.since_us)}{gone}"
+    for (source, _), text in reported(connection, now_us).items():
+        yield f"differs: {source}: {text}"
+
+
+def _time(us: int) -> str:
+    return datetime.fromtimestamp(us // 10**6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
