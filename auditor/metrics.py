@@ -153,7 +153,6 @@ FINDINGS: tuple[Definition, ...] = (
 """What the exporter shows of a report."""
 
 AD_HOC: Mapping[str, str] = {
-    "imgrender_config_last_reload_successful": "Whether an exporter runs with an older auditor.toml than the file.",
     "imgrender_config_last_reload_success_timestamp_seconds":
         "Since when an exporter has not taken a changed auditor.toml.",
     "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",

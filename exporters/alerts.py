@@ -302,6 +302,18 @@ ALERTS: Sequence[Alert] = (
         "Correct the file; or, if the file is right, `auditor ledger configure --config FILE --replace`.",
     ),
     Alert(
+        "ImgRenderConfigReloadFailed", "warning", "patience",
+        "min by (job, instance) (last_over_time(imgrender_config_last_reload_successful[{hold}])) == 0",
+        "The exporter cannot use its changed auditor.toml; the configuration before it stays in force.",
+        "{{ $labels.instance }} runs with an older auditor.toml than the file.",
+        "Plans, billing days and accounts are those from before the change. At the next start the exporter would end "
+        "with the same error.",
+        "The exporter's log names file, key and reason, once; `auditor config check` says the same. The file may be "
+        "gone, or contradict the ledger.",
+        "Correct the file: it is read again within seconds. What contradicts the ledger on purpose: "
+        "`auditor ledger configure --config FILE --replace`, then SIGHUP.",
+    ),
+    Alert(
         "ImgRenderLedgerUnreadable", "critical", "patience",
         'last_over_time(imgrender_scrape_collector_success{{collector="ledger"}}[{hold}]) == 0',
         "The exporter cannot read its ledger: every alert of credits is blind.",

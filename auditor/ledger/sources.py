@@ -45,7 +45,8 @@ class Sources:
         if not self._names or (self._marked is not None and 0 <= now - self._marked < MARK_EVERY):
             return
         now_us = int(now * 1_000_000)
-        self._seen.update({self._names[name]: now_us for name in self._there})
+        there = set(self._names.values()) - {self._names[name] for name in self._names.keys() - self._there}
+        self._seen.update(dict.fromkeys(there, now_us))
         with self._ledger.write() as connection:
             put(
                 connection,

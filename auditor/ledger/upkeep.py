@@ -17,7 +17,7 @@ from auditor.metrics import OTHER
 HORIZON = "horizon_us"
 """Events before it were pruned: a file that is fed again is refused that far, and not added twice."""
 KEEP_US = 30 * 86_400 * 10**6
-"""How long what no process tells any more is kept: sources, conflicts, files set aside. Their alerts end after a day."""
+"""How long sources, conflicts and files set aside are kept that no process tells of; alerts on them end in a day."""
 HEARTBEAT = "ingested_us"
 """When an ingester last looked, whether there was something new or not."""
 

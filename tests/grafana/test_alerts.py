@@ -95,6 +95,12 @@ def seen(source: str, values: str) -> dict[str, str]:
     return {"series": f"imgrender_source_last_seen_timestamp_seconds{{{labels}}}", "values": values}
 
 
+def reloaded(instance: str, values: str) -> dict[str, str]:
+    """Whether an exporter could use its file."""
+    labels = f'job="imgrender",instance="{instance}"'
+    return {"series": f"imgrender_config_last_reload_successful{{{labels}}}", "values": values}
+
+
 def overage(*, used: float, hard_cap: str, values: str = "1000x60", up: str = "1x60") -> list[dict[str, str]]:
     """An account whose plan has so many credits; without a hard cap, further ones cost 0.02 each."""
     others = [
@@ -220,6 +226,17 @@ SCENARIOS: dict[str, tuple[list[dict[str, str]], dict[str, set[str]]]] = {
          ramp("imgrender_ledger_config_conflict", 'job="imgrender",instance="x"', 0, 100),
          {"series": f'imgrender_ledger_config_conflict{{{MAIN},instance="x"}}', "values": "0x10 1x50 0x40"}],
         {"30m": set(), "3h": {"ConfigConflict"}, "6h": set()},
+    ),
+    "a changed file that cannot be used, until it is corrected": (
+        [*month(120, used=100, per_step=0, age=4 * DAY), reloaded("x", "1x20 0x60 1x39"), reloaded("y", "1x119")],
+        {"1h": set(), "105m": set(), "3h": {"ConfigReloadFailed"}, "6h": {"ConfigReloadFailed"}, "8h": set()},
+    ),
+    "a file that is half written while it is read": (
+        [*month(100, used=100, per_step=0, age=4 * DAY), reloaded("x", "1x20 0 0 1x77")], {"105m": set(), "3h": set()},
+    ),
+    "a file that cannot be used, and the exporter is then scraped no more": (
+        [*month(100, used=100, per_step=0, age=4 * DAY), reloaded("x", "0x10 _x30 1x58")],
+        {"1h": {"ConfigReloadFailed"}, "3h": {"ConfigReloadFailed"}, "5h": set()},
     ),
     "the zone contradicts the ledger": (
         [*month(100, used=100, per_step=0, age=4 * DAY),

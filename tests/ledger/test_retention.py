@@ -58,7 +58,7 @@ def test_what_is_long_over_is_forgotten(ledger: Ledger, tmp_path: Path) -> None:
     ingest.run([log])
     assert [rows(ledger, table) for table in TOLD] == [4, 4, 4]
     before = counts(ledger), sums(ledger, "totals"), sums(ledger, "rollups")
-    for days, left in ((1, 3), (10, 3), (24, 2), (30, 0)):
+    for days, left in ((1, 3), (10, 3), (24, 2), (31, 0)):
         now[0] = NOW + days * DAY
         ingest.run([log])
         assert [rows(ledger, table) for table in TOLD] == [left] * 3

@@ -157,6 +157,53 @@ def test_many_and_odd_names_are_bounded(ledger: Ledger, tmp_path: Path, monkeypa
     following.close()
 
 
+SPELLINGS = {
+    "relative": lambda folder: [str(folder), folder.name],
+    "dot": lambda folder: [f"./{folder.name}", folder.name],
+    "slashes": lambda folder: [f"{folder}/", str(folder), f"{folder}//", f"{folder.parent}//{folder.name}"],
+    "twice": lambda folder: [str(folder), str(folder)],
+    "a file in it": lambda folder: [f"{folder}/usage.jsonl", f"{folder.name}/usage.jsonl", str(folder)],
+}
+
+
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_one_folder_in_several_spellings_is_one_source(
+    kind: str, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL takes no row twice in one statement."""
+    now = [START]
+    folder = usage(tmp_path / "one", "a")
+    monkeypatch.chdir(tmp_path)
+    names = SPELLINGS[kind](folder)
+    following = follow(ledger, now, *names)
+    assert following.look().counts["events"] == 1
+    now[0] += 60
+    following.look()
+    assert shown(ledger, now) == {source_name(name): START + 60 for name in names}
+    assert len(shown(ledger, now)) == 1 + (kind == "a file in it")
+    following.close()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_that_cannot_be_read_stops_its_source_in_every_spelling(
+    order: int, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever spelling it was found by."""
+    now = [START]
+    folder = usage(tmp_path / "one", "a")
+    monkeypatch.chdir(tmp_path)
+    following = follow(ledger, now, *["one", str(folder), "one/"][::order])
+    following.look()
+    (folder / "bad.jsonl").symlink_to(folder / "bad.jsonl")
+    following._paths = lambda: [Path("one/bad.jsonl")]
+    now[0] += 60
+    following.look()
+    now[0] += 60
+    following.look()
+    assert shown(ledger, now) == {source_name("one"): START + 60}
+    following.close()
+
+
 def test_who_follows_nothing_is_no_source(ledger: Ledger, tmp_path: Path) -> None:
     """A job that ingests once a night does not stop: it ends."""
     Ingest(ledger, settings_of({}, "test")).run([usage(tmp_path / "one", "a") / "usage.jsonl"])
