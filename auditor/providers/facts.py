@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, unquote
 
 from auditor.fingerprint import parsed
-from auditor.plans import Grade
+
+if TYPE_CHECKING:
+    from auditor.plans import Grade
+
+
+def _unverified() -> "Grade":
+    from auditor.plans import Grade  # here, since the client's import is light and needs no catalogue
+
+    return Grade.UNVERIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ class Billing:
     pdf_page: int | None = None
     source: str = ""
     checked: date | None = None
-    grade: Grade = Grade.UNVERIFIED
+    grade: "Grade" = field(default_factory=_unverified)
 
     def credits(self, width: int | None, height: int | None, format: str | None) -> Decimal | None:
         """What one picture costs; None where that is unknown."""
