@@ -86,7 +86,7 @@ def estimate(
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
     from auditor.replayed import replay
     from auditor.whatif.estimate import estimate as estimated
-    from auditor.whatif.estimate import measure
+    from auditor.whatif.estimate import measure, unmeasured
     from auditor.whatif.estimate_report import write_json, write_text
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
@@ -110,7 +110,7 @@ def estimate(
             for bill in accounts(log, account):
                 measured = measure(log.facts, log.replayed, batched, bill)
                 if measured is None:
-                    say(f"account {bill.payer.account}: no request was given a picture; there is nothing to estimate")
+                    say(f"account {bill.payer.account}: no estimate; {unmeasured(bill)}")
                 else:
                     found.append(measured)
         code = intake_code(log.inputs, max_rejected, allow_empty=allow_empty)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from auditor.billing import Bill
+from auditor.billing import Bill, Unadvised
 from auditor.events import Outcome
 from auditor.facts import Facts
 from auditor.plans import Plan, cheapest
@@ -46,11 +46,13 @@ class Estimate:
     """The account that the rates were measured on; None: they were given."""
     cycles: int = 0
     """Cycles that they were measured over."""
+    unknown: Fraction = Fraction(0)
+    """Renders a month of which the log cannot tell which image they were: no step spares them."""
 
     @property
     def calls(self) -> Fraction:
-        """Calls a month."""
-        return self.steps[-1].after
+        """Calls a month, those of unknown images included."""
+        return self.steps[-1].after + self.unknown
 
     @property
     def credits(self) -> Fraction:
@@ -82,12 +84,15 @@ def estimate(requests: Fraction, rates: Sequence[Fraction], plans: Sequence[Plan
 
 
 def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> Estimate | None:
-    """The estimate with the rates of a log, for one account; None where nothing was delivered.
+    """The estimate with the rates of a log, for one account; None where `unmeasured` says why.
 
     Demand is every request that was given a picture. The hit rate counts the hits there were and the repeats that a
     cache would have served; deduplication the calls that waited for another, and those that could have. *batched* is
-    the replay with the time-to-live of batches: what of the rest would then not have been rendered again.
+    the replay with the time-to-live of batches: what of the rest would then not have been rendered again. Renders of
+    unknown images are neither spared nor needed: the rates are those of the other requests.
     """
+    if bill.unadvised is not None:
+        return None
     complete = [index for index, use in enumerate(bill.uses) if use.complete]
     basis = complete or [len(bill.uses) - 1]
     own = facts.units.unit[facts.units.payer == bill.payer.code]
@@ -101,21 +106,32 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
         chosen = frame.unit.isin(own) & frame.cycle.isin(basis) & frame.verdict.isin([int(each) for each in verdicts])
         return int(frame.loc[chosen, "renders"].sum())
 
-    demand = asked(Outcome.HIT) + asked(Outcome.COALESCED) + asked(Outcome.RENDER)
+    unknown = renders(replayed, Verdict.UNKNOWN)
+    rendered = asked(Outcome.RENDER) - unknown
+    demand = asked(Outcome.HIT) + asked(Outcome.COALESCED) + rendered
     if not demand:
         return None
     cached = demand - asked(Outcome.HIT) - renders(replayed, Verdict.REPEAT)
     shared = cached - asked(Outcome.COALESCED) - renders(replayed, Verdict.CONCURRENT)
-    kept = min(shared, asked(Outcome.RENDER) - renders(batched, *DUPLICATES))
+    kept = min(shared, rendered - renders(batched, *DUPLICATES))
     left = [demand, cached, shared, kept]
     rates = [1 - Fraction(after, before) if before else Fraction(0) for before, after in pairwise(left)]
-    monthly = Fraction(demand, len(basis)) if complete else demand * _scale(bill)
-    found = estimate(monthly, rates, bill.payer.plans)
-    return Estimate(found.requests, found.steps, found.plans, bill, len(complete))
+    scale = Fraction(1, len(basis)) if complete else _scale(bill)
+    found = estimate(demand * scale, rates, bill.payer.plans)
+    others = unknown * scale
+    return Estimate(found.requests + others, found.steps, found.plans, bill, len(complete), others)
+
+
+def unmeasured(bill: Bill) -> str:
+    """Why there is no estimate of an account, for people."""
+    if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
+        return "the log has less than 7 days of a billing cycle, too little to project a month"
+    if bill.unadvised is Unadvised.MOSTLY_FILTERED:
+        return "most of the requests for its images are filtered (redirects, partial answers, other media types)"
+    return "no request is known to have been given an image: there is nothing to measure"
 
 
 def _scale(bill: Bill) -> Fraction:
-    """From the part of the newest cycle that the log has to the whole of it."""
+    """From the part of the newest cycle that the log has, a week at least, to the whole of it."""
     newest, payer = bill.uses[-1].cycle, bill.payer
-    elapsed = payer.last_us - max(newest.start_us, payer.first_us)
-    return Fraction(newest.end_us - newest.start_us, elapsed) if elapsed > 0 else Fraction(1)
+    return Fraction(newest.end_us - newest.start_us, payer.last_us - max(newest.start_us, payer.first_us))

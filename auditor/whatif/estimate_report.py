@@ -45,6 +45,7 @@ def _document(found: Estimate) -> dict[str, Any]:
         "provider": found.plans[0].provider if found.plans else payer.provider if payer else None,
         "measured_cycles": found.cycles,
         "requests": number(found.requests),
+        "unknown": number(found.unknown),
         "steps": [
             {"name": step.name, "rate": ratio(step.rate, 1), "before": number(step.before), "after": number(step.after)}
             for step in found.steps
@@ -78,8 +79,12 @@ def write_text(estimates: Sequence[Estimate], out: TextIO) -> None:
         console.print(Words(title, style="bold"))
         table = table_of("Step", "Rate", "Requests a month", "", left=["Step", ""])
         table.add_row("requests", "", _calls(found.requests), "")
+        if found.unknown:
+            table.add_row("unknown", "", f"- {_calls(found.unknown)}", "renders that no step can be measured on")
         for step in found.steps:
             table.add_row(step.name, f"{_percent(step.rate)} %", f"→ {_calls(step.after)}", _WORDS[step.name])
+        if found.unknown:
+            table.add_row("calls", "", f"= {_calls(found.calls)}", "with the unknown renders")
         console.print(Padding(table, (0, 0, 0, 2), expand=False))
         if found.plans:
             price = f"Price {plain(found.plans[0].currency)}"
@@ -119,6 +124,10 @@ def why(found: Estimate) -> str:
         sentences.append(f"Without these steps it would be {plain(before.name)}, {cents(whole)} {before.currency}")
     elif found.calls < found.requests:
         sentences.append("The same plan would do without these steps: they leave room, but save no money yet")
+    if found.unknown:
+        sentences.append(
+            f"Of these, {_calls(found.unknown)} are of unknown images: how many of them were necessary is unknown"
+        )
     if found.guide:
         sentences.append(
             "The provider's guide ends this very sum with Basic; by its own table of plans Basic holds 1,000 credits, "

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from fractions import Fraction
 from typing import Protocol
 
 import pandas as pd
 import pyarrow as pa
 
+from auditor.events import EPOCH
 from auditor.facts import Accounts, Payer
 from auditor.plans import cheapest, total_bill
 from auditor.replay import lru, ttl
@@ -21,6 +23,7 @@ from auditor.whatif.simulate_rows import (
     Setting,
     Simulation,
     Template,
+    knee,
     recommended,
 )
 
@@ -77,11 +80,11 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     }
     rows = tuple(_row(demand, setting, outcomes[setting]) for setting in settings)
     logged = _row(demand, Setting(None), asked)
-    currencies = {plan.currency for payer in demand.accounts.payers for plan in payer.plans}
-    by_bill = len(currencies) == 1 and any(row.cheapest_bill is not None for row in rows)
-    fewest = recommended(rows, lambda row: row.credits)
-    best = recommended(rows, lambda row: row.cheapest_bill) if by_bill else fewest
-    answer = Simulation(logged, rows, best, by_bill, fewest, bool(demand.usage.digests.any()))
+    start, end = demand.accounts.window or (EPOCH, EPOCH)
+    within = knee(rows, (end - start) // timedelta(microseconds=1))
+    answer = Simulation(
+        logged, rows, within, recommended(rows, lambda row: row.credits), bool(demand.usage.digests.any())
+    )
     if not per_template:
         return answer
     templates = tuple(_templates(demand, settings, outcomes))

@@ -55,7 +55,8 @@ def document(result: Simulated) -> dict[str, Any]:
         "demand_bytes": asked.bytes,
         "logged": _figures(simulation.logged),
         "rows": [_row(row) for row in simulation.rows],
-        "recommendation": _recommendation(simulation),
+        "recommendation": _chosen(simulation.best) if simulation.best else None,
+        "knee": _knee(simulation.knee) if simulation.knee else None,
         "fewest_credits": _chosen(simulation.fewest) if simulation.fewest else None,
         "templates": [_template(each) for each in simulation.templates],
         "each_template_its_own": _figures(simulation.each_best) if simulation.each_best else None,
@@ -108,20 +109,14 @@ def _bill(bill: Bill) -> dict[str, Any]:
     }
 
 
-def _recommendation(simulation: Simulation) -> dict[str, Any] | None:
-    best = simulation.best
-    if best is None:
-        return None
-    return {
-        **_chosen(best),
-        "basis": "bill" if simulation.by_bill else "credits",
-        "cheapest_bill": cents(best.cheapest_bill) if simulation.by_bill else None,
-    }
+def _knee(row: Row) -> dict[str, Any]:
+    return {"ttl_seconds": _setting(row.setting)["ttl_seconds"], "renders": row.outcome.renders}
 
 
 def _chosen(row: Row) -> dict[str, Any]:
     return {
         **_setting(row.setting),
+        "renders": row.outcome.renders,
         "credits": number(row.outcome.credits),
         "stale_served": row.outcome.stale,
     }

@@ -10,7 +10,9 @@ from auditor.replay.lru import UNBOUNDED, Cache
 from auditor.settings import FOR_EVER_US
 
 NEAR = Fraction(101, 100)
-"""How far from the best a bill may be to be as good."""
+"""How far from the fewest credits may be to be as good."""
+KNEE = Fraction(105, 100)
+"""How far from the fewest renders the knee may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +127,35 @@ class Simulation:
 
     logged: Row
     rows: tuple[Row, ...]
-    best: Row | None
-    by_bill: bool
-    """Whether `best` was chosen by the bill; else by credits, where no bill is known or currencies differ."""
+    knee: Row | None
+    """The smallest time-to-live, of those within the log's span, that renders nearly as little as any of them."""
     fewest: Row | None
-    """What would be best if every credit were paid for."""
+    """The smallest time-to-live with nearly the fewest credits."""
     stale_known: bool
     """Whether any hit of the log says which picture it showed."""
     templates: tuple[Template, ...] = ()
     each_best: Row | None = None
     """All templates with the setting that is best for each."""
+
+    @property
+    def best(self) -> Row | None:
+        """The knee, where it renders less than was rendered."""
+        knee = self.knee
+        return knee if knee is not None and knee.outcome.renders < self.logged.outcome.renders else None
+
+
+def knee(rows: Iterable[Row], span_us: int) -> Row | None:
+    """The smallest time-to-live not above the log's span whose renders are at most 1.05 x the fewest of these.
+
+    Ties go to fewer renders, then to coalescing, then to the smaller cache. None where all are longer than the log.
+    """
+    within = [row for row in rows if row.setting.ttl_us is not None and row.setting.ttl_us <= span_us]
+    fewest = min((row.outcome.renders for row in within), default=0)
+    return min(
+        (row for row in within if row.outcome.renders <= fewest * KNEE),
+        key=lambda row: _rank(row.setting, Fraction(row.outcome.renders)),
+        default=None,
+    )
 
 
 def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> Row | None:
@@ -146,10 +167,11 @@ def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> 
     if not priced:
         return None
     least = min(amount for amount, _ in priced)
+    return min((item for item in priced if item[0] <= least * NEAR), key=lambda item: _rank(item[1].setting, item[0]))[
+        1
+    ]
 
-    def rank(item: tuple[Fraction, Row]) -> tuple[int, Fraction, bool, int, int]:
-        amount, row = item
-        cache = row.setting.cache
-        return cache.ttl_us, amount, not row.setting.coalescing, cache.entries, cache.bytes
 
-    return min((item for item in priced if item[0] <= least * NEAR), key=rank)[1]
+def _rank(setting: Setting, cost: Fraction) -> tuple[int, Fraction, bool, int, int]:
+    cache = setting.cache
+    return cache.ttl_us, cost, not setting.coalescing, cache.entries, cache.bytes

@@ -116,26 +116,38 @@ def _total(bills: Iterable[Bill], name: str) -> str:
 
 def _advice(console: Console, result: Simulated) -> None:
     simulation = result.simulation
-    best, fewest = simulation.best, simulation.fewest
+    best, fewest, logged = simulation.best, simulation.fewest, simulation.logged.outcome.renders
     console.print()
-    if best is None or fewest is None or not best.outcome.requests:
-        console.print("No request was given a picture: there is nothing to replay.")
+    if fewest is None or not fewest.outcome.requests:
+        console.print("No request was given an image: there is nothing to replay.")
         return
-    basis = "best bill" if simulation.by_bill else "fewest credits; no one bill is known for all accounts"
-    console.print(
-        Words(f"Recommended: {_cache(best.setting)}", style="bold green"),
-        f", the smallest time-to-live within 1 % of the {basis}",
-        sep="",
-    )
-    for bill in best.bills:
+    if best is None:
+        console.print(f"No recommendation: {_no_gain(simulation)}.")
+    else:
+        console.print(
+            Words(f"Recommended: {_cache(best.setting)}", style="bold green"),
+            f", the smallest TTL within 5 % of the fewest renders: {logged - best.outcome.renders:,} fewer than now",
+            sep="",
+        )
+    for bill in best.bills if best else ():
         console.print(Words(f"  {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {_plans(bill)}"))
-    if fewest is not best:
+    if fewest is not best and fewest.credits < simulation.logged.credits:
         console.print(f"  Fewest credits (within 1 %): {_cache(fewest.setting)}; they pay once a smaller plan fits")
     if not simulation.stale_known:
         console.print("  Whether it shows stale pictures is unknown: no hit of the log has a digest.")
-    if best.outcome.stale:
+    if best is not None and best.outcome.stale:
         hits = "hit shows" if best.outcome.stale == 1 else "hits show"
         console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
+
+
+def _no_gain(simulation: Simulation) -> str:
+    """Why no setting is recommended."""
+    knee, logged = simulation.knee, simulation.logged.outcome.renders
+    if knee is None:
+        return "every TTL that was tried is longer than the log"
+    if all(row.outcome.renders > logged for row in simulation.rows):
+        return "what you do now renders less than every setting that was tried"
+    return f"{_cache(knee.setting)} renders {knee.outcome.renders:,} images, the log has {logged:,} renders"
 
 
 def _plans(bill: Bill) -> str:

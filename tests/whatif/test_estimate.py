@@ -17,7 +17,7 @@ from auditor.providers.imejis import IMEJIS
 from auditor.replayed import replay
 from auditor.whatif.estimate import GUIDE, estimate, measure
 from auditor.whatif.estimate_report import why
-from tests.conftest import event
+from tests.conftest import event, lines
 from tests.whatif.logs import SAMPLES, examined, on, ran
 
 DAY_US = 86_400 * 10**6
@@ -115,6 +115,80 @@ def test_a_part_of_a_cycle_is_scaled(tmp_path: Path) -> None:
         found = measure(log.facts, log.replayed, log.replayed, log.bills[0])
     assert found is not None
     assert (found.requests, found.cycles) == (11 * 3, 0)
+
+
+CALL = {"event": "done", "method": "GET", "url": "https://render.imejis.io/v1/og", "status_code": 200}
+
+
+def calls(days: int, a_day: int = 4, **fields: Any) -> str:
+    """Calls in a program's log; three of four ask for the image of the first."""
+    at = [f"2026-09-{1 + day:02}T{8 + n:02}:00:00Z" for day in range(days) for n in range(a_day)]
+    said = [
+        {**CALL, "url": f"{CALL['url']}?day={n // a_day}&x={n % a_day // 3}", "timestamp": time, **fields}
+        for n, time in enumerate(at)
+    ]
+    return "".join(json.dumps(each) + "\n" for each in said)
+
+
+def estimated(tmp_path: Path, text: str, *options: str) -> tuple[list[dict[str, Any]], str]:
+    """(estimates, standard error) of the command."""
+    (tmp_path / "calls.jsonl").write_text(text)
+    done = ran("estimate", str(tmp_path / "calls.jsonl"), "--format", "json", *options)
+    assert done.code == 0
+    return json.loads(done.out)["estimates"], done.err
+
+
+def test_rates_are_those_of_known_images(tmp_path: Path) -> None:
+    """Calls without bodies are calls under every strategy, and no rate is of them."""
+    known = calls(10)
+    unknown = calls(10, 2, method="POST", url=CALL["url"])
+    (alone,), _ = estimated(tmp_path, known)
+    assert alone["unknown"] == 0
+    (both,), _ = estimated(tmp_path, known + unknown)
+    assert [step["rate"] for step in both["steps"]] == [step["rate"] for step in alone["steps"]]
+    assert both["unknown"] * 2 == alone["requests"]
+    assert both["requests"] == pytest.approx(both["steps"][0]["before"] + both["unknown"])
+    assert both["calls"] == pytest.approx(both["steps"][-1]["after"] + both["unknown"])
+    assert "how many of them were necessary is unknown" in both["why"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [calls(10, method="POST", url=CALL["url"]), calls(10, status_code=500),
+     "template,created_at,status\nog,2026-09-01T00:00:00Z,completed\nog,2026-09-12T00:00:00Z,completed\n"],
+)  # fmt: skip
+def test_unknown_renders_alone_give_no_estimate(tmp_path: Path, text: str) -> None:
+    """Not one call fewer, and not one fewer than there were: nobody knows."""
+    name = "calls.jsonl" if text.startswith("{") else "imejis.csv"
+    (tmp_path / name).write_text(text)
+    done = ran("estimate", str(tmp_path / name), "--format", "json")
+    assert json.loads(done.out)["estimates"] == []
+    assert "no estimate; no request is known to have been given an image" in done.err
+
+
+@pytest.mark.parametrize(("last", "known"), [("07T23:59:59", False), ("08T00:00:00", True), ("02T00:00:00", False)])
+def test_nothing_is_projected_below_seven_days(tmp_path: Path, last: str, known: bool) -> None:
+    """Six days are no month, however regular; seven are projected."""
+    events = [event("a", "2026-09-01T00:00:00Z"), event("b", f"2026-09-{last}Z", key="b")]
+    (tmp_path / "usage.jsonl").write_bytes(lines(events))
+    done = ran("estimate", str(tmp_path / "usage.jsonl"), "--format", "json")
+    assert bool(json.loads(done.out)["estimates"]) is known
+    assert ("less than 7 days of a billing cycle" in done.err) is not known
+
+
+def test_an_account_that_is_mostly_filtered_gets_no_plan(tmp_path: Path) -> None:
+    """Of redirects nobody knows which were renders."""
+    config = tmp_path / "auditor.toml"
+    config.write_text('[sources.img]\npath = "/img/.*"\nprovider = "imejis"\naccount = "main"\n')
+    lines_ = [
+        f'1.2.3.4 - - [{day:02}/Sep/2026:08:00:00 +0000] "GET /img/{day}.png HTTP/1.1" {status} 500 "-" "-"'
+        for day in range(1, 12)
+        for status in (200, 302, 206)
+    ]
+    (tmp_path / "access.log").write_text("\n".join(lines_) + "\n")
+    done = ran("estimate", str(tmp_path / "access.log"), "--config", str(config), "--format", "json")
+    assert json.loads(done.out)["estimates"] == []
+    assert "most of the requests for its images are filtered" in done.err
 
 
 def test_the_command() -> None:

@@ -82,13 +82,14 @@ CYCLE_END = event("end", "2026-09-30T12:00:00Z", outcome="error", status=500)
 """No demand, and the cycle is complete: one that is not has no bill."""
 
 
-def test_the_smallest_life_within_one_percent_of_the_best_bill(log: Path) -> None:
-    """By the bill of the cheapest plans; the fewest credits are told beside it."""
+def test_the_smallest_life_within_five_percent_of_the_fewest_renders(log: Path) -> None:
+    """Whatever the bills; the fewest credits are told beside it, also where they take longer than the log."""
     log.write_bytes(log.read_bytes() + lines([CYCLE_END]))
-    found = simulated(str(log), "--ttl", "1m", "--ttl", "1h", "--ttl", "forever")
-    # 40, 14 and 1 credits at a cent, or Free, which holds 100: all bills are 0.
-    assert [row["bill"][0]["cheapest_bill"] for row in found["rows"]] == ["0.00"] * 3
-    assert (found["recommendation"]["ttl_seconds"], found["recommendation"]["basis"]) == (60, "bill")
+    found = simulated(str(log), "--ttl", "1m", "--ttl", "1h", "--ttl", "2h", "--ttl", "forever")
+    assert [row["renders"] for row in found["rows"]] == [40, 14, 8, 1]
+    assert [row["bill"][0]["cheapest_bill"] for row in found["rows"]] == ["0.00"] * 4
+    assert found["knee"] == {"ttl_seconds": 7200, "renders": 8}
+    assert (found["recommendation"]["ttl_seconds"], found["recommendation"]["renders"]) == (7200, 8)
     assert found["fewest_credits"]["ttl_seconds"] is None
     assert found["rows"][0]["bill"] == [
         {
@@ -111,13 +112,49 @@ def test_within_one_percent_is_within_one_percent(factor: str, ttl: int | None, 
     assert found["fewest_credits"]["ttl_seconds"] == ttl
 
 
-def test_without_a_bill_the_credits_decide(tmp_path: Path) -> None:
-    """An unknown provider has no plans; two currencies make no sum."""
+def test_a_life_longer_than_the_log_is_no_knee(tmp_path: Path) -> None:
+    """Nothing shows what it would bring; one that is as long as the log is tried."""
     path = tmp_path / "usage.jsonl"
     path.write_bytes(lines([event(f"e{n}", f"2026-09-01T{n:02}:00:00Z", provider="nobody") for n in range(9)]))
-    found = simulated(str(path), "--ttl", "1m", "--ttl", "1d")
-    assert (found["recommendation"]["basis"], found["recommendation"]["ttl_seconds"]) == ("credits", 86400)
-    assert found["rows"][0]["bill"][0]["cheapest_bill"] is None
+    found = simulated(str(path), "--ttl", "1m", "--ttl", "8h", "--ttl", "1d", "--ttl", "forever")
+    assert found["knee"] == {"ttl_seconds": 8 * 3600, "renders": 2}
+    assert found["recommendation"]["ttl_seconds"] == 8 * 3600
+    longer = simulated(str(path), "--ttl", "481m", "--ttl", "forever")
+    assert (longer["knee"], longer["recommendation"]) == (None, None)
+    assert "every TTL that was tried is longer than the log" in said(str(path), "--ttl", "481m")[1]
+    assert simulated(str(path), "--capacity-entries", "3")["knee"] is None
+
+
+@pytest.mark.parametrize(
+    ("ttl", "recommended", "words"),
+    [
+        ("1m", None, "what you do now renders less than every setting that was tried"),
+        ("15m", None, "15m renders 3 images, the log has 3 renders"),
+        ("30m", 1800, "Recommended: 30m"),
+    ],
+)
+def test_only_what_saves_is_recommended(tmp_path: Path, ttl: str, recommended: int | None, words: str) -> None:
+    """A log that renders as little, or less, needs no other cache."""
+    path = tmp_path / "usage.jsonl"
+    at = [("render", 0), ("hit", 5), ("render", 15), ("hit", 20), ("render", 30), ("hit", 44)]
+    path.write_bytes(lines([event(f"e{at:02}", f"2026-09-01T08:{at:02}:00Z", outcome=outcome) for outcome, at in at]))
+    found = simulated(str(path), "--ttl", ttl)
+    assert found["logged"]["renders"] == 3
+    assert (found["recommendation"] or {}).get("ttl_seconds") == recommended
+    assert found["knee"] is not None
+    assert words in said(str(path), "--ttl", ttl)[1]
+
+
+@pytest.mark.parametrize(("others", "ttl"), [(20, 30), (19, 90)])
+def test_the_knee_is_within_five_percent_and_not_beyond(tmp_path: Path, others: int, ttl: int) -> None:
+    """One render more than 20 is 5 %; one more than 19 is more."""
+    path = tmp_path / "usage.jsonl"
+    one = [event(f"a{n}", f"2026-09-01T08:0{n}:30Z", key="a") for n in (0, 1, 2)]
+    more = [event(f"o{n}", "2026-09-01T09:00:00Z", key=f"o{n}") for n in range(others - 2)]
+    path.write_bytes(lines([*one, *more]))
+    found = simulated(str(path), "--ttl", "30s", "--ttl", "1m", "--ttl", "90s", "--ttl", "2m")
+    assert [row["renders"] for row in found["rows"]] == [others + 1, others + 1, others, others]
+    assert found["knee"]["ttl_seconds"] == ttl
 
 
 def test_each_template_has_its_own_best_and_they_sum_up(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
     assert report["demand"] == slow.requests
     assert report["demand_bytes"] == slow.bytes
     assert len(report["rows"]) == len(caches)
+    renders = {}
     for cache, row in zip(caches, report["rows"], strict=True):
         figures = slow.run(
             None if cache.ttl_us is None else MICRO * cache.ttl_us,
@@ -138,6 +139,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
             entries=cache.entries,
             size=cache.bytes,
         )
+        renders[cache] = figures.renders
         want = expected(slow, figures)
         assert {name: row[name] for name in want} == want, cache
         assert bills(row) == {
@@ -154,3 +156,13 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
             assert [own[n] for n in ("renders", "hits", "coalesced", "credits", "stale_served")] == [
                 *figure[:3], number(Fraction(figure[3])), figure[4],
             ]  # fmt: skip
+    times = [e["at"] for e in slow.audit.events]
+    span = micros(max(times) - min(times)) if times else 0
+    within = {cache: n for cache, n in renders.items() if cache.ttl_us is not None and cache.ttl_us <= span}
+    near = [cache for cache, n in within.items() if n * 100 <= min(within.values()) * 105]
+    knee = min((cache.ttl_us for cache in near), default=None)
+    assert (report["knee"] or {}).get("ttl_seconds") == (None if knee is None else number(Fraction(knee, 10**6)))
+    fewest = min((renders[cache] for cache in near if cache.ttl_us == knee), default=0)
+    assert (report["recommendation"] is not None) == (bool(near) and fewest < report["logged"]["renders"])
+    if near:
+        assert report["knee"]["renders"] == fewest
