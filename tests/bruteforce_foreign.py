@@ -149,7 +149,7 @@ class Foreign(Audit):
         own = {name: data for name, data in files.items() if name.endswith(".jsonl")}
         found = super().records(own, now)
         self.reasons: Counter[str] = Counter()
-        self.assumed: dict[str, Counter[str]] = {}
+        self.names: list[str] = []
         self.kept: Counter[tuple[str, str]] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
         for name, data in files.items():
@@ -163,7 +163,7 @@ class Foreign(Audit):
         requests = list(READERS[kind](data, self.zone))
         self.lines += len(requests)
         self.rejected += requests.count(DAMAGED)
-        assumed = self.assumed[name] = Counter()
+        self.names.append(name)
         telling = [(n, r) for n, r in enumerate(requests, 1) if r is not DAMAGED and r]
         self.filtered += len(requests) - requests.count(DAMAGED) - len(telling)
         self.behind([r for _, r in telling if "behind" in r])
@@ -182,18 +182,27 @@ class Foreign(Audit):
                 self.filtered += 1
                 continue
             self.kept[who] += 1
-            self.times(request, event, units, assumed)
+            event |= {"file": name, "taken": []}
+            self.times(request, event, units)
             event |= {"own": event.get("own"), "assumed": request.get("assumed", False)}
             event["place"] = f"{digest}:{number:08}"
             event["canonical"] = b""
             if event["unknown"]:
                 event["key"] = event["place"]
             events.append(event)
-        self.identify(kind, events, assumed)
+        self.identify(kind, events)
         usual = [e for e in events if datetime(2000, 1, 2, tzinfo=UTC) <= e["at"] <= now + timedelta(hours=48)]
         self.rejected += len(events) - len(usual)
         self.odd += len(events) - len(usual)
         return usual
+
+    def assumed(self) -> dict[str, dict[str, int]]:
+        """File -> what was taken because it does not tell -> events."""
+        found = {name: Counter[str]() for name in self.names}
+        for e in self.events:
+            if "file" in e:
+                found[e["file"]].update(e["taken"])
+        return {name: dict(counts) for name, counts in found.items()}
 
     # 11.1
 
@@ -209,7 +218,7 @@ class Foreign(Audit):
                 units[field] = fit[0] if len(fit) == 1 else None
         return units
 
-    def times(self, request: Request, event: Event, units: dict[str, str | None], assumed: Counter[str]) -> None:
+    def times(self, request: Request, event: Event, units: dict[str, str | None]) -> None:
         """Start and end of an event; a start that the log does not have is reckoned back by a known duration."""
         took, lasted = request.get("took"), timedelta(0)
         if took is not None and took[1] is not None:
@@ -217,9 +226,9 @@ class Foreign(Audit):
             told = NAMED.get(field) or event.pop("duration_unit")
             unit = told or units.get(field)
             if unit is None or Fraction(value) * UNITS[unit] >= 10**9:
-                assumed["duration_unknown"] += field not in NAMED
+                event["taken"] += ["duration_unknown"] * (field not in NAMED)
             else:
-                assumed["duration_unit"] += not told
+                event["taken"] += ["duration_unit"] * (not told)
                 lasted = MICRO * round(Fraction(value) * UNITS[unit] * 10**6)
                 event["duration_ms"] = Fraction(lasted // MICRO, 1000)
         event["at"] = request["start"] if "start" in request else request["end"] - lasted
@@ -399,7 +408,7 @@ class Foreign(Audit):
 
     # 11.5
 
-    def identify(self, kind: str, events: list[Event], assumed: Counter[str]) -> None:
+    def identify(self, kind: str, events: list[Event]) -> None:
         """Give each event its id; rows that share one at other times may have none."""
         times = grouped((e for e in events if e["own"]), lambda e: (e["provider"], e["account"], e["own"]))
         shared = sum(len(rows) for rows in times.values() if len({e["at"] for e in rows}) > 1)
@@ -408,7 +417,8 @@ class Foreign(Audit):
             if any(e["outcome"] == "attempt" for e in events):
                 raise AskedError
             choice = "rows"
-            assumed["ids_repeat"] += len(events)
+            for e in events:
+                e["taken"].append("ids_repeat")
         for e in events:
             own = None if choice == "rows" else e["own"]
             e["id"] = f"{own}@{kind}/{e['provider']}/{e['account']}" if own else e["place"]
