@@ -123,7 +123,7 @@ def batch(tmp_path: Path) -> Path:
 
 def test_the_command_is_interrupted_and_resumed(batch: Path, tmp_path: Path) -> None:
     """Killed in the middle, it renders only the rest; nothing is billed twice but what was in flight."""
-    with Sandbox(latency=0.05, designs={"dot": (8, 8)}) as sandbox:
+    with Sandbox(latency=0.02, designs={"dot": (8, 8)}) as sandbox:
         arguments = [
             "prerender", str(batch), "--base-url", sandbox.url, "--api-key-env", "SANDBOX_KEY", "--cache",
             str(tmp_path / "renders"), "--events", str(tmp_path / "usage"), "--per-second", "200", "--concurrency", "2",
