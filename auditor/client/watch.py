@@ -119,7 +119,7 @@ class Watch:
 
     def __init__(self, journey: Journey, made: Any, *, left: bool = True) -> None:
         self.journey, self.made, self.metering = journey, made, journey.metering
-        self._head = bytearray()
+        self._head: bytes | bytearray = b""
         self._size = 0
         self._digest = None if journey.meter.sink is None else hashlib.sha256()  # half of what metering costs
         self._over = False
@@ -149,7 +149,11 @@ class Watch:
         self._size += len(data)
         if self._digest is not None:
             self._digest.update(data)
-        if len(self._head) < HEAD:
+        if not self._head:
+            self._head = bytes(data[:HEAD])  # which copies nothing, and most answers come in one piece
+        elif len(self._head) < HEAD:
+            if isinstance(self._head, bytes):
+                self._head = bytearray(self._head)
             self._head += data[: HEAD - len(self._head)]
 
     @quiet
@@ -185,6 +189,7 @@ class Watch:
         self._over = True
         journey, status = self.journey, self.status
         headers, head = self.headers, bytes(self._head)
+        self._head = b""  # this object may stay longer than its answer
         coding = headers.get("content-encoding", "identity")
         encoded = coding != "identity"
         known = head if self._decoded or not encoded else decoded(head, coding, HEAD)
