@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -449,3 +450,33 @@ def test_a_result_that_resists_is_given_on(make: Callable[[], Any]) -> None:
     assert metered("og", metering=metering)(lambda: thing)() is thing
     assert asyncio.run(metered("og", metering=metering)(later)()) is thing
     assert [event["outcome"] for event in written].count("attempt") == 2
+
+
+def test_a_call_at_the_end_of_the_stack_still_comes_through() -> None:
+    """Where there is room for the function, and one frame more, but not for all of ours."""
+    metering = Metering(events=lambda event: None, registry=CollectorRegistry(), secret="s")
+
+    def plain() -> str:
+        return "given"
+
+    draw = metered("og", metering=metering)(plain)
+    draw()
+
+    def deepest(act: Callable[[], str]) -> int:
+        """How deep it can be called."""
+
+        def down(levels: int) -> str:
+            return down(levels - 1) if levels else act()
+
+        def fits(levels: int) -> bool:
+            try:
+                return down(levels) == "given"
+            except RecursionError:
+                return False
+
+        low = sys.getrecursionlimit() - 200
+        found = [levels for levels in range(low, low + 200) if fits(levels)]
+        assert found == list(range(low, low + len(found)))
+        return len(found)
+
+    assert deepest(draw) == deepest(plain) - 1
