@@ -260,8 +260,8 @@ LIMITS: tuple[tuple[str, str, str, float], ...] = (
     ("Redis hit, async, against a raw GET", "auditor, Redis hit, async", "redis-py GET, async", 1.5),
     ("Redis hit, sync, against a raw async GET", "auditor, Redis hit, sync", "redis-py GET, async", 1.5),
     ("Redis hit, sync, against a raw sync GET", "auditor, Redis hit, sync", "redis-py GET, sync", 1.5),
-    ("attached, metrics, loopback", "httpx, metered, loopback", "httpx, plain, loopback", 1.15),
-    ("attached, and events, loopback", "httpx, metered with events, loopback", "httpx, plain, loopback", 1.15),
+    ("attached, metrics, loopback", "httpx, metered, loopback", "httpx, plain, loopback", 1.2),
+    ("attached, and events, loopback", "httpx, metered with events, loopback", "httpx, plain, loopback", 1.5),
     ("attached, metrics, no network", "httpx, metered, no network", "httpx, plain, no network", 1.15),
     ("attached, and events, no network", "httpx, metered with events, no network", "httpx, plain, no network", 1.15),
 )

@@ -176,6 +176,7 @@ def test_a_frame_that_asks_for_a_huge_window_is_not_read(say: Say) -> None:
         (", ".join(["gzip"] * 6), hosted()),
         ("gzip" + ", gzip" * 2000, hosted()),
     ],
+    ids=["compress", "compress inside", "dcb", "no gzip", "no br", "no zstd", "no deflate", "six", "many"],
 )
 def test_what_cannot_be_decoded_is_unknown(coding: str, sent: bytes, say: Say) -> None:
     """Though its bytes as they are would pass for an answer."""
