@@ -261,6 +261,17 @@ def instant(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     return micros, not (match[8] or match[9])
 
 
+_WORDS = {
+    **dict.fromkeys((408, 504, 524), "timeout"), 401: "auth", 402: "quota", 403: "auth", 404: "not_found",
+    410: "not_found", 429: "throttled",
+}  # fmt: skip
+
+
+def error_of_status(status: int) -> str:
+    """The event's word for an answer that is no image, where nobody says more than its status."""
+    return _WORDS.get(status, "server" if status >= 500 else "invalid" if status >= 400 else "other")
+
+
 def default_credits(outcome: Outcome, status: int | None) -> Decimal | None:
     """Credits of an event that does not say: None where the provider may have billed."""
     if outcome is Outcome.RENDER:

@@ -25,6 +25,7 @@ def test_a_hostile_input_is_bounded_and_told(name: str, tmp_path: Path) -> None:
     row = measured(make(name, tmp_path))
     assert row.code == 3, row
     assert row.said.startswith("auditor: ") and name in row.said and "Traceback" not in row.said
+    assert row.said.count("\n") == 1, row.said
     assert row.peak < MEMORY and row.seconds < SECONDS, row
 
 
@@ -51,6 +52,8 @@ def test_max_memory_is_an_option(tmp_path: Path) -> None:
     assert small.returncode == 3 and b"--max-memory" in small.stderr
     large = command("audit", str(path), "--max-memory", "4GiB")
     assert large.returncode == 3 and b"too_long" in large.stderr
+    mapped = command("map", str(path), "--max-memory", "300MB")
+    assert mapped.returncode == 3 and b"--max-memory" in mapped.stderr
     for wrong in ("1MB", "much"):
         done = command("audit", str(path), "--max-memory", wrong)
         assert done.returncode == 2 and b"--max-memory" in done.stderr

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.options import Config, InputFormat, Timezone, say, settings_of
+from auditor import memory
+from auditor.commands.options import Config, InputFormat, MaxMemory, Timezone, say, settings_of
 from auditor.errors import ConfigError, InputError
 from auditor.formats.decimals import POINT
 from auditor.registry import FORMATS
@@ -43,6 +44,7 @@ def map_log(
     input_format: InputFormat = None,
     config: Config = None,
     timezone: Timezone = None,
+    max_memory: MaxMemory = memory.DEFAULT,
     output: Annotated[Path | None, typer.Option(help="Add the tables to this auditor.toml, new or not.")] = None,
 ) -> None:
     """Propose the [sources] tables that map a log's requests to images, and show ten lines mapped by them."""
@@ -54,7 +56,7 @@ def map_log(
     if output is not None and kept is None:
         # What another file maps is not in this one.
         settings = replace(settings, sources=())
-    (source, *others) = discover([str(log)], log.parent, note=say)
+    (source, *others) = discover([str(log)], log.parent, note=say, max_memory=max_memory)
     if others:
         raise InputError(f"{log}: name one log; the tables fit all logs of the same server")
     # Addresses do not depend on how the numbers beside them are written.

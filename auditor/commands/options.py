@@ -183,23 +183,31 @@ def intake_code(inputs: "Inputs", max_rejected: float, *, allow_empty: bool = Fa
     What went wrong is said on stderr.
     """
     code = OK if inputs.events or allow_empty else INCOMPLETE
+    nothing = inputs.lines > 0 and inputs.rejected == inputs.lines
     if not inputs.events:
-        say(_empty(inputs))
+        say(_empty(inputs) + (f": {_rejected(inputs)}" if nothing else ""))
     for file in inputs.files:
         if file.truncated:
-            say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
             code = INCOMPLETE
+            if not nothing:
+                say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
     if inputs.rejected:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
-        first = inputs.rejections[0]
-        were = "line was" if inputs.lines == 1 else "lines was" if inputs.rejected == 1 else "lines were"
-        say(
-            f"{inputs.rejected:,} of {inputs.lines:,} {were} rejected ({reasons}); "
-            f"the first is {first.path} line {first.line}: {first.detail}"
-        )
+        if not nothing:
+            say(_rejected(inputs))
         if inputs.rejected * 100 > Fraction(str(max_rejected)) * inputs.lines:  # 0.57 % as written, not its float
             code = INCOMPLETE
     return code
+
+
+def _rejected(inputs: "Inputs") -> str:
+    """How many lines were rejected, why, and the first of them."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
+    first = inputs.rejections[0]
+    were = "line was" if inputs.lines == 1 else "lines was" if inputs.rejected == 1 else "lines were"
+    return (
+        f"{inputs.rejected:,} of {inputs.lines:,} {were} rejected ({reasons}); "
+        f"the first is {first.path} line {first.line}: {first.detail}"
+    )
 
 
 def _empty(inputs: "Inputs") -> str:
@@ -209,7 +217,8 @@ def _empty(inputs: "Inputs") -> str:
     if not inputs.lines:
         return "no event was counted: the input holds no line; is it the right file?"
     if inputs.rejected == inputs.lines:
-        return "no event was counted: every line was rejected; is it the right file?"
+        cut = ", ".join(file.path for file in inputs.files if file.truncated)
+        return "no event was counted" + (f" before the cut or damage of {cut}" if cut else "")
     if why := filtered_words(inputs.filtered_reasons):
         also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
         return f"no event was counted: {why}{also}"

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
@@ -150,7 +151,7 @@ class Mapper:
         if why is not None:
             return LeftOut(why, mapped.payer)
         by = served(exchange.cache)
-        became = fate(exchange.status, by, mapped.otherwise, mapped.redirects)
+        became = fate(exchange.status, by, mapped.otherwise, mapped.redirects, used_up(mapped.provider))
         whole = tells_size(became.outcome, became.status, media_type)
         size = exchange.bytes if whole else None
         duration, assumed = self._duration(exchange.duration_us, exchange.took, mapped.duration_unit)
@@ -206,7 +207,7 @@ class Mapper:
             return
         began = exchange.ts_us
         for number, call in enumerate(exchange.tries, 1):
-            became = fate(call.status, None, Outcome.ERROR)
+            became = fate(call.status, None, Outcome.ERROR, used_up=used_up(answered.provider))
             yield replace(
                 answered,
                 id=f"{answered.id}-{number}",
@@ -327,6 +328,12 @@ def _asked(provider: str, method: str, url: SplitResult, body: bytes) -> tuple[S
         return None if seen is None else (seen, [canonical(seen.overrides), canonical(dict(seen.options))])
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def used_up(provider: str) -> frozenset[int]:
+    """The statuses by which a provider says that the plan's credits are used up."""
+    return PROVIDERS[provider].quota.statuses if provider in PROVIDERS else frozenset()
 
 
 def own_key(mapped: Mapped, identity: str) -> str:

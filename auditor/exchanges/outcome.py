@@ -5,11 +5,12 @@ was `collapsed` with another. Vendors' words are older than that; `served` bring
 """
 
 import re
+from collections.abc import Collection
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from auditor.events import Outcome, default_credits
+from auditor.events import Outcome, default_credits, error_of_status
 
 
 class Served(StrEnum):
@@ -110,15 +111,21 @@ class Fate(NamedTuple):
     credits: Decimal | None
 
 
-_ERRORS = {401: "auth", 402: "quota", 403: "auth", 404: "not_found", 410: "not_found", 429: "throttled"}
-_TIMEOUTS = frozenset({408, 504, 524})
 # The client went away before the answer: nginx writes 499, AWS 460, HAProxy -1, CloudFront and Fastly 000.
 _NO_ANSWER = frozenset({499, 460, 0, -1})
 _OUTCOMES = {Served.HIT: Outcome.HIT, Served.COLLAPSED: Outcome.COALESCED, Served.FORWARDED: Outcome.RENDER}
 
 
-def fate(status: int | None, served_by: Served | None, otherwise: Outcome, redirects: Outcome | None = None) -> Fate:
+def fate(
+    status: int | None,
+    served_by: Served | None,
+    otherwise: Outcome,
+    redirects: Outcome | None = None,
+    used_up: Collection[int] = (),
+) -> Fate:
     """What an answer stands for; *otherwise* is a good answer of which no cache field tells, *redirects* any 3xx.
+
+    *used_up* are the statuses by which a provider says that the plan's credits are used up.
 
     Failed calls that no cache answered are billed as `default_credits` says; one without an answer may have been.
     """
@@ -134,11 +141,6 @@ def fate(status: int | None, served_by: Served | None, otherwise: Outcome, redir
         # 304: the caller has the picture already.
         outcome = Outcome.HIT if status == 304 else _OUTCOMES[served_by] if served_by else otherwise
         return Fate(outcome, status, None, default_credits(outcome, status))
-    if status in _TIMEOUTS:
-        error = "timeout"
-    elif status >= 500:
-        error = "server"
-    else:
-        error = _ERRORS.get(status, "invalid" if status >= 400 else "other")
+    error = "quota" if status in used_up else error_of_status(status)
     credits = Decimal(0) if served_by in (Served.HIT, Served.COLLAPSED) else default_credits(Outcome.ERROR, status)
     return Fate(Outcome.ERROR, status, error, credits)

@@ -1,4 +1,4 @@
-"""Which answers are pictures: one table for the audit of foreign logs and for the client (semantics 11.2 and 11.3).
+"""Which answers of foreign logs are events, by the media types of `auditor.media` (semantics 11.2 and 11.3).
 
 An answer that is known to be something else, a redirect, a part of a picture, and a request that never left are no
 renders: they are filtered, and counted by their reason.
@@ -8,10 +8,11 @@ import re
 from enum import StrEnum
 
 from auditor.events import DELIVERED, Outcome
+from auditor.media import is_picture, media_type_of
+from auditor.media import tells_size as is_whole
 
-_UNKNOWN = frozenset({"application/octet-stream", "binary/octet-stream"})
-"""Types that servers write where they know none."""
-_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.ASCII)
+__all__ = ["Filtered", "is_picture", "left_out", "media_type_of", "tells_size"]
+
 _NEVER_SENT = re.compile(
     r"blocked(?![_ -]?by[_ -]?(?:response|orb|corp))(?!.*(?:cors|cross[_ -]?origin|opaque))"
     r"|(?:cancel|abort)\w*.{0,40}\bbefore\b.{0,40}\bsen[dt]"
@@ -30,20 +31,9 @@ class Filtered(StrEnum):
     NOT_SENT = "not_sent"
 
 
-def media_type_of(text: str | None) -> str:
-    """`image/png` of `Image/PNG; charset=…`; empty for what is no media type, or one that says nothing."""
-    found = (text or "").partition(";")[0].strip().lower()
-    return found if _MEDIA_TYPE.fullmatch(found) and found not in _UNKNOWN else ""
-
-
-def is_picture(media_type: str) -> bool | None:
-    """Whether an answer of a type of `media_type_of` is a picture; None where the type does not tell."""
-    return media_type.startswith("image/") or media_type == "application/pdf" if media_type else None
-
-
 def tells_size(outcome: Outcome, status: int | None, media_type: str = "") -> bool:
     """Whether the answer's bytes, and their digest, are a whole picture's."""
-    return outcome in DELIVERED and status in (200, 201) and is_picture(media_type) is not False
+    return outcome in DELIVERED and is_whole(status, media_type)
 
 
 def left_out(

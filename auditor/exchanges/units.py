@@ -63,10 +63,11 @@ class Units:
         if not open_:
             return ""
         found = ", ".join(f"`{field}` ({' or '.join(units) or 'no unit'} fits)" for field, units in open_.items())
-        unit = next((units[-1] for units in open_.values() if units), "ms")
+        possible = {unit for units in open_.values() for unit in units or UNITS}
+        answers = " or ".join(f"--duration-unit {unit}" for unit in UNITS if unit in possible)
         return (
-            f"nothing names the unit of the durations in {found}: they are not used; name it with --duration-unit "
-            f'{unit}, or duration_unit = "{unit}" in a [sources] table'
+            f"nothing names the unit of the durations in {found}: they are not used; name it with {answers}, "
+            "or with duration_unit in a [sources] table"
         )
 
 

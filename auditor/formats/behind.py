@@ -14,6 +14,7 @@ from auditor.exchanges.cache_field import NONE, names_cache, verdict_in
 from auditor.exchanges.exchange import Try
 from auditor.exchanges.mapper import Assumption
 from auditor.exchanges.outcome import is_verdict
+from auditor.exchanges.units import LONGEST_US, SHORTEST_US
 
 SHARE = 0.9
 """Of the sampled lines that say something in a place, so many have to say the same kind of thing."""
@@ -34,8 +35,6 @@ DIGITS = 15
 """A duration has fewer."""
 _HEADERS = 4096
 """Bytes that headers may have: a number that is greater than the body's bytes by so many counts bytes, too."""
-_SHORTEST_US, _LONGEST_US = 1000, 120 * 10**6
-"""Between these lies the median of what requests take (semantics, foreign logs)."""
 Place = int | str
 """Where a value stands: counted from the first token, or back from the last one, or its name."""
 
@@ -221,4 +220,4 @@ def _only_micros(numbers: Sequence[int]) -> bool:
     if not taken:
         return False
     median = taken[(len(taken) - 1) // 2]
-    return [unit for unit in (1, 1000, 10**6) if _SHORTEST_US <= median * unit <= _LONGEST_US] == [1]
+    return [unit for unit in (1, 1000, 10**6) if SHORTEST_US <= median * unit <= LONGEST_US] == [1]

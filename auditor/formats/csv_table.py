@@ -29,7 +29,6 @@ from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Sample
 from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.number_columns import plain
 from auditor.formats.rows import Read, is_events, reader_of
 from auditor.formats.table import Table
 
@@ -71,7 +70,7 @@ class CsvTable(Table):
             return None
         if self._read is None:
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
-        return self._read(plain(row, self.marks))
+        return self.read(row, self._read)
 
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""

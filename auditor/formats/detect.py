@@ -127,7 +127,7 @@ def _unwrapped(
     Where a format reads both, a prefix would become a part of the first value: of a host, say.
     """
     for wraps in range(1, DEEP + 1):
-        lines = tuple(map(unwrapped, sample.lines))
+        lines = tuple(filter(None, map(unwrapped, sample.lines)))
         if lines == sample.lines:
             break
         sample = Sample(sample.path, b"\n".join(lines), lines, sample.array)

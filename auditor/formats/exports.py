@@ -18,6 +18,7 @@ import orjson
 from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, parse_event
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
+from auditor.exchanges.mapper import used_up
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
@@ -74,9 +75,9 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         "account": str(_first(row, _ACCOUNT) or "default"),
         "environment": str(_first(row, _ENVIRONMENT) or "production"),
         "template": str(template),
-        **_fate(row),
         **_sizes(row),
     }
+    record |= _fate(row, record["provider"])
     credits = number(_first(row, _CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
@@ -109,12 +110,12 @@ def number(value: Any, name: str) -> Decimal | None:
     return Decimal(text)
 
 
-def _fate(row: Mapping[str, Any]) -> dict[str, Any]:
+def _fate(row: Mapping[str, Any], provider: str) -> dict[str, Any]:
     """Outcome, status and error of a row."""
     said = str(_first(row, _STATUS) or "completed").strip().lower()
     cached = served(cache_of(row)) is Served.HIT
     if said.isascii() and said.isdigit() and len(said) <= 3:
-        became = fate(int(said), served("hit") if cached else None, Outcome.RENDER)
+        became = fate(int(said), served("hit") if cached else None, Outcome.RENDER, used_up=used_up(provider))
         return {"outcome": became.outcome.value, "status": became.status, "error": became.error}
     outcome = _WORDS.get(said)
     if outcome is None:

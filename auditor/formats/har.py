@@ -25,7 +25,7 @@ import orjson
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.picture import media_type_of
+from auditor.exchanges.picture import is_picture, media_type_of
 from auditor.formats.base import Lines, Sample
 from auditor.formats.har_entries import Document
 from auditor.formats.json_lines import at, integer, json_object, text
@@ -131,7 +131,7 @@ def _known(content: dict[str, Any]) -> dict[str, Any]:
         data = base64.b64decode(held, validate=True) if content.get("encoding") == "base64" else held.encode()
     except (binascii.Error, ValueError):
         return known
-    if not media_type_of(text_of(content.get("mimeType"))) and _is_json(data):
+    if is_picture(media_type_of(text_of(content.get("mimeType")))) is None and _is_json(data):
         known["mimeType"] = "application/json"
     if len(data) != content.get("size"):
         return known

@@ -112,20 +112,32 @@ def marks_of(label: str, columns: Mapping[str, Column], told: str | None, *, loc
 def singles(label: str, rows: Rows) -> Rows:
     """*rows*, none of which is a sum. Raises `InputError` for one that is."""
     for line, row in rows:
-        for name, value in row.items():
-            if is_sum(name) and not _is_one(value):
-                raise InputError(
-                    f"{label} line {line}: column `{name}` says that a row stands for several renders, and sums cannot "
-                    "be audited; give a table with a row for each render, or rename a column that means something else"
-                )
+        counts = _said(row)
+        if not is_nothing(row) and (name := next((name for name in counts if counts[name] != {1}), None)):
+            raise InputError(
+                f"{label} line {line}: column `{name}` says that a row stands for several renders, and sums cannot "
+                "be audited; export a row for each render, or rename the column if it means something else; which "
+                "plan holds a sum of N renders says: auditor estimate --requests N"
+            )
         yield line, row
 
 
-def _is_one(value: Any) -> bool:
-    """Whether a count is 1, or no count at all."""
+def is_nothing(row: Mapping[str, Any]) -> bool:
+    """Whether a row says that it stands for no render: all its counts are 0, and not those of credits alone."""
+    counts = _said(row)
+    return any("credits" not in column_name(name) for name in counts) and all(each == {0} for each in counts.values())
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, set[Decimal]]:
+    """Column of sums -> what its count may be."""
+    return {name: found for name, value in row.items() if is_sum(name) and (found := _counts(value))}
+
+
+def _counts(value: Any) -> set[Decimal]:
+    """What a count may be; nothing where it is none."""
     if isinstance(value, str):
-        return set(readings(value).values()) <= {Decimal(1)}
-    return isinstance(value, bool) or not isinstance(value, int | float) or value == 1
+        return set(readings(value).values())
+    return set() if isinstance(value, bool) or not isinstance(value, int | float) else {Decimal(value)}
 
 
 def plain(row: Mapping[str, Any], marks: Mapping[str, str]) -> dict[str, Any]:

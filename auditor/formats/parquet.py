@@ -23,7 +23,7 @@ from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Sample
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.number_columns import is_numeric, is_sum, plain
+from auditor.formats.number_columns import is_numeric, is_sum
 from auditor.formats.packed import FREE_RECORDS, Expansion
 from auditor.formats.rows import Read, is_events, reader_of
 from auditor.formats.table import Table
@@ -101,7 +101,7 @@ class Parquet(Table):
         row = self.row(data)
         if self._read is None:
             raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return self._read(plain(row, self.marks))
+        return self.read(row, self._read)
 
     def row(self, data: bytes) -> dict[str, Any]:
         """The values of one row."""

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecordError
-from auditor.formats.base import Lines
+from auditor.events import BadRecordError, UsageEvent
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.lines import LineReader
-from auditor.formats.number_columns import columns_of, is_numeric, is_sum, marks_of, singles
+from auditor.formats.number_columns import columns_of, is_nothing, is_numeric, is_sum, marks_of, plain, singles
+from auditor.formats.rows import Read
 
 
 class Table(Lines):
@@ -25,6 +27,10 @@ class Table(Lines):
     def row(self, data: bytes) -> Mapping[str, Any] | None:
         """The values of one record by the names of their columns, as they are; None for a header."""
         raise NotImplementedError
+
+    def read(self, row: Mapping[str, Any], made: Read) -> Exchange | UsageEvent | Exported:
+        """What *made* makes of a row; one that stands for no render tells of no request."""
+        return NO_REQUEST if not self.own and is_nothing(row) else made(plain(row, self.marks))
 
     @classmethod
     def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from auditor.events import MAX_BYTES, BadRecordError, Outcome, Reason
 from auditor.exchanges.cache_field import names_cache
-from auditor.exchanges.mapper import MEMO, Assumption, LeftOut, Mapped, Mapper, assumptions
+from auditor.exchanges.mapper import MEMO, Assumption, LeftOut, Mapped, Mapper, assumptions, used_up
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import Filtered, is_picture, left_out, media_type_of, tells_size
 from auditor.formats.behind import Behind, behind_agent
@@ -379,7 +379,7 @@ def _fates(read: _Read, rows: Any) -> _Coded:
     """What became of each line, a `Fate` or why it is filtered: few kinds of status, cache, type and endpoint."""
     alike: dict[Any, int] = {}
     endpoint_of = np.array([
-        alike.setdefault(None if found is None else (found.otherwise, found.typed, found.redirects), len(alike))
+        alike.setdefault(found and (found.otherwise, found.typed, found.redirects, used_up(found.provider)), len(alike))
         for found in read.request.values
     ])  # fmt: skip
     endpoints = list(alike)
@@ -388,9 +388,9 @@ def _fates(read: _Read, rows: Any) -> _Coded:
     )
     values: list[Fate | Filtered] = []
     for status_code, cache, media, endpoint in kinds:
-        status, (otherwise, typed, redirects) = read.status.values[status_code], endpoints[endpoint]
+        status, (otherwise, typed, redirects, spent) = read.status.values[status_code], endpoints[endpoint]
         why = left_out(status, read.media.values[media] or "", None, typed=typed, redirects=redirects)
-        values.append(why or fate(status, served(read.cache.values[cache]), otherwise, redirects))
+        values.append(why or fate(status, served(read.cache.values[cache]), otherwise, redirects, spent))
     return _Coded(codes, values, np.ones(len(rows), np.bool_))
 
 

@@ -20,7 +20,7 @@ from auditor.errors import (
     ThrottledError,
     UncertainError,
 )
-from auditor.events import AMBIGUOUS_STATUS, Outcome
+from auditor.events import AMBIGUOUS_STATUS, Outcome, error_of_status
 from auditor.media import media_type_of
 from auditor.providers.facts import PAYMENT_REQUIRED
 
@@ -191,25 +191,24 @@ def size_of(content: bytes) -> tuple[int | None, int | None]:
     return (int(width), int(height)) if width > 0 and height > 0 else (None, None)
 
 
-_KINDS: dict[int, type[RenderError]] = {
-    401: AuthenticationError,
-    402: QuotaExceededError,
-    403: AuthenticationError,
-    404: NotFoundError,
-    429: ThrottledError,
+_KINDS: dict[str, type[RenderError]] = {
+    "auth": AuthenticationError,
+    "quota": QuotaExceededError,
+    "not_found": NotFoundError,
+    "throttled": ThrottledError,
+    "server": ProviderError,
 }
-TIMEOUTS = frozenset({408, 504, 524})
-"""Answers that say that someone on the way gave up waiting: the render may have been made and billed."""
 
 
 def error_of(status: int, said: str, **facts: Any) -> RenderError:
     """What a status means where the provider says nothing more exact; *facts* are those of `RenderError`."""
-    if status in TIMEOUTS:
+    word = error_of_status(status)
+    if word == "timeout":  # someone on the way gave up waiting: the render may have been made and billed
         return UncertainError(said, status=status)
-    kind = _KINDS.get(status, ProviderError if status >= 500 else InvalidRequestError)
-    error = kind(said, status=status, **{"credits": None if status in AMBIGUOUS_STATUS else Decimal(0), **facts})
-    if status < 400:
-        error.word = "other"  # a redirect: the request may well be valid
+    credits = None if status in AMBIGUOUS_STATUS else Decimal(0)
+    error = _KINDS.get(word, InvalidRequestError)(said, status=status, **{"credits": credits, **facts})
+    if word == "other":  # a redirect: the request may well be valid
+        error.word = word
     return error
 
 

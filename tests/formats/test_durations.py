@@ -76,9 +76,17 @@ def test_the_only_unit_that_fits_is_assumed(tmp_path: Path, field: str, values: 
     assert "is the only one that fits" in found["inputs"]["files"][0]["explained"]["duration_unit"]
 
 
-@pytest.mark.parametrize("values", [[5], [1, 120], [0], [10**13], [5, 0, 6], ["soon"]])
-def test_where_several_units_fit_or_none_the_start_is_not_shifted(tmp_path: Path, values: list[Any]) -> None:
-    """5 may be seconds or milliseconds: the end stays where it is, and one line to copy answers."""
+@pytest.mark.parametrize(
+    ("values", "units"),
+    [
+        ([5], "s ms"), ([1, 120], "s ms"), ([0], "s ms us ns"), ([10**13], "s ms us ns"), ([5, 0, 6], "s ms"),
+        ([1000], "ms us"), ([120_000], "ms us"), ([10**6], "us ns"), ([0.0000001], "s ms us ns"), (["soon"], ""),
+    ],
+)  # fmt: skip
+def test_where_several_units_fit_or_none_the_start_is_not_shifted(
+    tmp_path: Path, values: list[Any], units: str
+) -> None:
+    """5 may be seconds or milliseconds: the end stays where it is, and the lines to copy are those that may be right."""
     log = structlog(tmp_path / "calls.jsonl", "latency", values)
     found = report(log)
     assert found["window"]["start"] == "2026-09-01T06:00:10Z"
@@ -86,7 +94,9 @@ def test_where_several_units_fit_or_none_the_start_is_not_shifted(tmp_path: Path
     assert assumed(found) == unknown
     assert found["inputs"]["files"][0]["assumed"]["end_as_start"] == len(values)
     if unknown:
-        assert "--duration-unit ms, or duration_unit = " in found["inputs"]["files"][0]["explained"]["duration_unknown"]
+        offered = " or ".join(f"--duration-unit {unit}" for unit in units.split())
+        told = found["inputs"]["files"][0]["explained"]["duration_unknown"]
+        assert f"name it with {offered}, or with duration_unit in a [sources] table" in told
 
 
 def test_the_report_asks_in_one_line_that_the_command_takes(tmp_path: Path) -> None:
@@ -95,7 +105,7 @@ def test_the_report_asks_in_one_line_that_the_command_takes(tmp_path: Path) -> N
     out = io.StringIO()
     Text().write(audit(discover([str(log)], tmp_path), settings, Options(cache=False), lambda *_: None), out)
     said = " ".join(out.getvalue().split())
-    assert "`latency` (s or ms fits): they are not used; name it with --duration-unit ms" in said
+    assert "`latency` (s or ms fits): they are not used; name it with --duration-unit s or --duration-unit ms" in said
     done = command("audit", str(log), "--no-cache", "--duration-unit", "ms", "--format", "json")
     found = json.loads(done.stdout)
     assert found["window"]["start"] == "2026-09-01T06:00:09.995000Z"

@@ -198,6 +198,36 @@ def test_a_count_of_one_is_one_render(tmp_path: Path) -> None:
     assert audited(tmp_path, {"a.csv": text})["totals"]["renders"] == 2
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["0", "1", "0", "1"], ["0.0", "1", "", "0"], ["0,0", "1", "1", "0"],
+        ["0\t0", "1\t1", "0\t", "1\t"],
+    ],
+)  # fmt: skip
+def test_a_row_that_counts_no_render_is_none(tmp_path: Path, rows: list[str]) -> None:
+    """It is filtered and not lost; a day without renders is no reason to refuse a table."""
+    by = "\t".join(["timestamp", "template", "renders", *(["hits"] if "\t" in rows[0] else [])])
+    text = "\n".join([by, *(f"2026-09-0{n}T00:00:00Z\tog-card\t{row}" for n, row in enumerate(rows, 1))])
+    found = audited(tmp_path, {"a.csv": text})
+    assert (found["totals"]["renders"], found["inputs"]["filtered"]) == (2, 2)
+
+
+def test_counts_that_differ_are_asked_about(tmp_path: Path) -> None:
+    """A row of no render and one hit is not one render."""
+    text = "timestamp,template,renders,hits\n2026-09-01T00:00:00Z,og-card,0,1"
+    with pytest.raises(InputError, match="column `renders`"):
+        audited(tmp_path, {"a.csv": text})
+
+
+def test_a_sum_of_no_credits_tells_nothing_of_renders(tmp_path: Path) -> None:
+    """It may be one render that cost nothing, or none: the user is asked, with a command that works for sums."""
+    text = "timestamp,template,total_credits\n2026-09-01T00:00:00Z,og-card,0"
+    with pytest.raises(InputError, match=r"`total_credits`.*auditor estimate --requests N"):
+        audited(tmp_path, {"a.csv": text})
+    assert command("estimate", "--requests", "200").returncode == 0
+
+
 @pytest.mark.parametrize("name", ["audit", "plan", "simulate", "estimate"])
 def test_the_option_is_there_for_every_reader(tmp_path: Path, name: str) -> None:
     (tmp_path / "export.csv").write_text(export("1,250", "2"))

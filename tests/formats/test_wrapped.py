@@ -25,10 +25,16 @@ WRAPS: dict[str, Callable[[str], str]] = {
     "journald, bytes": lambda text: json.dumps({"MESSAGE": list(text.encode())}),
     "docker compose": lambda text: f"web-1  | {text}",
     "syslog in filebeat": lambda text: json.dumps({"message": f"Sep  1 08:00:00 web nginx: {text}"}),
+    "cell": lambda text: '"2026-09-01 08:00:00.250","{}"'.format(text.replace('"', '""')),
+    "cell of an export": lambda text: '1788249600250;"{}";web-1'.format(text.replace('"', '""')),
+    "cell of docker": lambda text: '"{}"'.format(json.dumps({"log": f"{text}\n"}).replace('"', '""')),
     "kubernetes in docker": lambda text: json.dumps({"log": f"2026-09-01T08:00:00Z stdout F {text}\n"}),
 }
 PICTURES = ["combined", "log-format", "nginx-json", "caddy", "traefik", "envoy", "alb", "cloudfront", "cloudflare"]
 PICTURES += ["fastly", "haproxy", "w3c", "structlog", "csv", "traefik-clf", "cache-trace", "elb"]
+
+
+UNQUOTED = ("cloudfront", "w3c", "csv", "cache-trace", "haproxy")
 
 
 def without(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +48,12 @@ def without(inputs: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_wrapped_log_is_the_log_inside(tmp_path: Path, name: str, wrap: str) -> None:
-    """Every format's sample gives the same events, rejections and line numbers as without a wrap."""
+    """Every format's sample gives the same events, rejections and line numbers as without a wrap.
+
+    A table's cell is only taken for a line where it holds quotes, as most lines of logs do.
+    """
+    if wrap in ("cell", "cell of an export") and name in UNQUOTED:
+        pytest.skip("without quotes")
     (sample,) = FOLDER.glob(f"{name}.log") if name not in ("csv", "cache-trace") else FOLDER.glob(f"{name}.csv")
     text = sample.read_text(encoding="utf-8")
     config = {**SHOP, "formats": {"own": {"log_format": LOG_FORMAT}}}
@@ -152,3 +163,32 @@ def test_map_sees_the_lines_inside(tmp_path: Path) -> None:
     done = command("map", str(log))
     assert done.returncode == 0, done.stderr
     assert b"50 are for images" in done.stdout
+
+
+HEADS = ['"@timestamp","@message"', "timestamp,message", "@timestamp;@message;@logStream", "_time\t_raw", "Time,Line"]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_table_whose_cells_are_lines(tmp_path: Path, head: str, named: bool) -> None:
+    """CloudWatch, Athena, Splunk and Grafana hand logs out so: the header is no line, two rows are a repeat."""
+    by = next(each for each in (";", "\t", ",") if each in head)
+    rows = [
+        by.join(['"2026-09-01 06:00:01.250"', '"{}"'.format(line(n, "/img/og/1.png").strip().replace('"', '""'))])
+        for n in (1, 5)
+    ]
+    log = tmp_path / "export.csv"
+    log.write_text("\n".join([head, *rows]) + "\n")
+    found = report(log, config=SHOP, **({"input_format": "combined"} if named else {}))
+    assert found["inputs"]["files"][0]["format"] == "combined"
+    assert (found["inputs"]["events"], found["inputs"]["rejected"]) == (2, 0)
+    assert found["waste"]["repeat"] == 1
+
+
+def test_a_table_of_its_own_stays_one(tmp_path: Path) -> None:
+    """A cell of JSON is no line, and rows of a table with quotes in a cell are rows."""
+    log = tmp_path / "export.csv"
+    rows = [f'r{n},og,2026-09-01T06:00:0{n}Z,"{{""title"": ""a""}}"' for n in range(3)]
+    log.write_text("\n".join(["id,template,created_at,modifications", *rows]))
+    found = report(log)
+    assert (found["inputs"]["files"][0]["format"], found["inputs"]["events"]) == ("csv", 3)
