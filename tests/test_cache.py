@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import stat
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ from auditor.pipeline import Options, audit
 from auditor.reports.json_v1 import document
 from auditor.sources import discover
 from tests.conftest import event, lines
+from tests.formats.samples import FOLDER, SAMPLES
 
+with (FOLDER / "auditor.toml").open("rb") as _file:
+    SAMPLE_SETTINGS = tomllib.load(_file)
 LOG = lines([event("a"), event("b", "2026-09-01T09:00:00Z"), event("c", api_key="0123456789abcdefX")]) + b"damage\n"
 
 
-def run(log: Path, note: Callable[[str], object] = lambda _: None, **config: Any) -> dict[str, Any]:
-    """JSON v1 of a log, with the cache."""
-    options = Options(note=note)
+def run(
+    log: Path, note: Callable[[str], object] = lambda _: None, *, cache: bool = True, **config: Any
+) -> dict[str, Any]:
+    """JSON v1 of a log, with the cache or without."""
+    options = Options(note=note, cache=cache)
     result = audit(discover([str(log)], log.parent), settings_of(config, "test"), options, lambda *_: None)
     return {**json.loads(json.dumps(document(result))), "generated_at": None}
 
@@ -208,3 +214,83 @@ def test_two_processes_may_write_it_at_once(log: Path) -> None:
         found = pool.map(run, [log] * 8)
     assert all(each == found[0] for each in found)
     assert sorted(path.name for path in intake_cache.folder().iterdir()) == sorted(["key", kept().name])
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_cached_sample_is_the_fresh_one(sample: Path, log: Path) -> None:
+    """Of every format: files with their assumptions, filtered lines, secrets, figures and findings."""
+    copy = log.parent / sample.name
+    copy.write_bytes(sample.read_bytes())
+    cached_as_fresh(copy, SAMPLE_SETTINGS)
+
+
+FOREIGN = {
+    # Microseconds are the only unit that fits; what stands behind the line is a verdict; a type that is no image's.
+    "calls.jsonl": "".join(
+        json.dumps({
+            "timestamp": f"2026-09-01T08:00:{n:02}Z", "method": "GET", "url": f"https://a.example/img/{n % 4}.png",
+            "status_code": (200, 200, 302, 206)[n % 4], "latency": 250_000 + n, "content_type": "image/png",
+        }) + "\n"
+        for n in range(12)
+    ),
+    "unknown.jsonl": "".join(
+        json.dumps({
+            "timestamp": f"2026-09-01T08:00:{n:02}Z", "method": "POST", "url": "https://render.imejis.io/v1/card",
+            "status_code": 200, "elapsed": 40 + n,
+        }) + "\n"
+        for n in range(12)
+    ),
+    "access.log": "".join(
+        f'1.2.3.4 - - [01/Sep/2026:08:00:{n:02} +0000] "GET /img/{n % 5}.png HTTP/1.1" 200 900 "-" "x" {("HIT", "MISS")[n % 2]}\n'
+        for n in range(12)
+    ) + "damage\n",
+    "old.log": "".join(
+        f'1.2.3.4 - - [01/Jan/1970:08:00:{n:02} +0000] "GET /img/{n}.png HTTP/1.1" 200 900 "-" "x" ?\n' for n in range(3)
+    ) + '1.2.3.4 - - [01/Sep/2026:08:00:09 +0000] "GET /img/9.png HTTP/1.1" 429 900 "-" "x" ?\n',
+    "imejis.csv": "id,template,created_at,status,credits\n" + "".join(
+        f"2.0260901E+16,card,2026-09-01T08:{n:02}:00Z,{('completed', 'failed')[n % 3 == 2]},1\n" for n in range(12)
+    ),
+    "requests.csv": "time,url,status,method,duration,env\n" + "".join(
+        f"2026-09-01T08:{n:02}:00,/img/{n % 3}.png,{(200, 499)[n % 4 == 3]},GET,{300 + n}.5,{('staging', '')[n % 2]}\n"
+        for n in range(12)
+    ),
+}  # fmt: skip
+"""Logs of which something has to be assumed."""
+ASSUMED = {
+    "duration_unit", "duration_unknown", "ids_repeat", "no_body", "no_inputs", "no_verdict", "no_environment", "no_account",
+    "throttled",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_was_assumed_comes_back(name: str, log: Path) -> None:
+    """Each assumption with its number and its sentence, and each reason of a filtered or rejected line."""
+    path = log.parent / name
+    path.write_text(FOREIGN[name])
+    cached_as_fresh(path, {"sources": {"img": {"path": "/img/.*"}}})
+
+
+def test_the_logs_above_have_every_kind_of_assumption(tmp_path: Path) -> None:
+    """Else the test above would prove little."""
+    found = set()
+    for name, text in FOREIGN.items():
+        (tmp_path / name).write_text(text)
+        report = run(tmp_path / name, cache=False, sources={"img": {"path": "/img/.*"}})
+        found |= {assumed for file in report["inputs"]["files"] for assumed in file["assumed"]}
+    assert found >= ASSUMED
+
+
+def cached_as_fresh(path: Path, config: dict[str, Any]) -> None:
+    """Audit *path* without a cache, to fill it, and from it."""
+    said: list[str] = []
+    fresh = run(path, said.append, cache=False, **config)
+    assert not said
+    assert run(path, said.append, **config) == fresh
+    kept_now = len(said)
+    assert kept_now == len(list(intake_cache.folder().glob("*.parquet"))) > 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("auditor.intake.Intake._read", None)  # nothing can be read but from the cache
+        again = run(path, said.append, **config)
+    assert again["inputs"]["files"] == fresh["inputs"]["files"]
+    assert again == fresh
+    assert len(said) == kept_now

@@ -65,13 +65,18 @@ def test_reports_say_what_is_not_known(tmp_path: Path, report_format: str) -> No
 
 
 def test_shares_are_of_what_is_known(tmp_path: Path) -> None:
-    """Two of four credits are known, one of them is wasted: 50 %, not 25 %."""
+    """Two of four credits are known, one of them is wasted: 50 %, not 25 %, and every report says of what."""
     known = [call(minute, request_body=BODY) for minute in range(2)]
     text = "".join(json.dumps(each) + "\n" for each in [*known, call(5), call(6)])
     result = audited(tmp_path, "calls.jsonl", text)
     found = document(result)
     assert (found["waste"]["repeat"], found["unknown"]["renders"]) == (1, 2)
-    assert "1 credit (50.0%)" in written(result, "text")
+    assert "1 credit (50.0% of the 2 credits billed for known images)" in written(result, "text")
+    for report_format in ("markdown", "html"):
+        assert "50.0% of the 2 credits billed for known images" in written(result, report_format)
+    whole = audited(tmp_path, "calls.jsonl", "".join(json.dumps(each) + "\n" for each in known))
+    for report_format in ("text", "markdown", "html"):
+        assert "50.0% of the billed credits" in written(whole, report_format)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 from auditor.audits.words import plural
 from auditor.numbers import exact_sum
-from auditor.reports.words import share, unknown
+from auditor.reports.words import share, share_words, unknown
 
 MOST = 5
 """Findings that are named of each kind."""
@@ -25,8 +25,8 @@ def _blind(report: Mapping[str, Any]) -> bool:
 
 
 def _wasted(report: Mapping[str, Any]) -> str:
-    part = share(report)
-    return f"{report['waste']['total']:,} wasted" + ("" if part is None else f" ({part:.1%})")
+    part = share_words(report)
+    return f"{report['waste']['total']:,} wasted" + (part and f" ({part})")
 
 
 def summary(

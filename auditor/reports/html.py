@@ -37,6 +37,7 @@ from auditor.reports.words import (
     local_dates,
     money,
     share,
+    share_words,
     ttl_word,
     unknown,
 )
@@ -125,6 +126,7 @@ def _view(result: Result) -> dict[str, Any]:
         "inputs": report["inputs"],
         "span": dict(zip(("start", "end"), window or (None, None), strict=True)),
         "share": partial(share, report),
+        "share_words": share_words(report),
         "unknown": unknown(report),
         "causes": CAUSES,
         "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),

@@ -21,7 +21,7 @@ from auditor.reports.words import (
     idle,
     local_dates,
     money,
-    share,
+    share_words,
     ttl_word,
     unknown,
 )
@@ -83,7 +83,7 @@ def _lines(result: Result) -> Iterator[str]:
         ["Credits billed", f"{totals['credits']:,}",
          f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""],
         ["Credits wasted", f"{waste['total']:,}" if waste["total"] or not unknown(report) else "",
-         "; ".join(filter(None, [_share(share(report), "of the billed"), unknown(report)]))],
+         "; ".join(filter(None, [share_words(report), unknown(report)]))],
     ]  # fmt: skip
     rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
     yield from table(["", "", ""], rows, " r")

@@ -118,6 +118,15 @@ def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
     return ratio(wasted, spent - blind)
 
 
+def share_words(report: Mapping[str, Any]) -> str:
+    """The share of the wasted credits and what it is of; empty where it is unknown."""
+    part, blind = share(report), Fraction(str(report.get("unknown", _ALL_KNOWN)["credits"]))
+    if part is None:
+        return ""
+    known = plural(number(Fraction(str(report["totals"]["credits"])) - blind), "credit")
+    return f"{part:.1%} of the " + (f"{known} billed for known images" if blind else "billed credits")
+
+
 def unknown(report: Mapping[str, Any]) -> str:
     """What is not known of the waste, and how to learn it; empty where all is known."""
     found = report.get("unknown", _ALL_KNOWN)
@@ -130,9 +139,9 @@ def unknown(report: Mapping[str, Any]) -> str:
 
 def wasted(report: Mapping[str, Any]) -> Iterator[str]:
     """What was wasted, and what of it is not known: at least one of the two."""
-    total, part, blind = report["waste"]["total"], share(report), unknown(report)
-    if total or part is not None or not blind:
-        yield plural(total, "credit") + ("" if part is None else f" ({part:.1%})")
+    total, part, blind = report["waste"]["total"], share_words(report), unknown(report)
+    if total or part or not blind:
+        yield plural(total, "credit") + (part and f" ({part})")
     if blind:
         yield blind
 

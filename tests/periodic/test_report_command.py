@@ -85,7 +85,7 @@ def read(path: Path) -> Any:
 def test_the_report_of_a_cycle_is_the_audit_of_its_times(shop: Path) -> None:
     """`last` by the clock; other accounts and times are filtered, and lines are conserved."""
     said = run(shop)
-    assert "Cycle 2026-09-01 to 2026-09-30: 58 requests, 58 credits, 29 wasted (50.0%)" in said
+    assert "Cycle 2026-09-01 to 2026-09-30: 58 requests, 58 credits, 29 wasted (50.0% of the billed credits)" in said
     kept = read(shop / "reports" / "2026-09-01" / "report.json")
     audited = json.loads(
         command("audit", "usage.jsonl", "--no-cache", "--since", "2026-09-01", "--until", "2026-10-01", "--format", "json",
