@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 QUARTERS = 4
 """Buckets in an hour."""
@@ -23,6 +23,7 @@ HISTORY = 2 * WEEK
 SOON = 60 * QUARTERS
 """How far the short forecast looks: two days, and the half day in which a new pace shows."""
 WINDOWS: Mapping[str, int] = {"1h": QUARTERS, "6h": 6 * QUARTERS, "12h": 12 * QUARTERS}
+_NONE = Decimal(0)
 _GROWTH = (DAY, 3 * DAY)
 _CLEAR = 1.1
 """Times the week before from which the last days are a new pace, provided that it is more than chance."""
@@ -46,7 +47,7 @@ class Pace:
     def of(cls, spent: Mapping[int, Decimal], now: int, since: int, until: int, first: int | None = None) -> "Pace":
         """From credits by bucket; *first* where the account is known to be older than they are."""
         begin = now - HISTORY + 1
-        sums = list(accumulate((spent.get(bucket, Decimal(0)) for bucket in range(begin, now + 1)), initial=Decimal(0)))
+        sums = list(accumulate(map(spent.get, range(begin, now + 1), repeat(_NONE)), initial=_NONE))
         return cls(now, since, until, min(spent, default=now + 1) if first is None else first, sums)
 
     def between(self, start: int, end: int) -> Decimal:
@@ -61,8 +62,9 @@ class Pace:
 
     def fastest(self, window: int) -> Decimal:
         """The most that one such window of the last day took out of this period."""
-        ends = range(max(self.now + 1 - DAY, self.since) + 1, self.now + 2)
-        return max((self.between(max(end - window, self.since), end) for end in ends), default=Decimal(0))
+        since = max(self.since - (self.now - HISTORY + 1), 0)
+        ends = range(max(HISTORY - DAY, since) + 1, HISTORY + 1)
+        return max((self.sums[end] - self.sums[max(end - window, since)] for end in ends), default=_NONE)
 
     def usual(self, window: int) -> Decimal:
         """The most that one such window took in the seven days before the last three."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from auditor.events import EXACT, Outcome
-from auditor.ledger.days import credits_of, requests_of
+from auditor.ledger.days import DAY_US, credits_of, requests_of
 from auditor.ledger.schema import BUCKET_US, days
 from auditor.ledger.state import Payer
 from exporters.families import Families
@@ -37,12 +37,11 @@ class _Lately:
     def take(self, row: Any, now: int) -> None:
         """A day."""
         start, first = row.day_us // BUCKET_US, now - HISTORY + 1
-        self.older |= start + DAY <= first
-        for quarter, amount in credits_of(row.credits) if start + DAY > first else ():
+        for quarter, amount in credits_of(row.credits):
             if first <= (bucket := start + quarter) <= now:
                 self.credits[bucket] = EXACT.add(self.credits[bucket], amount) if bucket in self.credits else amount
         compared = [(ago, now - back) for ago, back in _AGO.items() if start <= now - back < start + DAY + HOURS]
-        for quarter, (many, again) in requests_of(row.requests) if compared or start < first < start + DAY else ():
+        for quarter, (many, again) in requests_of(row.requests) if compared or start < first else ():
             self.older |= start + quarter < first
             for ago, end in compared:
                 if 0 <= end - start - quarter < HOURS:
@@ -60,8 +59,12 @@ def add_recent(
     """
     now = now_us // BUCKET_US
     found = {account: _Lately() for account in accounts}
-    for row in _days(connection, accounts, (now - HISTORY - 30 * DAY) * BUCKET_US, now_us):
+    first_us = (now - HISTORY + 1) * BUCKET_US // DAY_US * DAY_US
+    for row in _days(connection, accounts, select(days), first_us, now_us):
         found[row.provider, row.account].take(row, now)
+    working = select(days.c.provider, days.c.account).distinct()
+    for row in _days(connection, accounts, working, first_us - 30 * DAY_US, first_us - 1):
+        found[row.provider, row.account].older = True
     for account, (start_us, end_us) in accounts.items():
         label, lately = labels[account], found[account]
         since, until = start_us // BUCKET_US, end_us // BUCKET_US
@@ -84,9 +87,11 @@ def _add_pace(families: Families, label: Payer, pace: Pace) -> None:
             families.add("credits_forecast", (*label, name), forecast)
 
 
-def _days(connection: Connection, accounts: Collection[Payer], after_us: int, until_us: int) -> Iterator[Any]:
-    """The days of these accounts, and of no other: there may be a hundred thousand more."""
+def _days(
+    connection: Connection, accounts: Collection[Payer], query: Select[Any], from_us: int, until_us: int
+) -> Iterator[Any]:
+    """Of the days of these accounts, and of no other: there may be a hundred thousand more."""
     wanted = sorted(accounts)
     for start in range(0, len(wanted), _CHUNK):
         chosen = tuple_(days.c.provider, days.c.account).in_(wanted[start : start + _CHUNK])
-        yield from connection.execute(select(days).where(days.c.day_us.between(after_us, until_us), chosen))
+        yield from connection.execute(query.where(days.c.day_us.between(from_us, until_us), chosen))

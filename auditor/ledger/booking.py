@@ -12,13 +12,14 @@ from auditor.events import EXACT, MIN_TS_US, Outcome
 from auditor.ledger.days import add_to_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Record, Sums
-from auditor.ledger.rows import Row, find, put
+from auditor.ledger.rows import Row, add, find, put
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
 from auditor.ledger.state import State
 from auditor.settings import Settings
 
 _RENDER = str(Outcome.RENDER)
 _WIDTH = len(Sums._fields)
+_NONE = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -52,25 +53,23 @@ class Booking:
         fresh = [record for record in records if record.ts_us >= self.horizon_us]
         self.counts["late"] += len(records) - len(fresh)
         known = self._known({record.id for record in fresh})
+        before = len(known)
         renders: list[Record] = []
         for record in fresh:
             found = known.get(record.id)
             if found is None:
-                final = record.final
-                known[record.id] = _Known(record, int(not final), int(final), changed=True)
-                self.counts["events"] += 1
+                known[record.id] = _Known(record, 0, 1) if record.final else _Known(record, 1, 0)
                 self._add(record)
                 if record.place.outcome == _RENDER:
                     renders.append(record)
             else:
                 self._again(found, record, renders)
-        put(
-            self.connection, events,
-            [
-                (identity, each.best.ts_us, each.attempts, each.finals, each.best.line)
-                for identity, each in known.items() if each.changed
-            ],
-        )  # fmt: skip
+        self.counts["events"] += len(known) - before
+        rows = [
+            (identity, each.best.ts_us, each.attempts, each.finals, each.best.line) for identity, each in known.items()
+        ]  # fmt: skip
+        put(self.connection, events, [row for row in rows[:before] if known[row[0]].changed])
+        add(self.connection, events, rows[before:])
         self._duplicates(renders)
         self._add_up()
         self._last_paid()
@@ -111,10 +110,13 @@ class Booking:
         sums = self._bucket(record.ts_us, place)
         requests, retries, calls, size, _, uncertain, credits = record.sums
         sums[0] += sign * requests
-        sums[1] += sign * retries
-        sums[2] += sign * calls
         sums[3] += sign * size
-        sums[5] += sign * uncertain
+        if retries:
+            sums[1] += sign * retries
+        if calls:
+            sums[2] += sign * calls
+        if uncertain:
+            sums[5] += sign * uncertain
         if credits:
             sums[6] = EXACT.fma(sign, credits, sums[6])
             if sign > 0:
@@ -122,31 +124,35 @@ class Booking:
                 self._paid[where] = max(record.ts_us, self._paid.get(where, 0))
 
     def _bucket(self, ts_us: int, place: Place) -> list[Any]:
-        at = (ts_us // BUCKET_US * BUCKET_US, place)
+        at = (ts_us - ts_us % BUCKET_US, place)
         found = self._buckets.get(at)
         if found is None:
-            found = self._buckets[at] = list(Sums())
+            found = self._buckets[at] = [0, 0, 0, 0, 0, 0, _NONE]
         return found
 
     def _add_up(self) -> None:
-        by_period: dict[Row, list[Any]] = {}
-        by_total: dict[Place, list[Any]] = {}
-        ends: dict[Row, int] = {}
-        totals_of: dict[Place, Place] = {}
+        by_cycle: dict[tuple[Place, tuple[int, int]], list[Any]] = {}
+        latest: dict[Place, tuple[int, int, list[Any]]] = {}
         for (bucket_us, place), sums in self._buckets.items():
-            total = totals_of.get(place)
-            if total is None:
-                shown = self._names.shown(*place[:3])
-                total = totals_of[place] = Place(*shown, place.outcome, place.format)
-            start, end = self.state.cycle(total.provider, total.account, bucket_us)
+            start, end, into = latest.get(place, _NO_CYCLE)
+            if not start <= bucket_us < end:
+                total = Place(*self._names.shown(*place[:3]), place.outcome, place.format)
+                start, end = self.state.cycle(total.provider, total.account, bucket_us)
+                into = by_cycle.setdefault((total, (start, end)), list(Sums()))
+                latest[place] = start, end, into
+            _sum_into(into, sums)
+        by_period: dict[Row, list[Any]] = defaultdict(lambda: list(Sums()))
+        by_total: dict[Place, list[Any]] = defaultdict(lambda: list(Sums()))
+        ends: dict[Row, int] = {}
+        for (total, (start, end)), sums in by_cycle.items():
             period = (*total[:3], start)
             ends[period] = end
-            _sum_into(by_period, period, sums)
-            _sum_into(by_total, total, sums)
-        add_to(self.connection, rollups, {(at, *place): Sums(*sums) for (at, place), sums in self._buckets.items()})
+            _sum_into(by_period[period], sums)
+            _sum_into(by_total[total], sums)
+        add_to(self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()})
         add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
         add_to(
-            self.connection, periods, {key: Sums(*sums) for key, sums in by_period.items()}, lambda key: (ends[key],)
+            self.connection, periods, by_period, lambda key: (ends[key],)
         )  # fmt: skip
         self._add_totals({place: Sums(*sums) for place, sums in by_total.items()})
 
@@ -155,6 +161,7 @@ class Booking:
         renders.sort(key=lambda record: (record.ts_us, record.id))
         keys = {(*record.place[:3], record.key) for record in renders}
         known = {row[:4]: row[4:] for row in find(self.connection, pictures, sorted(keys))}
+        before = set(known)
         for record in renders:
             key = (*record.place[:3], record.key)
             if key in known:
@@ -165,7 +172,8 @@ class Booking:
                     self._bucket(record.ts_us, record.place)[4] += 1
                     continue
             known[key] = (record.done_us, record.digest)
-        put(self.connection, pictures, [(*key, *known[key]) for key in keys])
+        put(self.connection, pictures, [(*key, *known[key]) for key in before])
+        add(self.connection, pictures, [(*key, *known[key]) for key in keys - before])
 
     def _add_totals(self, changes: Mapping[Place, Sums]) -> None:
         """Counters do not fall: what would lower one is booked as a correction instead."""
@@ -189,31 +197,33 @@ class Booking:
         put(self.connection, paid, [(*shown, ts_us) for shown, ts_us in newest.items()])
 
 
-def _sum_into(all_sums: dict[Any, list[Any]], key: Row, sums: list[Any]) -> None:
-    into = all_sums.get(key)
-    if into is None:
-        all_sums[key] = sums.copy()
-        return
-    for index in range(_WIDTH - 1):
-        into[index] += sums[index]
-    into[-1] = EXACT.add(into[-1], sums[-1])
+_NO_CYCLE: tuple[int, int, list[Any]] = (0, 0, [])
+
+
+def _sum_into(into: list[Any], sums: list[Any]) -> None:
+    requests, retries, calls, size, duplicates, uncertain, credits = sums
+    into[0] += requests
+    into[1] += retries
+    into[2] += calls
+    into[3] += size
+    into[4] += duplicates
+    into[5] += uncertain
+    if credits:
+        into[6] = EXACT.add(into[6], credits)
 
 
 def add_to(
-    connection: Connection, table: Table, sums: Mapping[Any, Sums], more: Callable[[Row], Row] = lambda _: ()
+    connection: Connection, table: Table, sums: Mapping[Any, Sequence[Any]], more: Callable[[Row], Row] = lambda _: ()
 ) -> None:
-    """Add to rows by key; sums are added here, since a database would round them. *more*: between key and sums."""
-    changed = {tuple(key): value for key, value in sums.items() if not value.nothing}
+    """Add values of `Sums` to rows by key, here, since a database would round them. *more*: between key and sums."""
     width = len(table.primary_key)
-    found = {row[:width]: row[width:] for row in find(connection, table, sorted(changed))}
+    changed = {key: value for key, value in sums.items() if any(value)}
     rows = []
-    for key, value in changed.items():
-        old = found.get(key)
-        if old is None:
-            rows.append((*key, *more(key), *value))
-        else:
-            rows.append((*key, *old[:-_WIDTH], *Sums(*old[-_WIDTH:]).plus(value)))
+    for row in find(connection, table, list(changed)):
+        value = Sums(*row[-_WIDTH:]).plus(Sums(*changed.pop(row[:width])))
+        rows.append((*row[:-_WIDTH], *value))
     put(connection, table, rows)
+    add(connection, table, [(*key, *more(key), *value) for key, value in changed.items()])
 
 
 def correct(connection: Connection, fallen: Mapping[tuple[str, str], Sums]) -> None:

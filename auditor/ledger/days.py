@@ -24,9 +24,12 @@ def add_to_days(connection: Connection, sums: Iterable[tuple[int, Place, Sequenc
     """Add (start of a bucket, place, values of `Sums`) to the days of the accounts."""
     changes: dict[Row, dict[int, list[Any]]] = {}
     for bucket_us, place, added in sums:
-        day, rest = divmod(bucket_us, DAY_US)
-        key: Row = (place.provider, place.account, day * DAY_US, place.outcome)
-        _add(changes.setdefault(key, {}), rest // BUCKET_US, added[_REQUESTS], added[_DUPLICATES], added[_CREDITS])
+        since = bucket_us % DAY_US
+        key: Row = (place[0], place[1], bucket_us - since, place[3])
+        of_day = changes.get(key)
+        if of_day is None:
+            of_day = changes[key] = {}
+        _add(of_day, since // BUCKET_US, added[_REQUESTS], added[_DUPLICATES], added[_CREDITS])
     for *known, requests, credits in find(connection, days, list(changes)):
         into = changes[tuple(known)]
         for quarter, (asked, again) in requests_of(requests):
@@ -58,7 +61,10 @@ def credits_of(text: str) -> Iterable[tuple[int, Decimal]]:
 
 
 def _add(quarters: dict[int, list[Any]], quarter: int, requests: int, duplicates: int, credits: Decimal) -> None:
-    into = quarters.setdefault(quarter, [0, 0, Decimal(0)])
+    into = quarters.get(quarter)
+    if into is None:
+        quarters[quarter] = [requests, duplicates, credits]
+        return
     into[0] += requests
     into[1] += duplicates
     if credits:

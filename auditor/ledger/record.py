@@ -85,7 +85,7 @@ class Record:
     @property
     def final(self) -> bool:
         """Whether it says how the request ended."""
-        return self.place.outcome != Outcome.ATTEMPT
+        return self.place.outcome != _ATTEMPT
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -113,21 +113,23 @@ def _weighed(  # (in the order of `_COLUMNS`)
 ) -> Record:  # fmt: skip
     """An attempt without an answer may have been billed."""
     place = _place(provider, account, environment, str(outcome), picture_format or "")
-    if outcome == Outcome.ATTEMPT:
+    if outcome == _ATTEMPT:
         sums = _UNRESOLVED
     else:
         # An error that made no call: a waiter whose flight failed carries neither a status nor inputs.
-        waited = outcome == Outcome.ERROR and status is None and credits == 0 and not has_inputs
+        waited = outcome == _ERROR and status is None and credits == 0 and not has_inputs
         sums = Sums(
             0 if retried else count,
-            int(retried),
-            int(not waited and outcome in _CALLS),
-            (size or 0) * count,
+            1 if retried else 0,
+            1 if outcome in _CALLS and not waited else 0,
+            size * count if size else 0,
             0,
-            int(credits is None),
+            1 if credits is None else 0,
             credits or _NONE,
         )
-    return Record(line, identity, ts_us, place, sums, credits, short(key), digest, ts_us + (duration_us or 0))
+    if len(key) > NAME:
+        key = short(key)
+    return Record(line, identity, ts_us, place, sums, credits, key, digest, ts_us + (duration_us or 0))
 
 
 @lru_cache(10_000)
@@ -137,7 +139,8 @@ def _place(provider: str, account: str, environment: str, outcome: str, picture_
 
 
 _UNRESOLVED = Sums(uncertain=1)
-_CALLS = (Outcome.RENDER, Outcome.ERROR)
+_ATTEMPT, _ERROR = str(Outcome.ATTEMPT), str(Outcome.ERROR)
+_CALLS = frozenset((str(Outcome.RENDER), _ERROR))
 _NONE = Decimal(0)
 
 
@@ -160,10 +163,10 @@ def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Reco
     columns = {name: batch.column(name) for name in batch.schema.names}
     known = [_values(columns[name]) for name in _COLUMNS]
     known += [columns["inputs"].is_valid().to_pylist(), columns["retried"].to_pylist()]
-    records = [
-        (number, _weighed(lines[number - first_number], *values))
-        for number, *values in zip(columns["line"].to_pylist(), *known, strict=True)
-    ]
+    numbers = columns["line"].to_pylist()
+    records = list(
+        zip(numbers, map(_weighed, [lines[number - first_number] for number in numbers], *known), strict=True)
+    )
     return records, [(line.number, line.data) for line in others]
 
 

@@ -70,6 +70,16 @@ def test_the_first_credits_of_an_account_count(tmp_path: Path) -> None:
     assert not [key for key in found if key[0] == "imgrender_credits_forecast"]
 
 
+@pytest.mark.parametrize(
+    ("days", "outcome", "ratio"),
+    [(14.1, "render", 1), (14.1, "hit", 1), (20, "render", 1), (20, "hit", 1), (43, "hit", 1), (60, "render", 1 / 7)],
+)
+def test_an_account_is_as_old_as_its_work(tmp_path: Path, days: float, outcome: str, ratio: float) -> None:
+    """Work in the month before the history, on its first day too, says that the history is whole; older work does not."""
+    found = shown(tmp_path, [render(0, days * 86_400, outcome=outcome), render(1, 1.5 * 86_400)])
+    assert total(found, "credits_forecast_week_ratio") == pytest.approx(ratio)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_against_sums_of_the_events(tmp_path: Path, seed: int) -> None:
     """Windows and requests are those of the events themselves."""
