@@ -3,9 +3,8 @@
 All figures come from sums by quarter of an hour, as the ledger keeps them. The forecast repeats the last week: what the
 next hours need is what the same hours needed seven days ago, so that nights, weekends and batches are where they
 belong. The next 60 hours see a new pace at once: where the last day or the last three spent clearly more than a week
-before, the difference goes on. The rest of the period waits for a second week to agree, since a campaign or a monthly
-batch does not come every week. An account that is younger than a week goes on as its whole days did; one younger than
-a day has no forecast.
+before, the difference goes on. A second week has to agree, since a campaign or a monthly batch does not come every
+week. An account that is younger than a week goes on as its whole days did; one younger than a day has no forecast.
 """
 
 import math
@@ -18,12 +17,13 @@ QUARTERS = 4
 """Buckets in an hour."""
 DAY = 24 * QUARTERS
 WEEK = 7 * DAY
-HISTORY = 2 * WEEK
-"""Buckets that a pace looks back."""
+HISTORY = 2 * WEEK + 3 * DAY
+"""Buckets that a pace looks back: two weeks before the last three days."""
 SOON = 60 * QUARTERS
 """How far the short forecast looks: two days, and the half day in which a new pace shows."""
 WINDOWS: Mapping[str, int] = {"1h": QUARTERS, "6h": 6 * QUARTERS, "12h": 12 * QUARTERS}
 _GROWTH = (DAY, 3 * DAY)
+_NONE = Decimal(0)
 _CLEAR = 1.1
 """Times the week before from which the last days are a new pace, provided that it is more than chance."""
 
@@ -65,9 +65,9 @@ class Pace:
         return max((self.between(max(end - window, self.since), end) for end in ends), default=Decimal(0))
 
     def usual(self, window: int) -> Decimal:
-        """The most that one such window took in the seven days before the last three."""
-        ends = range(self.now + 2 - 3 * DAY - WEEK, self.now + 2 - 3 * DAY)
-        return max(self.between(end - window, end) for end in ends)
+        """The most that one such window took in the two weeks before the last three days."""
+        before = self.sums[: 2 * WEEK + 1]
+        return max(late - early for late, early in zip(before[window:], before, strict=False))
 
     @property
     def days(self) -> int:
@@ -82,10 +82,12 @@ class Pace:
         if self.days < 7:
             average = self.spent(self.days * DAY) / self.days
             return horizon * max(average, self.spent(DAY) if horizon <= SOON else average) / DAY
-        if horizon <= SOON:
-            return self._repeated(horizon, WEEK) + max(map(self._growth, _GROWTH)) * horizon
         weeks = (WEEK, 2 * WEEK) if self.first <= self.now + 1 - 2 * WEEK else (WEEK,)
-        return min(self._repeated(horizon, ago) for ago in weeks)
+        growths = _GROWTH if horizon <= SOON else ()
+        return min(
+            self._repeated(horizon, ago) + horizon * max((self._growth(each, ago) for each in growths), default=_NONE)
+            for ago in weeks
+        )
 
     def _repeated(self, horizon: int, ago: int) -> Decimal:
         """What *horizon* buckets need if each week of them is like the one that began *ago*."""
@@ -93,10 +95,11 @@ class Pace:
         start = self.now + 1 - ago
         return weeks * self.between(start, start + WEEK) + self.between(start, start + rest)
 
-    def _growth(self, window: int) -> Decimal:
-        """Credits a bucket by which the last *window* buckets were above those a week before; 0 if not clearly."""
-        if self.first > self.now + 1 - WEEK - window:
-            return Decimal(0)
-        recent, before = self.spent(window), self.between(self.now + 1 - WEEK - window, self.now + 1 - WEEK)
+    def _growth(self, window: int, ago: int) -> Decimal:
+        """Credits a bucket by which the last *window* buckets were above those of *ago*; 0 if not clearly."""
+        start = self.now + 1 - ago
+        if self.first > start - window:
+            return _NONE
+        recent, before = self.spent(window), self.between(start - window, start)
         clear = recent > before * Decimal(_CLEAR) and recent - before > Decimal(math.sqrt(recent + before))
-        return (recent - before) / window if clear else Decimal(0)
+        return (recent - before) / window if clear else _NONE
