@@ -88,7 +88,7 @@ LEDGER: tuple[Definition, ...] = (
     _shown("credits_spent", "gauge", "Credits of the last hours, by the time of the events.", *_ACCOUNT, "window"),
     _shown("credits_spent_fastest", "gauge", "The most that one such window of the last day took out of this period.",
            *_ACCOUNT, "window"),
-    _shown("credits_spent_usual", "gauge", "The most that one such window took in the week before the last three days.",
+    _shown("credits_spent_usual", "gauge", "The most that one such window took in the two weeks before the last three days.",
            *_ACCOUNT, "window"),
     _shown("credits_forecast", "gauge",
            "Credits that the rest of the period, or its next 60 hours, will need at the pace of the last week.",

@@ -69,8 +69,8 @@ ALERTS: Sequence[Alert] = (
         "Credits run out before the period ends.",
         "{{ $labels.provider }}/{{ $labels.account }} has {{ $value | humanize }} credits left, which will not last.",
         "Either the next 60 hours will need more than is left, at the pace of the same hours a week ago and of the "
-        "last days; or the last hours took so much, unlike any in the week before, that a few more like them use up "
-        "the plan. With a hard cap the provider then refuses renders; with overage, each further credit is billed.",
+        "last days; or the last hours took so much, unlike any in the two weeks before, that a few more like them use "
+        "up the plan. With a hard cap the provider then refuses renders; with overage, each further credit is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
         "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
         "calm",
@@ -90,8 +90,8 @@ ALERTS: Sequence[Alert] = (
         "Another {{ $value | humanize }} times the fastest hours of the last day, and {{ $labels.provider }}/"
         "{{ $labels.account }} has no credits left.",
         "Something renders in a loop: the cache was emptied, an input changes at every call, a crawler walks through. "
-        "Nightly and weekly batches are known by the week before and do not raise this. It stays for a day, or until "
-        "the period ends.",
+        "Nightly and weekly batches are known by the two weeks before and do not raise this. It stays for a day, or "
+        "until the period ends.",
         "`auditor audit --ledger LEDGER --since AN_HOUR_AGO`; look at volatile-inputs and duplicate-renders first.",
         "Stop the caller, or give it a budget (`Budget(credits=…)`); leave the changing input out of the call.",
     ),

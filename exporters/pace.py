@@ -3,9 +3,8 @@
 All figures come from sums by quarter of an hour, as the ledger keeps them. The forecast repeats the last week: what the
 next hours need is what the same hours needed seven days ago, so that nights, weekends and batches are where they
 belong. The next 60 hours see a new pace at once: where the last day or the last three spent clearly more than a week
-before, the difference goes on. The rest of the period waits for a second week to agree, since a campaign or a monthly
-batch does not come every week. An account that is younger than a week goes on as its whole days did; one younger than
-a day has no forecast.
+before, the difference goes on. A second week has to agree, since a campaign or a monthly batch does not come every
+week. An account that is younger than a week goes on as its whole days did; one younger than a day has no forecast.
 """
 
 import math
@@ -18,8 +17,8 @@ QUARTERS = 4
 """Buckets in an hour."""
 DAY = 24 * QUARTERS
 WEEK = 7 * DAY
-HISTORY = 2 * WEEK
-"""Buckets that a pace looks back."""
+HISTORY = 2 * WEEK + 3 * DAY
+"""Buckets that a pace looks back: two weeks before the last three days."""
 SOON = 60 * QUARTERS
 """How far the short forecast looks: two days, and the half day in which a new pace shows."""
 WINDOWS: Mapping[str, int] = {"1h": QUARTERS, "6h": 6 * QUARTERS, "12h": 12 * QUARTERS}
@@ -54,7 +53,7 @@ class Pace:
         """Credits of the buckets in [start, end); what is outside the history counts 0."""
         begin = self.now - HISTORY + 1
         low, high = (min(max(bucket - begin, 0), HISTORY) for bucket in (start, end))
-        return self.sums[high] - self.sums[low] if high > low else Decimal(0)
+        return self.sums[high] - self.sums[low] if high > low else _NONE
 
     def spent(self, window: int) -> Decimal:
         """Credits of the last *window* buckets, the running one included."""
@@ -67,10 +66,9 @@ class Pace:
         return max((self.sums[end] - self.sums[max(end - window, since)] for end in ends), default=_NONE)
 
     def usual(self, window: int) -> Decimal:
-        """The most that one such window took in the seven days before the last three."""
-        end = HISTORY + 1 - 3 * DAY
-        start = end - WEEK
-        return max(map(Decimal.__sub__, self.sums[start:end], self.sums[start - window : end - window]))
+        """The most that one such window took in the two weeks before the last three days."""
+        before = self.sums[: 2 * WEEK + 1]
+        return max(map(Decimal.__sub__, before[window:], before))
 
     @property
     def days(self) -> int:
@@ -85,10 +83,12 @@ class Pace:
         if self.days < 7:
             average = self.spent(self.days * DAY) / self.days
             return horizon * max(average, self.spent(DAY) if horizon <= SOON else average) / DAY
-        if horizon <= SOON:
-            return self._repeated(horizon, WEEK) + max(map(self._growth, _GROWTH)) * horizon
         weeks = (WEEK, 2 * WEEK) if self.first <= self.now + 1 - 2 * WEEK else (WEEK,)
-        return min(self._repeated(horizon, ago) for ago in weeks)
+        growths = _GROWTH if horizon <= SOON else ()
+        return min(
+            self._repeated(horizon, ago) + horizon * max((self._growth(each, ago) for each in growths), default=_NONE)
+            for ago in weeks
+        )
 
     def _repeated(self, horizon: int, ago: int) -> Decimal:
         """What *horizon* buckets need if each week of them is like the one that began *ago*."""
@@ -96,10 +96,11 @@ class Pace:
         start = self.now + 1 - ago
         return weeks * self.between(start, start + WEEK) + self.between(start, start + rest)
 
-    def _growth(self, window: int) -> Decimal:
-        """Credits a bucket by which the last *window* buckets were above those a week before; 0 if not clearly."""
-        if self.first > self.now + 1 - WEEK - window:
-            return Decimal(0)
-        recent, before = self.spent(window), self.between(self.now + 1 - WEEK - window, self.now + 1 - WEEK)
+    def _growth(self, window: int, ago: int) -> Decimal:
+        """Credits a bucket by which the last *window* buckets were above those of *ago*; 0 if not clearly."""
+        start = self.now + 1 - ago
+        if self.first > start - window:
+            return _NONE
+        recent, before = self.spent(window), self.between(start - window, start)
         clear = recent > before * Decimal(_CLEAR) and recent - before > Decimal(math.sqrt(recent + before))
-        return (recent - before) / window if clear else Decimal(0)
+        return (recent - before) / window if clear else _NONE

@@ -37,7 +37,7 @@ class Parameters:
     rush_share: float = 0.02
     """... and more than this share of the plan ..."""
     unusual: float = 1.5
-    """... and so many times what any such window took in the week before."""
+    """... and so many times what any such window took in the two weeks before the last three days."""
     burn: float = 0.66
     """The same for a page: so many windows of 1 h or 6 h use up what is left."""
     burn_share: float = 0.05

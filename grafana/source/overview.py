@@ -20,6 +20,7 @@ LEFT = record("account:imgrender_period_left:seconds")
 COUNTED = record("account:imgrender_provider_credits_used:max")
 LASTS = record("account:imgrender_plan_lasts:seconds")
 BURN = record("account:imgrender_plan_burn:ratio_long")
+OVERAGE = f"max by (provider, account, currency) ({select('imgrender_plan_overage_price')})"
 SHARE = ((None, GOOD), (LIMITS.almost, WARN), (1.0, BAD))
 FIRING = 'ALERTS{alertstate="firing",alertname=~"ImgRender.+",job=~"$job"}'
 UNASKED = "no count: no [usage.ACCOUNT] in auditor.toml"
@@ -34,7 +35,8 @@ def dashboard(runbooks: str) -> dict[str, Any]:
         "Credits are the ledger's exact sums. Needs the exporter and the recording rules of grafana/rules.",
         {
             "Will the plan last?": _plan(), "Is money being lost?": _waste(),
-            "Does the provider count the same?": _provider(), "Accounts and alerts": _details(),
+            "Does the provider count the same?": _provider(), "Does all usage arrive?": _arrival(),
+            "Accounts and alerts": _details(),
         },
         runbooks, since="now-7d", refresh="5m",
     )  # fmt: skip
@@ -82,7 +84,8 @@ def _plan() -> list[AnyPanel]:
             "What is used, what the plan holds (dashed), and where the pace of the last week leads (dashed). A line "
             "that crosses its plan before the cycle ends is a plan that runs out.",
             "short", Ask(USED, f"{NAME} used"), Ask(PLAN, f"{NAME} plan"), Ask(PROJECTED, f"{NAME} projected"),
-            dashed=".* (plan|projected)", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
+            dashed=".* (plan|projected)", runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, width=8,
+            height=9,
         ),
         graph(
             "Projected share of the plan",
@@ -92,7 +95,15 @@ def _plan() -> list[AnyPanel]:
             "percentunit", Ask(f"{PROJECTED} / ({PLAN} > 0)", f"{NAME} by pace"),
             Ask(f"{BY_SHARE} / ({PLAN} > 0) and {ELAPSED} > {EARLY}", f"{NAME} by elapsed time"),
             steps=((None, "transparent"), (1.0, BAD)), dashed=".* by elapsed time",
-            runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, height=9,
+            runbook="ImgRenderCreditsProjectedOverPlan", nothing=WITHOUT_RULES, width=8, height=9,
+        ),
+        graph(
+            "Overage of the cycle",
+            "What the provider bills for credits beyond the plan, beside the plan's price, in the plan's currency; for "
+            "plans without a hard cap. Compare it with the price of the next larger plan.",
+            "none", Ask(f"clamp_min({USED} - {PLAN}, 0) * on (provider, account) group_right () {OVERAGE}",
+                        "{{account}} {{currency}}"),
+            runbook="ImgRenderOverageBill", nothing="no plan with overage", width=8, height=9,
         ),
     ]  # fmt: skip
 
@@ -198,6 +209,63 @@ def _provider() -> list[AnyPanel]:
             "ImgRenderCollectorFails, and the exporter's log.",
             "s", Ask(f"clamp_min(time() - max by (provider, account) ({told}), 0)", NAME),
             steps=((None, GOOD), (3600, WARN)), runbook="ImgRenderCollectorFails", nothing=UNASKED, height=8,
+        ),
+    ]  # fmt: skip
+
+
+def _arrival() -> list[AnyPanel]:
+    beat = exact("imgrender_ingest_last_success_timestamp_seconds")
+    source = exact("imgrender_source_last_seen_timestamp_seconds")
+    return [
+        number(
+            "Usage is as old as",
+            "How long ago an ingester last looked for usage. From a quarter of an hour on, credits look flat and are "
+            "not: start the ingester again.",
+            "s", Ask(f"clamp_min(time() - max ({beat}), 0)"),
+            steps=((None, GOOD), (LIMITS.stale_seconds, BAD)), runbook="ImgRenderIngestStale",
+            nothing="nobody ingests", width=6, decimals=0, named=False,
+        ),
+        number(
+            "Lines not counted",
+            "Lines of the shown time that are in no figure: no usage events (rejected), older than what was pruned "
+            "(late), or not to be booked (set_aside). The ingester's log names file, line and reason.",
+            "short", Ask(total(growth("imgrender_ledger_lines_total", 'fate=~"rejected|late|set_aside"'), "fate"),
+                         "{{fate}}"),
+            steps=((None, GOOD), (0.5, BAD)), runbook="ImgRenderLinesRejected", width=6, decimals=0,
+        ),
+        number(
+            "Files set aside",
+            "Files that cannot be read to their end: what they hold is in no figure. `auditor ledger show` names each, "
+            "with the reason and since when.",
+            "short", Ask(f"max ({exact('imgrender_ingest_files_set_aside')})"), steps=((None, GOOD), (1, BAD)),
+            runbook="ImgRenderFilesSetAside", width=6, named=False,
+        ),
+        number(
+            "Files that differ",
+            "How many auditor.toml contradict the ledger about a billing day, a time zone or a plan. The ledger's "
+            "values count; `auditor ledger show` prints both.",
+            "short", Ask(f"sum ({exact('imgrender_ledger_config_conflict')})"), steps=((None, GOOD), (1, WARN)),
+            runbook="ImgRenderConfigConflict", width=6, named=False,
+        ),
+        rows(
+            "Sources",
+            "Each file or folder that an ingester follows, and how long ago it was last read. Orange from a quarter of "
+            "an hour on: that host's usage is missing, while credits of the others look right.",
+            [
+                Column("source", "Source"),
+                Column("Value #A", "Last read", "s", ((None, GOOD), (LIMITS.stale_seconds, WARN)), decimals=0),
+                Column("Value #B", "Never read", "short", ((None, GOOD), (1, WARN))),
+            ],
+            Ask(f"clamp_min(time() - (max by (source) ({source}) > 0), 0)"),
+            Ask(f"max by (source) ({source}) == bool 0"),
+            width=14, height=6, runbook="ImgRenderSourceStale", sort="Last read",
+        ),
+        rows(
+            "Accounts that differ",
+            "Accounts about which an auditor.toml contradicts the ledger; no account is the time zone of all.",
+            [Column("provider", "Provider"), Column("account", "Account")],
+            Ask(f"{total(exact('imgrender_ledger_config_conflict'), *ACCOUNT)} > 0"), width=10, height=6,
+            runbook="ImgRenderConfigConflict",
         ),
     ]  # fmt: skip
 

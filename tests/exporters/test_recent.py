@@ -85,7 +85,7 @@ def test_against_sums_of_the_events(tmp_path: Path, seed: int) -> None:
     """Windows and requests are those of the events themselves."""
     chance = random.Random(seed)
     events = [
-        render(number, chance.uniform(0, 16 * 86_400), outcome=chance.choice(("render", "render", "hit", "coalesced")))
+        render(number, chance.uniform(0, 18 * 86_400), outcome=chance.choice(("render", "render", "hit", "coalesced")))
         for number in range(500)
     ]
     found = shown(tmp_path, events)
@@ -101,7 +101,7 @@ def test_against_sums_of_the_events(tmp_path: Path, seed: int) -> None:
         assert total(found, "credits_spent", window=name) == between(now + 1 - window, now + 1)
         fastest = max(between(end - window, end) for end in range(now + 2 - DAY, now + 2))
         assert total(found, "credits_spent_fastest", window=name) == fastest
-        usual = max(between(end - window, end) for end in range(now + 2 - 3 * DAY - WEEK, now + 2 - 3 * DAY))
+        usual = max(between(end - window, end) for end in range(now + 1 - HISTORY + window, now + 2 - 3 * DAY))
         assert total(found, "credits_spent_usual", window=name) == usual
     for ago, back in (("0d", 0), ("1d", DAY), ("7d", WEEK)):
         asked = [
@@ -130,6 +130,19 @@ def test_a_new_pace_goes_on_for_the_next_hours() -> None:
     pace = Pace.of(spent, now, now - WEEK, now + 3 * WEEK, now - 3 * WEEK)
     assert pace.forecast(SOON) == 2 * SOON
     assert pace.forecast(2 * WEEK) == 2 * WEEK
+
+
+@pytest.mark.parametrize("days_ago", [0, 1, 3, 5, 6])
+def test_what_came_once_is_not_expected_again(days_ago: int) -> None:
+    """A batch of one day goes on for the three days that may be a new pace; a week later it does not come again."""
+    now, day = 100_000, Decimal(1)
+    spent = dict.fromkeys(range(now - HISTORY, now + 1), day) | {now - 5 - days_ago * DAY: Decimal(500)}
+    pace = Pace.of(spent, now, now - WEEK, now + 3 * WEEK, now - 3 * WEEK)
+    assert (pace.forecast(SOON) == SOON) is (days_ago >= 3)
+    twice = Pace.of(
+        spent | {now - 5 - days_ago * DAY - WEEK: Decimal(500)}, now, now - WEEK, now + 3 * WEEK, now - 3 * WEEK
+    )
+    assert twice.forecast(SOON) == (SOON + 499 if days_ago >= 5 else SOON)
 
 
 @pytest.mark.parametrize(("age", "days", "credits"), [(DAY - 1, 0, None), (DAY, 1, 96), (3 * DAY + 5, 3, 96)])

@@ -26,6 +26,7 @@ from auditor.config import settings_of
 from auditor.errors import ProviderError, ThrottledError, UncertainError
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
+from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
 from auditor.providers.base import Answer, Picture
@@ -40,9 +41,12 @@ from exporters.usage import UsageCollector
 START = datetime(2026, 8, 29, tzinfo=UTC)
 END = datetime(2026, 9, 12, 12, tzinfo=UTC)
 """Two weeks and a half day: over the start of two cycles, three weekends, an incident and a deploy."""
+EARLIER = datetime(2026, 8, 1, 4, tzinfo=UTC)
+"""From here on there are events and no scrapes: the cycle of August in New York is complete, so that it has a bill."""
+DAY = 86_400
 STEP = 900
 """Seconds between two scrapes."""
-AUDIT_EVERY = 3 * 86_400
+AUDIT_EVERY = 3 * DAY
 INCIDENT = (datetime(2026, 9, 4, 13, tzinfo=UTC), datetime(2026, 9, 4, 16, tzinfo=UTC))
 DEPLOY = datetime(2026, 9, 9, 9, tzinfo=UTC)
 """It empties the cache of the shop, and puts a time into the inputs of its cards."""
@@ -51,7 +55,7 @@ CONFIG = {
         "main": {"provider": "imejis", "plan": "Pro", "timezone": "America/New_York"},
         "campaigns": {"provider": "templated", "plan": "Small", "anchor_day": 5},
     },
-    "plans": {"templated": {"Small": {"price": "14.99", "currency": "USD", "included": 1000}}},
+    "plans": {"templated": {"Small": {"price": "14.99", "currency": "USD", "included": 1000, "overage": "0.02"}}},
     "usage": {"campaigns": {"api_key_env": "CAMPAIGNS_KEY"}},
     "limits": {"templates": {"product-card": {"width": 400}}},
 }
@@ -223,7 +227,12 @@ class Shop:
         ]
         with self.ledger.write() as connection:
             configure(connection, self.settings, "history")
-        self.ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
+        folder = str(self.folder / "usage")
+        ingest = Ingest(self.ledger, self.settings, lambda: self.time.now)
+        self.follow = Follow(ingest, lambda: present([folder]), tuple, [folder])
+        # Another host has an older file.
+        older = settings_of({"accounts": {"main": {**CONFIG["accounts"]["main"], "plan": "Basic"}}}, "older")
+        self.other = Ingest(self.ledger, older, lambda: self.time.now, where=self.folder / "older.toml")
         self.usage = UsageCollector(
             self.settings, every=STEP, fetch=self.told, environ={"CAMPAIGNS_KEY": "k"}, clock=lambda: self.time.now,
             steady=lambda: self.time.now,
@@ -253,8 +262,18 @@ class Shop:
         with self.report.open("w", encoding="utf-8") as file:
             JsonV1().write(result, file)
 
+    def earlier(self) -> None:
+        """A quiet month before the first scrape."""
+        usual, self.shop.an_hour = self.shop.an_hour, 3
+        for at in range(int(EARLIER.timestamp()), int(START.timestamp()), STEP):
+            self.time.now = float(at)
+            self.shop.step(at + STEP)
+        self.shop.an_hour = usual
+        self.shop.restart()
+
     def run(self, out: TextIO) -> None:
         """All steps, with a scrape after each, and an audit every few days."""
+        self.earlier()
         for at in range(int(START.timestamp()), int(END.timestamp()), STEP):
             if at == DEPLOY.timestamp():
                 self.time.now = at
@@ -264,7 +283,10 @@ class Shop:
                 self.time.now = float(at)
                 process.step(at + STEP)
             self.time.now = float(at + STEP)
-            self.ingest.run(present([str(self.folder / "usage")]))
+            if at == DEPLOY.timestamp() + DAY:
+                (self.folder / "usage" / "usage-torn.jsonl").write_bytes(b"torn\n" * 3)
+            self.follow.look()
+            self.other.beat()
             self.usage.refresh()
             if at % AUDIT_EVERY == 0:
                 self.audit()

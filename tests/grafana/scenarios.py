@@ -36,6 +36,12 @@ class Account:
     name: str = "main"
     arrives: Callable[[float], float] = lambda at: at
     """Up to when events are in the ledger at a time: less than *at* while nothing is ingested."""
+    larger: tuple[float, float] = (NEVER, 0)
+    """(when, credits) of a larger plan that takes the place of the first one."""
+
+    def holds(self, when: float) -> float:
+        """Credits of the plan at a time."""
+        return self.plan if when < self.larger[0] else self.larger[1]
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Scene:
             pace = Pace.of(history | {last: running}, now, int(start // QUARTER), int(end // QUARTER), old)
             self.put("imgrender_period_credits_used", place, index, float(used))
             cap = "true" if account.hard_cap else "false"
-            self.put("imgrender_plan_credits", f'{labels},hard_cap="{cap}"', index, account.plan)
+            self.put("imgrender_plan_credits", f'{labels},hard_cap="{cap}"', index, account.holds(at))
             self.put("imgrender_plan_price", f'{labels},plan="Basic",currency="USD"', index, account.price)
             if account.overage is not None:
                 self.put(

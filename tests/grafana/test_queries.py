@@ -61,8 +61,7 @@ class Asked:
     def faults(self, *, empty: bool = False) -> Iterator[str]:
         """What a user would not believe; *empty* is allowed where there is nothing yet."""
         where = f"{self.dashboard}, {self.panel} {self.letter}"
-        # Money is of complete billing cycles, and the history is of two weeks.
-        if not self.found and not empty and "money" not in self.expr:
+        if not self.found and not empty:
             yield f"{where}: no series"
         bad = [value for value in self.values if not math.isfinite(value)]
         if bad:
@@ -135,6 +134,7 @@ def test_every_query_gives_what_is_true() -> None:
             assert [fault for each in quiet for fault in each.faults(empty=True)] == []
         credits_are_the_ledgers(done, ledger_credits(ledger, LAST))
         shares_are_the_ledgers(done, ledger)
+        arrival_is_the_ledgers(done)
         variables_have_values(server)
 
 
@@ -166,6 +166,23 @@ def credits_are_the_ledgers(done: Sequence[Asked], exact: Mapping[tuple[str, str
     assert by_account(shown("Accounts", "C")) == plans
     for account, share in by_account(shown("Plan used")).items():
         assert share == used[account] / plans[account]
+
+
+def arrival_is_the_ledgers(done: Sequence[Asked]) -> None:
+    """What stopped, what was not counted and who differs are shown as they are."""
+    found = {(each.panel, each.letter): each for each in done}
+    assert [value for value in found["Sources", "A"].values if value > STEP] == []
+    assert found["Sources", "B"].values == [0]
+    (lines,) = [
+        float(each["value"][1])
+        for each in found["Lines not counted", "A"].found
+        if each["metric"]["fate"] == "rejected"
+    ]
+    assert lines == pytest.approx(3, abs=0.2)
+    assert found["Files set aside", "A"].values == [0]
+    assert found["Files that differ", "A"].values == found["Accounts that differ", "A"].values == [1]
+    assert by_account(found["Accounts that differ", "A"].found) == {"main": 1}
+    assert by_account(found["Overage of the cycle", "A"].found) == {"campaigns": 0}
 
 
 def ledger_requests(ledger: Ledger, days: int) -> Counter[tuple[str, str]]:
