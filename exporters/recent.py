@@ -1,4 +1,4 @@
-"""The last two weeks of the accounts that have a label, by the time of their events, from the ledger's days."""
+"""The last 17 days of the accounts that have a label, by the time of their events, from the ledger's days."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
