@@ -6,7 +6,7 @@ The bulk reader of `auditor.formats.jsonl` may only take what this one would tak
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
@@ -199,21 +199,6 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
         retried=bool(retried),
         assumed_timezone=assumed,
     )
-
-
-def record_of(event: UsageEvent) -> dict[str, Any]:
-    """The record that the client would have written: fields at their defaults are left out, decimals are text."""
-    moment = EPOCH + timedelta(microseconds=event.ts_us)
-    record: dict[str, Any] = {"v": SCHEMA_VERSION, "id": event.id, "ts": moment.isoformat().replace("+00:00", "Z")}
-    for field in fields(event)[2:]:
-        value = getattr(event, field.name)
-        if field.name == "credits":
-            record["credits"] = None if value is None else _plain(value)
-        elif field.name == "duration_us" and value is not None:
-            record["duration_ms"] = value / 1000
-        elif value != field.default and field.name not in ("assumed_timezone", "unknown", "assumed"):
-            record[field.name] = dict(value) if isinstance(value, Mapping) else value
-    return record
 
 
 _TIME = re.compile(

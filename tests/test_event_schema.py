@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from auditor import events
-from auditor.events import BadRecordError, Outcome, UsageEvent, parse_event, record_of
+from auditor.events import BadRecordError, Outcome, UsageEvent, parse_event
 from tests.conftest import ROOT
+from tests.records import record_of
 
 SCHEMA = json.loads((files("auditor") / "usage_event_v1.schema.json").read_text())
 VALID = Draft202012Validator(SCHEMA)

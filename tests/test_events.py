@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, Outcome, Reason, default_credits, parse_event, parse_time, record_of
+from auditor.events import BadRecordError, Outcome, Reason, default_credits, parse_event, parse_time
 from tests.conftest import event
+from tests.records import record_of
 
 UTC = ZoneInfo("UTC")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.config import load
-from auditor.events import Rejection, UsageEvent, record_of
+from auditor.events import Rejection, UsageEvent
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.lines import Line, LineReader
 from auditor.formats.packed import decompressed
@@ -15,6 +15,7 @@ from auditor.formats.reading import Reading, Tally
 from auditor.formats.secrets import redact
 from auditor.intake import detected_in, units_of
 from auditor.sources import Source
+from tests.records import record_of
 
 FOLDER = Path(__file__).parents[2] / "sample_logs" / "formats"
 SAMPLES = sorted(path for path in FOLDER.iterdir() if path.suffix not in {".toml", ".golden", ".md"})

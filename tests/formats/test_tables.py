@@ -15,7 +15,7 @@ import pytest
 
 from auditor.config import settings_of
 from auditor.errors import InputError
-from auditor.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time, record_of
+from auditor.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import Format
@@ -24,6 +24,7 @@ from auditor.formats.lines import MAX_LINE, LineReader
 from auditor.formats.names import column_name
 from auditor.formats.parquet import Parquet
 from auditor.formats.reading import Reading, Tally
+from tests.records import record_of
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOON = parse_time("2026-09-01T12:00:00Z", ZONE)[0]
