@@ -72,7 +72,7 @@ def test_the_first_credits_of_an_account_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("days", "outcome", "ratio"),
-    [(14.1, "render", 1), (14.1, "hit", 1), (20, "render", 1), (20, "hit", 1), (43, "hit", 1), (60, "render", 1 / 7)],
+    [(17.1, "render", 1), (17.1, "hit", 1), (20, "render", 1), (20, "hit", 1), (46, "hit", 1), (60, "render", 1 / 7)],
 )
 def test_an_account_is_as_old_as_its_work(tmp_path: Path, days: float, outcome: str, ratio: float) -> None:
     """Work in the month before the history, on its first day too, says that the history is whole; older work does not."""
