@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 
 from auditor.events import EXACT, MIN_TS_US, Outcome
 from auditor.ledger.days import add_to_days
@@ -149,7 +149,11 @@ class Booking:
             ends[period] = end
             _sum_into(by_period[period], sums)
             _sum_into(by_total[total], sums)
-        add_to(self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()})
+        newest = self.connection.execute(select(func.max(rollups.c.bucket_us))).scalar()
+        add_to(
+            self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()},
+            new=lambda key: newest is None or key[0] > newest,  # most of a log that grows
+        )  # fmt: skip
         add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
         add_to(
             self.connection, periods, by_period, lambda key: (ends[key],)
@@ -213,13 +217,17 @@ def _sum_into(into: list[Any], sums: list[Any]) -> None:
 
 
 def add_to(
-    connection: Connection, table: Table, sums: Mapping[Any, Sequence[Any]], more: Callable[[Row], Row] = lambda _: ()
-) -> None:
-    """Add values of `Sums` to rows by key, here, since a database would round them. *more*: between key and sums."""
+    connection: Connection, table: Table, sums: Mapping[Any, Sequence[Any]], more: Callable[[Row], Row] = lambda _: (),
+    new: Callable[[Row], bool] = lambda _: False,
+) -> None:  # fmt: skip
+    """Add values of `Sums` to rows by key, here, since a database would round them.
+
+    *more* is what stands between key and sums; *new* tells keys that the table cannot have.
+    """
     width = len(table.primary_key)
     changed = {key: value for key, value in sums.items() if any(value)}
     rows = []
-    for row in find(connection, table, list(changed)):
+    for row in find(connection, table, [key for key in changed if not new(key)]):
         value = Sums(*row[-_WIDTH:]).plus(Sums(*changed.pop(row[:width])))
         rows.append((*row[:-_WIDTH], *value))
     put(connection, table, rows)

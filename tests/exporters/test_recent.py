@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event as sql_event
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
@@ -68,6 +69,25 @@ def test_the_first_credits_of_an_account_count(tmp_path: Path) -> None:
     assert total(found, "credits_spent", window="1h") == 400
     assert total(found, "credits_forecast_week_ratio") == 0
     assert not [key for key in found if key[0] == "imgrender_credits_forecast"]
+
+
+@pytest.mark.parametrize("accounts", [1, 2, 50, 350])
+def test_a_longer_history_is_not_read(tmp_path: Path, accounts: int) -> None:
+    """The days of each account are searched by their key; none of the others' or of older ones is looked at."""
+    read: list[tuple[str, Any]] = []
+    config = {"accounts": {f"a{number}": {"provider": "imejis", "plan": "Basic"} for number in range(accounts)}}
+    settings = settings_of(config, "test")
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        sql_event.listen(ledger.engine, "before_cursor_execute", lambda *args: read.append(args[2:4]))
+        found = samples(Snapshot([LedgerCollector(ledger, settings)], lambda: NOW, lambda: 0.0))
+        assert len({dict(key[1])["account"] for key in found if key[0] == "imgrender_credits_spent"}) == accounts
+        of_days = [(sql, parameters) for sql, parameters in read if "FROM days" in sql]
+        assert of_days
+        with ledger.read() as connection:
+            for sql, parameters in of_days:
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+                assert not [step for step in plan if step.startswith("SCAN days")], plan
+                assert [step for step in plan if step.startswith("SEARCH days")]
 
 
 @pytest.mark.parametrize(
