@@ -4,6 +4,7 @@ A command is a file of `auditor.commands`. Nothing heavy is imported before a co
 quick.
 """
 
+import gc
 import sys
 from typing import Annotated
 
@@ -78,6 +79,8 @@ def main() -> None:
 
 
 def _run() -> None:
+    # What a command makes lives to its end as a rule: looking through it for garbage took a fifth of the time.
+    gc.set_threshold(100_000, 20, 20)
     try:
         app()
     except ModuleNotFoundError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import Any
 
@@ -26,7 +27,7 @@ from auditor.settings import Account, Settings
 NAMES = ("provider", "account", "environment", "template")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # (no slots: it keeps what is reckoned once)
 class Payer:
     """One (provider, account): who gets a bill."""
 
@@ -63,7 +64,7 @@ class Payer:
         plans = {self.settings.plan_of(cycle) for cycle in self.cycles}
         return any(plan is None or plan.price > 0 or bool(plan.overage) for plan in plans)
 
-    @property
+    @cached_property
     def complete_cycles(self) -> list[int]:
         """The places of the cycles that the account's events cover."""
         return [index for index, cycle in enumerate(self.cycles) if self.complete(cycle)]

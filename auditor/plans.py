@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from auditor.allowance import Grant, Stretch, fold
 from auditor.events import EPOCH
 
-EDGE = timedelta(hours=24)
+_MICRO = timedelta(microseconds=1)
+_EDGE_US = timedelta(hours=24) // _MICRO
 """How much of a cycle's start and end may be without events before the cycle counts as incomplete."""
 
 
@@ -80,17 +81,17 @@ class Plan:
 
     def holds(self, credits: Fraction) -> bool:
         """Whether so many credits can be had in one cycle at all, with nothing carried over."""
-        return self.overage is not None or credits <= self.included
+        return self.overage is not None or credits <= _exact(self.included)
 
     def bill(self, credits: Fraction) -> Fraction | None:
         """What a cycle with so many credits costs, with nothing carried over; None where the hard cap forbids it."""
-        return self.charge(max(Fraction(0), credits - Fraction(self.included)))
+        return self.charge(max(Fraction(0), credits - _exact(self.included)))
 
     def charge(self, beyond: Fraction) -> Fraction | None:
         """What a cycle with so many credits beyond all that were there costs; None where the hard cap forbids it."""
         if not beyond:
             return self.monthly
-        return None if self.overage is None else self.monthly + beyond * Fraction(self.overage)
+        return None if self.overage is None else self.monthly + beyond * _exact(self.overage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +105,31 @@ class TopUp:
     """The last day on which they can be used; None: they do not end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # (no slots: it keeps what is reckoned once)
 class Cycle:
     """One billing cycle, [start, end) in UTC."""
 
     start: datetime
     end: datetime
 
-    @property
+    @cached_property
     def start_us(self) -> int:
         """Microseconds since 1970."""
         return micros(self.start)
 
-    @property
+    @cached_property
     def end_us(self) -> int:
         """Microseconds since 1970."""
         return micros(self.end)
 
     def complete(self, first_us: int, last_us: int) -> bool:
         """Whether events from *first_us* to *last_us* cover it, a day at either edge aside."""
-        day = EDGE // timedelta(microseconds=1)
-        return first_us <= self.start_us + day and last_us >= self.end_us - day
+        return first_us <= self.start_us + _EDGE_US and last_us >= self.end_us - _EDGE_US
 
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 UTC."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICRO
 
 
 def moment(us: int) -> datetime:
@@ -268,8 +268,8 @@ def total_bill(
         included = _exact(plan.included)
         if plan.overage is None and any(max(load) > included for load in loads):
             return None
-        beyond = sum((credits - included for credits, _ in loads if credits > included), Fraction(0))
-        return plan.monthly * len(loads) + (beyond * _exact(plan.overage) if plan.overage and beyond else 0)
+        bought = sum(credits - included for credits, _ in loads if credits > included)
+        return plan.monthly * len(loads) + (bought * _exact(plan.overage) if plan.overage and bought else 0)
     grants = [plan.grant] * len(loads)
     passed = {place: [Stretch(cycles, plan.grant)] for place, cycles in (idle or {}).items()}
     needed = fold(grants, [demand for _, demand in loads], passed)
