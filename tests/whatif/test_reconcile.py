@@ -132,6 +132,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (done.code, done.out) == (2, "")
         assert done.err
     monkeypatch.chdir(tmp_path)
-    assert ran("reconcile", "--cycle", "2026-09", "--invoice", "1").code == 3
+    assert ran("reconcile", "--cycle", "2026-09", "--invoice", "1").code == 2
     assert ran("ingest", str(log)).code == 3, "one line is damaged"
     assert ran("reconcile", "--cycle", "2026-09", "--invoice", "90").code == 0, "the ledger of this folder"
