@@ -65,7 +65,7 @@ def _account(console: Console, advice: Advice) -> None:
     console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
     if advice.forecast is not None:
         _forecast(console, advice.forecast, bill.currency or "")
-    if advice.offers:
+    if advice.offers and not bill.unadvised:
         currencies = {offer.currency for offer in advice.offers if offer.currency}
         one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
         console.print(f"  The same demand elsewhere, a month{one}")

@@ -231,6 +231,15 @@ def test_an_empty_log_says_so(tmp_path: Path) -> None:
     assert text["accounts"] == []
 
 
+def test_too_little_data_is_compared_with_no_other_provider(tmp_path: Path) -> None:
+    """A demand that is unknown is not one that no plan holds."""
+    log = tmp_path / "usage.jsonl"
+    log.write_text(json.dumps(event()) + "\n")
+    done = ran("plan", str(log))
+    assert "too little data" in done.out
+    assert "no known plan holds it" not in done.out
+
+
 def test_names_from_a_log_do_not_steer_the_terminal(tmp_path: Path) -> None:
     """Escapes are written out."""
     log = tmp_path / "usage.jsonl"
