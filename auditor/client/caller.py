@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from auditor.caches.base import Entry
 from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
+from auditor.client.failures import precedes_sending
 from auditor.client.loading import TRUST, load
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Request
@@ -177,7 +178,9 @@ class Caller:
 
     async def _exchange(self, request: Request) -> Answer:
         call = self._api.call(self._base_url, self._api_key, request.template, request.body, request.options)
-        client, sent = self._connected(), False
+        client = self._connected()
+        # None: unknown, until a transport of the user's own says by its first event that it would tell.
+        sent = False if self._transport is None or type(self._transport) is httpx.AsyncHTTPTransport else None
 
         async def trace(event: str, info: Any) -> None:
             nonlocal sent
@@ -190,12 +193,14 @@ class Caller:
                     call.method, call.url, headers=call.headers, content=call.content, extensions={"trace": trace}
                 )
             return Answer(response.status_code, response.headers, response.content)
-        except (httpx.TimeoutException, TimeoutError):
-            what, word = f"no answer within {self._timeout:g} s", "timeout"
-        except httpx.HTTPError:
-            what, word = "the connection broke", "connection"
+        except (httpx.TimeoutException, TimeoutError) as error:
+            what, word, early = f"no answer within {self._timeout:g} s", "timeout", precedes_sending(error)
+        except (httpx.HTTPError, OSError) as error:
+            what, word, early = "the connection broke", "connection", precedes_sending(error)
+        except Exception as error:
+            what, word, early = f"the transport failed ({type(error).__name__})", "other", precedes_sending(error)
         # Raised out here, where httpx's error is no longer its context: that one holds the request, with the key.
-        raise UncertainError(what, word=word) if sent else NotSentError(what)
+        raise NotSentError(what) if sent is False or (sent is None and early) else UncertainError(what, word=word)
 
     async def _queue(self) -> None:
         if self._per_second is None:

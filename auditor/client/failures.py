@@ -46,12 +46,17 @@ def failure_of(error: BaseException, provider: str = "") -> RenderError:
         status = _status(each)
         if status is not None:
             return failed_with(_answer(each, status), provider)
-    if any(_is(each, _NOT_SENT) for each in chain):
+    if precedes_sending(error):
         return NotSentError(type(error).__name__)
     for kinds, word in ((_TIMED_OUT, "timeout"), (_BROKEN, "connection")):
         if any(_is(each, kinds) for each in chain):
             return UncertainError(type(error).__name__, word=word)
     return UncertainError(type(error).__name__, word="other")
+
+
+def precedes_sending(error: BaseException) -> bool:
+    """Whether it can only come before anything has left."""
+    return any(_is(each, _NOT_SENT) for each in _chain(error))
 
 
 def failed_with(answer: Answer, provider: str) -> RenderError:

@@ -4,18 +4,22 @@ import asyncio
 import copy
 import gc
 import pickle
+import socket
 import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
 from auditor.errors import (
     AuthenticationError,
+    BudgetExceededError,
     ConfigError,
     InvalidRequestError,
     NoPlanError,
@@ -262,6 +266,86 @@ def test_what_was_never_sent_is_free_and_repeated(build: Build, moving: Time, ev
     renderer.close()
     finals = [event for event in events() if event["outcome"] == "error"]
     assert [event["credits"] for event in finals] == [0, 0, 0]
+
+
+class Silent(httpx.AsyncBaseTransport):
+    """A transport that says nothing about how far a request came; *error* None: it never answers."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error, self.calls = error, 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Fail."""
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (None, "timeout"), (httpx.ReadTimeout("x"), "timeout"), (httpx.WriteTimeout("x"), "timeout"),
+        (httpx.ReadError("x"), "connection"), (httpx.RemoteProtocolError("x"), "connection"),
+        (httpx.DecodingError("x"), "connection"), (ConnectionResetError(), "connection"),
+        (httpx.StreamClosed(), "other"), (RuntimeError("x"), "other"),
+    ],
+)  # fmt: skip
+def test_without_proof_that_nothing_left_it_is_uncertain(
+    error: Exception | None, word: str, build: Build, moving: Time, events: Events
+) -> None:
+    """One call, which may have been paid for and counts against the budget."""
+    silent = Silent(error)
+    renderer = build(transport=silent, timeout=0.05, clock=moving.clock(), budget=Budget(1, per="ever"))
+    with pytest.raises(UncertainError) as caught:
+        renderer.render("og", {})
+    assert (caught.value.credits, caught.value.word, silent.calls) == (None, word, 1)
+    with pytest.raises(BudgetExceededError):
+        renderer.render("og", {})
+    renderer.close()
+    assert [(e["error"], e["credits"]) for e in events() if e["outcome"] == "error"] == [(word, None)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [httpx.ConnectError("x"), httpx.ConnectTimeout("x"), httpx.PoolTimeout("x"), httpx.ProxyError("x"),
+     ConnectionRefusedError(), socket.gaierror(-2, "x")],
+)  # fmt: skip
+def test_what_can_only_come_before_sending_is_free_anywhere(error: Exception, build: Build, moving: Time) -> None:
+    """A transport that says nothing is believed so far."""
+    silent = Silent(error)
+    with pytest.raises(NotSentError):
+        build(transport=silent, clock=moving.clock()).render("og", {})
+    assert silent.calls == 3
+
+
+def test_a_transport_that_traces_proves_that_nothing_left(build: Build, moving: Time) -> None:
+    """It told of a step before, and would have told of that one."""
+
+    class Connecting(Silent):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.extensions["trace"]("connection.connect_tcp.started", {})
+            return await super().handle_async_request(request)
+
+    for transport in (Connecting(None), Connecting(httpx.WriteError("x"))):
+        with pytest.raises(NotSentError):
+            build(transport=transport, timeout=0.05, clock=moving.clock(), events=None).render("og", {})
+        assert transport.calls == 3
+
+
+@pytest.mark.parametrize("transport", [None, httpx.AsyncHTTPTransport()], ids=["none", "own"])
+def test_httpx_s_own_wait_for_a_connection_is_free(
+    transport: httpx.AsyncHTTPTransport | None, build: Build, moving: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no step to tell of, and the next one would be told."""
+
+    async def wait(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(httpcore.AsyncConnectionPool, "handle_async_request", wait)
+    with pytest.raises(NotSentError):
+        build(transport=transport, timeout=0.05, clock=moving.clock(), tries=2).render("og", {})
 
 
 def test_a_real_refused_connection_is_not_sent() -> None:
