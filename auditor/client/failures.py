@@ -44,6 +44,8 @@ def failure_of(error: BaseException, provider: str = "") -> RenderError:
         if isinstance(each, RenderError):
             return each
         status = _status(each)
+        if status is not None and status < 300:  # it refused nothing, so what failed came after it, or with it
+            return UncertainError(type(error).__name__, word="other", status=status)
         if status is not None:
             return failed_with(_answer(each, status), provider)
     if precedes_sending(error):

@@ -539,6 +539,47 @@ def test_errors_of_raise_for_status_carry_their_status(
     assert (event["status"], event["error"], event["credits"]) == (status, word, credits)
 
 
+def held(response: Any, cause: Exception | None = None) -> Exception:
+    """An error of one's own that keeps the answer, as SDKs do."""
+    error = ValueError("the image cannot be used")
+    error.response = response  # type: ignore[attr-defined]
+    error.__cause__ = cause
+    return error
+
+
+def with_(**attributes: Any) -> Exception:
+    error = ValueError("of some SDK")
+    vars(error).update(attributes)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (aiohttp.ContentTypeError(None, (), status=200), 200),  # type: ignore[arg-type]
+        (held(httpx.Response(200, json={"data": {"remaining": 0}})), 200),
+        (held(httpx.Response(206), httpx.ConnectError("of the image's host")), 206),
+        (caused(held(httpx.Response(201))), 201),
+        (requests_error(202), 202),
+        (with_(status_code=http.HTTPStatus.OK), 200),
+        (with_(status=299), 299),
+        (aiohttp.WSServerHandshakeError(None, (), status=101), 101),  # type: ignore[arg-type]
+        (with_(status_code=199), 199),
+        (with_(status="200"), None), (with_(status=None), None), (with_(status=True), None),
+        (with_(code=200), None), (with_(status=600), None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("provider", ["imejis", "openai", "mine"])
+def test_an_error_after_a_good_answer_may_have_been_paid_for(
+    error: Exception, status: int | None, provider: str, metering: Metering, finals: Events
+) -> None:
+    """Its answer refused nothing; nor does one that is not final, or cannot be read from the error."""
+    with pytest.raises(type(error)):
+        metered("og", metering=metering, provider=provider)(raising_(error))()
+    (event,) = finals()
+    assert (event.get("status"), event["error"], event["credits"]) == (status, "other", None)
+
+
 def test_a_429_is_told_apart_by_its_body(metering: Metering, finals: Events) -> None:
     """As the provider declares."""
     for error in (requests_error(429), httpx_error(429), QuotaExceededError("x", status=429)):
