@@ -3,6 +3,7 @@
 HTTP libraries are known by the names of their classes, so that none of them has to be installed, or imported.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,7 @@ _BROKEN: dict[str, tuple[str, ...]] = {
     "httpcore2": ("NetworkError", "ProtocolError"), "urllib3": ("ProtocolError",), "http": ("HTTPException",),
     "aiohttp": ("ClientConnectionError", "ClientPayloadError"), "builtins": ("OSError",),
 }  # fmt: skip
+_GIVEN_UP = re.compile(r"too many ([1-5]\d\d) error responses")
 _DEEPEST = 8
 
 
@@ -98,7 +100,19 @@ def _status(error: BaseException) -> int | None:
     """Of an error that an answer led to."""
     response = getattr(error, "response", None)  # of requests it is false where it is a failure, so compared with None
     found = None if response is None else status_of(response)
-    return status_of(error) if found is None else found
+    found = status_of(error) if found is None else found
+    return _said(error) if found is None else found
+
+
+def given_up_at(error: BaseException) -> int | None:
+    """The status of the last answer, where urllib3's `Retry` allowed no further try."""
+    return next((status for each in _chain(error) if (status := _said(each)) is not None), None)
+
+
+def _said(error: BaseException) -> int | None:
+    """Of urllib3's `ResponseError`, which keeps the status in its message alone."""
+    found = _GIVEN_UP.fullmatch(str(error)) if _is(error, {"urllib3": ("ResponseError",)}) else None
+    return None if found is None else int(found[1])
 
 
 def _answer(error: BaseException, status: int) -> Answer:

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from auditor.caches.base import Entry
 from auditor.client.decoding import decoded
-from auditor.client.failures import failure_of
+from auditor.client.failures import failure_of, given_up_at
 from auditor.client.meter import Meter
 from auditor.client.metering import Asked, Metering, Rule, json_object
 from auditor.client.request import Request
@@ -162,7 +162,13 @@ class Watch:
     @quiet
     def failed(self, error: BaseException) -> None:
         """No answer came, or not to its end."""
-        if not self._over:
+        if self._over:
+            return
+        status = given_up_at(error)
+        if status is not None:
+            self.heard(status, {})
+            self._ended(whole=False)
+        else:
             self._over = True
             self._fails(failure_of(error, self.journey.rule.provider))
 

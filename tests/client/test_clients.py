@@ -44,6 +44,12 @@ HISHEL: dict[str, list[Any]] = {
     "hishel_revalidates": [5, *FIVE[1:], OK],
 }
 RETRIES: dict[str, list[Any]] = {name: [*FLAKY, OK] for name in ("httpx_retries_flaky", "httpx_retries_async")}
+USED_UP = [
+    [402, "quota", 0], [404, "not_found", 0], [408, "timeout", None], [429, "throttled", 0], [430, "quota", 0],
+    [503, "server", 0], [504, "timeout", None], [302, "other", 0], [200, None, 1],
+]  # fmt: skip
+MARKED = [[430, "invalid", 0] if row[0] == 430 else row for row in USED_UP[:-1]] + [[200, "other", None]]
+"""Of a function: no rule says what a 430 is, and an error that it ends with is no render."""
 REQUESTS: dict[str, list[Any]] = {
     "requests_plain": [*RENDER, OK],
     "requests_chunked": [*RENDER, OK],
@@ -55,6 +61,7 @@ REQUESTS: dict[str, list[Any]] = {
     "requests_refused": [0, {"error": 1}, 0, 0.0, 0, GONE],
     "requests_retry_flaky": [*FLAKY, OK],
     "requests_retry_exhausted": [2, {"error": 2}, 1, 0.0, 2, "RetryError"],
+    "requests_retries_used_up": [36, {}, 0, 0.0, 0, [*USED_UP, USED_UP[-1], *MARKED]],
     "requests_retry_refused": [0, {"error": 3}, 2, 0.0, 0, GONE],
     "requests_twice_and_undone": [2, {"render": 1}, 0, 1.0, 0, [*OK, []]],
     "requests_adapter_of_ones_own": [*RENDER, OK],

@@ -580,6 +580,41 @@ def test_an_error_after_a_good_answer_may_have_been_paid_for(
     assert (event.get("status"), event["error"], event["credits"]) == (status, "other", None)
 
 
+def response_error(said: str, module: str = "urllib3.exceptions") -> Exception:
+    """As urllib3's, which is no dependency."""
+    return type("ResponseError", (Exception,), {"__module__": module})(said)  # type: ignore[no-any-return]
+
+
+def reasoned(reason: Exception) -> Exception:
+    """As urllib3's MaxRetryError."""
+    error = ValueError("Max retries exceeded with url: / (Caused by …)")
+    error.reason = reason  # type: ignore[attr-defined]
+    return error
+
+
+@pytest.mark.parametrize("around", [lambda e: e, reasoned, caused, lambda e: OSError(reasoned(e)), OSError])
+@pytest.mark.parametrize(
+    ("said", "module", "status", "credits"),
+    [("too many 503 error responses", "urllib3.exceptions", 503, 0),
+     ("too many 402 error responses", "urllib3.exceptions", 402, 0),
+     ("too many 524 error responses", "urllib3.exceptions", 524, None),
+     ("too many 200 error responses", "urllib3.exceptions", 200, None),
+     ("too many 999 error responses", "urllib3.exceptions", None, None),
+     ("too many error responses", "urllib3.exceptions", None, None),
+     ("too many redirects", "urllib3.exceptions", None, None),
+     ("too many 503 error responses", "mine", None, None)],
+)  # fmt: skip
+def test_retries_that_are_used_up_have_the_status_of_the_last_answer(
+    said: str, module: str, status: int | None, credits: int | None, around: Any, metering: Metering, finals: Events
+) -> None:
+    """Which urllib3 keeps in a message alone."""
+    error = around(response_error(said, module))
+    with pytest.raises(type(error)):
+        metered("og", metering=metering)(raising_(error))()
+    (event,) = finals()
+    assert (event.get("status"), event["credits"]) == (status, credits)
+
+
 def test_a_429_is_told_apart_by_its_body(metering: Metering, finals: Events) -> None:
     """As the provider declares."""
     for error in (requests_error(429), httpx_error(429), QuotaExceededError("x", status=429)):

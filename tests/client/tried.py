@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from prometheus_client import CollectorRegistry
 
 from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
+from auditor.providers.facts import Quota
 from tests.client import injection
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", 9, 7, 8, 2, 0, 0, 0)
@@ -63,7 +64,7 @@ class Provider(BaseHTTPRequestHandler):
             self._answer(304, b"", "")
         elif last == "away":
             self._answer(302, b"", "", location="/cdn.png")
-        elif last in ("402", "429", "302", "304"):
+        elif last.isdigit():
             self._answer(int(last), b"", "")
         elif last == "generations":
             document = json.dumps({"created": 1, "data": [{"url": "https://cdn/x.png"}] * 4})
@@ -479,6 +480,30 @@ def requests_retry_flaky(metering: Metering) -> Any:
 @scenario("requests")
 def requests_retry_exhausted(metering: Metering) -> Any:
     return post(meter(session(total=1, status_forcelist=[504]), metering), "flaky", json={})
+
+
+@scenario("requests")
+def requests_retries_used_up(metering: Metering) -> Any:
+    """Of the last answer only urllib3's message is left; a try that got a 200 was paid for, so there are two renders."""
+    import requests
+
+    events: list[dict[str, Any]] = []
+    path, quota = r"/render/(?P<template>[^/]+)", Quota(statuses=frozenset({430}))
+    rules = [path_rule("mine", "127.0.0.1", path, quota=quota)]
+    made = Metering(account="main", events=lambda event: events.append(dict(event)), secret="s", rules=rules)
+    used_up = [402, 404, 408, 429, 430, 503, 504, 302, 200]
+    whole = meter(session(total=1, status_forcelist=used_up), made)
+    marked = metered("card", provider="mine", metering=made)(session(total=1, status_forcelist=used_up).post)
+    for call in (whole.post, marked):
+        for status in used_up:
+            with suppress(requests.exceptions.RetryError):
+                call(URL + str(status), json={})
+    made.close()
+    ends = [event for event in events if event["outcome"] != "attempt" and not event.get("retried")]
+    return [
+        [event["status"], event.get("error"), None if event["credits"] is None else int(event["credits"])]
+        for event in ends
+    ]
 
 
 @scenario("requests")
