@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import enum
 import functools
+import gc
 import http.client
 import io
 import json
@@ -13,6 +15,7 @@ import ssl
 import urllib.error
 import urllib.request
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -689,6 +692,72 @@ def test_async_generators_too(metering: Metering, finals: Events) -> None:
     asyncio.run(main())
     assert seen == [None, "sent"]
     assert [event["outcome"] for event in finals()] == ["render", "render", "render", "error"]
+
+
+class Kept:
+    """Something that a generator works with."""
+
+
+class Thrown(Exception):
+    """Thrown into one; a weak reference may watch it."""
+
+
+def _stepped(awaitable: Any) -> None:
+    with contextlib.suppress(StopIteration):
+        awaitable.send(None)
+
+
+@pytest.mark.parametrize("then", ["raises", "raises another", "ends", "goes on"])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("wrapped", [True, False], ids=["metered", "plain"])
+def test_an_error_that_is_thrown_in_keeps_nothing_alive(
+    wrapped: bool, kind: str, then: str, metering: Metering
+) -> None:
+    """Neither itself nor what the generator works with, whatever this makes of it: no cycle waits for the collector."""
+    caught = () if then == "raises" else Thrown
+
+    def pieces(kept: Kept) -> Iterator[Any]:
+        try:
+            yield 1
+        except caught:
+            if then == "raises another":
+                raise ValueError from None
+            if then == "ends":
+                return
+        yield 2
+
+    async def apieces(kept: Kept) -> AsyncIterator[Any]:
+        try:
+            yield 1
+        except caught:
+            if then == "raises another":
+                raise ValueError from None
+            if then == "ends":
+                return
+        yield 2
+
+    def throw(made: Any, errors: list[Thrown]) -> None:
+        """Taken out, too: this frame is in their traceback."""
+        next(made) if kind == "sync" else _stepped(anext(made))
+        while errors:
+            with contextlib.suppress(Thrown, ValueError, StopIteration, StopAsyncIteration):
+                made.throw(errors.pop()) if kind == "sync" else made.athrow(errors.pop()).send(None)
+
+    def watched() -> list[Any]:
+        kept, errors = Kept(), [Thrown(), Thrown()]
+        seen = [weakref.ref(each) for each in (kept, *errors)]
+        throw(function(kept), errors)
+        return seen
+
+    function: Any = pieces if kind == "sync" else apieces
+    if wrapped:
+        function = metered("og", metering=metering, key=lambda kept: "one")(function)
+    gc.collect()
+    gc.disable()
+    try:
+        assert [one() for one in watched()] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
