@@ -8,8 +8,8 @@ from auditor.client.arguments import check_name
 from auditor.errors import InvalidRequestError
 from auditor.fingerprint import Prepared, Scope, canonical, certain, spelling
 
-_MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 10_000, 4096, 2048
-"""Pairs of template and options that are prepared, spellings that are remembered for each, bytes that one may have."""
+_MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 4096, 4096, 2048
+"""Pairs of template and options that are prepared, spellings that are remembered for all, bytes that one may have."""
 
 
 class Known(NamedTuple):
@@ -20,6 +20,30 @@ class Known(NamedTuple):
     """Canonical JSON of the overrides: what was hashed, and what is sent."""
 
 
+class Memo:
+    """What is remembered for all shapes of a scope, so that there is one bound, however many shapes there are."""
+
+    def __init__(self) -> None:
+        self._tables: list[dict[bytes, Known]] = []
+        self._count = 0
+
+    def table(self) -> dict[bytes, Known]:
+        """A new table for a shape: by spelling. It may be emptied at any time."""
+        self._tables.append({})
+        return self._tables[-1]
+
+    def keep(self, table: dict[bytes, Known], spelled: bytes, found: Known) -> None:
+        """Remember an identity in a table of this memo; a full memo forgets all first."""
+        if self._count >= _MOST_KNOWN:
+            self._count = 0
+            for each in self._tables:
+                each.clear()
+        self._count += 1
+        # Copies, since what orjson gives sits in a block of kilobytes.
+        body = bytes(memoryview(found.body))
+        table[body if body == spelled else bytes(memoryview(spelled))] = found._replace(body=body)
+
+
 class Shape(NamedTuple):
     """What the requests for one template with one set of options have in common."""
 
@@ -27,8 +51,9 @@ class Shape(NamedTuple):
     options: Mapping[str, Any]
     group: str
     secret: bytes
+    memo: Memo
     known: dict[bytes, Known]
-    """By spelling: a hit is most often spelled like the one before, and need not be put in order again."""
+    """A table of the memo: a hit is most often spelled like the one before, and need not be put in order again."""
 
     def identify(self, overrides: Mapping[str, Any]) -> Known:
         """The slot and the bytes of a request; `InvalidRequestError` for what has no canonical JSON."""
@@ -42,9 +67,7 @@ class Shape(NamedTuple):
             raise InvalidRequestError(str(error)) from None
         found = Known(Slot(self.group, self.prepared.key(body), self.secret), body)
         if spelled is not None and len(spelled) <= _LONGEST_KNOWN and certain(spelled):
-            if len(self.known) >= _MOST_KNOWN:
-                self.known.clear()
-            self.known[spelled] = found
+            self.memo.keep(self.known, spelled, found)
         return found
 
 
@@ -54,6 +77,7 @@ class Shapes:
     def __init__(self, scope: Scope, check: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
         self._scope, self._check = scope, check
         self._found: dict[tuple[Any, ...], Shape] = {}
+        self._memo = Memo()
 
     def of(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> Shape:
         """The shape of a template, its version and the output options."""
@@ -73,8 +97,10 @@ class Shapes:
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
         prepared = self._scope.prepare(template, checked, template_version)
-        shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, {})
         if len(self._found) >= _MOST_SHAPES:
             self._found.clear()
+            self._memo = Memo()
+        memo = self._memo
+        shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, memo, memo.table())
         self._found[(template, template_version, *options.items())] = shape
         return shape

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auditor.caches.base import Entry
+from auditor.client.binding import Binding, signature_of
 from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
 from auditor.client.metering import Metering, json_object
 from auditor.client.prices import Price
@@ -34,9 +35,13 @@ class Observed:
         self.collects = picture is not None or price.asks
         """Whether the items of a generator have to be kept until its end."""
         self._name = getattr(function, "__qualname__", type(function).__name__)
-        self._signatures = [found for follow in (True, False) if (found := _signature(function, follow)) is not None]
-        first = next(iter(self._signatures[0].parameters), "") if self._signatures else ""
+        found = [Binding.of(function, follow) for follow in (True, False)]
+        self._bindings = [each for each in found if each.signature is not None] or found[:1]
+        first = _first(signature_of(function, follow=True) or signature_of(function, follow=False))
         self._receiver = first if receiver or first in ("self", "cls") else ""
+        # Of a method in a partial, the object is what the partial gives.
+        below = _first(self._bindings[0].signature)
+        self._receivers = {self._receiver, below} if below in ("self", "cls") else {self._receiver}
 
     @quiet
     def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Call | None":
@@ -47,27 +52,19 @@ class Observed:
 
         def form() -> dict[str, Any]:
             if self._key is None:
-                return {name: _stable(name, value) for name, value in inputs.items() if name != self._receiver}
+                return {name: _stable(name, value) for name, value in inputs.items() if name not in self._receivers}
             found = _stable("what key= gave", self._called(self._key, args, kwargs))
             return found if isinstance(found, dict) else {"key": found}
 
         return Call(self, self.metering.named(self.provider, self._template, form, self._name))
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any] | None:
-        if not self._signatures:
-            return {"args": args, **kwargs}
-        for signature in self._signatures:  # that of a decorator in between may take what the function's own does not
-            try:
-                bound = signature.bind(*args, **kwargs)
-            except TypeError:
-                continue
-            bound.apply_defaults()
-            return bound.arguments
-        return None
+        # That of a decorator in between may take what the function's own does not.
+        return next((found for each in self._bindings if (found := each.bound(args, kwargs)) is not None), None)
 
     def _called(self, key: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """With the function's arguments; without the receiver where *key* does not take it."""
-        signature = _signature(key, follow=True)
+        signature = signature_of(key, follow=True)
         if self._receiver and args and signature is not None:
             try:
                 signature.bind(*args, **kwargs)
@@ -131,11 +128,9 @@ class Call:
             return None
 
 
-def _signature(function: Callable[..., Any], follow: bool) -> inspect.Signature | None:
-    try:
-        return inspect.signature(function, follow_wrapped=follow)
-    except (TypeError, ValueError):  # a built-in that does not tell
-        return None
+def _first(signature: inspect.Signature | None) -> str:
+    """The name of the first parameter."""
+    return "" if signature is None else next(iter(signature.parameters), "")
 
 
 def _stable(name: str, value: Any) -> Any:

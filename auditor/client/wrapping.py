@@ -96,20 +96,21 @@ def _generator(function: Callable[..., Any], observed: Observed) -> Callable[...
 
 def _yielding(running: Generator[Any, Any, Any], call: Call) -> Generator[Any, Any, Any]:
     items: list[Any] = []
-    sent = thrown = None
+    sent: Any = None
+    thrown: list[BaseException] = []  # taken out as it is thrown on: a frame that holds its own error is a cycle
     try:
         while True:
-            item = running.send(sent) if thrown is None else running.throw(thrown)
+            item = running.throw(thrown.pop()) if thrown else running.send(sent)
             if call.collects:
                 items.append(item)
-            sent = thrown = None
+            sent = None
             try:
                 sent = yield item
             except GeneratorExit:
                 running.close()
                 raise
             except BaseException as error:
-                thrown = error
+                thrown.append(error)
     except StopIteration as end:
         call.returned(items)
         return end.value
@@ -125,20 +126,21 @@ def _async_generator(function: Callable[..., Any], observed: Observed | Call) ->
         begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
         items: list[Any] = []
-        sent = thrown = None
+        sent: Any = None
+        thrown: list[BaseException] = []  # as above
         try:
             while True:
-                item = await (running.asend(sent) if thrown is None else running.athrow(thrown))
+                item = await (running.athrow(thrown.pop()) if thrown else running.asend(sent))
                 if begun is not None and begun.collects:
                     items.append(item)
-                sent = thrown = None
+                sent = None
                 try:
                     sent = yield item
                 except GeneratorExit:
                     await running.aclose()
                     raise
                 except BaseException as error:
-                    thrown = error
+                    thrown.append(error)
         except StopAsyncIteration:
             if begun is not None:
                 begun.returned(items)

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import enum
 import functools
+import gc
 import http.client
 import io
 import json
@@ -13,6 +15,7 @@ import ssl
 import urllib.error
 import urllib.request
 import uuid
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +35,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from auditor import Metering, metered
+from auditor.client.binding import Binding
 from auditor.client.stable import UnstableError, stable
 from auditor.errors import ConfigError, QuotaExceededError
 from auditor.fingerprint import canonical
@@ -465,6 +469,117 @@ def test_a_decorator_in_between_that_gives_arguments(metering: Metering, finals:
     assert first["key"] == second["key"]
 
 
+def drawn(title: str, size: int = 1) -> bytes:
+    return title.encode()
+
+
+def passed_on(function: Any) -> Any:
+    """Decorated, as many are."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
+
+
+class Sized:
+    """A class with methods made of another."""
+
+    def draw(self, title: str, size: int = 1) -> bytes:
+        return title.encode()
+
+    a, b = functools.partialmethod(draw, "A"), functools.partialmethod(draw, title="B")
+    other = functools.partialmethod(a, 2)
+
+
+def within(title: str) -> Any:
+    """A partial inside another, which keeps its own."""
+
+    class Own(functools.partial[bytes]):
+        """One that is not merged with the next."""
+
+    return functools.partial(Own(drawn, title), size=3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "inputs"),
+    [
+        (functools.partial(drawn, "A"), functools.partial(drawn, "B"), ("A", 1)),
+        (functools.partial(drawn, title="A"), functools.partial(drawn, title="B"), ("A", 1)),
+        (functools.partial(drawn, "A", 2), functools.partial(drawn, "A", 3), ("A", 2)),
+        (functools.partial(functools.partial(drawn, "A"), 3), functools.partial(functools.partial(drawn, "B"), 3), ("A", 3)),
+        (within("A"), within("B"), ("A", 3)),
+        (passed_on(functools.partial(drawn, "A")), passed_on(functools.partial(drawn, "B")), ("A", 1)),
+        (functools.partial(passed_on(drawn), "A"), functools.partial(passed_on(drawn), "B"), ("A", 1)),
+        (functools.update_wrapper(functools.partial(drawn, "A"), drawn), functools.partial(drawn, "B"), ("A", 1)),
+        (functools.partial(Sized.a, Sized()), functools.partial(Sized.b, Sized()), ("A", 1)),
+        (functools.partial(Sized.other, Sized()), functools.partial(Sized.a, Sized()), ("A", 2)),
+        (Sized().a, Sized().b, ("A", 1)),
+        (Sized().other, Sized().a, ("A", 2)),
+        (functools.partial(Sized.draw, Sized(), "A"), functools.partial(Sized.draw, Sized(), "B"), ("A", 1)),
+    ],
+)  # fmt: skip
+def test_what_a_partial_gives_is_an_input_like_any_other(
+    one: Any, other: Any, inputs: tuple[str, int], metering: Metering, finals: Events
+) -> None:
+    """By name, as if the call had given it."""
+    mark = metered("og", metering=metering)
+    mark(one)(), mark(other)(), mark(drawn)(*inputs)
+    first, second, plain = finals()
+    assert first["key"] == plain["key"] != second["key"]
+    assert first["inputs"] == plain["inputs"] and set(plain["inputs"]) == {"title", "size"}
+
+
+def test_methods_made_of_another_by_their_class(metering: Metering, finals: Events) -> None:
+    """The object comes with the call, before what the partial gives."""
+    mark = metered("og", metering=metering)
+    mark(Sized.a)(Sized()), mark(Sized.b)(Sized()), mark(Sized.other)(Sized()), mark(drawn)("A")
+    keys = [event["key"] for event in finals()]
+    assert keys[0] == keys[3] and len(set(keys)) == 3
+
+
+def test_a_partial_with_what_nobody_can_see_makes_the_key_unknown(
+    metering: Metering, finals: Events, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the argument itself does."""
+    draw = metered("og", metering=metering)(functools.partial(lambda session, title: PICTURE, Session()))
+    draw("a"), draw("a")
+    first, second = finals()
+    assert first["key"] != second["key"] and first["key"].startswith("u1:") and first.get("inputs") is None
+    assert caplog.text.count("session (Session) cannot be hashed") == 1
+
+
+def test_a_partial_that_leaves_arguments_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`functools.Placeholder` stands for those of the call."""
+    left_open = object()
+    monkeypatch.setattr("auditor.client.binding._LEFT_OPEN", left_open)
+    binding = Binding.of(functools.partial(drawn, left_open, 3), follow=True)
+    assert binding.bound(("A",), {}) == {"title": "A", "size": 3}
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_partial_of_a_built_in(follow: bool) -> None:
+    """Which does not tell what its parameters are called."""
+    binding = Binding.of(functools.partial(getattr, "A", default=2), follow)
+    assert binding.bound(("b",), {}) == {"args": ("A", "b"), "default": 2}
+
+
+def test_a_class_method_of_a_partial(metering: Metering, finals: Events) -> None:
+    """The class goes where the partial leaves room."""
+
+    def below(title: str, owner: type, size: int) -> bytes:
+        return PICTURE
+
+    class Drawn:
+        a = metered("og", metering=metering)(classmethod(functools.partial(below, "A")))
+        b = metered("og", metering=metering)(classmethod(functools.partial(below, "B")))
+
+    Drawn.a.__func__(Drawn, 2), Drawn.b.__func__(Drawn, 2)
+    first, second = finals()
+    assert first["key"] != second["key"] and set(first["inputs"]) == {"title", "size"}
+
+
 def test_a_call_that_does_not_fit_is_the_function_s_to_refuse(metering: Metering, events: Events) -> None:
     """Nothing left, so nothing is written."""
     with pytest.raises(TypeError, match="missing"):
@@ -765,6 +880,73 @@ def test_async_generators_too(metering: Metering, finals: Events) -> None:
     asyncio.run(main())
     assert seen == [None, "sent"]
     assert [event["outcome"] for event in finals()] == ["render", "render", "render", "error"]
+
+
+class Kept:
+    """Something that a generator works with."""
+
+
+class ThrownError(Exception):
+    """ThrownError into one; a weak reference may watch it."""
+
+
+def _stepped(awaitable: Any) -> None:
+    with contextlib.suppress(StopIteration):
+        awaitable.send(None)
+
+
+@pytest.mark.parametrize("then", ["raises", "raises another", "ends", "goes on"])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("wrapped", [True, False], ids=["metered", "plain"])
+def test_an_error_that_is_thrown_in_keeps_nothing_alive(
+    wrapped: bool, kind: str, then: str, metering: Metering
+) -> None:
+    """Neither itself nor what the generator works with, whatever this makes of it: no cycle waits for the collector."""
+    caught = () if then == "raises" else ThrownError
+
+    def pieces(kept: Kept) -> Iterator[Any]:
+        try:
+            yield 1
+        except caught:
+            if then == "raises another":
+                raise ValueError from None
+            if then == "ends":
+                return
+        yield 2
+
+    async def apieces(kept: Kept) -> AsyncIterator[Any]:
+        try:
+            yield 1
+        except caught:
+            if then == "raises another":
+                raise ValueError from None
+            if then == "ends":
+                return
+        yield 2
+
+    function: Any = pieces if kind == "sync" else apieces
+
+    def throw(made: Any, errors: list[ThrownError]) -> None:
+        """Taken out, too: this frame is in their traceback."""
+        next(made) if kind == "sync" else _stepped(anext(made))
+        while errors:
+            with contextlib.suppress(ThrownError, ValueError, StopIteration, StopAsyncIteration):
+                made.throw(errors.pop()) if kind == "sync" else made.athrow(errors.pop()).send(None)
+
+    def watched() -> list[Any]:
+        kept, errors = Kept(), [ThrownError(), ThrownError()]
+        seen = [weakref.ref(each) for each in (kept, *errors)]
+        throw(function(kept), errors)
+        return seen
+
+    if wrapped:
+        function = metered("og", metering=metering, key=lambda kept: "one")(function)
+    gc.collect()
+    gc.disable()
+    try:
+        assert [one() for one in watched()] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
