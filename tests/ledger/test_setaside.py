@@ -1,5 +1,6 @@
 """Files that cannot be read cost a transaction a change, are counted under any name, and say since when."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -167,6 +168,58 @@ def test_what_one_process_read_another_does_not_set_aside_again(ledger: Ledger, 
         now[0] += DAY / 2
         third.look()
     assert shown(ledger, now[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["bad.jsonl", "deep/bad.jsonl", "../elsewhere/bad.jsonl", b"caf\xe9.jsonl"])
+def test_a_relative_path_is_the_same_file_in_another_folder(
+    name: str | bytes, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row, whoever calls it what, and it stays while others look from elsewhere; until it is gone."""
+    for folder in ("here/deep", "elsewhere", "there"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    now, path = [START], Path(os.fsdecode(name))
+    path.symlink_to(path.name)
+    follow(ledger, now, path).look()
+    whole = Path(os.path.normpath(path.absolute()))
+    monkeypatch.chdir(tmp_path / "there")
+    for paths in ((), (whole,)):
+        now[0] += 60
+        follow(ledger, now, *paths).look()
+        assert {os.path.normpath(row.path) for row in aside(ledger)} == {
+            os.fsencode(whole).decode(errors="backslashreplace")
+        }
+    if ".." not in path.parts:
+        assert len(aside(ledger)) == 1
+    whole.unlink()
+    now[0] += 60
+    follow(ledger, now).look()
+    assert aside(ledger) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ELOOP])
+def test_what_may_not_be_looked_at_is_not_gone(
+    number: int, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For another process, as a user who may not search the folder."""
+    now, (path,) = [START], loops(tmp_path, 1)
+    follow(ledger, now, path).look()
+    lstat = os.lstat
+
+    def refused(asked: Any, **more: Any) -> os.stat_result:
+        if os.fspath(asked) in (str(path), os.fsencode(path)):
+            raise OSError(number, os.strerror(number))
+        return lstat(asked, **more)
+
+    monkeypatch.setattr(os, "lstat", refused)
+    now[0] += 60
+    follow(ledger, now).look()
+    assert len(aside(ledger)) == 1
+    monkeypatch.undo()
+    path.unlink()
+    now[0] += 60
+    follow(ledger, now).look()
+    assert aside(ledger) == []
 
 
 class Small:
