@@ -60,7 +60,7 @@ class SetAside:
         if name in self._own:
             return not _gone(self._own[name])
         raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(name))
-        return not (_gone(name) and _gone(raw))
+        return not (_gone(Path(name)) and _gone(Path(os.fsdecode(raw))))
 
 
 def files_set_aside(connection: Connection, now_us: int) -> int:
@@ -74,12 +74,12 @@ def _name(path: Path) -> str:
     return textual(path.absolute())
 
 
-def _gone(path: Path | str | bytes) -> bool:
+def _gone(path: Path) -> bool:
     """Whether nothing is there. What may not be looked at is not gone, nor is a name without its folder."""
     try:
-        os.lstat(path)
+        path.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        return os.path.isabs(path)
+        return path.is_absolute()
     except OSError:
         pass
     return False

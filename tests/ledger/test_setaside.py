@@ -1,7 +1,11 @@
 """Files that cannot be read cost a transaction a change, are counted under any name, and say since when."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partialmethod
@@ -9,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from sqlalchemy import Connection, select
+from typer.testing import CliRunner
 
+from auditor.commands.ledger import app
+from auditor.commands.options import INCOMPLETE
 from auditor.config import settings_of
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger
@@ -100,8 +108,6 @@ def test_a_look_costs_no_transaction_for_what_is_known(
 @pytest.mark.parametrize("kind", ["loop", "cut"])
 def test_a_name_that_is_no_text_is_counted(kind: str, name: bytes, ledger: Ledger, tmp_path: Path) -> None:
     """As long as the file is there, over restarts, and no longer."""
-    import gzip
-
     now, path = [START], Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     if kind == "loop":
         path.symlink_to(path)
@@ -204,14 +210,11 @@ def test_what_may_not_be_looked_at_is_not_gone(
     """For another process, as a user who may not search the folder."""
     now, (path,) = [START], loops(tmp_path, 1)
     follow(ledger, now, path).look()
-    lstat = os.lstat
 
-    def refused(asked: Any, **more: Any) -> os.stat_result:
-        if os.fspath(asked) in (str(path), os.fsencode(path)):
-            raise OSError(number, os.strerror(number))
-        return lstat(asked, **more)
+    def refused(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "lstat", refused)
+    monkeypatch.setattr(Path, "lstat", refused)
     now[0] += 60
     follow(ledger, now).look()
     assert len(aside(ledger)) == 1
@@ -220,6 +223,40 @@ def test_what_may_not_be_looked_at_is_not_gone(
     now[0] += 60
     follow(ledger, now).look()
     assert aside(ledger) == []
+
+
+@pytest.mark.parametrize("left", [7, 20, 0.5, -1])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_a_packed_file_that_is_cut_off_in_its_first_line(
+    pack: Callable[[bytes], bytes], left: float, tmp_path: Path
+) -> None:
+    """Is set aside, told and counted until it is whole, by a run and by whoever follows; so is the command's code."""
+    line = lines([event("a", key=random.Random(1).randbytes(400).hex())])
+    packed, path, where = pack(line), tmp_path / "usage.log", str(tmp_path / "l.db")
+    path.write_bytes(packed[: int(left if left < 0 or left > 1 else left * len(packed))])
+    with Ledger(where) as ledger:
+        done = Ingest(ledger, settings_of({}, "test"), lambda: START).run([path])
+        if done.counts["lines"]:  # (only the checksum is cut off)
+            assert left == -1
+        (complaint,) = done.complaints()
+        assert complaint.startswith(f"{path} is cut off or damaged (")
+        assert [row.reason for row in aside(ledger)] == ["cut off or damaged"] and shown(ledger, START) == 1
+        following = follow(ledger, [START], path)
+        assert len(following.look().damaged) == 1 and not following.look().damaged and shown(ledger, START) == 1
+        path.write_bytes(packed)
+        following.look()
+        assert aside(ledger) == [] and counts(ledger)["events"] == 1
+        following.close()
+
+
+def test_the_command_tells_of_a_first_line_that_is_cut_off(tmp_path: Path) -> None:
+    """With the exit code for damaged files; an unfinished line that is not packed just waits."""
+    path, address = tmp_path / "usage.jsonl.gz", str(tmp_path / "l.db")
+    path.write_bytes(gzip.compress(lines([event("a")]))[:20])
+    (tmp_path / "waits.jsonl").write_bytes(lines([event("b")])[:20])
+    done = CliRunner().invoke(app, ["ingest", str(path), str(tmp_path / "waits.jsonl"), "--ledger", address])
+    assert done.exit_code == INCOMPLETE and "usage.jsonl.gz is cut off or damaged" in done.stderr
+    assert "waits" not in done.stderr
 
 
 class Small:
