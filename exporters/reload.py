@@ -35,7 +35,7 @@ class Down:
 
     name = "ledger"
 
-    def __init__(self, error: AuditorError) -> None:
+    def __init__(self, error: Exception) -> None:
         self._error = error
 
     def collect(self, families: Families, now: float) -> None:
