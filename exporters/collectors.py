@@ -15,6 +15,7 @@ from auditor.sources import absent, present
 from exporters.build import BuildInfo
 from exporters.findings import FindingsCollector
 from exporters.ledger import LedgerCollector
+from exporters.reload import Down
 from exporters.snapshot import Collects, Snapshot, reason
 from exporters.usage import UsageCollector
 
@@ -32,8 +33,12 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
     with ExitStack() as stack:
         collectors: list[Collects] = []
         if ledger is not None or findings is None:
-            opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
-            collectors += [LedgerCollector(opened, settings, where), *_usage(settings)]
+            try:
+                opened = stack.enter_context(Ledger(ledger or LEDGER, reader=True))
+                collectors.append(LedgerCollector(opened, settings, where))
+            except Exception as error:  # (the last file or push would go on saying that all is well)
+                collectors.append(Down(error))
+            collectors += _usage(settings)
         snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
         if collectors:
             snapshot.more = [BuildInfo()]

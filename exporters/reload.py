@@ -35,7 +35,7 @@ class Down:
 
     name = "ledger"
 
-    def __init__(self, error: AuditorError) -> None:
+    def __init__(self, error: Exception) -> None:
         self._error = error
 
     def collect(self, families: Families, now: float) -> None:
@@ -57,6 +57,7 @@ class Reloading(Collector):
         clock: Callable[[], float] = time.time, look: float = LOOK, supervisor: Supervisor | None = None,
     ) -> None:  # fmt: skip
         self._path, self._begin, self._say, self._done = path, begin, say, done
+        self._named = named
         self._others, self._clock, self._look = others, clock, look
         self._supervisor = supervisor or Supervisor({})
         self._wake, self._stopping = threading.Event(), threading.Event()
@@ -110,7 +111,7 @@ class Reloading(Collector):
             self._seen, self.asked = stamp, False
             self._supervisor.reloading()
             try:
-                if stamp is None and not asked:
+                if stamp is None and (self._named or not asked):
                     raise ConfigError(f"{self._path}: the file is gone")
                 self._take(configuration.load(self._path if stamp else None))
             except Exception as error:
@@ -152,8 +153,10 @@ class Reloading(Collector):
     def _stamp(self) -> tuple[int, ...] | None:
         try:
             found = self._path.stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError:  # there, and reading it says why it cannot be used
+            return (0,)
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _until(self) -> None:

@@ -73,13 +73,13 @@ def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path, asked: list[str]
 
 
 def test_an_exporter_makes_no_ledger(tmp_path: Path) -> None:
-    """One that only reads; a server waits for one (`tests/exporters/test_reload.py`)."""
+    """One that only reads: it writes that it failed; a server waits for one (`tests/exporters/test_reload.py`)."""
     asked = ["textfile", str(tmp_path / "x.prom"), "--ledger", str(tmp_path / "none.db")]
     done = subprocess.run(
         [sys.executable, "-m", "exporters.main", *asked], cwd=ROOT, capture_output=True, check=False, timeout=60
     )
     assert done.returncode == 3 and b"no such ledger" in done.stderr, done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.prom"]
 
 
 def filled(folder: Path) -> Path:

@@ -22,24 +22,24 @@ class SetAside:
         self._own: dict[str, Path] = {}
 
     def __contains__(self, path: Path) -> bool:
-        return textual(path) in self._known
+        return _name(path) in self._known
 
     def told(self, path: Path, reason: str) -> bool:
         """Whether this process has set the file aside for that reason already."""
-        name = textual(path)
+        name = _name(path)
         return name in self._own and self._known[name][0] == reason
 
     def add(self, connection: Connection, path: Path, reason: str, now_us: int) -> None:
         """Set a file aside; it stays so since the first time that it was."""
-        name = textual(path)
+        name = _name(path)
         _, since_us = self._known.get(name, (reason, now_us))
         self._known[name] = (reason, since_us)
-        self._own[name] = path
+        self._own[name] = path.absolute()
         put(connection, set_aside, [(self._host, name, reason, since_us, now_us)])
 
     def remove(self, connection: Connection, path: Path) -> None:
         """It could be read."""
-        self._remove(connection, textual(path))
+        self._remove(connection, _name(path))
 
     def _remove(self, connection: Connection, name: str) -> None:
         self._known.pop(name, None)
@@ -58,15 +58,31 @@ class SetAside:
 
     def _there(self, name: str) -> bool:
         if name in self._own:
-            return os.path.lexists(self._own[name])
+            return not _gone(self._own[name])
         raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(name))
-        return os.path.lexists(name) or os.path.lexists(raw)
+        return not (_gone(Path(name)) and _gone(Path(os.fsdecode(raw))))
 
 
 def files_set_aside(connection: Connection, now_us: int) -> int:
     """How many there are on all hosts; a host that has not said so for a day is gone."""
     query = select(func.count()).select_from(set_aside).where(set_aside.c.seen_us > now_us - RECENT_US)
     return int(connection.execute(query).scalar_one())
+
+
+def _name(path: Path) -> str:
+    """What a file is called in the ledger; processes on a host have folders of their own."""
+    return textual(path.absolute())
+
+
+def _gone(path: Path) -> bool:
+    """Whether nothing is there. What may not be looked at is not gone, nor is a name without its folder."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path.is_absolute()
+    except OSError:
+        pass
+    return False
 
 
 def textual(path: Path | str) -> str:

@@ -120,7 +120,7 @@ class Tail:
             self.damage = reader.damage if reader.truncated else ""
 
     def _find(self, connection: Connection) -> Checkpoint | None:
-        first = _first_line(self.path)
+        first, self.damage = _first_line(self.path)
         if first is None:
             return None
         digest = hashlib.sha256(first).hexdigest()
@@ -136,16 +136,16 @@ class Tail:
         return Checkpoint(None, str(self.path), digest, others={row.number for row in known})
 
 
-def _first_line(path: Path) -> bytes | None:
-    """The first line, of which 1 MiB is enough; None while it is unfinished."""
+def _first_line(path: Path) -> tuple[bytes | None, str]:
+    """The first line, of which 1 MiB is enough; None while it is unfinished, and what broke it off if anything did."""
     with path.open("rb") as raw:
-        found = b""
-        for block in LineReader(decompressed(raw)).chunks():
+        found, reader = b"", LineReader(decompressed(raw))
+        for block in reader.chunks():
             found += block
             line, end, _ = found.partition(b"\n")
             if end or len(found) > MAX_LINE:
-                return line[:MAX_LINE]
-    return None
+                return line[:MAX_LINE], ""
+    return None, reader.damage
 
 
 def _before(path: Path, position: int) -> bytes | None:

@@ -2,11 +2,14 @@
 
 import http.server
 import socket
+import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import bcrypt
@@ -15,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from auditor.errors import ConfigError, InputError
-from exporters.main import app
+from auditor.ledger.database import Ledger
+from exporters.main import app, main
 from exporters.push import grouping_of, push
 from exporters.snapshot import Snapshot
 from tests.exporters.test_findings import GOLDEN
@@ -77,6 +81,64 @@ def test_to_a_real_pushgateway(gateway: str, tmp_path: Path, monkeypatch: pytest
         with pytest.raises(InputError, match=r"it answers 401") as error:
             push(Snapshot([]), f"http://{user}{gateway}", "imgrender", {})
         assert "wr0ng" not in str(error.value) and f"http://{gateway}: " in str(error.value)
+
+
+UNOPENED = ["none", "no folder", "no database", "an empty file", "newer", "of no version", "of a server that is down",
+            "of a server that nobody knows", "a folder"]  # fmt: skip
+
+
+def unopened(kind: str, folder: Path) -> str:
+    """The address of a ledger that cannot be opened."""
+    where = folder / ("missing" if kind == "no folder" else "") / "l.db"
+    if kind.startswith("of a server"):
+        return f"{'mysql' if 'nobody' in kind else 'postgresql'}://u:t0psecret@127.0.0.1:{free_port()}/x"
+    if kind in ("newer", "of no version"):
+        Ledger(where).close()
+        version = "'999'" if kind == "newer" else "'many'"
+        with closing(sqlite3.connect(where)) as connection, connection:
+            connection.execute(f"UPDATE ledger SET value = {version} WHERE name = 'version'")
+    elif kind == "a folder":
+        where.mkdir()
+    elif kind in ("no database", "an empty file"):
+        where.write_bytes(b"" if "empty" in kind else b"no database" * 100)
+    return str(where)
+
+
+@pytest.mark.parametrize("kind", UNOPENED)
+def test_a_file_says_that_the_ledger_cannot_be_opened(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the place of the one that says that all is well; what else there is to show is in it."""
+    path, address = tmp_path / "usage.prom", unopened(kind, tmp_path)
+    asked = ["auditor-exporter", "textfile", str(path), "--ledger", address]
+    for more, success in (([], None), (["--findings", str(GOLDEN)], 1)):
+        path.write_text('imgrender_scrape_collector_success{collector="ledger"} 1.0\n')
+        monkeypatch.setattr(sys, "argv", [*asked, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr().err
+        assert ended.value.code == 3 and "the collector 'ledger' fails: " in said and said.count("\n") == 1
+        found = {
+            (sample.name, sample.labels.get("collector")): sample.value
+            for family in text_string_to_metric_families(path.read_text())
+            for sample in family.samples
+        }
+        assert found["imgrender_scrape_collector_success", "ledger"] == 0
+        assert found.get(("imgrender_scrape_collector_success", "findings")) == success
+        assert ("imgrender_exporter_build_info", None) in found and ("imgrender_ledger_events", None) not in found
+        assert "t0psecret" not in said + path.read_text()
+
+
+def test_a_push_says_that_the_ledger_cannot_be_opened(gateway: str, tmp_path: Path) -> None:
+    """It takes the place of the push before."""
+    url = f"http://cron:p%40ss%2Fw@{gateway}"
+    push(Snapshot([Counting()], lambda: NOW), url, "imgrender", {"instance": "nightly"})
+    asked = ["push", url, "--ledger", str(tmp_path / "none.db"), "--group", "instance=nightly"]
+    done = CliRunner().invoke(app, asked)
+    assert isinstance(done.exception, InputError) and "no such ledger" in str(done.exception)
+    found = shown(gateway)
+    assert found["imgrender_scrape_collector_success", "nightly"] == 0
+    assert ("imgrender_ledger_events", "nightly") not in found
 
 
 class Odd(http.server.BaseHTTPRequestHandler):

@@ -103,6 +103,48 @@ def test_a_changed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path) -> None
     assert begun.open == [] and not said
 
 
+@pytest.mark.parametrize("how", ["deleted", "a folder", "its folder is gone", "a dangling link"])
+def test_a_named_file_that_is_gone_puts_no_defaults_in_force(how: str, tmp_path: Path) -> None:
+    """Also after SIGHUP, said once; as soon as it is back, it counts."""
+    path, begun, said = tmp_path / "here" / "auditor.toml", Begun(), list[str]()
+    path.parent.mkdir()
+    path.write_text(ACCOUNT.format("one"))
+    with Reloading(path, begun, said.append, named=True, look=1e6) as shown:
+        path.unlink()
+        if how == "a folder":
+            path.mkdir()
+        elif how == "its folder is gone":
+            path.parent.rmdir()
+        elif how == "a dangling link":
+            path.symlink_to(tmp_path / "nowhere")
+        for shown.asked in (False, True, False, True):
+            shown.look()
+            assert begun.times == 1 and list(shown.settings.accounts) == ["one"] and not shown.worked
+        assert len({*said}) == 1 and str(path) in said[0] and said[0].endswith("stays in force")
+        assert len(said) == 1
+        if path.is_symlink():
+            path.unlink()
+        elif path.is_dir():
+            path.rmdir()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(ACCOUNT.format("two"))
+        shown.look()
+        assert shown.worked and list(shown.settings.accounts) == ["two"]
+
+
+def test_a_found_file_that_is_gone_is_none_once_somebody_asks(tmp_path: Path) -> None:
+    """As at a start without one; until then what it said stays in force, since it may be about to be replaced."""
+    path, begun, said = tmp_path / "auditor.toml", Begun(), list[str]()
+    path.write_text(ACCOUNT.format("one"))
+    with Reloading(path, begun, said.append, named=False, look=1e6) as shown:
+        path.unlink()
+        shown.look()
+        assert not shown.worked and list(shown.settings.accounts) == ["one"] and len(said) == 1
+        shown.asked = True
+        shown.look()
+        assert shown.worked and not shown.settings.accounts and begun.times == 2
+
+
 def test_it_starts_while_the_database_is_down(tmp_path: Path) -> None:
     """The ledger's collector fails until it is there, said once, without the password."""
     begun, said, done = Begun(), list[str](), list[str]()

@@ -1,6 +1,11 @@
 """Files that cannot be read cost a transaction a change, are counted under any name, and say since when."""
 
+import bz2
+import errno
+import gzip
+import lzma
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partialmethod
@@ -8,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from sqlalchemy import Connection, select
+from typer.testing import CliRunner
 
+from auditor.commands.ledger import app
+from auditor.commands.options import INCOMPLETE
 from auditor.config import settings_of
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger
@@ -99,8 +108,6 @@ def test_a_look_costs_no_transaction_for_what_is_known(
 @pytest.mark.parametrize("kind", ["loop", "cut"])
 def test_a_name_that_is_no_text_is_counted(kind: str, name: bytes, ledger: Ledger, tmp_path: Path) -> None:
     """As long as the file is there, over restarts, and no longer."""
-    import gzip
-
     now, path = [START], Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     if kind == "loop":
         path.symlink_to(path)
@@ -167,6 +174,89 @@ def test_what_one_process_read_another_does_not_set_aside_again(ledger: Ledger, 
         now[0] += DAY / 2
         third.look()
     assert shown(ledger, now[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["bad.jsonl", "deep/bad.jsonl", "../elsewhere/bad.jsonl", b"caf\xe9.jsonl"])
+def test_a_relative_path_is_the_same_file_in_another_folder(
+    name: str | bytes, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row, whoever calls it what, and it stays while others look from elsewhere; until it is gone."""
+    for folder in ("here/deep", "elsewhere", "there"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    now, path = [START], Path(os.fsdecode(name))
+    path.symlink_to(path.name)
+    follow(ledger, now, path).look()
+    whole = Path(os.path.normpath(path.absolute()))
+    monkeypatch.chdir(tmp_path / "there")
+    for paths in ((), (whole,)):
+        now[0] += 60
+        follow(ledger, now, *paths).look()
+        assert {os.path.normpath(row.path) for row in aside(ledger)} == {
+            os.fsencode(whole).decode(errors="backslashreplace")
+        }
+    if ".." not in path.parts:
+        assert len(aside(ledger)) == 1
+    whole.unlink()
+    now[0] += 60
+    follow(ledger, now).look()
+    assert aside(ledger) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ELOOP])
+def test_what_may_not_be_looked_at_is_not_gone(
+    number: int, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For another process, as a user who may not search the folder."""
+    now, (path,) = [START], loops(tmp_path, 1)
+    follow(ledger, now, path).look()
+
+    def refused(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    now[0] += 60
+    follow(ledger, now).look()
+    assert len(aside(ledger)) == 1
+    monkeypatch.undo()
+    path.unlink()
+    now[0] += 60
+    follow(ledger, now).look()
+    assert aside(ledger) == []
+
+
+@pytest.mark.parametrize("left", [7, 20, 0.5, -1])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+def test_a_packed_file_that_is_cut_off_in_its_first_line(
+    pack: Callable[[bytes], bytes], left: float, tmp_path: Path
+) -> None:
+    """Is set aside, told and counted until it is whole, by a run and by whoever follows; so is the command's code."""
+    line = lines([event("a", key=random.Random(1).randbytes(400).hex())])
+    packed, path, where = pack(line), tmp_path / "usage.log", str(tmp_path / "l.db")
+    path.write_bytes(packed[: int(left if left < 0 or left > 1 else left * len(packed))])
+    with Ledger(where) as ledger:
+        done = Ingest(ledger, settings_of({}, "test"), lambda: START).run([path])
+        if done.counts["lines"]:  # (only the checksum is cut off)
+            assert left == -1
+        (complaint,) = done.complaints()
+        assert complaint.startswith(f"{path} is cut off or damaged (")
+        assert [row.reason for row in aside(ledger)] == ["cut off or damaged"] and shown(ledger, START) == 1
+        following = follow(ledger, [START], path)
+        assert len(following.look().damaged) == 1 and not following.look().damaged and shown(ledger, START) == 1
+        path.write_bytes(packed)
+        following.look()
+        assert aside(ledger) == [] and counts(ledger)["events"] == 1
+        following.close()
+
+
+def test_the_command_tells_of_a_first_line_that_is_cut_off(tmp_path: Path) -> None:
+    """With the exit code for damaged files; an unfinished line that is not packed just waits."""
+    path, address = tmp_path / "usage.jsonl.gz", str(tmp_path / "l.db")
+    path.write_bytes(gzip.compress(lines([event("a")]))[:20])
+    (tmp_path / "waits.jsonl").write_bytes(lines([event("b")])[:20])
+    done = CliRunner().invoke(app, ["ingest", str(path), str(tmp_path / "waits.jsonl"), "--ledger", address])
+    assert done.exit_code == INCOMPLETE and "usage.jsonl.gz is cut off or damaged" in done.stderr
+    assert "waits" not in done.stderr
 
 
 class Small:
