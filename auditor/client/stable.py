@@ -3,19 +3,21 @@
 What is plain JSON already stays as it is. Everything else carries its type: `date(2026, 9, 1)` is
 `["(date)", "2026-09-01"]`, a dataclass `{"(type)": "Post", "title": …}`, so that its fields are inputs of their own.
 Values whose state nobody can see (sessions, files, functions) have no such form, and a guess would make two different
-images one.
+images one. Nor have those that hold more than their fields: attributes set beside them, kept `InitVar`s, private ones.
 """
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import PurePath
+from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -42,8 +44,13 @@ def stable(value: Any) -> Any:
 
 def _form(value: Any) -> Any:
     kind = type(value)
-    form = _PLAIN.get(kind) or next((form for known, form in _KNOWN if isinstance(value, known)), None)
-    return _object(value, kind) if form is None else form(value)
+    if (form := _PLAIN.get(kind)) is not None:
+        return form(value)
+    for known, form in _KNOWN:
+        if isinstance(value, known):
+            _all_told(value, kind, known)
+            return form(value)
+    return _object(value, kind)
 
 
 def _tagged(name: str, form: Any) -> list[Any]:
@@ -83,6 +90,10 @@ def _sorted(forms: Iterable[Any]) -> list[Any]:
     return sorted(forms, key=canonical)
 
 
+def _set(value: Iterable[Any]) -> Any:
+    return _tagged("set", _sorted(_form(item) for item in value))
+
+
 def _enum(value: Enum) -> Any:
     if isinstance(value, str | int):
         return _form(value.value)  # it is its value, and had a JSON form all along
@@ -114,7 +125,7 @@ _PLAIN: dict[Any, Callable[[Any], Any]] = {
     type(None): _itself, bool: _itself, int: _integer, float: _real, str: _text, list: _items, tuple: _items,
     dict: _mapping,
 }  # fmt: skip
-_KNOWN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+_KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, _enum),
     (datetime, _moment),
     (date, lambda value: _tagged("date", value.isoformat())),
@@ -125,10 +136,14 @@ _KNOWN: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (UUID, _spelled("UUID")),
     (PurePath, _spelled("Path")),
     (ZoneInfo, lambda value: _tagged("ZoneInfo", _form(value.key))),
-    ((IPv4Address, IPv6Address), _spelled("ip")),
-    ((bytes, bytearray, memoryview), _bytes),
+    (IPv4Address, _spelled("ip")),
+    (IPv6Address, _spelled("ip")),
+    (bytes, _bytes),
+    (bytearray, _bytes),
+    (memoryview, _bytes),
     (range, lambda value: _tagged("range", [_form(end) for end in (value.start, value.stop, value.step)])),
-    ((set, frozenset), lambda value: _tagged("set", _sorted(_form(item) for item in value))),
+    (set, _set),
+    (frozenset, _set),
 )
 """The first that fits; `datetime` is a `date`."""
 
@@ -141,18 +156,53 @@ def _object(value: Any, kind: type) -> Any:
         return _numpy(value, kind)
     names = _fields(value, kind)
     if names is not None:
+        _only(value, kind, names)
         shown = {name: _form(getattr(value, name)) for name in names}
         shown |= {name: _form(item) for name, item in (getattr(value, "__pydantic_extra__", None) or {}).items()}
         named = {_TYPE: kind.__qualname__, **shown}
         return named if _TYPE not in shown else _tagged(kind.__qualname__, _mapping(shown))
     for base in _PLAIN:
         if isinstance(value, base):
-            own = getattr(value, "__dict__", None)
+            own = _beside(value, kind, ())
             return _tagged(kind.__qualname__, [_form(base(value)), *([_mapping(own)] if own else [])])
     raise UnstableError(kind.__name__)
 
 
-def _fields(value: Any, kind: type) -> Iterable[str] | None:
+def _beside(value: Any, kind: type, names: Collection[str]) -> dict[str, Any]:
+    """What an object holds but for these attributes, in `__dict__` and slots. Cached properties come of the rest."""
+    held = dict(getattr(value, "__dict__", None) or {})
+    for each in kind.__mro__:
+        for name, slot in vars(each).items():
+            if isinstance(slot, MemberDescriptorType) and "__slots__" in vars(each) and hasattr(value, name):
+                held[name] = slot.__get__(value, kind)
+    return {
+        name: item
+        for name, item in held.items()
+        if name not in names and name not in _BOOKS and not isinstance(getattr(kind, name, None), cached_property)
+    }
+
+
+_BOOKS = {"__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__", "__pydantic_initialised__",
+          "__fields_set__", "_attrs_cached_hash"}  # fmt: skip
+"""What libraries note of an object; extra and private attributes are looked at where they are."""
+
+
+def _all_told(value: Any, kind: type, known: type) -> None:
+    """`UnstableError` for one of a known type that somebody has derived and given more; members of enums are named."""
+    if known is not Enum and kind.__module__ != known.__module__ and _beside(value, kind, dir(known)):
+        raise UnstableError(kind.__name__)
+
+
+def _only(value: Any, kind: type, names: Collection[str]) -> None:
+    """`UnstableError` for an object that holds more than its fields, or has a built-in type's content too."""
+    content = isinstance(value, (*_PLAIN, BaseException)) and not (
+        isinstance(value, tuple) and getattr(kind, "_fields", None) is names
+    )
+    if content or _beside(value, kind, names) or getattr(value, "__pydantic_private__", None):
+        raise UnstableError(kind.__name__)
+
+
+def _fields(value: Any, kind: type) -> Collection[str] | None:
     """Names of fields of a dataclass, an attrs class, a Pydantic model (1 and 2), a named tuple, a msgspec struct."""
     if is_dataclass(value):
         return [field.name for field in fields(value)]

@@ -2,23 +2,26 @@
 
 import asyncio
 import base64
+import collections
 import contextlib
 import enum
 import functools
 import gc
 import http.client
 import io
+import ipaddress
 import json
 import logging
 import socket
 import ssl
+import typing
 import urllib.error
 import urllib.request
 import uuid
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -31,6 +34,7 @@ import attrs
 import httpx
 import numpy
 import pydantic
+import pydantic.v1
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -294,6 +298,202 @@ def test_equal_arguments_have_equal_forms_and_no_others() -> None:
 def test_the_same_in_another_type_is_the_same(one: Any, other: Any) -> None:
     """Where nobody who draws could tell them apart."""
     assert canonical(stable(one)) == canonical(stable(other))
+
+
+class Derived(Post):
+    """Has something that no field tells."""
+
+    def __init__(self, title: str, extra: int) -> None:
+        super().__init__(title)
+        object.__setattr__(self, "extra", extra)
+
+
+@dataclass
+class Scaled:
+    """Keeps what was only for its making."""
+
+    title: str
+    scale: InitVar[int] = 1
+
+    def __post_init__(self, scale: int) -> None:
+        self.kept = scale
+
+
+@dataclass(slots=True)
+class Slotted:
+    title: str
+
+
+class SlottedMore(Slotted):
+    """With a slot beside the field, of a private name."""
+
+    __slots__ = ("__extra",)
+
+    def __init__(self, title: str, extra: int) -> None:
+        super().__init__(title)
+        self.__extra = extra
+
+
+@dataclass
+class Headed(str):
+    """A text with a field: the text is no field."""
+
+    __hash__ = str.__hash__
+    size: int = 1
+
+    def __new__(cls, text: str, size: int = 1) -> "Headed":
+        return super().__new__(cls, text)
+
+    def __init__(self, text: str, size: int = 1) -> None:
+        self.size = size
+
+
+class Private(pydantic.BaseModel):
+    title: str
+    _scale: int = pydantic.PrivateAttr(1)
+
+
+class PrivateBefore(pydantic.v1.BaseModel):
+    title: str
+    _scale: int = pydantic.v1.PrivateAttr(1)
+
+
+class LooseBefore(pydantic.v1.BaseModel):
+    title: str
+
+    class Config:
+        extra = "allow"
+
+
+@attrs.define(slots=False)
+class Open:
+    title: str
+
+
+class Pointed(Point):
+    """Has a `__dict__`, as named tuples have not."""
+
+
+class Price(Decimal):
+    """An amount that knows its currency."""
+
+
+class SlottedPrice(Decimal):
+    __slots__ = ("extra",)
+
+
+class SlottedText(str):
+    __slots__ = ("extra",)
+
+
+class Day(date):
+    """A date with something."""
+
+
+class Named(type(Path())):  # type: ignore[misc]
+    """A path with something."""
+
+
+class Chosen(set[int]):
+    """A set with something."""
+
+
+class Blob(bytes):
+    """Bytes with something."""
+
+
+def given(value: Any, extra: Any) -> Any:
+    """With an attribute."""
+    object.__setattr__(value, "extra", extra)
+    return value
+
+
+def private(value: Any, extra: Any) -> Any:
+    value._scale = extra
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda n: Derived("a", n), lambda n: Scaled("a", n), lambda n: SlottedMore("a", n), lambda n: given(Post("a"), n),
+     lambda n: Headed("ab"[n - 1]), lambda n: private(Private(title="a"), n), lambda n: private(PrivateBefore(title="a"), n),
+     lambda n: LooseBefore(title="a", more=n), lambda n: given(Open("a"), n), lambda n: given(Pointed(1, 2), n),
+     lambda n: given(Price(1), n), lambda n: given(SlottedPrice(1), n), lambda n: given(Day(2026, 1, 1), n),
+     lambda n: given(Named("a"), n), lambda n: given(Chosen([1]), n), lambda n: given(Blob(b"a"), n),
+     lambda n: [Derived("a", n)], lambda n: {"x": given(Price(1), n)}, lambda n: Post("a", tags=[given(Price(1), n)])],
+)  # fmt: skip
+def test_what_holds_more_than_its_fields_makes_the_key_unknown(make: Callable[[int], Any]) -> None:
+    """Else two of different content would be one image."""
+    for number in (1, 2):
+        with pytest.raises(UnstableError):
+            stable(make(number))
+
+
+@pytest.mark.parametrize("make", [SlottedText, Markup])
+def test_what_a_text_holds_beside_is_in_its_form(make: Callable[[str], Any]) -> None:
+    """In a slot as in its `__dict__`."""
+    forms = [canonical(stable(value)) for value in (make("a"), given(make("a"), 1), given(make("a"), 2))]
+    assert len(set(forms)) == 3
+    with pytest.raises(UnstableError):
+        stable(given(make("a"), Session()))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Notes what it has found out."""
+
+    title: str
+
+    @functools.cached_property
+    def length(self) -> int:
+        return len(self.title)
+
+
+@attrs.frozen(cache_hash=True)
+class Hashed:
+    title: str
+
+
+class Generic(pydantic.BaseModel, typing.Generic[typing.TypeVar("T")]):  # type: ignore[misc]
+    title: str
+
+
+class PlainBefore(pydantic.v1.BaseModel):
+    title: str
+
+
+class Bits(enum.Flag):
+    A = 1
+    B = 2
+
+
+class Planet(enum.Enum):
+    """With attributes of its own, which its name tells."""
+
+    EARTH = (1, 2)
+
+    def __init__(self, mass: int, radius: int) -> None:
+        self.mass, self.radius = mass, radius
+
+
+@pytest.mark.parametrize(
+    ("make", "use"),
+    [(lambda: Counted("abc"), lambda value: value.length), (lambda: Hashed("a"), hash), (lambda: Slotted("a"), repr),
+     (lambda: Generic[int](title="a"), repr), (lambda: PlainBefore(title="a"), lambda value: value.json()),
+     (lambda: Card(title="a"), lambda value: value.model_dump_json()), (lambda: Point(1, 2), hash),
+     (lambda: Bits.A | Bits.B, hash), (lambda: Planet.EARTH, hash), (lambda: Path("a/b"), lambda value: value.parts),
+     (lambda: ipaddress.ip_interface("10.0.0.1/8"), lambda value: value.network), (lambda: Price(1), hash),
+     (lambda: ipaddress.ip_address("fe80::1%a"), str), (lambda: Day(2026, 1, 1), hash), (lambda: Pointed(1, 2), hash),
+     (lambda: collections.Counter("aab"), repr), (lambda: collections.OrderedDict(a=1), repr), (lambda: Fraction(1, 3), hash),
+     (lambda: Open("a"), repr)],
+)  # fmt: skip
+def test_what_objects_note_of_themselves_changes_nothing(make: Callable[[], Any], use: Callable[[Any], Any]) -> None:
+    """Their form is that of before they were used, and that of another like them."""
+    value = make()
+    before = canonical(stable(value))
+    with contextlib.suppress(TypeError):
+        use(value)
+    assert canonical(stable(value)) == before == canonical(stable(make()))
 
 
 class Session:
