@@ -8,6 +8,7 @@ images one. Nor have those that hold more than their fields: attributes set besi
 
 import hashlib
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -113,8 +114,9 @@ def _moment(value: datetime | time) -> Any:
     return _tagged(type(value).__name__, [value.isoformat(), value.fold, _zone(value.tzinfo)])
 
 
-def _spelled(name: str) -> Callable[[Any], Any]:
-    return lambda value: _tagged(name, str(value))
+def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
+    """Spelled by the type that is known: one derived from it may show less than it holds."""
+    return lambda value: _tagged(name, spell(value))
 
 
 def _itself(value: Any) -> Any:
@@ -131,13 +133,13 @@ _KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (date, lambda value: _tagged("date", value.isoformat())),
     (time, _moment),
     (timedelta, lambda value: _tagged("timedelta", [value.days, value.seconds, value.microseconds])),
-    (Decimal, _spelled("Decimal")),
-    (Fraction, _spelled("Fraction")),
-    (UUID, _spelled("UUID")),
-    (PurePath, _spelled("Path")),
+    (Decimal, _spelled("Decimal", Decimal.__str__)),
+    (Fraction, _spelled("Fraction", Fraction.__str__)),
+    (UUID, _spelled("UUID", UUID.__str__)),
+    (PurePath, _spelled("Path", PurePath.__str__)),
     (ZoneInfo, lambda value: _tagged("ZoneInfo", _form(value.key))),
-    (IPv4Address, _spelled("ip")),
-    (IPv6Address, _spelled("ip")),
+    (IPv4Address, _spelled("ip", str)),
+    (IPv6Address, _spelled("ip", str)),
     (bytes, _bytes),
     (bytearray, _bytes),
     (memoryview, _bytes),
@@ -164,17 +166,29 @@ def _object(value: Any, kind: type) -> Any:
     for base in _PLAIN:
         if isinstance(value, base):
             own = _beside(value, kind, ())
-            return _tagged(kind.__qualname__, [_form(base(value)), *([_mapping(own)] if own else [])])
+            if isinstance(value, defaultdict):
+                own["default_factory"] = _default(value.default_factory)
+            plain = str.__str__(value) if isinstance(value, str) else base(value)
+            return _tagged(kind.__qualname__, [_form(plain), *([_mapping(own)] if own else [])])
     raise UnstableError(kind.__name__)
+
+
+def _default(factory: Any) -> str | None:
+    if factory is None:
+        return None
+    if factory in (*_PLAIN, set):
+        return str(factory.__name__)
+    raise UnstableError("defaultdict")
 
 
 def _beside(value: Any, kind: type, names: Collection[str]) -> dict[str, Any]:
     """What an object holds but for these attributes, in `__dict__` and slots. Cached properties come of the rest."""
     held = dict(getattr(value, "__dict__", None) or {})
     for each in kind.__mro__:
-        for name, slot in vars(each).items():
-            if isinstance(slot, MemberDescriptorType) and "__slots__" in vars(each) and hasattr(value, name):
-                held[name] = slot.__get__(value, kind)
+        if vars(each).get("__slots__"):
+            for name, slot in vars(each).items():
+                if isinstance(slot, MemberDescriptorType) and hasattr(value, name):
+                    held[name] = slot.__get__(value, kind)
     return {
         name: item
         for name, item in held.items()

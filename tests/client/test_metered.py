@@ -438,6 +438,53 @@ def test_what_a_text_holds_beside_is_in_its_form(make: Callable[[str], Any]) -> 
         stable(given(make("a"), Session()))
 
 
+class Shown(Decimal):
+    """An amount that is shown with two digits."""
+
+    def __str__(self) -> str:
+        return f"{self:.2f}"
+
+
+class ShownFraction(Fraction):
+    def __str__(self) -> str:
+        return "part"
+
+
+class ShownId(uuid.UUID):
+    def __str__(self) -> str:
+        return "id"
+
+
+class ShownPath(type(Path())):  # type: ignore[misc]
+    def __str__(self) -> str:
+        return self.name
+
+
+class Loud(str):
+    def __str__(self) -> str:
+        return self.upper()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(Shown("1.001"), Shown("1.002")), (ShownFraction(1, 3), ShownFraction(2, 3)), (Loud("a"), Loud("A")),
+     (ShownId(int=1), ShownId(int=2)), (ShownPath("a/c"), ShownPath("b/c")),
+     (collections.defaultdict(int), collections.defaultdict(list)), (collections.defaultdict(int), collections.defaultdict(None)),
+     (collections.defaultdict(int, a=1), collections.defaultdict(int, a=2))],
+)  # fmt: skip
+def test_the_form_is_of_the_value_not_of_how_it_is_shown(one: Any, other: Any) -> None:
+    """A class may show less than it holds."""
+    assert canonical(stable(one)) != canonical(stable(other))
+
+
+def test_a_default_that_nobody_can_see_has_no_form() -> None:
+    """A type of JSON is told by its name."""
+    assert stable(collections.defaultdict(list, a=[1])) == stable(collections.defaultdict(list, a=[1]))
+    for _ in range(2):
+        with pytest.raises(UnstableError):
+            stable(collections.defaultdict(lambda: 1))
+
+
 @dataclass(frozen=True)
 class Counted:
     """Notes what it has found out."""
