@@ -1,9 +1,12 @@
 """Configure: an auditor.toml that somebody named as the ledger's becomes its state; other files are held against it."""
 
+import json
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, select
 
@@ -11,7 +14,7 @@ from auditor.errors import ConfigError
 from auditor.ledger.names import Names
 from auditor.ledger.rows import put
 from auditor.ledger.schema import accounts, conflicts, facts
-from auditor.ledger.state import ZONE, Payer, State, plans_text, says, state_of
+from auditor.ledger.state import ZONE, Payer, State, account_of, plans_text, says, state_of
 from auditor.ledger.upkeep import recut, tell_apart
 from auditor.settings import Settings
 
@@ -64,17 +67,44 @@ def source_of(where: Path | None) -> str:
     return f"{platform.node()}:{where.resolve() if where else ''}".encode(errors="replace").decode()
 
 
-def report(connection: Connection, source: str, differences: Mapping[Payer, str], now_us: int) -> None:
+def report(
+    connection: Connection, source: str, settings: Settings, differences: Mapping[Payer, str], now_us: int
+) -> None:
     """Note what a source says otherwise than the ledger, or that it agrees again."""
     old = connection.execute(
         select(conflicts.c.provider, conflicts.c.account).where(conflicts.c.source == source)
     ).all()
     if set(map(tuple, old)) - set(differences):
         connection.execute(delete(conflicts).where(conflicts.c.source == source))
-    put(connection, conflicts, [(source, *payer, text, now_us) for payer, text in differences.items()])
+    said = {payer: {"difference": text, "says": _said(settings, payer)} for payer, text in differences.items()}
+    put(connection, conflicts, [(source, *payer, json.dumps(each), now_us) for payer, each in said.items()])
 
 
 def reported(connection: Connection, now_us: int) -> dict[tuple[str, Payer], str]:
-    """The differences by source and account that are not over."""
+    """The differences by source and account that are not over: the ledger may have become what a source says."""
+    state = state_of(connection)
     rows = connection.execute(select(conflicts).where(conflicts.c.seen_us > now_us - RECENT_US))
-    return {(row.source, (row.provider, row.account)): row.difference for row in rows}
+    found = {(row.source, (row.provider, row.account)): row.difference for row in rows}
+    differences = {key: _difference(state, key[1], noted) for key, noted in found.items()}
+    return {key: text for key, text in differences.items() if text}
+
+
+def _said(settings: Settings, payer: Payer) -> list[int | str | None]:
+    """What `_difference` compares again."""
+    if payer == ("", ""):
+        return [settings.timezone.key]
+    account = settings.accounts[payer[1]]
+    return [account.anchor_day, account.timezone.key, plans_text(account)]
+
+
+def _difference(state: State, payer: Payer, noted: str) -> str:
+    """What a source that was noted so says otherwise than the ledger now; empty if they agree."""
+    words = noted
+    try:
+        words, says = itemgetter("difference", "says")(json.loads(noted))
+        if payer == ("", ""):
+            return state.zone_difference(ZoneInfo(*says))
+        anchor_day, zone, plans = says
+        return state.difference(payer, account_of(payer[0], anchor_day, ZoneInfo(zone), plans))
+    except (KeyError, TypeError, ValueError):  # the words alone, of an earlier program; a zone that this host lacks
+        return words

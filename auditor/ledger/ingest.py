@@ -110,7 +110,7 @@ class Ingest:
         if self._where is None and not self._settings.accounts:
             return
         differences = state_of(connection).differences(self._settings)
-        report(connection, source_of(self._where), differences, self._now_us)
+        report(connection, source_of(self._where), self._settings, differences, self._now_us)
         for text in differences.values():
             if text not in self._told:
                 self._told.add(text)

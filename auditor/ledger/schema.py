@@ -194,7 +194,8 @@ conflicts = Table(
     "conflicts", metadata, _name("source"), _name("provider"), _name("account"),
     Column("difference", Text, nullable=False), Column("seen_us", BigInteger, nullable=False),
 )  # fmt: skip
-"""Where a process's own auditor.toml contradicts `accounts`, and when that was last so."""
+"""Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.configure`), and when that was
+last so."""
 
 sources = Table(
     "sources", metadata, _name("name"),

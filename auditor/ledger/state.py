@@ -7,7 +7,7 @@ import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -60,13 +60,23 @@ class State:
         A plan that the ledger was never told is no difference; plans and top-ups that a file only *added* may be one.
         """
         found = {}
-        if self.told and settings.timezone.key != self.timezone.key:
-            found["", ""] = f"timezone is {settings.timezone.key}, the ledger has {self.timezone.key}"
+        if text := self.zone_difference(settings.timezone):
+            found["", ""] = text
         for name, account in settings.accounts.items():
             payer = (account.provider, name)
-            if texts := list(_differences(account, self.account(*payer), added)):
-                found[payer] = f"[accounts.{name}] {'; '.join(texts)}"
+            if text := self.difference(payer, account, added=added):
+                found[payer] = text
         return found
+
+    def zone_difference(self, zone: ZoneInfo) -> str:
+        """How a file's time zone differs from the ledger's; empty if it does not."""
+        same = not self.told or zone.key == self.timezone.key
+        return "" if same else f"timezone is {zone.key}, the ledger has {self.timezone.key}"
+
+    def difference(self, payer: Payer, account: Account, *, added: bool = True) -> str:
+        """The same of an account."""
+        texts = "; ".join(_differences(account, self.account(*payer), added))
+        return texts and f"[accounts.{payer[1]}] {texts}"
 
     def seen_by(self, settings: Settings) -> dict[Payer, Account]:
         """The ledger's accounts and those of a file, as the ledger has them.
@@ -88,7 +98,7 @@ def state_of(connection: Connection) -> State:
     return State(
         ZoneInfo(zone or "UTC"),
         {
-            (row.provider, row.account): _account(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
+            (row.provider, row.account): account_of(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
             for row in connection.execute(select(accounts).order_by(accounts.c.provider, accounts.c.account))
         },
         zone is not None,
@@ -110,10 +120,15 @@ def says(account: Account) -> bool:
 
 
 def _compared(account: Account) -> Any:
-    """Plans as they are told apart: one of the catalogue by its name, since its figures may come with an upgrade."""
+    """Plans as they are told apart: one of the catalogue by its name, since its figures may come with an upgrade.
+
+    Which file says so, `source`, tells none apart.
+    """
 
     def plan(each: Plan | None) -> Any:
-        return each if each is None or each.grade is Grade.CONFIGURED else each.name
+        if each is None:
+            return None
+        return replace(each, source="") if each.grade is Grade.CONFIGURED else each.name
 
     return plan(account.plan), [(since, plan(each)) for since, each in account.history], account.topups
 
@@ -162,7 +177,8 @@ def plans_text(account: Account) -> str | None:
     return json.dumps(found, default=str)
 
 
-def _account(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
+def account_of(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
+    """An account whose plans and top-ups are as `plans_text` wrote them."""
     if plans is None:
         return Account(provider, None, anchor_day, zone)
     found = json.loads(plans)

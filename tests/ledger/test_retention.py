@@ -35,7 +35,8 @@ def told(ledger: Ledger, age: int) -> None:
     at_us = (NOW - age) * 10**6
     with ledger.write() as connection:
         connection.execute(insert(schema.sources).values(name=f"gone{age}:/usage", seen_us=at_us, told_us=at_us))
-        report(connection, f"gone{age}:/auditor.toml", {("imejis", "main"): "anchor_day is 1"}, at_us)
+        settings = settings_of({"accounts": {"main": {"provider": "imejis", "anchor_day": 2}}}, "gone")
+        report(connection, f"gone{age}:/auditor.toml", settings, {("imejis", "main"): "anchor_day is 2"}, at_us)
         connection.execute(
             insert(schema.set_aside).values(
                 host=f"gone{age}", path="/usage/a", reason="no", since_us=at_us, seen_us=at_us

@@ -19,6 +19,8 @@ from auditor.ledger import schema
 from auditor.ledger.configure import configure, reported
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.ingest import BEAT_EVERY, Ingest
+from auditor.ledger.rows import put
+from auditor.ledger.schema import conflicts
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import prune
 from auditor.plans import cycles
@@ -183,6 +185,57 @@ def test_a_file_may_add_what_was_bought_and_never_drop_it(key: str, ledger: Ledg
             with pytest.raises(ConfigError, match="contradicts the ledger"):
                 configure(connection, older, "x")
             assert state_of(connection).accounts["imejis", "main"] == newer.accounts["main"]
+
+
+@pytest.mark.parametrize(
+    ("change", "zone", "steps"),
+    [({"anchor_day": 1}, "UTC", [{}]), ({"timezone": "Asia/Tokyo"}, "UTC", [{}]), ({"plan": "Pro"}, "UTC", [{}]),
+     ({"plan": "Own", "topups": [TOPUP]}, "UTC", [{}]), ({}, "Asia/Kathmandu", [{}]),
+     ({"anchor_day": 1, "plan": None}, "UTC", [{"plan": "Pro"}]),
+     ({"anchor_day": 1, "plan": "Pro"}, "Asia/Kathmandu", [{"anchor_day": 9}, {"timezone": "UTC"}, {}])],
+)  # fmt: skip
+def test_a_conflict_is_over_as_soon_as_the_ledger_is_what_was_said(
+    change: dict[str, Any], zone: str, steps: list[dict[str, Any]], ledger: Ledger
+) -> None:
+    """Whoever said it has ended and does not come back; while they differ still, it is said how they differ now."""
+    plans = {"imejis": {"Own": {"price": "7", "included": 5, "overage": "0.1", "rollover": True}}}
+
+    def file(more: dict[str, Any]) -> dict[str, Any]:
+        account = {key: value for key, value in {**NEW_YORK, **change, **more}.items() if value is not None}
+        return {"timezone": zone, "accounts": {"main": account}, "plans": plans}
+
+    configured(ledger, {**MAIN, "timezone": "UTC"})
+    Ingest(ledger, settings_of(file({}), "b.toml"), lambda: 1e9, where=Path("b.toml")).run([])
+    with ledger.read() as connection:
+        before = reported(connection, int(1e15))
+    assert before
+    configured(ledger, {"accounts": {"other": NEW_YORK}, "timezone": "UTC"})
+    with ledger.read() as connection:
+        assert reported(connection, int(1e15)) == before, "another account is no answer"
+    for step in steps[:-1]:
+        configured(ledger, file(step))
+        with ledger.read() as connection:
+            left = reported(connection, int(1e15))
+            assert [payer for _, payer in left] == [("imejis", "main")]
+            assert all(f"the ledger has {value}" in text for text in left.values() for value in step.values())
+    configured(ledger, file(steps[-1]))
+    with ledger.read() as connection:
+        assert not reported(connection, int(1e15))
+
+
+@pytest.mark.parametrize(
+    "noted",
+    ["anchor_day is 1, the ledger has 15", json.dumps({"difference": "d", "says": [1, "No/Zone", None]}),
+     json.dumps({"difference": "d", "says": [1, "UTC", '{"plan": {"new": 1}, "history": [], "topups": []}']}),
+     json.dumps({"difference": "d", "says": [1, "UTC", None, "more"]})],
+)  # fmt: skip
+def test_what_another_version_noted_is_said_in_its_words(noted: str, ledger: Ledger) -> None:
+    """Until it is over."""
+    configured(ledger, MAIN)
+    with ledger.write() as connection:
+        put(connection, conflicts, [("host:x", "imejis", "main", noted, int(1e15))])
+        text = "d" if noted.startswith("{") else noted
+        assert reported(connection, int(1e15)) == {("host:x", ("imejis", "main")): text}
 
 
 def test_a_process_that_is_gone_leaves_no_conflict_for_ever(ledger: Ledger, tmp_path: Path) -> None:
