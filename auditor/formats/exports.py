@@ -22,6 +22,7 @@ from auditor.exchanges.mapper import used_up
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
+from auditor.formats.masks import is_masked
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -141,7 +142,9 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(told: Any) -> Any:
-    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
+    """The inputs of a row; None where there are none, some are masked, or numbers in their JSON are read as others."""
+    if is_masked(told):
+        return None
     if not isinstance(told, str):
         return told
     try:
@@ -150,7 +153,7 @@ def _inputs(told: Any) -> Any:
         found = None
     if found is None:
         return [told]
-    return found if is_exact(found) else None
+    return found if is_exact(found) and not is_masked(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:
