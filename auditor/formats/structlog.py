@@ -37,7 +37,7 @@ _CODE = re.compile(r"(?:HTTP/[\d.]+ +)?(\d{3})(?:\.0+)?(?:[^\w.].*)?|(-?\d+)", r
 _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
 )  # fmt: skip
-_TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type")
+_TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type", "contentType", "mimeType")
 _FAILED = ("error", "exception", "exc_info")
 
 
