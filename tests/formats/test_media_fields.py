@@ -45,7 +45,9 @@ REQUESTS: list[dict[str, Any]] = [
 
 def nginx(more: dict[str, Any], method: str) -> str | None:
     record = {"time_iso8601": "2026-09-01T06:00:01Z", "request": f"{method} /img/1.png HTTP/1.1", "status": 200, **more}
-    return NginxJson(UTC).parse(json.dumps(record).encode()).media_type
+    found = NginxJson(UTC).parse(json.dumps(record).encode())
+    assert found is not None
+    return found.media_type
 
 
 def program(more: dict[str, Any], method: str) -> str | None:
