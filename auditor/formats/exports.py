@@ -23,6 +23,7 @@ from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
 from auditor.formats.masks import is_masked
+from auditor.formats.number_columns import CREDITS, is_unread_price
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -34,7 +35,6 @@ _ID = ("id", "uid", "uuid", "render_id", "image_id", "request_id", "job_id")
 _ACCOUNT = ("account", "workspace", "workspace_name", "workspace_id", "project", "project_name", "project_id", "team")
 _ENVIRONMENT = ("environment", "env", "stage")
 _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "parameters", "params", "data")
-_CREDITS = ("credits", "credits_used", "credits_charged", "credits_consumed", "credit")
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
@@ -79,7 +79,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         **_sizes(row),
     }
     record |= _fate(row, record["provider"])
-    credits = number(_first(row, _CREDITS), "credits")
+    credits = number(_first(row, CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
     identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _inputs(_first(row, _INPUTS))
@@ -93,7 +93,8 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         event, assumed_timezone=assumed, duration_us=told.known_us, unknown=Unknown.NO_INPUTS if blind else None
     )
     took = told.took if told.known_us is None else ()
-    return Exported(event, took, None if identity is None else event.id, keyed)
+    unread = any(value not in (None, "", "-") and is_unread_price(name) for name, value in row.items())
+    return Exported(event, took, None if identity is None else event.id, keyed, unread)
 
 
 def iso(ts_us: int) -> str:

@@ -14,9 +14,15 @@ from auditor.formats.names import column_name
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]
 """(line, row)"""
+_SPENT = ("used", "charged", "consumed", "spent", "billed", "usage", "cost", "deducted")
+CREDITS = ("credits", *(f"credits_{each}" for each in _SPENT), "credit", *(f"credit_{each}" for each in _SPENT),
+           *(f"{each}_credit{s}" for each in _SPENT for s in ("s", "")), "cost_in_credits", "cost_credits",
+           "usage_in_credits", "price_in_credits")  # fmt: skip
+"""What a table calls the credits of one row."""
+_PRICED = re.compile(r"(?:.*_)?(?:credits?|costs?|prices?|amounts?)(?:_.*)?")
 _UNIT = "(?:_?(?:in_)?(?:s|m?secs?|m?seconds?|[mun]s|[mun]secs?|millis|micros|nanos|(?:milli|micro|nano)seconds?))?"
 _NAMES = re.compile(
-    "credits?|credits_(?:used|charged|consumed)|width|height|sc_content_len"
+    f"{'|'.join(CREDITS)}|width|height|sc_content_len"
     "|(?:body_|response_|file_|sc_|edge_response_|edge_response_body_)?(?:bytes|size)|filesize|size_bytes|content_length"
     "|bytes_(?:out|sent)|(?:body_bytes|sent_bytes|sent_body_bytes)(?:_sent)?|edge_time_to_first_byte_ms"
     "|(?:(?:(?:request|response|render|rendering|http)_)?(?:duration|latency)|elapsed(?:_time)?|time_elapsed|time_taken|took"
@@ -93,6 +99,12 @@ def _is_surely(name: str) -> bool:
     return _SUMS.fullmatch(column_name(name)) is not None
 
 
+def is_unread_price(name: str) -> bool:
+    """Whether a column seems to say what a row cost, in a way that is not read."""
+    name = column_name(name)
+    return _PRICED.fullmatch(name) is not None and name not in CREDITS
+
+
 def columns_of(rows: Rows) -> dict[str, Column]:
     """The numeric columns of a table, looked at as a whole."""
     columns: dict[str, Column] = {}
@@ -135,8 +147,8 @@ def singles(label: str, rows: Rows) -> Rows:
                 several = any(each.is_finite() and 1 < each < _MOST and each == int(each) for each in _counts(value))
                 maybe[name] = [seen[0] or line * several, seen[1] + several, seen[2] + 1]
         yield line, row
-    for name, (line, several, told) in maybe.items():
-        if 2 * several > told:
+    for name, (line, counted, told) in maybe.items():
+        if 2 * counted > told:
             raise _of_sums(label, line, name)
 
 

@@ -13,6 +13,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.errors import InputError
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Assumption
 from auditor.formats.lines import LineReader
 from auditor.intake import detected_in
 from auditor.pipeline import Options, audit
@@ -53,6 +54,26 @@ SPELLED = [
 def test_the_column_decides(tmp_path: Path, credits: tuple[str, ...], total: float) -> None:
     found = audited(tmp_path, {"export.csv": export(*credits)})
     assert (found["totals"]["renders"], found["totals"]["credits"]) == (len(credits), total)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["credits_spent", "credit_cost", "Credit usage", "used_credits", "consumed_credits", "cost_in_credits", "Credits billed",
+     "creditsUsed", "credits deducted"],
+)  # fmt: skip
+def test_credits_by_other_names(tmp_path: Path, column: str) -> None:
+    found = audited(tmp_path, {"export.csv": export("1,5", "2", column=column)})
+    assert found["totals"]["credits"] == 3.5
+    assert Assumption.PRICE_UNREAD not in found["inputs"]["files"][0]["assumed"]
+
+
+@pytest.mark.parametrize(
+    "column", ["credits_left", "Remaining credits", "credit_balance", "price", "Cost (USD)", "amount_usd", "unit_price"]
+)
+def test_other_columns_of_money_are_named_as_unread(tmp_path: Path, column: str) -> None:
+    found = audited(tmp_path, {"export.csv": export("1.5", "2.5", column=column)})
+    assert found["totals"]["credits"] == 2
+    assert found["inputs"]["files"][0]["assumed"][Assumption.PRICE_UNREAD] == 2
 
 
 def test_the_last_row_may_decide(tmp_path: Path) -> None:
