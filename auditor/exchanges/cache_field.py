@@ -20,24 +20,37 @@ _BEFORE = (
 )
 _FIELD = re.compile(
     rf"(?:{_BEFORE})*?(?:cache(?:d|hit|miss|hitmiss|hitormiss|status|statuscode|state|result|resultcode|resulttype|"
-    r"verdict|outcome|action|handling|disposition|decision|code|fetchstatus)?|fromcache|fetchstatus)"
+    r"verdict|outcome|action|handling|disposition|decision|code|fetchstatus)?|fromcache|fetchstatus|"
+    r"cachemissed|(?:un|not|non)cached)"
 )
+_COUNT = re.compile(rf"(?:{_BEFORE})*?cachehits(?:count)?")
+"""How often caches had served the object by then, each its own count: none is a miss."""
 _SHORT = re.compile(rf"(?:{_BEFORE})*(?:ucs|cs|handling|hitmiss|hitormiss|resulttype|hit|infostate|responsestate)")
 """Names that others use, too: what stands in them has to be a verdict and nothing else."""
 _AROUND = re.compile(rf"(?:{_BEFORE})+")
 """Names of objects in which such fields stand: `response`, `headers`, `http`."""
 _LONG = 80
-_TOLD = {"true": "hit", "yes": "hit", "1": "hit", "false": "miss", "no": "miss", "0": "miss"}
-_DENIES = re.compile(r"cache[-_]?miss$", re.IGNORECASE)
+_TOLD = {
+    **dict.fromkeys(("true", "yes", "y", "t", "1"), "hit"),
+    **dict.fromkeys(("false", "no", "n", "f", "0"), "miss"),
+}
+_DENIES = re.compile(r"(?:cache[-_.]?miss(?:ed)?|(?:un|not|non)[-_.]?cached)$", re.IGNORECASE)
 """What is true there is no hit."""
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 NONE = frozenset({"", "-", "null", "none", "(null)"})
 """What stands where no cache was asked."""
 
 
 @lru_cache(4096)
 def _kind(name: str) -> int:
-    """2 for a name that only a cache's verdict has, 1 for one that others have, too, -1 for an object around them."""
+    """What a name says of its field.
+
+    3 for a count of hits, 2 for a name that only a cache's verdict has, 1 for one that others have, too, -1 for an
+    object around them.
+    """
     bare = re.sub(r"[^a-z0-9]+", "", name.lower()) if len(name) <= _LONG else ""
+    if _COUNT.fullmatch(bare):
+        return 3
     return 2 if _FIELD.fullmatch(bare) else 1 if _SHORT.fullmatch(bare) else -1 if _AROUND.fullmatch(bare) else 0
 
 
@@ -58,6 +71,9 @@ def verdict_in(name: str, value: Any) -> str | None:
     text = str(value).strip()
     if kind < 0 or text.lower() in NONE:
         return None
+    if kind == 3:
+        counts = text.replace(" ", "").split(",")
+        return text if not all(map(_WHOLE.fullmatch, counts)) else "hit" if any(map(int, counts)) else "miss"
     if isinstance(value, bool) or kind == 2:
         told = _TOLD.get(text.lower())
         if told is not None and _DENIES.search(name):
@@ -67,6 +83,10 @@ def verdict_in(name: str, value: Any) -> str | None:
 
 
 def cache_of(fields: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str | None:
-    """What the fields of a record say of caches, one behind the other; None where none says a thing."""
+    """What the fields of a record say of caches, one behind the other; None where none says a thing.
+
+    Counts of hits are heard where nothing else is said: what was passed on may have been counted, too.
+    """
     pairs = fields.items() if isinstance(fields, Mapping) else fields
-    return ", ".join(said for name, value in pairs if (said := verdict_in(name, value)) is not None) or None
+    told = [(name, said) for name, value in pairs if (said := verdict_in(name, value)) is not None]
+    return ", ".join([said for name, said in told if _kind(name) != 3] or [said for _, said in told]) or None

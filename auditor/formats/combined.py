@@ -14,7 +14,7 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption
 from auditor.formats.base import Fits, Lines
-from auditor.formats.behind import AGENT, Behind, Values, is_cache, is_host, tail_of
+from auditor.formats.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
 from auditor.formats.log_template import LogTemplate
 from auditor.formats.times import clf_time, start_of
 from auditor.formats.variables import decoded, number_of, split_request, text_of
@@ -60,7 +60,8 @@ class Combined(Lines):
             [(fields["behind"], size) for fields, size in sample],
             hosts=not any("host" in fields for fields, _ in sample),
         )
-        found = cls if tail is None else type(cls.__name__, (cls,), {"tail": tail})
+        # A log may write more behind its lines later on, which is then named as unread.
+        found = type(cls.__name__, (cls,), {"tail": tail or Tail()})
         for name in ("ident", "remote_user"):
             if is_cache([_last(fields[name]) for fields, _ in sample]):
                 # The head of such a line is more than a client.

@@ -22,6 +22,8 @@ from auditor.exchanges.mapper import used_up
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
+from auditor.formats.masks import is_masked
+from auditor.formats.number_columns import CREDITS, is_unread_price
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -33,7 +35,6 @@ _ID = ("id", "uid", "uuid", "render_id", "image_id", "request_id", "job_id")
 _ACCOUNT = ("account", "workspace", "workspace_name", "workspace_id", "project", "project_name", "project_id", "team")
 _ENVIRONMENT = ("environment", "env", "stage")
 _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "parameters", "params", "data")
-_CREDITS = ("credits", "credits_used", "credits_charged", "credits_consumed", "credit")
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
@@ -78,7 +79,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         **_sizes(row),
     }
     record |= _fate(row, record["provider"])
-    credits = number(_first(row, _CREDITS), "credits")
+    credits = number(_first(row, CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
     identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _inputs(_first(row, _INPUTS))
@@ -92,7 +93,8 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         event, assumed_timezone=assumed, duration_us=told.known_us, unknown=Unknown.NO_INPUTS if blind else None
     )
     took = told.took if told.known_us is None else ()
-    return Exported(event, took, None if identity is None else event.id, keyed)
+    unread = any(value not in (None, "", "-") and is_unread_price(name) for name, value in row.items())
+    return Exported(event, took, None if identity is None else event.id, keyed, unread)
 
 
 def iso(ts_us: int) -> str:
@@ -141,7 +143,9 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(told: Any) -> Any:
-    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
+    """The inputs of a row; None where there are none, some are masked, or numbers in their JSON are read as others."""
+    if is_masked(told):
+        return None
     if not isinstance(told, str):
         return told
     try:
@@ -150,7 +154,7 @@ def _inputs(told: Any) -> Any:
         found = None
     if found is None:
         return [told]
-    return found if is_exact(found) else None
+    return found if is_exact(found) and not is_masked(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:

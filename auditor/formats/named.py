@@ -9,6 +9,8 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.fingerprint import is_exact
+from auditor.formats.masks import is_masked
+from auditor.formats.media_field import media_type_in
 
 ENVIRONMENT = ("environment", "env", "stage")
 _WITHIN = (("deployment",), ("service",), ("extra",), ("record", "extra"), ("context",), ("fields",), ("labels",))
@@ -17,14 +19,15 @@ _BODY = ("request_body", "requestbody", "request.body", "http.request.body", "ht
 
 
 def completed(exchange: Exchange, fields: Mapping[str, Any]) -> Exchange:
-    """*exchange* with the environment and the body that its record names, where its format did not read them."""
+    """*exchange* with what its record names and its format did not read: environment, body, media type."""
     environment = exchange.environment or environment_of(fields)
-    body = exchange.body
-    if body is None and exchange.method not in ("GET", "HEAD"):
+    body, bodiless = exchange.body, exchange.method in ("GET", "HEAD")
+    if body is None and not bodiless:
         body = body_of(fields)
-    if (environment, body) == (exchange.environment, exchange.body):
+    media_type = exchange.media_type or media_type_in(fields, either=bodiless)
+    if (environment, body, media_type) == (exchange.environment, exchange.body, exchange.media_type):
         return exchange
-    return replace(exchange, environment=environment, body=body)
+    return replace(exchange, environment=environment, body=body, media_type=media_type)
 
 
 def environment_of(fields: Mapping[str, Any]) -> str | None:
@@ -41,10 +44,10 @@ def environment_of(fields: Mapping[str, Any]) -> str | None:
 def body_of(fields: Mapping[str, Any]) -> bytes | None:
     """What a request carried, where that is told as a JSON object; anything else may be cut or masked.
 
-    Nor is it known where the object holds numbers that were read as others.
+    Nor is it known where the object holds numbers that were read as others, or a mask in place of a value.
     """
     found = next((found for value in _bodies(fields) if (found := _object(value)) is not None), None)
-    return orjson.dumps(found) if found is not None and is_exact(found) else None
+    return orjson.dumps(found) if found is not None and is_exact(found) and not is_masked(found) else None
 
 
 def _object(value: Any) -> dict[str, Any] | None:

@@ -14,24 +14,37 @@ from auditor.formats.names import column_name
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]
 """(line, row)"""
+_SPENT = ("used", "charged", "consumed", "spent", "billed", "usage", "cost", "deducted")
+CREDITS = ("credits", *(f"credits_{each}" for each in _SPENT), "credit", *(f"credit_{each}" for each in _SPENT),
+           *(f"{each}_credit{s}" for each in _SPENT for s in ("s", "")), "cost_in_credits", "cost_credits",
+           "usage_in_credits", "price_in_credits")  # fmt: skip
+"""What a table calls the credits of one row."""
+_PRICED = re.compile(r"(?:.*_)?(?:credits?|costs?|prices?|amounts?)(?:_.*)?")
 _UNIT = "(?:_?(?:in_)?(?:s|m?secs?|m?seconds?|[mun]s|[mun]secs?|millis|micros|nanos|(?:milli|micro|nano)seconds?))?"
 _NAMES = re.compile(
-    "credits?|credits_(?:used|charged|consumed)|width|height|sc_content_len"
+    f"{'|'.join(CREDITS)}|width|height|sc_content_len"
     "|(?:body_|response_|file_|sc_|edge_response_|edge_response_body_)?(?:bytes|size)|filesize|size_bytes|content_length"
     "|bytes_(?:out|sent)|(?:body_bytes|sent_bytes|sent_body_bytes)(?:_sent)?|edge_time_to_first_byte_ms"
     "|(?:(?:(?:request|response|render|rendering|http)_)?(?:duration|latency)|elapsed(?:_time)?|time_elapsed|time_taken|took"
     f"|(?:response|request|render|processing|process|generation|total|duration)_time){_UNIT}"
 )
 """What is read as a number, in tables of any kind."""
-_COUNTED = "(?:renders|renderings|requests|images|pictures|calls|generations|hits|events|records)"
+_COUNTED = "(?:renders|renderings|requests|images|pictures|calls|generations|hits|events|records|rows|usages)"
 _SUMS = re.compile(
     f"(?:(?:number|num|nr|no|n|total|sum|count)_(?:of_)?)*(?:api_)?{_COUNTED}"
-    "(?:_(?:count|total|sum|quantity|qty|made|used|billed|generated))*"
-    "|(?:total_)?(?:count|counts|quantity|quantities|qty)(?:_(?:star|all|total|\\d+|id|distinct_id|of_\\w+))*"
-    f"|(?:total_)?(?:api_)?(?:render|rendering|request|image|picture|call|generation|hit|event|record|row)_(?:counts?|quantity|qty|total|sum)"
+    "(?:_(?:count|cnt|total|sum|quantity|qty|made|used|billed|generated))*"
+    "|(?:total_)?(?:count|counts|cnt|quantity|quantities|qty)(?:_(?:star|all|total|\\d+|id|distinct_id|of_\\w+))*"
+    f"|(?:total_)?(?:api_)?(?:render|rendering|request|image|picture|call|generation|hit|event|record|row|usage)_(?:counts?|cnt|quantity|qty|total|sum)"
     "|(?:sum|total)_(?:of_)?credits(?:_used)?|credits_(?:sum|total)"
 )
 """What says how many renders a row stands for."""
+_MAYBE = re.compile(
+    "n|num|number|nums|total|totals|(?:total_)?(?:amount|volume|usage|uses)|vol|sum|freq|frequency|tally|ct"
+    "|(?:total_)?(?:generated|rendered|produced)"
+)
+"""What may say so, or be anything: whole numbers above 1 in most rows are taken for counts."""
+_MOST = 10**9
+"""A count is smaller, and what is not may be a time."""
 
 
 @dataclass(slots=True)
@@ -77,8 +90,19 @@ def is_numeric(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_sum(name: str) -> bool:
-    """Whether a column of this name says how many renders a row stands for."""
+    """Whether a column of this name says how many renders a row stands for, or may."""
+    return _is_surely(name) or _MAYBE.fullmatch(column_name(name)) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_surely(name: str) -> bool:
     return _SUMS.fullmatch(column_name(name)) is not None
+
+
+def is_unread_price(name: str) -> bool:
+    """Whether a column seems to say what a row cost, in a way that is not read."""
+    name = column_name(name)
+    return _PRICED.fullmatch(name) is not None and name not in CREDITS
 
 
 def columns_of(rows: Rows) -> dict[str, Column]:
@@ -111,15 +135,29 @@ def marks_of(label: str, columns: Mapping[str, Column], told: str | None, *, loc
 
 def singles(label: str, rows: Rows) -> Rows:
     """*rows*, none of which is a sum. Raises `InputError` for one that is."""
+    maybe: dict[str, list[int]] = {}
     for line, row in rows:
         counts = _said(row)
         if not is_nothing(row) and (name := next((name for name in counts if counts[name] != {1}), None)):
-            raise InputError(
-                f"{label} line {line}: column `{name}` says that a row stands for several renders, and sums cannot "
-                "be audited; export a row for each render, or rename the column if it means something else; which "
-                "plan holds a sum of N renders says: auditor estimate --requests N"
-            )
+            raise _of_sums(label, line, name)
+        for name, value in row.items():
+            if is_sum(name) and not _is_surely(name) and value not in (None, ""):
+                # [the first line with such a count, rows with one, rows with a value]
+                seen = maybe.setdefault(name, [0, 0, 0])
+                several = any(each.is_finite() and 1 < each < _MOST and each == int(each) for each in _counts(value))
+                maybe[name] = [seen[0] or line * several, seen[1] + several, seen[2] + 1]
         yield line, row
+    for name, (line, counted, told) in maybe.items():
+        if 2 * counted > told:
+            raise _of_sums(label, line, name)
+
+
+def _of_sums(label: str, line: int, name: str) -> InputError:
+    return InputError(
+        f"{label} line {line}: column `{name}` says that a row stands for several renders, and sums cannot "
+        "be audited; export a row for each render, or rename the column if it means something else; which "
+        "plan holds a sum of N renders says: auditor estimate --requests N"
+    )
 
 
 def is_nothing(row: Mapping[str, Any]) -> bool:
@@ -130,7 +168,7 @@ def is_nothing(row: Mapping[str, Any]) -> bool:
 
 def _said(row: Mapping[str, Any]) -> dict[str, set[Decimal]]:
     """Column of sums -> what its count may be."""
-    return {name: found for name, value in row.items() if is_sum(name) and (found := _counts(value))}
+    return {name: found for name, value in row.items() if _is_surely(name) and (found := _counts(value))}
 
 
 def _counts(value: Any) -> set[Decimal]:

@@ -133,6 +133,8 @@ class Reading:
         event, assumed = self._mapper.exported(item)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.NO_INPUTS, *assumed)
+        if item.price_unread:
+            assumed = (Assumption.PRICE_UNREAD, *assumed)
         if self.ids.repeat and item.id is not None:
             assumed = (Assumption.IDS_REPEAT, *assumed)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)

@@ -32,10 +32,12 @@ _STATUS = (
     "status_code", "status", "http.status_code", "http.response.status_code", "response.status_code", "response.status",
     "response_status", "http_status", "http_status_code", "code",
 )  # fmt: skip
+_CODE = re.compile(r"(?:HTTP/[\d.]+ +)?(\d{3})(?:\.0+)?(?:[^\w.].*)?|(-?\d+)", re.ASCII | re.DOTALL)
+"""A status as people write it: `200`, `200.0`, `200 OK`, `HTTP/1.1 200 OK`."""
 _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
 )  # fmt: skip
-_TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type")
+_TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type", "contentType", "mimeType")
 _FAILED = ("error", "exception", "exc_info")
 
 
@@ -97,14 +99,22 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, An
     method = _find(fields, _METHOD)
     if target is None or "://" not in target or not (method is None or isinstance(method, str)):
         return None
-    status = _find(fields, _STATUS)
     failed = any(fields.get(name) for name in _FAILED)
-    if isinstance(status, str) and not status.isdigit():
-        status = None
+    status = _status(fields, failed=failed)
     if status is None and not failed:
         # A line before the call, say; the one after it has the status.
         return None
     return (method or "GET").upper(), target, status, size
+
+
+def _status(fields: Mapping[str, Any], *, failed: bool) -> str | None:
+    """The first status that can be read; None where none is told, or a call that *failed* has but a word for it."""
+    told = [value for name in _STATUS for value in _values(fields, name) if value not in (None, "", "-")]
+    if (code := next((code for each in told if (code := _CODE.fullmatch(str(each).strip()))), None)) is not None:
+        return code[1] or code[2]
+    if told and not failed:
+        raise BadRecordError(Reason.BAD_VALUE, "status is no number")
+    return None
 
 
 def _durations(fields: Mapping[str, Any]) -> Durations:

@@ -87,8 +87,8 @@ SHAPES = {
 
 
 def shape_of(name: str, role: str) -> "re.Pattern[str] | None":
-    """The shape of a variable; headers hold what their senders like."""
-    return None if role == "cache" and "http_" in name else SHAPES.get(role)
+    """The shape of a variable; headers hold what their senders like, and counts of hits are no words."""
+    return None if role == "cache" and ("http_" in name or "hits" in name) else SHAPES.get(role)
 
 
 def cache_in(variables: Mapping[str, object]) -> str | None:

@@ -132,6 +132,13 @@ def test_what_is_not_understood_is_named(tmp_path: Path, behind: str) -> None:
     assert assumed(found)[Assumption.UNREAD_BEHIND] == 2
 
 
+@pytest.mark.parametrize("more", [" HIT", ' "203.0.113.9"', " cs=HIT", " 0.250 img.example.com"])
+def test_what_stands_behind_later_lines_alone_is_named(tmp_path: Path, more: str) -> None:
+    """Behind more lines than a sample has."""
+    found = report(tmp_path, *[line(1)] * 300, line(5, more), line(6), line(7, more))
+    assert assumed(found)[Assumption.UNREAD_BEHIND] == 2
+
+
 @pytest.mark.parametrize("behind", ["", ' "-"', " -", ' ""'])
 def test_nothing_behind_the_agent_is_not_worth_a_word(tmp_path: Path, behind: str) -> None:
     assert Assumption.UNREAD_BEHIND not in assumed(report(tmp_path, line(1, behind), line(5, behind)))

@@ -161,7 +161,7 @@ def test_exports_of_providers(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["cache_control", "cache_key", "cache_age", "cache_ttl", "dns_cache", "opcache", "no_cache", "memcached_status",
-     "x-cache-hits", "state", "status", "caches", "cache_bytes", "request_cache_control", "x" * 5000],
+     "state", "status", "caches", "cache_bytes", "request_cache_control", "x" * 5000],
 )  # fmt: skip
 def test_other_fields_are_no_verdicts(name: str) -> None:
     assert not names_cache(name)
@@ -183,6 +183,49 @@ def test_several_fields_are_several_caches() -> None:
     assert served(cache_of({"cache": {"status": "HIT", "ttl": 60}})) is Served.HIT
     assert served(cache_of({"cache_miss": True})) is Served.FORWARDED
     assert served(cache_of({"cache_miss": False})) is Served.HIT
+
+
+COUNTS = [("0", Served.FORWARDED), ("3", Served.HIT), (0, Served.FORWARDED), (12, Served.HIT), ("0, 0", Served.FORWARDED),
+          ("0, 1", Served.HIT), ("-", None)]  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    "name", ["x_cache_hits", "X-Cache-Hits", "cacheHits", "sent_http_x_cache_hits", "cache_hits_count"]
+)
+def test_counts_of_hits(read: Callable[[str, Any], Exchange], name: str) -> None:
+    for value, verdict in COUNTS:
+        told = str(value).partition(",")[0] if read is table and verdict is Served.FORWARDED else value
+        if read is not table or "," not in str(told):
+            assert served(read(name, told).cache) is verdict
+
+
+@pytest.mark.parametrize("name", ["sent_http_x_cache_hits", "x_cache_hits"])
+def test_counts_of_hits_in_a_log_format(name: str) -> None:
+    kind = LogFormat.of("own", f'[$time_iso8601] "$request" $status "${name}"')(UTC)
+    for value, verdict in COUNTS:
+        found = kind.parse(f'[2026-09-01T06:00:01Z] "GET /1 HTTP/1.1" 200 "{value}"'.encode())
+        assert served(found.cache) is verdict
+
+
+def test_a_count_does_not_overrule_a_verdict() -> None:
+    """Fastly counts what it passed on, too."""
+    assert served(cache_of({"x-cache-hits": "3", "x-cache": "MISS"})) is Served.FORWARDED
+    assert served(cache_of({"x-cache": "-", "x-cache-hits": "3"})) is Served.HIT
+    assert served(cache_of({"headers": {"x-cache": "HIT", "x-cache-hits": "0"}})) is Served.HIT
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("yes", "no"), [("Y", "N"), ("y", "n"), ("T", "F"), ("Yes", "No"), ("true", "false"), (True, False)]
+)
+def test_letters_and_names_that_deny(read: Callable[[str, Any], Exchange], yes: Any, no: Any) -> None:
+    for name in ("cache_hit", "from_cache", "isCached"):
+        assert served(read(name, yes).cache) is Served.HIT
+        assert served(read(name, no).cache) is Served.FORWARDED
+    for name in ("uncached", "is_uncached", "notCached", "not_cached", "non_cached", "cache_miss", "cacheMissed"):
+        assert served(read(name, yes).cache) is Served.FORWARDED
+        assert served(read(name, no).cache) is Served.HIT
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from auditor.config import settings_of
-from auditor.events import BadRecordError, parse_time
+from auditor.events import BadRecordError, Reason, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import NO_REQUEST, Sample
@@ -55,6 +55,30 @@ def test_a_failed_call_has_no_status_and_a_line_before_a_call_is_none() -> None:
     found = Structlog(UTC).parse(json.dumps({**line, "error": "timeout"}).encode())
     assert isinstance(found, Exchange)
     assert (found.status, found.target) == (None, URL)
+
+
+@pytest.mark.parametrize("name", ["status_code", "status", "http.status_code", "response_status"])
+@pytest.mark.parametrize(
+    "told", ["200", " 200 ", 200, 200.0, "200.0", "200 OK", "200 ", "HTTP/1.1 200 OK", "200: OK", "HTTP/2 200"]
+)
+def test_a_status_as_people_write_it(name: str, told: Any) -> None:
+    line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, name: told}
+    found = Structlog(UTC).parse(json.dumps(line).encode())
+    assert isinstance(found, Exchange)
+    assert found.status == 200
+
+
+@pytest.mark.parametrize("told", ["OK", "2xx", "20O", True, 200.5, ["200"], "two hundred", "HTTP/1.1"])
+def test_a_status_that_cannot_be_read_is_said(told: Any) -> None:
+    """But another field may have it, and a failed call may have none."""
+    line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, "status": told}
+    with pytest.raises(BadRecordError, match="status") as bad:
+        Structlog(UTC).parse(json.dumps(line).encode())
+    assert bad.value.reason is Reason.BAD_VALUE
+    for more, status in (({"code": 503}, 503), ({"error": "timeout"}, None)):
+        found = Structlog(UTC).parse(json.dumps(line | more).encode())
+        assert isinstance(found, Exchange)
+        assert found.status == status
 
 
 def test_a_log_without_any_call_is_not_taken_for_one() -> None:

@@ -13,6 +13,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.errors import InputError
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapper import Assumption
 from auditor.formats.lines import LineReader
 from auditor.intake import detected_in
 from auditor.pipeline import Options, audit
@@ -53,6 +54,26 @@ SPELLED = [
 def test_the_column_decides(tmp_path: Path, credits: tuple[str, ...], total: float) -> None:
     found = audited(tmp_path, {"export.csv": export(*credits)})
     assert (found["totals"]["renders"], found["totals"]["credits"]) == (len(credits), total)
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["credits_spent", "credit_cost", "Credit usage", "used_credits", "consumed_credits", "cost_in_credits", "Credits billed",
+     "creditsUsed", "credits deducted"],
+)  # fmt: skip
+def test_credits_by_other_names(tmp_path: Path, column: str) -> None:
+    found = audited(tmp_path, {"export.csv": export("1,5", "2", column=column)})
+    assert found["totals"]["credits"] == 3.5
+    assert Assumption.PRICE_UNREAD not in found["inputs"]["files"][0]["assumed"]
+
+
+@pytest.mark.parametrize(
+    "column", ["credits_left", "Remaining credits", "credit_balance", "price", "Cost (USD)", "amount_usd", "unit_price"]
+)
+def test_other_columns_of_money_are_named_as_unread(tmp_path: Path, column: str) -> None:
+    found = audited(tmp_path, {"export.csv": export("1.5", "2.5", column=column)})
+    assert found["totals"]["credits"] == 2
+    assert found["inputs"]["files"][0]["assumed"][Assumption.PRICE_UNREAD] == 2
 
 
 def test_the_last_row_may_decide(tmp_path: Path) -> None:
@@ -174,7 +195,8 @@ def test_usage_events_in_a_spreadsheet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "column",
     ["count", "renders", "requests", "images", "quantity", "Render Count", "COUNT(*)", "num_requests", "Total renders",
-     "API calls", "image_count", "sum(credits)", "qty", "hits"],
+     "API calls", "image_count", "sum(credits)", "qty", "hits", "n", "cnt", "num", "total", "rows", "amount", "volume",
+     "usage_count", "total_renders", "Usage", "render_cnt", "num_rows", "n_renders", "Generated", "freq"],
 )  # fmt: skip
 def test_a_table_of_sums_is_asked_about(tmp_path: Path, column: str) -> None:
     """A row that stands for 120 renders is not one render."""
@@ -191,6 +213,24 @@ def test_sums_of_requests_and_of_parquet_too(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="`count`"):
         audited(tmp_path, {"a.parquet": None})
+
+
+@pytest.mark.parametrize("name", ["n", "total", "amount", "usage", "generated"])
+@pytest.mark.parametrize("values", [("1", "1", "1"), ("0.25", "1.5", "0.75"), ("1", "2", "1"), ("a", "b", "c"), ("", "", "9"),
+                                    ("1788264000", "1788264001", "1788264002"), ("true", "true", "false")])  # fmt: skip
+def test_a_name_that_may_be_a_count_takes_whole_numbers_in_most_rows(
+    tmp_path: Path, name: str, values: tuple[str, ...]
+) -> None:
+    """Where they are, it is asked about, also where the last row decides."""
+    head, *rows = (
+        f"timestamp,template,{name}",
+        *(f"2026-09-0{n}T00:00:00Z,og,{each}" for n, each in enumerate(values, 1)),
+    )
+    if values == ("", "", "9"):
+        with pytest.raises(InputError, match=f"line 4: column `{name}`"):
+            audited(tmp_path, {"a.csv": "\n".join([head, *rows])})
+    else:
+        assert audited(tmp_path, {"a.csv": "\n".join([head, *rows])})["totals"]["renders"] == 3
 
 
 def test_a_count_of_one_is_one_render(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""Which field of a record says what kind of content an answer had, however it is spelled or nested.
+
+A request has a content type, too, and nginx's `$content_type` is that one: a field that does not say that it is the
+answer's counts for requests without a body alone.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+_ANSWER = "sent|upstream|downstream|origin|edge|response|resp|res|rs|sc|answer"
+_AROUND = re.compile(rf"(?:{_ANSWER}|http|headers?|x)+")
+"""Names of objects in which such fields stand: `response`, `headers`, `http`."""
+_OF_ANSWER = re.compile(rf"(?:http|x)*(?:{_ANSWER})(?:{_ANSWER}|http|headers?|x)*(?:content|mime|media)type")
+_OF_EITHER = re.compile(r"(?:headers?)?(?:content|mime|media)type")
+_LONG = 80
+
+
+def media_type_in(fields: Mapping[str, Any], *, either: bool) -> str | None:
+    """The media type of an answer; *either* takes a field that may be the request's where no other is there."""
+    found = dict(reversed([(kind, text) for kind, text in _told(fields, "") if text not in ("", "-")]))
+    return found.get(2) or (found.get(1) if either else None)
+
+
+def _told(fields: Mapping[str, Any], path: str) -> Iterator[tuple[int, str]]:
+    for name, value in fields.items():
+        kind = _kind(path + name)
+        if kind < 0 and isinstance(value, dict):
+            yield from _told(value, f"{path}{name}.")
+        elif kind > 0:
+            text = value[0] if isinstance(value, list) and value else value
+            if isinstance(text, str):
+                yield kind, text.strip()
+
+
+@lru_cache(4096)
+def _kind(name: str) -> int:
+    """2 for the answer's type, 1 for one that may be the request's, -1 for an object around them."""
+    bare = re.sub(r"[^a-z0-9]+", "", name.lower()) if len(name) <= _LONG else ""
+    return (
+        2 if _OF_ANSWER.fullmatch(bare) else 1 if _OF_EITHER.fullmatch(bare) else -1 if _AROUND.fullmatch(bare) else 0
+    )
