@@ -40,7 +40,7 @@ _WORDS = frozenset({
     "thumbnails", "og", "render", "renders", "card", "cards", "banner", "banners", "cover", "covers", "avatar",
     "avatars",
 })  # fmt: skip
-_FORMAT = re.compile(FORMATS, re.IGNORECASE)
+_FORMAT = re.compile(FORMATS)
 _SIZE = re.compile(r"\d{1,5}x\d{1,5}")
 _SIDES = {"w": "width", "width": "width", "h": "height", "height": "height"}
 _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "output"})
@@ -250,7 +250,7 @@ def _part(values: Counter[str], found: set[str], *, last: bool) -> str:
         found.add("template")
         return f"(?:(?P<template>{_TEMPLATE})|{anything})"
     if any(map(EXTENSION.search, values)):
-        return rf"{anything}(?:\.(?:{FORMATS}))?"
+        return rf"{anything}(?:\.{FORMATS})?"
     return anything
 
 

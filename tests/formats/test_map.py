@@ -103,6 +103,23 @@ def test_styles_scripts_pages_and_programs_are_never_images(images: list[str], o
         assert found[len(images) :] == [None] * len(others)
 
 
+@pytest.mark.parametrize(
+    "images",
+    [
+        ["/img/a.PNG", "/img/b.JPG", "/img/c.png"],
+        ["/files/a/B.Webp", "/files/c.GIF"],
+        ["/p/card-300x200.PNG", "/p/card-30x20.jpg"],
+        ["/images/1", "/images/2", "/images/3", "/images/4.SVG"],
+        [f"/images/{'a/' * n}{n}" + ".PDF" * (n % 2) for n in range(9)],
+        [*(f"/blog/{n}/opengraph-image.png" for n in range(9)), "/blog/x/opengraph-image.PNG", "/blog/OG/x/OG"],
+        [f"/blog/{n}/{'og' if n % 2 else 'OG'}.{'Png' if n % 3 else 'png'}" for n in range(9)],
+    ],
+)
+def test_extensions_are_of_any_case(images: list[str]) -> None:
+    """What the table was proposed for it matches."""
+    assert None not in mapped(images, exchanges(*images))
+
+
 def test_media_types_that_the_log_holds_decide() -> None:
     pages = exchanges("/render?template=a", "/images/1", media_type="text/html")
     images = exchanges("/files/1", "/files/2", media_type="image/png")
