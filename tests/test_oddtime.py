@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
+from auditor.cli import app
 from auditor.config import settings_of
+from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger
 from auditor.ledger.export import export
 from auditor.ledger.ingest import BULK_FROM, Ingest
@@ -141,3 +144,27 @@ def test_the_ledger_judges_plain_lines_alike(tmp_path: Path, many: int) -> None:
         assert {line for _, line, _ in done.rejected} == {many + 1, many + 2}
         with ledger.read() as connection:
             assert set(connection.execute(select(rejections.c.reason)).scalars()) == {"odd_time"}
+
+
+EPOCHS = ["99999999999999", "253402300799", "9" * 5000, "abc", "-5", " ", "1e9", "²", "1.5"]
+
+
+@pytest.mark.parametrize("epoch", EPOCHS, ids=range(len(EPOCHS)))
+def test_a_source_date_epoch_that_is_no_time(tmp_path: Path, epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not passed over: the report would then not be reproducible."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(lines([event("a")]))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    for asked in (["audit"], ["plan"], ["ingest", "--ledger", f"{log}.db"]):
+        done = CliRunner().invoke(app, [asked[0], str(log), *asked[1:]])
+        assert isinstance(done.exception, ConfigError) and "SOURCE_DATE_EPOCH" in str(done.exception), asked
+
+
+@pytest.mark.parametrize("epoch", ["", "1790812800", "253339142400"])
+def test_a_source_date_epoch_that_is_one(tmp_path: Path, epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set to nothing it is unset; the last one is of 9997."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(lines([event("a")]))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    for asked in (["audit"], ["plan"], ["ingest", "--ledger", f"{log}.db"]):
+        assert CliRunner().invoke(app, [asked[0], str(log), *asked[1:]]).exit_code == 0, asked

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from auditor.cli import app
+from auditor.errors import ConfigError
 from tests.conftest import command, event, lines
 
 READERS = [
@@ -102,3 +105,19 @@ def test_many_names_are_cut(tmp_path: Path) -> None:
     done = command("audit", str(path), "--account", "mian")
     assert done.returncode == 3
     assert b"a0000" in done.stderr and b"990 more" in done.stderr and b"a0999" not in done.stderr
+
+
+@pytest.mark.parametrize("where", [".", "..", "/", "held", "sqlite:///held", "", "sqlite:///", "sqlite://", ":memory:"])
+def test_what_is_no_file_is_no_ledger(log: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder, and the names that SQLite takes for a database that is gone at the end: nothing is booked there."""
+    (log.parent / "held").mkdir()
+    monkeypatch.chdir(log.parent)
+    asked = [
+        ["audit"], ["report"], ["simulate"], ["plan"], ["estimate"], ["ledger", "show"], ["ingest", str(log)],
+        ["reconcile", "--invoice", "1", "--cycle", "2026-09"], ["prune", "--older-than", "400d"],
+    ]  # fmt: skip
+    said = "names no file" if where in ("", "sqlite:///", "sqlite://", ":memory:") else "a folder is no ledger"
+    for each in asked:
+        done = CliRunner().invoke(app, [*each, "--ledger", where])
+        assert isinstance(done.exception, ConfigError) and said in str(done.exception), each
+    assert sorted(path.name for path in log.parent.iterdir()) == ["held", "usage.jsonl"]

@@ -113,9 +113,9 @@ def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
 
 def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
     from auditor.measured import document
+    from auditor.oddtime import present
 
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC).replace(microsecond=0)
+    now = present(lambda: datetime.now(UTC)).replace(microsecond=0)
     pictures = {**known, **result.pictures}.values()
     return document(pictures, result.refused, result.method or earlier, now.isoformat().replace("+00:00", "Z"))
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-FORMATS = "png|jpe?g|webp|avif|gif|svg|pdf"
+FORMATS = "(?i:png|jpe?g|webp|avif|gif|svg|pdf)"
+"""A pattern of extensions, in whatever case."""
 LONGEST = 8192
 """Characters of a path; servers refuse longer ones, and patterns are tried at each of them."""
-EXTENSION = re.compile(rf"\.(?:{FORMATS})$", re.IGNORECASE)
+EXTENSION = re.compile(rf"\.{FORMATS}$")
 OTHER_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
 """Of the last part of an address that is no image: css, js, html, programs and whatever else."""
 _SCRIPT = re.compile(r"\.(?:php|aspx?|ashx|cgi|jsp)$", re.IGNORECASE)
@@ -66,7 +67,7 @@ class Endpoint:
         found = sorted(set(paths))
         if len(found) <= FEW:
             return "|".join(map(escaped, found))
-        return rf"(?:/[^/]+)*/{escaped(self.name)}(?:-[a-z0-9]+)?(?:\.(?P<format>{FORMATS}))?(?:/[^/.]+)?"
+        return rf"(?:/[^/]+)*/(?i:{escaped(self.name)}(?:-[a-z0-9]+)?)(?:\.(?P<format>{FORMATS}))?(?:/[^/.]+)?"
 
 
 _WIDTH = {"w": r"(?P<width>\d+)"}

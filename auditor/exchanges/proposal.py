@@ -1,10 +1,11 @@
 r"""`[sources.…]` tables proposed from a sample of exchanges: where images are made, and what their addresses say.
 
 Known endpoints are told by their address. Other requests for images are told by their media type, their extension, a
-size in the address, or words like `image` in the path. They are grouped by the first part of their path; each further
-part becomes a constant, a size, a file with its format, the template (a word of few values, never an id), or anything,
-but no pattern ends in another extension than an image's. Every parameter stays in the key: what a parameter does,
-`volatile-inputs` shows later.
+size in the address, or words like `image` in the path. They are grouped by the first part of their path, and those
+without an extension also by such a word further behind, which stays in the pattern. Each further part becomes a
+constant, a size, a file with its format, the template (a word of few values, never an id), or anything, but no pattern
+ends in another extension than an image's. Every parameter stays in the key: what a parameter does, `volatile-inputs`
+shows later.
 """
 
 import re
@@ -40,7 +41,7 @@ _WORDS = frozenset({
     "thumbnails", "og", "render", "renders", "card", "cards", "banner", "banners", "cover", "covers", "avatar",
     "avatars",
 })  # fmt: skip
-_FORMAT = re.compile(FORMATS, re.IGNORECASE)
+_FORMAT = re.compile(FORMATS)
 _SIZE = re.compile(r"\d{1,5}x\d{1,5}")
 _SIDES = {"w": "width", "width": "width", "h": "height", "height": "height"}
 _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "output"})
@@ -59,6 +60,8 @@ class Group:
 
     prefix: str
     endpoint: Endpoint | None = None
+    word: tuple[int, str] | None = None
+    """What tells these requests from others with the prefix: a part of their paths, and the parts before it."""
     paths: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """The parts behind the prefix."""
     values: dict[str, Counter[str]] = field(default_factory=dict)
@@ -73,7 +76,10 @@ class Group:
     @property
     def shown(self) -> str:
         """The path that is asked most for, or what all begin with."""
-        return self.paths.most_common(1)[0][0][0] if self.endpoint else f"/{self.prefix}"
+        if self.endpoint:
+            return self.paths.most_common(1)[0][0][0]
+        before, word = self.word or (0, "")
+        return "/".join(["", self.prefix, *["*"] * before, *filter(None, [word])])
 
     @property
     def requests(self) -> int:
@@ -103,7 +109,7 @@ def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Co
 
     *taken* are names that tables have already.
     """
-    groups: dict[tuple[bool, str], Group] = {}
+    groups: dict[tuple[bool, str, tuple[int, str] | None], Group] = {}
     for exchange, host, path, query in _requests(exchanges):
         known = endpoint_of(host, path, {name for name, _ in query}, exchange.method)
         first, *rest = path.removeprefix("/").split("/")
@@ -113,7 +119,8 @@ def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Co
             continue
         elif not rest:
             first, rest = "", [first]
-        group = groups.setdefault((known is None, first), Group(first, known))
+        word = _word_of(first, rest) if known is None else None
+        group = groups.setdefault((known is None, first, word), Group(first, known, word))
         group.paths[tuple(rest)] += 1
         for name, value in query:
             group.values.setdefault(name, Counter())[value] += 1
@@ -125,7 +132,7 @@ def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Co
         group.others += 200 <= status < 300 and is_picture(media_type_of(exchange.media_type)) is False
     least = SHARE * sum(group.requests for group in groups.values())
     largest = sorted(
-        (group for (plain, _), group in groups.items() if not plain or group.requests >= least),
+        (group for (plain, *_), group in groups.items() if not plain or group.requests >= least),
         key=lambda group: (group.endpoint is None, -group.requests),
     )
     most = MOST + sum(group.endpoint is not None for group in largest)
@@ -178,10 +185,18 @@ def _looks_like_picture(exchange: Exchange, path: str, query: Sequence[tuple[str
     )
 
 
+def _word_of(first: str, rest: Sequence[str]) -> tuple[int, str] | None:
+    """(parts before it, word) that tells a request for an image; None where its first part or its extension does."""
+    if first.lower() in _WORDS or EXTENSION.search(rest[-1]):
+        return None
+    return next(((place, part) for place, part in enumerate(rest[:-1]) if part.lower() in _WORDS), None)
+
+
 def _table(group: Group, payer: Payer, names: set[str]) -> Table:
     known = group.endpoint
     pattern, has_template = _path(group) if known is None else (known.pattern(path for (path,) in group.paths), False)
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", group.prefix).strip("-") or "pictures"
+    named = f"{group.prefix}-{group.word[1]}" if group.word else group.prefix
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", named).strip("-") or "pictures"
     name = next(each for number in count(1) if (each := plain if number == 1 else f"{plain}-{number}") not in names)
     names.add(name)
     query = dict(sorted({**_query(group, has_template), **(known.query if known else {})}.items()))
@@ -210,16 +225,23 @@ def _table(group: Group, payer: Payer, names: set[str]) -> Table:
 
 def _path(group: Group) -> tuple[str, bool]:
     """(pattern of whole paths, whether it has the group `template`)."""
-    shortest, longest = min(map(len, group.paths)), max(map(len, group.paths))
     start = "/" + escaped(group.prefix) if group.prefix else ""
-    if shortest < longest and all(EXTENSION.search(path[-1]) for path in group.paths):
+    paths = group.paths
+    if group.word is not None:
+        before, word = group.word
+        start += "/[^/]+" * before + "/" + escaped(word)
+        paths = Counter[tuple[str, ...]]()
+        for path, requests in group.paths.items():
+            paths[path[before + 1 :]] += requests
+    shortest, longest = min(map(len, paths)), max(map(len, paths))
+    if shortest < longest and all(EXTENSION.search(path[-1]) for path in paths):
         return rf"{start}/.*\.(?P<format>{FORMATS})", False
     if longest > shortest + DEEP:
         return rf"{start}/(?:.*/)?[^/.]*(?:\.(?P<format>{FORMATS}))?", False
     parts, found = [], set[str]()
     for place in range(longest):
         values: Counter[str] = Counter()
-        for path, requests in group.paths.items():
+        for path, requests in paths.items():
             if place < len(path):
                 values[path[place]] += requests
         parts.append("/" + _part(values, found, last=place >= shortest - 1))
@@ -250,7 +272,7 @@ def _part(values: Counter[str], found: set[str], *, last: bool) -> str:
         found.add("template")
         return f"(?:(?P<template>{_TEMPLATE})|{anything})"
     if any(map(EXTENSION.search, values)):
-        return rf"{anything}(?:\.(?:{FORMATS}))?"
+        return rf"{anything}(?:\.{FORMATS})?"
     return anything
 
 

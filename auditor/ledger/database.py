@@ -41,6 +41,8 @@ class Ledger:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
+        if _in_file(url) and Path(url.database or "").is_dir():
+            raise ConfigError(f"{self.name}: a folder is no ledger; name a file, as in --ledger auditor.db")
         if (reader or not new) and _in_file(url) and _identity(url) is None:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = _engine(url, self.name, reader)
@@ -114,7 +116,7 @@ class Ledger:
 
 def _url(where: str) -> URL:
     if "://" not in where:
-        return URL.create("sqlite", database=where)
+        return _named(URL.create("sqlite", database=where))
     try:
         if where.count("@") > 1 and not where.startswith("sqlite"):
             raise ValueError  # what follows the first one would be taken for the host, and shown
@@ -127,7 +129,14 @@ def _url(where: str) -> URL:
     backend = url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
-    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else _named(url)
+
+
+def _named(url: URL) -> URL:
+    """SQLite takes these names for a database that is gone at the end: whatever is booked there is lost."""
+    if url.database in (None, "", ":memory:"):
+        raise ConfigError("--ledger names no file; write a path, as in --ledger auditor.db")
+    return url
 
 
 def _secrets(url: URL) -> Iterator[str]:
@@ -141,7 +150,7 @@ def _secrets(url: URL) -> Iterator[str]:
 
 
 def _in_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return url.get_backend_name() == "sqlite"
 
 
 def _engine(url: URL, name: str, reader: bool) -> Engine:

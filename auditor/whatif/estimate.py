@@ -128,6 +128,11 @@ def unmeasured(bill: Bill) -> str:
         return "the log has less than 7 days of a billing cycle, too little to project a month"
     if bill.unadvised is Unadvised.MOSTLY_FILTERED:
         return "most of the requests for its images are filtered (redirects, partial answers, other media types)"
+    if any(use.renders for use in bill.uses):
+        return (
+            "of no render of the cycles that count does the log tell which image it was: log the body of each call, "
+            "or the column of its inputs"
+        )
     return "no request is known to have been given an image: there is nothing to measure"
 
 

@@ -10,12 +10,16 @@ from auditor.billing import Bill, Unadvised, bills, recommend
 from auditor.facts import Facts
 from auditor.plans import Plan, moment, total_bill
 from auditor.providers.base import Provider
+from auditor.replay.walk import Verdict
 from auditor.replayed import Replayed, replay
 from auditor.waste import Cause
 from auditor.whatif.days import days_of, quarters
 from auditor.whatif.forecast import Forecast, forecast
 from auditor.whatif.offers import Offer, offers, sizes_of
 from auditor.whatif.simulate_text import ttl_words
+
+_BY_IMAGE = frozenset({"dedupe", "ttl", "coalescing", "volatile", "all"})
+"""Fixes whose savings follow from which image each render was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Scenario:
     """The same of the current plan."""
     saving: Fraction | None
     """Bills now less those of the recommended plan, for one cycle on average."""
+    known: bool = True
+    """Whether the log tells what it saves; otherwise no plan follows from it."""
 
     @property
     def total_saved(self) -> Fraction:
@@ -75,11 +81,15 @@ def advise(
     found = []
     for bill in known:
         fixes = _fixes(facts, replayed, longer, bill, longer_ttl_us)
+        blind = _blind(facts, replayed, bill)
         as_of = until if until is not None and until <= bill.uses[-1].cycle.end else moment(bill.payer.last_us)
         found.append(
             Advice(
                 bill,
-                tuple(_scenario(bill, fix, words, saved) for fix, words, saved in fixes),
+                tuple(
+                    _scenario(bill, fix, words, saved, bool(saved) or not blind or fix not in _BY_IMAGE)
+                    for fix, words, saved in fixes
+                ),
                 forecast(bill, days[bill.payer.code], as_of),
                 ()
                 if bill.unadvised is Unadvised.MOSTLY_FILTERED
@@ -87,6 +97,12 @@ def advise(
             )
         )
     return tuple(found)
+
+
+def _blind(facts: Facts, replayed: Replayed, bill: Bill) -> bool:
+    """Whether the log tells of no render of the account which image it was."""
+    own = replayed.verdicts[replayed.verdicts.unit.isin(facts.units.unit[facts.units.payer == bill.payer.code])]
+    return len(own) > 0 and bool((own.verdict == Verdict.UNKNOWN).all())
 
 
 def _fixes(
@@ -115,7 +131,7 @@ def _fixes(
     yield "all", "everything that the audit calls waste", saved(replayed, *Cause)
 
 
-def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -> Scenario:
+def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction], known: bool) -> Scenario:
     found = recommend(bill.payer, bill.uses, saved)
     best, loads = found.plan, found.loads
     total = None if best is None else total_bill(best, loads, idle=found.idle)
@@ -129,10 +145,11 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -
         words,
         {cycle: amount for cycle, amount in sorted(saved.items()) if amount},
         {plan.name: _cells(bill, plan, credits, demand) for plan in bill.payer.plans},
-        best,
-        None if total is None else total / len(loads),
-        None if staying is None else staying / len(loads),
-        bill.saving(best, loads),
+        best if known else None,
+        None if total is None or not known else total / len(loads),
+        None if staying is None or not known else staying / len(loads),
+        bill.saving(best, loads) if known else None,
+        known,
     )
 
 

@@ -113,7 +113,7 @@ def _scenario(bill: Bill, scenario: Scenario) -> dict[str, Any]:
     return {
         "fix": scenario.fix,
         "description": scenario.words,
-        "credits_saved": number(scenario.total_saved),
+        "credits_saved": number(scenario.total_saved) if scenario.known else None,
         "recommended_plan": scenario.recommended.name if scenario.recommended else None,
         "monthly_bill": cents(scenario.monthly),
         "monthly_bill_current_plan": cents(scenario.staying),

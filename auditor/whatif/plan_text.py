@@ -63,6 +63,8 @@ def _account(console: Console, advice: Advice) -> None:
         basis = ": unknown, since less than 7 days of the cycle have passed"
     console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
     console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
+    if not all(scenario.known for scenario in advice.scenarios):
+        console.print("  Unknown: of no render does the log tell which image it was; log the body of each call")
     if advice.forecast is not None:
         _forecast(console, advice.forecast, bill.currency or "")
     if advice.offers and not bill.unadvised:
@@ -104,6 +106,9 @@ def _fixes(advice: Advice) -> Table:
     table = table_of("Fix", "Credits", "This plan", "Right plan", "Bill", "Saves", "", left=["Fix", "Right plan", ""])
     for scenario in advice.scenarios:
         best = scenario.recommended
+        if not scenario.known:
+            table.add_row(scenario.fix, "unknown", "-", "unknown", "-", "-", scenario.words)
+            continue
         table.add_row(
             scenario.fix,
             f"-{number(scenario.total_saved):,}" if scenario.total_saved else "0",

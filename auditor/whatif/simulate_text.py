@@ -108,9 +108,11 @@ def _total(bills: Iterable[Bill], name: str) -> str:
         return "-"
     if name == "bill" and any(bill.payer.plan is None for bill in known):
         return "-"
-    amounts = [getattr(bill, name) for bill in known]
+    amounts = [getattr(bill, name) for bill in known if bill.cycles]
     if any(amount is None for amount in amounts):
         return "over the cap"
+    if len(amounts) < len(known):
+        return "too little data"  # no whole cycle, no bill
     return str(cents(sum(amounts, Fraction(0))))
 
 

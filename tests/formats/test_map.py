@@ -103,6 +103,42 @@ def test_styles_scripts_pages_and_programs_are_never_images(images: list[str], o
         assert found[len(images) :] == [None] * len(others)
 
 
+@pytest.mark.parametrize(
+    "images",
+    [
+        ["/img/a.PNG", "/img/b.JPG", "/img/c.png"],
+        ["/files/a/B.Webp", "/files/c.GIF"],
+        ["/p/card-300x200.PNG", "/p/card-30x20.jpg"],
+        ["/images/1", "/images/2", "/images/3", "/images/4.SVG"],
+        [f"/images/{'a/' * n}{n}" + ".PDF" * (n % 2) for n in range(9)],
+        [*(f"/blog/{n}/opengraph-image.png" for n in range(9)), "/blog/x/opengraph-image.PNG", "/blog/OG/x/OG"],
+        [f"/blog/{n}/{'og' if n % 2 else 'OG'}.{'Png' if n % 3 else 'png'}" for n in range(9)],
+    ],
+)
+def test_extensions_are_of_any_case(images: list[str]) -> None:
+    """What the table was proposed for it matches."""
+    assert None not in mapped(images, exchanges(*images))
+
+
+@pytest.mark.parametrize(
+    ("images", "others"),
+    [
+        ([f"/api/og/blog/post-{n}" for n in range(10)], ["/api/users/5/orders"] * 20),
+        ([f"/api/v{n % 2}/OG/{'x/' * n}{n}" for n in range(9)], ["/api/v1/users/5", "/api/v1/x/y/z", "/api/v1"]),
+        ([f"/u/{n}/avatar/small" for n in range(120)], ["/u/1/orders/small", "/u/1/avatar/x.js", "/u/avatar"]),
+        (["/a/cards/1", "/a/b/covers/2", "/a/b/covers/3/4"], ["/a/orders/1", "/a/b/orders/2", "/a/b/c/4"]),
+        ([f"/s/img/{n % 3}/{n}/300x200" for n in range(9)], ["/s/orders/1/2/3", "/s/css/1/2/300"]),
+    ],
+)
+def test_a_word_that_tells_an_image_stays_in_the_path(images: list[str], others: list[str]) -> None:
+    """What lies beside it is not taken in, whether it was seen or comes later."""
+    for sample in (exchanges(*images, *others), exchanges(*images)):
+        assert sum(table.group.requests for table in propose(sample)) == len(images)
+        found = mapped([*images, *others], sample)
+        assert None not in found[: len(images)]
+        assert found[len(images) :] == [None] * len(others)
+
+
 def test_media_types_that_the_log_holds_decide() -> None:
     pages = exchanges("/render?template=a", "/images/1", media_type="text/html")
     images = exchanges("/files/1", "/files/2", media_type="image/png")

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -269,6 +270,14 @@ def test_accounts_are_judged_apart_and_over_all_logs(tmp_path: Path) -> None:
     assert {name for name, why in advice.items() if why == "mostly_filtered"} == {"main"}
     advice = {each["account"]: each["advice"] for each in report(one, two, config={"sources": sources})["accounts"]}
     assert "mostly_filtered" not in advice.values()
+
+
+def test_since_and_until_choose_no_lines(tmp_path: Path) -> None:
+    """They choose events: advice is judged by whole files, wherever in them the redirects stand."""
+    log = mixed(tmp_path, 10, 11)  # the redirects from 08:01 on
+    cut = datetime(2026, 9, 1, 8, 0, 59, tzinfo=UTC)
+    for window in ({"until": cut}, {"since": datetime(2026, 9, 1, 8, 0, 5, tzinfo=UTC), "until": cut}):
+        assert report(log, config=CONFIG, **window)["accounts"][0]["advice"] == "mostly_filtered"
 
 
 def test_plan_says_why_it_advises_nothing(tmp_path: Path) -> None:

@@ -152,18 +152,39 @@ def test_rates_are_those_of_known_images(tmp_path: Path) -> None:
     assert "how many of them were necessary is unknown" in both["why"]
 
 
+UNKNOWN = "of no render of the cycles that count does the log tell which image it was: log the body of each call"
+
+
 @pytest.mark.parametrize(
-    "text",
-    [calls(10, method="POST", url=CALL["url"]), calls(10, status_code=500),
-     "template,created_at,status\nog,2026-09-01T00:00:00Z,completed\nog,2026-09-12T00:00:00Z,completed\n"],
+    ("text", "said"),
+    [(calls(10, method="POST", url=CALL["url"]), UNKNOWN),
+     (calls(10, status_code=500), "no request is known to have been given an image"),
+     (calls(10, method="POST", url=CALL["url"]) + calls(2, status_code=500), UNKNOWN),
+     (calls(40 - 12, method="POST", url=CALL["url"]), UNKNOWN),
+     ("template,created_at,status\nog,2026-09-01T00:00:00Z,completed\nog,2026-09-12T00:00:00Z,completed\n", UNKNOWN)],
 )  # fmt: skip
-def test_unknown_renders_alone_give_no_estimate(tmp_path: Path, text: str) -> None:
+def test_unknown_renders_alone_give_no_estimate(tmp_path: Path, text: str, said: str) -> None:
     """Not one call fewer, and not one fewer than there were: nobody knows."""
     name = "calls.jsonl" if text.startswith("{") else "imejis.csv"
     (tmp_path / name).write_text(text)
     done = ran("estimate", str(tmp_path / name), "--format", "json")
     assert json.loads(done.out)["estimates"] == []
-    assert "no estimate; no request is known to have been given an image" in done.err
+    assert f"no estimate; {said}" in done.err
+
+
+@pytest.mark.parametrize(("known", "word"), [(False, None), (True, 0)])
+def test_what_a_fix_saves_of_unknown_images_is_unknown(tmp_path: Path, known: bool, word: int | None) -> None:
+    """Not 0, and no plan follows from it; what does not depend on the image stays known."""
+    text = calls(10, method="POST", url=CALL["url"])
+    (tmp_path / "calls.jsonl").write_text(text + (calls(1, 1) if known else ""))
+    asked = ["plan", str(tmp_path / "calls.jsonl")]
+    (account,) = json.loads(ran(*asked, "--format", "json").out)["accounts"]
+    by_fix = {each["fix"]: each for each in account["scenarios"]}
+    for fix in ("dedupe", "ttl", "coalescing", "volatile", "all"):
+        assert by_fix[fix]["credits_saved"] == word and (by_fix[fix]["recommended_plan"] is None) is not known
+    assert (by_fix["none"]["credits_saved"], by_fix["none"]["recommended_plan"]) == (0, "Basic")
+    rows = [line.split() for line in ran(*asked).out.splitlines()]
+    assert [row[1] for row in rows if row[:1] in (["dedupe"], ["all"])] == ["0" if known else "unknown"] * 2
 
 
 @pytest.mark.parametrize(("last", "known"), [("07T23:59:59", False), ("08T00:00:00", True), ("02T00:00:00", False)])

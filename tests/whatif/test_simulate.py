@@ -9,6 +9,7 @@ import pytest
 
 from auditor.whatif.simulate_text import ttl_words
 from tests.conftest import DIGEST, OTHER, ROOT, command, event, lines
+from tests.whatif.logs import ran
 
 SCHEMA = json.loads((ROOT / "auditor" / "whatif" / "simulation_v1.schema.json").read_bytes())
 CONFIG = """
@@ -309,3 +310,29 @@ def test_a_median_between_two_microseconds_is_rounded_half_to_even(tmp_path: Pat
     )
     (row,) = simulated(str(path), "--ttl", "1us")["rows"]
     assert (row["renders"], row["coalesced"], row["hits"]) == (3, 1, 0)
+
+
+WHOLE = event("end", "2026-10-01T00:00:00Z", key="end")
+"""Two days before, and the cycle is complete."""
+
+
+@pytest.mark.parametrize(
+    ("events", "word"),
+    [
+        ([event("a")], "too little data"),
+        ([event("a"), event("b", "2026-09-20T00:00:00Z", key="b")], "too little data"),
+        ([event("a"), event("b", account="other"), event("c", "2026-09-03T00:00:00Z", key="c")], "too little data"),
+        ([event("a", credits=10**6), WHOLE], "over the cap"),
+        ([event("a", credits=10**6), WHOLE, event("b", "2026-10-02T00:00:00Z", account="other")], "over the cap"),
+    ],
+)  # fmt: skip
+def test_a_bill_that_is_unknown_is_not_over_the_cap(events: list[dict[str, Any]], word: str, tmp_path: Path) -> None:
+    """Only complete cycles have bills; where one of them has none, no plan holds it."""
+    (tmp_path / "usage.jsonl").write_bytes(lines(events))
+    config = tmp_path / "auditor.toml"
+    config.write_text("".join(f'[accounts.{name}]\nprovider = "imejis"\nplan = "Pro"\n' for name in ("main", "other")))
+    done = ran("simulate", str(tmp_path / "usage.jsonl"), "--ttl", "24h", "--config", str(config))
+    rows = [line for line in done.out.splitlines() if line.startswith(("as logged", "24h"))]
+    assert [line.count(word) for line in rows] == [2, 2], done.out
+    other = {"too little data": "over the cap", "over the cap": "too little data"}[word]
+    assert other not in done.out
