@@ -27,6 +27,8 @@ SHARED = {
         "json_lines",
         "lines",
         "log_template",
+        "masks",
+        "media_field",
         "named",
         "names",
         "number_columns",
