@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,11 +124,8 @@ def canonical(value: Any) -> bytes:
 _MOST = 2**53 - 1
 
 
-def is_exact(value: Any) -> bool:
-    """Whether a value that was JSON holds only numbers that canonical JSON tells apart: those up to 2^53 - 1.
-
-    Parsers make one number of several larger ones.
-    """
+def leaves(value: Any) -> Iterator[Any]:
+    """What a value that was JSON holds, however deep: strings, numbers, true, false and null, in no order."""
     left = [value]
     while left:
         each = left.pop()
@@ -136,9 +133,16 @@ def is_exact(value: Any) -> bool:
             left += each.values()
         elif isinstance(each, list):
             left += each
-        elif isinstance(each, int | float) and not -_MOST <= each <= _MOST:
-            return False
-    return True
+        else:
+            yield each
+
+
+def is_exact(value: Any) -> bool:
+    """Whether a value that was JSON holds only numbers that canonical JSON tells apart: those up to 2^53 - 1.
+
+    Parsers make one number of several larger ones.
+    """
+    return all(-_MOST <= each <= _MOST for each in leaves(value) if isinstance(each, int | float))
 
 
 def parsed(text: bytes | str) -> Any:

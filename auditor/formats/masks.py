@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from auditor.fingerprint import leaves
+
 _SURE = "redacted|filtered|masked|scrubbed|saniti[sz]ed|obfuscated|anonymi[sz]ed|censored|truncated|omitted"
 _WORDS = rf"{_SURE}|hidden|removed|secret|private|protected|encrypted|confidential|sensitive|deleted|suppressed|pii"
 _MORE = r"[\w .,:-]{0,24}"
@@ -18,13 +20,5 @@ _WITHIN = re.compile(rf"[\[<({{](?:{_MORE}[ :_-])?(?:{_SURE})(?:[ :,_-]{_MORE})?
 
 def is_masked(value: Any) -> bool:
     """Whether a value, or one in it however deep, is masked."""
-    left = [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, dict):
-            left += each.values()
-        elif isinstance(each, list):
-            left += each
-        elif isinstance(each, str) and (_WHOLE.fullmatch(each.strip()) or _WITHIN.search(each)):
-            return True
-    return False
+    texts = (each for each in leaves(value) if isinstance(each, str))
+    return any(_WHOLE.fullmatch(each.strip()) or _WITHIN.search(each) for each in texts)

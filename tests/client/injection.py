@@ -1,4 +1,4 @@
-"""Faults in every function of ours, one after the other, while somebody's call is on its way.
+"""Raises an error in each function of ours, one at a time, while a metered call is running.
 
 A fault is raised at a function's first instruction. Functions that the caller's side calls itself are left out: there a
 fault would be the call's own, as if the function were not there.

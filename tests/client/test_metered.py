@@ -478,7 +478,7 @@ def test_the_form_is_of_the_value_not_of_how_it_is_shown(one: Any, other: Any) -
 
 
 def test_a_default_that_nobody_can_see_has_no_form() -> None:
-    """A type of JSON is told by its name."""
+    """Factories that make JSON values are known by name: `list`, `dict`. A function of the user's own is not."""
     assert stable(collections.defaultdict(list, a=[1])) == stable(collections.defaultdict(list, a=[1]))
     for _ in range(2):
         with pytest.raises(UnstableError):

@@ -67,7 +67,7 @@ def test_no_word_becomes_a_header_or_a_part(place: int, mailbox: Mailbox) -> Non
 
 def test_login_with_what_the_environment_holds(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names stand in the settings, values nowhere."""
-    monkeypatch.setattr("auditor.delivery.smtp.TIMEOUT", 3.0)  # the server lets a second way to log in wait in vain
+    monkeypatch.setattr("auditor.delivery.smtp.TIMEOUT", 3.0)  # the server never answers a second kind of login
     environment = {"U": "audit", "P": "s3same!"}
     smtp(mailbox, environment, username_env="U", password_env="P").send(message())
     assert mailbox.logins == [(b"audit", b"s3same!")]
