@@ -64,9 +64,9 @@ def main() -> None:
         }
         cases = [
             (f"{asked.accounts:,} accounts, JSON", asked.accounts, ("audit", "--format", "json")),
-            ("two events, monthly", 1, ("audit", "--format", "csv-cycles")),
-            ("two events, periodic", 1, ("report", "--cycle", "2026-09", "--history", str(place / "history"))),
-            ("two events, daily", 1, ("audit", "--format", "csv-daily")),
+            ("one account, csv-cycles", 1, ("audit", "--format", "csv-cycles")),
+            ("one account, auditor report", 1, ("report", "--cycle", "2026-09", "--history", str(place / "history"))),
+            ("one account, csv-daily", 1, ("audit", "--format", "csv-daily")),
         ]  # fmt: skip
         above = False
         for name, accounts, command in cases:

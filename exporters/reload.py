@@ -1,4 +1,4 @@
-"""What a server shows, opened again: when the configuration changes, on SIGHUP, while the database is down.
+"""What a server shows, opened again: when the configuration changes, on SIGHUP, and until the ledger can be opened.
 
 The new one is opened before the old one is closed, so that nothing that is followed is missed between them. A
 configuration that cannot be used leaves the one before it in force.

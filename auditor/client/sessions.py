@@ -18,7 +18,7 @@ _GETTERS = ("get_connection_with_tls_context", "get_connection")
 
 
 class _Holder:
-    """An object of somebody else's, some of whose attributes are ours."""
+    """An object of the application, some of whose attributes are replaced."""
 
     def __init__(self, ref: weakref.ref[Any]) -> None:
         self.ref = ref

@@ -67,7 +67,7 @@ class Booking:
         self.counts["events"] += len(known) - before
         rows = [
             (identity, each.best.ts_us, each.attempts, each.finals, each.best.line) for identity, each in known.items()
-        ]  # fmt: skip
+        ]
         put(self.connection, events, [row for row in rows[:before] if known[row[0]].changed])
         add(self.connection, events, rows[before:])
         self._duplicates(renders)
@@ -155,9 +155,7 @@ class Booking:
             new=lambda key: newest is None or key[0] > newest,  # most of a log that grows
         )  # fmt: skip
         add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
-        add_to(
-            self.connection, periods, by_period, lambda key: (ends[key],)
-        )  # fmt: skip
+        add_to(self.connection, periods, by_period, lambda key: (ends[key],))
         self._add_totals({place: Sums(*sums) for place, sums in by_total.items()})
 
     def _duplicates(self, renders: list[Record]) -> None:

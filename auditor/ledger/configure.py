@@ -1,4 +1,4 @@
-"""Configure: an auditor.toml that somebody named as the ledger's becomes its state; other files are held against it."""
+"""Configure: an auditor.toml that is named as the ledger's becomes its state; other files are compared with it."""
 
 import json
 import platform
@@ -101,10 +101,10 @@ def _difference(state: State, payer: Payer, noted: str) -> str:
     """What a source that was noted so says otherwise than the ledger now; empty if they agree."""
     words = noted
     try:
-        words, says = itemgetter("difference", "says")(json.loads(noted))
+        words, said = itemgetter("difference", "says")(json.loads(noted))
         if payer == ("", ""):
-            return state.zone_difference(ZoneInfo(*says))
-        anchor_day, zone, plans = says
+            return state.zone_difference(ZoneInfo(*said))
+        anchor_day, zone, plans = said
         return state.difference(payer, account_of(payer[0], anchor_day, ZoneInfo(zone), plans))
     except (KeyError, TypeError, ValueError):  # the words alone, of an earlier program; a zone that this host lacks
         return words

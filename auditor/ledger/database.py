@@ -163,8 +163,9 @@ def _engine(url: URL, name: str, reader: bool) -> Engine:
 
 
 def _sqlite(url: URL, name: str, reader: bool) -> Engine:
-    if _in_file(url) and not reader:
-        _make(Path(url.database or ""))
+    path = Path(url.database or "")
+    if not reader:
+        _make(path)
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
     engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
                            hide_parameters=True)  # fmt: skip
@@ -174,10 +175,10 @@ def _sqlite(url: URL, name: str, reader: bool) -> Engine:
     def _still_there(_: Any, record: ConnectionPoolEntry, *__: Any) -> sqlite3.Connection | None:
         # SQLite would make an empty file in the place of one that is gone.
         if opened is not None and _identity(url) is None:
-            raise ConfigError(f"{name}: the file is gone; put it back, or start anew to begin another ledger")
-        if not reader or not _in_file(url):
+            raise ConfigError(f"{name}: the file is gone; put it back, or restart to begin a new ledger")
+        if not reader:
             return None
-        connection, record.info["alone"] = connect(Path(url.database or ""), PATIENCE)
+        connection, record.info["alone"] = connect(path, PATIENCE)
         return connection
 
     @event.listens_for(engine, "connect")

@@ -14,9 +14,7 @@ from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import Row, find, put
 from auditor.ledger.schema import BUCKET_US, days, rollups
 
-QUARTERS = 96
-"""Buckets in a day."""
-DAY_US = QUARTERS * BUCKET_US
+DAY_US = 86_400 * 10**6
 _REQUESTS, _DUPLICATES, _CREDITS = map(Sums._fields.index, ("requests", "duplicates", "credits"))
 
 

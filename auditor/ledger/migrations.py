@@ -91,11 +91,11 @@ MIGRATIONS: Sequence[Migration] = (
 
 
 class NoLedgerError(InputError):
-    """There is none that can be read yet: whoever ingests makes it, or brings it up to date."""
+    """There is none that can be read yet: `auditor ingest` makes it, or brings it up to date."""
 
 
 def expect_current(connection: Connection, where: str) -> None:
-    """Raise `NoLedgerError` for what is no ledger of this program's version: whoever only reads migrates none."""
+    """Raise `NoLedgerError` for what is no ledger of this program's version: a reader migrates none."""
     if not inspect(connection).has_table(facts.name):
         raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
     found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())

@@ -1,4 +1,4 @@
-"""Reading a SQLite file without writing: also where the reader may make no file, and whoever writes comes later."""
+"""Reading a SQLite file without writing: also where the reader may make no file, and a writer comes later."""
 
 import os
 import sqlite3

@@ -67,16 +67,14 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     out, _ = _converters(table, arrays)
     driven: Any = connection.connection.driver_connection
     text = f"COPY {table.name} ({', '.join(_names(table)[2])}) FROM STDIN (FORMAT BINARY)"
+    base = connection.dialect.loaded_dbapi.Error
     try:
         with driven.cursor() as cursor, cursor.copy(text) as copy:
             copy.set_types([_KINDS.get(type(each.type), "text") for each in table.columns])
             for row in zip(*_converted(rows, out), strict=True):
                 copy.write_row(row)
-    except connection.dialect.loaded_dbapi.Error as error:  # (as for what goes through SQLAlchemy)
-        base = connection.dialect.loaded_dbapi.Error
-        raise DBAPIError.instance(
-            text, None, error, base, hide_parameters=True, dialect=connection.dialect
-        ) from None  # fmt: skip
+    except base as error:  # (as for what goes through SQLAlchemy)
+        raise DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=connection.dialect) from None
 
 
 def _chunks(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:

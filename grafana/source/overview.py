@@ -223,7 +223,7 @@ def _arrival() -> list[AnyPanel]:
             "not: start the ingester again.",
             "s", Ask(f"clamp_min(time() - max ({beat}), 0)"),
             steps=((None, GOOD), (LIMITS.stale_seconds, BAD)), runbook="ImgRenderIngestStale",
-            nothing="nobody ingests", width=6, decimals=0, named=False,
+            nothing="no ingester", width=6, decimals=0, named=False,
         ),
         number(
             "Lines not counted",
@@ -242,8 +242,8 @@ def _arrival() -> list[AnyPanel]:
         ),
         number(
             "Files that differ",
-            "How many auditor.toml contradict the ledger about a billing day, a time zone or a plan. The ledger's "
-            "values count; `auditor ledger show` prints both.",
+            "How often an auditor.toml contradicts the ledger about a billing day, time zone or plan, once for each "
+            "file and account. The ledger's values count; `auditor ledger show` prints both.",
             "short", Ask(f"sum ({exact('imgrender_ledger_config_conflict')})"), steps=((None, GOOD), (1, WARN)),
             runbook="ImgRenderConfigConflict", width=6, named=False,
         ),
