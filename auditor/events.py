@@ -126,7 +126,7 @@ class UsageEvent:
     unknown: str | None = None
     """Why a log cannot tell the key of a render, which is then neither a repeat nor needed; see `Unknown`."""
     assumed: str | None = None
-    """What was taken because its log does not tell: names of assumptions with blanks between."""
+    """Names of the assumptions made where its log does not tell, separated by spaces; None where none was."""
 
 
 class Unknown(StrEnum):

@@ -18,8 +18,8 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, false, func, literal, or_, select, true
 
 from auditor.engine.base import Engine
-from auditor.engine.tables import LINE_BITS, events, losers, records, units
 from auditor.engine.tables import cycles as cycle_table
+from auditor.engine.tables import events, file_of, losers, records, units
 from auditor.events import DELIVERED, Outcome
 from auditor.plans import IDLE, Cycle, Gap, Plan, comparable, listed, micros, moment
 from auditor.settings import Account, Settings
@@ -172,8 +172,7 @@ def count(engine: Engine, live: ColumnElement[bool], inside: ColumnElement[bool]
 
 
 def _assumed(engine: Engine, which: ColumnElement[bool]) -> Mapping[int, Mapping[str, int]]:
-    file = records.c.row.op(">>")(LINE_BITS).label("file")
-    columns = file, records.c.assumed
+    columns = file_of(records).label("file"), records.c.assumed
     found: dict[int, Counter[str]] = {}
     for row in engine.run(
         select(*columns, func.count().label("events")).where(which, records.c.assumed.is_not(None)).group_by(*columns)

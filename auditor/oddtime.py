@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from auditor.engine.base import Engine
-from auditor.engine.tables import LINE_BITS, taken
+from auditor.engine.tables import file_of, taken
 from auditor.errors import ConfigError
 from auditor.events import EPOCH, BadRecordError, Reason
 
@@ -47,12 +47,9 @@ def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
     return BadRecordError(Reason.ODD_TIME, f"{said}, {why}")
 
 
-_FILE = taken.c.row.op(">>")(LINE_BITS)
-
-
 def is_usual(limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
     """The rows of `taken` whose times are not odd; *exempt* are the numbers of files whose times are relative."""
-    return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), _FILE.in_(sorted(exempt)))
+    return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file_of(taken).in_(sorted(exempt)))
 
 
 def drop_odd(
@@ -64,7 +61,8 @@ def drop_odd(
     """
     usual = is_usual(limits, exempt)
     engine.view("records", select(taken).where(usual))
-    counted = select(_FILE.label("file"), func.count().label("lines")).where(not_(usual)).group_by(_FILE)
+    file = file_of(taken)
+    counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
     counts = {int(row["file"]): int(row["lines"]) for row in engine.run(counted).to_pylist()}
     if not counts:
         return {}, ()

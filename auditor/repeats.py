@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from auditor.engine.base import Engine
-from auditor.engine.tables import LINE_BITS, taken
+from auditor.engine.tables import file_of, taken
 from auditor.errors import InputError
 
 MOST = 100
@@ -32,7 +32,7 @@ def repeating(
     """
     if not any(scopes.values()):
         return []
-    file = taken.c.row.op(">>")(LINE_BITS)
+    file = file_of(taken)
     ends = next(len(suffix) for suffixes in scopes.values() for suffix in suffixes)
     end = func.right(taken.c.id, ends)
     owned = or_(*(and_(file == each, end.in_(found)) for each, found in scopes.items() if found))

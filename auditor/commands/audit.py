@@ -51,7 +51,7 @@ app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
 TEXT = OutputFormat("text")
 KNOWN = 10
-"""Names that are told of those that there are."""
+"""Names that a message lists at most."""
 FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
 
 

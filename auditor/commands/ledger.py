@@ -52,7 +52,7 @@ def ingest(
         with Progress(unit="items") as progress:
             done = taking.run(files, lambda path: progress(path.name, files.index(path), len(files)))
     if not done.counts["lines"]:
-        say("0 events were added: the files hold no line that the ledger does not have")
+        say("0 events were added: the files hold no new line")
     raise typer.Exit(_said(done))
 
 

@@ -102,7 +102,7 @@ def simulate(
     no_cache: NoCache = False,
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
-    """Replay your own demand under other caches: renders, credits, bills, and the price in stale pictures."""
+    """Replay your own demand under other caches: renders, credits, bills, and the price in stale images."""
     from auditor import pipeline
     from auditor.whatif import simulate_json, simulate_text
 

@@ -4,6 +4,7 @@
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Numeric, SmallInteger, String, Table
+from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import UserDefinedType
 
 
@@ -163,3 +164,8 @@ trials = Table(
     Column("saved", BigInteger),
 )
 """What measured pictures, told by the digest of their bytes, would save in another format; `picture` counts them."""
+
+
+def file_of(rows: Table) -> ColumnElement[int]:
+    """The number of the file of each row of `records` or `taken`."""
+    return rows.c.row.op(">>")(LINE_BITS)

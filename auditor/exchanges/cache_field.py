@@ -41,6 +41,11 @@ NONE = frozenset({"", "-", "null", "none", "(null)"})
 """What stands where no cache was asked."""
 
 
+def bare(name: str) -> str:
+    """`cfcachestatus` of `Cf-Cache-Status`; empty for what is too long to be the name of a field."""
+    return re.sub(r"[^a-z0-9]+", "", name.lower()) if len(name) <= _LONG else ""
+
+
 @lru_cache(4096)
 def _kind(name: str) -> int:
     """What a name says of its field.
@@ -48,10 +53,10 @@ def _kind(name: str) -> int:
     3 for a count of hits, 2 for a name that only a cache's verdict has, 1 for one that others have, too, -1 for an
     object around them.
     """
-    bare = re.sub(r"[^a-z0-9]+", "", name.lower()) if len(name) <= _LONG else ""
-    if _COUNT.fullmatch(bare):
+    name = bare(name)
+    if _COUNT.fullmatch(name):
         return 3
-    return 2 if _FIELD.fullmatch(bare) else 1 if _SHORT.fullmatch(bare) else -1 if _AROUND.fullmatch(bare) else 0
+    return 2 if _FIELD.fullmatch(name) else 1 if _SHORT.fullmatch(name) else -1 if _AROUND.fullmatch(name) else 0
 
 
 def names_cache(name: str) -> bool:

@@ -62,7 +62,7 @@ class Assumption(StrEnum):
     )
     PRICE_UNREAD = (
         "price_unread",
-        "a column of credits, costs, prices or amounts is not read: rename it to `credits` if it holds those of a row",
+        "a column of credits, costs, prices or amounts is not read: rename it to `credits` if it holds credits per row",
     )
     LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
     END_AS_START = (

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from auditor.exchanges.cache_field import bare
+
 _ANSWER = "sent|upstream|downstream|origin|edge|response|resp|res|rs|sc|answer"
 _AROUND = re.compile(rf"(?:{_ANSWER}|http|headers?|x)+")
 """Names of objects in which such fields stand: `response`, `headers`, `http`."""
 _OF_ANSWER = re.compile(rf"(?:http|x)*(?:{_ANSWER})(?:{_ANSWER}|http|headers?|x)*(?:content|mime|media)type")
 _OF_EITHER = re.compile(r"(?:headers?)?(?:content|mime|media)type")
-_LONG = 80
 
 
 def media_type_in(fields: Mapping[str, Any], *, either: bool) -> str | None:
@@ -37,7 +38,7 @@ def _told(fields: Mapping[str, Any], path: str) -> Iterator[tuple[int, str]]:
 @lru_cache(4096)
 def _kind(name: str) -> int:
     """2 for the answer's type, 1 for one that may be the request's, -1 for an object around them."""
-    bare = re.sub(r"[^a-z0-9]+", "", name.lower()) if len(name) <= _LONG else ""
+    name = bare(name)
     return (
-        2 if _OF_ANSWER.fullmatch(bare) else 1 if _OF_EITHER.fullmatch(bare) else -1 if _AROUND.fullmatch(bare) else 0
+        2 if _OF_ANSWER.fullmatch(name) else 1 if _OF_EITHER.fullmatch(name) else -1 if _AROUND.fullmatch(name) else 0
     )

@@ -155,8 +155,8 @@ def singles(label: str, rows: Rows) -> Rows:
 def _of_sums(label: str, line: int, name: str) -> InputError:
     return InputError(
         f"{label} line {line}: column `{name}` says that a row stands for several renders, and sums cannot "
-        "be audited; export a row for each render, or rename the column if it means something else; which "
-        "plan holds a sum of N renders says: auditor estimate --requests N"
+        "be audited; export a row for each render, or rename the column if it means something else; to find "
+        "the plan for a sum of N renders, run: auditor estimate --requests N"
     )
 
 

@@ -1,9 +1,9 @@
 """What collectors put around a line: a prefix before it, or an object of JSON. What counts is the line inside.
 
 Docker's json-file driver, Filebeat, Fluent Bit, Vector, journald, Loki and Google's logging write an object for each
-line; docker compose, kubectl, Kubernetes and syslog write a prefix; CloudWatch, Athena and Splunk hand out tables whose
-cells are lines. No format knows of objects: what is wrapped is
-taken out before a format sees it, line by line, so that numbers stay those of the file.
+line; docker compose, kubectl, Kubernetes and syslog write a prefix; CloudWatch, Athena and Splunk export tables whose
+cells are lines. No format knows of wraps: what is wrapped is taken out before a format sees it, line by line, so that
+numbers stay those of the file.
 """
 
 import re

@@ -86,9 +86,9 @@ def estimate(requests: Fraction, rates: Sequence[Fraction], plans: Sequence[Plan
 def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> Estimate | None:
     """The estimate with the rates of a log, for one account; None where `unmeasured` says why.
 
-    Demand is every request that was given a picture. The hit rate counts the hits there were and the repeats that a
+    Demand is every request that was given an image. The hit rate counts the hits there were and the repeats that a
     cache would have served; deduplication the calls that waited for another, and those that could have. *batched* is
-    the replay with the time-to-live of batches: what of the rest would then not have been rendered again. Renders of
+    the replay with the TTL of batches: what of the rest would then not have been rendered again. Renders of
     unknown images are neither spared nor needed: the rates are those of the other requests.
     """
     if bill.unadvised is not None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from auditor.allowance import Stretch, fold
-from auditor.billing import Bill, Unadvised, bills, recommend
+from auditor.billing import Bill, Recommended, Unadvised, bills, recommend
 from auditor.facts import Facts
 from auditor.plans import Plan, moment, total_bill
 from auditor.providers.base import Provider
@@ -132,7 +132,7 @@ def _fixes(
 
 
 def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction], known: bool) -> Scenario:
-    found = recommend(bill.payer, bill.uses, saved)
+    found = recommend(bill.payer, bill.uses, saved) if known else Recommended(None)
     best, loads = found.plan, found.loads
     total = None if best is None else total_bill(best, loads, idle=found.idle)
     current, billed = bill.payer.plan, [(credits, credits) for credits, _ in loads]
@@ -145,10 +145,10 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction], k
         words,
         {cycle: amount for cycle, amount in sorted(saved.items()) if amount},
         {plan.name: _cells(bill, plan, credits, demand) for plan in bill.payer.plans},
-        best if known else None,
-        None if total is None or not known else total / len(loads),
-        None if staying is None or not known else staying / len(loads),
-        bill.saving(best, loads) if known else None,
+        best,
+        None if total is None else total / len(loads),
+        None if staying is None else staying / len(loads),
+        bill.saving(best, loads),
         known,
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from fractions import Fraction
 from typing import Protocol
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from auditor.events import EPOCH
 from auditor.facts import Accounts, Payer
-from auditor.plans import cheapest, total_bill
+from auditor.plans import cheapest, micros, total_bill
 from auditor.replay import lru, ttl
 from auditor.replay.demand import Groups, Prices
 from auditor.replay.sums import Sum, read
@@ -81,7 +80,7 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     rows = tuple(_row(demand, setting, outcomes[setting]) for setting in settings)
     logged = _row(demand, Setting(None), asked)
     start, end = demand.accounts.window or (EPOCH, EPOCH)
-    within = knee(rows, (end - start) // timedelta(microseconds=1))
+    within = knee(rows, micros(end) - micros(start))
     answer = Simulation(
         logged, rows, within, recommended(rows, lambda row: row.credits), bool(demand.usage.digests.any())
     )

@@ -10,9 +10,9 @@ from auditor.replay.lru import UNBOUNDED, Cache
 from auditor.settings import FOR_EVER_US
 
 NEAR = Fraction(101, 100)
-"""How far from the fewest credits may be to be as good."""
+"""Credits, as a multiple of the fewest, that are as good as these."""
 KNEE = Fraction(105, 100)
-"""How far from the fewest renders the knee may be."""
+"""Renders, as a multiple of the fewest, that the knee may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ class Simulation:
     logged: Row
     rows: tuple[Row, ...]
     knee: Row | None
-    """The smallest time-to-live, of those within the log's span, that renders nearly as little as any of them."""
+    """The smallest TTL, of those within the log's span, that renders nearly as little as any of them."""
     fewest: Row | None
-    """The smallest time-to-live with nearly the fewest credits."""
+    """The smallest TTL with nearly the fewest credits."""
     stale_known: bool
     """Whether any hit of the log says which picture it showed."""
     templates: tuple[Template, ...] = ()
@@ -145,21 +145,13 @@ class Simulation:
 
 
 def knee(rows: Iterable[Row], span_us: int) -> Row | None:
-    """The smallest time-to-live not above the log's span whose renders are at most 1.05 x the fewest of these.
-
-    Ties go to fewer renders, then to coalescing, then to the smaller cache. None where all are longer than the log.
-    """
+    """`recommended` by renders, within 5 %, of the TTLs that are not above the log's span; None where all are."""
     within = [row for row in rows if row.setting.ttl_us is not None and row.setting.ttl_us <= span_us]
-    fewest = min((row.outcome.renders for row in within), default=0)
-    return min(
-        (row for row in within if row.outcome.renders <= fewest * KNEE),
-        key=lambda row: _rank(row.setting, Fraction(row.outcome.renders)),
-        default=None,
-    )
+    return recommended(within, lambda row: Fraction(row.outcome.renders), KNEE)
 
 
-def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> Row | None:
-    """The row with the smallest time-to-live whose cost is within 1 % of the least; None where no cost is known.
+def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None], near: Fraction = NEAR) -> Row | None:
+    """The row with the smallest TTL whose cost is at most *near* times the least; None where no cost is known.
 
     Ties go to the lower cost, then to coalescing, then to the smaller cache.
     """
@@ -167,11 +159,10 @@ def recommended(rows: Iterable[Row], cost: Callable[[Row], Fraction | None]) -> 
     if not priced:
         return None
     least = min(amount for amount, _ in priced)
-    return min((item for item in priced if item[0] <= least * NEAR), key=lambda item: _rank(item[1].setting, item[0]))[
-        1
-    ]
 
+    def rank(item: tuple[Fraction, Row]) -> tuple[int, Fraction, bool, int, int]:
+        amount, row = item
+        cache = row.setting.cache
+        return cache.ttl_us, amount, not row.setting.coalescing, cache.entries, cache.bytes
 
-def _rank(setting: Setting, cost: Fraction) -> tuple[int, Fraction, bool, int, int]:
-    cache = setting.cache
-    return cache.ttl_us, cost, not setting.coalescing, cache.entries, cache.bytes
+    return min((item for item in priced if item[0] <= least * near), key=rank)[1]

@@ -136,7 +136,7 @@ def _advice(console: Console, result: Simulated) -> None:
     if fewest is not best and fewest.credits < simulation.logged.credits:
         console.print(f"  Fewest credits (within 1 %): {_cache(fewest.setting)}; they pay once a smaller plan fits")
     if not simulation.stale_known:
-        console.print("  Whether it shows stale pictures is unknown: no hit of the log has a digest.")
+        console.print("  Stale images are unknown: no hit of the log has a digest.")
     if best is not None and best.outcome.stale:
         hits = "hit shows" if best.outcome.stale == 1 else "hits show"
         console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
