@@ -151,7 +151,9 @@ def test_a_table_without_inputs_says_so(tmp_path: Path, head: str, row: str, rea
     found = document(result)
     assert found["unknown"]["reasons"] == reasons
     assert ("no_inputs" in found["inputs"]["files"][0]["assumed"]) == bool(reasons)
-    assert ("(the table has no inputs); to know, export a column of inputs" in written(result, "text")) == bool(reasons)
+    assert (
+        "(inputs are missing or masked); to know, log or export the inputs as they are" in written(result, "text")
+    ) == bool(reasons)
 
 
 def test_failures_that_an_export_bills_are_waste(tmp_path: Path) -> None:

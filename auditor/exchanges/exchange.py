@@ -67,5 +67,7 @@ class Exported:
     """The row's own, which is one only among those of its provider and account."""
     keyed: bool = True
     """Whether the row tells what its key is, so that it is not that of this row alone."""
+    masked: bool = False
+    """Whether a mask stands where it would tell."""
     price_unread: bool = False
     """Whether the row holds a cost, price or amount that is not read."""

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
@@ -45,6 +46,11 @@ class Assumption(StrEnum):
     ODD_VERDICT = "odd_verdict", "what the cache field says is no known verdict: every good answer counts as a render"
     NO_BODY = "no_body", "the log holds no request bodies: whether such a call repeats another is unknown"
     NO_INPUTS = "no_inputs", "the table has no column of inputs: whether a render repeats another is unknown"
+    MASKED = (
+        "masked",
+        "a value of the request is masked (as [REDACTED] or ***): whether it repeats another is unknown; log it or "
+        "name a parameter that no image depends on in `ignore` of a [sources] table",
+    )
     NO_ENVIRONMENT = "no_environment", "the log does not tell the environment: production is assumed"
     NO_ACCOUNT = "no_account", "the log does not tell the account: the calls are booked on `default`"
     IDS_REPEAT = "ids_repeat", "rows of other times share an id: the ids are not used, and each row is an event"
@@ -101,11 +107,25 @@ class Mapped:
     """What a 3xx stands for; None filters it."""
     duration_unit: str | None = None
     """The unit of durations, as the table says."""
+    unknown: Unknown | None = None
+    """Why there is no key."""
 
     @property
     def payer(self) -> tuple[str, str]:
         """(provider, account)."""
         return self.provider, self.account
+
+
+class _Lack(NamedTuple):
+    """What keeps a request from having a key."""
+
+    unknown: Unknown
+    assumed: Assumption
+
+
+_NO_BODY = _Lack(Unknown.NO_BODY, Assumption.NO_BODY)
+_MASKED_BODY = _Lack(Unknown.NO_BODY, Assumption.MASKED)
+_MASKED_ADDRESS = _Lack(Unknown.NO_INPUTS, Assumption.MASKED)
 
 
 class LeftOut(NamedTuple):
@@ -181,7 +201,7 @@ class Mapper:
             inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
-            unknown=Unknown.NO_BODY if mapped.key is None and became.outcome is Outcome.RENDER else None,
+            unknown=mapped.unknown if became.outcome is Outcome.RENDER else None,
         )
         return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed, *assumed)
 
@@ -259,12 +279,19 @@ class Mapper:
         scope = self._scope(table.provider, found.get("account", table.account), environment)
         template = found.get("template") or table.template or table.name
         parts = [method, host or "", path, *(text for pair in keyed for text in pair)]
+        lack: _Lack | None = None
+        if body is None:
+            lack = _NO_BODY
+        elif is_masked([host, *({name: value} for name, value in keyed)]) or is_masked_path(path):
+            lack = _MASKED_ADDRESS
+        elif is_masked_body(body):
+            lack = _MASKED_BODY
         return Mapped(
             scope.provider,
             scope.account,
             scope.environment,
             template,
-            None if body is None else _key([*_owner(scope, template), *parts, body]),
+            None if body is None or lack else _key([*_owner(scope, template), *parts, body]),
             table.uncached,
             found.get("template_version"),
             found.get("placement") or table.placement,
@@ -272,10 +299,11 @@ class Mapper:
             side(found.get("width")),
             side(found.get("height")),
             # What the address says is a part of the inputs only.
-            None if body is None else scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
-            _assumed(body, environment=bool(environment), account=True),
+            None if lack else scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
+            _assumed(lack, environment=bool(environment), account=True),
             redirects=table.redirects,
             duration_unit=table.duration_unit,
+            unknown=lack and lack.unknown,
         )
 
     def _call(
@@ -295,6 +323,9 @@ class Mapper:
                 return None
             asked = Seen(template or "unknown", {}, {}), []
         seen, content = asked
+        lack = None if known else _NO_BODY
+        if known and (is_masked_path(seen.template) or is_masked([seen.overrides, seen.options])):
+            lack = _MASKED_BODY if body else _MASKED_ADDRESS
         owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
@@ -306,19 +337,16 @@ class Mapper:
             account,
             scope.environment,
             seen.template,
-            _key([*_owner(scope, seen.template), *content]) if known else None,
+            None if lack else _key([*_owner(scope, seen.template), *content]),
             format=picture_format(options["format"]),
             width=side(options["width"]),
             height=side(options["height"]),
-            inputs=scope.input_digests(seen.overrides) if known else None,
-            assumed=_assumed(
-                b"" if known else None,
-                environment=bool(environment),
-                account=bool(owner) or len(accounts) == 1,
-            ),
+            inputs=None if lack else scope.input_digests(seen.overrides),
+            assumed=_assumed(lack, environment=bool(environment), account=bool(owner) or len(accounts) == 1),
             typed=False,
             redirects=PROVIDERS[provider].redirects,
             duration_unit=owner.table.duration_unit if owner else None,
+            unknown=lack and lack.unknown,
         )
 
     def _scope(self, provider: str, account: str, environment: str | None) -> Scope:
@@ -414,10 +442,6 @@ def _key(parts: Sequence[str | bytes]) -> str:
     return FOREIGN_PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()
 
 
-def _assumed(body: bytes | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:
-    missing = {
-        Assumption.NO_BODY: body is None,
-        Assumption.NO_ENVIRONMENT: not environment,
-        Assumption.NO_ACCOUNT: not account,
-    }
-    return tuple(assumption for assumption, true in missing.items() if true)
+def _assumed(lack: _Lack | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:
+    missing = {Assumption.NO_ENVIRONMENT: not environment, Assumption.NO_ACCOUNT: not account}
+    return (*((lack.assumed,) if lack else ()), *(assumption for assumption, true in missing.items() if true))

@@ -19,10 +19,10 @@ from auditor.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, pars
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exported
 from auditor.exchanges.mapper import used_up
+from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
-from auditor.formats.masks import is_masked
 from auditor.formats.number_columns import CREDITS, is_unread_price
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -83,6 +83,8 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     if credits is not None:
         record["credits"] = credits
     identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _inputs(_first(row, _INPUTS))
+    if masked := is_masked([record["provider"], record["account"], record["template"], said, _first(row, _INPUTS)]):
+        said = inputs = None
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
     event = parse_event(record, zone)
@@ -94,7 +96,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     )
     took = told.took if told.known_us is None else ()
     unread = any(value not in (None, "", "-") and is_unread_price(name) for name, value in row.items())
-    return Exported(event, took, None if identity is None else event.id, keyed, unread)
+    return Exported(event, took, None if identity is None else event.id, keyed, masked, unread)
 
 
 def iso(ts_us: int) -> str:
@@ -143,9 +145,7 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inputs(told: Any) -> Any:
-    """The inputs of a row; None where there are none, some are masked, or numbers in their JSON are read as others."""
-    if is_masked(told):
-        return None
+    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
     if not isinstance(told, str):
         return told
     try:
@@ -154,7 +154,7 @@ def _inputs(told: Any) -> Any:
         found = None
     if found is None:
         return [told]
-    return found if is_exact(found) and not is_masked(found) else None
+    return found if is_exact(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:

@@ -16,7 +16,6 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -31,7 +30,6 @@ from auditor.formats.base import Lines, Sample
 from auditor.formats.har_entries import Document
 from auditor.formats.json_lines import at, integer, json_object, text
 from auditor.formats.lines import Line, LineReader
-from auditor.formats.masks import is_masked
 from auditor.formats.times import micros, moment
 from auditor.formats.variables import text_of
 from auditor.providers.base import size_of
@@ -151,7 +149,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def _body(request: dict[str, Any]) -> bytes | None:
-    """What a request carried; None where the file does not hold it whole, or masked."""
+    """What a request carried; None where the file does not hold it whole."""
     size = request.get("bodySize")
     post = request.get("postData")
     if isinstance(post, dict):
@@ -163,18 +161,11 @@ def _body(request: dict[str, Any]) -> bytes | None:
             except (binascii.Error, ValueError):
                 return None
             whole = not isinstance(size, int) or size <= len(data)
-            return data if whole and not is_masked(_json(data)) else None
+            return data if whole else None
         if isinstance(parameters, list) and parameters:
             pairs = [(str(at(each, "name") or ""), str(at(each, "value") or "")) for each in parameters]
-            return None if is_masked([value for _, value in pairs]) else urlencode(pairs).encode()
+            return urlencode(pairs).encode()
     return b"" if size == 0 or request.get("method") in ("GET", "HEAD") else None
-
-
-def _json(data: bytes) -> Any:
-    """The value of JSON; text where it is none."""
-    with suppress(orjson.JSONDecodeError):
-        return orjson.loads(data)
-    return data.decode(errors="replace")
 
 
 def _size(entry: dict[str, Any], response: dict[str, Any], content: dict[str, Any]) -> int | None:

@@ -9,7 +9,6 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.fingerprint import is_exact
-from auditor.formats.masks import is_masked
 from auditor.formats.media_field import media_type_in
 
 ENVIRONMENT = ("environment", "env", "stage")
@@ -42,12 +41,12 @@ def environment_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes | None:
-    """What a request carried, where that is told as a JSON object; anything else may be cut or masked.
+    """What a request carried, where that is told as a JSON object; anything else may be cut.
 
-    Nor is it known where the object holds numbers that were read as others, or a mask in place of a value.
+    Nor is it known where the object holds numbers that were read as others.
     """
     found = next((found for value in _bodies(fields) if (found := _object(value)) is not None), None)
-    return orjson.dumps(found) if found is not None and is_exact(found) and not is_masked(found) else None
+    return orjson.dumps(found) if found is not None and is_exact(found) else None
 
 
 def _object(value: Any) -> dict[str, Any] | None:

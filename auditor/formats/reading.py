@@ -132,7 +132,7 @@ class Reading:
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
         event, assumed = self._mapper.exported(item)
         if event.unknown == Unknown.NO_INPUTS:
-            assumed = (Assumption.NO_INPUTS, *assumed)
+            assumed = (Assumption.MASKED if item.masked else Assumption.NO_INPUTS, *assumed)
         if item.price_unread:
             assumed = (Assumption.PRICE_UNREAD, *assumed)
         if self.ids.repeat and item.id is not None:

@@ -21,7 +21,7 @@ CAUSES = {
 }
 UNKNOWN = {
     "no_body": ("the log has no request bodies", "log the body of each call"),
-    "no_inputs": ("the table has no inputs", "export a column of inputs"),
+    "no_inputs": ("inputs are missing or masked", "log or export the inputs as they are"),
     "count": ("calls made an unknown number of images", "log the body of each batch"),
 }
 """Reason of an unknown render -> what the log lacks, and what tells it."""

@@ -27,7 +27,6 @@ SHARED = {
         "json_lines",
         "lines",
         "log_template",
-        "masks",
         "media_field",
         "named",
         "names",
