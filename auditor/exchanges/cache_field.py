@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from auditor.exchanges.headers import pairs_of
 from auditor.exchanges.outcome import is_verdict
 
 _BEFORE = (
@@ -69,12 +70,12 @@ def verdict_in(name: str, value: Any) -> str | None:
     kind = _kind(name)
     if not kind or value is None:
         return None
-    if isinstance(value, Mapping):
-        return None if kind == 1 else cache_of((f"{name}.{inner}", held) for inner, held in value.items())
+    if kind < 0 or isinstance(value, Mapping):
+        return None if kind == 1 else cache_of((f"{name}.{inner}", held) for inner, held in pairs_of(value))
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     text = str(value).strip()
-    if kind < 0 or text.lower() in NONE:
+    if text.lower() in NONE:
         return None
     if kind == 3:
         counts = text.replace(" ", "").split(",")

@@ -25,6 +25,7 @@ import orjson
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.headers import pairs_of
 from auditor.exchanges.picture import is_picture, media_type_of
 from auditor.formats.base import Lines, Sample
 from auditor.formats.har_entries import Document
@@ -114,8 +115,7 @@ def _slim(entry: dict[str, Any]) -> dict[str, Any]:
 def _headers(headers: Any) -> dict[str, str]:
     """Headers by name, of one name joined as HTTP does."""
     found: dict[str, str] = {}
-    for header in headers if isinstance(headers, list) else ():
-        name, value = at(header, "name"), at(header, "value")
+    for name, value in pairs_of(headers):
         if isinstance(name, str) and isinstance(value, str) and name.lower() not in _COOKIES:
             found[name.lower()] = f"{found[name.lower()]}, {value}" if name.lower() in found else value
     return found

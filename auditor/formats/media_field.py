@@ -5,30 +5,32 @@ answer's counts for requests without a body alone.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from auditor.exchanges.cache_field import bare
+from auditor.exchanges.headers import pairs_of
 
-_ANSWER = "sent|upstream|downstream|origin|edge|response|resp|res|rs|sc|answer"
-_AROUND = re.compile(rf"(?:{_ANSWER}|http|headers?|x)+")
+_ANSWER = "sent|upstream|downstream|origin|edge|backend|response|beresp|resp|res|rsp|rs|sc|reply|answer"
+_AROUND = re.compile(rf"(?:{_ANSWER}|http|headers?|x|raw|content)+")
 """Names of objects in which such fields stand: `response`, `headers`, `http`."""
-_OF_ANSWER = re.compile(rf"(?:http|x)*(?:{_ANSWER})(?:{_ANSWER}|http|headers?|x)*(?:content|mime|media)type")
-_OF_EITHER = re.compile(r"(?:headers?)?(?:content|mime|media)type")
+_TYPE = "(?:content|mime|media)type|mime"
+_OF_ANSWER = re.compile(rf"(?:http|x|raw)*(?:{_ANSWER})(?:{_ANSWER}|http|raw|headers?|content|x)*?(?:{_TYPE})")
+_OF_EITHER = re.compile(rf"(?:raw|headers?|content)*?(?:{_TYPE})")
 
 
 def media_type_in(fields: Mapping[str, Any], *, either: bool) -> str | None:
     """The media type of an answer; *either* takes a field that may be the request's where no other is there."""
-    found = dict(reversed([(kind, text) for kind, text in _told(fields, "") if text not in ("", "-")]))
+    found = dict(reversed([(kind, text) for kind, text in _told(fields.items(), "") if text not in ("", "-")]))
     return found.get(2) or (found.get(1) if either else None)
 
 
-def _told(fields: Mapping[str, Any], path: str) -> Iterator[tuple[int, str]]:
-    for name, value in fields.items():
+def _told(fields: Iterable[tuple[str, Any]], path: str) -> Iterator[tuple[int, str]]:
+    for name, value in fields:
         kind = _kind(path + name)
-        if kind < 0 and isinstance(value, dict):
-            yield from _told(value, f"{path}{name}.")
+        if kind < 0:
+            yield from _told(pairs_of(value), f"{path}{name}.")
         elif kind > 0:
             text = value[0] if isinstance(value, list) and value else value
             if isinstance(text, str):
