@@ -80,6 +80,10 @@ class Format(Protocol):
         """
 
 
+class UnknownStatusError(BadRecordError):
+    """A record that is of the format, but has a word for its status that may mean anything."""
+
+
 class Lines:
     """A format of lines that do not hang together: only `parse` is left to write."""
 
@@ -126,6 +130,6 @@ class Lines:
         """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
         try:
             item = self.parse(line)
-        except BadRecordError:
-            return False
+        except BadRecordError as bad:
+            return isinstance(bad, UnknownStatusError)
         return None if isinstance(item, Exchange) and item is not NO_REQUEST and not item.method else True

@@ -38,7 +38,7 @@ _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "paramet
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
 _STATUS = ("status", "state", "result", "status_code", "outcome")
-_WORDS = {
+WORDS = {
     **dict.fromkeys(("completed", "complete", "success", "succeeded", "successful", "finished", "done", "ok",
                      "rendered", "render", "ready"), Outcome.RENDER),
     **dict.fromkeys(("failed", "failure", "error", "errored", "cancelled", "canceled"), Outcome.ERROR),
@@ -121,7 +121,7 @@ def _fate(row: Mapping[str, Any], provider: str) -> dict[str, Any]:
     if said.isascii() and said.isdigit() and len(said) <= 3:
         became = fate(int(said), served("hit") if cached else None, Outcome.RENDER, used_up=used_up(provider))
         return {"outcome": became.outcome.value, "status": became.status, "error": became.error}
-    outcome = _WORDS.get(said)
+    outcome = WORDS.get(said)
     if outcome is None:
         raise BadRecordError(Reason.BAD_VALUE, "status is none of completed, failed, pending, cached or a number")
     if outcome is Outcome.ERROR:

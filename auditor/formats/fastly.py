@@ -16,6 +16,7 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.formats.durations import Durations, durations
 from auditor.formats.json_lines import JsonObjects, integer, text
+from auditor.formats.statuses import status_of
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import split_request, text_of
 
@@ -76,7 +77,7 @@ class Fastly(JsonObjects):
             method=method,
             target=target,
             host=text_of(_first(fields, _HOST)),
-            status=integer(status, "response_status") or None,
+            status=status_of([status]) or None,
             bytes=integer(_first(fields, _BYTES), "response_body_size"),
             duration_us=duration,
             took=told.took,

@@ -7,7 +7,7 @@ import orjson
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines, Sample
+from auditor.formats.base import NO_REQUEST, Lines, Sample, UnknownStatusError
 from auditor.formats.named import completed
 from auditor.formats.wrapped import PREFIX
 
@@ -51,6 +51,8 @@ class MixedObjects(JsonObjects):
         """Whether a line is a request; None for one that cannot be read."""
         try:
             return self.parse(line) is not NO_REQUEST
+        except UnknownStatusError:
+            return True
         except BadRecordError:
             return None
 

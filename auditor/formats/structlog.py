@@ -19,6 +19,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.formats.base import NO_REQUEST
 from auditor.formats.durations import Durations, amount, durations
 from auditor.formats.json_lines import MixedObjects, at, integer
+from auditor.formats.statuses import status_of
 from auditor.formats.times import micros, moment, start_of
 from auditor.formats.variables import text_of
 
@@ -30,10 +31,8 @@ _URL = ("url", "http.url", "url.full", "request.url", "request_url", "http_url",
 _METHOD = ("method", "http.method", "http.request.method", "request.method", "request_method", "http_method", "verb")
 _STATUS = (
     "status_code", "status", "http.status_code", "http.response.status_code", "response.status_code", "response.status",
-    "response_status", "http_status", "http_status_code", "code",
+    "response_status", "http_status", "status.code", "http_status_code", "code",
 )  # fmt: skip
-_CODE = re.compile(r"(?:HTTP/[\d.]+ +)?(\d{3})(?:\.0+)?(?:[^\w.].*)?|(-?\d+)", re.ASCII | re.DOTALL)
-"""A status as people write it: `200`, `200.0`, `200 OK`, `HTTP/1.1 200 OK`."""
 _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
 )  # fmt: skip
@@ -65,7 +64,7 @@ class Structlog(MixedObjects):
             ts_us=start_of(stamp, told.known_us),
             method=method,
             target=target,
-            status=integer(status, "status"),
+            status=status,
             bytes=integer(size, "bytes"),
             duration_us=told.known_us,
             took=told.took,
@@ -86,35 +85,26 @@ class Structlog(MixedObjects):
         return moment(value, self.zone)
 
 
-def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, Any, Any] | None:
+def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | None, Any] | None:
     """(method, address, status, bytes) of a line; None for one that tells of no request."""
     size = _find(fields, _BYTES)
     if (match := _HTTPX.match(message)) is not None:
-        return match[1], match[2], match[3], size
+        return match[1], match[2], int(match[3]), size
     if (match := _URLLIB3.match(message)) is not None:
         length = match[5] if match[5].isdigit() else size
-        return match[2], match[1] + match[3], match[4], length
+        return match[2], match[1] + match[3], int(match[4]), length
     # In ECS `url` is an object.
     target = next((url for name in _URL for url in _values(fields, name) if isinstance(url, str)), None)
     method = _find(fields, _METHOD)
     if target is None or "://" not in target or not (method is None or isinstance(method, str)):
         return None
     failed = any(fields.get(name) for name in _FAILED)
-    status = _status(fields, failed=failed)
-    if status is None and not failed:
+    told = [value for name in _STATUS for value in _values(fields, name) if value is not None]
+    status = status_of(told, failed=failed)
+    if status is None and not failed and not any(told):
         # A line before the call, say; the one after it has the status.
         return None
     return (method or "GET").upper(), target, status, size
-
-
-def _status(fields: Mapping[str, Any], *, failed: bool) -> str | None:
-    """The first status that can be read; None where none is told, or a call that *failed* has but a word for it."""
-    told = [value for name in _STATUS for value in _values(fields, name) if value not in (None, "", "-")]
-    if (code := next((code for each in told if (code := _CODE.fullmatch(str(each).strip()))), None)) is not None:
-        return code[1] or code[2]
-    if told and not failed:
-        raise BadRecordError(Reason.BAD_VALUE, "status is no number")
-    return None
 
 
 def _durations(fields: Mapping[str, Any]) -> Durations:

@@ -14,6 +14,7 @@ from auditor.exchanges.exchange import Exchange, Try
 from auditor.formats.durations import Durations, durations
 from auditor.formats.log_template import BETWEEN
 from auditor.formats.named import body_of, environment_of
+from auditor.formats.statuses import status_of
 from auditor.formats.times import clf_time, epoch, micros, start_of
 
 SECOND, MILLISECOND = 10**6, 1000
@@ -57,7 +58,7 @@ def exchange_of(
         target=target,
         body=None if body is None else body_of({"request_body": unescaped(body) if escaped else body}),
         host=text_of(found["host"]),
-        status=number_of(_last(found["status"]), "status"),
+        status=status_of(_last(variables.get(name)) for name in ALIASES["status"]),
         bytes=number_of(found["bytes"], "bytes"),
         duration_us=told.known_us,
         took=told.took,

@@ -35,6 +35,7 @@ SHARED = {
         "reading",
         "rows",
         "secrets",
+        "statuses",
         "table",
         "template_bulk",
         "template_columns",

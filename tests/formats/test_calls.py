@@ -16,6 +16,7 @@ from auditor.exchanges.mapper import Mapper
 from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.har import Har
 from auditor.formats.lines import LineReader
+from auditor.formats.nginx_json import NginxJson
 from auditor.formats.packed import decompressed
 from auditor.formats.structlog import Structlog
 from tests.formats.test_foreign import report
@@ -59,8 +60,10 @@ def test_a_failed_call_has_no_status_and_a_line_before_a_call_is_none() -> None:
 
 @pytest.mark.parametrize("name", ["status_code", "status", "http.status_code", "response_status"])
 @pytest.mark.parametrize(
-    "told", ["200", " 200 ", 200, 200.0, "200.0", "200 OK", "200 ", "HTTP/1.1 200 OK", "200: OK", "HTTP/2 200"]
-)
+    "told",
+    ["200", " 200 ", 200, 200.0, "200.0", "200 OK", "200 ", "HTTP/1.1 200 OK", "200: OK", "HTTP/2 200", "HTTP 200", "OK (200)",
+     "status=200", "[200]", "<Response [200]>", "HTTPStatus.OK (200)", "code: 200, ok", "200 OK in 350 ms", "OK 200"],
+)  # fmt: skip
 def test_a_status_as_people_write_it(name: str, told: Any) -> None:
     line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, name: told}
     found = Structlog(UTC).parse(json.dumps(line).encode())
@@ -68,7 +71,23 @@ def test_a_status_as_people_write_it(name: str, told: Any) -> None:
     assert found.status == 200
 
 
-@pytest.mark.parametrize("told", ["OK", "2xx", "20O", True, 200.5, ["200"], "two hundred", "HTTP/1.1"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "OK",
+        "success",
+        "2xx",
+        "20O",
+        True,
+        200.5,
+        ["200"],
+        "two hundred",
+        "HTTP/1.1",
+        "200 or 404",
+        "took 200 ms",
+        {"a": 1},
+    ],
+)
 def test_a_status_that_cannot_be_read_is_said(told: Any) -> None:
     """But another field may have it, and a failed call may have none."""
     line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, "status": told}
@@ -79,6 +98,37 @@ def test_a_status_that_cannot_be_read_is_said(told: Any) -> None:
         found = Structlog(UTC).parse(json.dumps(line | more).encode())
         assert isinstance(found, Exchange)
         assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [("Not Found", 404), ("TOO_MANY_REQUESTS", 429), ("bad gateway", 502), ("failed", None), ("Error", None)],
+)
+def test_words_for_failures(told: str, status: int | None) -> None:
+    line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, "status": told}
+    found = Structlog(UTC).parse(json.dumps(line).encode())
+    assert isinstance(found, Exchange)
+    assert found.status == status
+
+
+@pytest.mark.parametrize("target", [URL, "/img/1.png"])
+@pytest.mark.parametrize("told", ["HTTP 200", "OK (200)", "200 OK", "HTTP/1.1 200 OK", "OK", "success", "fine"])
+def test_words_do_not_hide_the_format(tmp_path: Path, target: str, told: str) -> None:
+    """Of a program and of a server; where only a word is there, the lines are rejected, and said to be."""
+    lines = [
+        json.dumps({"time": f"2026-09-01T06:0{n}:00Z", "method": "GET", "url": target, "status": told})
+        for n in range(4)
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
+    found = report(tmp_path / "a.jsonl", config={"sources": {"img": {"path": "/img/.*"}}})
+    known = any(map(str.isdigit, told))
+    assert (found["totals"]["renders"], found["inputs"]["rejected"]) == ((4, 0) if known else (0, 4))
+    assert {each["reason"] for each in found["inputs"]["rejections"]} == (set() if known else {"bad_value"})
+
+
+def test_another_field_tells_the_status_of_a_server() -> None:
+    line = {"time": NOON, "request": "GET /1.png HTTP/1.1", "status": "OK", "code": 304}
+    assert NginxJson(UTC).parse(json.dumps(line).encode()).status == 304
 
 
 def test_a_log_without_any_call_is_not_taken_for_one() -> None:
