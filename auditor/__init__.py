@@ -17,7 +17,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     caches | metrics                      where pictures wait; every metric once
     settings | providers                  dated and sourced plans, and how to speak to each API
     endings                               how every command ends: one sentence and an exit code
-    findings | plans | fingerprint | numbers | terminal | measured | network
+    findings | plans | fingerprint | numbers | indented | terminal | measured | network
     memory                                how much of it reading an input may take
     events | allowance | media
     registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register

@@ -275,16 +275,17 @@ def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction
     uses = [
         CycleUse(
             cycle=cycle,
-            complete=payer.complete(cycle),
+            complete=complete,
             credits=sums[index].credits,
             demand=sums[index].demand,
             renders=sums[index].renders,
             wasted=wasted.get(index, Fraction(0)),
             plan=terms[index].plan,
             balance=balance,
-            bill=terms[index].bill(balance) if payer.complete(cycle) else None,
+            bill=terms[index].bill(balance) if complete else None,
         )
         for index, (cycle, balance) in enumerate(zip(payer.cycles, balances, strict=True))
+        for complete in [payer.complete(cycle)]
     ]
     now = recommend(payer, uses, {})
     after = recommend(payer, uses, wasted) if wasted else now

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 def number(value: Fraction | Decimal | int) -> int | float:
     """A JSON number: an int where it is whole, else the float whose shortest text is it, up to 15 digits."""
-    exact = Fraction(value)
-    return int(exact) if exact.denominator == 1 else float(exact)
+    above, below = value.as_integer_ratio()
+    return above if below == 1 else above / below
 
 
 def exact_sum(numbers: Iterable[int | float]) -> int | float:

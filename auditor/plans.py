@@ -31,11 +31,7 @@ class Grade(StrEnum):
     """A directory that calls its own figures unverified."""
 
 
-_exact = lru_cache(10_000)(Fraction)
-"""The same few prices are asked for by every account."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # (no slots: it keeps what is reckoned once)
 class Plan:
     """What a provider sells: a price and the credits in each cycle."""
 
@@ -68,30 +64,30 @@ class Plan:
             return f"{self.overage} {self.currency} a credit"
         return "stops" if self.limit_known else "unknown"
 
-    @property
+    @cached_property
     def monthly(self) -> Fraction:
         """The price of one cycle."""
-        return _exact(self.price) / 12 if self.period == "year" else _exact(self.price)
+        return Fraction(self.price) / 12 if self.period == "year" else Fraction(self.price)
 
-    @property
+    @cached_property
     def grant(self) -> Grant:
         """What each cycle brings."""
         limit = None if self.rollover_limit is None else Fraction(self.rollover_limit * self.included)
-        return Grant(_exact(self.included), self.rollover_cycles if self.rollover else 0, limit)
+        return Grant(Fraction(self.included), self.rollover_cycles if self.rollover else 0, limit)
 
     def holds(self, credits: Fraction) -> bool:
         """Whether so many credits can be had in one cycle at all, with nothing carried over."""
-        return self.overage is not None or credits <= _exact(self.included)
+        return self.overage is not None or credits <= self.grant.included
 
     def bill(self, credits: Fraction) -> Fraction | None:
         """What a cycle with so many credits costs, with nothing carried over; None where the hard cap forbids it."""
-        return self.charge(max(Fraction(0), credits - _exact(self.included)))
+        return self.charge(max(Fraction(0), credits - self.grant.included))
 
     def charge(self, beyond: Fraction) -> Fraction | None:
         """What a cycle with so many credits beyond all that were there costs; None where the hard cap forbids it."""
         if not beyond:
             return self.monthly
-        return None if self.overage is None else self.monthly + beyond * _exact(self.overage)
+        return None if self.overage is None else self.monthly + beyond * Fraction(self.overage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +245,8 @@ def cheapest(
     best: tuple[Fraction, Decimal, str] | None = None
     chosen = None
     for plan in plans:
+        if best is not None and plan.monthly * len(loads) > best[0]:
+            continue  # it costs more even if it holds everything
         total = total_bill(plan, loads, must_hold, idle)
         if total is not None and (best is None or (total, -plan.included, plan.name) < best):
             best, chosen = (total, -plan.included, plan.name), plan
@@ -265,11 +263,11 @@ def total_bill(
     if not all(plan.holds(each) for each in must_hold):
         return None
     if not plan.rollover:  # every cycle stands alone
-        included = _exact(plan.included)
-        if plan.overage is None and any(max(load) > included for load in loads):
-            return None
-        bought = sum(credits - included for credits, _ in loads if credits > included)
-        return plan.monthly * len(loads) + (bought * _exact(plan.overage) if plan.overage and bought else 0)
+        included = plan.grant.included
+        bill = plan.monthly * len(loads)
+        if plan.overage is None:
+            return bill if all(each <= included for load in loads for each in load) else None
+        return bill + Fraction(plan.overage) * sum(credits - included for credits, _ in loads if credits > included)
     grants = [plan.grant] * len(loads)
     passed = {place: [Stretch(cycles, plan.grant)] for place, cycles in (idle or {}).items()}
     needed = fold(grants, [demand for _, demand in loads], passed)

@@ -47,14 +47,11 @@ class LowVolumeTemplates:
                 name: {index: by_cycle[index] for index in bill.complete if index in by_cycle}
                 for name, by_cycle in usage[bill.payer.code].items()
             }
-            chosen = _smallest(own, Fraction(free.included))
+            chosen, used = _smallest(own, Fraction(free.included))
             if not chosen:
                 continue
-            moved = {
-                index: sum((own[name].get(index, Fraction(0)) for name in chosen), Fraction(0))
-                for index in bill.complete
-            }
-            total = sum(moved.values(), Fraction(0))
+            moved = {index: used.get(index, Fraction(0)) for index in bill.complete}
+            total = sum(chosen.values(), Fraction(0))
             yield Finding(
                 rule=self.id,
                 severity=Severity.LOW,
@@ -82,21 +79,19 @@ def _by_template(case: Case) -> dict[int, dict[str, dict[int, Fraction]]]:
     return found
 
 
-def _smallest(usage: Mapping[str, Cycles], room: Fraction) -> dict[str, Fraction]:
-    """The largest set of templates, smallest first, that fits *room* in every cycle."""
+def _smallest(usage: Mapping[str, Cycles], room: Fraction) -> tuple[dict[str, Fraction], Cycles]:
+    """The largest set of templates, smallest first, that fits *room* in every cycle, with its credits by cycle."""
     totals = {name: sum(by_cycle.values(), Fraction(0)) for name, by_cycle in usage.items()}
-    cycles: dict[int, Fraction] = {}
+    cycles: Cycles = {}
     chosen: dict[str, Fraction] = {}
     for name, total in sorted(totals.items(), key=lambda item: (item[1], item[0])):
         if total == 0:
             continue
-        after = dict(cycles)
-        for cycle, credits in usage[name].items():
-            after[cycle] = after.get(cycle, Fraction(0)) + credits
+        after = {cycle: cycles.get(cycle, 0) + credits for cycle, credits in usage[name].items()}
         if any(credits > room for credits in after.values()):
             break
-        cycles, chosen[name] = after, total
-    return chosen
+        cycles, chosen[name] = {**cycles, **after}, total
+    return chosen, cycles
 
 
 def _evidence(chosen: dict[str, Fraction], moved: dict[int, Fraction], bill: Bill, plan: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import ConfigError, InputError
+from auditor.indented import indented
 from auditor.periodic.comparison import parse
 
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
@@ -116,7 +117,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 def encoded(document: Any) -> bytes:
     """JSON as it is kept."""
-    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+    return indented(document).encode() + b"\n"
 
 
 def write(path: Path, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """JSON v1, the public shape: frozen apart from the internal types, with a JSON Schema in the package."""
 
-import json
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, TextIO
@@ -8,6 +7,7 @@ from typing import Any, TextIO
 from auditor.billing import Bill, CycleUse
 from auditor.events import Outcome
 from auditor.findings import Finding, Suppressed
+from auditor.indented import indented
 from auditor.numbers import number, ratio
 from auditor.plans import cents, cheapest
 from auditor.reports.base import FileRead, Inputs, Result
@@ -24,8 +24,7 @@ class JsonV1:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report, keys in the order of the schema, and a newline."""
-        json.dump(document(result), out, indent=2, ensure_ascii=True, allow_nan=False)
-        out.write("\n")
+        out.write(indented(document(result)) + "\n")
 
 
 def document(result: Result) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The estimate, for a terminal and as JSON v1."""
 
-import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text as Words
 
 from auditor.audits.words import plural
+from auditor.indented import indented
 from auditor.numbers import number, ratio
 from auditor.plans import Plan, cents
 from auditor.reports.text import console_of
@@ -33,8 +33,7 @@ def write_json(estimates: Sequence[Estimate], out: TextIO) -> None:
     document = {
         "schema": SCHEMA, "tool_version": __version__, "estimates": [_document(each) for each in estimates]
     }  # fmt: skip
-    json.dump(document, out, indent=2, ensure_ascii=True, allow_nan=False)
-    out.write("\n")
+    out.write(indented(document) + "\n")
 
 
 def _document(found: Estimate) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Plan advice, JSON v1: the public shape, frozen apart from the internal types, with a JSON Schema in the package."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from fractions import Fraction
 from typing import Any, TextIO
 
 from auditor.billing import Bill
+from auditor.indented import indented
 from auditor.numbers import number, ratio
 from auditor.plans import Plan, cents
 from auditor.reports.base import Inputs
@@ -32,8 +32,7 @@ class Advised:
 
 def write(result: Advised, out: TextIO) -> None:
     """Write the document, keys in the order of the schema, and a newline."""
-    json.dump(document(result), out, indent=2, ensure_ascii=True, allow_nan=False)
-    out.write("\n")
+    out.write(indented(document(result)) + "\n")
 
 
 def document(result: Advised) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The invoice held against the count, for a terminal and as JSON v1."""
 
-import json
 from fractions import Fraction
 from typing import Any, TextIO
 
@@ -8,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text as Words
 
 from auditor.audits.words import credits_word, plural
+from auditor.indented import indented
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import utc
@@ -56,8 +56,7 @@ def write_json(found: Reconciliation, out: TextIO) -> None:
         "bill_of_invoice": cents(_bill(found, found.invoice)),
         "currency": use.plan.currency if use.plan else None,
     }  # fmt: skip
-    json.dump(document, out, indent=2, ensure_ascii=True, allow_nan=False)
-    out.write("\n")
+    out.write(indented(document) + "\n")
 
 
 def write_text(found: Reconciliation, out: TextIO) -> None:

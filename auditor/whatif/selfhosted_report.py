@@ -1,12 +1,12 @@
 """The comparison with rendering at home, for a terminal, with a picture, and as JSON v1."""
 
-import json
 from fractions import Fraction
 from typing import Any, TextIO
 
 from rich.padding import Padding
 from rich.text import Text as Words
 
+from auditor.indented import indented
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.text import console_of
@@ -46,8 +46,7 @@ def write_json(found: Comparison, own: int | None, out: TextIO) -> None:
         },
         "points": [_point(found, calls, own) for calls in volumes(found, own)],
     }  # fmt: skip
-    json.dump(document, out, indent=2, ensure_ascii=True, allow_nan=False)
-    out.write("\n")
+    out.write(indented(document) + "\n")
 
 
 def _point(found: Comparison, calls: int, own: int | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Simulation, JSON v1: the public shape, frozen apart from the internal types, with a JSON Schema in the package."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +7,7 @@ from fractions import Fraction
 from typing import Any, TextIO
 
 from auditor.facts import NAMES
+from auditor.indented import indented
 from auditor.numbers import number, ratio
 from auditor.plans import cents, moment
 from auditor.reports.base import Inputs
@@ -33,8 +33,7 @@ class Simulated:
 
 def write(result: Simulated, out: TextIO) -> None:
     """Write the document, keys in the order of the schema, and a newline."""
-    json.dump(document(result), out, indent=2, ensure_ascii=True, allow_nan=False)
-    out.write("\n")
+    out.write(indented(document(result)) + "\n")
 
 
 def document(result: Simulated) -> dict[str, Any]:
