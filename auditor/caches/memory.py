@@ -14,10 +14,15 @@ from auditor.caches.base import AHEAD, Entry, Slot
 from auditor.errors import ConfigError
 
 DEFAULT_BYTES, DEFAULT_ENTRIES = 256 << 20, 100_000
+ENTRY_BYTES = 1024
+"""What an entry takes beside its picture (the key, the digest, times, objects): 957 as measured by tracemalloc."""
 
 
 class Memory:
-    """At most *entries* pictures and *bytes* bytes; *ttl* seconds at most, whatever the renderer's is."""
+    """At most *entries* pictures, and *bytes* bytes of memory; *ttl* seconds at most, whatever the renderer's is.
+
+    An entry counts as its picture, or address, and 1,024 bytes for all that comes with it.
+    """
 
     name = "memory"
     timeout = 1.0
@@ -106,7 +111,7 @@ class Memory:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all pictures in it."""
+        """Bytes of memory that its entries take, as it counts them."""
         return self._bytes
 
     async def get(self, slot: Slot) -> Entry | None:
@@ -138,4 +143,4 @@ class Memory:
 
 
 def _weight(entry: Entry) -> int:
-    return entry.size if entry.size is not None else len(entry.picture.url or "")
+    return ENTRY_BYTES + (entry.size or 0) + len(entry.picture.url or "")

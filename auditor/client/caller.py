@@ -15,6 +15,7 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from auditor.caches.base import Entry
+from auditor.client import answers
 from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.failures import precedes_sending
@@ -65,6 +66,7 @@ class Caller:
         retry_uncertain: bool,
         guard: Guard | None = None,
         per_second: float | None = None,
+        max_answer_bytes: int = answers.LARGEST,
         longest_queue: float = 2.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class Caller:
         self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
         self._guard: Guard = guard or (lambda: nullcontext(lambda _: None))
         self._per_second, self._longest_queue = per_second, longest_queue
-        self._transport = transport
+        self._most, self._transport = max_answer_bytes, transport
         self.circuit: Circuit | None = None
         self.forked()
         load()
@@ -189,10 +191,12 @@ class Caller:
 
         try:
             async with asyncio.timeout(self._timeout):
-                response = await client.request(
+                async with client.stream(
                     call.method, call.url, headers=call.headers, content=call.content, extensions={"trace": trace}
-                )
-            return Answer(response.status_code, response.headers, response.content)
+                ) as response:
+                    return await answers.read(response, self._most)
+        except InvalidRequestError:
+            raise
         except (httpx.TimeoutException, TimeoutError) as error:
             what, word, early = f"no answer within {self._timeout:g} s", "timeout", precedes_sending(error)
         except (httpx.HTTPError, OSError) as error:
@@ -235,6 +239,7 @@ class Caller:
                 transport=self._transport,
                 verify=TRUST.context() if self._transport is None else False,
                 timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+                headers={"accept-encoding": answers.OFFERED},
                 follow_redirects=False,  # a redirect would carry the key to another host
                 trust_env=True,
             )

@@ -1,8 +1,8 @@
 """Meter any function that renders, by a decorator. No cache, and nothing changes for the caller."""
 
-import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, Unpack
+from functools import partialmethod
+from typing import Any, TypeVar, Unpack
 
 from auditor.client.metering import Metering, MeteringOptions, shared
 from auditor.client.observed import Observed
@@ -10,8 +10,7 @@ from auditor.client.prices import Number, Price
 from auditor.client.wrapping import around
 from auditor.errors import ConfigError
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def metered(
@@ -24,8 +23,8 @@ def metered(
     units: Number | Callable[[Any], Any] = 1,
     credits: Number | Callable[[Any], Any] = 1,
     **options: Unpack[MeteringOptions],
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Meter a function that renders: sync, async, a generator of either kind, a method of any kind.
+) -> Callable[[F], F]:
+    """Meter a function that renders: sync, async, a generator of either kind, a method of any kind, a partial.
 
     The key is made of the arguments by name, but for `self` and `cls`. Where one has no stable form (a session, a
     file), it is unknown, which a warning says once: *key*, called with the function's arguments, says what the image
@@ -46,9 +45,11 @@ def metered(
         if isinstance(function, classmethod | staticmethod):
             inner = decorate(function.__func__, isinstance(function, classmethod))
             return type(function)(inner)
+        if isinstance(function, partialmethod):
+            return partialmethod(decorate(function.func), *function.args, **function.keywords)
         if not callable(function) or isinstance(function, type):
             raise ConfigError(f"metered cannot decorate {type(function).__name__}: put it on the function that renders")
         observed = Observed(function, template, provider, common, key, picture, price, receiver)
-        return functools.wraps(function)(around(function, observed))
+        return around(function, observed)
 
     return decorate

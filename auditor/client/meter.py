@@ -125,12 +125,13 @@ class Meter:
         self._write(event, lasting=True)
         self._count(count)
 
-    def served(self, request: Request, entry: Entry, made: Try, status: int) -> None:
+    def served(self, request: Request, entry: Entry, made: Try, status: int | None) -> None:
         """A cache of somebody else's had it, or the provider confirmed (304) that the caller does."""
         took = self.clock.steady() - made.started
 
         def event() -> dict[str, Any]:
-            return self._delivered(request, entry, made, Outcome.HIT, took) | {"status": status, "credits": 0}
+            answer = {} if status is None else {"status": status}
+            return self._delivered(request, entry, made, Outcome.HIT, took) | {**answer, "credits": 0}
 
         def count(account: AccountMetrics) -> None:
             if status == 304:

@@ -35,8 +35,11 @@ class Observed:
         self.collects = picture is not None or price.asks
         """Whether the items of a generator have to be kept until its end."""
         self._name = getattr(function, "__qualname__", type(function).__name__)
-        found = [Binding.of(function, follow) for follow in (True, False)]
-        self._bindings = [each for each in found if each.signature is not None] or found[:1]
+        self._bindings = [Binding.of(function, follow=True)]
+        if not self._bindings[0].sure:  # a decorator in between may take what the function's own does not
+            self._bindings.append(Binding.of(function, follow=False))
+        self.info = getattr(function, "cache_info", None)
+        """Of a function that keeps its results, as those of `functools.lru_cache`: what says how many it found."""
         first = _first(signature_of(function, follow=True) or signature_of(function, follow=False))
         self._receiver = first if receiver or first in ("self", "cls") else ""
         # Of a method in a partial, the object is what the partial gives.
@@ -59,7 +62,6 @@ class Observed:
         return Call(self, self.metering.named(self.provider, self._template, form, self._name))
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any] | None:
-        # That of a decorator in between may take what the function's own does not.
         return next((found for each in self._bindings if (found := each.bound(args, kwargs)) is not None), None)
 
     def _called(self, key: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -81,24 +83,52 @@ class Call:
         self.metering, self.collects = observed.metering, observed.collects
         self._meter = observed.metering.meter(observed.provider)
         self._made = self._meter.begin()
+        self._over = False
+        self._before = self._counts()
         self._meter.attempt(request, self._made)
+
+    def _counts(self) -> tuple[int, int] | None:
+        """(hits, misses) of a function that keeps its results."""
+        try:
+            info: Any = self._observed.info and self._observed.info()
+            return (int(info.hits), int(info.misses)) if info else None
+        except Exception:  # it means something else
+            return None
+
+    def _kept(self) -> bool | None:
+        """Whether the result was kept from an earlier call; None where others at the same time leave that open."""
+        before, after = self._before, self._counts()
+        if before is None or after is None:
+            return False
+        hits, misses = after[0] - before[0], after[1] - before[1]
+        return None if min(hits, misses) < 0 or (hits and misses) else hits > 0
 
     @quiet
     def returned(self, result: object, *, whole: bool = True) -> None:
         """It gave a result; of a generator that was left early, not the whole."""
+        if self._over:  # an object that was awaited twice
+            return
+        self._over = True
         answer = _answer(result)
         status = None if answer is None else answer.status
-        if answer is not None and answer.status == 304:
+        kept = self._kept()
+        if kept:
+            self._meter.served(self._request, self._entry(result, answer), self._made, status)
+        elif answer is not None and answer.status == 304:
             self._meter.served(self._request, Entry(picture_of(answer), None, None, 0.0, 0.0), self._made, 304)
         elif answer is not None and not 200 <= answer.status < 300:
             self._meter.failed(self._request, failed_with(answer, self._observed.provider), self._made)
         else:
             entry = self._entry(result, answer) if whole else Entry(Picture(None), None, None, 0.0, 0.0)
-            self._meter.rendered(self._request, entry, self._made, status, self._credits(result, whole))
+            credits = None if kept is None else self._credits(result, whole)
+            self._meter.rendered(self._request, entry, self._made, status, credits)
 
     @quiet
     def raised(self, error: BaseException) -> None:
         """It failed."""
+        if self._over:
+            return
+        self._over = True
         self._meter.failed(self._request, failure_of(error, self._observed.provider), self._made)
 
     @quiet

@@ -55,7 +55,8 @@ class Renderer(Generic[P_co]):
     or None; *spool_mode* (0o600) and *spool_group* say who else reads that folder, as those of `Spool`.
     *secret* keys fingerprints and digests (else `AUDITOR_SECRET`, else the API key): give all hosts of an account the
     same. Times are in seconds or timedeltas. *tries* counts the first one; `retry_uncertain` also repeats calls that
-    may have been billed. Where a call fails, a picture that expired at most *stale_if_error* ago is served. Once the
+    may have been billed. An answer of more than *max_answer_bytes* is an `InvalidRequestError`, and may have been
+    billed. Where a call fails, a picture that expired at most *stale_if_error* ago is served. Once the
     plan is used up, one call every *probe_every* looks whether it works again. *registry* takes the metrics; None for
     none. `ConfigError` names the argument that is wrong.
     """
@@ -81,6 +82,7 @@ class Renderer(Generic[P_co]):
         tries: int = 3,
         retry_uncertain: bool = False,
         longest_retry_after: Seconds = 30.0,
+        max_answer_bytes: int = 64 << 20,
         stale_if_error: Seconds = 0.0,
         probe_every: Seconds = 60.0,
         base_url: str | None = None,
@@ -150,6 +152,7 @@ class Renderer(Generic[P_co]):
             retry_uncertain=retry_uncertain,
             guard=self._guard,
             per_second=arguments.rate("per_second", per_second),
+            max_answer_bytes=arguments.whole("max_answer_bytes", max_answer_bytes, 1),
             transport=transport,
         )
         every, cycle = seconds("probe_every", probe_every, above=0), budget or Budget(0)

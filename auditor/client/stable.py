@@ -1,23 +1,29 @@
 """A form in JSON for arguments that have none, so that equal ones have equal keys and different ones never do.
 
 What is plain JSON already stays as it is. Everything else carries its type: `date(2026, 9, 1)` is
-`["(date)", "2026-09-01"]`, a dataclass `{"(type)": "Post", "title": …}`, so that its fields are inputs of their own.
-Values whose state nobody can see (sessions, files, functions) have no such form, and a guess would make two different
-images one. Nor have those that hold more than their fields: attributes set beside them, kept `InitVar`s, private ones.
+`["(date)", "2026-09-01"]`, a dataclass `{"(type)": "blog.Post", "title": …}`, so that its fields are inputs of their
+own. Values whose state nobody can see (sessions, files, functions) have no such form, and a guess would make two
+different images one. Nor have those that hold more than their fields: attributes set beside them, kept `InitVar`s,
+private ones.
+
+The form is of what a value holds, not of its `==`: fields that a class does not compare count, and so do the offset and
+the zone of a time. Order counts where it is part of the value (lists, `OrderedDict`), not in a dict or a set.
 """
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import PurePath
+from pathlib import PurePath, PureWindowsPath
+from struct import calcsize
 from types import MemberDescriptorType
 from typing import Any
 from uuid import UUID
@@ -50,12 +56,18 @@ def _form(value: Any) -> Any:
     for known, form in _KNOWN:
         if isinstance(value, known):
             _all_told(value, kind, known)
-            return form(value)
+            return form(value) if not _extended(kind, known) else _tagged(_name(kind), [form(value), _reduced(value)])
     return _object(value, kind)
 
 
 def _tagged(name: str, form: Any) -> list[Any]:
     return [f"({name})", form]
+
+
+def _name(kind: type) -> str:
+    """With its module, but for the script's, which is called otherwise in each kind of worker."""
+    module = kind.__module__
+    return kind.__qualname__ if module in ("__main__", "__mp_main__") else f"{module}.{kind.__qualname__}"
 
 
 def _integer(value: int) -> Any:
@@ -91,27 +103,53 @@ def _sorted(forms: Iterable[Any]) -> list[Any]:
     return sorted(forms, key=canonical)
 
 
-def _set(value: Iterable[Any]) -> Any:
-    return _tagged("set", _sorted(_form(item) for item in value))
+def _set(value: set[Any] | frozenset[Any]) -> Any:
+    items = set.copy(value) if isinstance(value, set) else frozenset.copy(value)  # whatever its own methods show
+    return _tagged("set", _sorted(_form(item) for item in items))
 
 
 def _enum(value: Enum) -> Any:
-    if isinstance(value, str | int):
-        return _form(value.value)  # it is its value, and had a JSON form all along
-    return _tagged(type(value).__qualname__, value.name)
+    own = _beside(value, type(value), _MEMBER)
+    for plain in (str, int):
+        # It is its value, and had a JSON form all along.
+        if isinstance(value, plain) and not own and type(value.value) is plain and plain.__eq__(value, value.value):
+            return _form(value.value)
+    content = [_form(read(value)) for base, read in _READ.items() if isinstance(value, base)]
+    # The name is not enough: an attribute may have changed since, and a class may be made by a function.
+    return _tagged(_name(type(value)), [value.name, _form(value.value), *content, *([_mapping(own)] if own else [])])
 
 
-def _bytes(value: bytes | bytearray | memoryview) -> Any:
+_MEMBER = ("_value_", "_name_", "__objclass__", "_sort_order_")
+
+
+def _bytes(value: bytes | bytearray) -> Any:
     return _tagged("bytes", hashlib.sha256(value).hexdigest())
 
 
-def _zone(value: tzinfo | None) -> Any:
-    return str(value) if value is None or isinstance(value, ZoneInfo) else None
+def _view(value: memoryview) -> Any:
+    if value.format == "B" and value.ndim == 1:
+        return _bytes(value.tobytes())
+    return _tagged("memoryview", [value.format, list(value.shape or ()), hashlib.sha256(value.tobytes()).hexdigest()])
+
+
+def _zone(value: tzinfo | None) -> str | None:
+    """Its name; `UnstableError` for one that has none but its address in memory."""
+    kind = type(value)
+    nameless = kind.__str__ is object.__str__ and kind.__repr__ in (object.__repr__, tzinfo.__repr__)
+    if nameless or (isinstance(value, ZoneInfo) and value.key is None):
+        raise UnstableError(kind.__name__)
+    return None if value is None else str(value)
 
 
 def _moment(value: datetime | time) -> Any:
     # The zone too: an offset alone would be another input after the clocks change.
-    return _tagged(type(value).__name__, [value.isoformat(), value.fold, _zone(value.tzinfo)])
+    spell: Callable[[Any], str] = datetime.isoformat if isinstance(value, datetime) else time.isoformat
+    return _tagged(type(value).__name__, [spell(value), value.fold, _zone(value.tzinfo)])
+
+
+def _path(value: PurePath) -> Any:
+    name = "WindowsPath" if isinstance(value, PureWindowsPath) else "Path"
+    return _tagged(name, PurePath.__str__(value))
 
 
 def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
@@ -123,6 +161,7 @@ def _itself(value: Any) -> Any:
     return value
 
 
+_PARTS: tuple[Any, ...] = (timedelta.days, timedelta.seconds, timedelta.microseconds)
 _PLAIN: dict[Any, Callable[[Any], Any]] = {
     type(None): _itself, bool: _itself, int: _integer, float: _real, str: _text, list: _items, tuple: _items,
     dict: _mapping,
@@ -130,24 +169,30 @@ _PLAIN: dict[Any, Callable[[Any], Any]] = {
 _KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, _enum),
     (datetime, _moment),
-    (date, lambda value: _tagged("date", value.isoformat())),
+    (date, _spelled("date", date.isoformat)),
     (time, _moment),
-    (timedelta, lambda value: _tagged("timedelta", [value.days, value.seconds, value.microseconds])),
+    (timedelta, lambda value: _tagged("timedelta", [part.__get__(value) for part in _PARTS])),
     (Decimal, _spelled("Decimal", Decimal.__str__)),
     (Fraction, _spelled("Fraction", Fraction.__str__)),
     (UUID, _spelled("UUID", UUID.__str__)),
-    (PurePath, _spelled("Path", PurePath.__str__)),
-    (ZoneInfo, lambda value: _tagged("ZoneInfo", _form(value.key))),
+    (PurePath, _path),
+    (ZoneInfo, lambda value: _tagged("ZoneInfo", _zone(value))),
+    (timezone, lambda value: _tagged("timezone", [_form(value.utcoffset(None)), str(value)])),
     (IPv4Address, _spelled("ip", str)),
     (IPv6Address, _spelled("ip", str)),
     (bytes, _bytes),
     (bytearray, _bytes),
-    (memoryview, _bytes),
+    (memoryview, _view),
     (range, lambda value: _tagged("range", [_form(end) for end in (value.start, value.stop, value.step)])),
     (set, _set),
     (frozenset, _set),
 )
 """The first that fits; `datetime` is a `date`."""
+_READ: dict[Any, Callable[[Any], Any]] = {
+    int: int.__int__, float: float.__float__, str: str.__str__, list: list.copy,
+    tuple: lambda value: tuple.__getitem__(value, slice(None)), dict: dict.copy, bytes: bytes.__bytes__,
+}  # fmt: skip
+"""What one of a type derived from these holds as one of them, whatever its own methods show."""
 
 
 def _object(value: Any, kind: type) -> Any:
@@ -161,15 +206,16 @@ def _object(value: Any, kind: type) -> Any:
         _only(value, kind, names)
         shown = {name: _form(getattr(value, name)) for name in names}
         shown |= {name: _form(item) for name, item in (getattr(value, "__pydantic_extra__", None) or {}).items()}
-        named = {_TYPE: kind.__qualname__, **shown}
-        return named if _TYPE not in shown else _tagged(kind.__qualname__, _mapping(shown))
-    for base in _PLAIN:
+        named = {_TYPE: _name(kind), **shown}
+        return named if _TYPE not in shown else _tagged(_name(kind), _mapping(shown))
+    for base, read in _READ.items():
         if isinstance(value, base):
             own = _beside(value, kind, ())
             if isinstance(value, defaultdict):
                 own["default_factory"] = _default(value.default_factory)
-            plain = str.__str__(value) if isinstance(value, str) else base(value)
-            return _tagged(kind.__qualname__, [_form(plain), *([_mapping(own)] if own else [])])
+            ordered = isinstance(value, OrderedDict)  # which compares its order too
+            plain = list(OrderedDict.items(value)) if ordered else read(value)
+            return _tagged(_name(kind), [_form(plain), *([_mapping(own)] if own else [])])
     raise UnstableError(kind.__name__)
 
 
@@ -187,8 +233,9 @@ def _beside(value: Any, kind: type, names: Collection[str]) -> dict[str, Any]:
     for each in kind.__mro__:
         if vars(each).get("__slots__"):
             for name, slot in vars(each).items():
-                if isinstance(slot, MemberDescriptorType) and hasattr(value, name):
-                    held[name] = slot.__get__(value, kind)
+                if isinstance(slot, MemberDescriptorType):
+                    with suppress(AttributeError):  # nothing was set
+                        held[name] = slot.__get__(value, kind)
     return {
         name: item
         for name, item in held.items()
@@ -205,6 +252,27 @@ def _all_told(value: Any, kind: type, known: type) -> None:
     """`UnstableError` for one of a known type that somebody has derived and given more; members of enums are named."""
     if known is not Enum and kind.__module__ != known.__module__ and _beside(value, kind, dir(known)):
         raise UnstableError(kind.__name__)
+
+
+def _extended(kind: type, known: type) -> bool:
+    """Whether a type derived from a known one has room that neither slots, `__dict__` nor weak references take.
+
+    A library's own C code keeps there what no attribute tells: pandas' nanoseconds.
+    """
+    if kind.__module__ == known.__module__ or known is Enum:
+        return False
+    members = [each for base in kind.__mro__ for each in vars(base).values() if isinstance(each, MemberDescriptorType)]
+    places = len(members) + (kind.__weakrefoffset__ > 0) + (kind.__dictoffset__ > 0)
+    return kind.__basicsize__ - known.__basicsize__ > _POINTER * (places + bool(known.__itemsize__))
+
+
+_POINTER = calcsize("P")
+
+
+def _reduced(value: Any) -> Any:
+    """What pickle would keep of it."""
+    _, given, *state = value.__reduce__()
+    return _form([given, *state])
 
 
 def _only(value: Any, kind: type, names: Collection[str]) -> None:
@@ -233,4 +301,5 @@ def _numpy(value: Any, kind: type) -> Any:
         return _form(value.item())
     if value.dtype.hasobject:
         raise UnstableError(f"numpy.{kind.__name__} of objects")
-    return _tagged("numpy", [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()])
+    name = "numpy.matrix" if kind.__name__ == "matrix" else "numpy"  # which calculates in another way
+    return _tagged(name, [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()])

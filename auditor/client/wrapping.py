@@ -1,28 +1,49 @@
 """Around a function: the same kind of function, whose calls are observed. What it gives is given on."""
 
+import contextlib
+import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from asyncio import CancelledError
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
-from functools import partial
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, coroutine
 from typing import Any
 
+from auditor.client.awaiting import awaited
 from auditor.client.observed import Call, Observed
+from auditor.client.standin import stand_in
 from auditor.client.watch import quiet
 
 
-def around(function: Callable[..., Any], observed: Observed) -> Callable[..., Any]:
-    """A function of the same kind: sync, async, a generator, an async generator."""
-    called = getattr(type(function), "__call__", None)  # noqa: B004 (of an object whose `__call__` is async)
+def around(function: Callable[..., Any], observed: Observed) -> Any:
+    """A function of the same kind: sync, async, a generator, an async generator; of another callable a stand-in."""
+    called: Any = getattr(type(function), "__call__", None)  # noqa: B004 (of an object whose `__call__` is async)
 
     def is_kind(test: Callable[[Any], bool]) -> bool:
         return test(function) or test(called)
 
     if is_kind(inspect.isasyncgenfunction):
-        return _async_generator(function, observed)
-    if is_kind(inspect.iscoroutinefunction):
-        return _async(function, observed)
-    return _generator(function, observed) if is_kind(inspect.isgeneratorfunction) else _sync(function, observed)
+        made: Any = _async_generator(function, observed)
+    elif is_kind(inspect.iscoroutinefunction):
+        made = _async(function, observed)
+    elif is_kind(inspect.isgeneratorfunction):
+        made = _generator(function, observed)
+        if is_kind(lambda each: _is_iterable_coroutine(getattr(each, "__code__", None))):
+            made = coroutine(made)
+    else:
+        made = _sync(function, observed)
+    if isinstance(function, FunctionType):
+        return functools.wraps(function)(made)
+    named: Any = function
+    while isinstance(named, functools.partial):
+        named = named.func
+    named = named if hasattr(named, "__qualname__") else called  # as coroutines are called, in warnings too
+    return stand_in(function, functools.update_wrapper(made, named))
+
+
+def _is_iterable_coroutine(code: Any) -> bool:
+    """Whether a generator is awaited: that of a function marked by `types.coroutine`."""
+    return bool(getattr(code, "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any]:
@@ -44,95 +65,116 @@ def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any
 def _watched(call: Call, result: Any) -> Any:
     """What stands in for a result that is still to come, and is watched as it comes; None for any other."""
     kind = type(result)  # not the class that it says: a proxy may have to look, and fail
-    if issubclass(kind, CoroutineType):
-        return _awaiting(result, call)
-    if issubclass(kind, GeneratorType):
-        return _yielding(result, call)
     if issubclass(kind, AsyncGeneratorType):
-        return _async_generator(lambda: result, call)()
+        return _named(_async_generator(lambda: result, call)(), result)
     if issubclass(kind, Future) or hasattr(kind, "_asyncio_future_blocking"):
-        result.add_done_callback(partial(_done, call))
+        result.add_done_callback(functools.partial(_done, call))
+    elif issubclass(kind, CoroutineType) or hasattr(kind, "__await__"):
+        return awaited(result, call)
+    elif issubclass(kind, GeneratorType):
+        if _is_iterable_coroutine(result.gi_code):
+            return awaited(result, call)
+        return _named(_generator(lambda: result, call)(), result)
+    elif issubclass(kind, contextlib._GeneratorContextManager):
+        result.gen = _generator(_always(result.gen), call, call.returned)()
+    elif issubclass(kind, contextlib._AsyncGeneratorContextManager):
+        result.gen = _async_generator(_always(result.gen), call, call.returned)()
     else:
         call.returned(result)
     return None
 
 
+def _always(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _named(made: Any, like: Any) -> Any:
+    made.__name__, made.__qualname__ = like.__name__, like.__qualname__
+    return made
+
+
+@quiet
 def _done(call: Call, future: Any) -> None:
-    try:
-        result = future.result()
-    except BaseException as error:  # (cancelled, too)
-        call.raised(error)
-    else:
-        call.returned(result)
+    if future.cancelled():
+        call.raised(CancelledError())
+        return
+    # Not `exception()` or `result()`: they would take an error as seen, of which asyncio says that nobody saw it.
+    error = future._exception
+    call.returned(future._result) if error is None else call.raised(error)
 
 
 def _async(function: Callable[..., Any], observed: Observed) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         begun = observed.begun(args, kwargs)
-        running = function(*args, **kwargs)
-        return await (running if begun is None else _awaiting(running, begun))
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            if begun is not None:
+                begun.raised(error)
+            raise
+        if begun is not None:
+            begun.returned(result)
+        return result
 
     return call
 
 
-async def _awaiting(running: Coroutine[Any, Any, Any], call: Call) -> Any:
-    try:
-        result = await running
-    except BaseException as error:
-        call.raised(error)
-        raise
-    call.returned(result)
-    return result
+def _generator(
+    function: Callable[..., Any], observed: Observed | Call, seen: Callable[[Any], object] | None = None
+) -> Callable[..., Any]:
+    """Of a call that begins at the first step, as the function itself, or that has begun; *seen* takes each item."""
 
-
-def _generator(function: Callable[..., Any], observed: Observed) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        begun = observed.begun(args, kwargs)  # at the first step, as the function itself
+        begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
-        return (yield from running if begun is None else _yielding(running, begun))
+        is_awaited = call.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE  # by us, or by whoever has it
+        items: list[Any] = []
+        note = seen or (begun is not None and begun.collects and not is_awaited and items.append)
+        sent: Any = None
+        thrown: list[BaseException] = []  # taken out as it is thrown on: a frame that holds its own error is a cycle
+        try:
+            while note:
+                item = running.throw(thrown.pop()) if thrown else running.send(sent)
+                note(item)
+                sent = None
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    running.close()
+                    raise
+                except BaseException as error:
+                    thrown.append(error)
+            value = yield from running
+        except StopIteration as end:
+            value = end.value
+        except BaseException as error:
+            if begun is not None:
+                begun.raised(error) if is_awaited else begun.left(error)
+            raise
+        if begun is not None:
+            begun.returned(value if is_awaited else items)
+        return value
 
     return call
 
 
-def _yielding(running: Generator[Any, Any, Any], call: Call) -> Generator[Any, Any, Any]:
-    items: list[Any] = []
-    sent: Any = None
-    thrown: list[BaseException] = []  # taken out as it is thrown on: a frame that holds its own error is a cycle
-    try:
-        while True:
-            item = running.throw(thrown.pop()) if thrown else running.send(sent)
-            if call.collects:
-                items.append(item)
-            sent = None
-            try:
-                sent = yield item
-            except GeneratorExit:
-                running.close()
-                raise
-            except BaseException as error:
-                thrown.append(error)
-    except StopIteration as end:
-        call.returned(items)
-        return end.value
-    except BaseException as error:
-        call.left(error)
-        raise
-
-
-def _async_generator(function: Callable[..., Any], observed: Observed | Call) -> Callable[..., Any]:
-    """Of a call that begins at the first step, as the function itself, or that has begun."""
+def _async_generator(
+    function: Callable[..., Any], observed: Observed | Call, seen: Callable[[Any], object] | None = None
+) -> Callable[..., Any]:
+    """As `_generator`."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
         items: list[Any] = []
+        note = seen or (begun is not None and begun.collects and items.append)
         sent: Any = None
         thrown: list[BaseException] = []  # as above
         try:
             while True:
                 item = await (running.athrow(thrown.pop()) if thrown else running.asend(sent))
-                if begun is not None and begun.collects:
-                    items.append(item)
+                if note:
+                    note(item)
                 sent = None
                 try:
                     sent = yield item

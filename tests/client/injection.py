@@ -19,7 +19,7 @@ PACKAGE = str(Path(auditor.__file__).parent)
 GUARDS = {"quiet.<locals>.call", "Metering.fault", "Meter.lost"}
 """What catches faults, and what counts them."""
 PASSAGES = {
-    "_awaiting", "_yielding", "_async_generator.<locals>.call", "_watched.<locals>.<lambda>",
+    "_async_generator.<locals>.call", "_generator.<locals>.call", "_watched.<locals>.<lambda>",
     "MeteredSession._through", "MeteredSession._urlopen.<locals>.call.<locals>.<lambda>",
     "MeteredSession._sender.<locals>.call.<locals>.<lambda>", "_method.<locals>.call",
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from auditor.caches.base import Cache, Entry, Slot, decode, encode
 from auditor.caches.files import Files
-from auditor.caches.memory import Memory
+from auditor.caches.memory import ENTRY_BYTES, Memory
 from auditor.caches.redis import Redis
 from auditor.caches.tiered import Tiered
 from auditor.client.renderer import Renderer
@@ -133,7 +134,7 @@ def test_names_of_files_are_hashes(tmp_path: Path, upstream: Upstream) -> None:
 
 
 def test_memory_lets_the_least_recently_used_go() -> None:
-    """By entries and by bytes; a picture larger than all of it is not admitted."""
+    """By entries and by bytes with what entries cost; a picture larger than all of it is not admitted."""
     slots = [Slot("g", f"k{number}") for number in range(4)]
     by_count = Memory(entries=2, clock=lambda: NOW)
     for slot in slots[:2]:
@@ -141,14 +142,39 @@ def test_memory_lets_the_least_recently_used_go() -> None:
     assert by_count.find("k0") is not None
     by_count.keep(slots[2], entry())
     assert [by_count.find(slot.key) is not None for slot in slots] == [True, False, True, False]
-    by_size = Memory(bytes=250, clock=lambda: NOW)
+    by_size = Memory(bytes=2 * ENTRY_BYTES + 250, clock=lambda: NOW)
     for slot in slots:
         by_size.keep(slot, entry(b"x" * 100))
     assert [by_size.find(slot.key) is not None for slot in slots] == [False, False, True, True]
-    by_size.keep(slots[0], entry(b"x" * 251))
-    assert by_size.find("k0") is None and len(by_size) == 2 and by_size.bytes == 200
+    by_size.keep(slots[0], entry(b"x" * by_size.max_bytes))
+    assert by_size.find("k0") is None and len(by_size) == 2 and by_size.bytes == 2 * ENTRY_BYTES + 200
     by_size.keep(slots[2], entry(b"y" * 10))
-    assert by_size.bytes == 110
+    assert by_size.bytes == 2 * ENTRY_BYTES + 110
+
+
+@pytest.mark.parametrize("content", [b"", b"x", None])
+def test_memory_counts_what_an_entry_takes(content: bytes | None) -> None:
+    """However small their pictures, or long their addresses, entries do not take more than it may."""
+
+    def fill(memory: Memory) -> int:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(3000):
+            picture = Picture(
+                content, f"https://x/{number}" if content is None else None, "image/png", "png", 1, 1, None,
+                Decimal(1), Decimal(number),
+            )  # fmt: skip
+            memory.keep(
+                Slot("g", f"k1:{number:064x}"), Entry.of(picture, NOW + number / 7, NOW + number, float(number))
+            )
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        most = Memory(bytes=1 << 20, entries=10**7, clock=lambda: NOW)
+        assert fill(most) <= 1.1 * (1 << 20) and 900 < len(most) < 1100
+        assert most.bytes <= 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_memory_under_readers_and_writers() -> None:
@@ -181,7 +207,7 @@ def test_memory_under_readers_and_writers() -> None:
     for thread in threads:
         thread.join()
     sys.setswitchinterval(before)
-    assert not failures and len(memory) == 3000 and memory.bytes == 3000
+    assert not failures and len(memory) == 3000 and memory.bytes == 3000 * (ENTRY_BYTES + 1)
 
 
 def test_what_was_read_before_a_purge_is_not_kept_after_it(upstream: Upstream) -> None:
