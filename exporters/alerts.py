@@ -311,7 +311,7 @@ ALERTS: Sequence[Alert] = (
         "The exporter's log names file, key and reason, once; `auditor config check` says the same. The file may be "
         "gone, or contradict the ledger.",
         "Correct the file: it is read again within seconds. What contradicts the ledger on purpose: "
-        "`auditor ledger configure --config FILE --replace`, then SIGHUP.",
+        "`auditor ledger configure --config FILE --replace`; the exporter sees it within seconds.",
     ),
     Alert(
         "ImgRenderLedgerUnreadable", "critical", "patience",

@@ -74,10 +74,10 @@ class Folded:
     def __init__(self) -> None:
         self._values: dict[str, set[int]] = {}
 
-    def bounded(self, label: str, known: Iterable[str] = ()) -> Bounded:
+    def bounded(self, label: str, known: Iterable[str] = (), cap: int = LABEL_CAP) -> Bounded:
         """The bound of a label, which tells here what it folds."""
         values = self._values.setdefault(label, set())
-        return Bounded(lambda value: values.add(hash(value)), known)
+        return Bounded(lambda value: values.add(hash(value)), known, cap)
 
     def tell(self, label: str, value: tuple[str, ...]) -> None:
         """A combination that became `other`."""
@@ -92,27 +92,30 @@ class Folded:
 class Labels:
     """Labels of accounts, and of what is *below* them: so few that a page stays short, whatever stands in the data.
 
-    Configured accounts, *more* of them, pairs of (provider, account), and *known* names below keep theirs.
+    Configured accounts, *more* of them, pairs of (provider, account), and *known* names below keep theirs, and so do
+    as many other *accounts*.
     """
 
     def __init__(
         self, folded: Folded, settings: Settings, below: str, known: Iterable[str] = (),
-        more: Iterable[tuple[str, str]] = (),
+        more: Iterable[tuple[str, str]] = (), accounts: int = LABEL_CAP,
     ) -> None:  # fmt: skip
         self._folded, self._label = folded, below
         more = set(more)
         self._providers = folded.bounded("provider", {*settings.catalogue, *(provider for provider, _ in more)})
-        self._accounts = folded.bounded("account", {*settings.accounts, *(name for _, name in more)})
+        names = {*settings.accounts, *(name for _, name in more)}
+        self._accounts = folded.bounded("account", names, len(names) + accounts)
         self._below = folded.bounded(below, known)
         self._known = frozenset(known)
         self._configured = frozenset((account.provider, name) for name, account in settings.accounts.items()) | more
         self._payers: set[tuple[str, ...]] = set(self._configured)
+        self._most = len(self._configured) + accounts
         self._places: set[tuple[str, ...]] = set()
 
     def payer(self, provider: str, account: str) -> tuple[str, str]:
         """(provider, account); what is empty stays empty."""
         pair = provider and self._providers(provider), account and self._accounts(account)
-        if pair[1] in ("", OTHER) or _first(self._payers, pair, LABEL_CAP):
+        if pair[1] in ("", OTHER) or _first(self._payers, pair, self._most):
             return pair
         self._folded.tell("account", (provider, account))
         return pair[0], OTHER

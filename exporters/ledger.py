@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from auditor.events import Outcome
 from auditor.ledger.configure import reported, source_of
 from auditor.ledger.database import Ledger
+from auditor.ledger.names import CAPS
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, facts, folded, inputs, paid, periods, totals
 from auditor.ledger.setaside import files_set_aside
@@ -48,7 +49,9 @@ class LedgerCollector:
 
     def _relabel(self, accounts: dict[Payer, Account]) -> None:
         self._accounts, self._folded = accounts, Folded()
-        self._labels = Labels(self._folded, self._settings, "app_env", self._settings.production, accounts)
+        self._labels = Labels(
+            self._folded, self._settings, "app_env", self._settings.production, accounts, CAPS["account"]
+        )
 
     def collect(self, families: Families, now: float) -> None:
         """Add what the ledger has; *now* in seconds since 1970."""

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from auditor import config as configuration
 from auditor.errors import AuditorError, ConfigError
 from auditor.ledger.migrations import NoLedgerError
+from auditor.ledger.place import PlaceError
 from auditor.metrics import RELOAD
 from auditor.settings import Settings
 from exporters.build import BuildInfo
@@ -26,7 +27,7 @@ from exporters.snapshot import Collects, Snapshot
 from exporters.supervisor import Supervisor
 
 LOOK = 5.0
-"""Seconds between two looks at the file, and between two tries to open a ledger that is down."""
+"""Seconds between two looks at the file, and between two tries of what could not be opened or was refused."""
 Begin = Callable[[Settings], AbstractContextManager[Snapshot]]
 
 
@@ -65,7 +66,9 @@ class Reloading(Collector):
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
         self._more = (self, BuildInfo(), ProcessCollector(registry=None), PlatformCollector(registry=None))
-        self._said = ""
+        self._said = {"file": "", "ledger": ""}
+        self._wanted = False
+        """Whether the reload that failed was asked for."""
         self.worked, self.worked_at = True, clock()
         self.asked = False
         """Whether somebody asked for a reload that has not begun."""
@@ -74,8 +77,7 @@ class Reloading(Collector):
         except AuditorError as error:
             if not is_down(error):
                 raise
-            self._say(f"{error}; it is tried again every {look:g} s")
-            self._said = str(error)
+            self._fails("ledger", error, f"it is tried again every {look:g} s")
             self._shown = Snapshot([Down(error), *others(self.settings)])
         self._shown.more = self._more
         self._thread = threading.Thread(target=self._until, name="reload", daemon=True)
@@ -105,35 +107,50 @@ class Reloading(Collector):
             yield GaugeMetricFamily(definition.name, definition.help, value=value)
 
     def look(self) -> None:
-        """Once: open what is not open, and read the file if it is another one, or somebody asked."""
+        """Once: open what is not open, and read the file if it is another one, somebody asked, or it was refused.
+
+        What refused it may be over although the file is the same: the ledger was changed, or the file's mode.
+        """
         stamp, asked = self._stamp(), self.asked
-        if stamp != self._seen or asked:
+        changed = stamp != self._seen
+        if changed or asked or not self.worked:
+            self._wanted = asked or (self._wanted and not changed)
             self._seen, self.asked = stamp, False
-            self._supervisor.reloading()
-            try:
-                if stamp is None and (self._named or not asked):
-                    raise ConfigError(f"{self._path}: the file is gone")
-                self._take(configuration.load(self._path if stamp else None))
-            except Exception as error:
-                self.worked, self.asked = False, is_down(error)  # (tried again with the next look)
-                if _words(error) != self._said or not asked:
-                    self._said = _words(error)
-                    self._say(f"{self._said}; the configuration before it stays in force")
-            else:
-                self._said = ""
-                self.worked, self.worked_at = True, self._clock()
-                self._done("the configuration was read again")
-            self._supervisor.ready()
-        elif self._opened is None:
+            self._read(stamp, changed=changed, tell=changed or asked)
+        if self._opened is None and not changed and not asked:
             try:
                 self._open(self.settings)
             except Exception as error:
-                if _words(error) != self._said:
-                    self._said = _words(error)
-                    self._say(f"{self._said}; it is tried again every {self._look:g} s")
+                self._fails("ledger", error, f"it is tried again every {self._look:g} s")
             else:
-                self._said = ""
+                self._said["ledger"] = ""
                 self._done("the ledger is open")
+
+    def _read(self, stamp: tuple[int, ...] | None, *, changed: bool, tell: bool) -> None:
+        """*tell* the supervisor of it; why it cannot be used is said once, and once more for a *changed* file."""
+        if tell:
+            self._supervisor.reloading()
+        if changed:
+            self._said["file"] = ""
+        try:
+            if stamp is None and (self._named or not self._wanted):
+                raise ConfigError(f"{self._path}: the file is gone")
+            self._take(configuration.load(self._path if stamp else None))
+        except Exception as error:
+            self.worked = False
+            self._fails("file", error, "the configuration before it stays in force")
+        else:
+            self._said["file"], self._wanted = "", False
+            self.worked, self.worked_at = True, self._clock()
+            self._done("the configuration was read again")
+        if tell:
+            self._supervisor.ready()
+
+    def _fails(self, what: str, error: Exception, then: str) -> None:
+        """Say why, unless it is why it failed the last time."""
+        if (words := _words(error)) != self._said[what]:
+            self._said[what] = words
+            self._say(f"{words}; {then}")
 
     def _take(self, settings: Settings) -> None:
         if self._opened is None:
@@ -178,8 +195,8 @@ class Reloading(Collector):
 
 
 def is_down(error: BaseException) -> bool:
-    """Whether a ledger could not be opened since its server does not answer or there is none yet: it may come."""
-    if isinstance(error, NoLedgerError):
+    """Whether a ledger could not be opened since its server or its file is not there for now: it may come."""
+    if isinstance(error, NoLedgerError | PlaceError):
         return True
     cause = error.__context__
     return isinstance(cause, OperationalError) and "psycopg" in type(cause.orig).__module__

@@ -4,10 +4,9 @@ SQLite's deferred transactions fail when two of them turn into writers; IMMEDIAT
 at an advisory lock, so that what one of them read is still so when it writes.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from auditor.errors import ConfigError, InputError, MissingExtraError
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
+from auditor.ledger.place import look, make
 from auditor.ledger.readonly import connect
 
 _LOCK = 7_246_391_105_318_204
@@ -41,9 +41,8 @@ class Ledger:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
-        if _in_file(url) and Path(url.database or "").is_dir():
-            raise ConfigError(f"{self.name}: a folder is no ledger; name a file, as in --ledger auditor.db")
-        if (reader or not new) and _in_file(url) and _identity(url) is None:
+        makes = new and not reader
+        if _in_file(url) and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = _engine(url, self.name, reader)
         try:
@@ -165,7 +164,7 @@ def _engine(url: URL, name: str, reader: bool) -> Engine:
 def _sqlite(url: URL, name: str, reader: bool) -> Engine:
     path = Path(url.database or "")
     if not reader:
-        _make(path)
+        make(path, name)
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
     engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
                            hide_parameters=True)  # fmt: skip
@@ -174,7 +173,7 @@ def _sqlite(url: URL, name: str, reader: bool) -> Engine:
     @event.listens_for(engine, "do_connect")
     def _still_there(_: Any, record: ConnectionPoolEntry, *__: Any) -> sqlite3.Connection | None:
         # SQLite would make an empty file in the place of one that is gone.
-        if opened is not None and _identity(url) is None:
+        if opened is not None and _identity(path, name) is None:
             raise ConfigError(f"{name}: the file is gone; put it back, or restart to begin a new ledger")
         if not reader:
             return None
@@ -190,29 +189,19 @@ def _sqlite(url: URL, name: str, reader: bool) -> Engine:
             cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA cache_size=-65536")
         cursor.close()
-        record.info["file"] = opened = _identity(url)
+        record.info["file"] = opened = _identity(path, name)
 
     @event.listens_for(engine, "checkout")
     def _still_the_same(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
         # An open connection would go on reading, and writing, a file that a restore has replaced.
         alone = record.info.get("alone")
-        if _identity(url) != record.info["file"] or (alone and alone.over()):
+        if _identity(path, name) != record.info["file"] or (alone and alone.over()):
             raise DisconnectionError
 
     return engine
 
 
-def _make(path: Path) -> None:
-    """An empty file, if there is none; readable by its user alone, as the usage in it: SQLite's own would be by all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _identity(url: URL) -> tuple[int, int] | None:
-    """Device and inode of a database in a file; None where there is none."""
-    try:
-        stat = Path(url.database or "").stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino
+def _identity(path: Path, name: str) -> tuple[int, int] | None:
+    """Device and inode of a database in a file; None where there is none. `PlaceError` where there can be none."""
+    status = look(path, name)
+    return status and (status.st_dev, status.st_ino)

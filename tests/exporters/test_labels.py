@@ -8,11 +8,14 @@ from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.metrics import LABEL_CAP
 from exporters.families import PLACES, Families, Folded, Labels
+from exporters.ledger import LedgerCollector
 from exporters.snapshot import Snapshot
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples, snapshot, total
@@ -20,7 +23,7 @@ from tests.services import need
 
 TEMPLATES = int(os.environ.get("AUDITOR_TEMPLATES", "20000"))
 """Distinct template ids; 1000000 for the full figure."""
-SERIES, BYTES = 2_500, 1 << 20
+SERIES, BYTES = 3_500, 1 << 20
 """The stated caps, docs/exporter.md."""
 WHEN = "2026-09-20T10:00:00Z"
 FORGED = 'x"} 1\nimgrender_plan_credits{account="y'
@@ -70,6 +73,24 @@ def test_a_template_each(tmp_path: Path) -> None:
     found, body = shown(tmp_path, events(TEMPLATES, places), TEMPLATES)
     assert len(found) < 150 and b"template" not in body
     assert total(found, "label_values_dropped_total") == 0
+
+
+@pytest.mark.parametrize("configured", [0, 1, 30, 60])
+@pytest.mark.parametrize("others", [1, 21, 49, 50])
+def test_whatever_account_the_ledger_tells_apart_is_shown(configured: int, others: int, tmp_path: Path) -> None:
+    """With all its gauges, beside any number of configured ones: an account that nobody configured is alerted on."""
+    mine = {f"mine-{n}": {"provider": "imejis", "plan": "Basic"} for n in range(configured)}
+    (tmp_path / "u.jsonl").write_bytes(lines(event(f"e{n}", WHEN, account=f"a{n}", credits=2) for n in range(others)))
+    with Ledger(tmp_path / "l.db") as ledger:
+        Ingest(ledger, settings_of({}, "test")).run([tmp_path / "u.jsonl"])
+        taken = Snapshot([LedgerCollector(ledger, settings_of({"accounts": mine}, "test"))], lambda: 1_789_900_000.0)
+        body = taken.exposition()[0]
+    found = samples(taken)
+    for name in ("period_credits_used", "period_end_timestamp_seconds", "credits_spent", "credits_forecast_week_ratio"):
+        seen = {dict(labels)["account"] for metric, labels in found if metric == f"imgrender_{name}"}
+        assert seen == {*mine, *(f"a{n}" for n in range(others))}, name
+    assert total(found, "period_credits_used") == total(found, "credits_used_total") == 2 * others
+    assert total(found, "label_values_dropped_total") == 0 and len(body) <= BYTES
 
 
 def test_hostile_names(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from auditor.config import settings_of
 from auditor.errors import ConfigError, InputError
+from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingested
@@ -165,6 +167,73 @@ def test_it_starts_while_the_database_is_down(tmp_path: Path) -> None:
         begun.error = error
         with pytest.raises(type(error)):
             Reloading(tmp_path / "auditor.toml", begun, said.append, named=False)
+
+
+@pytest.mark.parametrize(
+    "cure", ["the ledger is configured", "the ledger is changed and changed back", "the file is corrected",
+             "the file is as before", "the file may be read again", "the ledger is corrected after sighup"],
+)  # fmt: skip
+def test_a_refused_file_is_taken_once_nothing_refuses_it(cure: str, tmp_path: Path) -> None:
+    """With the next look, without a signal, whichever side was changed; what is wrong is said once."""
+    where, path, said, done = str(tmp_path / "l.db"), tmp_path / "auditor.toml", list[str](), list[str]()
+    day = ACCOUNT.format("one") + "anchor_day = {}\n"
+
+    def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
+        return running(settings, path, where, None, [], 1.0, said.append, owner=True)
+
+    def ledger_says(number: int) -> None:
+        with Ledger(where) as ledger, ledger.write() as connection:
+            configure(connection, settings_of(tomllib.loads(day.format(number)), "other"), "other", replacing=True)
+
+    def conflicts() -> float:
+        body = shown.exposition()[0].decode()
+        return sum(map(float, re.findall(r"^imgrender_ledger_config_conflict\{.*\} (\S+)", body, re.MULTILINE)))
+
+    path.write_text(day.format(1))
+    with Reloading(path, begin, said.append, named=True, done=done.append, look=1e6) as shown:
+        path.write_text("[" if cure == "the file may be read again" else day.format(15))
+        shown.asked = "sighup" in cure
+        for _ in range(3):
+            shown.look()
+        assert len(said) == 1 and said.pop().endswith("stays in force") and not shown.worked
+        if cure == "the file is corrected":
+            path.write_text(day.format(1) + "# as the ledger has it\n")
+        elif cure == "the file is as before":
+            path.write_text(day.format(1))
+        elif cure == "the file may be read again":
+            stamp = shown._seen
+            path.write_text(day.format(1))
+            shown._seen = shown._stamp()  # (its mode was changed, which no stamp shows)
+            assert stamp != shown._seen
+        else:
+            ledger_says(15)
+            if "back" in cure:
+                shown.look()
+                assert shown.worked
+                ledger_says(2)
+                until(lambda: conflicts() == 1)
+                ledger_says(15)
+        until(lambda: (shown.look(), shown.worked)[1])
+        until(lambda: conflicts() == 0)
+        assert not said and done == ["the configuration was read again"]
+
+
+def test_a_refused_file_keeps_no_ledger_closed(tmp_path: Path) -> None:
+    """While the file cannot be used and the ledger is down, each is tried, and each is said once."""
+    path, begun, said, done = tmp_path / "auditor.toml", Begun(), list[str](), list[str]()
+    path.write_text(ACCOUNT.format("one"))
+    begun.error = down()
+    with Reloading(path, begun, said.append, named=True, done=done.append, look=1e6) as shown:
+        path.write_text("[")
+        for _ in range(4):
+            shown.look()
+        assert len(said) == 2 and not shown.worked
+        begun.error = None
+        shown.look()
+        assert done == ["the ledger is open"] and list(begun.open[0].accounts) == ["one"]
+        path.write_text(ACCOUNT.format("two"))
+        shown.look()
+        assert shown.worked and list(begun.open[0].accounts) == ["two"] and len(said) == 2
 
 
 def test_why_ingest_fails_is_said_once() -> None:
