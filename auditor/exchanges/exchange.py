@@ -67,5 +67,5 @@ class Exported:
     """The row's own, which is one only among those of its provider and account."""
     keyed: bool = True
     """Whether the row tells what its key is, so that it is not that of this row alone."""
-    price_unread: bool = False
-    """Whether the row holds a cost, price or amount that is not read."""
+    assumed: tuple[StrEnum, ...] = ()
+    """What the row's reader took from where nothing names it."""
