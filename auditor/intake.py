@@ -34,6 +34,7 @@ from auditor.formats.named import ENVIRONMENT
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import TRY_BITS, Reading, Tally
 from auditor.formats.table import Table
+from auditor.formats.unread import sentence
 from auditor.intake_cache import IntakeCache
 from auditor.settings import Settings
 from auditor.sources import Note, Source
@@ -128,7 +129,11 @@ class Intake:
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
-            said = {Assumption.DURATION_UNIT: units.assumed(), Assumption.DURATION_UNKNOWN: units.unknown()}
+            said = {
+                Assumption.DURATION_UNIT: units.assumed(),
+                Assumption.DURATION_UNKNOWN: units.unknown(),
+                Assumption.NUMBERS_UNREAD: sentence(kind.unread),
+            }
             intake.tally.explained |= {name.value: text for name, text in said.items() if text}
             intake.scopes, intake.stages = reading.ids.suffixes, reading.ids.stages
             if kept is not None:

@@ -69,5 +69,5 @@ class Exported:
     """Whether the row tells what its key is, so that it is not that of this row alone."""
     masked: bool = False
     """Whether a mask stands where it would tell."""
-    price_unread: bool = False
-    """Whether the row holds a cost, price or amount that is not read."""
+    assumed: tuple[StrEnum, ...] = ()
+    """What the row's reader took from where nothing names it."""

@@ -66,10 +66,7 @@ class Assumption(StrEnum):
         "unread_behind",
         "values behind the user agent are not read, except those named here: give --input-format the log_format",
     )
-    PRICE_UNREAD = (
-        "price_unread",
-        "a column of credits, costs, prices or amounts is not read: rename it to `credits` if it holds credits per row",
-    )
+    NUMBERS_UNREAD = "numbers_unread", "numbers that may be counts or prices are not read: each line counts once"
     LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
     END_AS_START = (
         "end_as_start",

@@ -53,6 +53,8 @@ class Format(Protocol):
     """What reads the rest of a line behind an open template."""
     prefixed: ClassVar[bool]
     """Whether what syslog writes before a line tells something of it."""
+    unread: ClassVar[tuple[tuple[str, ...], ...]]
+    """Paths of the numbers of one log that are not read, and that may be counts or prices."""
 
     def __init__(self, zone: ZoneInfo) -> None: ...
 
@@ -92,6 +94,7 @@ class Lines:
     blanks: ClassVar[int] = -1
     tail: ClassVar[Reader | None] = None
     prefixed: ClassVar[bool] = False
+    unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
 

@@ -29,7 +29,7 @@ from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Sample
 from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.rows import Read, is_events, reader_of
+from auditor.formats.rows import is_events, reader_of
 from auditor.formats.table import Table
 
 _DELIMITERS = ("\t", ",", ";", "|")
@@ -48,7 +48,6 @@ class CsvTable(Table):
         self.hint = ""
         self._delimiter = ","
         self._names: list[str] | None = None
-        self._read: Read | None = None
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -56,7 +55,7 @@ class CsvTable(Table):
         reader = cls(ZoneInfo("UTC"))
         rows = [row.data for row in _rows(Line(number, line) for number, line in enumerate(sample.lines, 1))]
         read = sum(map(reader._reads, rows))
-        return read / len(rows) if reader._read is not None else 0.0
+        return read / len(rows) if reader.made is not None else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its rows, each by its first line."""
@@ -68,9 +67,9 @@ class CsvTable(Table):
         row = self.row(data)
         if row is None:
             return None
-        if self._read is None:
+        if self.made is None:
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
-        return self.read(row, self._read)
+        return self.read(row, self.made)
 
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""
@@ -103,7 +102,7 @@ class CsvTable(Table):
         found = reader_of(self._names, self.hint, self.zone)
         if found is None or len(set(self._names)) != len(self._names):
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
-        self._read, self.own, self.local = found, is_events(self._names), self._delimiter != ","
+        self.made, self.own, self.local = found, is_events(self._names), self._delimiter != ","
 
     def _values(self, text: str) -> list[str]:
         try:

@@ -15,6 +15,7 @@ from auditor.formats.json_lines import json_object
 from auditor.formats.lines import LineReader
 from auditor.formats.log_format import LogFormat
 from auditor.formats.packed import Stream
+from auditor.formats.sums import told
 from auditor.formats.wrapped import DEEP, unwrapped
 from auditor.registry import FORMATS
 from auditor.sources import USAGE
@@ -88,12 +89,14 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     found = _unwrapped(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
     if found is not None:
         return found
+    if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
+        raise InputError(f"{label}: {sums}")
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
         return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
     likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
-    told = f"; it may be {likely}" if likely else _lacking(sample)
+    lacking = f"; it may be {likely}" if likely else _lacking(sample)
     raise InputError(
-        f"{label}: cannot tell the format{told}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
+        f"{label}: cannot tell the format{lacking}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
         "log_format string"
     )
 

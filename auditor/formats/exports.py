@@ -23,7 +23,7 @@ from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
-from auditor.formats.number_columns import CREDITS, is_unread_price
+from auditor.formats.number_columns import CREDITS
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
 
@@ -95,8 +95,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         event, assumed_timezone=assumed, duration_us=told.known_us, unknown=Unknown.NO_INPUTS if blind else None
     )
     took = told.took if told.known_us is None else ()
-    unread = any(value not in (None, "", "-") and is_unread_price(name) for name, value in row.items())
-    return Exported(event, took, None if identity is None else event.id, keyed, masked, unread)
+    return Exported(event, took, None if identity is None else event.id, keyed, masked)
 
 
 def iso(ts_us: int) -> str:

@@ -1,5 +1,7 @@
 """What the formats of JSON lines share: reading an object, and paths of keys into it."""
 
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -7,9 +9,13 @@ import orjson
 
 from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines, Sample, UnknownStatusError
+from auditor.formats.base import NO_REQUEST, Fits, Lines, Sample, UnknownStatusError
 from auditor.formats.named import completed
+from auditor.formats.unread import Head, counted
 from auditor.formats.wrapped import PREFIX
+
+_SCANNED = 2000
+"""Requests among which those for pictures are looked for."""
 
 
 class JsonObjects(Lines):
@@ -21,7 +27,21 @@ class JsonObjects(Lines):
     def parse(self, data: bytes) -> Exchange | None:
         """One line."""
         fields = self.fields(data)
-        found = self.exchange(fields)
+        found = self._told(fields)
+        return counted(found, fields, self.unread) if self.unread and found is not None else found
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
+        """With the numbers that are not read of the requests for pictures."""
+        reader, head = cls(ZoneInfo("UTC")), Head()
+        for line, exchange in islice(exchanges, _SCANNED):
+            if fits(exchange.method, exchange.host, exchange.target):
+                head.look(reader.fields(line))
+        unread = head.unread(reader._told)
+        return type(cls.__name__, (cls,), {"unread": unread}) if unread else cls
+
+    def _told(self, fields: Mapping[str, Any]) -> Exchange | None:
+        found = self.exchange(dict(fields))
         return found if found is None or found is NO_REQUEST else completed(found, fields)
 
     def fields(self, data: bytes) -> dict[str, Any]:

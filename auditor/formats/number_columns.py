@@ -29,12 +29,18 @@ _NAMES = re.compile(
     f"|(?:response|request|render|processing|process|generation|total|duration)_time){_UNIT}"
 )
 """What is read as a number, in tables of any kind."""
-_COUNTED = "(?:renders|renderings|requests|images|pictures|calls|generations|hits|events|records|rows|usages)"
+_COUNTED = (
+    "(?:renders|renderings|requests|images|pictures|calls|generations|hits|events|records|rows|usages|jobs|occurrences"
+    "|occurences|invocations|executions|screenshots)"
+)
+_PERIOD = "(?:hour|day|week|month|period|cycle|year|minute)"
 _SUMS = re.compile(
-    f"(?:(?:number|num|nr|no|n|total|sum|count)_(?:of_)?)*(?:api_)?{_COUNTED}"
-    "(?:_(?:count|cnt|total|sum|quantity|qty|made|used|billed|generated))*"
+    f"(?:(?:number|num|nr|no|n|total|sum|count|daily|hourly|weekly|monthly|billed|billable)_(?:of_)?)*(?:api_)?{_COUNTED}"
+    "(?:_(?:count|cnt|total|sum|quantity|qty|made|used|billed|generated|rendered|created|produced|processed"
+    f"|(?:per|this|in_the|a|by)_{_PERIOD}))*"
+    f"|(?:rendered|generated|created|produced|billed)_{_COUNTED}"
     "|(?:total_)?(?:count|counts|cnt|quantity|quantities|qty)(?:_(?:star|all|total|\\d+|id|distinct_id|of_\\w+))*"
-    f"|(?:total_)?(?:api_)?(?:render|rendering|request|image|picture|call|generation|hit|event|record|row|usage)_(?:counts?|cnt|quantity|qty|total|sum)"
+    f"|(?:total_)?(?:api_)?(?:render|rendering|request|image|picture|call|generation|hit|event|record|row|usage|job|occurrence)_(?:counts?|cnt|quantity|qty|total|sum)"
     "|(?:sum|total)_(?:of_)?credits(?:_used)?|credits_(?:sum|total)"
 )
 """What says how many renders a row stands for."""
@@ -99,10 +105,9 @@ def _is_surely(name: str) -> bool:
     return _SUMS.fullmatch(column_name(name)) is not None
 
 
-def is_unread_price(name: str) -> bool:
-    """Whether a column seems to say what a row cost, in a way that is not read."""
-    name = column_name(name)
-    return _PRICED.fullmatch(name) is not None and name not in CREDITS
+def is_price(name: str) -> bool:
+    """Whether a column seems to say what a row cost."""
+    return _PRICED.fullmatch(column_name(name)) is not None
 
 
 def columns_of(rows: Rows) -> dict[str, Column]:

@@ -25,7 +25,7 @@ from auditor.formats.json_lines import json_object
 from auditor.formats.lines import MAX_LINE, Line, LineReader
 from auditor.formats.number_columns import is_numeric, is_sum
 from auditor.formats.packed import FREE_RECORDS, Expansion
-from auditor.formats.rows import Read, is_events, reader_of
+from auditor.formats.rows import is_events, reader_of
 from auditor.formats.table import Table
 
 _MAGIC = b"PAR1"
@@ -45,7 +45,6 @@ class Parquet(Table):
         super().__init__(zone)
         self._hint = ""
         self._names: tuple[str, ...] = ()
-        self._read: Read | None = None
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -53,8 +52,8 @@ class Parquet(Table):
         return 1.0 if sample.data.startswith(_MAGIC) else 0.0
 
     @classmethod
-    def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:
-        """The format of this one table; where no number is text and no column counts renders, it need not be read."""
+    def whole(cls, path: Path) -> bool:
+        """Where no number is text and no column counts renders, the head tells all."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -63,9 +62,8 @@ class Parquet(Table):
             texts = {
                 name for name, kind in zip(schema.names, schema.types, strict=True) if not pa.types.is_primitive(kind)
             }
-            if not any(is_sum(name) or (name in texts and is_numeric(name)) for name in schema.names):
-                return cls
-        return super().surveyed(label, path, reader, zone, told)
+            return any(is_sum(name) or (name in texts and is_numeric(name)) for name in schema.names)
+        return True
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its rows as JSON."""
@@ -99,16 +97,16 @@ class Parquet(Table):
     def parse(self, data: bytes) -> Exchange | UsageEvent | Exported:
         """One row."""
         row = self.row(data)
-        if self._read is None:
+        if self.made is None:
             raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return self.read(row, self._read)
+        return self.read(row, self.made)
 
     def row(self, data: bytes) -> dict[str, Any]:
         """The values of one row."""
         row = json_object(data)
         names = tuple(row)
         if names != self._names:
-            self._names, self._read, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
+            self._names, self.made, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
         return row
 
 

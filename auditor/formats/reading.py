@@ -130,11 +130,10 @@ class Reading:
                 yield line, self._exported(line, item) if isinstance(item, Exported) else item
 
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
-        event, assumed = self._mapper.exported(item)
+        event, taken = self._mapper.exported(item)
+        assumed: tuple[StrEnum, ...] = (*item.assumed, *taken)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.MASKED if item.masked else Assumption.NO_INPUTS, *assumed)
-        if item.price_unread:
-            assumed = (Assumption.PRICE_UNREAD, *assumed)
         if self.ids.repeat and item.id is not None:
             assumed = (Assumption.IDS_REPEAT, *assumed)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)

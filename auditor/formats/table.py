@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.events import BadRecordError, UsageEvent
@@ -12,15 +13,18 @@ from auditor.formats.base import NO_REQUEST, Lines
 from auditor.formats.lines import LineReader
 from auditor.formats.number_columns import columns_of, is_nothing, is_numeric, is_sum, marks_of, plain, singles
 from auditor.formats.rows import Read
+from auditor.formats.unread import Head, counted
 
 
 class Table(Lines):
     """Records that are rows of named columns."""
 
-    marks: ClassVar[Mapping[str, str]] = {}
+    marks: Mapping[str, str] = {}
     """Column -> decimal mark, of one table that was looked at."""
     own: bool = False
     """Whether the rows are usage events, which may say how many hits they stand for."""
+    made: Read | None = None
+    """What reads a row, once the columns are known."""
     local: bool = False
     """Whether the table comes from a program that writes numbers as people of its country do."""
 
@@ -30,7 +34,9 @@ class Table(Lines):
 
     def read(self, row: Mapping[str, Any], made: Read) -> Exchange | UsageEvent | Exported:
         """What *made* makes of a row; one that stands for no render tells of no request."""
-        return NO_REQUEST if not self.own and is_nothing(row) else made(plain(row, self.marks))
+        if not self.own and is_nothing(row):
+            return NO_REQUEST
+        return counted(made(plain(row, self.marks)), row, self.unread)
 
     @classmethod
     def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:
@@ -38,19 +44,29 @@ class Table(Lines):
 
         Raises `InputError` where nobody tells, and for a table of sums.
         """
-        table = cls(zone)
-        columns = columns_of(singles(label, table._rows(path, reader)))
-        marks = marks_of(label, columns, told, local=table.local)
-        return type(cls.__name__, (cls,), {"marks": marks})
+        table, head = cls(zone), Head()
+        columns = columns_of(singles(label, table._rows(path, reader, head)))
+        table.marks = marks = marks_of(label, columns, told, local=table.local)
+        unread = () if table.made is None else head.unread(partial(table.read, made=table.made))
+        return type(cls.__name__, (cls,), {"marks": marks, "unread": unread})
 
-    def _rows(self, path: Path, reader: LineReader) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    @classmethod
+    def whole(cls, path: Path) -> bool:
+        """Whether a table has to be looked at as a whole; else its head tells all."""
+        del path
+        return True
+
+    def _rows(self, path: Path, reader: LineReader, head: Head) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        whole = self.whole(path)
         for line in self.records(path, reader):
             with suppress(BadRecordError):
                 row = self.row(line.data)
                 if row is None:
                     continue
                 looked_at = {name: value for name, value in row.items() if is_numeric(name) or self._sums(name)}
-                if not looked_at:
+                if not self.own:
+                    head.look(row)
+                if not (whole and looked_at) and (self.own or head.full):
                     return
                 yield line.number, looked_at
 

@@ -64,7 +64,7 @@ def test_the_column_decides(tmp_path: Path, credits: tuple[str, ...], total: flo
 def test_credits_by_other_names(tmp_path: Path, column: str) -> None:
     found = audited(tmp_path, {"export.csv": export("1,5", "2", column=column)})
     assert found["totals"]["credits"] == 3.5
-    assert Assumption.PRICE_UNREAD not in found["inputs"]["files"][0]["assumed"]
+    assert Assumption.NUMBERS_UNREAD not in found["inputs"]["files"][0]["assumed"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_credits_by_other_names(tmp_path: Path, column: str) -> None:
 def test_other_columns_of_money_are_named_as_unread(tmp_path: Path, column: str) -> None:
     found = audited(tmp_path, {"export.csv": export("1.5", "2.5", column=column)})
     assert found["totals"]["credits"] == 2
-    assert found["inputs"]["files"][0]["assumed"][Assumption.PRICE_UNREAD] == 2
+    assert found["inputs"]["files"][0]["assumed"][Assumption.NUMBERS_UNREAD] == 2
 
 
 def test_the_last_row_may_decide(tmp_path: Path) -> None:
