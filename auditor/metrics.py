@@ -285,6 +285,7 @@ class AccountMetrics:
         self.requests = {result: metrics.child("requests_total", *labels, result) for result in results}
         self.waits = {result: metrics.child("request_duration_seconds", *labels, result) for result in results}
         self.bytes: dict[str | None, Any] = {}
+        self._answers: dict[str, Any] = {}
         self.inflight = metrics.child("inflight_requests", *labels)
         self._api_wait = metrics.child("api_request_duration_seconds", *labels)
         self._credits = metrics.child("credits_used_total", *labels, *where)
@@ -311,7 +312,10 @@ class AccountMetrics:
 
     def called(self, status: int | None, took: float, credits: float | None, now: float) -> None:
         """A call to the API ended; *credits* None if they are unknown; *now* in seconds since 1970."""
-        self._metrics.child("api_requests_total", *self._labels, _code(status)).inc()
+        code = _code(status)
+        if code not in self._answers:
+            self._answers[code] = self._metrics.child("api_requests_total", *self._labels, code)
+        self._answers[code].inc()
         self._api_wait.observe(took)
         if credits is None:
             self._uncertain.inc()

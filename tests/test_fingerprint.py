@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.fingerprint import Scope, canonical, derive_key
+from auditor.fingerprint import Scope, canonical, derive_key, is_exact
 
 SCOPE = Scope("imejis", "main", "production", derive_key("a secret"))
 TEXT = st.text(max_size=6)
@@ -46,6 +46,33 @@ def test_what_has_no_canonical_form_is_refused_before_any_call(value: Any) -> No
     """NaN, infinities, integers beyond 2^53 - 1 and keys that are no strings."""
     with pytest.raises(ValueError, match="canonical"):
         SCOPE.key("t", {"v": value})
+
+
+@pytest.mark.parametrize(
+    ("number", "exact"),
+    [
+        (2**53 - 1, True), (1 - 2**53, True), (2**53, False), (-(2**53), False), (1e16, False), (-1e300, False),
+        (float("inf"), False), (float("nan"), False), (0.5, True), (True, True), (None, True), ("9" * 20, True),
+    ],
+)  # fmt: skip
+@given(DOCUMENTS, DOCUMENTS)
+def test_a_number_that_is_not_exact_is_found_however_deep(number: Any, exact: bool, before: Any, after: Any) -> None:
+    """Parsers make one number of several larger ones, so nothing that holds one has a key."""
+    documents: list[Any] = [number, [number], {"a": number}, {"a": [{"b": [{}, number]}]}, [[], {}, [["x", number]]]]
+    for document in documents:
+        assert is_exact(document) is exact
+    assert is_exact({"a": [1, {"b": number}], "c": "x"}) is exact
+    plain = all(abs(each) < 2**53 for each in numbers_in([before, after]))
+    assert is_exact([before, {"n": [number]}, after]) is (exact and plain)
+
+
+def numbers_in(value: Any) -> list[Any]:
+    """All that a document holds."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for each in value for number in numbers_in(each)]
+    return [value] if isinstance(value, int | float) else []
 
 
 @given(TEXT, TEXT, TEXT, TEXT)

@@ -4,6 +4,7 @@ The lease is a key with a token that lives for *lease_seconds* and is renewed wh
 renews or releases it. A holder that dies lets it run out. A late writer does no harm: an entry is checked by digest.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -39,7 +40,6 @@ class Redis:
         self._client: Any = None
         self._direct: Any = None
         self._connections = max_connections
-        self._limits = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         self.lease_seconds = lease_seconds
         self.timeout = timeout
         if not (lease_seconds > 0 and timeout > 0 and max_connections >= 1):
@@ -62,12 +62,31 @@ class Redis:
 
     def peek(self, slot: Slot) -> Entry | None:
         """One GET, in the calling thread: for callers that wait anyway."""
-        data = self._reached().get(self._entry(slot))
+        # By hand, here and below: what the client does around a command, which is not used, costs more than our check.
+        pool = self._reached().connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_command("GET", self._entry(slot))
+            data = connection.read_response()
+        except BaseException:  # an answer that is still to come is not to be taken for that of the next command
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
         return None if data is None else decode(slot, data)
 
     async def get(self, slot: Slot) -> Entry | None:
         """One GET."""
-        data = await self._connected().get(self._entry(slot))
+        pool = self._connected().connection_pool
+        connection = await pool.get_connection()
+        try:
+            await connection.send_command("GET", self._entry(slot))
+            data = await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
         return None if data is None else decode(slot, data)
 
     async def put(self, slot: Slot, entry: Entry) -> None:
@@ -85,17 +104,17 @@ class Redis:
         return await self._unlink(f"{self._prefix}*:{key}")
 
     async def _unlink(self, pattern: str) -> int:
-        client = self._connected()
-        gone = 0
-        batch: list[bytes] = []
-        async for name in client.scan_iter(match=pattern, count=1000):
-            if name.startswith(f"{self._prefix}lease:".encode()):
-                continue
-            batch.append(name)
-            if len(batch) == 500:
-                gone += await client.unlink(*batch)
-                batch.clear()
-        return gone + (await client.unlink(*batch) if batch else 0)
+        client, leases = self._connected(), f"{self._prefix}lease:".encode()
+        cursor, gone = 0, 0
+        while True:
+            async with asyncio.timeout(self.timeout):
+                cursor, names = await client.scan(cursor, match=pattern, count=500)
+            names = [name for name in names if not name.startswith(leases)]
+            if names:
+                async with asyncio.timeout(self.timeout):
+                    gone += await client.unlink(*names)
+            if cursor == 0:
+                return gone
 
     async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
         """SET NX PX."""
@@ -149,7 +168,12 @@ class Redis:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
 
-            self._direct = Client.from_url(self._url, retry=Retry(NoBackoff(), 0), **self._limits)
+            self._direct = Client.from_url(
+                self._url,
+                retry=Retry(NoBackoff(), 0),
+                socket_timeout=self.timeout,
+                socket_connect_timeout=self.timeout,
+            )
         return self._direct
 
     def _connected(self) -> Any:
@@ -160,13 +184,15 @@ class Redis:
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
 
-            # No retries: a breaker stands in front, and a render must not wait for them.
+            # No retries: a breaker stands in front, and a render must not wait for them. Nor a timeout a step: whoever
+            # asks limits the whole operation, and three more timers would take a third of a hit.
             pool = BlockingConnectionPool.from_url(
                 self._url,
                 max_connections=self._connections,
-                timeout=self.timeout,
+                timeout=None,
                 retry=Retry(NoBackoff(), 0),
-                **self._limits,
+                socket_timeout=None,
+                socket_connect_timeout=self.timeout,
             )
             self._client = Client.from_pool(pool)
         return self._client

@@ -68,9 +68,9 @@ class Core:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
         wait = self._join(request)
         try:
-            if wait.first:
-                self._peek_or_launch(wait)
-            landed = wait.flight.result(patience)
+            landed = self._peek_or_launch(wait) if wait.first else None
+            if landed is None:
+                landed = wait.flight.result(patience)
         except BaseException as error:
             self._missed(wait, error)
             raise _explained(error) from None
@@ -84,8 +84,12 @@ class Core:
         try:
             if wait.first:
                 self._launch(wait, pace)
-            async with asyncio.timeout(patience):
-                landed = await asyncio.wrap_future(wait.flight)
+            waiting = asyncio.wrap_future(wait.flight)
+            if patience is None:
+                landed = await waiting
+            else:
+                async with asyncio.timeout(patience):
+                    landed = await waiting
         except BaseException as error:
             self._missed(wait, error)
             raise _explained(error) from None
@@ -109,22 +113,25 @@ class Core:
         work = self._fly(wait.request, wait.made, pace, looked)
         self._flights.launch(wait.request.flight, wait.flight, work)
 
-    def _peek_or_launch(self, wait: Wait) -> None:
+    def _peek_or_launch(self, wait: Wait) -> Landed | None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot = None, wait.request.slot
         if wait.request.refresh:
             self._launch(wait, None, looked=True)
-            return
+            return None
         seen = self._purges.turn
         try:
             entry = self._far.peek(slot) if self._far is not None else None
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
                 self._launch(wait, None, looked=self._far is not None and self._far.peeks)
-        if entry is not None:
-            self._keep(slot, entry, seen)
-            self._flights.land(slot.key, wait.flight, Landed(entry, Outcome.HIT))
-            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+        if entry is None:
+            return None
+        self._keep(slot, entry, seen)
+        landed = Landed(entry, Outcome.HIT)
+        self._flights.land(slot.key, wait.flight, landed)
+        self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+        return landed
 
     def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""

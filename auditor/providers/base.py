@@ -182,6 +182,10 @@ def format_of(media_type: str) -> str | None:
 
 def size_of(content: bytes) -> tuple[int | None, int | None]:
     """(width, height) in px, read from the header of a picture and not decoded; None where it cannot be told."""
+    if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) >= 26:
+        # As imagesize does, which takes ten times as long to find out that it may read a BytesIO.
+        width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+        return (width, height) if width and height else (None, None)
     import imagesize
 
     try:

@@ -80,13 +80,14 @@ class Imejis:
     def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
         """Bytes for `stream`, an address for `hosted` and `signed`; the older host answers either way."""
         del options  # the answer says what it is
-        if answer.media_type != "application/json":
-            media_type = answer.media_type or "image/png"
-            if format_of(media_type) is None or not answer.content:
+        media_type = answer.media_type or "image/png"
+        if media_type != "application/json":
+            picture_format = format_of(media_type)
+            if picture_format is None or not answer.content:
                 raise InvalidRequestError(f"the answer is no picture but {media_type}, {len(answer.content)} bytes",
                                           status=answer.status, credits=None)  # fmt: skip
             width, height = size_of(answer.content)
-            return Picture(answer.content, None, media_type, format_of(media_type), width, height)
+            return Picture(answer.content, None, media_type, picture_format, width, height)
         document = answer.document
         url = document.get("url")
         if not isinstance(url, str) or not url:

@@ -1,5 +1,6 @@
 """One call over processes and hosts, by way of a real Redis; and no harm when it fails."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -13,8 +14,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from auditor.caches.base import Entry, Slot
+from auditor.caches.memory import Memory
+from auditor.caches.redis import Redis
+from auditor.caches.tiered import Tiered
 from auditor.client.renderer import Renderer
 from auditor.events import Outcome
+from auditor.providers.base import Picture
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Upstream
 from tests.client.test_renderer import value
@@ -167,6 +173,57 @@ def test_a_redis_that_fails_costs_nothing_but_a_moment_once(
     assert value(registry, "cache_errors_total", tier="redis") == 1
     assert sum(spent) < 20 * 0.25, "only the first of them may have waited for a timeout"
     assert renderer.render("og", {"n": 0}).outcome is Outcome.HIT
+
+
+def test_a_purge_of_a_redis_that_hangs_raises_in_time(redis: RedisServer, build: Build, upstream: Upstream) -> None:
+    """Whoever purges has to know; what is there is forgotten once it goes on, however many steps that takes."""
+    renderer = build(cache=Tiered(Memory(), Redis(redis.url, timeout=0.6)))
+    keys = [renderer.render("og", {"n": number}).key for number in range(3)]
+    redis.client.mset({f"other:{number}": "x" for number in range(2000)})
+    redis.signal(signal.SIGSTOP)
+    for forget in (lambda: renderer.purge("og"), lambda: renderer.delete(keys[0])):
+        started = time.perf_counter()
+        with pytest.raises(TimeoutError):
+            forget()
+        assert time.perf_counter() - started < 3
+    redis.signal(signal.SIGCONT)
+    redis.client.ping()
+    renderer.purge("og")
+    assert redis.client.dbsize() == 2000
+
+
+@pytest.mark.parametrize("way", ["peek", "get"])
+@pytest.mark.parametrize("at", ["send_command", "read_response"])
+def test_no_answer_is_taken_for_that_of_the_next_command(redis: RedisServer, way: str, at: str) -> None:
+    """A caller that is interrupted in between leaves no connection on which an answer is still to come."""
+    store = Redis(redis.url)
+    slot = Slot("g", f"k1:{'0' * 64}", b"s" * 32)
+    client = store._reached() if way == "peek" else store._connected()
+
+    async def ask() -> Entry | None:
+        return store.peek(slot) if way == "peek" else await store.get(slot)
+
+    async def main() -> None:
+        assert await ask() is None
+        (connection,) = client.connection_pool._available_connections
+        own = getattr(connection, at)
+        assert connection.is_connected if way == "get" else connection._sock is not None
+
+        def interrupted(*args: Any, **options: Any) -> None:
+            raise KeyboardInterrupt
+
+        setattr(connection, at, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            await ask()
+        assert not connection.is_connected if way == "get" else connection._sock is None
+        assert client.connection_pool._available_connections == [connection]
+        setattr(connection, at, own)
+        entry = Entry.of(Picture(b"x", None, "image/png", "png"), 0.0, time.time() + 100)
+        await store.put(slot, entry)
+        assert await ask() is not None
+        await store.close()
+
+    asyncio.run(main())
 
 
 def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build, upstream: Upstream) -> None:
