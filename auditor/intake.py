@@ -133,6 +133,7 @@ class Intake:
                 Assumption.DURATION_UNIT: units.assumed(),
                 Assumption.DURATION_UNKNOWN: units.unknown(),
                 Assumption.NUMBERS_UNREAD: sentence(kind.unread),
+                Assumption.UNREAD_DURATION: units.not_read(),
             }
             intake.tally.explained |= {name.value: text for name, text in said.items() if text}
             intake.scopes, intake.stages = reading.ids.suffixes, reading.ids.stages

@@ -34,6 +34,8 @@ class Exchange:
     duration_us: int | None = None
     took: Took = ()
     """Durations of which the record does not tell the unit."""
+    unread: str | None = None
+    """The field of a duration that is written in a way that is not read, where no other tells one."""
     cache: str | None = None
     """The field that says what a cache did, as logged; None where the log has no such field."""
     media_type: str | None = None

@@ -74,6 +74,10 @@ class Assumption(StrEnum):
     )
     DURATION_UNIT = "duration_unit", "nothing names the unit of the durations: the only one that fits is taken"
     DURATION_UNKNOWN = "duration_unknown", "nothing names the unit of the durations: they are not used"
+    UNREAD_DURATION = (
+        "unread_duration",
+        "durations are neither numbers nor have a unit that is known: they are not used",
+    )
 
 
 SENTENCES = {each.value: each.sentence for each in Assumption}
@@ -176,6 +180,9 @@ class Mapper:
         whole = tells_size(became.outcome, became.status, media_type)
         size = exchange.bytes if whole else None
         duration, assumed = self._duration(exchange.duration_us, exchange.took, mapped.duration_unit)
+        if exchange.unread is not None:
+            self.units.unread.add(exchange.unread)
+            assumed = (Assumption.UNREAD_DURATION,)
         event = UsageEvent(
             id=exchange.id or identity,
             ts_us=exchange.ts_us - (duration or 0 if exchange.ended else 0),

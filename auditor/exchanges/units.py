@@ -23,6 +23,8 @@ class Units:
     def __init__(self, values: Callable[[], Iterable[Took]] = tuple, told: str | None = None) -> None:
         self._values, self._told = values, told
         self._fitting: dict[str, tuple[str, ...]] = {}
+        self.unread: set[str] = set()
+        """The fields of durations that nobody can read."""
 
     def micros(self, took: Took, told: str | None = None) -> tuple[int | None, bool]:
         """(microseconds, whether the unit was assumed) of a record's first duration; None where the unit is unknown.
@@ -56,6 +58,13 @@ class Units:
         """What was taken for the unit of which field, for people."""
         found = [f"`{field}` in {units[0]}" for field, units in sorted(self._fitting.items()) if len(units) == 1]
         return f"nothing names the unit of the durations: {', '.join(found)} is the only one that fits" if found else ""
+
+    def not_read(self) -> str:
+        """Which durations are written in a way that is not read, and which ways are."""
+        if not self.unread:
+            return ""
+        fields = ", ".join(f"`{field}`" for field in sorted(self.unread))
+        return f"the durations in {fields} are not used: log a number, or one with its unit (`250ms`, `PT0.25S`)"
 
     def unknown(self) -> str:
         """Which durations were not used, and what answers."""

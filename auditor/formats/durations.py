@@ -9,9 +9,10 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from auditor.exchanges.cache_field import NONE
 from auditor.exchanges.units import UNITS, Took, micros
+from auditor.formats.decimals import LONGEST, is_number, readings
 from auditor.formats.names import column_name
-from auditor.formats.times import go_duration
 
 REQUESTS = (
     "duration", "elapsed", "elapsed_time", "time_elapsed", "latency", "response_time", "request_time",
@@ -28,7 +29,22 @@ _SPELLINGS = {
     "ns": "ns|nsec|nsecs|nanos|nanosecond|nanoseconds",
 }
 _NAMED = re.compile("(.+?)_?(?:in_)?(?:" + "|".join(f"(?P<{unit}>{names})" for unit, names in _SPELLINGS.items()) + ")")
-_CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)", re.ASCII)
+_WORDS = {
+    **{word: UNITS[unit] for unit, words in _SPELLINGS.items() for word in [*words.split("|"), unit]},
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), UNITS["s"] * 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), UNITS["s"] * 3600),
+    **dict.fromkeys(("d", "day", "days"), UNITS["s"] * 86_400),
+}
+"""Microseconds of each unit that stands in a value."""
+_NUMBER = r"\d{1,12}(?:[.,]\d{1,9})?"
+_ISO = re.compile(rf"P(?:({_NUMBER})D)?(?:T(?:({_NUMBER})H)?(?:({_NUMBER})M)?(?:({_NUMBER})S)?)?", re.ASCII)
+_CLOCK = re.compile(
+    r"(?:(\d{1,3}) days?, )?(?:(\d{1,3}):(?=\d\d?:\d\d)|(?=\d\d?:\d\d[.,]))(\d\d?):(\d\d(?:[.,]\d{1,9})?)", re.ASCII
+)
+"""`0:00:00.25`, or `00:00.25`: without a fraction that may be hours and minutes."""
+_CLOCK_UNITS = ("d", "h", "m", "s")
+_PART = re.compile(r"[ ,]*(\d[\d.,']*|\.\d+) ?([A-Za-zµμ]+)\.?", re.ASCII)
+_LONGEST = 64
 
 
 class Durations(NamedTuple):
@@ -65,7 +81,7 @@ def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
         if found is None:
             continue
         place, unit = found
-        if unit is None and (told := _told(value)) is not None:
+        if (told := _told(value)) is not None:
             known.append((place, told))
         elif (number := amount(value)) is None:
             continue
@@ -76,22 +92,56 @@ def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
     return Durations(min(known)[1] if known else None, tuple((name, number) for _, name, number in sorted(bare)))
 
 
+def unread_in(fields: Mapping[str, Any]) -> str | None:
+    """The first field that says how long a request took, in a way that is not read."""
+    return next((column_name(name) for name, value in fields.items() if unit_of(name) and _is_unread(value)), None)
+
+
+def _is_unread(value: object) -> bool:
+    if not isinstance(value, str):
+        return isinstance(value, list | dict) and bool(value)
+    return any(map(str.isalnum, value)) and value.lower() not in NONE and not value.startswith("-")
+
+
 def amount(value: object) -> Decimal | None:
-    """A number from 0 on; None for anything else."""
+    """A number from 0 on, in text with either decimal mark where it cannot be two numbers; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        return None
+        text = str(value).strip()
+        found = set(readings(text).values()) if is_number(text[:LONGEST]) else set()
+        number = found.pop() if len(found) == 1 else Decimal("NaN")
     return number if number.is_finite() and 0 <= number < 10**18 else None
 
 
 def _told(value: object) -> int | None:
-    """A duration whose text holds the unit: `250ms`, `1m2.5s`, `0:00:00.25`."""
-    if not isinstance(value, str):
+    """A duration that holds its unit: `250ms`, `1m2.5s`, `0:00:00.25`, `PT0.25S`, `{"seconds": 1, "nanos": 5}`."""
+    parts = _parts(value)
+    if not parts or any(number is None for number, _ in parts):
         return None
-    clock = _CLOCK.fullmatch(value)
-    if clock is None:
-        return go_duration(value.strip().replace(" ", ""))
-    return (int(clock[1]) * 3600 + int(clock[2]) * 60) * 10**6 + int(Decimal(clock[3]) * 10**6)
+    return micros(sum((number * unit for number, unit in parts if number is not None), Decimal(0)), Decimal(1))
+
+
+def _parts(value: object) -> list[tuple[Decimal | None, Decimal]]:
+    """(number, microseconds of its unit) of each part of a duration; none where a unit is not known."""
+    if isinstance(value, dict):
+        if value.keys() == {"value", "unit"}:
+            return _parts(f"{value['value']} {value['unit']}")
+        found = [(amount(held), _WORDS.get(str(name).lower())) for name, held in value.items()]
+        return [(number, unit) for number, unit in found if unit] if all(unit for _, unit in found) else []
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return []
+    text = value.strip()
+    if clock := _ISO.fullmatch(text) or _CLOCK.fullmatch(text):
+        units = zip(clock.groups(), _CLOCK_UNITS, strict=True)
+        return [(Decimal(part.replace(",", ".")), _WORDS[unit]) for part, unit in units if part]
+    parts, end = list[tuple[Decimal | None, Decimal]](), 0
+    while match := _PART.match(text, end):
+        unit = _WORDS.get(match[2] if len(match[2]) == 1 else match[2].lower().replace("µ", "u").replace("μ", "u"))
+        if unit is None or (parts and unit >= parts[-1][1]):
+            return []
+        parts.append((amount(match[1]), unit))
+        end = match.end()
+    return parts if end == len(text) else []

@@ -9,6 +9,7 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.fingerprint import is_exact
+from auditor.formats.durations import unread_in
 from auditor.formats.media_field import media_type_in
 
 ENVIRONMENT = ("environment", "env", "stage")
@@ -18,15 +19,16 @@ _BODY = ("request_body", "requestbody", "request.body", "http.request.body", "ht
 
 
 def completed(exchange: Exchange, fields: Mapping[str, Any]) -> Exchange:
-    """*exchange* with what its record names and its format did not read: environment, body, media type."""
+    """*exchange* with what its record names and its format did not read: environment, body, type, unread durations."""
     environment = exchange.environment or environment_of(fields)
     body, bodiless = exchange.body, exchange.method in ("GET", "HEAD")
     if body is None and not bodiless:
         body = body_of(fields)
     media_type = exchange.media_type or media_type_in(fields, either=bodiless)
-    if (environment, body, media_type) == (exchange.environment, exchange.body, exchange.media_type):
+    unread = unread_in(fields) if exchange.duration_us is None and not exchange.took else None
+    if (environment, body, media_type, unread) == (exchange.environment, exchange.body, exchange.media_type, None):
         return exchange
-    return replace(exchange, environment=environment, body=body, media_type=media_type)
+    return replace(exchange, environment=environment, body=body, media_type=media_type, unread=unread)
 
 
 def environment_of(fields: Mapping[str, Any]) -> str | None:

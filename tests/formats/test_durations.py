@@ -99,6 +99,32 @@ def test_where_several_units_fit_or_none_the_start_is_not_shifted(
         assert f"name it with {offered}, or with duration_unit in a [sources] table" in told
 
 
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("250,5", "250.5"), ("0,25", "0.25"), ("1.250,5", "1250.5"), ("1,250.5", "1250.5"), ("1 250,5", "1250.5"), ("0,250", "0.25")],
+)  # fmt: skip
+def test_a_decimal_comma_that_can_be_nothing_else(value: str, number: str) -> None:
+    assert durations({"latency": value}).took == (("latency", Decimal(number)),)
+
+
+@pytest.mark.parametrize(
+    "value", ["1,250", "fast", "~250ms", "12:30", [0, 250_000_000], {"a": 1}, "250ms (p95)", "9" * 99]
+)
+@pytest.mark.parametrize("field", ["latency", "duration_ms", "response-time"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, field: str, value: Any) -> None:
+    found = report(structlog(tmp_path / "calls.jsonl", field, [value] * 3))
+    (file,) = found["inputs"]["files"]
+    assert file["assumed"]["unread_duration"] == file["assumed"]["end_as_start"] == 3
+    assert f"`{field.replace('-', '_')}`" in file["explained"]["unread_duration"]
+    assert found["window"]["start"] == "2026-09-01T06:00:10Z"
+
+
+@pytest.mark.parametrize("value", ["", "-", "null", -1, "-1", True, None, {}, []])
+def test_no_duration_is_not_unread(tmp_path: Path, value: Any) -> None:
+    found = report(structlog(tmp_path / "calls.jsonl", "latency", [value]))
+    assert "unread_duration" not in found["inputs"]["files"][0]["assumed"]
+
+
 def test_the_report_asks_in_one_line_that_the_command_takes(tmp_path: Path) -> None:
     log = structlog(tmp_path / "calls.jsonl", "latency", [5, 7])
     settings = settings_of({}, "test")
@@ -153,8 +179,26 @@ def test_names_that_are_no_durations(name: str) -> None:
         ({"latency_ms": -1, "latency": 5}, None),
         ({"latency_ms": True}, None),
         ({"duration_ms": "1e400"}, None),
+        ({"latency_ms": "250,5"}, 250_500),
+        ({"duration_ms": "0.25s"}, 250_000),
+        ({"latency": "PT0.25S"}, 250_000),
+        ({"latency": "P0DT0H0M0.25S"}, 250_000),
+        ({"elapsed": "PT1M0,5S"}, 60_500_000),
+        ({"latency": "250,5 ms"}, 250_500),
+        ({"latency": "0.25 sec"}, 250_000),
+        ({"took": "250 milliseconds"}, 250_000),
+        ({"took": "1 min 2 s"}, 62_000_000),
+        ({"elapsed": "00:00.250"}, 250_000),
+        ({"elapsed": "00:00:00,2500000"}, 250_000),
+        ({"elapsed": "1 day, 0:00:01"}, 86_401_000_000),
+        ({"latency": {"seconds": 1, "nanos": 250_000_000}}, 1_250_000),
+        ({"latency": {"value": 250, "unit": "ms"}}, 250_000),
+        ({"latency": "1,250ms"}, None),
+        ({"latency": "12:30"}, None),
+        ({"latency": "5M"}, None),
+        ({"latency": "3ms 2s"}, None),
     ],
-)
+)  # fmt: skip
 def test_a_unit_in_a_name_or_a_value_comes_first(fields: dict[str, Any], known: int | None) -> None:
     assert durations(fields).known_us == known
 
