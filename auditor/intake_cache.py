@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from auditor.formats.columns import SCHEMA
 from auditor.sources import Source
 
-READER = 6
+READER = 7
 """Raise it with every change of what reading gives: records, rejections, assumptions. Older caches are then no use."""
 FROM = 64 << 20
 """Bytes from which an input is worth a cache."""
