@@ -27,10 +27,10 @@ from auditor.exchanges.units import Took, Units
 from auditor.formats.base import Format
 from auditor.formats.columns import SCHEMA, batches
 from auditor.formats.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
+from auditor.formats.environments import names_environment
 from auditor.formats.ids import Ids
 from auditor.formats.lines import Line, LineReader, read_exactly
 from auditor.formats.log_template import LogTemplate
-from auditor.formats.named import ENVIRONMENT
 from auditor.formats.packed import decompressed
 from auditor.formats.reading import TRY_BITS, Reading, Tally
 from auditor.formats.table import Table
@@ -144,7 +144,7 @@ class Intake:
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
-        if template is not None and not set(ENVIRONMENT) & set(template.names):
+        if template is not None and not any(map(names_environment, template.names)):
             return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None

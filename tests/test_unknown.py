@@ -108,6 +108,14 @@ def test_a_masked_or_cut_body_is_none(tmp_path: Path, body: Any) -> None:
     [
         {"env": "staging"}, {"environment": "Staging"}, {"stage": "staging"}, {"ENV": "staging"},
         {"extra": {"env": "staging"}}, {"deployment": {"environment": "staging"}}, {"service.environment": "staging"},
+        {"app_env": "staging"}, {"NODE_ENV": "staging"}, {"node_env": "staging"}, {"RAILS_ENV": "staging"}, {"APP-ENV": "Staging"},
+        {"dd.env": "staging"}, {"dd": {"env": "staging"}}, {"deployment.environment.name": "staging"}, {"env_name": "staging"},
+        {"deploy_env": "staging"}, {"deployment": {"environment": {"name": "staging"}}}, {"environment": {"name": "staging"}},
+        {"appEnv": "staging"}, {"ASPNETCORE_ENVIRONMENT": "Staging"}, {"releaseStage": "staging"}, {"environment_name": "staging"},
+        {"web_env": "eu-staging-2"}, {"environmentType": "staging"}, {"requestContext.stage": "staging"},
+        {"tags": ["service:og", "env:staging"]}, {"ddtags": "service:og,env:staging"}, {"tags": {"environment": "staging"}},
+        {"resource": {"attributes": {"deployment.environment": "staging"}}}, {"APP_ENV": "staging", "NODE_ENV": "production"},
+        {"app_env": "rc"}, {"env": "rc", "app_env": "production"},
     ],
 )  # fmt: skip
 def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None:
@@ -115,6 +123,34 @@ def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None
     found = of_calls(tmp_path, call(1, **fields), call(2, env="production"))
     assert found["waste"]["staging"] == 1 and found["unknown"]["renders"] == 1
     assert "no_environment" not in found["inputs"]["files"][0]["assumed"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"environment_id": "staging"}, {"env_id": "staging"}, {"pipeline_stage": "test"}, {"stage_id": "7"}, {"envelope": "test"},
+        {"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs20.x"}, {"virtual_env": "/srv/venv"}, {"previous_env": "staging"},
+        {"environment_url": "https://staging.example"}, {"backstage": "test"}, {"runtime_environment": "node"}, {"env": ""},
+        {"request": {"env": "staging"}}, {"is_env": "test"}, {"web_env": "staging", "api_env": "qa"}, {"env": 5},
+        {"environments": "staging"}, {"processing_stage": "staging"},
+    ],
+)  # fmt: skip
+def test_what_names_no_environment(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Nor do two that contradict each other: production is assumed, and said to be."""
+    found = of_calls(tmp_path, call(1, **fields))
+    assert found["waste"]["staging"] == 0
+    assert found["inputs"]["files"][0]["assumed"]["no_environment"] == 1
+
+
+@pytest.mark.parametrize(
+    "column", ["Stage", "app_env", "Deployment Environment", "NODE_ENV", "env_name", "environment"]
+)
+def test_columns_of_tables_name_it_by_the_same_rule(tmp_path: Path, column: str) -> None:
+    config = {"sources": {"og": {"path": "/og"}}}
+    table = f"time,url,status,method,{column}\n2026-09-01T12:00:00Z,/og?a=1,200,GET,Staging\n"
+    assert document(audited(tmp_path, "a.csv", table, **config))["waste"]["staging"] == 1
+    rows = f"template,created_at,status,{column}\nt,2026-09-01T12:00:00Z,completed,dev\n"
+    assert document(audited(tmp_path, "imejis.csv", rows))["waste"]["staging"] == 1
 
 
 def test_what_the_configuration_says_of_an_environment_comes_first(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.formats.durations import durations
+from auditor.formats.environments import environment_of
 from auditor.formats.number_columns import CREDITS
 from auditor.formats.times import moment
 from auditor.registry import PROVIDERS
@@ -33,7 +34,6 @@ _TIME = ("created_at", "created", "rendered_at", "generated_at", "timestamp", "t
 _REQUEST = frozenset({"method", "request_method", "request", "request_uri", "verb", "http_method"})
 _ID = ("id", "uid", "uuid", "render_id", "image_id", "request_id", "job_id")
 _ACCOUNT = ("account", "workspace", "workspace_name", "workspace_id", "project", "project_name", "project_id", "team")
-_ENVIRONMENT = ("environment", "env", "stage")
 _INPUTS = ("inputs", "overrides", "modifications", "layers", "payload", "parameters", "params", "data")
 _BYTES = ("bytes", "file_size", "filesize", "size_bytes", "size")
 _FORMAT = ("format", "output_format", "file_format", "file_type", "file_extension", "type")
@@ -74,7 +74,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
         "ts": iso(ts_us),
         "provider": str(_first(row, ("provider", "service")) or provider).lower(),
         "account": str(_first(row, _ACCOUNT) or "default"),
-        "environment": str(_first(row, _ENVIRONMENT) or "production"),
+        "environment": environment_of(row) or "production",
         "template": str(template),
         **_sizes(row),
     }

@@ -10,11 +10,9 @@ import orjson
 from auditor.exchanges.exchange import Exchange
 from auditor.fingerprint import is_exact
 from auditor.formats.durations import unread_in
+from auditor.formats.environments import environment_of
 from auditor.formats.media_field import media_type_in
 
-ENVIRONMENT = ("environment", "env", "stage")
-_WITHIN = (("deployment",), ("service",), ("extra",), ("record", "extra"), ("context",), ("fields",), ("labels",))
-"""Objects in which loggers keep such values."""
 _BODY = ("request_body", "requestbody", "request.body", "http.request.body", "http.request.body.content", "input")
 
 
@@ -29,17 +27,6 @@ def completed(exchange: Exchange, fields: Mapping[str, Any]) -> Exchange:
     if (environment, body, media_type, unread) == (exchange.environment, exchange.body, exchange.media_type, None):
         return exchange
     return replace(exchange, environment=environment, body=body, media_type=media_type, unread=unread)
-
-
-def environment_of(fields: Mapping[str, Any]) -> str | None:
-    """The environment, `ENVIRONMENT` in that order, in any case; `deployment.environment` and its like come after."""
-    places = [fields, *(each for path in _WITHIN if (each := _at(fields, path)) is not None)]
-    for place in places:
-        low = {name.lower(): value for name, value in place.items() if isinstance(value, str)}
-        for name in (*ENVIRONMENT, "deployment.environment", "deployment.environment.name", "service.environment"):
-            if (value := low.get(name, "").strip()) not in ("", "-"):
-                return value
-    return None
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes | None:

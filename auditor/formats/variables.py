@@ -12,8 +12,9 @@ from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Try
 from auditor.formats.durations import Durations, durations
+from auditor.formats.environments import environment_of
 from auditor.formats.log_template import BETWEEN
-from auditor.formats.named import body_of, environment_of
+from auditor.formats.named import body_of
 from auditor.formats.statuses import status_of
 from auditor.formats.times import clf_time, epoch, micros, start_of
 

@@ -21,6 +21,7 @@ SHARED = {
         "detect",
         "decimals",
         "durations",
+        "environments",
         "exports",
         "ids",
         "har_entries",
