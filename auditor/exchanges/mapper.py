@@ -76,7 +76,7 @@ class Assumption(StrEnum):
     DURATION_UNKNOWN = "duration_unknown", "nothing names the unit of the durations: they are not used"
     UNREAD_DURATION = (
         "unread_duration",
-        "durations are neither numbers nor have a unit that is known: they are not used",
+        "durations are written in a way or at a place that is not read: they are not used",
     )
 
 

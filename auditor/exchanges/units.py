@@ -60,11 +60,11 @@ class Units:
         return f"nothing names the unit of the durations: {', '.join(found)} is the only one that fits" if found else ""
 
     def not_read(self) -> str:
-        """Which durations are written in a way that is not read, and which ways are."""
+        """Which durations are written in a way or at a place that is not read, and which ways are."""
         if not self.unread:
             return ""
         fields = ", ".join(f"`{field}`" for field in sorted(self.unread))
-        return f"the durations in {fields} are not used: log a number, or one with its unit (`250ms`, `PT0.25S`)"
+        return f"the durations in {fields} are not used: log a number, or one with its unit, at the top of the record"
 
     def unknown(self) -> str:
         """Which durations were not used, and what answers."""

@@ -45,6 +45,8 @@ _CLOCK = re.compile(
 _CLOCK_UNITS = ("d", "h", "m", "s")
 _PART = re.compile(r"[ ,]*(\d[\d.,']*|\.\d+) ?([A-Za-zµμ]+)\.?", re.ASCII)
 _LONGEST = 64
+_SENT = re.compile(r"body|input|param|query|header|payload|modification|template", re.IGNORECASE)
+"""Objects that hold what was asked for: a film has a duration, too."""
 
 
 class Durations(NamedTuple):
@@ -92,9 +94,17 @@ def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
     return Durations(min(known)[1] if known else None, tuple((name, number) for _, name, number in sorted(bare)))
 
 
-def unread_in(fields: Mapping[str, Any]) -> str | None:
-    """The first field that says how long a request took, in a way that is not read."""
-    return next((column_name(name) for name, value in fields.items() if unit_of(name) and _is_unread(value)), None)
+def unread_in(fields: Mapping[str, Any], path: str = "", deep: int = 3) -> str | None:
+    """The first field that says how long a request took, in a way or at a place in its record that is not read."""
+    for name, value in fields.items():
+        held = path and (amount(value) is not None or _told(value) is not None)
+        if unit_of(name) and (held or _is_unread(value)):
+            return f"{path}{column_name(name)}"
+        if isinstance(value, dict) and deep and not _SENT.search(name):
+            found = unread_in(value, f"{path}{column_name(name)}.", deep - 1)
+            if found is not None:
+                return found
+    return None
 
 
 def _is_unread(value: object) -> bool:
@@ -134,7 +144,7 @@ def _parts(value: object) -> list[tuple[Decimal | None, Decimal]]:
     if not isinstance(value, str) or len(value) > _LONGEST:
         return []
     text = value.strip()
-    if clock := _ISO.fullmatch(text) or _CLOCK.fullmatch(text):
+    if clock := _ISO.fullmatch(text.upper()) or _CLOCK.fullmatch(text):
         units = zip(clock.groups(), _CLOCK_UNITS, strict=True)
         return [(Decimal(part.replace(",", ".")), _WORDS[unit]) for part, unit in units if part]
     parts, end = list[tuple[Decimal | None, Decimal]](), 0

@@ -32,7 +32,7 @@ _LONGEST = 100
 _WITHIN = (
     ("deployment",), ("deployment", "environment"), ("environment",), ("env",), ("service",), ("dd",), ("app",),
     ("extra",), ("record", "extra"), ("context",), ("fields",), ("labels",), ("tags",), ("ddtags",), ("attributes",),
-    ("resource",), ("resource", "attributes"),
+    ("resource",), ("resource", "attributes"), ("kubernetes", "labels"), ("meta",), ("metadata",),
 )  # fmt: skip
 """Objects in which loggers keep such values."""
 

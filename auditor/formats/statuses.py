@@ -11,7 +11,10 @@ from auditor.formats.base import UnknownStatusError
 from auditor.formats.exports import WORDS
 
 _ALONE = re.compile(r"(-?\d{1,18})(?:\.0+)?", re.ASCII)
-_WITHIN = re.compile(r"(?<![\w.-])(?<!\d,)([1-5]\d\d)(?![\w,.]*\d)(?!\w| ?(?:ms|s|us|ns|µs|k?b|bytes)\b)", re.ASCII)
+_WITHIN = re.compile(
+    r"(?:(?<=HTTP)|(?<![A-Za-z\d.-]))(?<!\d,)([1-5]\d\d)(?![,.]?\d)(?![A-Za-z]| ?(?:ms|s|us|ns|µs|k?b|bytes)\b)",
+    re.ASCII,
+)
 _PHRASES = {bare(each.phrase): each.value for each in HTTPStatus if each >= 400}
 _FAILED = {word for word, outcome in WORDS.items() if outcome is Outcome.ERROR}
 

@@ -62,7 +62,7 @@ def test_a_failed_call_has_no_status_and_a_line_before_a_call_is_none() -> None:
 @pytest.mark.parametrize(
     "told",
     ["200", " 200 ", 200, 200.0, "200.0", "200 OK", "200 ", "HTTP/1.1 200 OK", "200: OK", "HTTP/2 200", "HTTP 200", "OK (200)",
-     "status=200", "[200]", "<Response [200]>", "HTTPStatus.OK (200)", "code: 200, ok", "200 OK in 350 ms", "OK 200"],
+     "status=200", "[200]", "<Response [200]>", "HTTPStatus.OK (200)", "code: 200, ok", "HTTP_200_OK", "HTTP200", "200 OK in 350 ms", "OK 200"],
 )  # fmt: skip
 def test_a_status_as_people_write_it(name: str, told: Any) -> None:
     line = {"event": "done", "method": "POST", "url": URL, "timestamp": NOON, name: told}

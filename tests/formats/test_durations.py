@@ -119,6 +119,24 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, field: str, value: Any) ->
     assert found["window"]["start"] == "2026-09-01T06:00:10Z"
 
 
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"timing": {"duration_ms": 250}}, "timing.duration_ms"),
+        ({"http": {"response": {"latency": "250ms"}}}, "http.response.latency"),
+        ({"res": {"responseTime": 5}}, "res.response_time"),
+        ({"request_body": {"duration": 5}}, ""),  # of what was asked for
+        ({"timing": {"duration_ms": 250}, "duration_ms": 3}, ""),
+        ({"timing": {"duration_ms": None}}, ""),
+    ],
+)
+def test_a_duration_at_another_place_is_named(tmp_path: Path, more: dict[str, Any], field: str) -> None:
+    line = {"timestamp": "2026-09-01T06:00:10Z", "method": "GET", "url": CALL, "status_code": 200, **more}
+    (tmp_path / "calls.jsonl").write_text(json.dumps(line) + "\n")
+    told = report(tmp_path / "calls.jsonl")["inputs"]["files"][0]["explained"].get("unread_duration", "")
+    assert (f"`{field}`" in told) if field else not told
+
+
 @pytest.mark.parametrize("value", ["", "-", "null", -1, "-1", True, None, {}, []])
 def test_no_duration_is_not_unread(tmp_path: Path, value: Any) -> None:
     found = report(structlog(tmp_path / "calls.jsonl", "latency", [value]))
