@@ -4,6 +4,7 @@ Only attributes of the objects at hand are set, so that classes, and other sessi
 """
 
 import functools
+import os
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -51,6 +52,8 @@ _CALL: ContextVar[tuple[Watch, bool] | None] = ContextVar("auditor_call", defaul
 """The call that is leaving, and whether its further tries, from inside it as with urllib3's `Retry`, can be seen."""
 _ELSEWHERE: set[Asked] = set()
 """Requests under way of sessions that share an adapter with a metered one."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ELSEWHERE.clear)
 
 
 class MeteredSession:

@@ -79,18 +79,25 @@ class _Tap:
 
     @quiet
     def _starts(self, request: Any) -> _Start:
-        current, metering = CURRENT.get(), self.metering
-        if self._users is not None:
-            if sender() is not None if current is None else current.metering is None:
-                return _OTHER  # of a client that shares the layers above with a metered one
-            metering = metering if current is None else current.metering or metering
-        asked, below = self._asked(request, metering), self._users is not None
-        journey, watch = (
-            (None, None) if asked is None else started(metering, asked, request, layered=bool(self._below), below=below)
-        )
+        current, metering = CURRENT.get(), self._whose()
+        asked = None if metering is None else self._asked(request, metering)
+        journey, watch = None, None
+        if metering is not None and asked is not None:
+            below = self._users is not None
+            journey, watch = started(metering, asked, request, layered=bool(self._below), below=below)
         if journey is None and self._below and current is None:
-            return None, None, CURRENT.set(Passing(metering))
+            return None, None, CURRENT.set(Passing(self.metering))
         return journey, watch, CURRENT.set(journey) if journey is not None and watch is None else None
+
+    def _whose(self) -> Metering | None:
+        """Who meters what passes; None for a client that shares the layers above with a metered one."""
+        current = CURRENT.get()
+        if self._users is None:
+            return self.metering
+        if current is not None:
+            return current.metering
+        # Without a client it is a thread that a layer started.
+        return next((each.metering for each in list(self._users)), None) if sender() is None else None
 
     @quiet
     def _left(self, token: _Current) -> None:
@@ -112,7 +119,7 @@ class _Tap:
             else:
                 watch.heard(status, headers)
                 watch.cached = cached is True
-                watch.answer = weakref.ref(response)
+                watch.answer = weakref.ref(response) if watch.apart else None
             if watch is not None:
                 self._watch_body(watch, response)
         except Exception as error:

@@ -7,6 +7,7 @@ the end is written by another thread, and this one waits for it only for a momen
 import _thread
 import atexit
 import sys
+from contextlib import suppress
 from typing import Protocol
 
 from auditor.client.forks import renew_in_children
@@ -27,13 +28,15 @@ class Unread:
 
     def __init__(self) -> None:
         self._calls: set[Unfinished] = set()
+        self.discard = self._calls.discard
+        """It has ended."""
         self._ends_at_exit = False
         renew_in_children(self)
         atexit.register(self.end)
 
     def forked(self) -> None:
         """What the parent reads, the parent ends."""
-        self._calls = set()
+        self._calls.clear()
         self._ends_at_exit = False
 
     def add(self, call: Unfinished) -> None:
@@ -45,10 +48,6 @@ class Unread:
             util = sys.modules.get("multiprocessing.util")
             if util is not None:
                 util.Finalize(None, self.end, exitpriority=1)
-
-    def discard(self, call: Unfinished) -> None:
-        """It has ended."""
-        self._calls.discard(call)
 
     def gone(self, call: Unfinished) -> None:
         """Nobody can read its answer any more."""
@@ -68,8 +67,9 @@ class Unread:
         except RuntimeError:  # the interpreter is going down, or there are no more threads
             call.dropped()
         else:
-            begun.acquire(timeout=_START)
-            done.acquire(timeout=_PATIENCE)
+            with suppress(Exception):  # (greenlets in place of threads may not wait here)
+                begun.acquire(timeout=_START)
+                done.acquire(timeout=_PATIENCE)
 
     def end(self) -> None:
         """The process ends."""

@@ -7,6 +7,7 @@ three events: two tries that were followed by another, and the last.
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
@@ -103,18 +104,20 @@ class Journey:
     def _release(self, *, retried: bool, last: "Watch | None" = None) -> bool:
         """Write the failures that were held back, the newest one, or that of *last*, as the request's own end."""
         ended = False
-        while self._held:
-            call, error = self._held.pop()
+        while True:
+            try:
+                call, error = self._held.pop()  # by one thread alone
+            except IndexError:
+                return ended
             again = retried or ended or (last is not None and call is not last)
             self.meter.failed(self.request, error, call.made, retried=again)
             ended = ended or not again
-        return ended
 
     def _settle(self, own: "Watch | None", *, retried: bool) -> None:
         """The request is over; *own* is the call whose answer is its answer."""
         UNDERWAY.discard(self)
         for call in self.calls:
-            if call is not own and call.status is not None:
+            if call is not own and call.status is not None and not call.apart:
                 call.dropped()  # what the layers made of it is not its own answer
         ended = self._release(retried=retried, last=own)
         if own is None and not ended and not retried:
@@ -181,6 +184,7 @@ class Watch:
         self.cached = False
         """Whether the answer comes from a cache."""
         self.apart = False
+        """Whether it left in a thread that a layer started."""
         self.answer: Callable[[], object] | None = None
         """The object that the answer is, as long as it lives."""
         if left:
@@ -328,6 +332,8 @@ CURRENT: ContextVar[Journey | Passing | None] = ContextVar("auditor_journey", de
 """The request that the layers of this context work on."""
 UNDERWAY: set[Journey] = set()
 """Requests whose layers may make calls in threads of their own, where there is no such context."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=UNDERWAY.clear)  # those of other threads go on in the parent
 
 
 def started(

@@ -345,6 +345,42 @@ def test_two_metered_clients_on_one_transport_that_somebody_extended() -> None:
     assert shared._pool is pool
 
 
+def test_a_client_inside_a_transport_counts_for_what_is_under_way(
+    metering: Metering, seen: Written, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it sends otherwise could be anybody's, and `meter` says so."""
+    inner = httpx.Client(transport=httpx.MockTransport(png))
+
+    class Through(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.client = inner
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = self.client.send(request)
+            return httpx.Response(response.status_code, content=response.content)
+
+    client = meter(httpx.Client(transport=Through()), metering)
+    assert "Through holds a client of its own" in caplog.text
+    for each in (client, inner):
+        assert each.post(URL).content == PICTURE
+    assert words(seen) == ["render"]
+
+
+def test_what_a_shared_layer_does_by_itself_is_of_a_client_that_is_still_metered(
+    metering: Metering, seen: Written
+) -> None:
+    """Not of the one that was first."""
+    others = Written()
+    shared = Layer(httpx.MockTransport(png), lambda layer, request: layer.call(request))
+    one = meter(httpx.Client(transport=shared), metering)
+    two = meter(httpx.Client(transport=shared), events=others.append, registry=None)
+    unmeter(one)
+    thread = threading.Thread(target=lambda: shared.call(two.build_request("POST", URL)).read())
+    thread.start()
+    thread.join()
+    assert (words(seen), words(others)) == ([], ["render"])
+
+
 # Two calls for one request
 
 
