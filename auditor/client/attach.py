@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, Unpack
 
 from auditor.client.metering import Metering, MeteringOptions, shared
-from auditor.client.sessions import MeteredSession
+from auditor.client.sessions import MeteredSession, attached_to
 from auditor.client.transports import MeteredTransport, places
 from auditor.errors import ConfigError
 
@@ -37,7 +37,7 @@ def meter(
     metering = shared(metering, key=key, **options)
     unmeter(client)
     if _is(http, _REQUESTS):
-        MeteredSession(http, metering).attach()
+        MeteredSession(http, metering).attach(http)
     else:
         for place in places(http):
             place.put(MeteredTransport(place.value, metering))
@@ -50,8 +50,8 @@ def unmeter(client: C) -> C:
     """Undo `meter`; the client's own transports are back."""
     http = _http_client(client)
     if _is(http, _REQUESTS):
-        attached = getattr(vars(http).get("send"), "__self__", None)
-        if isinstance(attached, MeteredSession):
+        attached = attached_to(http)
+        if attached is not None:
             attached.detach()
         return client
     for place in places(http):

@@ -48,6 +48,14 @@ class Asked(NamedTuple):
     content: bytes | None
     """The body; None where it streams, so that nobody can say what is in it."""
 
+    def same(self, other: "Asked") -> bool:
+        """Whether both may be one request, seen at two places."""
+        if (self.method, self.host) != (other.method, other.host):
+            return False
+        if urlsplit(self.url)[2:4] != urlsplit(other.url)[2:4]:
+            return False
+        return self.content is None or other.content is None or self.content == other.content
+
 
 class Rule(NamedTuple):
     """Which requests of a client are render calls, and how to read them."""

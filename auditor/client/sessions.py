@@ -4,104 +4,163 @@ Only attributes of the objects at hand are set, so that classes, and other sessi
 """
 
 import functools
+import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from auditor.client.bodies import watch_body, watched_by
 from auditor.client.failures import content_of
 from auditor.client.metering import UNSEEN, Asked, Metering
-from auditor.client.watch import CURRENT, Journey, Watch, quiet, started
+from auditor.client.origin import sender
+from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started, underway
 
 _GETTERS = ("get_connection_with_tls_context", "get_connection")
 """Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
 
 
 class _Holder:
-    """An object of the application, some of whose attributes are replaced."""
+    """An object of the application, some of whose attributes are replaced; sessions may share it."""
 
-    def __init__(self, ref: weakref.ref[Any]) -> None:
-        self.ref = ref
+    def __init__(self, ref: weakref.ref[Any], users: "weakref.WeakSet[MeteredSession]") -> None:
+        self.ref, self.users = ref, users
         self.before: dict[str, Any] = {}
         """What these attributes were of the object itself; None where they were its class's."""
         self.reached = False
         """Of an adapter: whether its pools have been seen at work."""
 
 
+_HOLDERS: dict[int, _Holder] = {}
+"""By `id`, each as long as it lives: pools come and go."""
+
+
+class _Sent:
+    """One `send` of a session, while it goes on."""
+
+    def __init__(self) -> None:
+        self.journey: Journey | None = None
+        self.answer: Any = None
+        """The newest answer of an adapter."""
+        self.followed: list[Any] = []
+        """Answers to requests of their own that were made meanwhile: steps of a redirect, calls of a hook."""
+
+
+_SENDING: ContextVar[_Sent | None] = ContextVar("auditor_sending", default=None)
+_CALL: ContextVar[tuple[Watch, bool] | None] = ContextVar("auditor_call", default=None)
+"""The call that is leaving, and whether its further tries, from inside it as with urllib3's `Retry`, can be seen."""
+_ELSEWHERE: set[Asked] = set()
+"""Requests under way of sessions that share an adapter with a metered one."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ELSEWHERE.clear)
+
+
 class MeteredSession:
     """What is attached to one session."""
 
     def __init__(self, session: Any, metering: Metering) -> None:
-        self._session, self.metering = session, metering
+        self.metering = metering
         self._send, self._get_adapter = _method(session, "send"), _method(session, "get_adapter")
-        self._holders: dict[int, _Holder] = {}
-        """By `id`, each as long as it lives: pools come and go."""
 
-    def attach(self) -> None:
+    def attach(self, session: Any) -> None:
         """Meter from here on, adapters that are mounted later too."""
         for name in ("send", "get_adapter"):
-            self._shadow(self._session, name, getattr(self, name))
-        for adapter in self._session.adapters.values():
+            self._shadow(session, name, functools.partial(getattr(self, name), session))
+        for adapter in session.adapters.values():
             self._tap(adapter)
 
     def detach(self) -> None:
-        """Everything is as it was."""
-        while self._holders:
-            _, holder = self._holders.popitem()
-            alive = holder.ref()
+        """Everything is as it was, but for what other metered sessions share."""
+        mine = [(at, holder) for at, holder in list(_HOLDERS.items()) if self in holder.users]
+        for _, holder in mine:
+            holder.users.discard(self)
+        for at, holder in mine:
+            if holder.users:
+                continue
+            alive = _HOLDERS.pop(at).ref()
             for name, before in holder.before.items() if alive is not None else ():
                 vars(alive).pop(name, None)
                 if before is not None:
                     setattr(alive, name, before)
 
     def _holder(self, thing: Any) -> _Holder:
-        at, holders = id(thing), self._holders
-        if at not in holders:
-            holders[at] = _Holder(weakref.ref(thing, lambda _: holders.pop(at, None)))
-        return holders[at]
+        at = id(thing)
+        if at not in _HOLDERS:
+            _HOLDERS[at] = _Holder(weakref.ref(thing, lambda _: _HOLDERS.pop(at, None)), weakref.WeakSet())
+        _HOLDERS[at].users.add(self)
+        return _HOLDERS[at]
 
     def _shadow(self, thing: Any, name: str, method: Callable[..., Any]) -> None:
-        self._holder(thing).before[name] = vars(thing).get(name)
-        setattr(thing, name, method)
+        holder = self._holder(thing)
+        if name not in holder.before:
+            holder.before[name] = vars(thing).get(name)
+            setattr(thing, name, method)
 
-    def send(self, request: Any, **options: Any) -> Any:
+    def send(self, session: Any, request: Any, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
-        journey = None
+        del session  # held by whoever calls this
+        outer = _SENDING.get()
+        sent = self._begins(request)
+        token = CURRENT.set((sent and sent.journey) or Passing(self.metering))
+        sending = _SENDING.set(sent)
         try:
-            asked = self._asked(request.method, request.url, request.body)
+            response = self._send(request, **options)
+        except BaseException:
+            if sent is not None and sent.journey is not None:
+                sent.journey.raised()
+            raise
+        finally:
+            _SENDING.reset(sending)
+            CURRENT.reset(token)
+        if sent is not None and sent.journey is not None:
+            self._answered(sent.journey, sent, request, response)
+        if outer is not None:
+            self._follows(outer, response)
+        return response
+
+    @quiet
+    def _follows(self, outer: _Sent, response: Any) -> None:
+        outer.followed += [response, *response.history]
+
+    @quiet
+    def _begins(self, request: Any) -> _Sent:
+        sent = _Sent()
+        try:
+            asked = self._asked(self.metering, request.method, request.url, request.body)
             if asked is not None:
                 token = CURRENT.set(None)
                 try:
-                    journey, _ = started(self.metering, asked, request, layered=True)
+                    sent.journey, _ = started(self.metering, asked, request, layered=True)
                 finally:
                     CURRENT.reset(token)
         except Exception as error:
             self.metering.fault(error)
-        token = CURRENT.set(journey)
-        try:
-            response = self._send(request, **options)
-        except BaseException:
-            if journey is not None:
-                journey.raised()
-            raise
-        finally:
-            CURRENT.reset(token)
-        if journey is not None:
-            self._answered(journey, response)
-        return response
+        return sent
 
     @quiet
-    def _answered(self, journey: Journey, response: Any) -> None:
-        first = (response.history or [response])[0]  # what followed a redirect were requests of their own
-        adapter = self._holder(self._get_adapter(url=first.request.url))
-        adapter.reached = adapter.reached or journey.last is not None
-        watch = journey.answered(first.status_code, first.headers, _from_cache(first), reached=adapter.reached)
-        if watch is not None:
-            watch.chunk(content_of(first), decoded=True)
-            watch.ended(whole=True)
+    def _answered(self, journey: Journey, sent: _Sent, request: Any, response: Any) -> None:
+        try:
+            own = _own(sent, request, response)
+            if own is None:
+                journey.left()
+                return
+            adapter = self._holder(self._get_adapter(url=own.request.url))
+            adapter.reached = adapter.reached or bool(journey.calls)
+            watch = journey.answered(
+                own.status_code, own.headers, _from_cache(own), reached=adapter.reached,
+                of=lambda call: watched_by(getattr(own, "raw", None)) is call,
+            )  # fmt: skip
+            if watch is not None:
+                watch.chunk(content_of(own), decoded=True)
+                watch.ended(whole=True)
+        except Exception:
+            journey.left()
+            raise
 
-    def get_adapter(self, url: str) -> Any:
+    def get_adapter(self, session: Any, url: str) -> Any:
         """The adapter of an address, with its pools metered."""
+        del session
         adapter = self._get_adapter(url=url)
         try:
             self._tap(adapter)
@@ -110,70 +169,120 @@ class MeteredSession:
         return adapter
 
     def _tap(self, adapter: Any) -> None:
+        holder = self._holder(adapter)
+        if "send" in holder.before:
+            return
         getters = [name for name in _GETTERS if hasattr(adapter, name)]
         for name in getters:
-            if name not in vars(adapter):
-                self._shadow(adapter, name, self._getter(_method(adapter, name)))
-        if not getters and "send" not in vars(adapter):
+            self._shadow(adapter, name, self._getter(_method(adapter, name), holder))
+        if not getters:
             self.metering.tell_once(f"inside {type(adapter).__qualname__}", UNSEEN, type(adapter).__qualname__)
-            self._shadow(adapter, "send", self._sender(_method(adapter, "send")))
+        self._shadow(
+            adapter, "send", self._sender(_method(adapter, "send"), holder, type(adapter) if getters else None)
+        )
+        if type(adapter).__getstate__ is vars(object)["__getstate__"]:  # it has none of its own
+            self._shadow(adapter, "__getstate__", functools.partial(_state, weakref.ref(adapter), holder))
 
-    def _getter(self, getter: Callable[..., Any]) -> Callable[..., Any]:
+    def _getter(self, getter: Callable[..., Any], adapter: _Holder) -> Callable[..., Any]:
         def found(*args: Any, **kwargs: Any) -> Any:
             pool = getter(*args, **kwargs)
             try:
-                if "urlopen" not in vars(pool):
-                    self._shadow(pool, "urlopen", self._urlopen(pool, _method(pool, "urlopen")))
+                if id(pool) not in _HOLDERS:
+                    urlopen = self._urlopen(f"{pool.scheme}://{pool.host}", _method(pool, "urlopen"), adapter)
+                    self._shadow(pool, "urlopen", urlopen)
+                    _HOLDERS[id(pool)].users = adapter.users
             except Exception as error:
                 self.metering.fault(error)
             return pool
 
         return found
 
-    def _urlopen(self, pool: Any, urlopen: Callable[..., Any]) -> Callable[..., Any]:
+    def _urlopen(self, origin: str, urlopen: Callable[..., Any], adapter: _Holder) -> Callable[..., Any]:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
         def call(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            def asked() -> Asked | None:
-                whole = url if "://" in url else f"{pool.scheme}://{pool.host}{url}"
-                return self._asked(method, whole, kwargs.get("body", args[0] if args else None))
+            def asked(metering: Metering) -> Asked | None:
+                whole = url if "://" in url else origin + url
+                return self._asked(metering, method, whole, kwargs.get("body", args[0] if args else None))
 
             retries = kwargs.get("retries", args[2] if len(args) > 2 else None)
-            return self._through(asked, lambda: urlopen(method, url, *args, **kwargs), _raw, retries)
+            sending = functools.partial(urlopen, method, url, *args, **kwargs)
+            return self._through(asked, sending, _raw, adapter, retries)
 
         return call
 
-    def _sender(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        """For adapters that bring their own connections."""
+    def _sender(self, send: Callable[..., Any], adapter: _Holder, kind: type | None) -> Callable[..., Any]:
+        """The answers of an adapter; of a request whose call is not seen at a pool, that too.
+
+        *kind* is its class if it has pools.
+        """
 
         def call(request: Any, *args: Any, **kwargs: Any) -> Any:
-            def asked() -> Asked | None:
-                return self._asked(request.method, request.url, request.body)
+            def asked(metering: Metering) -> Asked | None:
+                return self._asked(metering, request.method, request.url, request.body)
 
-            return self._through(asked, lambda: send(request, *args, **kwargs), _response)
+            sending = functools.partial(send, request, *args, **kwargs)
+            if self._foreign():
+                return self._elsewhere(asked, sending)
+            hidden = kind is None or self._bypasses(kind, request)
+            response = self._through(asked, sending, _response, adapter) if hidden else sending()
+            sent = _SENDING.get()
+            if sent is not None:
+                sent.answer = response
+            return response
 
         return call
+
+    @quiet
+    def _foreign(self) -> bool:
+        """Whether it is a session that is not metered, or nobody's, which sends here."""
+        session = sender()
+        return CURRENT.get() is None if session is None else attached_to(session) is None
+
+    @quiet
+    def _bypasses(self, kind: type, request: Any) -> bool:
+        """Whether a call does not pass `urlopen`: for a body of unknown length, old requests take a connection."""
+        if request.body is None or "Content-Length" in request.headers:
+            return False
+        sends = [vars(each)["send"] for each in kind.__mro__ if "send" in vars(each)]
+        return any("_get_conn" in getattr(getattr(send, "__code__", None), "co_names", ()) for send in sends)
+
+    def _elsewhere(self, asked: Callable[[Metering], Asked | None], call: Callable[[], Any]) -> Any:
+        found = self._named(asked)
+        if found is not None:
+            _ELSEWHERE.add(found)
+        token = CURRENT.set(Passing(None))
+        try:
+            return call()
+        finally:
+            CURRENT.reset(token)
+            _ELSEWHERE.discard(found)
+
+    @quiet
+    def _named(self, asked: Callable[[Metering], Asked | None]) -> Asked | None:
+        return asked(self.metering)
 
     def _through(
         self,
-        asked: Callable[[], Asked | None],
+        asked: Callable[[Metering], Asked | None],
         call: Callable[[], Any],
         body: Callable[[Watch, Any], None],
+        adapter: _Holder,
         retries: Any = None,
     ) -> Any:
-        journey, watch = self._starts(asked, retries) or (None, None)
+        journey, watch = self._starts(asked, adapter, retries) or (None, None)
         if journey is None or watch is None:
             return call()
-        token = CURRENT.set(journey)
+        token, leaving = CURRENT.set(journey), _CALL.set((watch, body is _raw))
         try:
             answer = call()
         except BaseException as error:
-            if journey.last is watch:
-                watch.failed(error)
+            watch.failed(error)
             raise
         finally:
+            _CALL.reset(leaving)
             CURRENT.reset(token)
-        if journey.last is watch:  # else a later try, from inside, has been watched
+        if not watch.over:  # else a later try, from inside, has been watched
             try:
                 body(watch, answer)
             except Exception as error:
@@ -182,21 +291,68 @@ class MeteredSession:
         return answer
 
     @quiet
-    def _starts(self, asked: Callable[[], Asked | None], retries: Any) -> tuple[Journey | None, Watch | None]:
-        found = asked()
-        if found is None:
-            return None, None
-        journey = CURRENT.get()
-        if journey is not None and journey.last is not None:
-            _tell(journey.last, retries)
-        return started(self.metering, found, found, layered=False)
+    def _starts(
+        self, asked: Callable[[Metering], Asked | None], adapter: _Holder, retries: Any
+    ) -> tuple[Journey | None, Watch | None] | None:
+        current, outer = CURRENT.get(), _CALL.get()
+        metering = _metering(asked, adapter) if current is None else current.metering
+        found = None if metering is None else asked(metering)
+        if metering is None or found is None:
+            return None
+        if outer is not None and outer[0].journey is current:
+            if not outer[1]:
+                return None
+            _tell(outer[0], retries)
+            outer[0].dropped()
+        return started(metering, found, found, layered=False, below=True)
 
-    def _asked(self, method: str, url: str, body: Any) -> Asked | None:
+    @staticmethod
+    def _asked(metering: Metering, method: str, url: str, body: Any) -> Asked | None:
         host = urlsplit(url).hostname or ""
-        if not self.metering.knows(host):
+        if not metering.knows(host):
             return None
         content = b"" if body is None else body.encode() if isinstance(body, str) else body
-        return Asked(method, url, host, bytes(content) if isinstance(content, bytes | bytearray) else None)
+        held = isinstance(content, bytes | bytearray | memoryview)
+        return Asked(method, url, host, bytes(content) if held else None)
+
+
+def attached_to(session: Any) -> MeteredSession | None:
+    """What is attached to a session."""
+    send = vars(session).get("send")
+    found = getattr(send.func, "__self__", None) if isinstance(send, functools.partial) else None
+    return found if isinstance(found, MeteredSession) else None
+
+
+def _metering(asked: Callable[[Metering], Asked | None], adapter: _Holder) -> Metering | None:
+    """Whose call it is that leaves in a thread which a session, or a layer in an adapter, has started."""
+    session = sender()
+    if session is not None:
+        attached = attached_to(session)
+        return None if attached is None else attached.metering
+    users = [each.metering for each in list(adapter.users)]
+    found = [(metering, each) for metering in users if (each := asked(metering)) is not None]
+    for metering, each in found:
+        if underway(each) is not None:
+            return metering
+    return next((metering for metering, each in found if not any(map(each.same, list(_ELSEWHERE)))), None)
+
+
+def _state(ref: weakref.ref[Any], holder: _Holder) -> dict[str, Any]:
+    """Of an adapter, what a copy of it takes over: it is not metered."""
+    state = {name: value for name, value in vars(ref()).items() if name not in holder.before}
+    return state | {name: before for name, before in holder.before.items() if before is not None}
+
+
+def _own(sent: _Sent, request: Any, response: Any) -> Any:
+    """The answer to the request itself: not that of a redirect's later steps, or to what a hook sent.
+
+    None where only other requests were answered.
+    """
+    answers = [*response.history, response]
+    own = next((each for each in reversed(answers) if all(each is not other for other in sent.followed)), None)
+    if own is None or (request.hooks.get("response") and _from_cache(own) is not True and sent.answer is not None):
+        return sent.answer  # a hook may give anything for it
+    return own
 
 
 def _method(holder: Any, name: str) -> Callable[..., Any]:
@@ -204,9 +360,11 @@ def _method(holder: Any, name: str) -> Callable[..., Any]:
     own = vars(holder).get(name)
     if own is not None:
         return cast(Callable[..., Any], own)
+    ref = weakref.ref(holder)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(type(holder), name)(holder, *args, **kwargs)
+        alive = ref()
+        return getattr(type(alive), name)(alive, *args, **kwargs)
 
     return call
 
@@ -243,94 +401,10 @@ def _response(watch: Watch, response: Any) -> None:
         watch.chunk(content_of(response), decoded=True)
         watch.ended(whole=True)
     else:
-        _raw_body(watch, response.raw)
+        watch_body(watch, response.raw)
 
 
 def _raw(watch: Watch, answer: Any) -> None:
     """The answer of urllib3, whose body is still to be read."""
     watch.heard(answer.status, answer.headers)
-    _raw_body(watch, answer)
-
-
-def _raw_body(watch: Watch, raw: Any) -> None:
-    """Watch a body that is read by methods."""
-    body = _Body(watch, raw)
-    for names, around in (
-        (("read", "read1"), body.reading), (("stream", "read_chunked"), body.streaming),
-        (("close", "release_conn"), body.closing),
-    ):  # fmt: skip
-        for name in names:
-            method = getattr(raw, name, None)
-            if method is not None:
-                setattr(raw, name, functools.wraps(method)(around(method)))
-
-
-class _Body:
-    """The methods of a body that is read; what one of them calls counts once."""
-
-    def __init__(self, watch: Watch, raw: Any) -> None:
-        self._watch, self._raw, self._inside = watch, raw, False
-        self.metering = watch.metering
-
-    @quiet
-    def _passed(self, data: Any, options: dict[str, Any]) -> None:
-        asked = options.get("decode_content")
-        decoded = getattr(self._raw, "decode_content", True) if asked is None else asked
-        self._watch.chunk(data, decoded=bool(decoded))
-
-    def reading(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `read`: the whole, or a piece."""
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if self._inside:
-                return method(*args, **kwargs)
-            self._inside = True
-            try:
-                data = method(*args, **kwargs)
-            except BaseException as error:
-                self._watch.failed(error)
-                raise
-            finally:
-                self._inside = False
-            self._passed(data, kwargs)
-            amount = args[0] if args else kwargs.get("amt")
-            if amount is None or not data or self._watch.complete():
-                self._watch.ended(whole=True)
-            return data
-
-        return call
-
-    def streaming(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `stream`: piece by piece."""
-
-        def call(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-            pieces = iter(method(*args, **kwargs))
-            outer = not self._inside
-            while True:
-                self._inside = True
-                try:
-                    piece = next(pieces)
-                except StopIteration:
-                    break
-                except BaseException as error:
-                    self._watch.failed(error)
-                    raise
-                finally:
-                    self._inside = not outer
-                if outer:
-                    self._passed(piece, kwargs)
-                yield piece
-            if outer:
-                self._watch.ended(whole=True)
-
-        return call
-
-    def closing(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `close`."""
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not self._inside:
-                self._watch.ended(whole=bool(self._watch.complete()))
-            return method(*args, **kwargs)
-
-        return call
+    watch_body(watch, answer)

@@ -4,6 +4,7 @@ import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from auditor.client.unread import UNREAD
 from auditor.client.watch import Watch
 
 
@@ -12,6 +13,12 @@ class Stream:
 
     def __init__(self, inner: Any, watch: Watch) -> None:
         self._inner, self._watch = inner, watch
+        UNREAD.add(watch)
+
+    def __del__(self) -> None:
+        watch = vars(self).get("_watch")
+        if watch is not None and not watch.over:
+            UNREAD.gone(watch)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -53,6 +60,11 @@ class Stream:
         self._watch.ended(whole=bool(self._watch.complete()))
         if hasattr(self._inner, "aclose"):
             await self._inner.aclose()
+
+
+def watched(stream: object) -> Watch | None:
+    """The watch over a body."""
+    return stream._watch if isinstance(stream, Stream) else None
 
 
 @functools.cache

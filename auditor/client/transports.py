@@ -4,6 +4,8 @@ A transport sees what event hooks do not: calls that fail before an answer. The 
 that streaming stays streaming. What goes wrong here is counted, and the answer goes on as it was.
 """
 
+import functools
+import weakref
 from collections.abc import Iterator, Mapping
 from contextvars import Token
 from typing import Any, NamedTuple, cast
@@ -11,13 +13,22 @@ from typing import Any, NamedTuple, cast
 import httpx
 
 from auditor.client.metering import UNSEEN, Asked, Metering
-from auditor.client.streams import Stream, bases, mixed
-from auditor.client.watch import CURRENT, Journey, Watch, quiet, started
+from auditor.client.origin import sender
+from auditor.client.streams import Stream, bases, mixed, watched
+from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
 
-_Start = tuple[Journey | None, Watch | None, Token[Journey | None] | None]
+_DEEPEST = 2
+"""How many streams one may be inside of."""
+_CLIENT = (
+    "%s holds a client of its own, which others may share: what that sends counts only while a request is under way; "
+    "to count all of it, build that client on MeteredTransport(…)"
+)
+"""Said when a client is metered."""
+_Current = Token[Journey | Passing | None] | None
+_Start = tuple[Journey | None, Watch | None, _Current]
 _OTHER: _Start = (None, None, None)
 """Of traffic that is not metered."""
 
@@ -28,48 +39,68 @@ class _Tap:
     inner: Any
     metering: Metering
     _below: "list[_Place]"
+    _users: "weakref.WeakSet[_Tap] | None" = None
+    """Of a place below layers, which several clients may share: the metered ones."""
     _reached = False
 
     def handle_request(self, request: Any) -> Any:
         """Send it, and watch it if it is a render."""
         journey, watch, token = self._starts(request) or _OTHER
-        if journey is None:
+        if journey is None and token is None:
             return self.inner.handle_request(request)
         try:
             response = self.inner.handle_request(request)
         except BaseException as error:
-            journey.raised() if watch is None else watch.failed(error)
+            if journey is not None:
+                journey.raised() if watch is None else watch.failed(error)
             raise
         finally:
             self._left(token)
-        self._answered(journey, watch, response)
+        if journey is not None:
+            self._answered(journey, watch, response)
         return response
 
     async def handle_async_request(self, request: Any) -> Any:
         """As `handle_request`, for async clients."""
         journey, watch, token = self._starts(request) or _OTHER
-        if journey is None:
+        if journey is None and token is None:
             return await self.inner.handle_async_request(request)
         try:
             response = await self.inner.handle_async_request(request)
         except BaseException as error:
-            journey.raised() if watch is None else watch.failed(error)
+            if journey is not None:
+                journey.raised() if watch is None else watch.failed(error)
             raise
         finally:
             self._left(token)
-        self._answered(journey, watch, response)
+        if journey is not None:
+            self._answered(journey, watch, response)
         return response
 
     @quiet
     def _starts(self, request: Any) -> _Start:
-        asked = self._asked(request)
-        if asked is None:
-            return _OTHER
-        journey, watch = started(self.metering, asked, request, layered=bool(self._below))
+        current, metering = CURRENT.get(), self._whose()
+        asked = None if metering is None else self._asked(request, metering)
+        journey, watch = None, None
+        if metering is not None and asked is not None:
+            below = self._users is not None
+            journey, watch = started(metering, asked, request, layered=bool(self._below), below=below)
+        if journey is None and self._below and current is None:
+            return None, None, CURRENT.set(Passing(self.metering))
         return journey, watch, CURRENT.set(journey) if journey is not None and watch is None else None
 
+    def _whose(self) -> Metering | None:
+        """Who meters what passes; None for a client that shares the layers above with a metered one."""
+        current = CURRENT.get()
+        if self._users is None:
+            return self.metering
+        if current is not None:
+            return current.metering
+        # Without a client it is a thread that a layer started.
+        return next((each.metering for each in list(self._users)), None) if sender() is None else None
+
     @quiet
-    def _left(self, token: Token[Journey | None] | None) -> None:
+    def _left(self, token: _Current) -> None:
         if token is not None:
             try:
                 CURRENT.reset(token)
@@ -82,17 +113,18 @@ class _Tap:
             status, headers = self._head(response)
             cached = from_cache(response)
             if watch is None:
-                self._reached = self._reached or journey.last is not None
-                watch = journey.answered(status, headers, cached, reached=self._reached)
+                self._reached = self._reached or bool(journey.calls)
+                of = functools.partial(_answers, response)
+                watch = journey.answered(status, headers, cached, reached=self._reached, of=of)
             else:
                 watch.heard(status, headers)
                 watch.cached = cached is True
+                watch.answer = weakref.ref(response) if watch.apart else None
             if watch is not None:
                 self._watch_body(watch, response)
         except Exception as error:
             self.metering.fault(error)
-            if watch is not None:
-                watch.dropped()
+            journey.left() if watch is None else watch.dropped()
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
         try:
@@ -104,23 +136,27 @@ class _Tap:
             watch.chunk(content, decoded=True)
             watch.ended(whole=True)
 
-    def _asked(self, request: Any) -> Asked | None:
+    def _asked(self, request: Any, metering: Metering) -> Asked | None:
         host = request.url.host
-        if not self.metering.knows(host):
+        if not metering.knows(host):
             return None
         try:
             content = request.content
-        except Exception:  # `RequestNotRead` of either library: it streams
-            content = None
+        except Exception:  # `RequestNotRead` of either library: it streams, or repeats what another one held
+            content = _held(request.stream)
         return Asked(request.method, str(request.url), host, content)
 
     def _head(self, response: Any) -> tuple[int, Mapping[str, str]]:
         return response.status_code, response.headers
 
     def untap(self) -> None:
-        """Undo what was done to the layers below."""
+        """Undo what was done to the layers below, but for what other metered clients share."""
         for place in reversed(self._below):
-            place.put(place.value)
+            tap = place.now()
+            if isinstance(tap, _Tap) and tap._users is not None:
+                tap._users.discard(self)
+                if not tap._users:
+                    place.put(tap.inner)
 
 
 class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -141,7 +177,7 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def __init__(self, inner: Any, metering: Metering) -> None:
         self.inner, self.metering = inner, metering
-        self._below = list(_tapped(inner, metering, set()))
+        self._below = list(_tapped(inner, self, set()))
 
     def __getattr__(self, name: str) -> Any:
         if name == "inner":  # not made yet
@@ -185,14 +221,14 @@ class _MeteredPool(_Tap):
     __enter__, __exit__ = MeteredTransport.__enter__, MeteredTransport.__exit__
     __aenter__, __aexit__ = MeteredTransport.__aenter__, MeteredTransport.__aexit__
 
-    def _asked(self, request: Any) -> Asked | None:
+    def _asked(self, request: Any, metering: Metering) -> Asked | None:
         url = request.url
         host = url.host.decode()
-        if not self.metering.knows(host):
+        if not metering.knows(host):
             return None
         port = "" if url.port is None else f":{url.port}"
         address = f"{url.scheme.decode()}://{host}{port}{url.target.decode()}"
-        return Asked(request.method.decode(), address, host, None)
+        return Asked(request.method.decode(), address, host, _held(request.stream))
 
     def _head(self, response: Any) -> tuple[int, Mapping[str, str]]:
         return response.status, {
@@ -210,6 +246,15 @@ class _Place(NamedTuple):
     name: Any
     value: Any
 
+    def now(self) -> Any:
+        """What is held there now; None if the place is gone."""
+        if not isinstance(self.holder, list | dict):
+            return getattr(self.holder, self.name, None)
+        try:
+            return self.holder[self.name]
+        except LookupError:
+            return None
+
     def put(self, value: Any) -> None:
         """Hold another one."""
         if isinstance(self.holder, list | dict):
@@ -225,6 +270,23 @@ def from_cache(response: Any) -> bool | None:
     return next((word for word in words if isinstance(word, bool)), None)
 
 
+def _answers(response: Any, call: Watch) -> bool:
+    """Whether it is the answer to a call, as it came or with its stream inside another."""
+    streams = [response.stream]
+    for _ in range(_DEEPEST):
+        streams += [inner for stream in streams for inner in getattr(stream, "__dict__", {}).values()]
+    answer = call.answer
+    return (answer is not None and answer() is response) or any(watched(stream) is call for stream in streams)
+
+
+def _held(stream: Any) -> bytes | None:
+    """What a body holds whole, as that of a redirect that repeats it; None for one that streams."""
+    kind = type(stream)
+    if kind.__name__ == "ByteStream" and kind.__module__.partition(".")[0] in ("httpx", "httpx2"):
+        return b"".join(stream)
+    return None
+
+
 def places(client: Any) -> list[_Place]:
     """Where an httpx client holds its transports, the main one and those for patterns of addresses."""
     mounts = client._mounts
@@ -232,21 +294,20 @@ def places(client: Any) -> list[_Place]:
     return [_Place(client, "_transport", client._transport), *found]
 
 
-def _tapped(transport: Any, metering: Metering, seen: set[int]) -> Iterator[_Place]:
-    """Meter the places below a transport where calls leave; what was there."""
+def _tapped(transport: Any, outer: _Tap, seen: set[int]) -> Iterator[_Place]:
+    """Meter the places below a transport where calls leave."""
     seen.add(id(transport))
     if isinstance(transport, MeteredTransport):
         return
-    below = [place for place in _layers(transport) if id(place.value) not in seen]
+    below = [place for place in _layers(transport, outer.metering) if id(place.value) not in seen]
     for place in below:
-        inner = place.value
-        lower = list(_tapped(inner, metering, seen))
+        if isinstance(place.value, MeteredTransport):  # one that was built in, or that another client has put there
+            yield _shared(place, place.value, outer)
+            continue
+        lower = list(_tapped(place.value, outer, seen))
         yield from lower
-        if isinstance(inner, MeteredTransport):
-            yield place  # one that was built in
-        elif not lower:
-            place.put(MeteredTransport(inner, metering))
-            yield place
+        if not lower:
+            yield _shared(place, MeteredTransport(place.value, outer.metering), outer, new=True)
     if below:
         return
     made_by = type(transport).__module__.partition(".")[0]
@@ -254,11 +315,22 @@ def _tapped(transport: Any, metering: Metering, seen: set[int]) -> Iterator[_Pla
     own = [kind for kind in known if kind.__module__.partition(".")[0] in _LEAVES]
     if own and hasattr(transport, "_pool") and _overrides(type(transport), own[0]):
         place = _Place(transport, "_pool", transport._pool)
-        place.put(_MeteredPool(place.value, metering))
-        yield place
+        is_new = not isinstance(place.value, _MeteredPool)
+        tap = _MeteredPool(place.value, outer.metering) if is_new else place.value
+        yield _shared(place, tap, outer, new=is_new)
     elif made_by not in _LEAVES and not own:
         name = type(transport).__qualname__
-        metering.tell_once(f"inside {name}", UNSEEN, name)
+        outer.metering.tell_once(f"inside {name}", UNSEEN, name)
+
+
+def _shared(place: _Place, tap: _Tap, outer: _Tap, *, new: bool = False) -> _Place:
+    """A place whose calls are those of *outer*, and of whoever else uses the layers above it."""
+    if new:
+        tap._users = weakref.WeakSet()
+        place.put(tap)
+    if tap._users is not None:
+        tap._users.add(outer)
+    return place
 
 
 def _overrides(kind: type, base: type) -> bool:
@@ -268,7 +340,7 @@ def _overrides(kind: type, base: type) -> bool:
     )
 
 
-def _layers(transport: Any) -> Iterator[_Place]:
+def _layers(transport: Any, metering: Metering) -> Iterator[_Place]:
     """Transports that a transport holds, by attribute, list, dict, or a client of its own."""
     for name, value in list(getattr(transport, "__dict__", {}).items()):
         if _is_transport(value):
@@ -277,6 +349,7 @@ def _layers(transport: Any) -> Iterator[_Place]:
             items = list(enumerate(value) if isinstance(value, list) else value.items())
             yield from (_Place(value, key, item) for key, item in items if _is_transport(item))
         elif bases(value, ("Client", "AsyncClient")) and hasattr(value, "_mounts"):
+            metering.tell_once(f"client in {type(transport).__qualname__}", _CLIENT, type(transport).__qualname__)
             yield from places(value)
 
 

@@ -7,17 +7,19 @@ three events: two tries that were followed by another, and the last.
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 from auditor.caches.base import Entry
 from auditor.client.decoding import decoded
 from auditor.client.failures import failure_of, given_up_at
-from auditor.client.meter import Meter
+from auditor.client.meter import Meter, Try
 from auditor.client.metering import Asked, Metering, Rule, json_object
 from auditor.client.request import Request
+from auditor.client.unread import UNREAD
 from auditor.errors import QuotaExceededError, RenderError
 from auditor.media import is_picture, tells_size
 from auditor.providers.base import Answer, Picture, error_of, format_of, size_of
@@ -48,72 +50,122 @@ def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P],
     return cast(Callable[Concatenate[S, P], R | None], call)
 
 
+class Passing(NamedTuple):
+    """A request that is no render, as far as anything is known; without *metering* that of a client nobody meters."""
+
+    metering: Metering | None
+    open: bool = False
+
+
 class Journey:
     """One request of a caller's, until it has its answer; *layered* if there may be layers between it and its calls."""
 
-    def __init__(
-        self, metering: Metering, rule: Rule, request: Request, content: bytes | None, *, layered: bool
-    ) -> None:
-        self.metering, self.rule, self.request, self.content = metering, rule, request, content
+    def __init__(self, metering: Metering, rule: Rule, request: Request, asked: Asked, *, layered: bool) -> None:
+        self.metering, self.rule, self.request, self.asked = metering, rule, request, asked
         self.meter: Meter = metering.meter(rule.provider)
-        self.made = self.meter.begin()
-        self.last: Watch | None = None
-        """The newest call."""
-        self.held: tuple[Watch, RenderError] | None = None
-        """A failure that another try may follow."""
+        self._unused = [self.meter.begin()]
+        self.calls: list[Watch] = []
+        """In the order in which they left; a layer may have several in flight."""
+        self._held: list[tuple[Watch, RenderError]] = []
+        """Failures that another try may follow."""
         self.open = layered
+        self._answer: Watch | None = None
+        self._settled = False
+        if layered:
+            UNDERWAY.add(self)
 
-    def begin(self) -> "Watch":
-        """A call leaves."""
-        first = self.last is None
-        if self.last is not None:
-            self.last.dropped()
-        self.release(retried=True)
-        self.last = Watch(self, self.made if first else self.meter.begin())
-        return self.last
+    def begin(self, *, apart: bool = False) -> "Watch":
+        """A call leaves; *apart* if in a thread of its own, so that it need not be what the caller waits for."""
+        for call in self.calls:
+            if call.status is not None and call.failing:
+                call.dropped()
+        self._release(retried=True)
+        watch = Watch(self, self._try())
+        watch.apart = apart
+        self.calls.append(watch)
+        return watch
 
-    def release(self, *, retried: bool = False) -> None:
-        """Write the failure that was held back."""
-        held, self.held = self.held, None
-        if held is not None:
-            self.meter.failed(self.request, held[1], held[0].made, retried=retried)
+    def _try(self) -> Try:
+        try:
+            return self._unused.pop()  # by one thread alone
+        except IndexError:
+            return self.meter.begin()
+
+    def fails(self, call: "Watch", error: RenderError) -> None:
+        """One of its calls failed: held back while another try may follow."""
+        if not self.open:
+            retried = self._settled and call is not self._answer  # the request ended otherwise
+            self.meter.failed(self.request, error, call.made, retried=retried)
+            return
+        self._held.append((call, error))
+        if not self.open:  # meanwhile, in another thread
+            self._release(retried=True)
+
+    def _release(self, *, retried: bool, last: "Watch | None" = None) -> bool:
+        """Write the failures that were held back, the newest one, or that of *last*, as the request's own end."""
+        ended = False
+        while True:
+            try:
+                call, error = self._held.pop()  # by one thread alone
+            except IndexError:
+                return ended
+            again = retried or ended or (last is not None and call is not last)
+            self.meter.failed(self.request, error, call.made, retried=again)
+            ended = ended or not again
+
+    def _settle(self, own: "Watch | None", *, retried: bool) -> None:
+        """The request is over; *own* is the call whose answer is its answer."""
+        UNDERWAY.discard(self)
+        for call in self.calls:
+            if call is not own and call.status is not None and not call.apart:
+                call.dropped()  # what the layers made of it is not its own answer
+        ended = self._release(retried=retried, last=own)
+        if own is None and not ended and not retried:
+            own = next((call for call in reversed(self.calls) if call.status is None), None)  # its end is to come
+        self._answer, self._settled, self.open = own, True, False
+        self._release(retried=True)
 
     @quiet
     def raised(self) -> None:
         """The request ended with an exception."""
-        if self.last is None:
+        if not self.calls:
             # Whatever forbade it, no call was made.
-            self.meter.refused(self.request, self.made)
-        else:
-            self.last.dropped()
-            self.release()
-        self.open = False
+            self.meter.refused(self.request, self._try())
+        self._settle(None, retried=False)
+
+    @quiet
+    def left(self) -> None:
+        """Another request, which is metered by itself, took its place."""
+        self._settle(None, retried=False)
 
     @quiet
     def answered(
-        self, status: int, headers: Mapping[str, str], cached: bool | None, *, reached: bool
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        cached: bool | None,
+        *,
+        reached: bool,
+        of: Callable[["Watch"], bool],
     ) -> "Watch | None":
         """The request has its answer; a watch over its body where none of its calls is watched already.
 
         *cached* is the word of a layer that says whether the answer comes from its cache; *reached* is whether calls
-        below these layers have ever been seen.
+        below these layers have ever been seen; *of* whether it is the very answer to a call.
         """
         good = 200 <= status < 300 or status == 304
-        # A stale image in place of a failure is a hit, and the call that failed was only a try.
-        served = good and self.last is not None and self.last.failing
-        if self.last is not None and (served or self.last.status != status):
-            self.last.dropped()  # what the layers made of it is not its own answer
-        self.release(retried=served)
-        self.open = False
-        if self.last is not None:
-            if not served:
-                return None
-        elif not good:
-            self.meter.refused(self.request, self.made)
+        # A stale image in place of a failure is a hit, and the call that failed was only a try. One in a thread of its
+        # own may have refreshed the cache.
+        served = good and all(call.failing or (call.apart and not of(call)) for call in self.calls)
+        own = None if served else next((call for call in reversed(self.calls) if call.status == status), None)
+        self._settle(own, retried=good)
+        if not served:
+            if not self.calls:
+                self.meter.refused(self.request, self._try())
             return None
-        watch = Watch(self, self.meter.begin() if self.last is not None else self.made, left=False)
+        watch = self._answer = Watch(self, self._try(), left=False)
         watch.heard(status, headers)
-        watch.cached = cached is not False and (cached is True or reached or self.last is not None)
+        watch.cached = cached is not False and (cached is True or reached or bool(self.calls))
         return watch
 
 
@@ -125,12 +177,16 @@ class Watch:
         self._head: bytes | bytearray = b""
         self._size = 0
         self._digest = None if journey.meter.sink is None else hashlib.sha256()  # half of what metering costs
-        self._over = False
+        self.over = False
         self._decoded = False
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.cached = False
         """Whether the answer comes from a cache."""
+        self.apart = False
+        """Whether it left in a thread that a layer started."""
+        self.answer: Callable[[], object] | None = None
+        """The object that the answer is, as long as it lives."""
         if left:
             journey.meter.attempt(journey.request, made)
 
@@ -146,7 +202,7 @@ class Watch:
     @quiet
     def chunk(self, data: bytes, *, decoded: bool = False) -> None:
         """A piece of the answer passes by; *decoded* if it is not as it was sent."""
-        if self._over:
+        if self.over:
             return
         self._decoded = decoded
         self._size += len(data)
@@ -162,22 +218,20 @@ class Watch:
     @quiet
     def failed(self, error: BaseException) -> None:
         """No answer came, or not to its end."""
-        if self._over:
+        if self.over:
             return
         status = given_up_at(error)
         if status is not None:
             self.heard(status, {})
             self._ended(whole=False)
         else:
-            self._over = True
             self._fails(failure_of(error, self.journey.rule.provider))
 
     @quiet
     def dropped(self) -> None:
         """Nobody will read the rest: it was another try, or the caller has something else."""
-        if not self._over:
+        if not self.over:
             if self.status is None:
-                self._over = True
                 self._fails(failure_of(ConnectionError()))
             else:
                 self._ended(whole=False)
@@ -193,9 +247,9 @@ class Watch:
         return self.headers.get("content-length") == str(self._size)
 
     def _ended(self, whole: bool) -> None:
-        if self._over or self.status is None:
+        if self.over or self.status is None:
             return
-        self._over = True
+        self._ends()
         journey, status = self.journey, self.status
         headers, head = self.headers, bytes(self._head)
         self._head = b""  # this object may stay longer than its answer
@@ -218,10 +272,12 @@ class Watch:
                 journey.meter.rendered(journey.request, entry, self.made, status, **self._credits())
 
     def _fails(self, error: RenderError) -> None:
-        if self.journey.open:
-            self.journey.held = (self, error)
-        else:
-            self.journey.meter.failed(self.journey.request, error, self.made)
+        self._ends()
+        self.journey.fails(self, error)
+
+    def _ends(self) -> None:
+        self.over = True
+        UNREAD.discard(self)
 
     def _refusal(self, answer: Answer) -> RenderError:
         rule = self.journey.rule
@@ -263,7 +319,7 @@ class Watch:
         price = self.journey.rule.price
         if price.plain:
             return {}
-        content = self.journey.content
+        content = self.journey.asked.content
         body = None if content is None else json_object(content)
         try:
             return {"credits": None if body is None and price.asks else price.of(body)}
@@ -272,24 +328,37 @@ class Watch:
             return {"credits": None}
 
 
-CURRENT: ContextVar[Journey | None] = ContextVar("auditor_journey", default=None)
+CURRENT: ContextVar[Journey | Passing | None] = ContextVar("auditor_journey", default=None)
 """The request that the layers of this context work on."""
+UNDERWAY: set[Journey] = set()
+"""Requests whose layers may make calls in threads of their own, where there is no such context."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=UNDERWAY.clear)  # those of other threads go on in the parent
 
 
-def started(metering: Metering, asked: Asked, request: object, *, layered: bool) -> tuple[Journey | None, Watch | None]:
+def started(
+    metering: Metering, asked: Asked, request: object, *, layered: bool, below: bool = False
+) -> tuple[Journey | None, Watch | None]:
     """A request passes a place that is metered: its journey, and the watch over its call if it leaves here.
 
-    A call that a layer makes for a request that is under way belongs to that request's journey. (None, None) for
-    what is no render.
+    A call that a layer makes for a request that is under way belongs to that request's journey, also one from *below*
+    layers in a thread of its own. (None, None) for what is no render.
     """
     found = metering.rule(asked)
     if found is None:
         return None, None
-    journey = CURRENT.get()
-    if journey is not None and journey.open and journey.rule.provider == found[0].provider:
-        return (None, None) if layered else (journey, journey.begin())
-    journey = Journey(metering, found[0], metering.identified(found, asked, request), asked.content, layered=layered)
+    current = CURRENT.get()
+    journey = underway(asked) if below and current is None else current
+    if isinstance(journey, Journey) and journey.open and journey.rule.provider == found[0].provider:
+        return (None, None) if layered else (journey, journey.begin(apart=current is None))
+    journey = Journey(metering, found[0], metering.identified(found, asked, request), asked, layered=layered)
     return journey, None if layered else journey.begin()
+
+
+def underway(asked: Asked) -> Journey | None:
+    """The journey of the same request, of several the one with the fewest calls."""
+    same = [each for each in list(UNDERWAY) if asked.same(each.asked)]
+    return min(same, key=lambda each: len(each.calls), default=None)
 
 
 def picture_of(answer: Answer) -> Picture:

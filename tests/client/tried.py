@@ -5,6 +5,7 @@ Run as a script with the libraries of one of requirements/clients-*.txt in front
 """
 
 import asyncio
+import gc
 import importlib.metadata
 import importlib.util
 import json
@@ -25,6 +26,7 @@ from typing import Any, ClassVar
 from prometheus_client import CollectorRegistry
 
 from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
+from auditor.client import sessions
 from auditor.providers.facts import Quota
 from tests.client import injection
 
@@ -45,9 +47,8 @@ class Provider(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """By the last part of the path."""
         if self.headers.get("transfer-encoding") == "chunked":
-            while int(self.rfile.readline(), 16):
-                self.rfile.readline()
-                self.rfile.readline()
+            while size := int(self.rfile.readline(), 16):
+                self.rfile.read(size + 2)
             self.rfile.readline()
         else:
             self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -62,6 +63,12 @@ class Provider(BaseHTTPRequestHandler):
             self._answer(503, b"no", "text/plain")
         elif last == "tagged" and self.headers.get("if-none-match"):
             self._answer(304, b"", "")
+        elif last == "digest" and not self.headers.get("authorization"):
+            self._answer(401, b"no", "text/plain", www_authenticate='Digest realm="r", nonce="n", qop="auth"')
+        elif last == "moved":
+            self._answer(307, b"", "", location="/render/card")
+        elif last == "seen":
+            self._answer(302, b"", "", location="/render/card")
         elif last == "away":
             self._answer(302, b"", "", location="/cdn.png")
         elif last.isdigit():
@@ -209,6 +216,38 @@ def httpx_family(name: str) -> None:
             piece = next(response.iter_raw(4))
         return [response.status_code, len(piece), sorted(response.extensions)]
 
+    def unread_and_dropped(metering: Metering) -> Any:
+        client = meter(module().Client(), metering)
+        status = client.send(client.build_request("POST", URL + "card", json={}), stream=True).status_code
+        gc.collect()
+        return status
+
+    def unread_and_dropped_async(metering: Metering) -> Any:
+        async def once() -> int:
+            async with meter(module().AsyncClient(), metering) as client:
+                status = (await client.send(client.build_request("POST", URL + "503"), stream=True)).status_code
+                gc.collect()
+                return int(status)
+
+        return asyncio.run(once())
+
+    def layers_that_are_shared(metering: Metering) -> Any:
+        library = module()
+
+        class Extended(library.HTTPTransport):  # type: ignore[name-defined,misc]
+            def handle_request(self, request: Any) -> Any:
+                return super().handle_request(request)
+
+        shared = Extended()
+        plain, mine = library.Client(transport=shared), meter(library.Client(transport=shared), metering)
+        return [post(client, json={}) for client in (plain, mine, plain)][-1]
+
+    def sent_again_by_a_redirect(metering: Metering) -> Any:
+        post(meter(module().Client(follow_redirects=True), metering), "moved", json={"a": 1})
+        metering.close()
+        found = [json.loads(line) for file in metering._sink.folder.glob("*.jsonl") for line in file.open()]  # type: ignore[union-attr]
+        return sorted({event["key"][:2] for event in found})
+
     def twice_and_undone(metering: Metering) -> Any:
         client = meter(meter(module().Client(), metering), metering)
         post(client, json={})
@@ -262,7 +301,8 @@ def httpx_family(name: str) -> None:
 
     for function in (
         plain, of_async, mounted, built_with_the_transport, built_with_the_transport_async, chunked, read_in_part,
-        twice_and_undone, not_modified, redirected, payment_required, refused, extended_to_try_again, cached_by_hand,
+        unread_and_dropped, unread_and_dropped_async, layers_that_are_shared, sent_again_by_a_redirect, twice_and_undone,
+        not_modified, redirected, payment_required, refused, extended_to_try_again, cached_by_hand,
     ):  # fmt: skip
         function.__name__ = f"{name} {function.__name__.replace('_', ' ')}"
         scenario(name)(function)
@@ -596,15 +636,17 @@ def requests_streamed_by_a_function(metering: Metering) -> Any:
 @scenario("requests")
 def requests_many_hosts_and_adapters(metering: Metering) -> Any:
     """What is kept of pools and adapters goes with them; what lives is as it was in the end."""
-    import gc
-
     from requests.adapters import HTTPAdapter
 
     client = meter(session(), metering)
-    attached = client.send.__self__  # type: ignore[attr-defined]
     for _ in range(3):
         post(client, json={})
-    few = len(attached._holders)
+
+    def held() -> int:
+        attached = sessions.attached_to(client)
+        return sum(attached in each.users for each in sessions._HOLDERS.values())
+
+    few = held()
     for number in range(40):
         client.mount("http://", HTTPAdapter(pool_connections=2))
         for port in (1, 2, 3):
@@ -613,7 +655,7 @@ def requests_many_hosts_and_adapters(metering: Metering) -> Any:
         if number % 2:
             post(client, json={})
     gc.collect()
-    many = len(attached._holders)
+    many = held()
     adapters = list(client.adapters.values())
     unmeter(client)
     ours = [

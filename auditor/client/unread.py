@@ -1,0 +1,81 @@
+"""Answers that are read later, if at all: their calls end when the body is gone without being closed, or at exit.
+
+A body may go during a garbage collection, in any thread, between any two steps, while that thread holds any lock. So
+the end is written by another thread, and this one waits for it only for a moment.
+"""
+
+import _thread
+import atexit
+import sys
+from contextlib import suppress
+from typing import Protocol
+
+from auditor.client.forks import renew_in_children
+
+_START, _PATIENCE = 5.0, 0.25
+"""Seconds that a thread may take to begin, and to write: if this thread holds a lock that it needs, it writes later."""
+
+
+class Unfinished(Protocol):
+    """A call whose answer has begun."""
+
+    def dropped(self) -> None:
+        """Nobody reads the rest."""
+
+
+class Unread:
+    """The calls of this process whose answers somebody may still read."""
+
+    def __init__(self) -> None:
+        self._calls: set[Unfinished] = set()
+        self.discard = self._calls.discard
+        """It has ended."""
+        self._ends_at_exit = False
+        renew_in_children(self)
+        atexit.register(self.end)
+
+    def forked(self) -> None:
+        """What the parent reads, the parent ends."""
+        self._calls.clear()
+        self._ends_at_exit = False
+
+    def add(self, call: Unfinished) -> None:
+        """Its answer is there to be read."""
+        self._calls.add(call)
+        if not self._ends_at_exit:
+            self._ends_at_exit = True
+            # Children of multiprocessing leave without atexit.
+            util = sys.modules.get("multiprocessing.util")
+            if util is not None:
+                util.Finalize(None, self.end, exitpriority=1)
+
+    def gone(self, call: Unfinished) -> None:
+        """Nobody can read its answer any more."""
+        if call not in self._calls:
+            return
+        begun, done = _thread.allocate_lock(), _thread.allocate_lock()
+        begun.acquire()
+        done.acquire()
+
+        def end() -> None:
+            begun.release()
+            call.dropped()
+            done.release()
+
+        try:
+            _thread.start_new_thread(end, ())  # (`threading` would take locks of its own)
+        except RuntimeError:  # the interpreter is going down, or there are no more threads
+            call.dropped()
+        else:
+            with suppress(Exception):  # (greenlets in place of threads may not wait here)
+                begun.acquire(timeout=_START)
+                done.acquire(timeout=_PATIENCE)
+
+    def end(self) -> None:
+        """The process ends."""
+        while self._calls:
+            call = self._calls.pop()
+            call.dropped()
+
+
+UNREAD = Unread()
