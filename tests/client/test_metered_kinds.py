@@ -183,6 +183,26 @@ def cached_twice(mark: Mark) -> Any:
     return [kept("a"), kept("a")]
 
 
+def cached_below(above: Callable[[Any], Any]) -> Case:
+    def case(mark: Mark) -> Any:
+        kept = mark(above(functools.lru_cache(draw)))
+        return [kept("a", 1), kept("a", 1)]
+
+    return case
+
+
+def cached_above_too(mark: Mark) -> Any:
+    kept: dict[str, bytes] = {}
+    below = functools.lru_cache(draw)
+
+    @functools.wraps(below)
+    def above(title: str) -> bytes:
+        return kept[title] if title in kept else kept.setdefault(title, below(title))
+
+    marked = mark(above)
+    return [marked("a"), marked("a")]
+
+
 def cached_method(mark: Mark) -> Any:
     class Kept:
         draw = mark(functools.lru_cache(Cards.draw))
@@ -264,6 +284,9 @@ TABLE: list[tuple[str, str, Case, Any, list[tuple[Any, ...]]]] = [
     ("function of a task", "a", lambda m: asyncio.run(tasked(m)), [True, PICTURE], [R]),
     ("function of a thread's future", "a", of_a_thread, PICTURE, [R]),
     ("lru_cache", "a, a", cached_twice, [PICTURE] * 2, [R, H]),
+    ("lru_cache below a decorator", "(a, 1) twice", cached_below(whatever), [PICTURE] * 2, [R, H]),
+    ("lru_cache below a partial", "(a, 1) twice", cached_below(functools.partial), [PICTURE] * 2, [R, H]),
+    ("lru_cache below another cache", "a, a", cached_above_too, [PICTURE] * 2, [R, ("render", None, SIZE, True)]),
     ("lru_cache of a method", "a, a, (a, 1)", cached_method, [PICTURE] * 3, [R, H, R]),
     ("partial", "a", lambda m: m(functools.partial(draw, "a"))(), PICTURE, [R]),
     ("partial of an async function", "a", lambda m: run(m(functools.partial(later, "a"))), PICTURE, [R]),
