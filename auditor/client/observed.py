@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MethodType
 from typing import Any
 
 from auditor.caches.base import Entry
@@ -164,10 +165,12 @@ def _info_of(function: Any) -> Any:
     passed: set[int] = set()
     while id(function) not in passed:
         passed.add(id(function))
-        if hasattr(function, "cache_info"):
+        if inspect.getattr_static(function, "cache_info", None) is not None:  # a mock has whatever it is asked for
             return function.cache_info
-        below = function.func if isinstance(function, partial) else None
-        function = getattr(function, "__wrapped__", function) if below is None else below
+        for kind, name in ((partial, "func"), (MethodType, "__func__"), (object, "__wrapped__")):
+            if isinstance(function, kind):
+                function = getattr(function, name, function)
+                break
     return None
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import httpx
 import pytest
@@ -294,6 +295,8 @@ TABLE: list[tuple[str, str, Case, Any, list[tuple[Any, ...]]]] = [
     ("singledispatch", "1, (1, 1)", dispatched, [PICTURE] * 2, [R, R]),
     ("callable object", "a", lambda m: m(Plain())("a"), PICTURE, [R]),
     ("callable object, async", "a", lambda m: run(m(Async()), "a"), PICTURE, [R]),
+    ("mock", "a", lambda m: m(MagicMock(return_value=PICTURE))("a"), PICTURE, [R]),
+    ("mock, async", "a", lambda m: run(m(AsyncMock(return_value=PICTURE)), "a"), PICTURE, [R]),
     ("bound method", "a", lambda m: m(Cards().draw)("a"), PICTURE, [R]),
     ("bound method, async", "a", lambda m: run(m(Cards().later), "a"), PICTURE, [R]),
     ("built-in", "b'…'", lambda m: m(bytes.fromhex)(PICTURE.hex()), PICTURE, [R]),
