@@ -80,6 +80,8 @@ class Binding(NamedTuple):
             if self.sure:
                 bound.apply_defaults()
             found = bound.arguments
+        if not self.given:
+            return found
         return {
             name: tuple(item for item in value if item is not _OBJECT) if type(value) is tuple else value
             for name, value in found.items()

@@ -9,19 +9,23 @@ from collections.abc import Callable
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TAIL = 1024
-_SVG_END = re.compile(rb"</(?:[\w.-]+:)?svg\s*>|<(?:[\w.-]+:)?svg\b[^>]*/>")
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_SVG = re.compile(rb"<(/?)(?:[\w.-]+:)?svg\b[^<>]*?(/?)>")
 
 
 def whole(content: bytes) -> bool:
     """Whether it goes on to its own end, as far as that can be told."""
+    text = content[:64].lstrip(_BLANK)
     for magic, ends in _CONTAINERS:
-        if content.startswith(magic):
+        if content.startswith(magic) or (magic in _TEXTS and text.startswith(magic)):
             try:
                 return ends(content)
             except IndexError:  # a place that it names is beyond its end
                 return False
     if content[4:8] == b"ftyp":
         return _boxes(content)
+    if 0 < len(content) < 8 and b"\0\0\0".startswith(content[:3]):
+        return False
     return not 0 < len(content) < len(_PNG) or not any(magic.startswith(content) for magic, _ in _CONTAINERS)
 
 
@@ -94,14 +98,22 @@ def _boxes(content: bytes) -> bool:
 
 
 def _pdf(content: bytes) -> bool:
-    return b"%%EOF" in content[-_TAIL:]
+    _, end, rest = content[-_TAIL:].rpartition(b"%%EOF")
+    return bool(end) and not rest.lstrip()[:1].isdigit()  # with which an update would begin
 
 
 def _svg(content: bytes) -> bool:
-    other = not content.startswith((b"<svg", b"<?xml")) and b"<svg" not in content[:4096]
-    return other or _SVG_END.search(content[-_TAIL:]) is not None
+    """Each element of that name has its end."""
+    start = content[:4096].lstrip(_BLANK)
+    if not start.startswith(b"<?xml") and b"<svg" not in start:
+        return not b"<svg".startswith(start)
+    tags = _SVG.findall(content)
+    opened = sum(not end and not alone for end, alone in tags)
+    return bool(tags) and opened <= sum(bool(end) for end, _ in tags)
 
 
+_TEXTS = (b"%PDF", b"<")
+"""May begin with white space, or a mark of their encoding."""
 _CONTAINERS: tuple[tuple[bytes, Callable[[bytes], bool]], ...] = (
     (_PNG, _png), (b"\xff\xd8", _jpeg), (b"GIF8", _gif), (b"RIFF", _riff), (b"%PDF", _pdf), (b"<", _svg),
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MethodType
 from typing import Any
 
 from auditor.caches.base import Entry
@@ -38,7 +40,7 @@ class Observed:
         self._bindings = [Binding.of(function, follow=True)]
         if not self._bindings[0].sure:  # a decorator in between may take what the function's own does not
             self._bindings.append(Binding.of(function, follow=False))
-        self.info = getattr(function, "cache_info", None)
+        self.info = _info_of(function)
         """Of a function that keeps its results, as those of `functools.lru_cache`: what says how many it found."""
         first = _first(signature_of(function, follow=True) or signature_of(function, follow=False))
         self._receiver = first if receiver or first in ("self", "cls") else ""
@@ -101,7 +103,7 @@ class Call:
         if before is None or after is None:
             return False
         hits, misses = after[0] - before[0], after[1] - before[1]
-        return None if min(hits, misses) < 0 or (hits and misses) else hits > 0
+        return None if min(hits, misses) < 0 or bool(hits) is bool(misses) else hits > 0
 
     @quiet
     def returned(self, result: object, *, whole: bool = True) -> None:
@@ -156,6 +158,20 @@ class Call:
         except Exception as error:
             self.metering.fault(error)
             return None
+
+
+def _info_of(function: Any) -> Any:
+    """`cache_info` of a function, or of one below its decorators and partials."""
+    passed: set[int] = set()
+    while id(function) not in passed:
+        passed.add(id(function))
+        if inspect.getattr_static(function, "cache_info", None) is not None:  # a mock has whatever it is asked for
+            return function.cache_info
+        for kind, name in ((partial, "func"), (MethodType, "__func__"), (object, "__wrapped__")):
+            if isinstance(function, kind):
+                function = getattr(function, name, function)
+                break
+    return None
 
 
 def _first(signature: inspect.Signature | None) -> str:

@@ -109,7 +109,8 @@ def _set(value: set[Any] | frozenset[Any]) -> Any:
 
 
 def _enum(value: Enum) -> Any:
-    own = _beside(value, type(value), _MEMBER)
+    held = _beside(value, type(value), ())
+    own = {name: item for name, item in held.items() if not (name.startswith("_") and name.endswith("_"))}  # not enum's
     for plain in (str, int):
         # It is its value, and had a JSON form all along.
         if isinstance(value, plain) and not own and type(value.value) is plain and plain.__eq__(value, value.value):
@@ -117,9 +118,6 @@ def _enum(value: Enum) -> Any:
     content = [_form(read(value)) for base, read in _READ.items() if isinstance(value, base)]
     # The name is not enough: an attribute may have changed since, and a class may be made by a function.
     return _tagged(_name(type(value)), [value.name, _form(value.value), *content, *([_mapping(own)] if own else [])])
-
-
-_MEMBER = ("_value_", "_name_", "__objclass__", "_sort_order_")
 
 
 def _bytes(value: bytes | bytearray) -> Any:
@@ -149,12 +147,12 @@ def _moment(value: datetime | time) -> Any:
 
 def _path(value: PurePath) -> Any:
     name = "WindowsPath" if isinstance(value, PureWindowsPath) else "Path"
-    return _tagged(name, PurePath.__str__(value))
+    return _tagged(name, _text(PurePath.__str__(value)))
 
 
 def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
     """Spelled by the type that is known: one derived from it may show less than it holds."""
-    return lambda value: _tagged(name, spell(value))
+    return lambda value: _tagged(name, _text(spell(value)))
 
 
 def _itself(value: Any) -> Any:

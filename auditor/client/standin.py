@@ -49,7 +49,7 @@ def stand_in_class(kind: type, own: Mapping[str, Any]) -> Callable[..., Any]:
             found = getattr(kind, name, None)
             if callable(found):
                 special[name] = _passed_on(name)
-            elif found is None:  # as Python says that a type cannot be hashed
+            elif found is None and name != "__text_signature__":  # as Python says that a type cannot be hashed
                 special[name] = None
     for name in ("__doc__", "__module__"):
         special[name] = property(partial(_attribute, name))

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import httpx
 import pytest
@@ -183,6 +184,26 @@ def cached_twice(mark: Mark) -> Any:
     return [kept("a"), kept("a")]
 
 
+def cached_below(above: Callable[[Any], Any]) -> Case:
+    def case(mark: Mark) -> Any:
+        kept = mark(above(functools.lru_cache(draw)))
+        return [kept("a", 1), kept("a", 1)]
+
+    return case
+
+
+def cached_above_too(mark: Mark) -> Any:
+    kept: dict[str, bytes] = {}
+    below = functools.lru_cache(draw)
+
+    @functools.wraps(below)
+    def above(title: str) -> bytes:
+        return kept[title] if title in kept else kept.setdefault(title, below(title))
+
+    marked = mark(above)
+    return [marked("a"), marked("a")]
+
+
 def cached_method(mark: Mark) -> Any:
     class Kept:
         draw = mark(functools.lru_cache(Cards.draw))
@@ -264,6 +285,9 @@ TABLE: list[tuple[str, str, Case, Any, list[tuple[Any, ...]]]] = [
     ("function of a task", "a", lambda m: asyncio.run(tasked(m)), [True, PICTURE], [R]),
     ("function of a thread's future", "a", of_a_thread, PICTURE, [R]),
     ("lru_cache", "a, a", cached_twice, [PICTURE] * 2, [R, H]),
+    ("lru_cache below a decorator", "(a, 1) twice", cached_below(whatever), [PICTURE] * 2, [R, H]),
+    ("lru_cache below a partial", "(a, 1) twice", cached_below(functools.partial), [PICTURE] * 2, [R, H]),
+    ("lru_cache below another cache", "a, a", cached_above_too, [PICTURE] * 2, [R, ("render", None, SIZE, True)]),
     ("lru_cache of a method", "a, a, (a, 1)", cached_method, [PICTURE] * 3, [R, H, R]),
     ("partial", "a", lambda m: m(functools.partial(draw, "a"))(), PICTURE, [R]),
     ("partial of an async function", "a", lambda m: run(m(functools.partial(later, "a"))), PICTURE, [R]),
@@ -271,6 +295,8 @@ TABLE: list[tuple[str, str, Case, Any, list[tuple[Any, ...]]]] = [
     ("singledispatch", "1, (1, 1)", dispatched, [PICTURE] * 2, [R, R]),
     ("callable object", "a", lambda m: m(Plain())("a"), PICTURE, [R]),
     ("callable object, async", "a", lambda m: run(m(Async()), "a"), PICTURE, [R]),
+    ("mock", "a", lambda m: m(MagicMock(return_value=PICTURE))("a"), PICTURE, [R]),
+    ("mock, async", "a", lambda m: run(m(AsyncMock(return_value=PICTURE)), "a"), PICTURE, [R]),
     ("bound method", "a", lambda m: m(Cards().draw)("a"), PICTURE, [R]),
     ("bound method, async", "a", lambda m: run(m(Cards().later), "a"), PICTURE, [R]),
     ("built-in", "b'…'", lambda m: m(bytes.fromhex)(PICTURE.hex()), PICTURE, [R]),

@@ -65,6 +65,26 @@ def test_an_attribute_of_an_enum_counts(member: Any) -> None:
     assert form(member) == before
 
 
+class Bit(enum.Flag):
+    """Its members note their opposite once somebody asked for it."""
+
+    A = 1
+    B = 2
+
+
+class Mask(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+BEFORE = [form(Bit.A), form(Mask.A)]
+
+
+def test_what_enum_notes_of_a_member_does_not_count() -> None:
+    assert ~Bit.A is Bit.B and ~Mask.A == Mask.B
+    assert [form(Bit.A), form(Mask.A)] == BEFORE
+
+
 def made(name: str, value: Any) -> Any:
     return enum.Enum("Made", {name: value})[name]  # type: ignore[misc]
 
@@ -141,7 +161,7 @@ class Words(pydantic.RootModel[list[str]]):
     "make",
     [lambda: Words(["a"]), lambda: datetime(2026, 1, 1, tzinfo=HOUR), lambda: memoryview(b"abcdef")[::2],
      lambda: Code.ONE, lambda: Style.WIDE, lambda: HOUR, lambda: made("RED", 1), lambda: PureWindowsPath("a/b"),
-     lambda: OrderedDict(b=1, a=2)],
+     lambda: OrderedDict(b=1, a=2), lambda: PurePosixPath("\udc80")],
 )  # fmt: skip
 def test_equal_values_have_a_form_of_their_own(make: Callable[[], Any]) -> None:
     """Rather than an unknown key."""
