@@ -234,7 +234,8 @@ ALERTS: Sequence[Alert] = (
         "ImgRenderExporterDown", "critical", "down_for",
         'up{{job="imgrender"}} == 0 or absent(up{{job="imgrender"}})',
         "The exporter cannot be scraped.",
-        "Prometheus has had no sample of {{ $labels.instance }} for a while; every credit alert is blind.",
+        'Prometheus has had no sample of {{ or $labels.instance "any exporter" }} for a while; every credit alert is '
+        "blind.",
         "The exporter, its host or the way to it is down; without it no other alert of this group can fire.",
         "`systemctl status auditor-exporter`, `curl http://127.0.0.1:19710/-/ready`.",
         "Start it again; nothing is lost, since it goes on where it was.",
@@ -292,10 +293,11 @@ ALERTS: Sequence[Alert] = (
     ),
     Alert(
         "ImgRenderConfigConflict", "warning", "patience",
-        "max by (job, provider, account) (last_over_time(imgrender_ledger_config_conflict[{hold}])) > 0",
+        "account:imgrender_ledger_config_conflict:max > 0",
         "An auditor.toml contradicts the ledger about an account's billing day, time zone or plan.",
-        "{{ $value | humanize }} processes have another auditor.toml than the ledger for "
-        "{{ $labels.provider }}/{{ $labels.account }}.",
+        "{{ $value | humanize }} auditor.toml say otherwise than the ledger about "
+        "{{ if $labels.account }}{{ $labels.provider }}/{{ $labels.account }}{{ else }}"
+        "the time zone of accounts that have none of their own{{ end }}.",
         "The ledger's values count everywhere, and no figure is wrong by the other file; but one of the two is not "
         "what the provider bills by.",
         "`auditor ledger show` prints the ledger's values and each file that differs, with both values.",

@@ -69,12 +69,23 @@ def _held(metric: str, *labels: str) -> str:
     return f"max by ({', '.join(('job', 'provider', 'account', *labels))}) (last_over_time({metric}[{{hold}}]))"
 
 
+SCRAPES = 330
+"""Seconds between the scrapes of two exporters at most: Prometheus forgets a sample after 300."""
+
+
+def _when(metric: str) -> str:
+    """When its series were last there, also of one that cannot be scraped."""
+    return f"(timestamp({metric}) or max_over_time(timestamp({metric})[{{hold}}:5m]))"
+
+
 def _current(metric: str, *labels: str) -> str:
-    """The same for what a plan may have or not: an earlier plan's value does not count once there is another plan."""
-    by = f"max by ({', '.join(('job', 'provider', 'account', *labels))})"
+    """As `_held`, of those that were there when the account was last shown: an earlier plan has other labels."""
     return (
-        f"{by} ({metric})\nor (\n  {by} (last_over_time({metric}[{{hold}}]))\n"
-        "  unless on (job, provider, account) imgrender_plan_credits\n)"
+        f"max by ({', '.join(('job', 'provider', 'account', *labels))}) (\n"
+        f"  last_over_time({metric}[{{hold}}])\n"
+        f"  and {_when(metric)}\n"
+        f"    >= on (job, provider, account) group_left () (account:imgrender_shown:timestamp_seconds - {SCRAPES})\n"
+        ")"
     )
 
 
@@ -83,15 +94,12 @@ RECORDS: Sequence[tuple[str, str]] = (
         "account:imgrender_period_credits_used:sum",
         f"sum {BY} (max by ({CREDITS}) (last_over_time(imgrender_period_credits_used[{{hold}}])))",
     ),
-    # A plan that changed has other labels: the last value of a series counts only where there is none now.
     (
-        "account:imgrender_plan_credits:max",
-        f"max {BY} (imgrender_plan_credits)\nor max {BY} (last_over_time(imgrender_plan_credits[{{hold}}]))",
+        "account:imgrender_shown:timestamp_seconds",
+        f"max {BY} ({_when('imgrender_period_end_timestamp_seconds')})",
     ),
-    (
-        "account:imgrender_plan_hard_cap:credits",
-        _current('imgrender_plan_credits{{hard_cap!="false"}}'),
-    ),
+    ("account:imgrender_plan_credits:max", _current("imgrender_plan_credits")),
+    ("account:imgrender_plan_hard_cap:credits", _current('imgrender_plan_credits{{hard_cap!="false"}}')),
     ("account:imgrender_plan_overage_price:max", _current("imgrender_plan_overage_price", "currency")),
     (
         "account:imgrender_plan_left:credits",
@@ -112,7 +120,7 @@ RECORDS: Sequence[tuple[str, str]] = (
     ("account:imgrender_credits_spent:max", _held("imgrender_credits_spent", "window")),
     ("account:imgrender_credits_fastest:max", _held("imgrender_credits_spent_fastest", "window")),
     ("account:imgrender_credits_usual:max", _held("imgrender_credits_spent_usual", "window")),
-    ("account:imgrender_plan_price:max", _held("imgrender_plan_price")),
+    ("account:imgrender_plan_price:max", _current("imgrender_plan_price")),
     ("account:imgrender_credits_forecast:week", _held("imgrender_credits_forecast_week_ratio")),
     ("account:imgrender_credits_forecast:max", _held("imgrender_credits_forecast", "horizon")),
     (
@@ -167,6 +175,15 @@ RECORDS: Sequence[tuple[str, str]] = (
         f"      >= {_START}\n"
         "    )\n"
         "  )\n"
+        ")",
+    ),
+    # An account of which a file says nothing any more has no series: it is compared with the newest of any account.
+    (
+        "account:imgrender_ledger_config_conflict:max",
+        f"max {BY} (\n"
+        "  last_over_time(imgrender_ledger_config_conflict[{hold}])\n"
+        f"  and {_when('imgrender_ledger_config_conflict')}\n"
+        f"    >= on (job) group_left () (max by (job) ({_when('imgrender_ledger_config_conflict')}) - {SCRAPES})\n"
         ")",
     ),
     ("account:imgrender_recent_duplicate_renders:max", _held("imgrender_recent_duplicate_renders")),

@@ -28,6 +28,8 @@ _HEADERS = (
     "X-XSS-Protection",
 )  # fmt: skip
 _HASH = re.compile(r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}")
+COST = 10
+"""Of a bcrypt hash, up to which a flood of guesses keeps no scrape waiting for 5 seconds."""
 _FILES = ("cert_file", "key_file", "client_ca_file")
 
 
@@ -126,6 +128,7 @@ class Live:
     def __init__(self, path: Path | None, say: Callable[[str], object] = lambda _: None) -> None:
         self._path, self._say = path, say
         self.config = OPEN if path is None else read(path)
+        self._say_cost()
         self.exposed = False
         """Whether other machines reach it, so that it must not lose its protection."""
         self._seen = self._stamps()
@@ -142,10 +145,21 @@ class Live:
                 if self.exposed and not found.protects:
                     raise ConfigError(f"{self._path}: without users or verified clients it is open to all")
                 self.config = found
+                self._say_cost()
             except ConfigError as error:
                 self._say(f"{error}; the configuration before it stays in force")
             self._seen = self._stamps()
         return self.config
+
+    def _say_cost(self) -> None:
+        """Passwords are checked one at a time: with a high cost a few guesses keep a scraper waiting."""
+        cost = max((int(hashed.split(b"$")[2]) for hashed in self.config.users.values()), default=0)
+        if cost > COST:
+            self._say(
+                f"{self._path}: a password has a bcrypt cost of {cost}, so that checking it takes {1 << cost - COST:,} "
+                f"times as long as with {COST}, and guesses may keep scrapes waiting; "
+                f"hash it again: htpasswd -nBC {COST} ''"
+            )
 
     def _stamps(self) -> list[tuple[int, ...] | None]:
         return [_stamp(file) for file in self.config.files]

@@ -65,12 +65,23 @@ def below(node: Any) -> list[Any]:
     return found
 
 
+def of_one_side(node: Any) -> set[str]:
+    """Metrics whose labels do not come out of it: many series of something else are each compared with one of theirs."""
+    many = promql_parser.VectorMatchCardinality.ManyToOne
+    pairs = [each for each in below(node) if isinstance(each, promql_parser.BinaryExpr) and each.modifier]
+    return {
+        one.name for each in pairs if each.modifier.card == many for one in below(each.rhs)
+        if isinstance(one, promql_parser.VectorSelector)
+    }  # fmt: skip
+
+
 def unknown(expr: str) -> Iterator[str]:
     """Metrics, and labels that are filtered or grouped by, that nobody emits."""
     for node in below(promql_parser.parse(expanded(expr))):
         selectors = [each for each in below(node) if isinstance(each, promql_parser.VectorSelector)]
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
             wanted = set(node.modifier.labels)
+            selectors = [each for each in selectors if each.name not in of_one_side(node)]
         elif isinstance(node, promql_parser.VectorSelector):
             wanted = {each.name for each in node.matchers.matchers} - {"__name__"}
         else:

@@ -327,6 +327,29 @@ async def nothing(seconds: float) -> None:
     """No time passes."""
 
 
+@pytest.mark.parametrize(
+    ("costs", "said"), [((10,), ""), ((4, 10), ""), ((11,), "of 11, so that checking it takes 2 times"),
+                        ((10, 12, 4), "of 12, so that checking it takes 4 times"), ((31,), "takes 2,097,152 times"), ((), "")],
+)  # fmt: skip
+def test_a_hash_that_costs_much_is_told_at_the_start_and_when_it_comes(
+    costs: tuple[int, ...], said: str, tmp_path: Path
+) -> None:
+    """One sentence, without computing it: cost 31 takes days. Neither a hash nor a user is in it."""
+    path, heard = tmp_path / "web.yml", list[str]()
+    hashes = [f"$2y${cost:02d}${'a' * 53}" for cost in costs]
+    text = "basic_auth_users:\n" + "".join(f"  user{n}: {each}\n" for n, each in enumerate(hashes)) if costs else ""
+    path.write_text(text)
+    live = Live(path, heard.append)
+    assert ([said in each for each in heard] == [True]) if said else not heard
+    path.write_text("basic_auth_users:\n  one: $2y$10$" + "b" * 53 + "\n")
+    live.current()
+    path.write_text(text + "# again\n")
+    live.current()
+    live.current()
+    assert len(heard) == (2 if said else 0)
+    assert not any("user" in each or "aaa" in each or "\n" in each for each in heard)
+
+
 def test_a_verdict_is_found_once() -> None:
     """A hammered endpoint does not burn CPU; nobody's name costs as much as somebody's; guesses displace no right one."""
     checks = Checks()

@@ -116,6 +116,41 @@ def overage(*, used: float, hard_cap: str, values: str = "1000x60", up: str = "1
     return [plan, *([price] if hard_cap == "false" else []), running, *others]
 
 
+def dead(series: list[dict[str, str]], after: int) -> list[dict[str, str]]:
+    """The exporter is gone from a step on, with all that it shows; that it is down is told by Prometheus."""
+    return [
+        each if each["series"].startswith("up{") else {**each, "values": re.sub(r"x\d+$", f"x{after} _x50", each["values"])}
+        for each in series
+    ]  # fmt: skip
+
+
+def changed(
+    before: tuple[float, float, str], after: tuple[float, float, str] | None, used: float = 1200
+) -> list[dict[str, str]]:
+    """A plan (credits, price, hard cap) that another one takes the place of at step 40; steps 50 to 52 are missed."""
+    values: dict[str, str] = {}
+    for number, (plan, when) in enumerate(((before, "{0:g}x39"), (after, "{0:g}x9 _x3 {0:g}x47"))):
+        if plan is not None:
+            labels = f'{MAIN},plan="{number}",currency="USD"'
+            kinds = [("credits", f'{MAIN},hard_cap="{plan[2]}"', plan[0]), ("price", labels, plan[1])]
+            kinds += [("overage_price", labels, 0.02)] if plan[2] == "false" else []
+            for name, at, value in kinds:
+                series = f"imgrender_plan_{name}{{{at}}}"
+                values[series] = f"{values.get(series, '_x40' if number else '')} {when.format(value)}".strip()
+    others = [each for each in month(100, used=used, per_step=0, age=4 * DAY) if "_plan_" not in each["series"]]
+    goes_on = ("up{", "imgrender_ingest")
+    return [{"series": name, "values": text} for name, text in values.items()] + [
+        each if each["series"].startswith(goes_on)
+        else {**each, "values": re.sub(r"^(.*)x100$", r"\1x49 _x3 \1x47", each["values"])}
+        for each in others
+    ]  # fmt: skip
+
+
+def then(*alerts: str) -> dict[str, set[str]]:
+    """What fires after that, while scrapes are missed, and after these."""
+    return {at: set(alerts) for at in ("3h45m", "4h14m", "6h")}
+
+
 def client_told(steps: int, *, left: float, at: float = 0, instance: str = "web-1") -> list[dict[str, str]]:
     """What a client was told at a time: its job is not the exporter's."""
     labels = MAIN.replace("imgrender", "shop") + f',instance="{instance}"'
@@ -256,9 +291,40 @@ SCENARIOS: dict[str, tuple[list[dict[str, str]], dict[str, set[str]]]] = {
         [*overage(used=1400, hard_cap="false", values="1000x10"), *overage(used=1400, hard_cap="true", values="_x11 2000x50")[:1]],
         {"30m": {"OverageBill"}, "2h": set()},
     ),
+    "a paid plan that became a free one": (
+        [*changed((1000, 9, "true"), (1000, 0, "true"), used=10), *spent_last("staging", "false")],
+        {"2h": {"CreditsOutsideProduction"}, "3h45m": set(), "4h14m": set(), "6h": set()},
+    ),
+    "a free plan that became a paid one": (
+        [*changed((1000, 0, "true"), (1000, 9, "true"), used=10), *spent_last("staging", "false")],
+        {"2h": set(), **then("CreditsOutsideProduction")},
+    ),
+    "a smaller plan": (
+        changed((2000, 9, "true"), (1000, 9, "true")), {"2h": set(), **then("PlanUsedUp")},
+    ),
+    "a larger plan": (
+        changed((1000, 9, "true"), (2000, 9, "true")), {"2h": {"PlanUsedUp"}, **then()},
+    ),
+    "a hard cap that became overage, and missed scrapes": (
+        changed((1000, 9, "true"), (1000, 9, "false")),
+        {"2h": {"PlanUsedUp"}, **then("OverageBill")},
+    ),
+    "overage that became a hard cap, and missed scrapes": (
+        changed((1000, 9, "false"), (1000, 9, "true")),
+        {"2h": {"OverageBill"}, **then("PlanUsedUp")},
+    ),
+    "a plan that was taken away": (
+        changed((2000, 9, "true"), None), {"2h": set(), "4h": {"AccountWithoutPlan"}, "6h": {"AccountWithoutPlan"}},
+    ),
+    "a file that no longer names the account that it contradicted": (
+        [*month(100, used=100, per_step=0, age=4 * DAY),
+         ramp("imgrender_ledger_config_conflict", 'job="imgrender",instance="x"', 0, 100),
+         {"series": f'imgrender_ledger_config_conflict{{{MAIN},instance="x"}}', "values": "1x40"}],
+        {"3h": {"ConfigConflict"}, "220m": set()},
+    ),
     "the exporter dies while overage is billed": (
-        [*(each for each in overage(used=1400, hard_cap="false", values="1000x10 _x50", up="1x10 0x50"))],
-        {"30m": {"OverageBill"}, "2h": {"OverageBill", "ExporterDown"}},
+        dead(overage(used=1400, hard_cap="false", up="1x10 0x50"), 10),
+        {"30m": {"OverageBill"}, "2h": {"OverageBill", "ExporterDown", "IngestStale"}},
     ),
     "a client's disk is full": (
         [*month(100, used=100, per_step=0, age=4 * DAY),
@@ -378,6 +444,53 @@ def test_each_scenario(promtool: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     here = {name for _, expected in SCENARIOS.values() for firing in expected.values() for name in firing}
     assert here | FIRES == {alert.name.removeprefix(Q) for alert in ALERTS}, "every alert fires in some scenario"
+
+
+HOLES = re.compile(r"(?:^|\s)[/:,.;]|\(\)|  |/(?:[\s.,]|$)|^\s|<no value>|<nil>|\bof (?:for|were|fails?|cannot)\b")
+"""What a text has where a label is empty."""
+
+
+def test_no_text_has_a_hole(promtool: str, tmp_path: Path) -> None:
+    """Of any alert, with any labels that the exporter shows: the ledger's own zone, an account that is `other`, none."""
+    emptied = [("", ""), ("imejis", "main"), ("other", "other"), ("imejis", "other")]
+    conflicts = [
+        ramp("imgrender_ledger_config_conflict", f'job="imgrender",instance="x",provider="{one}",account="{two}"', 0, 9, 1)
+        for one, two in emptied
+    ]  # fmt: skip
+    groups = [(conflicts, "25m"), ([], "1h")]
+    for alert in ALERTS:
+        found = (
+            (series, at) for series, when in SCENARIOS.values() for at, firing in when.items()
+            if alert.name.removeprefix(Q) in firing and at in ("5m", "30m", "1h", "90m", "2h", "3h")
+        )  # fmt: skip
+        groups += list(found)[:1]
+    tests = [
+        {"interval": f"{S}s", "input_series": series,
+         "alert_rule_test": [{"eval_time": at, "alertname": alert.name} for alert in ALERTS]}
+        for series, at in groups
+    ]  # fmt: skip
+    files = [str(ROOT / "grafana" / part / "imgrender.yml") for part in ("rules", "alerts")]
+    document = {
+        "rule_files": files, "evaluation_interval": "4m", "group_eval_order": ["imgrender.rules", "imgrender.alerts"],
+        "tests": tests,
+    }  # fmt: skip
+    (tmp_path / "texts.yml").write_text(yaml.safe_dump(document))
+    done = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "texts.yml"], capture_output=True, text=True, check=False
+    )
+    texts = set(
+        re.findall(r'alertname="(\w+)".*\n *Annotations:\{description="((?:[^"\\]|\\.)*)"', done.stdout + done.stderr)
+    )
+    # What a pace of spending raises has the labels of an account, whose names events and files cannot leave empty.
+    paced = {
+        alert
+        for alert in ALERTS
+        if "$labels" in alert.description
+        and re.findall(r"\$labels\.(\w+)", alert.description) == ["provider", "account"]
+    }
+    assert {name for name, _ in texts} >= {alert.name for alert in ALERTS} - {alert.name for alert in paced}
+    assert not {(name, text) for name, text in texts if HOLES.search(text)}
+    assert len({text for name, text in texts if name == "ImgRenderConfigConflict"}) >= len(emptied)
 
 
 def test_thresholds_can_be_chosen() -> None:
