@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.fingerprint import Scope, canonical, derive_key, is_exact
@@ -55,6 +55,7 @@ def test_what_has_no_canonical_form_is_refused_before_any_call(value: Any) -> No
         (float("inf"), False), (float("nan"), False), (0.5, True), (True, True), (None, True), ("9" * 20, True),
     ],
 )  # fmt: skip
+@settings(max_examples=20)
 @given(DOCUMENTS, DOCUMENTS)
 def test_a_number_that_is_not_exact_is_found_however_deep(number: Any, exact: bool, before: Any, after: Any) -> None:
     """Parsers make one number of several larger ones, so nothing that holds one has a key."""
