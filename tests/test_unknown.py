@@ -133,7 +133,7 @@ def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None
         {"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs20.x"}, {"virtual_env": "/srv/venv"}, {"previous_env": "staging"},
         {"environment_url": "https://staging.example"}, {"backstage": "test"}, {"runtime_environment": "node"}, {"env": ""},
         {"request": {"env": "staging"}}, {"is_env": "test"}, {"web_env": "staging", "api_env": "qa"}, {"env": 5},
-        {"environments": "staging"}, {"processing_stage": "staging"},
+        {"environments": "staging"}, {"context": {"stage": "resize"}}, {"processing_stage": "staging"},
     ],
 )  # fmt: skip
 def test_what_names_no_environment(tmp_path: Path, fields: dict[str, Any]) -> None:

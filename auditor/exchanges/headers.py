@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _NAME = r"[A-Za-z][\w-]{0,79}"
-_LINE = re.compile(rf"(?:(?:^|[\r\n]|\\n)[\s\"]*({_NAME})[ \t]*:(?!//)|[;,|]\s*({_NAME}):(?=\s))")
-"""The name of a header in text, wherever its line was put."""
+_LINE = re.compile(rf"(?:(?:^|[\r\n]|\\n)[\s\"]{{0,8}}({_NAME})[ \t]{{0,8}}:(?!//)|[;,|]\s{{0,8}}({_NAME}):(?=\s))")
+"""The name of a header in text, wherever its line was put. Bounds keep hostile texts from taking long."""
 _STATUS_LINE = re.compile(r"\s*HTTP/[\d.]+ \d{3}.*?(?:[\r\n]+|\\n)")
 _SPELLED = re.compile(
-    rf"""(['"])({_NAME})\1 ?(?::|,|=>) ?[\[(]*(['"])([^'"]*)\3"""  # JSON, and what Python, Ruby and PHP print
-    rf"|({_NAME}):\[([^\]]*)\]"  # Go
+    rf"""(['"])({_NAME})\1 ?(?::|,|=>) ?[\[(]{{0,4}}(['"])([^'"]*)\3"""  # JSON, and what Python, Ruby and PHP print
+    rf"|({_NAME}):\[([^\[\]]*)\]"  # Go
 )
 _LABELS = ("name", "key", "header")
 _HELD = ("value", "values", "val")
@@ -49,7 +49,8 @@ def _of_list(value: list[Any] | tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
 
 
 def _of_text(text: str) -> Iterator[tuple[str, Any]]:
-    text = _STATUS_LINE.sub("", text)
+    if status := _STATUS_LINE.match(text):
+        text = text[status.end() :]
     names = list(_LINE.finditer(text)) if _LINE.match(text) else []
     ends = [name.start() for name in names[1:]]
     for name, end in zip(names, [*ends, len(text)], strict=False):

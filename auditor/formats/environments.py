@@ -57,8 +57,10 @@ def _told(place: Iterable[tuple[str, Any]], path: str) -> dict[int, list[str]]:
         if not isinstance(value, str):
             continue
         rank, sure = _rank(name)
-        if not rank and path:
+        if path and not rank:
             rank, sure = _rank(path + name)
+        elif path and rank == _EXACT["stage"]:
+            sure = False  # of a render's stages, it may be
         text = value.strip()
         if rank and text not in ("", "-") and (sure or (len(text) <= _LONGEST and _VALUE.fullmatch(text))):
             told.setdefault(rank, []).append(text)

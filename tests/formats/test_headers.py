@@ -1,6 +1,7 @@
 """Headers are found in whatever shape programs log them: the media type and the cache's verdict of an answer."""
 
 import json
+from time import process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -72,10 +73,19 @@ def test_headers_of_har(headers: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [None, 5, True, "", "text/html", [], {}, [[]], [None, 3], "https://h.example/a: b", [["a"]], "a" * 300_000, "{" * 99_999,
-     "'a'," * 99_999, [1, 2, 3]],
+     "'a'," * 99_999, [1, 2, 3], "\n" * 60_000 + "a", "a:[" * 20_000],
 )  # fmt: skip
 def test_what_holds_none(value: Any) -> None:
     assert [pair for pair in pairs_of(value) if pair[0] != "a"] == []
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "\\n ", ", ", '"', "a:", "'a':'", "a\n", "a: b\n", ";a: "])
+def test_a_hostile_text_takes_linear_time(piece: str) -> None:
+    """Backtracking over 64 KiB would take minutes."""
+    start = process_time()
+    list(pairs_of("a: b" + piece * (65_536 // len(piece))))
+    list(pairs_of("{" + piece * (65_536 // len(piece))))
+    assert process_time() - start < 2
 
 
 @pytest.mark.parametrize("name", ["mime", "mimeType", "mime_type", "MIME-Type", "raw_headers", "content"])
