@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path
+from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
 from auditor.exchanges.rules import Rule, picture_format, side
@@ -286,7 +286,9 @@ class Mapper:
         lack: _Lack | None = None
         if body is None:
             lack = _NO_BODY
-        elif is_masked([host, *({name: value} for name, value in keyed)]) or is_masked_path(path):
+        elif may_be_masked("/".join(parts)) and (
+            is_masked([host, *({name: value} for name, value in keyed)]) or is_masked_path(path)
+        ):
             lack = _MASKED_ADDRESS
         elif is_masked_body(body):
             lack = _MASKED_BODY

@@ -5,7 +5,7 @@ beginning counts only for a value that is an environment's, and `stage` only beh
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,11 +39,19 @@ _WITHIN = (
 
 def environment_of(fields: Mapping[str, Any]) -> str | None:
     """The environment that a record tells; None where it tells none, or two of equal rank."""
-    for path in ((), *_WITHIN):
+    if told := _told(fields.items(), ""):
+        return _agreed(told)
+    for path in _WITHIN:
+        if path[0] not in fields:
+            continue
         if (place := _at(fields, path)) and (told := _told(place, "".join(f"{each}." for each in path))):
-            best = told[min(told)]
-            return best[0] if len({each.lower() for each in best}) == 1 else None
+            return _agreed(told)
     return None
+
+
+def _agreed(told: Mapping[int, Sequence[str]]) -> str | None:
+    best = told[min(told)]
+    return best[0] if len({each.lower() for each in best}) == 1 else None
 
 
 def names_environment(name: str) -> bool:
@@ -54,9 +62,9 @@ def names_environment(name: str) -> bool:
 def _told(place: Iterable[tuple[str, Any]], path: str) -> dict[int, list[str]]:
     told: dict[int, list[str]] = {}
     for name, value in place:
+        rank, sure = _rank(name)
         if not isinstance(value, str):
             continue
-        rank, sure = _rank(name)
         if path and not rank:
             rank, sure = _rank(path + name)
         elif path and rank == _EXACT["stage"]:

@@ -25,18 +25,21 @@ def status_of(told: Iterable[Any], *, failed: bool = False) -> int | None:
     None where none is told, and for a call that *failed* or has a word for that in its place. Raises
     `UnknownStatusError` where any other word is all there is: `OK` may be 200, or say that something else went well.
     """
-    values = [value.strip() if isinstance(value, str) else value for value in told]
-    values = [value for value in values if value not in (None, "", "-")]
-    found = next((status for value in values if (status := _read(value)) is not None), None)
-    if found is None and values and not failed and not any(str(value).lower() in _FAILED for value in values):
+    words = []
+    for value in told:
+        if (status := _read(value)) is not None:
+            return status
+        if value not in (None, "", "-"):
+            words.append(str(value).strip().lower())
+    if any(words) and not failed and _FAILED.isdisjoint(words):
         raise UnknownStatusError(Reason.BAD_VALUE, "status is no number")
-    return found
+    return None
 
 
 def _read(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    text = str(value)
+    text = str(value).strip()
     if alone := _ALONE.fullmatch(text):
         return int(alone[1])
     within = _WITHIN.findall(text[:200])

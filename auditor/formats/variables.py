@@ -59,7 +59,7 @@ def exchange_of(
         target=target,
         body=None if body is None else body_of({"request_body": unescaped(body) if escaped else body}),
         host=text_of(found["host"]),
-        status=status_of(_last(variables.get(name)) for name in ALIASES["status"]),
+        status=status_of(_last(variables[name]) for name in ALIASES["status"] if name in variables),
         bytes=number_of(found["bytes"], "bytes"),
         duration_us=told.known_us,
         took=told.took,
@@ -108,7 +108,7 @@ def seconds_of(value: object) -> int | None:
 
 
 def _last(value: object) -> object:
-    return BETWEEN.split(value)[-1] if isinstance(value, str) else value
+    return BETWEEN.split(value)[-1] if isinstance(value, str) and " " in value else value
 
 
 def tries_of(variables: Mapping[str, object]) -> tuple[Try, ...]:
