@@ -22,6 +22,7 @@ from auditor.client.prices import Number, Price
 from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
 from auditor.client.stable import UnstableError, stable
+from auditor.client.unread import UNREAD
 from auditor.errors import ConfigError
 from auditor.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
 from auditor.metrics import client_metrics
@@ -284,6 +285,7 @@ class Metering:
 
     def close(self) -> None:
         """Seal the spool."""
+        UNREAD.wait()
         if self._sink is not None:
             self._sink.close()
 

@@ -21,15 +21,45 @@ _GETTERS = ("get_connection_with_tls_context", "get_connection")
 """Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
 
 
+_BEFORE = "_auditor_before"
+"""Where an object keeps what it had of its own, so that nothing else holds it."""
+
+
 class _Holder:
     """An object of the application, some of whose attributes are replaced; sessions may share it."""
 
     def __init__(self, ref: weakref.ref[Any], users: "weakref.WeakSet[MeteredSession]") -> None:
         self.ref, self.users = ref, users
-        self.before: dict[str, Any] = {}
-        """What these attributes were of the object itself; None where they were its class's."""
+        self.ours: dict[str, weakref.ref[Any]] = {}
+        """What these attributes are, unless another tool has replaced them since."""
+        self.attached: Callable[[], MeteredSession | None] = lambda: None
+        """What is attached to a session, as long as anything of it leads there."""
         self.reached = False
         """Of an adapter: whether its pools have been seen at work."""
+
+    def state(self) -> Any:
+        """What a copy of the object, which is not metered, takes over."""
+        alive = self.ref()
+        kind: Any = type(alive)
+        state = kind.__getstate__(alive)
+        if not isinstance(state, dict):
+            return state
+        before = {name: value for name, value in vars(alive)[_BEFORE].items() if name in state}
+        return {name: value for name, value in state.items() if not self._is_ours(name, value)} | before
+
+    def undo(self) -> None:
+        """The object has its own attributes again, but for those that another tool has replaced."""
+        alive = self.ref()
+        if alive is not None:
+            before = vars(alive).pop(_BEFORE, {})
+            for name in self.ours:
+                if self._is_ours(name, vars(alive).get(name)):
+                    del vars(alive)[name]
+                    if name in before:
+                        setattr(alive, name, before[name])
+
+    def _is_ours(self, name: str, value: Any) -> bool:
+        return name == _BEFORE or (name in self.ours and self.ours[name]() is value)
 
 
 _HOLDERS: dict[int, _Holder] = {}
@@ -65,8 +95,10 @@ class MeteredSession:
 
     def attach(self, session: Any) -> None:
         """Meter from here on, adapters that are mounted later too."""
+        self._holder(session).attached = weakref.ref(self)
         for name in ("send", "get_adapter"):
             self._shadow(session, name, functools.partial(getattr(self, name), session))
+        self._shadow(session, "__getstate__", self._holder(session).state)
         for adapter in session.adapters.values():
             self._tap(adapter)
 
@@ -76,13 +108,9 @@ class MeteredSession:
         for _, holder in mine:
             holder.users.discard(self)
         for at, holder in mine:
-            if holder.users:
-                continue
-            alive = _HOLDERS.pop(at).ref()
-            for name, before in holder.before.items() if alive is not None else ():
-                vars(alive).pop(name, None)
-                if before is not None:
-                    setattr(alive, name, before)
+            if not holder.users:
+                del _HOLDERS[at]
+                holder.undo()
 
     def _holder(self, thing: Any) -> _Holder:
         at = id(thing)
@@ -93,13 +121,18 @@ class MeteredSession:
 
     def _shadow(self, thing: Any, name: str, method: Callable[..., Any]) -> None:
         holder = self._holder(thing)
-        if name not in holder.before:
-            holder.before[name] = vars(thing).get(name)
+        if name not in holder.ours:
+            own = vars(thing).setdefault(_BEFORE, {})
+            if name in vars(thing):
+                own[name] = vars(thing)[name]
+            holder.ours[name] = weakref.ref(method)
             setattr(thing, name, method)
 
     def send(self, session: Any, request: Any, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
-        del session  # held by whoever calls this
+        holder = _HOLDERS.get(id(session))
+        if holder is None or holder.attached() is not self:  # undone, but another tool has put its own before this
+            return self._send(request, **options)
         outer = _SENDING.get()
         sent = self._begins(request)
         token = CURRENT.set((sent and sent.journey) or Passing(self.metering))
@@ -170,7 +203,7 @@ class MeteredSession:
 
     def _tap(self, adapter: Any) -> None:
         holder = self._holder(adapter)
-        if "send" in holder.before:
+        if "send" in holder.ours:
             return
         getters = [name for name in _GETTERS if hasattr(adapter, name)]
         for name in getters:
@@ -180,8 +213,7 @@ class MeteredSession:
         self._shadow(
             adapter, "send", self._sender(_method(adapter, "send"), holder, type(adapter) if getters else None)
         )
-        if type(adapter).__getstate__ is vars(object)["__getstate__"]:  # it has none of its own
-            self._shadow(adapter, "__getstate__", functools.partial(_state, weakref.ref(adapter), holder))
+        self._shadow(adapter, "__getstate__", holder.state)
 
     def _getter(self, getter: Callable[..., Any], adapter: _Holder) -> Callable[..., Any]:
         def found(*args: Any, **kwargs: Any) -> Any:
@@ -318,9 +350,8 @@ class MeteredSession:
 
 def attached_to(session: Any) -> MeteredSession | None:
     """What is attached to a session."""
-    send = vars(session).get("send")
-    found = getattr(send.func, "__self__", None) if isinstance(send, functools.partial) else None
-    return found if isinstance(found, MeteredSession) else None
+    holder = _HOLDERS.get(id(session))
+    return None if holder is None else holder.attached()
 
 
 def _metering(asked: Callable[[Metering], Asked | None], adapter: _Holder) -> Metering | None:
@@ -335,12 +366,6 @@ def _metering(asked: Callable[[Metering], Asked | None], adapter: _Holder) -> Me
         if underway(each) is not None:
             return metering
     return next((metering for metering, each in found if not any(map(each.same, list(_ELSEWHERE)))), None)
-
-
-def _state(ref: weakref.ref[Any], holder: _Holder) -> dict[str, Any]:
-    """Of an adapter, what a copy of it takes over: it is not metered."""
-    state = {name: value for name, value in vars(ref()).items() if name not in holder.before}
-    return state | {name: before for name, before in holder.before.items() if before is not None}
 
 
 def _own(sent: _Sent, request: Any, response: Any) -> Any:

@@ -30,6 +30,8 @@ class Unread:
         self._calls: set[Unfinished] = set()
         self.discard = self._calls.discard
         """It has ended."""
+        self._ending: set[_thread.LockType] = set()
+        """Each held by a thread that is writing an end."""
         self._ends_at_exit = False
         renew_in_children(self)
         atexit.register(self.end)
@@ -37,6 +39,7 @@ class Unread:
     def forked(self) -> None:
         """What the parent reads, the parent ends."""
         self._calls.clear()
+        self._ending.clear()
         self._ends_at_exit = False
 
     def add(self, call: Unfinished) -> None:
@@ -56,16 +59,18 @@ class Unread:
         begun, done = _thread.allocate_lock(), _thread.allocate_lock()
         begun.acquire()
         done.acquire()
+        self._ending.add(done)
 
         def end() -> None:
             begun.release()
             call.dropped()
+            self._ending.discard(done)
             done.release()
 
         try:
             _thread.start_new_thread(end, ())  # (`threading` would take locks of its own)
         except RuntimeError:  # the interpreter is going down, or there are no more threads
-            call.dropped()
+            end()
         else:
             with suppress(Exception):  # (greenlets in place of threads may not wait here)
                 begun.acquire(timeout=_START)
@@ -73,9 +78,15 @@ class Unread:
 
     def end(self) -> None:
         """The process ends."""
-        while self._calls:
-            call = self._calls.pop()
+        for call in list(self._calls):
             call.dropped()
+        self.wait()
+
+    def wait(self) -> None:
+        """Until all that is gone has ended, for a while."""
+        for done in list(self._ending):
+            if done.acquire(timeout=_START):
+                done.release()
 
 
 UNREAD = Unread()

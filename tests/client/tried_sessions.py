@@ -249,6 +249,73 @@ def copied_and_pickled(seen: Seen) -> Any:
 
 
 @scenario
+def copied_with_all_that_they_have(seen: Seen) -> Any:
+    """Where a class says itself what a copy takes over."""
+
+    class Whole(requests.Session):
+        def __getstate__(self) -> Any:
+            return dict(vars(self))
+
+    class Adapter(HTTPAdapter):
+        def __getstate__(self) -> Any:
+            return {name: value for name, value in vars(self).items() if not name.endswith("manager")}
+
+        def __setstate__(self, state: Any) -> None:
+            vars(self).update(state)
+            self.proxy_manager = {}
+            self.init_poolmanager(1, 1)
+
+    session = Whole()
+    session.mount("http://", Adapter())
+    seen.session(session).post(URL + "card")
+    for act in (copy.copy, copy.deepcopy):
+        other, adapter = act(session), act(session.adapters["http://"])
+        assert other.post(URL + "card").content == PICTURE
+        ours = {
+            "send",
+            "get_adapter",
+            "get_connection",
+            "get_connection_with_tls_context",
+            "__getstate__",
+            "_auditor_before",
+        }
+        assert not ours & {*vars(other), *vars(adapter)}
+    assert vars(session)["send"] is not None
+
+
+@scenario
+def replaced_by_another_tool(seen: Seen) -> Any:
+    """Which calls ours: metered once, undone without undoing the tool, and metered again."""
+    session = seen.session()
+    ours, calls = session.send, []
+
+    def tool(request: Any, **options: Any) -> Any:
+        calls.append(request)
+        return ours(request, **options)
+
+    session.send = tool
+    session.post(URL + "card")
+    unmeter(session)
+    assert session.send is tool and session.post(URL + "card").content == PICTURE
+    seen.session(session).post(URL + "503")
+    assert len(calls) == 3
+
+
+@scenario
+def let_go(seen: Seen) -> Any:
+    """Nothing of ours keeps a session, an adapter, or what they had of their own."""
+    import weakref
+
+    session = requests.Session()
+    session.get_adapter = session.get_adapter  # type: ignore[method-assign]
+    seen.session(session).post(URL + "card")
+    gone = [weakref.ref(each) for each in (session, *session.adapters.values())]
+    del session
+    gc.collect()
+    assert [each() for each in gone] == [None] * 3
+
+
+@scenario
 def mounted_closed_and_used_again(seen: Seen) -> Any:
     """As a context manager, twice; adapters that are mounted later."""
     session = seen.session()
