@@ -62,7 +62,7 @@ def bury(folder: Path) -> None:
 
 
 def several(proc: Path = Path("/proc")) -> bool:
-    """Whether another child of this process's parent listens on the same socket, as far as the system tells."""
+    """Whether another child of this process's parent listens where this one does, as far as the system tells."""
     mine = _listening(proc, os.getpid())
     return bool(mine) and any(mine & _sockets(proc / str(pid)) for pid in _siblings(proc))
 
@@ -75,16 +75,22 @@ def _siblings(proc: Path) -> Iterator[int]:
 
 
 def _listening(proc: Path, pid: int) -> set[str]:
-    """Inodes of the TCP and Unix sockets on which a process waits for clients."""
+    """Inodes of the TCP and Unix sockets on which a process waits for clients, and of those of the same address.
+
+    Workers either share a socket or have one each (`SO_REUSEPORT`).
+    """
     found: set[str] = set()
+    own = _sockets(proc / str(pid))
     for name in ("tcp", "tcp6"):
         with suppress(OSError):
             rows = [row.split() for row in (proc / str(pid) / "net" / name).read_text().splitlines()[1:]]
-            found |= {row[9] for row in rows if row[3] == "0A"}
+            listening = [(row[1], row[9]) for row in rows if row[3] == "0A"]
+            addresses = {address for address, inode in listening if inode in own}
+            found |= {inode for address, inode in listening if address in addresses}
     with suppress(OSError):
         rows = [row.split() for row in (proc / str(pid) / "net" / "unix").read_text().splitlines()[1:]]
-        found |= {row[6] for row in rows if int(row[3], 16) & 0x10000}
-    return found & _sockets(proc / str(pid))
+        found |= {row[6] for row in rows if int(row[3], 16) & 0x10000} & own
+    return found
 
 
 def _sockets(process: Path) -> set[str]:

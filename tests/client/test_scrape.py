@@ -155,6 +155,33 @@ def test_a_listening_socket_of_one_s_own_is_one_worker(build: Build) -> None:
     assert not scrape.several(Path("/nowhere"))
 
 
+OWN_SOCKETS = """
+import os, socket, sys
+from auditor.client.scrape import several
+port, (ready, told), (go, let) = 0, os.pipe(), os.pipe()
+for number in range(2):
+    if not os.fork():
+        os.close(let)
+        mine = socket.create_server(("127.0.0.1", port), reuse_port=True)
+        os.write(told, mine.getsockname()[1].to_bytes(2, "big"))
+        os.read(go, 1)
+        os._exit(several())
+    port = int.from_bytes(os.read(ready, 2), "big") if sys.argv[1] == "same" else 0
+os.write(let, b"x")  # one of them looks while the other is there
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+os.close(let)
+os.wait()
+"""
+
+
+@pytest.mark.parametrize(("ports", "several"), [("same", "1"), ("other", "0")])
+def test_workers_may_have_a_socket_each(ports: str, several: str) -> None:
+    """On one address, by `SO_REUSEPORT`; another address is another program."""
+    command = [sys.executable, "-c", OWN_SOCKETS, ports]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=ROOT)
+    assert done.stdout.split() == [several]
+
+
 def test_a_hook_outside_of_that_mode_does_nothing() -> None:
     """gunicorn.conf.py may import it anyway."""
 
