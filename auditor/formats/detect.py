@@ -68,7 +68,9 @@ class Detected:
         return self.kind.name != NATIVE
 
     def __str__(self) -> str:
-        inside = ", inside what a collector wrote around it" if self.wraps or self.cells else ""
+        inside = ", inside what a collector wrote around it" if self.wraps else ""
+        if self.cells is not None:
+            inside += f", in column {self.cells.index + 1} of a table, whose other columns are not read"
         return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
 
 

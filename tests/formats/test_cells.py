@@ -44,7 +44,9 @@ def rows(kind: str, by: str, place: int, columns: int, *, quoted: bool) -> list[
 def check(path: Path, text: str, kind: str) -> None:
     path.write_text(text, encoding="utf-8")
     found = report(path, config=SHOP)
-    assert found["inputs"]["files"][0]["format"] == kind
+    (file,) = found["inputs"]["files"]
+    assert file["format"] == kind
+    assert ("whose other columns are not read" in file["detected"]) is (path.suffix == ".csv")
     assert (found["inputs"]["events"], found["inputs"]["rejected"]) == (2, 0)
     assert (found["window"]["start"][:19], found["window"]["end"][:19]) == (
         "2026-09-01T08:00:01",
