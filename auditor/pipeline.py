@@ -193,7 +193,7 @@ def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> t
     if len(sources) != 1 or not sources[0].size:
         return None
     detected = detected_in(sources[0], settings, options.input_format)
-    if detected.kind.name != "cache-trace" or detected.wraps or detected.array:
+    if detected.kind.name != "cache-trace" or detected.wraps or detected.array or detected.cells:
         return None
     with sources[0].open() as file:
         # Arrow's buffers may outlive the call, so the map is closed with the last of them.

@@ -28,11 +28,11 @@ from zoneinfo import ZoneInfo
 from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.formats.base import Sample
+from auditor.formats.cells import DELIMITERS
 from auditor.formats.lines import MAX_LINE, Line, LineReader
 from auditor.formats.rows import is_events, reader_of
 from auditor.formats.table import Table
 
-_DELIMITERS = ("\t", ",", ";", "|")
 MAX_ROW_LINES = 100
 """Lines that one row may have; a quote that is not closed by then was none."""
 
@@ -97,7 +97,7 @@ class CsvTable(Table):
         if text.lower().startswith("sep=") and len(text) == 5:
             # Excel's own hint.
             return
-        self._delimiter = max(_DELIMITERS, key=text.count)
+        self._delimiter = max(DELIMITERS, key=text.count)
         self._names = self._values(text)
         found = reader_of(self._names, self.hint, self.zone)
         if found is None or len(set(self._names)) != len(self._names):

@@ -1,9 +1,8 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,11 +10,13 @@ from auditor.errors import ConfigError, InputError
 from auditor.events import REQUIRED, BadRecordError
 from auditor.formats.array import is_array, objects, whole_objects
 from auditor.formats.base import Format, Sample
+from auditor.formats.cells import Cells, cells_in
 from auditor.formats.json_lines import json_object
 from auditor.formats.lines import LineReader
 from auditor.formats.log_format import LogFormat
 from auditor.formats.packed import Stream
 from auditor.formats.sums import told
+from auditor.formats.table import Table
 from auditor.formats.wrapped import DEEP, unwrapped
 from auditor.registry import FORMATS
 from auditor.sources import USAGE
@@ -47,14 +48,19 @@ class Detected:
     """So many collectors wrote something around the lines, out of which they have to be taken."""
     array: bool = False
     """Whether the lines are the objects of a JSON array."""
+    cells: Cells | None = None
+    """The column of a table that holds the lines."""
 
     def reader(self, stream: Stream) -> LineReader:
         """Reads the lines of an input as the format has to see them."""
         return LineReader(
             stream,
             cut=objects if self.array else None,
-            inner=partial(unwrapped, depth=self.wraps) if self.wraps else None,
+            inner=self._inner if self.wraps or self.cells else None,
         )
+
+    def _inner(self, line: bytes) -> bytes:
+        return unwrapped(line if self.cells is None else self.cells.line(line), self.wraps)
 
     @property
     def foreign(self) -> bool:
@@ -63,6 +69,8 @@ class Detected:
 
     def __str__(self) -> str:
         inside = ", inside what a collector wrote around it" if self.wraps else ""
+        if self.cells is not None:
+            inside += f", in column {self.cells.index + 1} of a table, whose other columns are not read"
         return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
 
 
@@ -86,7 +94,7 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     if not sample.data.strip():
         return Detected(native, 0.0)
     guesses = _guesses(sample, log_formats)
-    found = _unwrapped(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
+    found = _inside(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
     if found is not None:
         return found
     if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
@@ -122,6 +130,28 @@ def _clear(sample: Sample, guesses: _Guesses) -> Detected | None:
     return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
 
 
+def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]) -> Detected | None:
+    """What was found, or what is found in the cells of a table if that is better, or in other wraps if as good."""
+    found = _unwrapped(sample, found, detected)
+    if sample.array or (found is not None and issubclass(found.kind, Table)):
+        return found
+    for cells in cells_in(sample.lines):
+        best = -1.0 if found is None else found.confidence
+        level = found is not None and not (found.wraps or found.cells) and cells.quoted
+        if best == 1 and not level:
+            continue
+        inside = _sample(sample, map(cells.line, sample.lines))
+        inner = _unwrapped(inside, detected(inside), detected) if inside.lines else None
+        if inner is not None and (inner.confidence > best or (level and inner.confidence == best)):
+            found = replace(inner, cells=cells)
+    return found
+
+
+def _sample(sample: Sample, inner: Iterable[bytes]) -> Sample:
+    lines = tuple(filter(None, inner))
+    return Sample(sample.path, b"\n".join(lines), lines, sample.array)
+
+
 def _unwrapped(
     sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]
 ) -> Detected | None:
@@ -130,10 +160,10 @@ def _unwrapped(
     Where a format reads both, a prefix would become a part of the first value: of a host, say.
     """
     for wraps in range(1, DEEP + 1):
-        lines = tuple(filter(None, map(unwrapped, sample.lines)))
-        if lines == sample.lines:
+        inside = _sample(sample, map(unwrapped, sample.lines))
+        if inside.lines == sample.lines:
             break
-        sample = Sample(sample.path, b"\n".join(lines), lines, sample.array)
+        sample = inside
         inner = detected(sample)
         if inner is None:
             continue
@@ -193,9 +223,11 @@ def named(name: str, log_formats: Mapping[str, str]) -> Detected:
 
 def wrapped_in(named: Detected, sample: Sample) -> Detected:
     """A format that was named, and what stands around its lines."""
-    found = _unwrapped(
+    found = _inside(
         sample,
         replace(named, confidence=named.kind.detect(sample)),
         lambda inside: Detected(named.kind, named.kind.detect(inside)),
     )
-    return replace(named, wraps=found.wraps if found and found.confidence else 0, array=sample.array)
+    if found is None or not found.confidence:
+        return replace(named, array=sample.array)
+    return replace(named, wraps=found.wraps, array=sample.array, cells=found.cells)

@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from auditor.events import BadRecordError
+from auditor.formats.cells import DELIMITERS
 from auditor.formats.decimals import readings
 from auditor.formats.json_lines import json_object
 from auditor.formats.number_columns import is_sum
 
-DELIMITERS = ("\t", ",", ";", "|")
 _MONTHS = r"[A-Za-z]{3,9}\.?"
 _DAY = re.compile(
     rf"\d{{4}}[-/.]\d\d?(?:[-/.]\d\d?)?|\d\d?[-/.]\d\d?[-/.](?:\d{{4}}|\d\d)|20\d{{6}}|\d{{4}}-?W\d\d|\d{{4}}-Q\d"

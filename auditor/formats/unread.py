@@ -120,12 +120,12 @@ def _is_absent(value: Any) -> bool:
 def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
     """Whether a field holds numbers that may be anything: a count, say, or a price."""
     name = column_name(path[-1])
-    if is_price(name):
+    if is_price(name) or (is_sum(name) and all(str(value).strip()[0].isdigit() for value, _ in held)):
         return True
     if not all(_is_number(value) for value, _ in held):
         return False
     known = _EVIDENT.fullmatch(name) or is_numeric(name) or unit_of(name) or unit_of(name, renders=True)
-    return is_sum(name) or not (known or all(_is_time(value) for value, _ in held))
+    return not (known or all(_is_time(value) for value, _ in held))
 
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:

@@ -1,9 +1,8 @@
 """What collectors put around a line: a prefix before it, or an object of JSON. What counts is the line inside.
 
 Docker's json-file driver, Filebeat, Fluent Bit, Vector, journald, Loki and Google's logging write an object for each
-line; docker compose, kubectl, Kubernetes and syslog write a prefix; CloudWatch, Athena and Splunk export tables whose
-cells are lines. No format knows of wraps: what is wrapped is taken out before a format sees it, line by line, so that
-numbers stay those of the file.
+line; docker compose, kubectl, Kubernetes and syslog write a prefix. No format knows of wraps: what is wrapped is taken
+out before a format sees it, line by line, so that numbers stay those of the file.
 """
 
 import re
@@ -44,16 +43,6 @@ _DOCKER_SPLITS = 16 << 10
 _CRI_PART = re.compile(rb"\S{20,40} (?:stdout|stderr) P ")
 
 
-_CELL = re.compile(rb'(?:^|(?<=[,;\t|]))"((?:[^"]|"")*+)"(?=[,;\t|\r]|$)')
-"""A value of a table in quotes."""
-_NAME_OF_LINES = rb"@?(?:message|msg|_?raw|line|log|event|body|content|textpayload)"
-_HEAD = re.compile(
-    rb'"?(?:@?[\w. -]{1,40}"?[,;\t|]"?){0,20}' + _NAME_OF_LINES + rb'"?(?:[,;\t|]"?@?[\w. -]{1,40}"?){0,20}\r?',
-    re.IGNORECASE,
-)
-"""The first line of a table that has a column of lines."""
-
-
 def unwrapped(line: bytes, depth: int = 1) -> bytes:
     """The line inside a line, or the line itself where nothing is around it; *depth* wraps are taken off at most.
 
@@ -79,21 +68,13 @@ def is_part(line: bytes) -> bool:
 def _inner(line: bytes) -> bytes | None:
     if line[:1] != b"{":
         prefix = None if is_part(line) else _ONE.match(line)
-        return line[prefix.end() :] if prefix else _in_cell(line)
+        return line[prefix.end() :] if prefix else None
     record = _object(line)
     text = next((record[key] for key in _KEYS if record.get(key)), None)
     if _is_docker_part(record.get("log")):
         return None
     inner = text.encode() if isinstance(text, str) else _bytes(text)
     return None if b"\n" in inner[:-1] else inner.removesuffix(b"\n") or None
-
-
-def _in_cell(line: bytes) -> bytes | None:
-    """The only cell of a row that holds quotes, as lines of logs do; nothing for the header."""
-    if b'""' not in line:
-        return b"" if _HEAD.fullmatch(line) else None
-    cells = [cell for cell in _CELL.findall(line) if b'""' in cell]
-    return cells[0].replace(b'""', b'"').rstrip(b"\r\n") if len(cells) == 1 else None
 
 
 def _object(line: bytes) -> dict[str, Any]:

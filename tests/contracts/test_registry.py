@@ -17,6 +17,7 @@ SHARED = {
         "behind",
         "bulk",
         "bulk_columns",
+        "cells",
         "columns",
         "detect",
         "decimals",

@@ -80,6 +80,11 @@ def test_many_columns_are_one_short_line(tmp_path: Path) -> None:
     assert len(told) < 600
 
 
+@pytest.mark.parametrize("values", [("120 renders", "80 renders"), ("1.2E+02", "8e1"), ("1.2k", "3k")])
+def test_counts_that_are_no_plain_numbers(tmp_path: Path, values: tuple[str, ...]) -> None:
+    assert "`count`" in named(audited(tmp_path, {"a.csv": table("count", *values)}))[1]
+
+
 def test_a_column_that_begins_late(tmp_path: Path) -> None:
     found = audited(tmp_path, {"a.csv": table("points", *[""] * 8, "90")})
     assert named(found)[0] == 1
