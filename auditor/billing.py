@@ -16,7 +16,9 @@ from auditor.allowance import Balance, Grant, Purchase, Stretch, fold
 from auditor.events import Outcome
 from auditor.facts import Facts, Payer
 from auditor.findings import Money
+from auditor.numbers import is_unknown
 from auditor.plans import Cycle, Gap, Plan, cheapest, cycle_number, cycle_numbered, total_bill
+from auditor.replay.walk import Verdict
 from auditor.replayed import Replayed
 
 
@@ -111,6 +113,8 @@ class CycleUse:
     demand: Fraction
     """Credits and every call or request that may still need one: what a plan has to hold."""
     renders: int
+    uncertain: int
+    """Calls that may have been billed."""
     wasted: Fraction
     plan: Plan | None
     """The plan that was in force."""
@@ -118,6 +122,11 @@ class CycleUse:
     """What was included, carried over, bought and left."""
     bill: Fraction | None
     """None without a plan, where its hard cap forbids the credits, and for a cycle that is not complete."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of what its renders cost."""
+        return not is_unknown(self.credits, self.renders, self.uncertain)
 
 
 class Unadvised(StrEnum):
@@ -129,6 +138,8 @@ class Unadvised(StrEnum):
 
 WEEK_US = 7 * 86_400 * 10**6
 """What has to have passed of a cycle before it is projected."""
+TOO_SHORT = "less than 7 days of the cycle have passed"
+"""The words for it, in every report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +178,20 @@ class Bill:
     """Position in `loads` -> cycles of a gap before it."""
     unadvised: Unadvised | None = None
     """Why there is no advice; None where there is, or no plan is known."""
+    blind: bool = False
+    """Whether the log tells of no render which image it was: what a fix by image saves is unknown."""
+
+    @property
+    def unpriced(self) -> bool:
+        """Whether no call of the log says what it cost."""
+        credits = sum((use.credits for use in self.uses), Fraction(0))
+        renders, uncertain = sum(use.renders for use in self.uses), sum(use.uncertain for use in self.uses)
+        return is_unknown(credits, renders, uncertain)
+
+    @property
+    def fixes_known(self) -> bool:
+        """Whether the log tells what all fixes would save together."""
+        return any(use.wasted for use in self.uses) or not (self.blind or self.unpriced)
 
     @property
     def complete(self) -> list[int]:
@@ -242,8 +267,15 @@ def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
         used.credits += row.credits
         used.demand += row.credits + extra_demand(row)
         used.renders += row.events if row.outcome == Outcome.RENDER else 0
-    wasted = replayed.waste.by_payer_cycle(dict(zip(facts.units.unit, facts.units.payer, strict=True)))
-    return tuple(_bill(payer, found[payer.code], wasted.get(payer.code, {})) for payer in facts.payers)
+        used.uncertain += row.events if row.outcome == Outcome.ATTEMPT else row.unknown
+    payers = dict(zip(facts.units.unit, facts.units.payer, strict=True))
+    wasted = replayed.waste.by_payer_cycle(payers)
+    images = replayed.verdicts.verdict != Verdict.UNKNOWN
+    blind, sighted = ({payers[unit] for unit in replayed.verdicts.unit[which]} for which in (~images, images))
+    return tuple(
+        _bill(payer, found[payer.code], wasted.get(payer.code, {}), blind=payer.code in blind - sighted)
+        for payer in facts.payers
+    )
 
 
 @dataclass(slots=True)
@@ -253,6 +285,7 @@ class _Used:
     credits: Fraction = Fraction(0)
     demand: Fraction = Fraction(0)
     renders: int = 0
+    uncertain: int = 0
 
 
 def extra_demand(row: Any) -> int:
@@ -267,7 +300,7 @@ def extra_demand(row: Any) -> int:
     return int(row.unknown)
 
 
-def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction]) -> Bill:
+def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction], *, blind: bool) -> Bill:
     sums = [used.get(index, _Used()) for index in range(len(payer.cycles))]
     terms = terms_of(payer)
     gaps = tuple(_gap_use(payer, gap) for gap in payer.gaps)
@@ -279,6 +312,7 @@ def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction
             credits=sums[index].credits,
             demand=sums[index].demand,
             renders=sums[index].renders,
+            uncertain=sums[index].uncertain,
             wasted=wasted.get(index, Fraction(0)),
             plan=terms[index].plan,
             balance=balance,
@@ -288,10 +322,10 @@ def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction
         for complete in [payer.complete(cycle)]
     ]
     now = recommend(payer, uses, {})
-    after = recommend(payer, uses, wasted) if wasted else now
+    after = recommend(payer, uses, wasted) if wasted else Recommended(None) if blind else now
     return Bill(
         payer, terms, tuple(uses), gaps, now.plan, after.plan, now.projected, now.loads, after.loads, now.must_hold,
-        now.idle, now.unadvised,
+        now.idle, now.unadvised, blind,
     )  # fmt: skip
 
 

@@ -11,6 +11,11 @@ def number(value: Fraction | Decimal | int) -> int | float:
     return above if below == 1 else above / below
 
 
+def is_unknown(credits: Fraction | float, renders: int, uncertain: int) -> bool:
+    """Whether a sum of known credits is 0 only because no call says what it cost; *uncertain* are such calls."""
+    return not credits and uncertain > 0 and renders <= uncertain
+
+
 def exact_sum(numbers: Iterable[int | float]) -> int | float:
     """The exact sum of numbers that stand in a report: 0.1 and 0.2 are 0.3."""
     return number(sum((Fraction(str(each)) for each in numbers), Fraction(0)))

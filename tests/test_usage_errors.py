@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from auditor.cli import app
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, InputError
 from tests.conftest import command, event, lines
 
 READERS = [
@@ -95,7 +95,7 @@ def test_a_filter_that_no_event_has_is_not_green(
 @pytest.mark.parametrize("asked", [["plan"], ["estimate"], ["reconcile", "--invoice", "1", "--cycle", "2026-09"]])
 def test_what_if_commands_refuse_an_account_that_no_event_has(log: Path, asked: list[str]) -> None:
     done = command(asked[0], str(log), *asked[1:], "--account", "mian")
-    assert done.returncode == 2 and b"accounts are main, other" in done.stderr
+    assert done.returncode == 3 and b"accounts are main, other" in done.stderr
 
 
 def test_many_names_are_cut(tmp_path: Path) -> None:
@@ -107,7 +107,14 @@ def test_many_names_are_cut(tmp_path: Path) -> None:
     assert b"a0000" in done.stderr and b"990 more" in done.stderr and b"a0999" not in done.stderr
 
 
-@pytest.mark.parametrize("where", [".", "..", "/", "held", "sqlite:///held", "", "sqlite:///", "sqlite://", ":memory:"])
+NAMELESS = [
+    "", " ", "  ", "sqlite:///", "sqlite://", "sqlite:/// ", ":memory:", "sqlite:///:memory:", "file::memory:?cache=shared",
+    "file:kept.db?mode=rwc", "sqlite:///file:kept.db?uri=true", "file:",
+]  # fmt: skip
+FOLDERS = [".", "..", "/", "held", "held/", "sqlite:///held", "none/", "sqlite:///none/", "none/deeper/"]
+
+
+@pytest.mark.parametrize("where", [*NAMELESS, *FOLDERS])
 def test_what_is_no_file_is_no_ledger(log: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder, and the names that SQLite takes for a database that is gone at the end: nothing is booked there."""
     (log.parent / "held").mkdir()
@@ -116,8 +123,9 @@ def test_what_is_no_file_is_no_ledger(log: Path, where: str, monkeypatch: pytest
         ["audit"], ["report"], ["simulate"], ["plan"], ["estimate"], ["ledger", "show"], ["ingest", str(log)],
         ["reconcile", "--invoice", "1", "--cycle", "2026-09"], ["prune", "--older-than", "400d"],
     ]  # fmt: skip
-    said = "names no file" if where in ("", "sqlite:///", "sqlite://", ":memory:") else "a folder is no ledger"
+    said = "names no file" if where in NAMELESS else "a folder is no ledger"
     for each in asked:
         done = CliRunner().invoke(app, [*each, "--ledger", where])
-        assert isinstance(done.exception, ConfigError) and said in str(done.exception), each
+        kind = ConfigError if each[0] in ("ingest", "prune") else InputError  # who reads named an input
+        assert isinstance(done.exception, kind) and said in str(done.exception), each
     assert sorted(path.name for path in log.parent.iterdir()) == ["held", "usage.jsonl"]

@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from auditor.audits.base import Case
-from auditor.billing import Bill, Unadvised
+from auditor.billing import TOO_SHORT, Bill, Unadvised
 from auditor.findings import Confidence, Finding, Money, Severity
 from auditor.numbers import number
 from auditor.plans import Plan, cents, total_bill
@@ -100,7 +100,7 @@ def _message(bill: Bill, plan: Plan) -> str:
 def _advice(bill: Bill, plan: Plan) -> str:
     best = bill.recommended
     if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
-        return f"{plan.name} is too small already; no plan can be advised before 7 days of the cycle have passed"
+        return f"{plan.name} is too small already; no plan can be advised, since {TOO_SHORT}"
     if bill.unadvised:
         return f"{plan.name} is too small already; most of the log is filtered, so it does not show which plan fits"
     if best is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor import memory
+from auditor.commands.examined import missing
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     ANY_CONFIDENCE,
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
 TEXT = OutputFormat("text")
-KNOWN = 10
-"""Names that a message lists at most."""
 FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
 
 
@@ -125,10 +124,10 @@ def audit(
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
     code = input_code(result, max_rejected, allow_empty)
-    missing = list(_missing(result)) if result.inputs.events else []
-    for sentence in missing:
+    unknown = list(_missing(result)) if result.inputs.events else []
+    for sentence in unknown:
         say(sentence)
-    if missing and not allow_empty:
+    if unknown and not allow_empty:
         code = INCOMPLETE
     raise typer.Exit(code or finding_code(result, fail_on.value if fail_on else None))
 
@@ -137,10 +136,7 @@ def _missing(result: "Result") -> Iterator[str]:
     """A sentence for each name of a filter that no event has: findings of it can neither be there nor be missed."""
     units = result.case.facts.names.values()
     for name in ("account", "environment", "template"):
-        known = sorted({unit[name] for unit in units})
-        for wanted in sorted(set(result.options[f"{name}s"]) - set(known)):
-            more = f" and {len(known) - KNOWN:,} more" if len(known) > KNOWN else ""
-            yield f"--{name} {wanted!r}: no event has it; {name}s are {', '.join(known[:KNOWN])}{more}"
+        yield from missing(name, result.options[f"{name}s"], (unit[name] for unit in units))
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:

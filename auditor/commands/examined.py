@@ -1,13 +1,13 @@
 """Reading logs for the commands that ask what if: options in, an examined log out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import say, time_of
-from auditor.errors import ConfigError
+from auditor.errors import ConfigError, InputError
 from auditor.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,12 +44,23 @@ def examined(
         yield log
 
 
+KNOWN = 10
+"""Names that a sentence lists."""
+
+
+def missing(option: str, wanted: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """A sentence for each of the *wanted* names of an option that no event has."""
+    there = sorted(set(known))
+    more = f" and {len(there) - KNOWN:,} more" if len(there) > KNOWN else ""
+    for name in sorted(set(wanted) - set(there)):
+        yield f"--{option} {name!r}: no event has it; {option}s are {', '.join(there[:KNOWN])}{more}"
+
+
 def accounts(log: "Examined", names: list[str] | None) -> "list[Bill]":
-    """The bills of the accounts of these names, or of all."""
-    known = [bill.payer.account for bill in log.bills]
-    for name in names or [] if log.inputs.events else []:
-        if name not in known:
-            raise ConfigError(f"--account {name!r} is not in the log; accounts are {', '.join(known) or 'none'}")
+    """The bills of the accounts of these names, or of all. `InputError` for a name that no event has."""
+    if log.inputs.events:
+        for sentence in missing("account", names or [], (bill.payer.account for bill in log.bills)):
+            raise InputError(sentence)
     return [bill for bill in log.bills if not names or bill.payer.account in names]
 
 

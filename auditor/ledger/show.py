@@ -14,7 +14,7 @@ def lines(connection: Connection, now_us: int) -> Iterator[str]:
     """A line each; *now_us* in microseconds since 1970."""
     known = state_of(connection)
     if not known.told:
-        yield "nobody has configured this ledger; `auditor ledger configure --config auditor.toml` does"
+        yield "this ledger has no configuration of its own; set it with: auditor ledger configure --config auditor.toml"
     for (provider, name), account in known.accounts.items():
         yield (
             f"{provider}/{name}: anchor_day {account.anchor_day}, timezone {account.timezone.key}, "

@@ -7,6 +7,8 @@ from html import escape
 from typing import Any
 
 from auditor.periodic.folder import Entry
+from auditor.periodic.summary import is_blind
+from auditor.reports.words import billed
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#d0d7de;--dim:#59636e;--link:#0969da}
@@ -64,8 +66,8 @@ def _row(entry: Entry) -> str:
     ]
     cells = [
         f"{report['totals']['requests']:,}",
-        f"{report['totals']['credits']:,}",
-        f"{report['waste']['total']:,}",
+        billed(report)[0],
+        "unknown" if is_blind(report) else f"{report['waste']['total']:,}",
         "<br>".join(escape(bill) for bill in bills) or "-",
         f"{len(report['findings']):,}",
         *(f"{len(changes[kind]):,}" if changes else "-" for kind in ("new", "fixed", "grown", "shrunk")),

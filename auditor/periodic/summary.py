@@ -6,7 +6,7 @@ from typing import Any
 
 from auditor.audits.words import plural
 from auditor.numbers import exact_sum
-from auditor.reports.words import share, share_words, unknown
+from auditor.reports.words import billed, share, share_words, unknown
 
 MOST = 5
 """Findings that are named of each kind."""
@@ -15,11 +15,11 @@ MOST = 5
 def subject(name: str, report: Mapping[str, Any]) -> str:
     """The subject of a mail."""
     high = sum(finding["severity"] == "high" for finding in report["findings"])
-    waste = "waste unknown" if _blind(report) else f"{plural(report['waste']['total'], 'credit')} wasted"
+    waste = "waste unknown" if is_blind(report) else f"{plural(report['waste']['total'], 'credit')} wasted"
     return f"Render audit {name}: {waste}, {plural(high, 'high finding')}"
 
 
-def _blind(report: Mapping[str, Any]) -> bool:
+def is_blind(report: Mapping[str, Any]) -> bool:
     """Whether nothing is known of the waste."""
     return not report["waste"]["total"] and bool(unknown(report)) and share(report) is None
 
@@ -27,6 +27,12 @@ def _blind(report: Mapping[str, Any]) -> bool:
 def _wasted(report: Mapping[str, Any]) -> str:
     part = share_words(report)
     return f"{report['waste']['total']:,} wasted" + (part and f" ({part})")
+
+
+def credits_billed(report: Mapping[str, Any]) -> str:
+    """`1 credit`, or that they are unknown."""
+    credits, _ = billed(report)
+    return "credits unknown" if credits == "unknown" else plural(report["totals"]["credits"], "credit")
 
 
 def summary(
@@ -37,8 +43,8 @@ def summary(
     Words of logs stand in it as they are: escape them for the sink.
     """
     totals, blind = report["totals"], unknown(report)
-    spent = f"Cycle {label}: {plural(totals['requests'], 'request')}, {plural(totals['credits'], 'credit')}"
-    lines = [spent if _blind(report) else f"{spent}, {_wasted(report)}"]
+    spent = f"Cycle {label}: {plural(totals['requests'], 'request')}, {credits_billed(report)}"
+    lines = [spent if is_blind(report) else f"{spent}, {_wasted(report)}"]
     if blind:
         lines.append(f"Waste {blind}")
     if totals["credits_uncertain"]:

@@ -12,9 +12,10 @@ from typing import Any, TextIO
 
 from auditor.daily import Use
 from auditor.events import Outcome
-from auditor.numbers import number
+from auditor.numbers import is_unknown, number
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
+from auditor.reports.words import UNPRICED
 from auditor.terminal import plain
 
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
@@ -81,15 +82,16 @@ class Cycles:
         figures = ["start", "end", "complete", "credits", "demand", "included", "utilisation", "bill",
                    "price_per_render", "unused_credits", "unused_value"]  # fmt: skip
         head = ["provider", "account", "plan", "currency", *figures, "cheapest_plan", "cheapest_bill"]
-        write(out, head, _cycles(document(result)["accounts"], figures))
+        write(out, head, _cycles(result, figures))
 
 
-def _cycles(accounts: Iterable[Mapping[str, Any]], figures: Sequence[str]) -> Iterator[list[Any]]:
-    for account in accounts:
-        for cycle in account["cycles"]:
+def _cycles(result: Result, figures: Sequence[str]) -> Iterator[list[Any]]:
+    for bill, account in zip(result.case.bills, document(result)["accounts"], strict=True):
+        for use, cycle in zip(bill.uses, account["cycles"], strict=True):
+            told = cycle if use.known else cycle | dict.fromkeys(UNPRICED)  # an empty field is an unknown one
             yield [
                 account["provider"], account["account"], account["plan"], account["currency"],
-                *(own(cycle[name]) for name in figures), cycle["cheapest_plan"], own(cycle["cheapest_bill"]),
+                *(own(told[name]) for name in figures), cycle["cheapest_plan"], own(cycle["cheapest_bill"]),
             ]  # fmt: skip
 
 
@@ -109,8 +111,10 @@ class Daily:
 def _days(result: Result) -> Iterator[list[Any]]:
     for day in result.days:
         payer = result.case.facts.payers[day.payer]
+        unknown = is_unknown(day.total, day.requests[Outcome.RENDER], day.uncertain)
+        credits = [None if unknown else own(number(each)) for each in (day.total, *(day.credits[use] for use in Use))]
         yield [
             payer.provider, payer.account, own(day.date), own(payer.settings.timezone),
             own(sum(day.requests.values())), *(own(day.requests[outcome]) for outcome in REQUESTS),
-            own(number(day.total)), own(day.uncertain), *(own(number(day.credits[use])) for use in Use),
+            credits[0], own(day.uncertain), *credits[1:],
         ]  # fmt: skip

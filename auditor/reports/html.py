@@ -29,8 +29,10 @@ from auditor.reports.words import (
     CAUSES,
     FILTERS,
     MOST_FILES,
+    UNPRICED,
     advice,
     assumed,
+    billed,
     cheapest_words,
     conserved,
     idle,
@@ -40,6 +42,7 @@ from auditor.reports.words import (
     share_words,
     ttl_word,
     unknown,
+    used,
 )
 from auditor.terminal import plain
 from auditor.waste import Cause
@@ -126,6 +129,7 @@ def _view(result: Result) -> dict[str, Any]:
         "inputs": report["inputs"],
         "span": dict(zip(("start", "end"), window or (None, None), strict=True)),
         "share": partial(share, report),
+        "billed": billed(report),
         "share_words": share_words(report),
         "unknown": unknown(report),
         "causes": CAUSES,
@@ -190,14 +194,15 @@ def _account(
         **account,
         "name": f"{account['provider']}/{account['account']}",
         "cycles": [
-            {**cycle, "from": start, "best": cheapest_words(account, cycle)}
-            for cycle, start in zip(account["cycles"], starts, strict=True)
+            {**cycle, "from": start, "best": cheapest_words(account, cycle), "used": used(use)}
+            | ({} if use.known else dict.fromkeys(UNPRICED))
+            for use, cycle, start in zip(bill.uses, account["cycles"], starts, strict=True)
         ],
         "now": now,
         "after": after,
         "picture": spec and _drawn(spec),
         "caption": _caption(bill),
-        "text": _days_text(own),
+        "text": "Credits by day are unknown: no call says what it cost" if bill.unpriced else _days_text(own),
     }
 
 
@@ -236,6 +241,7 @@ def _hits_text(totals: Mapping[str, Any], days: Sequence[Day]) -> str:
 def _savings(bills: Sequence[Bill]) -> Any:
     """For each currency what the right plans would change a month, now and after all fixes."""
     sums: dict[str, list[Fraction]] = {}
+    unknown: set[str] = set()
     for bill in bills:
         now = bill.saving(bill.recommended, bill.loads)
         after = bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)
@@ -243,8 +249,11 @@ def _savings(bills: Sequence[Bill]) -> Any:
             both = sums.setdefault(bill.currency, [Fraction(0), Fraction(0)])
             both[0] += now or 0
             both[1] += after or 0
+            if bill.recommended and not bill.recommended_after_fixes:
+                unknown.add(bill.currency)
     for currency, (now, after) in sorted(sums.items()):
-        yield {"amount": _change(now), "words": f"{currency} a month; {_change(after)} after all fixes"}
+        then = "unknown" if currency in unknown else _change(after)
+        yield {"amount": _change(now), "words": f"{currency} a month; {then} after all fixes"}
 
 
 def _change(saving: Fraction) -> str:

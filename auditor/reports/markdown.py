@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from auditor.audits.words import plural
+from auditor.billing import Bill
 from auditor.numbers import number
 from auditor.reports.base import Result, TtlPoint
 from auditor.reports.json_v1 import document
@@ -16,6 +17,7 @@ from auditor.reports.words import (
     CAUSES,
     advice,
     assumed,
+    billed,
     cheapest_words,
     conserved,
     idle,
@@ -24,6 +26,7 @@ from auditor.reports.words import (
     share_words,
     ttl_word,
     unknown,
+    used,
 )
 from auditor.terminal import plain
 
@@ -77,19 +80,17 @@ def _lines(result: Result) -> Iterator[str]:
     yield ""
     yield f"{window['start']} to {window['end']}" if window["start"] else "No event."
     yield ""
-    uncertain = totals["credits_uncertain"]
     rows = [
         ["Requests", f"{totals['requests']:,}", _share(totals["hit_ratio"], "from the cache")],
-        ["Credits billed", f"{totals['credits']:,}",
-         f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""],
+        ["Credits billed", *billed(report)],
         ["Credits wasted", f"{waste['total']:,}" if waste["total"] or not unknown(report) else "",
          "; ".join(filter(None, [share_words(report), unknown(report)]))],
     ]  # fmt: skip
     rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
-    for account, starts, gaps in zip(report["accounts"], local_dates(result), idle(result), strict=True):
-        yield from _account(account, starts, gaps)
+    for bill, *told in zip(result.case.bills, report["accounts"], local_dates(result), idle(result), strict=True):
+        yield from _account(bill, *told)
     yield from _findings(report["findings"])
     yield from ("", "## What was read and assumed", "", conserved(report["inputs"]), "")
     for bad in report["inputs"]["rejections"][:MOST_REJECTIONS]:
@@ -103,7 +104,7 @@ def _lines(result: Result) -> Iterator[str]:
 
 def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
     if points and points[0].requests:
-        yield from ("", "## Other times-to-live", "")
+        yield from ("", "## Other TTLs", "")
         rows = [
             [
                 ttl_word(point.ttl_us) + (" (now)" if point.now else ""),
@@ -114,28 +115,28 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
             ]
             for point in points
         ]
-        yield from table(["Time-to-live", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
+        yield from table(["TTL", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
 
 
 def _share(share: float | None, words: str) -> str:
     return "" if share is None else f"{share:.1%} {words}"
 
 
-def _account(account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
+def _account(of: Bill, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
     name = f"{account['provider']}/{account['account']}"
     plan = code(account["plan"]) if account["plan"] else "plan not configured"
     yield from ("", f"## Account {code(name)}: {plan}", "")
     rows = [
         [
             start + ("" if cycle["complete"] else " (part)"),
-            f"{cycle['credits']:,}",
+            used(use),
             f"{cycle['demand']:,}",
             "-" if cycle["included"] is None else f"{cycle['included']:,}",
-            "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
+            "-" if cycle["utilisation"] is None or not use.known else f"{cycle['utilisation']:.0%}",
             cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
             cheapest_words(account, cycle, code),
         ]
-        for cycle, start in zip(account["cycles"], starts, strict=True)
+        for use, cycle, start in zip(of.uses, account["cycles"], starts, strict=True)
     ]
     bill = f"Bill {prose(account['currency'])}" if account["currency"] else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]

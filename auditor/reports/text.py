@@ -13,18 +13,21 @@ from rich.table import Table
 from rich.text import Text as Words
 
 from auditor.audits.words import plural
+from auditor.billing import Bill
 from auditor.numbers import exact_sum
 from auditor.reports.base import Result
 from auditor.reports.json_v1 import document
 from auditor.reports.words import (
     CAUSES,
     advice,
+    billed,
     cheapest_words,
     conserved,
     filtered_words,
     idle,
     local_dates,
     money,
+    used,
     wasted,
 )
 from auditor.terminal import is_terminal, plain
@@ -58,8 +61,8 @@ class Text:
         report = document(result)
         _head(console, report)
         _waste(console, report)
-        for account, starts, gaps in zip(report["accounts"], local_dates(result), idle(result), strict=True):
-            _bill(console, account, starts, gaps)
+        for bill, *told in zip(result.case.bills, report["accounts"], local_dates(result), idle(result), strict=True):
+            _bill(console, bill, *told)
         _findings(console, report["findings"])
         _suppressed(console, report.get("suppressed", []))
         write_inputs(console, report["inputs"])
@@ -79,9 +82,10 @@ def _head(console: Console, report: dict[str, Any]) -> None:
         if totals[name]
     )
     console.print(f"Requests  {totals['requests']:,}{hit_ratio} ({counts or 'none'})")
-    uncertain = totals["credits_uncertain"]
-    doubt = f" and up to {uncertain:,} call{'s' if uncertain > 1 else ''} that may have been billed"
-    console.print(Words(f"Credits   {totals['credits']:,} billed", style="bold"), doubt if uncertain else "", sep="")
+    credits, doubt = billed(report)
+    known = credits if credits == "unknown" else f"{credits} billed"
+    separator = ": " if credits == "unknown" else " "
+    console.print(Words(f"Credits   {known}", style="bold"), doubt and separator + doubt, sep="")
 
 
 def _waste(console: Console, report: dict[str, Any]) -> None:
@@ -95,19 +99,19 @@ def _waste(console: Console, report: dict[str, Any]) -> None:
         console.print(Padding(Words(words, style="bold"), (0, 0, 0, 10), expand=False))
 
 
-def _bill(console: Console, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> None:
+def _bill(console: Console, bill: Bill, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    bill = " ".join(filter(None, ("Bill", plain(account["currency"] or ""))))
-    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"):
+    paid = " ".join(filter(None, ("Bill", plain(account["currency"] or ""))))
+    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan"):
         table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
-    for cycle, start in zip(account["cycles"], starts, strict=True):
+    for use, cycle, start in zip(bill.uses, account["cycles"], starts, strict=True):
         best = cheapest_words(account, cycle, plain)
         table.add_row(
             start + ("" if cycle["complete"] else " (part)"),
-            f"{cycle['credits']:,}",
+            used(use),
             f"{cycle['demand']:,}",
             _or_dash(cycle["included"]),
-            "-" if cycle["utilisation"] is None else f"{cycle['utilisation']:.0%}",
+            "-" if cycle["utilisation"] is None or not use.known else f"{cycle['utilisation']:.0%}",
             cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
             Words(best),
         )
@@ -173,7 +177,7 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     facts = [file["detected"]] if "detected" in file else []
     if "other_requests" in file:
         one = file["other_requests"] == 1
-        facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known picture: filtered")
+        facts.append(f"{file['other_requests']:,} request{' is' if one else 's are'} for no known image: filtered")
     facts += [filtered_words(file["filtered"])] if "filtered" in file else []
     facts += [f"{file['explained'][name]} ({events:,})" for name, events in file["assumed"].items()]
     if facts:

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from auditor.audits.words import plural
-from auditor.billing import Bill, Unadvised
+from auditor.billing import TOO_SHORT, Bill, CycleUse, Unadvised
 from auditor.daily import Use
-from auditor.numbers import number, ratio
+from auditor.numbers import is_unknown, number, ratio
 from auditor.plans import Plan, cents
 from auditor.reports.base import Result
 
@@ -16,7 +16,7 @@ CAUSES = {
     "staging": "test and staging traffic",
     "concurrent": "simultaneous identical calls",
     "repeat": "repeats that a cache would serve",
-    "volatile": "inputs that never change the picture",
+    "volatile": "inputs that never change the image",
     "failed": "calls that were billed and failed",
 }
 UNKNOWN = {
@@ -50,8 +50,8 @@ def duration(seconds: float) -> str:
 
 
 def ttl_word(ttl_us: int | None) -> str:
-    """`24 h`, or `for ever`."""
-    return "for ever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
+    """`24 h`, or `forever`."""
+    return "forever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
 
 
 FILTERED = {
@@ -93,15 +93,16 @@ def advice(account: Mapping[str, Any]) -> tuple[str, str]:
         return NO_ADVICE[account["advice"]], "none"
     if account["currency"] is None:
         return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
-    return (
-        _plan(account, account["recommended_plan"], account["monthly_saving"]),
-        _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"]),
-    )
+    now = _plan(account, account["recommended_plan"], account["monthly_saving"])
+    if account["recommended_plan"] and account["recommended_after_fixes"] is None:
+        # A fix lowers the demand, so a plan that holds it now would hold it then.
+        return now, "unknown: of no render does the log tell which image it was"
+    return now, _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"])
 
 
 def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> str:
     if account.get("advice") == Unadvised.TOO_LITTLE_DATA:
-        return "too little data to advise a plan: less than 7 days of the cycle"
+        return f"too little data to advise a plan: {TOO_SHORT}"
     if name is None:
         return "no plan holds the demand"
     if name == account["plan"]:
@@ -109,6 +110,29 @@ def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> s
     if saving is None:
         return name
     return f"{name}, {saving.lstrip('-')} {account['currency']} a month {'more' if saving.startswith('-') else 'less'}"
+
+
+def _unpriced(report: Mapping[str, Any]) -> bool:
+    totals = report["totals"]
+    return is_unknown(totals["credits"], totals["renders"], totals["credits_uncertain"])
+
+
+def billed(report: Mapping[str, Any]) -> tuple[str, str]:
+    """The credits billed, and what of them is not known; empty where all is."""
+    uncertain = report["totals"]["credits_uncertain"]
+    if _unpriced(report):
+        return "unknown", f"up to {plural(uncertain, 'call')} may have been billed"
+    doubt = f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""
+    return f"{report['totals']['credits']:,}", doubt
+
+
+UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
+"""Figures of a cycle that rest on what its calls cost."""
+
+
+def used(use: CycleUse) -> str:
+    """The credits of a cycle."""
+    return f"{number(use.credits):,}" if use.known else "unknown"
 
 
 def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
@@ -130,6 +154,8 @@ def share_words(report: Mapping[str, Any]) -> str:
 def unknown(report: Mapping[str, Any]) -> str:
     """What is not known of the waste, and how to learn it; empty where all is known."""
     found = report.get("unknown", _ALL_KNOWN)
+    if not found["renders"] and _unpriced(report) and not report["waste"]["total"]:
+        return "unknown (no call of the log says what it cost); to know, log the credits of each call"
     if not found["renders"]:
         return ""
     lacks, learn = zip(*(UNKNOWN[reason] for reason in found["reasons"]), strict=True)
@@ -173,7 +199,7 @@ def assumed(result: Result) -> Iterator[str]:
     """What the figures rest on, a sentence each."""
     were = "was" if result.inputs.assumed_timezone == 1 else "were"
     options, settings, inputs = result.options, result.case.facts.settings, result.inputs
-    yield f"A stored picture may be served for {duration(options['ttl_seconds'])}."
+    yield f"A stored image may be served for {duration(options['ttl_seconds'])}."
     yield (
         f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} {were}. "
         "Cycles and days begin at midnight in the time zone of their account."
@@ -185,7 +211,7 @@ def assumed(result: Result) -> Iterator[str]:
     for file in inputs.files[:MOST_FILES]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
-        told += [f"{plural(file.others, 'request')} for no known picture filtered"] if file.others else []
+        told += [f"{plural(file.others, 'request')} for no known image filtered"] if file.others else []
         told += [filtered_words(file.filtered)] if file.filtered else []
         told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
         if told:

@@ -36,7 +36,7 @@ class Demand:
     counts: Counts
     prices: Prices
     usage: pd.DataFrame
-    """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
+    """One row for each unit, cycle, outcome: events, requests, credits, unknown, bytes, hits with digests."""
     which: ColumnElement[bool]
 
     @property
@@ -127,6 +127,7 @@ def _usage(engine: Engine, which: ColumnElement[bool]) -> pd.DataFrame:
                 func.count().label("events"),
                 func.sum(records.c.count).label("requests"),
                 func.sum(records.c.credits).label("credits"),
+                func.count().filter(records.c.credits.is_(None)).label("unknown"),
                 func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
                 func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
             )

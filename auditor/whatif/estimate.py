@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from auditor.billing import Bill, Unadvised
+from auditor.billing import TOO_SHORT, Bill, Unadvised
 from auditor.events import Outcome
 from auditor.facts import Facts
 from auditor.plans import Plan, cheapest
@@ -125,7 +125,7 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
 def unmeasured(bill: Bill) -> str:
     """Why there is no estimate of an account, for people."""
     if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
-        return "the log has less than 7 days of a billing cycle, too little to project a month"
+        return f"{TOO_SHORT}, too little to project a month"
     if bill.unadvised is Unadvised.MOSTLY_FILTERED:
         return "most of the requests for its images are filtered (redirects, partial answers, other media types)"
     if any(use.renders for use in bill.uses):

@@ -10,7 +10,6 @@ from auditor.billing import Bill, Recommended, Unadvised, bills, recommend
 from auditor.facts import Facts
 from auditor.plans import Plan, moment, total_bill
 from auditor.providers.base import Provider
-from auditor.replay.walk import Verdict
 from auditor.replayed import Replayed, replay
 from auditor.waste import Cause
 from auditor.whatif.days import days_of, quarters
@@ -81,13 +80,18 @@ def advise(
     found = []
     for bill in known:
         fixes = _fixes(facts, replayed, longer, bill, longer_ttl_us)
-        blind = _blind(facts, replayed, bill)
         as_of = until if until is not None and until <= bill.uses[-1].cycle.end else moment(bill.payer.last_us)
         found.append(
             Advice(
                 bill,
                 tuple(
-                    _scenario(bill, fix, words, saved, bool(saved) or not blind or fix not in _BY_IMAGE)
+                    _scenario(
+                        bill,
+                        fix,
+                        words,
+                        saved,
+                        bool(saved) or fix == "none" or not (bill.unpriced or (bill.blind and fix in _BY_IMAGE)),
+                    )
                     for fix, words, saved in fixes
                 ),
                 forecast(bill, days[bill.payer.code], as_of),
@@ -97,12 +101,6 @@ def advise(
             )
         )
     return tuple(found)
-
-
-def _blind(facts: Facts, replayed: Replayed, bill: Bill) -> bool:
-    """Whether the log tells of no render of the account which image it was."""
-    own = replayed.verdicts[replayed.verdicts.unit.isin(facts.units.unit[facts.units.payer == bill.payer.code])]
-    return len(own) > 0 and bool((own.verdict == Verdict.UNKNOWN).all())
 
 
 def _fixes(
@@ -125,7 +123,7 @@ def _fixes(
         staging = saved(replayed, Cause.STAGING)
         moved = {cycle: min(credits, Fraction(free.included)) for cycle, credits in staging.items()}
         yield "staging", f"test traffic on a {free.name} account, as far as it fits there", moved
-    yield "volatile", "inputs that never change the picture are left out", saved(replayed, Cause.VOLATILE)
+    yield "volatile", "inputs that never change the image are left out", saved(replayed, Cause.VOLATILE)
     if replayed.waste.total(Cause.FAILED, own):
         yield "failed", "no call that fails is billed", saved(replayed, Cause.FAILED)
     yield "all", "everything that the audit calls waste", saved(replayed, *Cause)

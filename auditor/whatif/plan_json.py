@@ -93,9 +93,9 @@ def _cycles(bill: Bill) -> list[dict[str, Any]]:
             "end": utc(use.cycle.end),
             "complete": use.complete,
             "plan": use.plan.name if use.plan else None,
-            "credits": number(use.credits),
+            "credits": number(use.credits) if use.known else None,
             "demand": number(use.demand),
-            "wasted": number(use.wasted),
+            "wasted": number(use.wasted) if use.wasted or (use.known and not bill.blind) else None,
             "included": number(use.balance.included) if use.plan else None,
             "carried": number(use.balance.carried),
             "bought": number(use.balance.bought),
@@ -120,7 +120,7 @@ def _scenario(bill: Bill, scenario: Scenario) -> dict[str, Any]:
         "cycles": [
             {
                 "start": utc(use.cycle.start),
-                "credits": number(use.credits - scenario.saved.get(index, Fraction(0))),
+                "credits": number(use.credits - scenario.saved.get(index, Fraction(0))) if use.known else None,
                 "demand": number(use.demand - scenario.saved.get(index, Fraction(0))),
                 "plans": {
                     name: {

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
+from auditor.billing import TOO_SHORT
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.json_v1 import inputs_document
@@ -60,20 +61,26 @@ def _account(console: Console, advice: Advice) -> None:
         return
     basis = " (projected from a part of a cycle)" if bill.projected else ""
     if bill.unadvised:
-        basis = ": unknown, since less than 7 days of the cycle have passed"
+        basis = f": unknown, since {TOO_SHORT}"
     console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
     console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
     if not all(scenario.known for scenario in advice.scenarios):
-        console.print("  Unknown: of no render does the log tell which image it was; log the body of each call")
+        console.print(
+            "  Unknown: of no render does the log tell which image it was; log the body of each call"
+            if bill.blind
+            else "  Unknown: no call of the log says what it cost; log the credits of each call"
+        )
     if advice.forecast is not None:
         _forecast(console, advice.forecast, bill.currency or "")
     if advice.offers and not bill.unadvised:
         currencies = {offer.currency for offer in advice.offers if offer.currency}
         one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
         console.print(f"  The same demand elsewhere, a month{one}")
-        console.print(Padding(_offers(advice.offers, mixed=not one), (0, 0, 0, 2), expand=False))
+        console.print(
+            Padding(_offers(advice.offers, mixed=not one, fixes_known=bill.fixes_known), (0, 0, 0, 2), expand=False)
+        )
         if any(offer.unsized and (offer.now or offer.after_fixes) for offer in advice.offers):
-            console.print("  * what a picture costs there by its size is not known: counted as one credit")
+            console.print("  * what an image costs there by its size is not known: counted as one credit")
 
 
 def _cycles(advice: Advice, scenario: Scenario) -> Table:
@@ -125,7 +132,7 @@ def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
     head = f"  Running cycle, to {forecast.cycle.end:%Y-%m-%d %H:%M} UTC, seen from {forecast.as_of:%Y-%m-%d %H:%M}"
     console.print(Words(head))
     if forecast.total is None:
-        _line(console, f"{number(forecast.so_far):,} so far. Less than a week of data: too little for a forecast")
+        _line(console, f"{number(forecast.so_far):,} so far. Less than 7 days of data: too little for a forecast")
         return
     weeks = f"{forecast.weeks} week{'' if forecast.weeks == 1 else 's'}"
     if forecast.confidence is None:
@@ -180,7 +187,7 @@ def _ran_out(found: Exhaustion) -> str:
     return f"{words}, at the earliest {said(found.earliest)}, at the latest {said(found.latest)}"
 
 
-def _offers(offers: Sequence[Offer], *, mixed: bool) -> Table:
+def _offers(offers: Sequence[Offer], *, mixed: bool, fixes_known: bool) -> Table:
     table = table_of("Provider", "Plan", "Bill", "After fixes", "Bill then", "Known from",
                      left=["Provider", "Plan", "After fixes", "Known from"])  # fmt: skip
     for offer in offers:
@@ -195,7 +202,9 @@ def _offers(offers: Sequence[Offer], *, mixed: bool) -> Table:
             offer.provider.name + (" *" if offer.unsized else ""),
             Words(plain(offer.now.name) if offer.now else "none holds it"),
             "unknown" if offer.monthly is None else f"{cents(offer.monthly)}{unit}",
-            Words(plain(offer.after_fixes.name) if offer.after_fixes else "none holds it"),
+            Words(
+                plain(offer.after_fixes.name) if offer.after_fixes else "none holds it" if fixes_known else "unknown"
+            ),
             "unknown" if offer.monthly_after_fixes is None else f"{cents(offer.monthly_after_fixes)}{unit}",
             known,
         )

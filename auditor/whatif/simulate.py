@@ -40,7 +40,7 @@ class Demand(Protocol):
 
     @property
     def usage(self) -> pd.DataFrame:
-        """One row for each unit, cycle, outcome: events, requests, credits, bytes, hits with digests."""
+        """One row for each unit, cycle, outcome: events, requests, credits, unknown, bytes, hits with digests."""
 
     @property
     def rows(self) -> int:
@@ -126,6 +126,7 @@ def _asked(demand: Demand, per_template: bool) -> Sums:
             credits=Fraction(row.credits or 0),
             missed_bytes=size if render else 0,
             stale=0,
+            uncertain=int(row.unknown),
         )
     return found
 
@@ -161,18 +162,20 @@ def _outcome(setting: Setting, asked: Outcome, found: Sum) -> Outcome:
 
 
 def _row(demand: Demand, setting: Setting, outcomes: Mapping[Group, Outcome]) -> Row:
-    credits: dict[tuple[int, int], Fraction] = {}
+    sums: dict[tuple[int, int], Outcome] = {}
     for (payer, _, cycle), outcome in outcomes.items():
-        credits[payer, cycle] = credits.get((payer, cycle), Fraction(0)) + outcome.credits
+        sums[payer, cycle] = sums.get((payer, cycle), NOTHING) + outcome
     bills = tuple(
-        _bill(payer, [credits.get((payer.code, cycle), Fraction(0)) for cycle in range(len(payer.cycles))])
+        _bill(payer, [sums.get((payer.code, cycle), NOTHING) for cycle in range(len(payer.cycles))])
         for payer in demand.accounts.payers
     )
     return Row(setting, sum(outcomes.values(), NOTHING), bills)
 
 
-def _bill(payer: Payer, credits: Sequence[Fraction]) -> Bill:
-    complete = payer.complete_cycles
+def _bill(payer: Payer, used: Sequence[Outcome]) -> Bill:
+    complete, credits = payer.complete_cycles, [each.credits for each in used]
+    if not sum(used, NOTHING).known:
+        return Bill(payer, None, len(complete), None, None, None)
     loads, idle = [(credits[index], credits[index]) for index in complete], payer.idle
     best = cheapest(payer.plans, loads, idle=idle) if loads else None
     return Bill(

@@ -52,7 +52,7 @@ def document(result: Simulated) -> dict[str, Any]:
         "inputs": inputs_document(result.inputs),
         "demand": asked.requests,
         "demand_bytes": asked.bytes,
-        "logged": _figures(simulation.logged),
+        "logged": {**_figures(simulation.logged), "credits_uncertain": asked.uncertain},
         "rows": [_row(row) for row in simulation.rows],
         "recommendation": _chosen(simulation.best) if simulation.best else None,
         "knee": _knee(simulation.knee) if simulation.knee else None,
@@ -80,7 +80,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "served_ratio": ratio(outcome.hits + outcome.coalesced, outcome.requests),
         "miss_ratio": ratio(outcome.renders, outcome.requests),
         "byte_miss_ratio": ratio(outcome.missed_bytes, outcome.bytes),
-        "credits": number(outcome.credits),
+        "credits": number(outcome.credits) if outcome.known else None,
         "stale_served": outcome.stale,
     }
 
@@ -99,7 +99,7 @@ def _bill(bill: Bill) -> dict[str, Any]:
     return {
         "provider": bill.payer.provider,
         "account": bill.payer.account,
-        "credits": number(bill.credits),
+        "credits": None if bill.credits is None else number(bill.credits),
         "currency": currencies[0] if currencies else None,
         "plan": plan.name if plan else None,
         "bill": cents(bill.bill),

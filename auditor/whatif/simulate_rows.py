@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from auditor.facts import Payer
+from auditor.numbers import is_unknown
 from auditor.plans import Plan
 from auditor.replay.lru import UNBOUNDED, Cache
 from auditor.settings import FOR_EVER_US
@@ -44,7 +45,8 @@ class Bill:
     """What one account would have paid over the cycles of the window."""
 
     payer: Payer
-    credits: Fraction
+    credits: Fraction | None
+    """None where no render says what it cost; then there is no bill either."""
     cycles: int
     """Complete ones: only these have bills."""
     bill: Fraction | None
@@ -66,6 +68,13 @@ class Outcome:
     missed_bytes: int
     """Of the requests that were rendered."""
     stale: int
+    uncertain: int = 0
+    """Events whose credits are unknown; only of what was logged."""
+
+    @property
+    def known(self) -> bool:
+        """Whether any render says what it cost."""
+        return not is_unknown(self.credits, self.renders, self.uncertain)
 
     @property
     def hits(self) -> int:
@@ -81,6 +90,7 @@ class Outcome:
             self.credits + other.credits,
             self.missed_bytes + other.missed_bytes,
             self.stale + other.stale,
+            self.uncertain + other.uncertain,
         )
 
 

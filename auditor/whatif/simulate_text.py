@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
+from auditor.audits.words import plural
 from auditor.numbers import number
 from auditor.plans import cents
 from auditor.reports.text import console_of, write_inputs
@@ -41,7 +42,7 @@ def write(result: Simulated, out: TextIO) -> None:
 
 
 def ttl_words(ttl_us: int | None) -> str:
-    """A time-to-live as --ttl takes it."""
+    """A TTL as --ttl takes it."""
     if ttl_us is None:
         return "forever"
     if ttl_us == 86_400 * 10**6:
@@ -52,7 +53,7 @@ def ttl_words(ttl_us: int | None) -> str:
 def _cache(setting: Setting) -> str:
     words = [ttl_words(setting.ttl_us)]
     if setting.entries is not None:
-        words.append(f"{setting.entries:,} pictures")
+        words.append(f"{setting.entries:,} images")
     if setting.bytes is not None:
         words.append(f"{setting.bytes:,} bytes")
     if not setting.coalescing:
@@ -66,7 +67,7 @@ def _head(console: Console, report: dict[str, Any]) -> None:
         Words("Simulation", style="bold"), f"{window['start'] or 'no event'} to {window['end'] or 'no event'}"
     )
     were = "request that was" if report["demand"] == 1 else "requests that were"
-    console.print(f"Demand    {report['demand']:,} {were} given a picture")
+    console.print(f"Demand    {report['demand']:,} {were} given an image")
     console.print()
 
 
@@ -87,13 +88,16 @@ def _rows(console: Console, simulation: Simulation) -> None:
             f"{outcome.renders:,}",
             "-" if missed is None else f"{float(missed):.6f}" if bounded else f"{float(1 - missed):.1%}",
             "" if place == 0 else f"{outcome.stale:,}" if stale_known else "?",
-            f"{number(outcome.credits):,}",
+            f"{number(outcome.credits):,}" if outcome.known else "unknown",
             _bar(outcome.credits, most),
             _total(row.bills, "bill"),
             _total(row.bills, "cheapest_bill"),
             style="bold green" if row is best else "dim" if place == 0 else None,
         )
     console.print(table)
+    uncertain = simulation.logged.outcome.uncertain
+    if uncertain:
+        console.print(f"  As logged: {plural(uncertain, 'request')} of unknown credits not counted; the other rows do")
 
 
 def _bar(amount: Fraction, most: Fraction) -> str:
@@ -108,6 +112,8 @@ def _total(bills: Iterable[Bill], name: str) -> str:
         return "-"
     if name == "bill" and any(bill.payer.plan is None for bill in known):
         return "-"
+    if any(bill.credits is None for bill in known):
+        return "unknown"
     amounts = [getattr(bill, name) for bill in known if bill.cycles]
     if any(amount is None for amount in amounts):
         return "over the cap"
@@ -139,7 +145,7 @@ def _advice(console: Console, result: Simulated) -> None:
         console.print("  Stale images are unknown: no hit of the log has a digest.")
     if best is not None and best.outcome.stale:
         hits = "hit shows" if best.outcome.stale == 1 else "hits show"
-        console.print(f"  Its price: {best.outcome.stale:,} {hits} another picture than the log has.")
+        console.print(f"  Its price: {best.outcome.stale:,} {hits} another image than the log has.")
 
 
 def _no_gain(simulation: Simulation) -> str:
@@ -182,7 +188,7 @@ def _templates(console: Console, result: Simulated) -> None:
             f"{outcome.stale:,}",
         )
     console.print()
-    console.print(Words("The smallest time-to-live within 1 % of each template's fewest credits", style="bold"))
+    console.print(Words("The smallest TTL within 1 % of each template's fewest credits", style="bold"))
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
     rest = len(simulation.templates) - MAX_TEMPLATES
     if rest > 0:

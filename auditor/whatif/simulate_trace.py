@@ -102,7 +102,7 @@ def read_trace(
     usage = [
         {
             "unit": 0, "cycle": cycle, "outcome": str(Outcome.RENDER), "events": end - start, "requests": end - start,
-            "credits": Fraction(end - start), "bytes": _sum(size[start:end]), "digests": 0,
+            "credits": Fraction(end - start), "unknown": 0, "bytes": _sum(size[start:end]), "digests": 0,
         }
         for cycle, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True))
         if end > start

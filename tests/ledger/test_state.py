@@ -297,7 +297,7 @@ def test_the_commands(tmp_path: Path) -> None:
 
     assert "there is no such ledger" in run("ledger", "show", code=3) and not Path(ledger).exists()
     assert "timezone is Asia/Kolkata, the ledger has UTC" in run("ingest", str(tmp_path / "usage"))
-    assert "nobody has configured" in run("ledger", "show"), "a found file claims nothing"
+    assert "has no configuration of its own" in run("ledger", "show"), "a found file claims nothing"
     assert "is the ledger's" in run("ledger", "configure", "--config", str(tmp_path / "a.toml"))
     assert "nothing changed" in run("ledger", "configure", "--config", str(tmp_path / "a.toml"))
     said = run("ingest", str(tmp_path / "usage"))

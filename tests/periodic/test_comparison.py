@@ -27,7 +27,7 @@ def report(
             "window": {"start": "2026-09-01T00:00:00Z", "end": "2026-09-30T00:00:00Z"},
             "options": {"ttl_seconds": 86400, "timezone": "UTC"},
             "inputs": {"rejected": 0, "files": []},
-            "totals": {"requests": requests, "credits": credits, "credits_uncertain": 0},
+            "totals": {"requests": requests, "credits": credits, "credits_uncertain": 0, "renders": 0},
             "waste": {"total": wasted}, "accounts": [], "findings": list(findings), **parts,
         }
     )  # fmt: skip

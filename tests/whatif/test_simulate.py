@@ -232,7 +232,7 @@ def test_the_terminal_says_what_to_do(log: Path) -> None:
     assert "█" in text
     assert "Recommended: 1h" in text
     assert "Free, 0.00 USD over 1 cycle; Pro costs 24.99" in text
-    assert "1 hit shows another picture" in text
+    assert "1 hit shows another image" in text
     assert "\x1b" not in text
 
 
