@@ -4,7 +4,7 @@ r"""Addresses that make images wherever they stand: Open Graph endpoints of site
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 FORMATS = "(?i:png|jpe?g|webp|avif|gif|svg|pdf)"
@@ -12,6 +12,8 @@ FORMATS = "(?i:png|jpe?g|webp|avif|gif|svg|pdf)"
 LONGEST = 8192
 """Characters of a path; servers refuse longer ones, and patterns are tried at each of them."""
 EXTENSION = re.compile(rf"\.{FORMATS}$")
+IMAGE = re.compile(r"(?:.*\.)?(?i:png|jpe?g|webp|avif|gif)")
+"""A value that names a file or a format of nothing but images."""
 OTHER_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
 """Of the last part of an address that is no image: css, js, html, programs and whatever else."""
 _SCRIPT = re.compile(r"\.(?:php|aspx?|ashx|cgi|jsp)$", re.IGNORECASE)
@@ -93,10 +95,11 @@ _SERVERS = (
 )  # fmt: skip
 
 
-def endpoint_of(host: str | None, path: str, names: Collection[str], method: str) -> Endpoint | None:
+def endpoint_of(host: str | None, path: str, query: Sequence[tuple[str, str]], method: str) -> Endpoint | None:
     """What a request asks for an image, None where the address does not tell or is longer than any server takes."""
     if len(path) > LONGEST:
         return None
+    names = {name for name, _ in query}
     server = next((each for each in _SERVERS if each.fits(host, path, names)), None)
     if server is not None:
         return server
@@ -106,7 +109,7 @@ def endpoint_of(host: str | None, path: str, names: Collection[str], method: str
         if hashed is not None:
             return Endpoint(hashed[1])
     bare = _SCRIPT.sub("", EXTENSION.sub("", last))
-    lower = {name.lower() for name in names}
-    if bare in _OPEN_GRAPH or (bare in _RENDERERS and (method == "POST" or not _CONTENT.isdisjoint(lower))):
+    told = any(name.lower() in _CONTENT or IMAGE.fullmatch(value) for name, value in query)
+    if bare in _OPEN_GRAPH or (bare in _RENDERERS and (method == "POST" or told)):
         return Endpoint(bare)
     return None

@@ -17,6 +17,7 @@ from itertools import count
 from auditor.exchanges.endpoints import (
     EXTENSION,
     FORMATS,
+    IMAGE,
     OTHER_EXTENSION,
     TEMPLATE_NAMES,
     Endpoint,
@@ -110,12 +111,20 @@ def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Co
     *taken* are names that tables have already.
     """
     groups: dict[tuple[bool, str, tuple[int, str] | None], Group] = {}
-    for exchange, host, path, query in _requests(exchanges):
-        known = endpoint_of(host, path, {name for name, _ in query}, exchange.method)
+    sample = list(_requests(exchanges))
+    asked = Counter((host, path) for _, host, path, _ in sample)
+    told = Counter((host, path) for _, host, path, query in sample if _tells(query))
+    for exchange, host, path, query in sample:
+        known = endpoint_of(host, path, query, exchange.method)
         first, *rest = path.removeprefix("/").split("/")
         if known is not None:
             first, rest = known.name, [path]
-        elif exchange.method != "GET" or not _looks_like_picture(exchange, path, query):
+        elif exchange.method != "GET" or not _looks_like_picture(
+            # A table takes all requests of its path, so a parameter tells only where nearly all of them have it.
+            exchange,
+            path,
+            by_query=told[host, path] >= 0.9 * asked[host, path],
+        ):
             continue
         elif not rest:
             first, rest = "", [first]
@@ -171,18 +180,21 @@ def _requests(exchanges: Iterable[Exchange]) -> Iterable[_Request]:
             yield exchange, host, path, parameters(query)
 
 
-def _looks_like_picture(exchange: Exchange, path: str, query: Sequence[tuple[str, str]]) -> bool:
+def _tells(query: Sequence[tuple[str, str]]) -> bool:
+    """Whether a parameter is a size, or the format of an image."""
+    return any(
+        _SIZE.fullmatch(value) or (name.lower() in _FORMAT_NAMES and IMAGE.fullmatch(value)) for name, value in query
+    )
+
+
+def _looks_like_picture(exchange: Exchange, path: str, *, by_query: bool) -> bool:
     known = is_picture(media_type_of(exchange.media_type)) if exchange.status in (None, *range(200, 300)) else None
     if known is not None:
         return known
     parts = path.lower().split("/")
     if OTHER_EXTENSION.search(parts[-1]):
         return EXTENSION.search(path) is not None
-    return (
-        not _WORDS.isdisjoint(parts[:-1])
-        or any(_SIZE.fullmatch(part) for part in parts)
-        or any(_SIZE.fullmatch(value) for _, value in query)
-    )
+    return not _WORDS.isdisjoint(parts[:-1]) or any(_SIZE.fullmatch(part) for part in parts) or by_query
 
 
 def _word_of(first: str, rest: Sequence[str]) -> tuple[int, str] | None:

@@ -147,6 +147,45 @@ def test_media_types_that_the_log_holds_decide() -> None:
     assert (known.name, known.group.others) == ("render", 1)
 
 
+@pytest.mark.parametrize(
+    ("seen", "unseen"),
+    [
+        ("/v2/render?file=Card1.JPG&Format=PNG", "/v2/render?file=Card2.JPG&Format=PNG"),
+        ("/thumb?src=a/b.Webp", "/thumb?src=c.webp"),
+        ("/api/preview/?FM=avif&doc=1", "/api/preview/?FM=avif&doc=2"),
+        ("/export?doc=1&Output=PNG", "/export?doc=2&Output=png"),
+        ("/make?doc=1&size=320x200", "/make?doc=2&size=640x400"),
+        ("/de/Card.PHP?out=a.gif", "/de/Card.PHP?out=b.gif"),
+    ],
+)
+def test_a_file_a_format_or_a_size_of_images_in_a_parameter_tells(seen: str, unseen: str) -> None:
+    assert mapped([unseen], exchanges(*[seen] * 5)) != [None]
+
+
+@pytest.mark.parametrize(
+    ("images", "others"),
+    [
+        ("/make?doc=1&size=320x200", "/make?doc=1"),
+        ("/export?doc=1&format=png", "/export?doc=1&format=csv"),
+        ("/run?f=webp", "/run?f=log"),
+        ("/app/?size=10x10", "/app/"),
+    ],
+)
+def test_a_table_is_not_made_of_a_path_that_serves_other_things_too(images: str, others: str) -> None:
+    """It would take them in: tables are for whole paths, whatever the parameters are."""
+    assert mapped([images, others], exchanges(*[images, others] * 5)) == [None, None]
+    assert mapped([images], exchanges(*[images] * 10)) != [None]
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["/render.js?format=png", "/run.php?file=a.png", "/site.css?size=10x10", "/report?format=pdf", "/page.html?fm=png",
+     "/render?page=about.html", "/card?id=7", "/search?q=a.png"],
+)  # fmt: skip
+def test_no_parameter_makes_an_image_of_styles_programs_and_pages(other: str) -> None:
+    assert mapped([other], exchanges(*[other] * 10)) == [None]
+
+
 @pytest.mark.parametrize("ids", [["65410", "65411"], ["8f14e45fceea", "c9f0f895fb98"], ["a1", "b2c3"]])
 def test_an_id_is_not_the_template(ids: list[str]) -> None:
     """Even where most values are words."""
