@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from auditor.errors import AuditorError, ConfigError, InputError, MissingExtraError
+from auditor.errors import ConfigError, InputError, MissingExtraError
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
 from auditor.ledger.place import look, make
 from auditor.ledger.readonly import connect
@@ -34,13 +34,11 @@ class Ledger:
     """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
     A *reader* makes no ledger, changes none and migrates none; nor is one made that may not be *new*. `InputError`
-    where there is none, and to a reader also where the name can be no ledger's.
+    where there is none, `ConfigError` where the name can be no ledger's.
     """
 
     def __init__(self, where: str | Path, *, reader: bool = False, new: bool = True) -> None:
-        # Whoever only reads named an input; a name that cannot be written to is an option that is wrong.
-        wrong = InputError if reader else ConfigError
-        url = _url(str(where), wrong)
+        url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
         self.name = url.set(query={}).render_as_string(hide_password=True)
         makes = new and not reader
@@ -115,9 +113,9 @@ class Ledger:
         self.close()
 
 
-def _url(where: str, wrong: type[AuditorError]) -> URL:
+def _url(where: str) -> URL:
     if "://" not in where:
-        return _named(URL.create("sqlite", database=where), wrong)
+        return _named(URL.create("sqlite", database=where))
     try:
         if where.count("@") > 1 and not where.startswith("sqlite"):
             raise ValueError  # what follows the first one would be taken for the host, and shown
@@ -130,16 +128,16 @@ def _url(where: str, wrong: type[AuditorError]) -> URL:
     backend = url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
-    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else _named(url, wrong)
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else _named(url)
 
 
-def _named(url: URL, wrong: type[AuditorError]) -> URL:
+def _named(url: URL) -> URL:
     """SQLite takes some names for a database that is gone at the end: whatever is booked there is lost."""
     name = url.database or ""
     if not name.strip() or name == ":memory:" or name.startswith("file:"):
-        raise wrong("--ledger names no file; write a path, as in --ledger auditor.db")
-    if name.endswith(os.sep) or Path(name).is_dir():
-        raise wrong(f"--ledger {name}: a folder is no ledger; name a file, as in --ledger auditor.db")
+        raise ConfigError("--ledger names no file; write a path, as in --ledger auditor.db")
+    if name.endswith("/"):
+        raise ConfigError(f"--ledger {name}: a folder is no ledger; name a file, as in --ledger auditor.db")
     return url
 
 
