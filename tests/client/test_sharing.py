@@ -273,6 +273,37 @@ def test_dropping_an_answer_hangs_nobody(metering: Metering) -> None:
     assert written.wait(10)
 
 
+def test_closing_waits_for_ends_that_are_being_written() -> None:
+    """No event comes after the spool was sealed."""
+    let, done = threading.Event(), []
+
+    class Slow:
+        def write(self, event: Any, *, lasting: bool) -> None:
+            if event["outcome"] == "render":
+                let.wait(10)
+            done.append(event["outcome"])
+
+        def close(self) -> None:
+            done.append("closed")
+
+        def forked(self) -> None:
+            """Nothing."""
+
+    metering = Metering(events=Slow(), secret="s", registry=None)
+    client = meter(httpx.Client(transport=httpx.MockTransport(png)), metering)
+    response = client.send(client.build_request("POST", URL), stream=True)
+    del response
+    gc.collect()
+    assert done == ["attempt"]
+    closing = threading.Thread(target=metering.close)
+    closing.start()
+    closing.join(0.05)
+    assert done == ["attempt"]  # it waits
+    let.set()
+    closing.join(10)
+    assert done == ["attempt", "render", "closed"]
+
+
 # Layers that clients share
 
 
