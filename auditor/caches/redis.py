@@ -63,7 +63,9 @@ class Redis:
     def peek(self, slot: Slot) -> Entry | None:
         """One GET, in the calling thread: for callers that wait anyway."""
         # By hand, here and below: what the client does around a command, which is not used, costs more than our check.
-        pool = self._reached().connection_pool
+        # Held to the end: a child that is forked meanwhile would let go of it, and wait for a lock of this thread.
+        client = self._reached()
+        pool = client.connection_pool
         connection = pool.get_connection()
         try:
             connection.send_command("GET", self._entry(slot))
@@ -77,7 +79,8 @@ class Redis:
 
     async def get(self, slot: Slot) -> Entry | None:
         """One GET."""
-        pool = self._connected().connection_pool
+        client = self._connected()  # held, as above
+        pool = client.connection_pool
         connection = await pool.get_connection()
         try:
             await connection.send_command("GET", self._entry(slot))
