@@ -116,6 +116,7 @@ def test_a_masked_or_cut_body_is_none(tmp_path: Path, body: Any) -> None:
         {"tags": ["service:og", "env:staging"]}, {"ddtags": "service:og,env:staging"}, {"tags": {"environment": "staging"}},
         {"resource": {"attributes": {"deployment.environment": "staging"}}}, {"APP_ENV": "staging", "NODE_ENV": "production"},
         {"kubernetes": {"labels": {"env": "staging"}}}, {"meta": {"env": "staging"}},
+        {"environment_slug": "staging"},
         {"app_env": "rc"}, {"env": "rc", "app_env": "production"},
     ],
 )  # fmt: skip

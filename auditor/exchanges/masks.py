@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 import orjson
 
 _SURE = (
-    "redacted|filtered|masked|scrubbed|saniti[sz]ed|obfuscated|(?:pseud)?[ao]nymi[sz]ed|censored|truncated|omitted|elided|"
+    "redacted|filtered|masked|scrubbed|saniti[sz]ed|obfuscated|anonymi[sz]ed|pseudonymi[sz]ed|censored|truncated|omitted|elided|"
     "stripped|withheld"
 )
 _MAYBE = (
@@ -47,7 +47,7 @@ def _some(word: str) -> str:
 _COUNTED = r"\d+ ?(?:b|bytes|chars|characters)"
 _LABEL = (
     "PII|PERSON|(?:[A-Z]+_)?NAME|EMAIL|PHONE|(?:[A-Z]+_)*(?:ADDRESS|NUMBER)|(?:US_)?SSN|CREDIT_CARD|LOCATION|"
-    "IBAN(?:_CODE)?|DATE_OF_BIRTH"
+    "IBAN(?:_CODE)?|DATE_OF_BIRTH|MASK|REDACT"
 )
 _HIDDEN = r"(?:[*•●]{2,16}|[xX#]{4})"
 _WITHIN = re.compile(

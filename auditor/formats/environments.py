@@ -13,7 +13,7 @@ from auditor.exchanges.headers import pairs_of
 from auditor.formats.names import column_name
 
 _EXACT = {"environment": 1, "env": 2, "stage": 3}
-_NAME = re.compile(r"(?:(?P<of>[a-z0-9_]+)_)?(?P<what>environment|env|stage)(?:_(?P<more>name|type|tier))?")
+_NAME = re.compile(r"(?:(?P<of>[a-z0-9_]+)_)?(?P<what>environment|env|stage)(?:_(?P<more>name|type|tier|slug))?")
 _KNOWN = re.compile("deploy(?:ment)?|service|app(?:lication)?|dd|sentry|release|node|rails|rack|aspnetcore|dotnet")
 """What stands before it where it is an environment, whatever its name."""
 _FRAMEWORK = re.compile("node|babel|rails|rack|flask|django|aspnetcore|dotnet|mix")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.exchanges.masks import is_masked
+from auditor.exchanges.masks import _MAYBE, _SURE, is_masked
 from tests.formats.test_exact_numbers import CARRIERS
 from tests.formats.test_number_columns import audited
 
@@ -18,7 +18,7 @@ MASKS = [
     "xxxx-xxxx-1234", "•••1234", "[PII removed]", "%5BREDACTED%5D", "%255Bredacted%255D", "&lt;redacted&gt;", "[REDACTED",
     "<EMAIL_ADDRESS>", "[PERSON_1]", "XXX-XX-1234", "**** **** **** 1234", "***-**-1234", "xxxxx1234", "Mr [name removed]",
     "write to [email protected] now", "Visa •••• 4242", "Dear J***, hi", "2024-XX-XX", "REDACTED-EMAIL", "xxx@example.com",
-    "[object Object]", "<binary data>", "[12 chars]", "abc... 20 more characters", '{"a": "***"}',
+    "[object Object]", "<binary data>", "[12 chars]", "abc... 20 more characters", "[ANONYMIZED]", "<pseudonymised>", "{{MASK}}", "[REDACT]", '{"a": "***"}',
 ]  # fmt: skip
 PLAIN = [
     "Hidden", "A secret", "xx", "Max*", "/*** title ***/ h1 {}", "<input hidden>", "**bold** text", "The redacted report",
@@ -45,6 +45,14 @@ def test_masked_names_of_values(name: str) -> None:
 def test_long_texts_take_linear_time(text: str) -> None:
     """Backtracking would take hours."""
     assert not is_masked(text + "z")
+
+
+@pytest.mark.parametrize("word", [*_SURE.split("|"), *_MAYBE.split("|"), "pii"])
+def test_every_word_in_brackets(word: str) -> None:
+    """And none is missed by the first look."""
+    plain = word.replace("[sz]", "s").replace("[ _-]", " ")
+    assert is_masked(f"[{plain}]")
+    assert is_masked(f"<{plain.upper()}>")
 
 
 @pytest.mark.parametrize("text", PLAIN)
