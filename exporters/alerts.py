@@ -40,15 +40,19 @@ ALERTS: Sequence[Alert] = (
           + {margin} * (account:imgrender_period_projected:sum - account:imgrender_period_credits_used:sum)
             * account:imgrender_period_left:seconds / account:imgrender_period:seconds
             / account:imgrender_credits_forecast:week
+        unless on (job, provider, account) account:imgrender_warned:timestamp_seconds
+        unless on (job, provider, account)
+          last_over_time(ALERTS{{alertname="ImgRenderCreditsExhaustSoon",alertstate="firing"}}[{hold}])
         or (
           account:imgrender_period_projected:sum > account:imgrender_plan_credits:max
           and on (job, provider, account)
-          ALERTS{{alertname="ImgRenderCreditsProjectedOverPlan",alertstate="firing"}}
+          last_over_time(ALERTS{{alertname="ImgRenderCreditsProjectedOverPlan",alertstate="firing"}}[{hold}])
         )""",
         "Credits are on course to exceed the plan.",
         "{{ $labels.provider }}/{{ $labels.account }} is projected to use {{ $value | humanize }} credits this period.",
         "If the rest of the period goes as the last seven days went, hour by hour, it needs more than is left. The "
-        "further away the end is, the clearer the excess has to be. With a hard cap, renders are then refused; with "
+        "further away the end is, the clearer the excess has to be. It comes once in a period, and not after "
+        "ImgRenderCreditsExhaustSoon, which says more. With a hard cap, renders are then refused; with "
         "overage, each credit beyond the plan is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes.",
         "Fix the most severe findings, or take the plan that the audit recommends, before the plan is used up.",
@@ -78,20 +82,25 @@ ALERTS: Sequence[Alert] = (
     Alert(
         "ImgRenderCreditsFastBurn", "critical", "burn_for",
         """\
-        min by (job, provider, account) (
-          account:imgrender_rush_left:windows{{window=~"1h|6h"}} < {burn}
+        sum without (window) (
+          account:imgrender_rush_left:windows{{window="1h"}} < {burn}
           and account:imgrender_rush_left:seconds
             < on (job, provider, account) group_left () account:imgrender_period_left:seconds
           and account:imgrender_credits_fastest:max
             > on (job, provider, account) group_left () {burn_share} * account:imgrender_plan_credits:max
+          and on (job, provider, account) (
+            account:imgrender_credits_spent:max{{window="1h"}} > {burn_lasts} * account:imgrender_credits_fastest:max
+            or last_over_time(ALERTS{{alertname="ImgRenderCreditsFastBurn",alertstate="firing"}}[{hold}])
+          )
         )
         and account:imgrender_plan_left:credits > 0""",
-        "Most of what was left of the plan went within hours.",
-        "Another {{ $value | humanize }} times the fastest hours of the last day, and {{ $labels.provider }}/"
+        "The plan is nearly gone, and the rush that took it goes on.",
+        "Another {{ $value | humanize }} times the fastest hour of the last day, and {{ $labels.provider }}/"
         "{{ $labels.account }} has no credits left.",
         "Something renders in a loop: the cache was emptied, an input changes at every call, a crawler walks through. "
-        "Nightly and weekly batches are known by the two weeks before and do not raise this. It stays for a day, or "
-        "until the period ends.",
+        "ImgRenderCreditsExhaustSoon warned of it as it began; this pages once it has not stopped and minutes like the "
+        "last ones use up the plan, since a batch that ends inside the plan needs nobody. Batches that the two weeks "
+        "before knew do not raise it. It stays for a day, or until the period ends.",
         "`auditor audit --ledger LEDGER --since AN_HOUR_AGO`; look at volatile-inputs and duplicate-renders first.",
         "Stop the caller, or give it a budget (`Budget(credits=…)`); leave the changing input out of the call.",
     ),

@@ -38,10 +38,12 @@ class Parameters:
     """... and more than this share of the plan ..."""
     unusual: float = 1.5
     """... and so many times what any such window took in the two weeks before the last three days."""
-    burn: float = 0.66
-    """The same for a page: so many windows of 1 h or 6 h use up what is left."""
+    burn: float = 0.15
+    """The same for a page: so much of the fastest hour uses up what is left ..."""
     burn_share: float = 0.05
-    """Share of the plan that such a window took at least."""
+    """... of which that hour took at least this share of the plan ..."""
+    burn_lasts: float = 0.75
+    """... and the last hour took at least this share of what the fastest one did."""
     almost: float = 0.8
     overage: float = 0
     """Money beyond the plan's price, in its currency, above which the bill for overage is told."""
@@ -79,12 +81,17 @@ def _when(metric: str) -> str:
 
 
 def _current(metric: str, *labels: str) -> str:
-    """As `_held`, of those that were there when the account was last shown: an earlier plan has other labels."""
+    """As `_held`, of those that were there when the account was last shown: an earlier plan has other labels.
+
+    When that was is not known of an exporter that was there for less than 5 minutes and then no more.
+    """
     return (
         f"max by ({', '.join(('job', 'provider', 'account', *labels))}) (\n"
         f"  last_over_time({metric}[{{hold}}])\n"
         f"  and {_when(metric)}\n"
         f"    >= on (job, provider, account) group_left () (account:imgrender_shown:timestamp_seconds - {SCRAPES})\n"
+        f"  or last_over_time({metric}[{{hold}}])\n"
+        "    unless on (job, provider, account) account:imgrender_shown:timestamp_seconds\n"
         ")"
     )
 
@@ -136,6 +143,14 @@ RECORDS: Sequence[tuple[str, str]] = (
     (
         "account:imgrender_period_projected_by_share:sum",
         "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
+    ),
+    # When a warning of this period was last on; one that began before the period ends within a day of its start.
+    (
+        "account:imgrender_warned:timestamp_seconds",
+        f"max {BY} (\n"
+        '  max_over_time(timestamp(ALERTS{{alertname=~"ImgRenderCredits(ExhaustSoon|ProjectedOverPlan)",'
+        'alertstate="firing"}})[31d:6h])\n'
+        f") > {_held('imgrender_period_start_timestamp_seconds')} + 90000",
     ),
     # How long the plan lasts at the pace of the next 60 hours, as the forecast has them.
     (

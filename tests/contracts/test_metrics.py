@@ -66,13 +66,13 @@ def below(node: Any) -> list[Any]:
 
 
 def of_one_side(node: Any) -> set[str]:
-    """Metrics whose labels do not come out of it: many series of something else are each compared with one of theirs."""
-    many = promql_parser.VectorMatchCardinality.ManyToOne
-    pairs = [each for each in below(node) if isinstance(each, promql_parser.BinaryExpr) and each.modifier]
-    return {
-        one.name for each in pairs if each.modifier.card == many for one in below(each.rhs)
-        if isinstance(one, promql_parser.VectorSelector)
-    }  # fmt: skip
+    """Metrics whose labels do not come out of it: other series are compared with them."""
+    many, found = promql_parser.VectorMatchCardinality.ManyToOne, set()
+    for pair in below(node):
+        matched = isinstance(pair, promql_parser.BinaryExpr) and pair.modifier
+        if matched and (pair.modifier.card == many or str(pair.op) in ("and", "unless")):
+            found |= {one.name for one in below(pair.rhs) if isinstance(one, promql_parser.VectorSelector)}
+    return found
 
 
 def unknown(expr: str) -> Iterator[str]:

@@ -103,7 +103,7 @@ def alertmanager(tmp_path: Path, webhook: str) -> Iterator[str]:
     process.wait()
 
 
-SCALED = ["long=8s", "burn_for=1s", "down_for=2s", "patience=1h", "projection_for=1h"]
+SCALED = ["burn=0.5", "long=8s", "burn_for=1s", "down_for=2s", "patience=1h", "projection_for=1h"]
 """The parameters that a user has, for seconds instead of hours; promtool proves the unscaled rules."""
 
 

@@ -93,6 +93,15 @@ SCENARIOS: Mapping[str, Scenario] = {
     "monthly batch of 300 on the second day": Scenario(
         Account(both(during(at(300, 2, 1), 1, 2), flat(500 / 30))), {"CreditsExhaustSoon": [1.2], "PlanAlmostUsed": [30.0]}
     ),
+    "first monthly batch, 65 % in two hours": Scenario(
+        Account(both(during(at(650, 2, 2), 12, 13), flat(250 / 30))), {"CreditsExhaustSoon": [12.1], "PlanAlmostUsed": [18.0]}, step=HOUR // 2
+    ),
+    "the same on the last day but one, a third more": Scenario(
+        Account(both(during(at(650, 2, 2), 28, 29), flat(10))), {"PlanUnused": [24.1], "CreditsExhaustSoon": [28.1], "PlanAlmostUsed": [28.2]}, step=HOUR // 2
+    ),
+    "the same in ten minutes, a new account": Scenario(
+        Account(both(during(at(650, 2, 0.17), 9, 10), flat(250 / 30)), born=-3 * DAY), {"CreditsExhaustSoon": [9.1], "PlanAlmostUsed": [18.0]}, step=HOUR // 2
+    ),
     "a campaign of two days": Scenario(Account(both(during(flat(150), 10, 12), flat(500 / 30))), {"PlanAlmostUsed": [30.0]}),
     "a big account, busy by day": Scenario(Account(both(at(250, 8, 12), flat(50)), plan=10_000, price=24.99), {"PlanAlmostUsed": [26.7]}),
     "a weekend without traffic": Scenario(Account(both(during(flat(25), -16, 10), during(flat(25), 12))), {}),
@@ -107,28 +116,28 @@ SCENARIOS: Mapping[str, Scenario] = {
     "103 %": Scenario(Account(flat(34.4)), {"CreditsProjectedOverPlan": [16.8], "PlanAlmostUsed": [23.3], "CreditsExhaustSoon": [26.7], "PlanUsedUp": [29.1]}, pace=-16),
     "anchor 15, two cycles of 130 %": Scenario(Account(flat(43.3), cycles=ANCHORED), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [3.5, 33.5], "CreditsExhaustSoon": [5.7, 35.7], "PlanUsedUp": [8.1, 38.1]}, pace=-16, days=60),
     "doubles at mid-month": Scenario(Account(both(flat(33), during(flat(33), 15))), {"CreditsProjectedOverPlan": [16.3], "PlanAlmostUsed": [19.6], "CreditsExhaustSoon": [20.2], "PlanUsedUp": [22.7]}, pace=15),
-    "20 % more, late": Scenario(Account(both(flat(33), during(flat(6.6), 26))), {"PlanAlmostUsed": [24.2], "CreditsExhaustSoon": [27.5], "CreditsProjectedOverPlan": [27.7], "PlanUsedUp": [29.6]}, pace=26),
+    "20 % more, late": Scenario(Account(both(flat(33), during(flat(6.6), 26))), {"PlanAlmostUsed": [24.2], "CreditsExhaustSoon": [27.5], "PlanUsedUp": [29.6]}, pace=26),
     "doubles late, gone just before the end": Scenario(
-        Account(both(flat(28.4), during(flat(28.4), 24.5))), {"PlanAlmostUsed": [26.3], "CreditsExhaustSoon": [27.4], "CreditsProjectedOverPlan": [27.5], "PlanUsedUp": [29.9]}, pace=24.5
+        Account(both(flat(28.4), during(flat(28.4), 24.5))), {"PlanAlmostUsed": [26.3], "CreditsExhaustSoon": [27.4], "PlanUsedUp": [29.9]}, pace=24.5
     ),
     "doubles for the last weekdays": Scenario(
-        Account(both(at(40, 9, 8, weekdays), during(at(40, 9, 8, weekdays), 21))), {"CreditsExhaustSoon": [21.7], "PlanAlmostUsed": [23.5], "CreditsProjectedOverPlan": [24.5], "PlanUsedUp": [25.7]}, pace=21
+        Account(both(at(40, 9, 8, weekdays), during(at(40, 9, 8, weekdays), 21))), {"CreditsExhaustSoon": [21.7], "PlanAlmostUsed": [23.5], "PlanUsedUp": [25.7]}, pace=21
     ),
     "a new account in mid-month, 80 a day": Scenario(Account(flat(80), born=15 * DAY), {"CreditsProjectedOverPlan": [18.0], "PlanAlmostUsed": [25.0], "CreditsExhaustSoon": [25.1], "PlanUsedUp": [27.5]}, pace=15),
     "130 % from the first day of the account": Scenario(Account(flat(43.3), born=0), {"CreditsProjectedOverPlan": [4.0], "PlanAlmostUsed": [18.5], "CreditsExhaustSoon": [20.7], "PlanUsedUp": [23.1]}, pace=0),
-    "ten times the pace from the first day": Scenario(Account(flat(333), born=0), {"CreditsExhaustSoon": [0.5], "CreditsProjectedOverPlan": [2.0], "PlanAlmostUsed": [2.4], "CreditsFastBurn": [2.9], "PlanUsedUp": [3.0]}, pace=0, days=5, step=HOUR // 2),
-    "gone in 73 hours": Scenario(Account(both(flat(20), during(flat(260), 0))), {"CreditsExhaustSoon": [1.1], "CreditsProjectedOverPlan": [1.9], "PlanAlmostUsed": [2.9], "PlanUsedUp": [3.6]}, pace=0, days=4, step=HOUR // 2),
-    "gone in 60 hours": Scenario(Account(both(flat(20), during(flat(380), 0))), {"CreditsExhaustSoon": [0.4], "CreditsProjectedOverPlan": [1.3], "PlanAlmostUsed": [2.0], "CreditsFastBurn": [2.3], "PlanUsedUp": [2.5]}, pace=0, days=3, step=600),
-    "gone in 20 hours": Scenario(Account(both(flat(20), during(flat(1180), 0))), {"CreditsExhaustSoon": [0.1], "CreditsProjectedOverPlan": [0.5], "PlanAlmostUsed": [0.7], "CreditsFastBurn": [0.7], "PlanUsedUp": [0.8]}, pace=0, days=2, step=300),
-    "a loop on Basic": Scenario(Account(both(flat(20), during(LOOP, 0, 0.1))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=0, days=0.2, step=60),
+    "ten times the pace from the first day": Scenario(Account(flat(333), born=0), {"CreditsExhaustSoon": [0.5], "PlanAlmostUsed": [2.4], "PlanUsedUp": [3.0]}, pace=0, days=5, step=HOUR // 2),
+    "gone in 73 hours": Scenario(Account(both(flat(20), during(flat(260), 0))), {"CreditsExhaustSoon": [1.1], "PlanAlmostUsed": [2.9], "PlanUsedUp": [3.6]}, pace=0, days=4, step=HOUR // 2),
+    "gone in 60 hours": Scenario(Account(both(flat(20), during(flat(380), 0))), {"CreditsExhaustSoon": [0.4], "PlanAlmostUsed": [2.0], "PlanUsedUp": [2.5]}, pace=0, days=3, step=600),
+    "gone in 20 hours": Scenario(Account(both(flat(20), during(flat(1180), 0))), {"CreditsExhaustSoon": [0.1], "PlanAlmostUsed": [0.7], "PlanUsedUp": [0.8]}, pace=0, days=2, step=300),
+    "a loop on Basic": Scenario(Account(both(flat(20), during(LOOP, 0, 0.1))), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "CreditsFastBurn": [0.0], "PlanUsedUp": [0.0]}, pace=0, days=0.2, step=60),
     "a loop on Pro": Scenario(
-        Account(both(flat(200), during(LOOP, 0, 0.5)), plan=10_000, price=24.99), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.1], "CreditsProjectedOverPlan": [0.2], "PlanAlmostUsed": [0.2], "PlanUsedUp": [0.2]}, pace=0, days=0.6, step=120
+        Account(both(flat(200), during(LOOP, 0, 0.5)), plan=10_000, price=24.99), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.2], "CreditsFastBurn": [0.2], "PlanUsedUp": [0.2]}, pace=0, days=0.6, step=120
     ),
     "a loop on a free plan": Scenario(
-        Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0], "CreditsProjectedOverPlan": [0.0]}, pace=0, days=0.1, step=60
+        Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0]}, pace=0, days=0.1, step=60
     ),
     "a loop that somebody stops": Scenario(
-        Account(both(flat(20), during(LOOP, 0, 0.0208))), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=None, days=3, step=120
+        Account(both(flat(20), during(LOOP, 0, 0.0208))), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "CreditsFastBurn": [0.0]}, pace=None, days=3, step=120
     ),
     "the exporter is down for two hours": Scenario(
         Account(flat(45)), {"CreditsProjectedOverPlan": [0.0], "PlanAlmostUsed": [17.8], "CreditsExhaustSoon": [19.8], "PlanUsedUp": [22.2], "ExporterDown": [22.3], "IngestStale": [22.3]}, pace=-16, step=HOUR // 2, down=((22.3 * DAY, 22.3 * DAY + 2 * HOUR),)
@@ -138,7 +147,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "overage, inside the plan": Scenario(Account(flat(28), hard_cap=False, overage=0.02), {"PlanAlmostUsed": [28.6]}),
     "overage, a loop": Scenario(
-        Account(both(flat(20), during(LOOP, 0, 0.1)), hard_cap=False, overage=0.02), {"CreditsExhaustSoon": [0.0], "CreditsFastBurn": [0.0], "PlanAlmostUsed": [0.0], "OverageBill": [0.0], "CreditsProjectedOverPlan": [0.1]}, pace=0, days=0.2, step=60
+        Account(both(flat(20), during(LOOP, 0, 0.1)), hard_cap=False, overage=0.02), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "CreditsFastBurn": [0.0], "OverageBill": [0.0]}, pace=0, days=0.2, step=60
     ),
     "two accounts, one quiet and one at 130 %": Scenario(
         Account(flat(10)), {"PlanUnused": [24.1]}, beside=Account(flat(43.3), name="shop"),
