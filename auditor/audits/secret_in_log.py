@@ -3,7 +3,7 @@
 What it does
     Looks in every line of the input for parameters and fields whose name says that they hold a secret (`dma-api-key`,
     `api_key`, `token`, `authorization`, `password`, …), for bearer and basic credentials, and for passwords in URLs.
-    Values are masked before anything else sees them.
+    Values are masked before anything else sees them. One that the logger masked (`***`, `[FILTERED]`) is no secret.
 
 Why it matters
     Whoever reads the log can render on your credits.

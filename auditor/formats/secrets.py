@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from auditor.exchanges.masks import is_masked
+
 _WORDS = rb"api[_-]?key|apikey|access[_-]?key|secret|token|password|passwd|authorization|signature"
 _NAME = rb"(?:[a-z0-9_.-]{0,40}[_.-])?(?:" + _WORDS + rb")"
 _FIELD = re.compile(rb'(?i)"(' + _NAME + rb')"\s*:\s*"([^"\\]{4,})"')
@@ -17,7 +19,8 @@ _HINTS = (b"key", b"secret", b"token", b"passw", b"authorization", b"signature",
 _PLAIN_KEY = b'"key":'
 # What the client writes for an input called `token`: a keyed digest, which tells nothing.
 _DIGEST = re.compile(rb"[0-9a-f]{16}")
-_NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"redacted", b"[redacted]", b"***", b"xxxx"})
+_NO_SECRET = frozenset({b"null", b"none", b"true", b"false", b"undefined"})
+_SCHEME = re.compile(rb"(?i)(?:basic|bearer|token)\s+")
 
 
 def find(line: bytes) -> Iterator[tuple[str, bytes]]:
@@ -34,12 +37,20 @@ def find(line: bytes) -> Iterator[tuple[str, bytes]]:
         for match in pattern.finditer(line):
             yield from _named(match[1], match[2])
     for match in _USERINFO.finditer(line):
-        yield "password in a URL", match[2]
+        if _is_there(match[2]):
+            yield "password in a URL", match[2]
 
 
 def _named(name: bytes, value: bytes) -> Iterator[tuple[str, bytes]]:
-    if value.lower() not in _NO_SECRET and set(value) != {ord("*")}:
+    if _is_there(value):
         yield name.decode(errors="replace").lower(), value
+
+
+def _is_there(value: bytes) -> bool:
+    """Whether a value was logged, and not a mask in its place."""
+    if scheme := _SCHEME.match(value):
+        value = value[scheme.end() :]
+    return value.lower() not in _NO_SECRET and not is_masked(value.decode(errors="replace"))
 
 
 def mask(value: bytes) -> str:
