@@ -1,6 +1,7 @@
 """Numbers that a log holds and that nothing reads: one may count renders or be a price, so the report names them.
 
-Whether a field is read shows where it is left out: if the record then tells the same, nothing reads it.
+Whether a field is read shows where it is left out, or holds another number: if the record then tells the same, nothing
+reads it.
 """
 
 import re
@@ -129,7 +130,12 @@ def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
 
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:
-    return any(_made(read, record) != _made(read, _without(record, path)) for _, record in held)
+    return any(
+        _made(read, record) != _made(read, changed)
+        for value, record in held
+        # What a render costs anyway makes no difference where it is left out.
+        for changed in (_without(record, path), _with(record, path, _another(value)))
+    )
 
 
 def _made(read: Callable[[Record], object], record: Record) -> object:
@@ -143,6 +149,16 @@ def _without(record: Record, path: Path) -> dict[str, Any]:
     name, *rest = path
     kept = {other: value for other, value in record.items() if other != name}
     return {**kept, name: _without(record[name], tuple(rest))} if rest else kept
+
+
+def _with(record: Record, path: Path, value: Any) -> dict[str, Any]:
+    name, *rest = path
+    return {**record, name: _with(record[name], tuple(rest), value) if rest else value}
+
+
+def _another(value: Any) -> Any:
+    number = 8 if str(value).strip() == "7" else 7
+    return str(number) if isinstance(value, str) else number
 
 
 def _is_number(value: Any) -> bool:

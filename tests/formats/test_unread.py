@@ -18,11 +18,11 @@ UNREAD = "numbers_unread"
 def named(found: dict[str, Any]) -> tuple[int, str]:
     """(events, sentence) of the numbers of the only file that are not read."""
     (file,) = found["inputs"]["files"]
-    return file["assumed"].get(UNREAD, 0), file["explained"].get(UNREAD, "")
+    return file["assumed"].get(UNREAD, 0), file.get("explained", {}).get(UNREAD, "")
 
 
 def table(column: str, *values: str, by: str = ",") -> str:
-    rows = [by.join((f"2026-09-0{n}T08:00:00Z", "og", f'"{value}"')) for n, value in enumerate(values, 1)]
+    rows = [by.join((f"2026-09-{n:02}T08:00:00Z", "og", f'"{value}"')) for n, value in enumerate(values, 1)]
     return "\n".join([by.join(("timestamp", "template", column)), *rows])
 
 
@@ -69,6 +69,26 @@ def test_what_is_read_is_not_named_and_one_line_names_the_rest(tmp_path: Path) -
     events, told = named(audited(tmp_path, {"a.csv": text}))
     assert events == 1
     assert told.startswith("the numbers in `fee`, `jobs_done` are not read")
+
+
+@pytest.mark.parametrize("column", ["credits", "Credits Used", "credits_charged", "Credit", "cost_in_credits"])
+@pytest.mark.parametrize("value", ["1", "1.0", "1,0", "7"])
+def test_credits_that_are_what_a_render_costs_anyway_are_read(tmp_path: Path, column: str, value: str) -> None:
+    found = audited(tmp_path, {"a.csv": table(column, *[value] * 25, by=";")})
+    assert named(found)[0] == 0
+    assert float(found["totals"]["credits"]) == 25 * float(value.replace(",", "."))
+
+
+def test_credits_of_hits_and_failures_are_read(tmp_path: Path) -> None:
+    rows = "\n".join(f"2026-09-0{n}T08:00:00Z,og,{each},0" for n, each in enumerate(("hit", "failed", "hit"), 1))
+    found = audited(tmp_path, {"a.csv": f"timestamp,template,status,credits\n{rows}"})
+    assert (named(found)[0], found["totals"]["hits"]) == (0, 2)
+
+
+def test_of_two_columns_of_credits_the_one_that_counts_is_read(tmp_path: Path) -> None:
+    rows = "\n".join(f"2026-09-0{n}T08:00:00Z,og,2,2" for n in range(1, 4))
+    found = audited(tmp_path, {"a.csv": f"timestamp,template,credits,credits_used\n{rows}"})
+    assert named(found)[1].startswith("the numbers in `credits_used` are not read")
 
 
 def test_many_columns_are_one_short_line(tmp_path: Path) -> None:
