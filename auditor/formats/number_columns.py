@@ -193,10 +193,11 @@ def _plain(row: Mapping[str, Any], marks: Mapping[str, str]) -> Iterator[tuple[s
         if not isinstance(value, str) or value.isdigit() or not is_numeric(name):
             yield name, value
             continue
-        # Nobody has looked at the column where a sample is read: any reading does.
         marked = marks.get(name, "")
         values = readings(value)
-        found = next((values[mark] for mark in marked or MARKS if mark in values), None)
+        # Nobody has looked at the column where a sample is read: any reading does, and a whole number fits any field.
+        readable = (values[each] for each in marked or MARKS if each in values)
+        found = min(readable, key=lambda each: each != each.to_integral_value(), default=None)
         if found is None and is_number(value) and ", " not in value:
             told = f" with the decimal mark {marked}" if marked else ""
             raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number{told}")

@@ -50,6 +50,17 @@ SPELLED = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("column", ["size", "File size", "width", "height", "bytes", "duration_ms"])
+@pytest.mark.parametrize("values", [("1.200", "1.600"), ("1,200", "1,600"), ("1.200", "800")])
+def test_whole_numbers_in_groups_are_asked_about_too(tmp_path: Path, column: str, values: tuple[str, ...]) -> None:
+    """A table whose sizes are 1,200 with a point or a comma is an export, whatever the mark."""
+    with pytest.raises(InputError, match=rf"line 2: column `{column}` holds `1.200`, which is .* --decimal"):
+        audited(tmp_path, {"export.csv": export(*values, column=column)})
+    mark = "," if "." in values[0] else "."
+    found = audited(tmp_path, {"export.csv": None}, {"decimal": mark})
+    assert found["totals"]["renders"] == 2
+
+
 @pytest.mark.parametrize(("credits", "total"), SPELLED)
 def test_the_column_decides(tmp_path: Path, credits: tuple[str, ...], total: float) -> None:
     found = audited(tmp_path, {"export.csv": export(*credits)})
