@@ -32,6 +32,7 @@ EXPECTED: dict[str, list[Any]] = {
     "unread_at_exit": [2, ["error 503", PART]],
     "unread_and_forked": [1, [PART]],
     "what_is_read_is_as_it_was": [2, [WHOLE]],
+    "read_in_other_ways": [6, [WHOLE] * 6],
     "an_adapter_that_is_shared": [7, [WHOLE]],
     "two_metered_sessions_on_one_adapter": [5, [WHOLE]],
     "copied_and_pickled": [5, [WHOLE]],
