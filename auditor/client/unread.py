@@ -32,6 +32,8 @@ class Unread:
         """It has ended."""
         self._ending: set[_thread.LockType] = set()
         """Each held by a thread that is writing an end."""
+        self._late: list[Unfinished] = []
+        """For which there was no thread."""
         self._ends_at_exit = False
         renew_in_children(self)
         atexit.register(self.end)
@@ -40,11 +42,13 @@ class Unread:
         """What the parent reads, the parent ends."""
         self._calls.clear()
         self._ending.clear()
+        self._late.clear()
         self._ends_at_exit = False
 
     def add(self, call: Unfinished) -> None:
         """Its answer is there to be read."""
         self._calls.add(call)
+        self._catch_up()
         if not self._ends_at_exit:
             self._ends_at_exit = True
             # Children of multiprocessing leave without atexit.
@@ -70,7 +74,11 @@ class Unread:
         try:
             _thread.start_new_thread(end, ())  # (`threading` would take locks of its own)
         except RuntimeError:  # the interpreter is going down, or there are no more threads
-            end()
+            self._ending.discard(done)
+            if sys.is_finalizing():
+                call.dropped()
+            else:
+                self._late.append(call)
         else:
             with suppress(Exception):  # (greenlets in place of threads may not wait here)
                 begun.acquire(timeout=_START)
@@ -84,9 +92,16 @@ class Unread:
 
     def wait(self) -> None:
         """Until all that is gone has ended, for a while."""
+        self._catch_up()
         for done in list(self._ending):
             if done.acquire(timeout=_START):
                 done.release()
+
+    def _catch_up(self) -> None:
+        """From where no lock of others is held."""
+        while self._late:
+            with suppress(IndexError):  # another thread was faster
+                self._late.pop().dropped()
 
 
 UNREAD = Unread()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -272,6 +273,38 @@ def test_dropping_an_answer_hangs_nobody(metering: Metering) -> None:
         gc.collect()
         assert not written.is_set()
     assert written.wait(10)
+
+
+@pytest.mark.parametrize("then", ["another call", "close"])
+def test_dropping_an_answer_hangs_nobody_without_threads(then: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where no thread can be started: the end is written with the next call, or when the metering is closed."""
+    lock, written, hung = threading.Lock(), [], []
+
+    def write(event: Any) -> None:
+        if lock.acquire(timeout=0.1):
+            written.append(event["outcome"])
+            lock.release()
+        else:
+            hung.append(event["outcome"])
+
+    def no_more(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("auditor.client.unread._thread.start_new_thread", no_more)
+    metering = Metering(events=write, registry=None)
+    client = meter(httpx.Client(transport=httpx.MockTransport(png)), metering)
+    response = client.send(client.build_request("POST", URL), stream=True)
+    with lock:
+        del response
+        gc.collect()
+    assert (written, hung) == (["attempt"], [])
+    if then == "close":
+        metering.close()
+        assert written == ["attempt", "render"]
+    else:
+        another = client.send(client.build_request("POST", URL), stream=True)
+        assert Counter(written) == {"attempt": 2, "render": 1}
+        assert another.read() == PICTURE and Counter(written) == {"attempt": 2, "render": 2}
 
 
 def test_closing_waits_for_ends_that_are_being_written() -> None:
