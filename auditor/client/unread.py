@@ -7,6 +7,7 @@ the end is written by another thread, and this one waits for it only for a momen
 import _thread
 import atexit
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -32,7 +33,7 @@ class Unread:
         """It has ended."""
         self._ending: set[_thread.LockType] = set()
         """Each held by a thread that is writing an end."""
-        self._late: list[Unfinished] = []
+        self._late: list[Callable[[], object]] = []
         """For which there was no thread."""
         self._ends_at_exit = False
         renew_in_children(self)
@@ -58,7 +59,13 @@ class Unread:
 
     def gone(self, call: Unfinished) -> None:
         """Nobody can read its answer any more."""
-        if call not in self._calls:
+        if call in self._calls:
+            self.apart(call.dropped)
+
+    def apart(self, write: Callable[[], object]) -> None:
+        """Write an end from a finalizer, as said above; what *write* raises is its own matter."""
+        if sys.is_finalizing():  # there are no other threads any more
+            write()
             return
         begun, done = _thread.allocate_lock(), _thread.allocate_lock()
         begun.acquire()
@@ -67,18 +74,15 @@ class Unread:
 
         def end() -> None:
             begun.release()
-            call.dropped()
+            write()
             self._ending.discard(done)
             done.release()
 
         try:
             _thread.start_new_thread(end, ())  # (`threading` would take locks of its own)
-        except RuntimeError:  # the interpreter is going down, or there are no more threads
+        except RuntimeError:  # there are no more threads
             self._ending.discard(done)
-            if sys.is_finalizing():
-                call.dropped()
-            else:
-                self._late.append(call)
+            self._late.append(write)
         else:
             with suppress(Exception):  # (greenlets in place of threads may not wait here)
                 begun.acquire(timeout=_START)
@@ -101,7 +105,7 @@ class Unread:
         """From where no lock of others is held."""
         while self._late:
             with suppress(IndexError):  # another thread was faster
-                self._late.pop().dropped()
+                self._late.pop()()
 
 
 UNREAD = Unread()
