@@ -1,6 +1,7 @@
 """What clients share, copy, drop and send twice: each paid call is one event, of the client that is metered alone."""
 
 import asyncio
+import copy
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from auditor import Metering, meter, path_rule, unmeter
+from auditor import MeteredTransport, Metering, meter, path_rule, unmeter
 from auditor.client.unread import UNREAD
 from tests.client.conftest import PICTURE
 from tests.client.test_attach import Body
@@ -197,6 +198,19 @@ def test_a_reader_that_outlives_the_answer_is_measured(metering: Metering, seen:
     assert words(seen) == ["render"] and seen[-1]["bytes"] == len(PICTURE)
 
 
+def test_a_stream_that_is_copied_is_read_and_ends_once(metering: Metering, seen: Written) -> None:
+    """As it may be where it is of bytes."""
+    transport = MeteredTransport(
+        httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(PICTURE))), metering
+    )
+    response = transport.handle_request(httpx.Request("POST", URL))
+    copied = copy.copy(response.stream)
+    assert b"".join(copied) == b"".join(response.stream) == PICTURE
+    del copied
+    gc.collect()
+    assert words(seen) == ["render"]
+
+
 def test_nothing_is_kept_of_answers_that_are_over(metering: Metering, seen: Written) -> None:
     """Read, closed, failed or dropped."""
     before = len(UNREAD._calls)
@@ -214,7 +228,7 @@ def test_an_answer_at_hand_at_exit_has_ended(way: str, tmp_path: Path) -> None:
     """Of the interpreter, also of a child of multiprocessing."""
     script = f"""
 import asyncio, gc, httpx, multiprocessing, os
-from auditor import Metering, meter
+from auditor import MeteredTransport, Metering, meter
 from tests.client.test_layers import png
 gc.disable()
 def act():
