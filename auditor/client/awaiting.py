@@ -1,7 +1,7 @@
 """Results that are still to come, and are awaited: watched as they come, and used as what they are."""
 
 from collections.abc import Callable, Generator
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,8 @@ def awaited(result: Any, call: Call) -> Any:
         own = {name: method for name, method in _OWN.items() if name == "__await__" or hasattr(kind, name)}
         if not issubclass(kind, GeneratorType):
             own.pop("__iter__", None)
+        if not issubclass(kind, CoroutineType | GeneratorType):  # others may go on by themselves
+            own.pop("__del__", None)
         made = _CLASSES[kind] = stand_in_class(kind, own)
     return made(result, call)
 
@@ -67,8 +69,14 @@ def _close(self: Any) -> None:
     call.raised(GeneratorExit())
 
 
+def _deleted(self: Any) -> None:
+    """A coroutine that nobody awaits any more."""
+    self._auditor_call.raised(GeneratorExit())
+
+
 _OWN: dict[str, Callable[..., Any]] = {
     "__await__": _await, "__aenter__": _enter, "__iter__": lambda self: self, "__next__": _step("__next__"),
     "send": _step("send"), "throw": _step("throw"), "close": _close,
+    "__del__": _deleted,
 }  # fmt: skip
 _CLASSES: WeakKeyDictionary[type, Callable[..., Any]] = WeakKeyDictionary()

@@ -8,7 +8,7 @@ from auditor.client.unread import UNREAD
 from auditor.client.watch import Watch, quiet
 
 _BODY = "_auditor_body"
-_READ, _STREAM, _CLOSE = ("read", "read1"), ("stream", "read_chunked"), ("close", "release_conn")
+_READ, _PIECE, _STREAM, _CLOSE = ("read",), ("read1",), ("stream", "read_chunked"), ("close", "release_conn")
 
 
 def watch_body(watch: Watch, raw: Any) -> None:
@@ -35,7 +35,7 @@ def _watched(kind: Any) -> Any:
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
     methods = {
         name: functools.wraps(method)(around(method))
-        for around, of in ((_reading, _READ), (_streaming, _STREAM), (_closing, _CLOSE))
+        for around, of in ((_reading, _READ), (_taking, _PIECE), (_streaming, _STREAM), (_closing, _CLOSE))
         for name in of
         if (method := getattr(kind, name, None)) is not None
     }
@@ -50,14 +50,21 @@ class _Body:
         self.metering = watch.metering
 
     @quiet
-    def passed(self, raw: Any, data: Any, options: dict[str, Any]) -> None:
+    def passed(self, raw: Any, data: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
         """A piece."""
-        asked = options.get("decode_content")
+        asked = args[1] if len(args) > 1 else options.get("decode_content")
         decoded = getattr(raw, "decode_content", True) if asked is None else asked
         self.watch.chunk(data, decoded=bool(decoded))
 
+    @quiet
+    def read(self, data: Any, amount: int | None, rest: bool) -> None:
+        """So much was asked for; *rest* if that is all of it where no amount is given."""
+        everything = rest and (amount is None or amount < 0)
+        if everything or not (data or amount == 0) or self.watch.complete():
+            self.watch.ended(whole=True)
 
-def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
+
+def _reading(method: Callable[..., Any], rest: bool = True) -> Callable[..., Any]:
     """Of `read`: the whole, or a piece."""
 
     def call(raw: Any, *args: Any, **kwargs: Any) -> Any:
@@ -72,13 +79,16 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             body.inside = False
-        body.passed(raw, data, kwargs)
-        amount = args[0] if args else kwargs.get("amt")
-        if amount is None or not data or body.watch.complete():
-            body.watch.ended(whole=True)
+        body.passed(raw, data, args, kwargs)
+        body.read(data, args[0] if args else kwargs.get("amt"), rest)
         return data
 
     return call
+
+
+def _taking(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Of `read1`: what is there."""
+    return _reading(method, rest=False)
 
 
 def _streaming(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,7 +110,7 @@ def _streaming(method: Callable[..., Any]) -> Callable[..., Any]:
             finally:
                 body.inside = not outer
             if outer:
-                body.passed(raw, piece, kwargs)
+                body.passed(raw, piece, args, kwargs)
             yield piece
         if outer:
             body.watch.ended(whole=True)

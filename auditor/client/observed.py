@@ -13,7 +13,9 @@ from auditor.client.metering import Metering, json_object
 from auditor.client.prices import Price
 from auditor.client.request import Request
 from auditor.client.stable import UnstableError, stable
+from auditor.client.unread import UNREAD
 from auditor.client.watch import picture_of, quiet
+from auditor.errors import RenderError
 from auditor.media import is_picture
 from auditor.providers.base import Answer, Picture
 
@@ -128,15 +130,25 @@ class Call:
     @quiet
     def raised(self, error: BaseException) -> None:
         """It failed."""
-        if self._over:
-            return
-        self._over = True
-        self._meter.failed(self._request, failure_of(error, self._observed.provider), self._made)
+        if not self._over:
+            self._over = True
+            self._write(error, partial(self._failed, failure_of(error, self._observed.provider)))
+
+    @quiet
+    def _failed(self, failure: RenderError) -> None:
+        self._meter.failed(self._request, failure, self._made)
+
+    def _write(self, error: BaseException, end: Callable[[], object]) -> None:
+        """Apart where a garbage collection may have closed what ran."""
+        UNREAD.apart(end) if isinstance(error, GeneratorExit) else end()
 
     @quiet
     def left(self, error: BaseException) -> None:
         """A generator ended early: it failed, or its reader had enough, who has paid for all of it."""
-        self.returned(None, whole=False) if isinstance(error, GeneratorExit) else self.raised(error)
+        if isinstance(error, GeneratorExit):
+            self._write(error, partial(self.returned, None, whole=False))
+        else:
+            self.raised(error)
 
     def _entry(self, result: object, answer: Answer | None) -> Entry:
         picture = self._observed.picture

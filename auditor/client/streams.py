@@ -21,6 +21,8 @@ class Stream:
             UNREAD.gone(watch)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # not made yet, as where it is copied
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __iter__(self) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ the end is written by another thread, and this one waits for it only for a momen
 import _thread
 import atexit
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -32,6 +33,8 @@ class Unread:
         """It has ended."""
         self._ending: set[_thread.LockType] = set()
         """Each held by a thread that is writing an end."""
+        self._late: list[Callable[[], object]] = []
+        """For which there was no thread."""
         self._ends_at_exit = False
         renew_in_children(self)
         atexit.register(self.end)
@@ -40,11 +43,13 @@ class Unread:
         """What the parent reads, the parent ends."""
         self._calls.clear()
         self._ending.clear()
+        self._late.clear()
         self._ends_at_exit = False
 
     def add(self, call: Unfinished) -> None:
         """Its answer is there to be read."""
         self._calls.add(call)
+        self._catch_up()
         if not self._ends_at_exit:
             self._ends_at_exit = True
             # Children of multiprocessing leave without atexit.
@@ -54,7 +59,13 @@ class Unread:
 
     def gone(self, call: Unfinished) -> None:
         """Nobody can read its answer any more."""
-        if call not in self._calls:
+        if call in self._calls:
+            self.apart(call.dropped)
+
+    def apart(self, write: Callable[[], object]) -> None:
+        """Write an end from a finalizer, as said above; what *write* raises is its own matter."""
+        if sys.is_finalizing():  # there are no other threads any more
+            write()
             return
         begun, done = _thread.allocate_lock(), _thread.allocate_lock()
         begun.acquire()
@@ -63,14 +74,15 @@ class Unread:
 
         def end() -> None:
             begun.release()
-            call.dropped()
+            write()
             self._ending.discard(done)
             done.release()
 
         try:
             _thread.start_new_thread(end, ())  # (`threading` would take locks of its own)
-        except RuntimeError:  # the interpreter is going down, or there are no more threads
-            end()
+        except RuntimeError:  # there are no more threads
+            self._ending.discard(done)
+            self._late.append(write)
         else:
             with suppress(Exception):  # (greenlets in place of threads may not wait here)
                 begun.acquire(timeout=_START)
@@ -84,9 +96,16 @@ class Unread:
 
     def wait(self) -> None:
         """Until all that is gone has ended, for a while."""
+        self._catch_up()
         for done in list(self._ending):
             if done.acquire(timeout=_START):
                 done.release()
+
+    def _catch_up(self) -> None:
+        """From where no lock of others is held."""
+        while self._late:
+            with suppress(IndexError):  # another thread was faster
+                self._late.pop()()
 
 
 UNREAD = Unread()

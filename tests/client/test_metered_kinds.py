@@ -8,6 +8,7 @@ import contextlib
 import functools
 import gc
 import inspect
+import threading
 import traceback
 import types
 import warnings
@@ -606,3 +607,47 @@ def test_a_cache_that_others_used_at_the_same_time_is_no_guess(mark: Mark, writt
     marked = mark(kept)
     marked("a"), marked("a")
     assert [row(event) for event in finals(written)] == [("render", None, SIZE, True), H]
+
+
+def gives(title: str) -> Any:
+    return later(title)
+
+
+async def items(title: str) -> Any:
+    yield PICTURE
+
+
+BEGUN: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
+    "a generator": (lambda title: (yield PICTURE), next),
+    "a function that gives a generator": (lambda title: (each for each in [PICTURE]), next),
+    "an async function": (later, lambda running: running.send(None)),
+    "a function that gives a coroutine": (gives, lambda running: running.send(None)),
+    "a coroutine that is never awaited": (gives, lambda running: None),
+    "an old coroutine": (stepped, lambda running: running.send(None)),
+    "an async generator": (items, lambda running: next(running.__anext__().__await__(), None)),
+}
+
+
+@pytest.mark.parametrize("kind", BEGUN)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_dropped_has_ended_and_hangs_nobody(kind: str) -> None:
+    """Though the thread that drops it, as any garbage collection may, holds the lock that the sink needs."""
+    lock, written, more = threading.Lock(), [], threading.Event()
+
+    def write(event: Any) -> None:
+        free = lock.acquire(timeout=2)
+        written.append(event["outcome"] if free else "hangs")
+        if free:
+            lock.release()
+        if len(written) == 2:
+            more.set()
+
+    function, begin = BEGUN[kind]
+    running = metered("card", events=write, secret="s", registry=None)(function)("a")
+    with contextlib.suppress(StopIteration):
+        begin(running)
+    with lock:
+        del running
+        gc.collect()
+    assert more.wait(10)
+    assert written in (["attempt", "error"], ["attempt", "render"])

@@ -226,6 +226,28 @@ def test_no_answer_is_taken_for_that_of_the_next_command(redis: RedisServer, way
     asyncio.run(main())
 
 
+def test_a_redis_that_comes_back_is_used_over_new_connections(redis: RedisServer) -> None:
+    """All that a restart has broken are let go of by one probe, or each would fail a call later on."""
+    from redis import exceptions
+
+    store = Redis(redis.url)
+    slot = Slot("g", f"k1:{'0' * 64}", b"s" * 32)
+
+    async def crowd() -> list[Any]:
+        return await asyncio.gather(*(store.get(slot) for _ in range(8)), return_exceptions=True)
+
+    async def main() -> None:
+        assert await crowd() == [None] * 8
+        redis.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        with pytest.raises(exceptions.ConnectionError):
+            await store.get(slot)
+        await store.ping()
+        assert await crowd() == [None] * 8
+        await store.close()
+
+    asyncio.run(main())
+
+
 def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build, upstream: Upstream) -> None:
     """Found out by one probe, not by callers."""
     from tests.client.conftest import Time

@@ -1,12 +1,14 @@
 """What clients share, copy, drop and send twice: each paid call is one event, of the client that is metered alone."""
 
 import asyncio
+import copy
 import gc
 import json
 import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from auditor import Metering, meter, path_rule, unmeter
+from auditor import MeteredTransport, Metering, meter, path_rule, unmeter
 from auditor.client.unread import UNREAD
 from tests.client.conftest import PICTURE
 from tests.client.test_attach import Body
@@ -32,6 +34,7 @@ EXPECTED: dict[str, list[Any]] = {
     "unread_at_exit": [2, ["error 503", PART]],
     "unread_and_forked": [1, [PART]],
     "what_is_read_is_as_it_was": [2, [WHOLE]],
+    "read_in_other_ways": [6, [WHOLE] * 6],
     "an_adapter_that_is_shared": [7, [WHOLE]],
     "two_metered_sessions_on_one_adapter": [5, [WHOLE]],
     "copied_and_pickled": [5, [WHOLE]],
@@ -195,6 +198,19 @@ def test_a_reader_that_outlives_the_answer_is_measured(metering: Metering, seen:
     assert words(seen) == ["render"] and seen[-1]["bytes"] == len(PICTURE)
 
 
+def test_a_stream_that_is_copied_is_read_and_ends_once(metering: Metering, seen: Written) -> None:
+    """As it may be where it is of bytes."""
+    transport = MeteredTransport(
+        httpx.MockTransport(lambda _: httpx.Response(200, stream=httpx.ByteStream(PICTURE))), metering
+    )
+    response = transport.handle_request(httpx.Request("POST", URL))
+    copied = copy.copy(response.stream)
+    assert b"".join(copied) == b"".join(response.stream) == PICTURE
+    del copied
+    gc.collect()
+    assert words(seen) == ["render"]
+
+
 def test_nothing_is_kept_of_answers_that_are_over(metering: Metering, seen: Written) -> None:
     """Read, closed, failed or dropped."""
     before = len(UNREAD._calls)
@@ -212,7 +228,7 @@ def test_an_answer_at_hand_at_exit_has_ended(way: str, tmp_path: Path) -> None:
     """Of the interpreter, also of a child of multiprocessing."""
     script = f"""
 import asyncio, gc, httpx, multiprocessing, os
-from auditor import Metering, meter
+from auditor import MeteredTransport, Metering, meter
 from tests.client.test_layers import png
 gc.disable()
 def act():
@@ -271,6 +287,38 @@ def test_dropping_an_answer_hangs_nobody(metering: Metering) -> None:
         gc.collect()
         assert not written.is_set()
     assert written.wait(10)
+
+
+@pytest.mark.parametrize("then", ["another call", "close"])
+def test_dropping_an_answer_hangs_nobody_without_threads(then: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where no thread can be started: the end is written with the next call, or when the metering is closed."""
+    lock, written, hung = threading.Lock(), [], []
+
+    def write(event: Any) -> None:
+        if lock.acquire(timeout=0.1):
+            written.append(event["outcome"])
+            lock.release()
+        else:
+            hung.append(event["outcome"])
+
+    def no_more(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("auditor.client.unread._thread.start_new_thread", no_more)
+    metering = Metering(events=write, registry=None)
+    client = meter(httpx.Client(transport=httpx.MockTransport(png)), metering)
+    response = client.send(client.build_request("POST", URL), stream=True)
+    with lock:
+        del response
+        gc.collect()
+    assert (written, hung) == (["attempt"], [])
+    if then == "close":
+        metering.close()
+        assert written == ["attempt", "render"]
+    else:
+        another = client.send(client.build_request("POST", URL), stream=True)
+        assert Counter(written) == {"attempt": 2, "render": 1}
+        assert another.read() == PICTURE and Counter(written) == {"attempt": 2, "render": 2}
 
 
 def test_closing_waits_for_ends_that_are_being_written() -> None:

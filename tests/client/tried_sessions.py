@@ -188,6 +188,29 @@ def what_is_read_is_as_it_was(seen: Seen) -> Any:
 
 
 @scenario
+def read_in_other_ways(seen: Seen) -> Any:
+    """Piece by piece without a size, after no bytes at all, and all of it by a number below 0: each is the whole."""
+    session = seen.session()
+
+    def by_pieces(raw: Any) -> bytes:
+        if not hasattr(raw, "read1"):  # before urllib3 2
+            return bytes(raw.read())
+        return b"".join(iter(raw.read1, b""))
+
+    def after_nothing(raw: Any) -> bytes:
+        return bytes(raw.read(0) + raw.read(amt=0) + raw.read())
+
+    def below_nothing(raw: Any) -> bytes:
+        return bytes(
+            raw.read(-1) if hasattr(raw, "read1") else raw.read()
+        )  # (before, it waits for the connection's end)
+
+    for name in ("card", "chunked"):
+        for read in (by_pieces, after_nothing, below_nothing):
+            assert read(session.post(URL + name, stream=True).raw) == PICTURE
+
+
+@scenario
 def an_adapter_that_is_shared(seen: Seen) -> Any:
     """Only the calls of the session that is metered; the adapter, its pools and its answers serve both."""
     plain, adapter = requests.Session(), HTTPAdapter()
