@@ -1,6 +1,7 @@
 """Numbers that a log holds and that nothing reads: one may count renders or be a price, so the report names them.
 
-Whether a field is read shows where it is left out: if the record then tells the same, nothing reads it.
+Whether a field is read shows where it is left out, or is another number: if the record then tells the same, nothing
+reads it.
 """
 
 import re
@@ -129,7 +130,12 @@ def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
 
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:
-    return any(_made(read, record) != _made(read, _without(record, path)) for _, record in held)
+    return any(
+        _made(read, record) != _made(read, _changed(record, path, other))
+        for value, record in held
+        # Without its `credits` a row has 1, as most have with them.
+        for other in (None, "7" if isinstance(value, str) else 7)
+    )
 
 
 def _made(read: Callable[[Record], object], record: Record) -> object:
@@ -139,10 +145,17 @@ def _made(read: Callable[[Record], object], record: Record) -> object:
         return None
 
 
-def _without(record: Record, path: Path) -> dict[str, Any]:
+def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
+    """*record* with another value at a path; None leaves it out."""
     name, *rest = path
-    kept = {other: value for other, value in record.items() if other != name}
-    return {**kept, name: _without(record[name], tuple(rest))} if rest else kept
+    changed = dict(record)
+    if rest:
+        changed[name] = _changed(record[name], tuple(rest), value)
+    elif value is None:
+        del changed[name]
+    else:
+        changed[name] = value
+    return changed
 
 
 def _is_number(value: Any) -> bool:
