@@ -60,7 +60,9 @@ _HIDDEN = r"(?:\*{3,16}|[•●]{2,16}|[xX#]{4})"
 _WITHIN = re.compile(
     rf"(?i:{_OPEN}(?:{_MORE}[ :_-])?(?:{_SURE})(?:[ :,_-]{_MORE})?{_SHUT}"
     rf"|{_OPEN}{_some(_MAYBE)}{_some(_PERSONAL)}{_INSIDE}{{1,60}}{_SHUT}"
-    r"|[\[<](?:hidden|removed|deleted|suppressed|encrypted|pii)[\]>]"
+    r"|<hidden>|[\[<](?:removed|deleted|suppressed|encrypted|pii)[\]>]"
+    # Not of a style sheet, `[hidden] {display: none}`:
+    r"|(?<!:not\()\[hidden\](?!\s{0,4}\{|[,:.]\S)"
     rf"|[\[<]{_UNPRINTED}[\]>]|(?:\.{{3}}|…) ?\[?\+?\d+ (?:more )?(?:items?|bytes|chars|characters)|\[object [a-z]+\])"
     r"|\[(?:Object|Array|Circular(?: ?\*\d+)?)\]"
     rf"|\bREDACTED\b|{_OPEN}(?:{_LABEL})(?:[ _-]?\d+)?{_SHUT}"

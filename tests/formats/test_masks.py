@@ -20,6 +20,7 @@ MASKS = [
     "write to [email protected] now", "Visa •••• 4242", "Dear J***, hi", "2024-XX-XX", "REDACTED-EMAIL", "xxx@example.com",
     "[object Object]", "<binary data>", "[12 chars]", "abc... 20 more characters", "[ANONYMIZED]", "<pseudonymised>", "{{MASK}}", "[REDACT]", '{"a": "***"}',
     "Visa **4242", "Card ** 4242", "(64 bytes)", "{string: 12}", "<Buffer(64 bytes)>", "[user's name hidden]",
+    "Dear [hidden], hi", "By <hidden>.", "Ann ([removed])", "from [deleted]: hi",
 ]  # fmt: skip
 PLAIN = [
     "Hidden", "A secret", "xx", "Max*", "/*** title ***/ h1 {}", "<input hidden>", "**bold** text", "The redacted report",
@@ -29,6 +30,8 @@ PLAIN = [
     "**2024** in review", "**50 ways** to code", "x = 2 ** 10", "/** 2024 **/ h1 {}", "Array.from({length: 10})", "Intro (text 2)",
     "Descriptions (160 characters)", '<input type="hidden" name="id">', "p::before {content: ''; overflow: hidden}",
     '{"name": "Ann", "private": true}', '[{"id": 1, "hidden": true}]', "<!-- private data -->",
+    "[hidden] {display: none}", "p[hidden]{display:none}", "[hidden],template{display:none}", "a:not([hidden]) > b",
+    "[hidden]:not(b)",
 ]  # fmt: skip
 URL = "https://render.imejis.io/v1/og-card"
 
