@@ -117,7 +117,7 @@ def test_a_masked_or_cut_body_is_none(tmp_path: Path, body: Any) -> None:
         {"resource": {"attributes": {"deployment.environment": "staging"}}}, {"APP_ENV": "staging", "NODE_ENV": "production"},
         {"kubernetes": {"labels": {"env": "staging"}}}, {"meta": {"env": "staging"}},
         {"environment_slug": "staging"},
-        {"app_env": "rc"}, {"env": "rc", "app_env": "production"},
+        {"app_env": "rc"}, {"env": "rc", "app_env": "production"}, {"environment": "null", "env": "staging"},
     ],
 )  # fmt: skip
 def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None:
@@ -135,6 +135,7 @@ def test_the_environment_is_read(tmp_path: Path, fields: dict[str, Any]) -> None
         {"environment_url": "https://staging.example"}, {"backstage": "test"}, {"runtime_environment": "node"}, {"env": ""},
         {"request": {"env": "staging"}}, {"is_env": "test"}, {"web_env": "staging", "api_env": "qa"}, {"env": 5},
         {"environments": "staging"}, {"context": {"stage": "resize"}}, {"processing_stage": "staging"},
+        {"env": "null"}, {"environment": "None"}, {"app_env": "(null)"}, {"deployment": {"environment": "null"}},
     ],
 )  # fmt: skip
 def test_what_names_no_environment(tmp_path: Path, fields: dict[str, Any]) -> None:

@@ -25,13 +25,21 @@ _PERSONAL = (
     "info(?:rmation)?|details?"
 )
 _MORE = r"[\w .,:-]{0,24}"
-_OPEN, _SHUT, _INSIDE = r"[\[<({]", r"[\])>}]", r"[^\[\]<>(){}]"
+_OPEN, _SHUT = r"[\[<({]", r"[\])>}]"
+_INSIDE = r"[^\[\]<>(){}=\";/!]"
+"""What HTML and CSS write between brackets is none: `<input type=hidden name=a>`, `{overflow: hidden; content: ''}`."""
 _LONGEST = 200
 """Characters of a value that is a mask as a whole."""
+_COUNTED = r"\d+ ?(?:b|bytes|chars|characters)"
+_UNPRINTED = (
+    rf"(?:(?:binary|blob|bytes|string|str|text|buffer|len(?:gth)?)[ :=(,]{{1,2}}(?:\d+|data|{_COUNTED})|{_COUNTED})\)?"
+)
+"""What a program writes for what it could not print."""
 _ALONE = rf"[\W_]+(?:{_SURE}|{_MAYBE}|pii)[\W_]+"
 _WHOLE = re.compile(
     rf"{_ALONE}|[\W_]+(?:{_SURE})|masked|filtered|censored|[\W_]*(?:\.{{3,}}|…)[\W_]*"
-    r"|(?:\S*[^a-z\s])?redacted(?:[^a-z\s]\S*)?|x{3,}@\S+",
+    r"|(?:\S*[^a-z\s])?redacted(?:[^a-z\s]\S*)?|x{3,}@\S+"
+    rf"|{_OPEN}{_UNPRINTED}{_SHUT}",
     re.IGNORECASE,
 )
 """A word for it, and nothing else."""
@@ -44,23 +52,24 @@ def _some(word: str) -> str:
     return rf"(?={_INSIDE}{{0,60}}(?<![a-z])(?:{word})(?![a-z]))"
 
 
-_COUNTED = r"\d+ ?(?:b|bytes|chars|characters)"
 _LABEL = (
     "PII|PERSON|(?:[A-Z]+_)?NAME|EMAIL|PHONE|(?:[A-Z]+_)*(?:ADDRESS|NUMBER)|(?:US_)?SSN|CREDIT_CARD|LOCATION|"
     "IBAN(?:_CODE)?|DATE_OF_BIRTH|MASK|REDACT"
 )
-_HIDDEN = r"(?:[*•●]{2,16}|[xX#]{4})"
+_HIDDEN = r"(?:\*{3,16}|[•●]{2,16}|[xX#]{4})"
 _WITHIN = re.compile(
     rf"(?i:{_OPEN}(?:{_MORE}[ :_-])?(?:{_SURE})(?:[ :,_-]{_MORE})?{_SHUT}"
     rf"|{_OPEN}{_some(_MAYBE)}{_some(_PERSONAL)}{_INSIDE}{{1,60}}{_SHUT}"
-    r"|[\[<](?:hidden|removed|deleted|suppressed|encrypted|pii)[\]>]"
-    # What a program could not print:
-    rf"|{_OPEN}(?:(?:binary|blob|bytes|string|str|text|buffer|len(?:gth)?)[ :=(,]{{1,2}}(?:\d+|data|{_COUNTED})"
-    rf"|{_COUNTED})\)?{_SHUT}|(?:\.{{3}}|…) ?\[?\+?\d+ (?:more )?(?:items?|bytes|chars|characters)|\[object [a-z]+\])"
+    r"|<hidden>|[\[<](?:removed|deleted|suppressed|encrypted|pii)[\]>]"
+    # Not of a style sheet, `[hidden] {display: none}`:
+    r"|(?<!:not\()\[hidden\](?!\s{0,4}\{|[,:.]\S)"
+    rf"|[\[<]{_UNPRINTED}[\]>]|(?:\.{{3}}|…) ?\[?\+?\d+ (?:more )?(?:items?|bytes|chars|characters)|\[object [a-z]+\])"
     r"|\[(?:Object|Array|Circular(?: ?\*\d+)?)\]"
     rf"|\bREDACTED\b|{_OPEN}(?:{_LABEL})(?:[ _-]?\d+)?{_SHUT}"
     r"|(?<![*\w])[^\W\d]{1,3}\*{3,12}(?![*\w])|\w\*{2,16}\w{0,4}@"
     rf"|(?<![\w*•●#]){_HIDDEN}(?:[ -]{_HIDDEN}){{0,3}}[ -]?\d{{2,4}}(?!\w)"
+    # Not the bold of Markdown, `**2024** in review`, nor a power, `2 ** 10`:
+    r"|(?<![\w*])\*\*(?:\d{2,4}|[ -]\d{4})(?![\w*])(?![^*]{0,99}\*\*)"
 )
 """Among other text: `Hi [REDACTED]`, `<masked: name>`, `[email protected]`, `Dear J***`, `Visa •••• 1234`."""
 _PIECE = re.compile(r"\d*([*\u00b7\u2022\u25cf\u25aa\u25a0\u25fc\u2588\u2592\u2593\uff0axX#]{2,})\d*|\d{1,8}|\+")
@@ -97,10 +106,10 @@ def is_masked(value: Any) -> bool:
         elif isinstance(each, list | tuple):
             left += each
         elif isinstance(each, str):
-            if _is_mask(each, _WHOLE):
-                return True
             if (inner := _json(each)) is not None:
                 left.append(inner)
+            elif _is_mask(each, _WHOLE):
+                return True
     return False
 
 

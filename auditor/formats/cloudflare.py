@@ -36,6 +36,9 @@ class Cloudflare(JsonObjects):
     name: ClassVar[str] = "cloudflare"
     title: ClassVar[str] = "Cloudflare Logpush, HTTP requests"
     needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple((name,) for name in _NEEDED)
+    documented: ClassVar[frozenset[str]] = frozenset(
+        {"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"}
+    )
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from auditor.exchanges.cache_field import NONE
 from auditor.exchanges.headers import pairs_of
 from auditor.formats.names import column_name
 
@@ -70,7 +71,7 @@ def _told(place: Iterable[tuple[str, Any]], path: str) -> dict[int, list[str]]:
         elif path and rank == _EXACT["stage"]:
             sure = False  # of a render's stages, it may be
         text = value.strip()
-        if rank and text not in ("", "-") and (sure or (len(text) <= _LONGEST and _VALUE.fullmatch(text))):
+        if rank and text.lower() not in NONE and (sure or (len(text) <= _LONGEST and _VALUE.fullmatch(text))):
             told.setdefault(rank, []).append(text)
     return told
 

@@ -23,6 +23,8 @@ class JsonObjects(Lines):
 
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths of keys that every record has: a line without one is of another format."""
+    documented: ClassVar[frozenset[str]] = frozenset()
+    """Numbers that are not read, and that by their documentation are no counts of renders and no prices."""
 
     def parse(self, data: bytes) -> Exchange | None:
         """One line."""
@@ -37,7 +39,7 @@ class JsonObjects(Lines):
         for line, exchange in islice(exchanges, _SCANNED):
             if fits(exchange.method, exchange.host, exchange.target):
                 head.look(reader.fields(line))
-        unread = head.unread(reader._told)
+        unread = tuple(path for path in head.unread(reader._told) if path[-1] not in cls.documented)
         return type(cls.__name__, (cls,), {"unread": unread}) if unread else cls
 
     def _told(self, fields: Mapping[str, Any]) -> Exchange | None:

@@ -19,6 +19,7 @@ class Traefik(JsonObjects):
     name: ClassVar[str] = "traefik"
     title: ClassVar[str] = "Traefik, JSON"
     needs: ClassVar[tuple[tuple[str, ...], ...]] = (("RequestMethod",), ("RequestPath",))
+    documented: ClassVar[frozenset[str]] = frozenset({"RequestCount", "RetryAttempts"})
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line; a log whose `StartUTC` was dropped has the end in `time`."""

@@ -1,6 +1,6 @@
 """Numbers that a log holds and that nothing reads: one may count renders or be a price, so the report names them.
 
-Whether a field is read shows where it is left out, or holds another number: if the record then tells the same, nothing
+Whether a field is read shows where it is left out, or is another number: if the record then tells the same, nothing
 reads it.
 """
 
@@ -131,10 +131,10 @@ def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:
     return any(
-        _made(read, record) != _made(read, changed)
+        _made(read, record) != _made(read, _changed(record, path, other))
         for value, record in held
         # What a render costs anyway makes no difference where it is left out.
-        for changed in (_without(record, path), _with(record, path, _another(value)))
+        for other in (None, _another(value))
     )
 
 
@@ -145,15 +145,17 @@ def _made(read: Callable[[Record], object], record: Record) -> object:
         return None
 
 
-def _without(record: Record, path: Path) -> dict[str, Any]:
+def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
+    """*record* with another value at a path; None leaves it out."""
     name, *rest = path
-    kept = {other: value for other, value in record.items() if other != name}
-    return {**kept, name: _without(record[name], tuple(rest))} if rest else kept
-
-
-def _with(record: Record, path: Path, value: Any) -> dict[str, Any]:
-    name, *rest = path
-    return {**record, name: _with(record[name], tuple(rest), value) if rest else value}
+    changed = dict(record)
+    if rest:
+        changed[name] = _changed(record[name], tuple(rest), value)
+    elif value is None:
+        del changed[name]
+    else:
+        changed[name] = value
+    return changed
 
 
 def _another(value: Any) -> Any:

@@ -91,6 +91,21 @@ def test_of_two_columns_of_credits_the_one_that_counts_is_read(tmp_path: Path) -
     assert named(found)[1].startswith("the numbers in `credits_used` are not read")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"RequestMethod": "GET", "RequestPath": "/img/1.png", "RequestHost": "a.example", "DownstreamStatus": 200,
+         "StartUTC": "2026-09-01T08:00:00Z", "RequestCount": 4711, "RetryAttempts": 0, "Overhead": 51234},
+        {"ClientRequestMethod": "GET", "ClientRequestURI": "/img/1.png", "ClientRequestHost": "a.example",
+         "EdgeResponseStatus": 200, "EdgeStartTimestamp": "2026-09-01T08:00:00Z", "ClientTCPRTTMs": 12,
+         "EdgeResponseCompressionRatio": 2.64, "WorkerSubrequestCount": 0, "WorkerCPUTime": 0},
+    ],
+)  # fmt: skip
+def test_documented_numbers_of_a_program_are_not_named(tmp_path: Path, line: dict[str, Any]) -> None:
+    assert named(audited(tmp_path, {"a.log": json.dumps(line)}, SOURCES)) == (0, "")
+    assert "`tokens`" in named(audited(tmp_path, {"b.log": json.dumps({**line, "tokens": 7})}, SOURCES))[1]
+
+
 def test_many_columns_are_one_short_line(tmp_path: Path) -> None:
     names = [f"n{each}x" for each in range(25)] + ["y" * 300]
     head = ",".join(["timestamp", "template", *names])
