@@ -10,7 +10,8 @@ LARGEST = 64 << 20
 """Bytes of an answer, unless the renderer says otherwise."""
 OFFERED = "gzip, deflate"
 """Codings that can be undone up to a size: a few bytes of any can stand for gigabytes."""
-_KNOWN = frozenset(("gzip", "x-gzip", "deflate", "identity", ""))
+_KNOWN = frozenset(("gzip", "x-gzip", "deflate"))
+_UNASKED = frozenset(("br", "zstd", "compress", "x-compress", "dcb", "dcz"))
 
 
 async def read(response: httpx.Response, most: int) -> Answer:
@@ -54,7 +55,9 @@ async def _content(response: httpx.Response, most: int) -> bytes:
 
 
 def _unpacked(content: bytes, codings: str, most: int) -> bytes | None:
-    names = {each.strip().lower() for each in codings.split(",")}
-    if names <= {"identity", ""}:
-        return content
-    return decoded(content, codings, most) if names <= _KNOWN else None
+    names = [each.strip().lower() for each in codings.split(",")]
+    if not _UNASKED.isdisjoint(names):
+        return None
+    # Words such as `utf-8` or `aws-chunked` are no packing: browsers and httpx pass over them too.
+    packed = ",".join(name for name in names if name in _KNOWN)
+    return decoded(content, packed, most) if packed else content

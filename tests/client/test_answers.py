@@ -107,6 +107,9 @@ def test_an_answer_that_cannot_be_unpacked_may_have_been_billed(
         answers(Endless(1, zlib.compress(LARGE)), content_encoding="deflate"),
         answers(Endless(1, gzip.compress(zlib.compress(LARGE))), content_encoding="deflate, X-GZIP"),
         answers(Endless(1, LARGE), content_encoding="identity"),
+        answers(Endless(1, LARGE), content_encoding="utf-8"),
+        answers(Endless(1, LARGE), content_encoding="aws-chunked, binary"),
+        answers(Endless(1, gzip.compress(LARGE)), content_encoding="gzip, none"),
     ],
 )
 def test_an_answer_of_the_size_is_an_image(answer: Any, build: Build, upstream: Upstream) -> None:
