@@ -322,7 +322,7 @@ def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction
         for complete in [payer.complete(cycle)]
     ]
     now = recommend(payer, uses, {})
-    after = recommend(payer, uses, wasted) if wasted else Recommended(None) if blind else now
+    after = recommend(payer, uses, wasted) if wasted else now
     return Bill(
         payer, terms, tuple(uses), gaps, now.plan, after.plan, now.projected, now.loads, after.loads, now.must_hold,
         now.idle, now.unadvised, blind,

@@ -249,7 +249,7 @@ def _savings(bills: Sequence[Bill]) -> Any:
             both = sums.setdefault(bill.currency, [Fraction(0), Fraction(0)])
             both[0] += now or 0
             both[1] += after or 0
-            if bill.recommended and not bill.recommended_after_fixes:
+            if not bill.fixes_known:
                 unknown.add(bill.currency)
     for currency, (now, after) in sorted(sums.items()):
         then = "unknown" if currency in unknown else _change(after)

@@ -140,6 +140,7 @@ def _account(bill: Bill) -> dict[str, Any]:
         "cycles": [_cycle(bill, use) for use in bill.uses],
         "recommended_plan": bill.recommended.name if bill.recommended else None,
         "recommended_after_fixes": bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
+        "fixes_known": bill.fixes_known,
         "projected": bill.projected,
         "advice": bill.unadvised.value if bill.unadvised else None,
         "gaps": gaps_document(bill),

@@ -94,8 +94,7 @@ def advice(account: Mapping[str, Any]) -> tuple[str, str]:
     if account["currency"] is None:
         return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
     now = _plan(account, account["recommended_plan"], account["monthly_saving"])
-    if account["recommended_plan"] and account["recommended_after_fixes"] is None:
-        # A fix lowers the demand, so a plan that holds it now would hold it then.
+    if not account["fixes_known"]:
         return now, "unknown: of no render does the log tell which image it was"
     return now, _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"])
 
