@@ -69,7 +69,7 @@ def _account(account: Mapping[str, Any]) -> str:
     bills = [cycle["bill"] for cycle in account["cycles"] if cycle["bill"] is not None]
     if bills:
         words += f", bill {' + '.join(bills)} {account['currency']}"
-    best = account["recommended_after_fixes"] if account["fixes_known"] else None
+    best = account["recommended_after_fixes"] if account.get("fixes_known", True) else None
     if best is not None and account["monthly_saving_after_fixes"] not in (None, "0.00"):
         words += f"; after all fixes {best}, {account['monthly_saving_after_fixes']} {account['currency']} a month less"
     return words
