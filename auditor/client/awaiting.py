@@ -1,6 +1,7 @@
 """Results that are still to come, and are awaited: watched as they come, and used as what they are."""
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from types import CoroutineType, GeneratorType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -71,7 +72,8 @@ def _close(self: Any) -> None:
 
 def _deleted(self: Any) -> None:
     """A coroutine that nobody awaits any more."""
-    self._auditor_call.raised(GeneratorExit())
+    with suppress(AttributeError):  # of one that was never finished
+        object.__getattribute__(self, "_auditor_call").raised(GeneratorExit())
 
 
 _OWN: dict[str, Callable[..., Any]] = {

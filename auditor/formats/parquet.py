@@ -89,6 +89,8 @@ class Parquet(Table):
         except (MemoryError, TooLargeError):
             raise
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+            if "Failed to launch worker thread" in str(error):  # there was no memory for its stack
+                raise MemoryError from None
             if number:
                 reader.truncated, reader.damage = True, str(error)
                 return
