@@ -138,7 +138,7 @@ class Redis:
         return (None if data is None else decode(slot, data)), holder is not None
 
     async def ping(self) -> None:
-        """Raises if the server does not answer; idle connections are made anew, since it may have restarted."""
+        """Raises if the server does not answer; idle connections are dropped, since it may have restarted."""
         client = self._connected()
         await client.connection_pool.disconnect(inuse_connections=False)
         await client.ping()

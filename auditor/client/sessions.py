@@ -13,57 +13,13 @@ from urllib.parse import urlsplit
 
 from auditor.client.bodies import watch_body, watched_by
 from auditor.client.failures import content_of
+from auditor.client.holders import HOLDERS, Holder
 from auditor.client.metering import UNSEEN, Asked, Metering
 from auditor.client.origin import sender
 from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started, underway
 
 _GETTERS = ("get_connection_with_tls_context", "get_connection")
 """Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
-
-
-_BEFORE = "_auditor_before"
-"""Where an object keeps what it had of its own, so that nothing else holds it."""
-
-
-class _Holder:
-    """An object of the application, some of whose attributes are replaced; sessions may share it."""
-
-    def __init__(self, ref: weakref.ref[Any], users: "weakref.WeakSet[MeteredSession]") -> None:
-        self.ref, self.users = ref, users
-        self.ours: dict[str, weakref.ref[Any]] = {}
-        """What these attributes are, unless another tool has replaced them since."""
-        self.attached: Callable[[], MeteredSession | None] = lambda: None
-        """What is attached to a session, as long as anything of it leads there."""
-        self.reached = False
-        """Of an adapter: whether its pools have been seen at work."""
-
-    def state(self) -> Any:
-        """What a copy of the object, which is not metered, takes over."""
-        alive = self.ref()
-        kind: Any = type(alive)
-        state = kind.__getstate__(alive)
-        if not isinstance(state, dict):
-            return state
-        before = {name: value for name, value in vars(alive)[_BEFORE].items() if name in state}
-        return {name: value for name, value in state.items() if not self._is_ours(name, value)} | before
-
-    def undo(self) -> None:
-        """The object has its own attributes again, but for those that another tool has replaced."""
-        alive = self.ref()
-        if alive is not None:
-            before = vars(alive).pop(_BEFORE, {})
-            for name in self.ours:
-                if self._is_ours(name, vars(alive).get(name)):
-                    del vars(alive)[name]
-                    if name in before:
-                        setattr(alive, name, before[name])
-
-    def _is_ours(self, name: str, value: Any) -> bool:
-        return name == _BEFORE or (name in self.ours and self.ours[name]() is value)
-
-
-_HOLDERS: dict[int, _Holder] = {}
-"""By `id`, each as long as it lives: pools come and go."""
 
 
 class _Sent:
@@ -104,33 +60,27 @@ class MeteredSession:
 
     def detach(self) -> None:
         """Everything is as it was, but for what other metered sessions share."""
-        mine = [(at, holder) for at, holder in list(_HOLDERS.items()) if self in holder.users]
+        mine = [(at, holder) for at, holder in list(HOLDERS.items()) if self in holder.users]
         for _, holder in mine:
             holder.users.discard(self)
         for at, holder in mine:
             if not holder.users:
-                del _HOLDERS[at]
+                del HOLDERS[at]
                 holder.undo()
 
-    def _holder(self, thing: Any) -> _Holder:
+    def _holder(self, thing: Any) -> Holder:
         at = id(thing)
-        if at not in _HOLDERS:
-            _HOLDERS[at] = _Holder(weakref.ref(thing, lambda _: _HOLDERS.pop(at, None)), weakref.WeakSet())
-        _HOLDERS[at].users.add(self)
-        return _HOLDERS[at]
+        if at not in HOLDERS:
+            HOLDERS[at] = Holder(weakref.ref(thing, lambda _: HOLDERS.pop(at, None)), weakref.WeakSet())
+        HOLDERS[at].users.add(self)
+        return HOLDERS[at]
 
     def _shadow(self, thing: Any, name: str, method: Callable[..., Any]) -> None:
-        holder = self._holder(thing)
-        if name not in holder.ours:
-            own = vars(thing).setdefault(_BEFORE, {})
-            if name in vars(thing):
-                own[name] = vars(thing)[name]
-            holder.ours[name] = weakref.ref(method)
-            setattr(thing, name, method)
+        self._holder(thing).replace(name, method)
 
     def send(self, session: Any, request: Any, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
-        holder = _HOLDERS.get(id(session))
+        holder = HOLDERS.get(id(session))
         if holder is None or holder.attached() is not self:  # undone, but another tool has put its own before this
             return self._send(request, **options)
         outer = _SENDING.get()
@@ -215,21 +165,21 @@ class MeteredSession:
         )
         self._shadow(adapter, "__getstate__", holder.state)
 
-    def _getter(self, getter: Callable[..., Any], adapter: _Holder) -> Callable[..., Any]:
+    def _getter(self, getter: Callable[..., Any], adapter: Holder) -> Callable[..., Any]:
         def found(*args: Any, **kwargs: Any) -> Any:
             pool = getter(*args, **kwargs)
             try:
-                if id(pool) not in _HOLDERS:
+                if id(pool) not in HOLDERS:
                     urlopen = self._urlopen(f"{pool.scheme}://{pool.host}", _method(pool, "urlopen"), adapter)
                     self._shadow(pool, "urlopen", urlopen)
-                    _HOLDERS[id(pool)].users = adapter.users
+                    HOLDERS[id(pool)].users = adapter.users
             except Exception as error:
                 self.metering.fault(error)
             return pool
 
         return found
 
-    def _urlopen(self, origin: str, urlopen: Callable[..., Any], adapter: _Holder) -> Callable[..., Any]:
+    def _urlopen(self, origin: str, urlopen: Callable[..., Any], adapter: Holder) -> Callable[..., Any]:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
         def call(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -243,7 +193,7 @@ class MeteredSession:
 
         return call
 
-    def _sender(self, send: Callable[..., Any], adapter: _Holder, kind: type | None) -> Callable[..., Any]:
+    def _sender(self, send: Callable[..., Any], adapter: Holder, kind: type | None) -> Callable[..., Any]:
         """The answers of an adapter; of a request whose call is not seen at a pool, that too.
 
         *kind* is its class if it has pools.
@@ -299,7 +249,7 @@ class MeteredSession:
         asked: Callable[[Metering], Asked | None],
         call: Callable[[], Any],
         body: Callable[[Watch, Any], None],
-        adapter: _Holder,
+        adapter: Holder,
         retries: Any = None,
     ) -> Any:
         journey, watch = self._starts(asked, adapter, retries) or (None, None)
@@ -324,7 +274,7 @@ class MeteredSession:
 
     @quiet
     def _starts(
-        self, asked: Callable[[Metering], Asked | None], adapter: _Holder, retries: Any
+        self, asked: Callable[[Metering], Asked | None], adapter: Holder, retries: Any
     ) -> tuple[Journey | None, Watch | None] | None:
         current, outer = CURRENT.get(), _CALL.get()
         metering = _metering(asked, adapter) if current is None else current.metering
@@ -350,17 +300,17 @@ class MeteredSession:
 
 def attached_to(session: Any) -> MeteredSession | None:
     """What is attached to a session."""
-    holder = _HOLDERS.get(id(session))
+    holder = HOLDERS.get(id(session))
     return None if holder is None else holder.attached()
 
 
-def _metering(asked: Callable[[Metering], Asked | None], adapter: _Holder) -> Metering | None:
+def _metering(asked: Callable[[Metering], Asked | None], adapter: Holder) -> Metering | None:
     """Whose call it is that leaves in a thread which a session, or a layer in an adapter, has started."""
     session = sender()
     if session is not None:
         attached = attached_to(session)
         return None if attached is None else attached.metering
-    users = [each.metering for each in list(adapter.users)]
+    users: list[Metering] = [each.metering for each in list(adapter.users)]
     found = [(metering, each) for metering in users if (each := asked(metering)) is not None]
     for metering, each in found:
         if underway(each) is not None:

@@ -5,12 +5,12 @@ delimiter itself: as many others stand before and behind it as in every row.
 """
 
 import csv
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 DELIMITERS = ("\t", ",", ";", "|")
-_BOM = b"\xef\xbb\xbf"
 _COLUMNS = 60
 
 
@@ -95,7 +95,7 @@ def _split(text: str, delimiter: str) -> list[str]:
 
 
 def _text(line: bytes) -> str:
-    return line.removeprefix(_BOM).rstrip(b"\r").decode(errors="surrogateescape")
+    return line.removeprefix(BOM_UTF8).rstrip(b"\r").decode(errors="surrogateescape")
 
 
 def _is_rest(text: str, delimiter: str) -> bool:

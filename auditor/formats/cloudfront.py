@@ -8,6 +8,7 @@ are read back. Rows that end early are read as far as all is there that an event
 documented order is taken.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -51,7 +52,7 @@ class CloudFront(Lines):
 
     def remember(self, data: bytes) -> None:
         """A directive, which names the columns."""
-        if data.removeprefix(b"\xef\xbb\xbf").startswith(b"#"):
+        if data.removeprefix(BOM_UTF8).startswith(b"#"):
             self.parse(data)
 
     def fields(self, data: bytes) -> dict[str, str]:

@@ -19,6 +19,7 @@ fewer values than the first line is rejected.
 
 import csv
 import io
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,7 @@ class CsvTable(Table):
 
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""
-        text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="backslashreplace").rstrip("\r")
+        text = data.removeprefix(BOM_UTF8).decode(errors="backslashreplace").rstrip("\r")
         if self._names is None:
             self._header(text)
             return None

@@ -1,5 +1,6 @@
 """What the formats of JSON lines share: reading an object, and paths of keys into it."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, ClassVar
@@ -81,7 +82,7 @@ class MixedObjects(JsonObjects):
 
 def json_object(data: bytes) -> dict[str, Any]:
     """The object of a line, also behind what a collector put before it, or behind a byte order mark."""
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    data = data.removeprefix(BOM_UTF8)
     if data[:1] != b"{" and (prefix := PREFIX.match(data)):
         data = data[prefix.end() :]
     try:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -48,7 +49,7 @@ def _rows(lines: Sequence[bytes]) -> list[Mapping[str, Any]]:
     """The first lines as rows; none where they are no table."""
     with suppress(BadRecordError):
         return [json_object(line) for line in lines]
-    head = lines[0].removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
+    head = lines[0].removeprefix(BOM_UTF8).decode(errors="replace")
     by = max(DELIMITERS, key=head.count)
     with suppress(csv.Error, ValueError):
         texts = [head, *(line.decode(errors="replace") for line in lines[1:])]

@@ -9,6 +9,7 @@ the query; its `X-ARR-…` parameters, which no client sent, are taken out. A lo
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -46,7 +47,7 @@ class W3C(Lines):
 
     def parse(self, data: bytes) -> Exchange | None:
         """One line; None for a directive."""
-        data = data.removeprefix(b"\xef\xbb\xbf")
+        data = data.removeprefix(BOM_UTF8)
         if data.startswith(b"#"):
             self._directive(decoded(data).rstrip())
             return None
@@ -54,7 +55,7 @@ class W3C(Lines):
 
     def remember(self, data: bytes) -> None:
         """A directive, which names the columns."""
-        if data.removeprefix(b"\xef\xbb\xbf").startswith(b"#"):
+        if data.removeprefix(BOM_UTF8).startswith(b"#"):
             self.parse(data)
 
     def fields(self, data: bytes) -> dict[str, str]:

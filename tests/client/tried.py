@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from prometheus_client import CollectorRegistry
 
 from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
-from auditor.client import sessions
+from auditor.client import holders, sessions
 from auditor.providers.facts import Quota
 from tests.client import injection
 
@@ -644,7 +644,7 @@ def requests_many_hosts_and_adapters(metering: Metering) -> Any:
 
     def held() -> int:
         attached = sessions.attached_to(client)
-        return sum(attached in each.users for each in sessions._HOLDERS.values())
+        return sum(attached in each.users for each in holders.HOLDERS.values())
 
     few = held()
     for number in range(40):

@@ -429,7 +429,7 @@ def a_subclass_of_ones_own(seen: Seen) -> Any:
                 response = super().send(request, **options)
             return response
 
-    class Anew(requests.Session):
+    class Fresh(requests.Session):
         def send(self, request: Any, **options: Any) -> Any:
             response = super().send(request, **options)
             if response.status_code == 503:
@@ -449,7 +449,7 @@ def a_subclass_of_ones_own(seen: Seen) -> Any:
                 return self.send(request, **options)
             return super().send(request, **options)
 
-    for kind in (Again, Anew):
+    for kind in (Again, Fresh):
         assert seen.session(kind()).post(URL + "503").content == PICTURE
     for kind in (Wrapped, PassedOn):
         assert seen.session(kind()).post(URL + "card").content == PICTURE

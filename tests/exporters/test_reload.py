@@ -170,10 +170,10 @@ def test_it_starts_while_the_database_is_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "cure", ["the ledger is configured", "the ledger is changed and changed back", "the file is corrected",
+    "change", ["the ledger is configured", "the ledger is changed and changed back", "the file is corrected",
              "the file is as before", "the file may be read again", "the ledger is corrected after sighup"],
 )  # fmt: skip
-def test_a_refused_file_is_taken_once_nothing_refuses_it(cure: str, tmp_path: Path) -> None:
+def test_a_refused_file_is_taken_once_nothing_refuses_it(change: str, tmp_path: Path) -> None:
     """With the next look, without a signal, whichever side was changed; what is wrong is said once."""
     where, path, said, done = str(tmp_path / "l.db"), tmp_path / "auditor.toml", list[str](), list[str]()
     day = ACCOUNT.format("one") + "anchor_day = {}\n"
@@ -191,23 +191,23 @@ def test_a_refused_file_is_taken_once_nothing_refuses_it(cure: str, tmp_path: Pa
 
     path.write_text(day.format(1))
     with Reloading(path, begin, said.append, named=True, done=done.append, look=1e6) as shown:
-        path.write_text("[" if cure == "the file may be read again" else day.format(15))
-        shown.asked = "sighup" in cure
+        path.write_text("[" if change == "the file may be read again" else day.format(15))
+        shown.asked = "sighup" in change
         for _ in range(3):
             shown.look()
         assert len(said) == 1 and said.pop().endswith("stays in force") and not shown.worked
-        if cure == "the file is corrected":
+        if change == "the file is corrected":
             path.write_text(day.format(1) + "# as the ledger has it\n")
-        elif cure == "the file is as before":
+        elif change == "the file is as before":
             path.write_text(day.format(1))
-        elif cure == "the file may be read again":
+        elif change == "the file may be read again":
             stamp = shown._seen
             path.write_text(day.format(1))
             shown._seen = shown._stamp()  # (its mode was changed, which no stamp shows)
             assert stamp != shown._seen
         else:
             ledger_says(15)
-            if "back" in cure:
+            if "back" in change:
                 shown.look()
                 assert shown.worked
                 ledger_says(2)
