@@ -98,6 +98,17 @@ def test_what_if_commands_refuse_an_account_that_no_event_has(log: Path, asked: 
     assert done.returncode == 3 and b"accounts are main, other" in done.stderr
 
 
+@pytest.mark.parametrize("asked", [["audit", "--allow-empty"], ["simulate"]])
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-10-01", "2026-09-01"), ("2026-09-01", "2026-09-01"),
+     ("2026-09-01T12:00:00+00:00", "2026-09-01T13:00:00+02:00")],
+)  # fmt: skip
+def test_a_window_that_no_time_is_in_is_a_usage_error(log: Path, asked: list[str], since: str, until: str) -> None:
+    done = command(asked[0], str(log), *asked[1:], "--since", since, "--until", until)
+    assert done.returncode == 2 and b"--since is not before --until" in done.stderr
+
+
 def test_many_names_are_cut(tmp_path: Path) -> None:
     """A log of a thousand accounts is no sentence."""
     path = tmp_path / "usage.jsonl"
