@@ -162,7 +162,7 @@ AD_HOC: Mapping[str, str] = {
     "imgrender_client_last_paid_render_timestamp_seconds": "Which process spends outside production.",
     "imgrender_client_faults_total": "Whether metering met an object that it did not expect: its log line says where.",
     "imgrender_client_label_values_dropped_total": "Which process's accounts are `other`.",
-    "imgrender_credits_saved_total": "Renders spared since ever. Dashboards show the same as a share, the hit rate.",
+    "imgrender_credits_saved_total": "All renders spared so far. Dashboards show the same as a share, the hit rate.",
     "imgrender_ledger_corrections_total": "Why a counter is above its gauge. Panels of credits read the gauge.",
     "imgrender_ledger_events": "How large the ledger is, and whether `auditor prune` runs.",
     "imgrender_scrape_collector_duration_seconds": "Which collector makes scrapes slow.",
