@@ -18,7 +18,7 @@ from auditor.billing import Bill, bills
 from auditor.daily import daily
 from auditor.engine.base import Engine
 from auditor.engine.tables import LINE_BITS
-from auditor.errors import ConfigError, InputError
+from auditor.errors import InputError
 from auditor.events import Reason
 from auditor.facts import Counts, Facts, gather
 from auditor.findings import Accepted, Confidence, Finding
@@ -76,11 +76,6 @@ class Options:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     note: Note = lambda _: None
     """Hears, in a sentence, of a cache that was written."""
-
-    def __post_init__(self) -> None:
-        """Raises `ConfigError` for a window that no time is in."""
-        if self.since is not None and self.until is not None and self.since >= self.until:
-            raise ConfigError("--since is not before --until, so no event is counted; swap the two")
 
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:

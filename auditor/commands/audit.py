@@ -39,7 +39,7 @@ from auditor.commands.options import (
     say,
     settings_of,
     stdout,
-    time_of,
+    window,
 )
 from auditor.errors import ConfigError
 from auditor.findings import Confidence, Severity
@@ -97,9 +97,10 @@ def audit(
         if name not in AUDITS:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
+    start, end = window(since, until, settings.timezone)
     options = pipeline.Options(
-        since=time_of("--since", since, settings.timezone),
-        until=time_of("--until", until, settings.timezone),
+        since=start,
+        until=end,
         environments=frozenset(name.lower() for name in environment or []),
         accounts=frozenset(account or []),
         templates=frozenset(template or []),

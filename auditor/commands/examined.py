@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from auditor import memory
 from auditor.commands.logs import logs
-from auditor.commands.options import say, time_of
+from auditor.commands.options import say, window
 from auditor.errors import ConfigError, InputError
 from auditor.settings import Settings
 
@@ -29,9 +29,10 @@ def examined(
     """The log of some paths, or of a ledger, replayed and billed; its engine is open inside."""
     from auditor import pipeline
 
+    start, end = window(since, until, settings.timezone)
     options = pipeline.Options(
-        since=time_of("--since", since, settings.timezone),
-        until=time_of("--until", until, settings.timezone),
+        since=start,
+        until=end,
         cache=not no_cache,
         note=say,
         input_format=input_format,

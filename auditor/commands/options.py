@@ -146,6 +146,14 @@ def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
         raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
 
 
+def window(since: str | None, until: str | None, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+    """The moments of --since and --until."""
+    start, end = time_of("--since", since, zone), time_of("--until", until, zone)
+    if start is not None and end is not None and start >= end:
+        raise ConfigError("--since is not before --until, so no event is counted; swap the two")
+    return start, end
+
+
 def opened(path: Path) -> TextIO:
     """The file of --output."""
     try:

@@ -33,7 +33,7 @@ from auditor.commands.options import (
     opened,
     say,
     settings_of,
-    time_of,
+    window,
 )
 from auditor.config.values import parse_duration, parse_size
 from auditor.errors import ConfigError
@@ -113,9 +113,10 @@ def simulate(
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
     settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids, duration_unit=duration_unit)
+    start, end = window(since, until, settings.timezone)
     options = pipeline.Options(
-        since=time_of("--since", since, settings.timezone),
-        until=time_of("--until", until, settings.timezone),
+        since=start,
+        until=end,
         cache=not no_cache,
         note=say,
         input_format=input_format,
