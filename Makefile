@@ -25,7 +25,7 @@ test: $(STAMP)  ## run the tests
 	$(BIN)/python -m pytest
 
 stress: $(STAMP)  ## thousands of simulated logs, and the load tests of the exporter at full scale (minutes)
-	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/whatif/test_simulate_oracle.py
+	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/simulation/test_simulate_oracle.py
 	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
 		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
 

@@ -20,7 +20,7 @@ The map of layers, top imports down, siblings on one line do not import each oth
     findings | plans | fingerprint | numbers | indented | terminal | measured | network
     memory                                how much of it reading an input may take
     events | allowance | media
-    registry                              PROVIDERS FORMATS CACHES ENGINES AUDITS REPORTS, the only register
+    registry                              PROVIDERS FORMATS CACHES ENGINES RULES REPORTS, the only register
     errors
 
 `exporters`, beside this package, reads the ledger and shows it to Prometheus; nothing here imports it.
@@ -31,23 +31,25 @@ The names of the client are here for its users, and imported when they are first
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from auditor.version import __version__
+
 if TYPE_CHECKING:
     from auditor.caches.files import Files
     from auditor.caches.memory import Memory
     from auditor.caches.redis import Redis
-    from auditor.caches.tiered import Tiered
     from auditor.client.attach import meter, unmeter
     from auditor.client.batch import Item
     from auditor.client.budget import Budget
+    from auditor.client.connect import connect
     from auditor.client.function import metered
     from auditor.client.metering import Metering, Rule, path_rule
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
+    from auditor.client.tiered import Tiered
     from auditor.client.transports import MeteredTransport
-    from auditor.connect import connect
-    from auditor.errors import (
+    from auditor.model.errors import (
         AuditorError,
         AuthenticationError,
         BudgetExceededError,
@@ -71,14 +73,13 @@ if TYPE_CHECKING:
     )
     from auditor.sandbox.server import Sandbox
 
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
     "Rendered": "client.request",
     "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
-    "Tiered": "caches.tiered", "child_exit": "client.scrape", "connect": "connect", "meter": "client.attach",
+    "Tiered": "client.tiered", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
 } | dict.fromkeys(
     (
@@ -87,7 +88,7 @@ _PUBLIC = {
         "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "RefusedError",
         "RenderError", "ThrottledError", "TooLargeError", "UncertainError",
     ),
-    "errors",
+    "model.errors",
 )  # fmt: skip
 
 __all__ = [
@@ -107,7 +108,7 @@ def __getattr__(name: str) -> Any:
     try:
         found = getattr(import_module(f"auditor.{_PUBLIC[name]}"), name)
     except ModuleNotFoundError as error:
-        from auditor.errors import MissingExtraError
+        from auditor.model.errors import MissingExtraError
 
         raise MissingExtraError.of(error, f"auditor.{name}") from None
     globals()[name] = found  # else `auditor.connect` is the module of that name from the second time on

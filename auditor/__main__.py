@@ -2,7 +2,7 @@
 
 import sys
 
-from auditor.errors import MissingExtraError
+from auditor.model.errors import MissingExtraError
 
 
 def main() -> None:

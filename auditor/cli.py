@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from auditor import __version__, endings
 from auditor.commands import (
     audit,
     compare,
@@ -27,7 +26,9 @@ from auditor.commands import (
     sandbox,
     simulate,
 )
-from auditor.errors import MissingExtraError
+from auditor.model.errors import MissingExtraError
+from auditor.system import endings
+from auditor.version import __version__
 
 app = typer.Typer(
     name="auditor",

@@ -12,36 +12,36 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from auditor.audits.base import Case, Secret
-from auditor.baseline import split
-from auditor.billing import Bill, bills
-from auditor.daily import daily
-from auditor.engine.base import Engine
-from auditor.engine.tables import LINE_BITS
-from auditor.errors import InputError
-from auditor.events import Reason
-from auditor.facts import Counts, Facts, gather
-from auditor.findings import Accepted, Confidence, Finding
-from auditor.formats.ids import IdChoice
-from auditor.formats.lines import Line
-from auditor.formats.reading import MAX_REJECTIONS, TRY_BITS, Tally, explained, rejection_of
-from auditor.identity import Replaced, drop_replaced
-from auditor.intake import Intake, detected_in, read_records, requests_of
-from auditor.measured import Measured
-from auditor.numbers import number
-from auditor.oddtime import bounds, drop_odd, is_usual, odd, present
-from auditor.registry import AUDITS, ENGINES
-from auditor.repeats import repeating
-from auditor.replayed import Replayed, replay
-from auditor.reports.base import FileRead, Inputs, Result, TtlPoint
-from auditor.settings import Account, Settings
-from auditor.sources import Note, Source
-from auditor.whatif.demand import Demand, demand, demand_of
-from auditor.whatif.simulate import simulate as simulated
-from auditor.whatif.simulate_batch import ahead_of
-from auditor.whatif.simulate_json import Simulated
-from auditor.whatif.simulate_rows import Setting
-from auditor.whatif.simulate_trace import TraceDemand, read_trace
+from auditor.analysis.bills import Bill, bills
+from auditor.analysis.case import Case, Secret
+from auditor.analysis.days import daily
+from auditor.analysis.facts import Counts, Facts, gather
+from auditor.analysis.identities import Replaced, drop_replaced
+from auditor.analysis.oddtime import bounds, drop_odd, is_usual, odd, present
+from auditor.analysis.repeats import repeating
+from auditor.analysis.walk import Replayed, replay
+from auditor.engines import Engine
+from auditor.engines.tables import LINE_BITS
+from auditor.intake.read import Intake, detected_in, read_records, requests_of
+from auditor.intake.sources import Note, Source
+from auditor.model.errors import InputError
+from auditor.model.events import Reason
+from auditor.model.findings import Accepted, Confidence, Finding
+from auditor.model.measurements import Measured
+from auditor.model.numbers import number
+from auditor.model.settings import Account, Settings
+from auditor.reading.ids import IdChoice
+from auditor.reading.lines import Line
+from auditor.reading.reader import MAX_REJECTIONS, TRY_BITS, Tally, explained, rejection_of
+from auditor.registry import ENGINES, RULES
+from auditor.results.audit import FileRead, Inputs, Result, TtlPoint
+from auditor.results.baseline import split
+from auditor.results.simulation import Simulated
+from auditor.simulation.batch import ahead_of
+from auditor.simulation.demand import Demand, demand, demand_of
+from auditor.simulation.rows import Setting
+from auditor.simulation.simulate import simulate as simulated
+from auditor.simulation.trace import TraceDemand, read_trace
 
 CURVE = (*(minutes * 60 * 10**6 for minutes in (5, 60, 360, 1_440, 10_080, 43_200)), None)
 """Times-to-live that reports draw, in microseconds; None is for ever."""
@@ -97,7 +97,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         curve = _curve(facts, options, progress) if options.curve else ()
         progress("Auditing", 0, 0)
         findings = [
-            finding for rule in AUDITS.values() if rule.id not in settings.disabled for finding in rule.findings(case)
+            finding for rule in RULES.values() if rule.id not in settings.disabled for finding in rule.findings(case)
         ]
     inputs = _inputs(sources, intakes, replaced, facts.counts)
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)

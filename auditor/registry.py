@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from auditor.audits.base import Audit
-    from auditor.caches.base import Cache
-    from auditor.delivery.base import Delivery
-    from auditor.engine.duckdb import DuckDB
-    from auditor.formats.base import Format
-    from auditor.providers.base import Provider
-    from auditor.reports.base import Report
+    from auditor.analysis.case import Rule
+    from auditor.caches import Cache
+    from auditor.engines.duckdb import DuckDB
+    from auditor.model.provider import Provider
+    from auditor.reading.format import Format
+    from auditor.results.audit import Report
+    from auditor.schedule.delivery import Delivery
 
 T = TypeVar("T")
 
@@ -44,8 +44,8 @@ class Entries(Mapping[str, T]):
         return len(self.paths)
 
 
-AUDITS: Mapping[str, "Audit"] = Entries(
-    "audits",
+RULES: Entries["Rule"] = Entries(
+    "rules",
     {
         "duplicate-renders": "duplicate_renders:DuplicateRenders",
         "volatile-inputs": "volatile_inputs:VolatileInputs",
@@ -61,7 +61,7 @@ AUDITS: Mapping[str, "Audit"] = Entries(
     make=True,
 )
 
-FORMATS: Mapping[str, "type[Format]"] = Entries(
+FORMATS: Entries["type[Format]"] = Entries(
     "formats",
     {
         "jsonl": "jsonl:JsonLines",
@@ -90,13 +90,13 @@ FORMATS: Mapping[str, "type[Format]"] = Entries(
 )
 """By the name for `--input-format`; where two fit a log equally well, the first one is taken."""
 
-ENGINES: Mapping[str, "type[DuckDB]"] = Entries("engine", {"duckdb": "duckdb:DuckDB"})
+ENGINES: Entries["type[DuckDB]"] = Entries("engines", {"duckdb": "duckdb:DuckDB"})
 
-REPORTS: Mapping[str, "Report"] = Entries(
+REPORTS: Entries["Report"] = Entries(
     "reports",
     {
         "text": "text:Text",
-        "json": "json_v1:JsonV1",
+        "json": "json:Json",
         "html": "html:Html",
         "markdown": "markdown:Markdown",
         "csv": "csv:Findings",
@@ -107,7 +107,7 @@ REPORTS: Mapping[str, "Report"] = Entries(
     make=True,
 )
 
-PROVIDERS: Mapping[str, "Provider"] = Entries(
+PROVIDERS: Entries["Provider"] = Entries(
     "providers",
     {
         "imejis": "imejis:IMEJIS",
@@ -125,10 +125,11 @@ PROVIDERS: Mapping[str, "Provider"] = Entries(
 )
 """What is known of each provider, one file each: dated, sourced facts, and how to speak to it."""
 
-CACHES: Mapping[str, "type[Cache]"] = Entries(
+CACHES: Entries["type[Cache]"] = Entries(
     "caches", {"memory": "memory:Memory", "redis": "redis:Redis", "files": "files:Files"}
 )
 
-DELIVERIES: Mapping[str, "type[Delivery]"] = Entries(
-    "delivery", {"file": "file:File", "smtp": "smtp:Smtp", "slack": "slack:Slack", "webhook": "webhook:Webhook"}
+DELIVERIES: Entries["type[Delivery]"] = Entries(
+    "schedule.deliveries",
+    {"file": "file:File", "smtp": "smtp:Smtp", "slack": "slack:Slack", "webhook": "webhook:Webhook"},
 )

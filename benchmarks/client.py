@@ -29,7 +29,7 @@ from prometheus_client import CollectorRegistry
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from auditor import Metering, Redis, Renderer, Sandbox, meter, path_rule
-from auditor.fingerprint import Scope, canonical, derive_key
+from auditor.model.fingerprint import Scope, canonical, derive_key
 from tests.services import redis_server
 
 BODY = b"".join((

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import create_engine, delete, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -30,8 +32,6 @@ from auditor.ledger.names import Names
 from auditor.ledger.schema import days, events, metadata
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / ".bench" / "ledger"

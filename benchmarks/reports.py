@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from auditor import config
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.registry import REPORTS
-from auditor.sources import discover
 
 
 def main() -> None:

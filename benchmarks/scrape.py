@@ -13,16 +13,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from auditor_exporter.families import Families
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.recent import add_recent
+from auditor_exporter.snapshot import Snapshot
+
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.schema import BUCKET_US
 from auditor.ledger.state import state_of
-from auditor.settings import Settings
-from exporters.families import Families
-from exporters.ledger import LedgerCollector
-from exporters.recent import add_recent
-from exporters.snapshot import Snapshot
+from auditor.model.settings import Settings
 
 FOLDER = Path(__file__).parent.parent / ".bench" / "scrape"
 NOW_US = 1_789_900_200_000_000

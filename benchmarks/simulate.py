@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from run import HERE, ROOT, SIZES, Run, measured
 
-from auditor import intake_cache
+from auditor.intake.read import cache as intake_cache
 
 TTLS = [f"{hours}h" for hours in range(1, 21)]
 SKEW = 0.9
@@ -48,11 +48,11 @@ FROM_PARQUET = """
 import sys, tempfile
 from pathlib import Path
 from auditor import config
-from auditor.engine.duckdb import DuckDB
-from auditor.identity import drop_replaced
-from auditor.whatif.demand import demand
-from auditor.whatif.simulate import simulate
-from auditor.whatif.simulate_rows import Setting
+from auditor.engines.duckdb import DuckDB
+from auditor.analysis.identities import drop_replaced
+from auditor.simulation.demand import demand
+from auditor.simulation.simulate import simulate
+from auditor.simulation.rows import Setting
 
 with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
     folder = Path(name)

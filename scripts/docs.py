@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from auditor import errors
-from auditor.audits.placements import PLACEMENTS
-from auditor.errors import RefusedError, RenderError, UncertainError
-from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
-from auditor.registry import AUDITS, FORMATS, PROVIDERS
+from auditor.analysis.placements import PLACEMENTS
+from auditor.model import errors
+from auditor.model.errors import RefusedError, RenderError, UncertainError
+from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
+from auditor.registry import FORMATS, PROVIDERS, RULES
 from auditor.sandbox.server import Sandbox
 from tests.formats.samples import SAMPLES, example
 
@@ -75,14 +75,14 @@ def excerpt() -> str:
 
 def rules_table() -> str:
     """A row a rule."""
-    rows = [f"| [`{name}`](docs/rules.md#{name}) | {audit.summary} |" for name, audit in AUDITS.items()]
+    rows = [f"| [`{name}`](docs/rules.md#{name}) | {audit.summary} |" for name, audit in RULES.items()]
     return "\n".join(["| rule | what it finds |", "| --- | --- |", *rows])
 
 
 def rules_pages() -> str:
     """The manual page of each rule."""
     pages = []
-    for name, audit in AUDITS.items():
+    for name, audit in RULES.items():
         page = (sys.modules[type(audit).__module__].__doc__ or "").strip()
         pages.append(f"## {name}\n\n```text\n{page}\n```")
     return "\n\n".join(pages)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from auditor.config import settings_of
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.results.report import document
 from tests.bruteforce import NOW
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from auditor.events import EPOCH, EXACT, SCHEMA_VERSION, UsageEvent
+from auditor.model.events import EPOCH, EXACT, SCHEMA_VERSION, UsageEvent
 
 
 def record_of(event: UsageEvent) -> dict[str, Any]:

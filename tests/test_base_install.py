@@ -66,7 +66,7 @@ def _modules(distributions: set[str]) -> set[str]:
 
 def _run(code: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run code where only what the base install brings can be imported."""
-    absent = set(metadata.packages_distributions()) - _modules(_base()) - {"auditor", "exporters"}
+    absent = set(metadata.packages_distributions()) - _modules(_base()) - {"auditor", "auditor_exporter"}
     guarded = f"ABSENT = {absent!r}\n{BASE_ONLY}\n{code}"
     return subprocess.run(
         [sys.executable, "-c", guarded, *arguments], capture_output=True, text=True, cwd=cwd, check=False,
@@ -111,7 +111,7 @@ def test_all_is_all(extra: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "module"), [("auditor", "auditor.__main__"), ("auditor-exporter", "exporters.__main__")]
+    ("program", "module"), [("auditor", "auditor.__main__"), ("auditor-exporter", "auditor_exporter.__main__")]
 )
 @pytest.mark.parametrize(
     "arguments",

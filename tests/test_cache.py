@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auditor import intake_cache
 from auditor.config import settings_of
+from auditor.intake.read import cache as intake_cache
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.results.report import document
 from tests.conftest import event, lines
 from tests.formats.samples import FOLDER, SAMPLES
 
@@ -38,7 +38,7 @@ def run(
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log that counts as big."""
-    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
+    monkeypatch.setattr("auditor.intake.cache.FROM", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     path = tmp_path / "logs" / "usage.jsonl"
     path.parent.mkdir()
@@ -157,7 +157,7 @@ def test_another_reader_reads_again(log: Path, monkeypatch: pytest.MonkeyPatch) 
     run(log)
     monkeypatch.setattr("auditor.__version__", "99.0")
     assert is_used(log, monkeypatch)
-    monkeypatch.setattr("auditor.intake_cache.READER", intake_cache.READER + 1)
+    monkeypatch.setattr("auditor.intake.cache.READER", intake_cache.READER + 1)
     assert not is_used(log, monkeypatch)
 
 
@@ -184,7 +184,7 @@ def test_it_is_bounded(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = intake_cache.folder() / ".new-left"
     left.write_bytes(b"x")
     os.utime(left, (0, 0))
-    monkeypatch.setattr("auditor.intake_cache.MOST", 2 * size + size // 2)
+    monkeypatch.setattr("auditor.intake.cache.MOST", 2 * size + size // 2)
     run(log)
     assert len(list(intake_cache.folder().glob("*.parquet"))) == 2
     assert not left.exists()
@@ -198,11 +198,11 @@ def test_a_home_without_room_for_a_cache_is_no_error(log: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     said: list[str] = []
-    monkeypatch.setattr("auditor.intake_cache.tempfile.mkstemp", full)
+    monkeypatch.setattr("auditor.intake.cache.tempfile.mkstemp", full)
     assert run(log, said.append)["inputs"]["events"] == 3
     assert not said
     monkeypatch.undo()
-    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
+    monkeypatch.setattr("auditor.intake.cache.FROM", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     assert run(log, said.append)["inputs"]["events"] == 3
     assert not said
@@ -289,7 +289,7 @@ def cached_as_fresh(path: Path, config: dict[str, Any]) -> None:
     kept_now = len(said)
     assert kept_now == len(list(intake_cache.folder().glob("*.parquet"))) > 0
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("auditor.intake.Intake._read", None)  # nothing can be read but from the cache
+        patched.setattr("auditor.intake.read.Intake._read", None)  # nothing can be read but from the cache
         again = run(path, said.append, **config)
     assert again["inputs"]["files"] == fresh["inputs"]["files"]
     assert again == fresh

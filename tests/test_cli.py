@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.registry import AUDITS
+from auditor.registry import RULES
 from tests.conftest import ROOT, command, event, lines
 
 TWICE = lines([event("a"), event("b", "2026-09-01T09:00:00Z")])
@@ -224,7 +224,7 @@ def test_the_report_depends_on_the_input_alone(tmp_path: Path) -> None:
     assert first.stdout == second.stdout
 
 
-@pytest.mark.parametrize("rule", sorted(AUDITS))
+@pytest.mark.parametrize("rule", sorted(RULES))
 def test_explain_prints_the_manual_page(rule: str) -> None:
     """What, why, an example, the cure and the options."""
     page = command("explain", rule).stdout.decode()

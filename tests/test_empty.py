@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import InputError
 from auditor.ledger.database import Ledger
 from auditor.ledger.schema import facts
+from auditor.model.errors import InputError
 from tests.conftest import ROOT, command, event, lines
 
 NOTHING = {
@@ -76,7 +76,7 @@ def test_an_exporter_makes_no_ledger(tmp_path: Path) -> None:
     """One that only reads: it writes that it failed; a server waits for one (`tests/exporters/test_reload.py`)."""
     asked = ["textfile", str(tmp_path / "x.prom"), "--ledger", str(tmp_path / "none.db")]
     done = subprocess.run(
-        [sys.executable, "-m", "exporters.main", *asked], cwd=ROOT, capture_output=True, check=False, timeout=60
+        [sys.executable, "-m", "auditor_exporter.main", *asked], cwd=ROOT, capture_output=True, check=False, timeout=60
     )
     assert done.returncode == 3 and b"no such ledger" in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "x.prom"]

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auditor import memory
-from auditor.errors import InputError
-from auditor.formats.lines import LineReader
-from auditor.formats.packed import decompressed
-from auditor.intake import detected_in
-from auditor.settings import Settings
-from auditor.sources import Source, discover
+from auditor.intake.read import detected_in
+from auditor.intake.sources import Source, discover
+from auditor.model.errors import InputError
+from auditor.model.settings import Settings
+from auditor.reading.lines import LineReader
+from auditor.reading.packed import decompressed
+from auditor.system import memory
 from scripts.hostile import INPUTS, MEMORY, SECONDS, make, measured
 from tests.conftest import Report, command, event, lines
 

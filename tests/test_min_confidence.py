@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.audits.test_volatile_sizes import renders
 from tests.conftest import command, lines
+from tests.rules.test_volatile_sizes import renders
 
 HIDDEN = {"low": set(), "medium": {"low"}, "high": {"low", "medium"}}
 CONFIG = '[accounts.main]\nprovider = "imejis"\nplan = "Pro"\n'

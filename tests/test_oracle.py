@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from auditor.config import settings_of
+from auditor.intake.sources import discover
+from auditor.model.plans import cents
 from auditor.pipeline import Options, audit
-from auditor.plans import cents
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.results.report import document
 from tests.bruteforce import NOW, Audit, grouped, oversized, unit
 from tests.random_logs import SOURCES, access_log, generate
 
@@ -234,7 +234,7 @@ def test_the_compiled_reader_and_walk_change_nothing(
     """What big logs take gives the very report of what small logs take."""
     files, config = generate(seed, 300)
     before = product(files, config, tmp_path)
-    monkeypatch.setattr("auditor.intake.BULK_FROM", 0)
+    monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     monkeypatch.setattr("auditor.replay.walk.COMPILE_FROM", 0)
     after = product(files, config, tmp_path)
     assert {**before, "generated_at": None} == {**after, "generated_at": None}

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import InputError
-from auditor.numbers import number
-from auditor.whatif.simulate_rows import Setting
+from auditor.model.errors import InputError
+from auditor.model.numbers import number
+from auditor.simulation.rows import Setting
 from tests.bruteforce_foreign import AskedError, Foreign
 from tests.foreign_logs import foreign
+from tests.simulation.test_simulate_oracle import product as simulated
 from tests.slow_replay import MICRO, SlowReplay
 from tests.test_oracle import bills_of_product, bills_of_slow, duplicates, failed, product, staging, volatile
-from tests.whatif.test_simulate_oracle import product as simulated
 
 SEEDS = range(40, 80)
 SIZE = 140

@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from auditor import Renderer
-from auditor.fingerprint import Scope, derive_key
+from auditor.model.fingerprint import Scope, derive_key
 from tests.conftest import ROOT, command
 from tests.services import free_port, need, npm_ci
 

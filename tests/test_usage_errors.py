@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from auditor.cli import app
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 from tests.conftest import command, event, lines
 
 READERS = [

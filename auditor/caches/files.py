@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from auditor.caches.base import Entry, Slot, decode, encode
-from auditor.errors import ConfigError, MissingExtraError
+from auditor.caches import Entry, Slot, decode, encode
+from auditor.model.errors import ConfigError, MissingExtraError
 
 BUCKETS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "http", "https")
 """Schemes of object stores."""

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-from auditor.caches.base import AHEAD, Entry, Slot
-from auditor.errors import ConfigError
+from auditor.caches import AHEAD, Entry, Slot
+from auditor.model.errors import ConfigError
 
 DEFAULT_BYTES, DEFAULT_ENTRIES = 256 << 20, 100_000
 ENTRY_BYTES = 1024

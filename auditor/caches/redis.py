@@ -10,8 +10,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from auditor.caches.base import Entry, Slot, decode, encode
-from auditor.errors import ConfigError, MissingExtraError
+from auditor.caches import Entry, Slot, decode, encode
+from auditor.model.errors import ConfigError, MissingExtraError
 
 _RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"

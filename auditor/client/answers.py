@@ -3,8 +3,8 @@
 import httpx
 
 from auditor.client.decoding import decoded
-from auditor.errors import InvalidRequestError
-from auditor.providers.base import Answer
+from auditor.model.errors import InvalidRequestError
+from auditor.model.provider import Answer
 
 LARGEST = 64 << 20
 """Bytes of an answer, unless the renderer says otherwise."""

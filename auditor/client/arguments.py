@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from auditor.errors import AuditorError, ConfigError, InvalidRequestError
+from auditor.model.errors import AuditorError, ConfigError, InvalidRequestError
 
 Seconds = float | timedelta
 T = TypeVar("T")

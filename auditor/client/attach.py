@@ -7,7 +7,7 @@ from typing import Any, TypeVar, Unpack
 from auditor.client.metering import Metering, MeteringOptions, shared
 from auditor.client.sessions import MeteredSession, attached_to
 from auditor.client.transports import MeteredTransport, places
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 C = TypeVar("C")
 _HTTPX = {("httpx", "Client"), ("httpx", "AsyncClient"), ("httpx2", "Client"), ("httpx2", "AsyncClient")}

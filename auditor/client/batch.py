@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from auditor.errors import (
+from auditor.model.errors import (
     AuthenticationError,
     ConfigError,
     NoPlanError,
@@ -13,7 +13,7 @@ from auditor.errors import (
     RefusedError,
     RenderError,
 )
-from auditor.events import Outcome
+from auditor.model.events import Outcome
 
 STOPPING = (RefusedError, NoPlanError, QuotaExceededError, AuthenticationError, ConfigError)
 """Failures that the next item would meet as well."""

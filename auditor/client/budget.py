@@ -19,9 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from auditor.client.clock import Clock
 from auditor.client.count import Count
-from auditor.errors import BudgetExceededError, ConfigError
-from auditor.fingerprint import Scope
-from auditor.plans import cycles
+from auditor.model.errors import BudgetExceededError, ConfigError
+from auditor.model.fingerprint import Scope
+from auditor.model.plans import cycles
 
 log = logging.getLogger("auditor.client")
 LOCK_NAME = ".budget.lock"

@@ -14,7 +14,7 @@ import orjson
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from auditor.caches.base import Entry
+from auditor.caches import Entry
 from auditor.client import answers
 from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
@@ -22,7 +22,7 @@ from auditor.client.failures import precedes_sending
 from auditor.client.loading import TRUST, load
 from auditor.client.meter import Meter, Try
 from auditor.client.request import Request
-from auditor.errors import (
+from auditor.model.errors import (
     ConfigError,
     InvalidRequestError,
     NotSentError,
@@ -32,8 +32,8 @@ from auditor.errors import (
     RenderError,
     UncertainError,
 )
-from auditor.events import Outcome
-from auditor.providers.base import Answer, Api, Picture
+from auditor.model.events import Outcome
+from auditor.model.provider import Answer, Api, Picture
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
 CONNECT_TIMEOUT = 5.0

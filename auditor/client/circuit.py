@@ -9,12 +9,12 @@ import uuid
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from auditor.caches.base import Slot
+from auditor.caches import Slot
 from auditor.client.clock import Clock
 from auditor.client.far import Far
-from auditor.errors import CircuitOpenError, QuotaExceededError
-from auditor.fingerprint import Scope
-from auditor.plans import cycles
+from auditor.model.errors import CircuitOpenError, QuotaExceededError
+from auditor.model.fingerprint import Scope
+from auditor.model.plans import cycles
 
 _UTC = ZoneInfo("UTC")
 _LONGEST = 366 * 86_400.0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from auditor.caches.base import AHEAD, Cache, Entry, Slot
+from auditor.caches import AHEAD, Cache, Entry, Slot
 from auditor.caches.memory import Memory
 from auditor.client.background import Background
 from auditor.client.caller import Caller
@@ -26,8 +26,8 @@ from auditor.client.lease import Turn
 from auditor.client.meter import Meter, Try
 from auditor.client.purges import Purges
 from auditor.client.request import FREE, Rendered, Request
-from auditor.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
-from auditor.events import Outcome
+from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
+from auditor.model.events import Outcome
 
 log = logging.getLogger("auditor.client")
 

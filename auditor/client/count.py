@@ -17,8 +17,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from auditor.events import Outcome, parse_event
-from auditor.fingerprint import Scope
+from auditor.model.events import Outcome, parse_event
+from auditor.model.fingerprint import Scope
 
 log = logging.getLogger("auditor.client")
 CONFIRMED_US = 48 * 3600 * 1_000_000

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from auditor.errors import NotSentError, RenderError, UncertainError
-from auditor.providers.base import Answer, error_of
+from auditor.model.errors import NotSentError, RenderError, UncertainError
+from auditor.model.provider import Answer, error_of
 from auditor.registry import PROVIDERS
 
 _HTTPX = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "ProxyError")

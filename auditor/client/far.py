@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
-from auditor.caches.base import Cache, Entry, Lease, Slot
+from auditor.caches import Cache, Entry, Lease, Slot
 from auditor.client.clock import Clock
 from auditor.client.meter import Meter
 

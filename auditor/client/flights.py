@@ -7,7 +7,7 @@ from concurrent.futures import Future, wait
 from typing import Any, Generic, TypeVar
 
 from auditor.client.background import Background
-from auditor.errors import RenderError
+from auditor.model.errors import RenderError
 
 T = TypeVar("T")
 _CLOSED = "the renderer was closed while this was under way"

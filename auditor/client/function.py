@@ -8,7 +8,7 @@ from auditor.client.metering import Metering, MeteringOptions, shared
 from auditor.client.observed import Observed
 from auditor.client.prices import Number, Price
 from auditor.client.wrapping import around
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from auditor.caches.base import Slot
+from auditor.caches import Slot
 from auditor.client.arguments import check_name
-from auditor.errors import InvalidRequestError
-from auditor.fingerprint import Prepared, Scope, canonical, certain, spelling
+from auditor.model.errors import InvalidRequestError
+from auditor.model.fingerprint import Prepared, Scope, canonical, certain, spelling
 
 _MOST_SHAPES, _MOST_KNOWN, _LONGEST_KNOWN = 4096, 4096, 2048
 """Pairs of template and options that are prepared, spellings that are remembered for all, bytes that one may have."""

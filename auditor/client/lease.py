@@ -8,7 +8,7 @@ import asyncio
 import uuid
 from types import TracebackType
 
-from auditor.caches.base import Entry, Slot
+from auditor.caches import Entry, Slot
 from auditor.client.clock import Clock
 from auditor.client.far import Far
 

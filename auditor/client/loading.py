@@ -12,9 +12,9 @@ from importlib import import_module
 import httpx
 
 from auditor.client.forks import renew_in_children
-from auditor.errors import ConfigError
-from auditor.fingerprint import canonical
-from auditor.providers.base import size_of
+from auditor.model.errors import ConfigError
+from auditor.model.fingerprint import canonical
+from auditor.model.provider import size_of
 
 _MODULES = (
     "encodings.idna", "httpcore", "h11", "sniffio", "anyio", "anyio.streams.tls", "anyio._backends._asyncio",

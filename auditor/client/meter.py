@@ -10,16 +10,16 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from auditor.caches.base import Entry
+from auditor.caches import Entry
 from auditor.client.clock import Clock
 from auditor.client.ids import NEW_ID
 from auditor.client.request import Request
 from auditor.client.sinks import Sink
-from auditor.errors import RenderError
-from auditor.events import SCHEMA_VERSION, Outcome
-from auditor.fingerprint import UNKNOWN_PREFIX, Scope
-from auditor.metrics import AccountMetrics, ClientMetrics, client_metrics
-from auditor.providers.base import Picture
+from auditor.model.errors import RenderError
+from auditor.model.events import SCHEMA_VERSION, Outcome
+from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope
+from auditor.model.metrics import AccountMetrics, ClientMetrics, client_metrics
+from auditor.model.provider import Picture
 
 log = logging.getLogger("auditor.client")
 RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from auditor.caches.base import Slot
+from auditor.caches import Slot
 from auditor.client.clock import Clock
 from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes
@@ -23,12 +23,12 @@ from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
 from auditor.client.stable import UnstableError, stable
 from auditor.client.unread import UNREAD
-from auditor.errors import ConfigError
-from auditor.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
-from auditor.metrics import client_metrics
-from auditor.providers.facts import PAYMENT_REQUIRED, Quota, Seen
+from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
+from auditor.model.errors import ConfigError
+from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
+from auditor.model.metrics import client_metrics
+from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
-from auditor.settings import PRODUCTION
 
 log = logging.getLogger("auditor.client")
 

@@ -6,7 +6,7 @@ from functools import partial
 from types import MethodType
 from typing import Any
 
-from auditor.caches.base import Entry
+from auditor.caches import Entry
 from auditor.client.binding import Binding, signature_of
 from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
 from auditor.client.metering import Metering, json_object
@@ -15,9 +15,9 @@ from auditor.client.request import Request
 from auditor.client.stable import UnstableError, stable
 from auditor.client.unread import UNREAD
 from auditor.client.watch import picture_of, quiet
-from auditor.errors import RenderError
-from auditor.media import is_picture
-from auditor.providers.base import Answer, Picture
+from auditor.model.errors import RenderError
+from auditor.model.media import is_picture
+from auditor.model.provider import Answer, Picture
 
 
 class Observed:

@@ -5,8 +5,8 @@ from decimal import Decimal, InvalidOperation
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from auditor.errors import ConfigError
-from auditor.events import CREDIT_DECIMALS, EXACT, MAX_CREDITS
+from auditor.model.errors import ConfigError
+from auditor.model.events import CREDIT_DECIMALS, EXACT, MAX_CREDITS
 
 Number = int | float | Decimal
 

@@ -17,8 +17,8 @@ from auditor.client.arguments import Seconds, call_seconds, check_name, seconds
 from auditor.client.clock import Clock
 from auditor.client.forks import renew_in_children
 from auditor.client.request import FREE, Rendered, Request
-from auditor.errors import ConfigError, InvalidRequestError
-from auditor.events import Outcome
+from auditor.model.errors import ConfigError, InvalidRequestError
+from auditor.model.events import Outcome
 from auditor.registry import PROVIDERS
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from typing_extensions import TypeVar
 
-    from auditor.caches.base import Cache
-    from auditor.caches.tiered import Tiered
+    from auditor.caches import Cache
     from auditor.client.batch import BatchReport, Item
     from auditor.client.budget import Budget
     from auditor.client.options import HctiCall, ImejisCall
     from auditor.client.sinks import Record, Sink
-    from auditor.providers.base import Api
+    from auditor.client.tiered import Tiered
+    from auditor.model.provider import Api
 
     T = TypeVar("T")
     P_co = TypeVar("P_co", bound=Literal["imejis", "hcti"], default=Any, covariant=True)
@@ -104,8 +104,8 @@ class Renderer(Generic[P_co]):
         from auditor.client.meter import Meter
         from auditor.client.sinks import Spool, sink_of
         from auditor.client.stores import levels
-        from auditor.fingerprint import Scope, derive_key
-        from auditor.settings import PRODUCTION
+        from auditor.model.fingerprint import Scope, derive_key
+        from auditor.model.settings import PRODUCTION
 
         api = _api_of(provider)
         api_key = arguments.api_key(api_key, api.key_variable)
@@ -419,7 +419,7 @@ def _here(work: "Future[T]") -> "asyncio.Future[T]":
 
 
 def _key(key: object) -> str:
-    from auditor.caches.base import is_key
+    from auditor.caches import is_key
 
     if not isinstance(key, str) or not is_key(key):
         raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")

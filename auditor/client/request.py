@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from auditor.caches.base import Entry, Slot
-from auditor.events import Outcome
-from auditor.providers.base import MEDIA_TYPES
+from auditor.caches import Entry, Slot
+from auditor.model.events import Outcome
+from auditor.model.provider import MEDIA_TYPES
 
 FREE = Decimal(0)
 

@@ -18,9 +18,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import orjson
 
-from auditor.client.access import Access
 from auditor.client.clock import Clock
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
+from auditor.system.access import Access
 
 Record = Mapping[str, Any]
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z

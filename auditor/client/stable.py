@@ -29,7 +29,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from auditor.fingerprint import canonical
+from auditor.model.fingerprint import canonical
 
 _EXACT = 2**53 - 1
 _TYPE = "(type)"

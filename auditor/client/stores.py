@@ -4,12 +4,12 @@ import os
 import re
 from typing import Any
 
-from auditor.caches.base import Cache
+from auditor.caches import Cache
 from auditor.caches.files import BUCKETS
 from auditor.caches.memory import Memory
-from auditor.caches.tiered import Tiered
 from auditor.client.clock import Clock
-from auditor.errors import ConfigError
+from auditor.client.tiered import Tiered
+from auditor.model.errors import ConfigError
 from auditor.registry import CACHES
 
 _SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis", "file": "files"} | dict.fromkeys(

@@ -13,16 +13,16 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
-from auditor.caches.base import Entry
+from auditor.caches import Entry
 from auditor.client.decoding import decoded
 from auditor.client.failures import failure_of, given_up_at
 from auditor.client.meter import Meter, Try
 from auditor.client.metering import Asked, Metering, Rule, json_object
 from auditor.client.request import Request
 from auditor.client.unread import UNREAD
-from auditor.errors import QuotaExceededError, RenderError
-from auditor.media import is_picture, tells_size
-from auditor.providers.base import Answer, Picture, error_of, format_of, size_of
+from auditor.model.errors import QuotaExceededError, RenderError
+from auditor.model.media import is_picture, tells_size
+from auditor.model.provider import Answer, Picture, error_of, format_of, size_of
 from auditor.registry import PROVIDERS
 
 HEAD = 256 << 10

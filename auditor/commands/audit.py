@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.examined import missing
 from auditor.commands.logs import logs
 from auditor.commands.options import (
@@ -41,12 +40,13 @@ from auditor.commands.options import (
     stdout,
     window,
 )
-from auditor.errors import ConfigError
-from auditor.findings import Confidence, Severity
-from auditor.registry import AUDITS, REPORTS
+from auditor.model.errors import ConfigError
+from auditor.model.findings import Confidence, Severity
+from auditor.registry import REPORTS, RULES
+from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.reports.base import Result
+    from auditor.results.audit import Result
 
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
@@ -89,13 +89,13 @@ def audit(
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
-    from auditor import baseline as accepted
-    from auditor import measured as measurements
     from auditor import pipeline
+    from auditor.model import measurements
+    from auditor.results import baseline as accepted
 
     for name in (*(rule or []), *(skip or [])):
-        if name not in AUDITS:
-            raise ConfigError(f"{name!r} is no rule; rules are {', '.join(AUDITS)}")
+        if name not in RULES:
+            raise ConfigError(f"{name!r} is no rule; rules are {', '.join(RULES)}")
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     start, end = window(since, until, settings.timezone)
     options = pipeline.Options(

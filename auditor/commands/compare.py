@@ -48,8 +48,9 @@ def self_hosted(
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
-    from auditor.whatif.selfhosted import ASSUMPTIONS, CURRENCY, Comparison
-    from auditor.whatif.selfhosted_report import write_json, write_text
+    from auditor.planning.selfhosted import ASSUMPTIONS, CURRENCY, Comparison
+    from auditor.reports.terminal.selfhosted import write_text
+    from auditor.results.selfhosted import write_json
 
     plans = plans_of(settings_of([], config), provider)
     assumptions = dict(ASSUMPTIONS)

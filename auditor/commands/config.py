@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from auditor.config import example, load
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 app = typer.Typer(name="config", no_args_is_help=True, help="Write and check auditor.toml.", rich_markup_mode=None)
 

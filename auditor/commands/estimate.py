@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     OK,
@@ -36,10 +35,11 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.config.values import money, parse_duration
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
+from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.whatif.estimate import Estimate
+    from auditor.planning.estimate import Estimate
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -84,10 +84,11 @@ def estimate(
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
-    from auditor.replayed import replay
-    from auditor.whatif.estimate import estimate as estimated
-    from auditor.whatif.estimate import measure, unmeasured
-    from auditor.whatif.estimate_report import write_json, write_text
+    from auditor.analysis.walk import replay
+    from auditor.planning.estimate import estimate as estimated
+    from auditor.planning.estimate import measure, unmeasured
+    from auditor.reports.terminal.estimate import write_text
+    from auditor.results.estimate import write_json
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     code = OK

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import say, window
-from auditor.errors import ConfigError, InputError
-from auditor.settings import Settings
+from auditor.model.errors import ConfigError, InputError
+from auditor.model.settings import Settings
+from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.billing import Bill
+    from auditor.analysis.bills import Bill
     from auditor.pipeline import Examined
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.commands.options import INCOMPLETE, OK, Config, converted, opened, say, settings_of
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from auditor.inspect.run import Inspected
-    from auditor.measured import Measured
-    from auditor.settings import Limit
+    from auditor.model.measurements import Measured
+    from auditor.model.settings import Limit
 
 app = typer.Typer(rich_markup_mode=None)
 Format = StrEnum("Format", ["text", "json"])
@@ -64,11 +64,11 @@ def inspect(
     config: Config = None,
 ) -> None:
     """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
-    from auditor.audits.placements import limit_for
+    from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection
-    from auditor.network import Fetcher, Guard, network
-    from auditor.progress import Progress
+    from auditor.system.network import Fetcher, Guard, network
+    from auditor.system.progress import Progress
 
     if not paths and not urls:
         raise ConfigError("nothing to inspect: name pictures, folders or addresses, or a list with --urls")
@@ -103,7 +103,7 @@ def inspect(
 
 def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
     """Pictures by digest, and the method, of the file that would be written anew."""
-    from auditor.measured import load
+    from auditor.model.measurements import load
 
     if output is None or not output.is_file():
         return {}, {}
@@ -112,8 +112,8 @@ def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
 
 
 def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
-    from auditor.measured import document
-    from auditor.oddtime import present
+    from auditor.analysis.oddtime import present
+    from auditor.model.measurements import document
 
     now = present(lambda: datetime.now(UTC)).replace(microsecond=0)
     pictures = {**known, **result.pictures}.values()
@@ -126,7 +126,7 @@ def _write(found: dict[str, Any], file: Any) -> None:
 
 
 def _shown(text: str) -> "Limit":
-    from auditor.settings import Limit
+    from auditor.model.settings import Limit
 
     match = re.fullmatch(r"(\d{1,5})?(?:x(\d{1,5}))?(?:@(\d{1,2}(?:\.\d{1,2})?))?", text)
     sides = [Decimal(side) if side else None for side in match.groups()] if match else [None, None, None]
@@ -140,7 +140,7 @@ def _summary(result: "Inspected") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from auditor.terminal import is_terminal, plain
+    from auditor.system.terminal import is_terminal, plain
 
     terminal = is_terminal(sys.stdout)
     console = Console(file=sys.stdout, width=None if terminal else 100, highlight=False, markup=False, emoji=False)

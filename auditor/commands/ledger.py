@@ -14,10 +14,10 @@ import typer
 from auditor import config as configuration
 from auditor.commands.options import INCOMPLETE, OK, Where, say
 from auditor.config.values import parse_duration
-from auditor.errors import AuditorError, ConfigError
-from auditor.plans import micros
-from auditor.sources import USAGE, absent, discover, present
-from auditor.terminal import plain
+from auditor.intake.sources import USAGE, absent, discover, present
+from auditor.model.errors import AuditorError, ConfigError
+from auditor.model.plans import micros
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
     from auditor.ledger.ingest import Ingest, Ingested
@@ -38,7 +38,7 @@ def ingest(
     """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
     from auditor.ledger.database import Ledger
     from auditor.ledger.ingest import Ingest
-    from auditor.progress import Progress
+    from auditor.system.progress import Progress
 
     if "-" in paths:
         raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor import memory
 from auditor.commands.options import say
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
+from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.progress import Progress
-    from auditor.sources import Source
+    from auditor.intake.sources import Source
+    from auditor.system.progress import Progress
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def logs(
     """
     if not paths and ledger is None:
         raise ConfigError("nothing to read: name files, folders or globs, - for standard input, or --ledger")
-    from auditor.progress import Progress
-    from auditor.sources import discover
+    from auditor.intake.sources import discover
+    from auditor.system.progress import Progress
 
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch, Progress() as progress:
         sources = discover(paths or [], Path(scratch), note=say, max_memory=max_memory)
@@ -37,9 +37,9 @@ def logs(
 
 def _exported(ledger: str, scratch: Path) -> "Source":
     """The events of a ledger as an input."""
+    from auditor.intake.sources import Source
     from auditor.ledger.database import Ledger
     from auditor.ledger.export import export
-    from auditor.sources import Source
 
     with Ledger(ledger, reader=True) as opened:
         path = scratch / "ledger.jsonl"

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.options import Config, InputFormat, MaxMemory, Timezone, say, settings_of
-from auditor.errors import ConfigError, InputError
-from auditor.formats.decimals import POINT
+from auditor.model.errors import ConfigError, InputError
+from auditor.reading.decimals import POINT
 from auditor.registry import FORMATS
+from auditor.system import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditor.exchanges.exchange import Exchange
     from auditor.exchanges.proposal import Table
-    from auditor.formats.detect import Detected
-    from auditor.settings import Settings, SourceTable
-    from auditor.sources import Source
+    from auditor.intake.detect import Detected
+    from auditor.intake.sources import Source
+    from auditor.model.settings import Settings, SourceTable
 
 app = typer.Typer(rich_markup_mode=None)
 RECORDS = 200_000
@@ -48,8 +48,8 @@ def map_log(
     output: Annotated[Path | None, typer.Option(help="Add the tables to this auditor.toml, new or not.")] = None,
 ) -> None:
     """Propose the [sources] tables that map a log's requests to images, and show ten lines mapped by them."""
-    from auditor.intake import detected_in
-    from auditor.sources import discover
+    from auditor.intake.read import detected_in
+    from auditor.intake.sources import discover
 
     kept = output if output is not None and output.exists() else None
     settings = settings_of([str(log)], config or kept, timezone)
@@ -86,9 +86,9 @@ def formats() -> None:
 
 
 def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> "list[Exchange]":
-    from auditor.events import BadRecordError
     from auditor.exchanges.exchange import Exchange
-    from auditor.formats.packed import decompressed
+    from auditor.model.events import BadRecordError
+    from auditor.reading.packed import decompressed
 
     reader = detected.kind(settings.timezone)
     found = []
@@ -159,7 +159,7 @@ class Mapping:
         """The whole proposal, with ten lines as they are mapped."""
         from auditor.exchanges.mapper import LeftOut, Mapper
         from auditor.exchanges.proposal import frequent
-        from auditor.terminal import plain
+        from auditor.system.terminal import plain
 
         mapper = Mapper(self.settings, self.source.label)
         found = [(exchange, mapper.event(exchange, f"{exchange.ts_us}")) for exchange in self.exchanges]
@@ -192,8 +192,8 @@ class Mapping:
         return [*head, *self.toml(), *tail]
 
     def _notes(self, table: "Table") -> "list[str]":
-        from auditor.audits.words import plural
-        from auditor.terminal import plain
+        from auditor.model.words import plural
+        from auditor.system.terminal import plain
 
         group = table.group
         where = _short(group.shown).rstrip()
@@ -215,7 +215,7 @@ def _parsed(lines: "Sequence[str]") -> "tuple[SourceTable, ...]":
 
 def _owner(provider: str, settings: "Settings") -> "list[str]":
     """Whose the calls are that a provider's address tells."""
-    from auditor.terminal import plain
+    from auditor.system.terminal import plain
 
     plans = ", ".join(plan.name for plan in settings.catalogue.get(provider, ()))
     accounts = [name for name, account in settings.accounts.items() if account.provider == provider] or ["main"]
@@ -263,8 +263,8 @@ def merge(path: Path, lines: "Sequence[str]") -> None:
 
 def _short(target: str) -> str:
     """An address for print: without secrets, and not longer than a line."""
-    from auditor.formats.secrets import redact
-    from auditor.terminal import plain
+    from auditor.reading.secrets import redact
+    from auditor.system.terminal import plain
 
     text = plain(redact(target.encode(errors="replace")).decode(errors="replace"))
     return f"{text[: _WIDTH - 1]}…" if len(text) > _WIDTH else text.ljust(_WIDTH)

@@ -14,18 +14,18 @@ from zoneinfo import ZoneInfo
 import typer
 
 from auditor import config as configuration
-from auditor import memory
 from auditor.config import values
-from auditor.errors import ConfigError
-from auditor.events import BadRecordError, instant
-from auditor.findings import Confidence
-from auditor.formats.decimals import COMMA, POINT
-from auditor.plans import Plan, comparable, moment
-from auditor.settings import Settings
-from auditor.terminal import plain
+from auditor.model.errors import ConfigError
+from auditor.model.events import BadRecordError, instant
+from auditor.model.findings import Confidence
+from auditor.model.plans import Plan, comparable, moment
+from auditor.model.settings import Settings
+from auditor.reading.decimals import COMMA, POINT
+from auditor.system import memory
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.reports.base import Inputs
+    from auditor.results.audit import Inputs
 
 T = TypeVar("T")
 ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
@@ -220,7 +220,7 @@ def _rejected(inputs: "Inputs") -> str:
 
 def _empty(inputs: "Inputs") -> str:
     """Why no event was counted."""
-    from auditor.reports.words import filtered_words
+    from auditor.reports.shared.words import filtered_words
 
     if not inputs.lines:
         return "no event was counted: the input holds no line; is it the right file?"

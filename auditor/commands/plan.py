@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.examined import accounts, examined
 from auditor.commands.options import (
     AllowEmpty,
@@ -33,8 +32,9 @@ from auditor.commands.options import (
     time_of,
 )
 from auditor.config.values import parse_duration
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 from auditor.registry import PROVIDERS
+from auditor.system import memory
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -77,8 +77,9 @@ def plan(
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
-    from auditor.whatif import plan_json, plan_text
-    from auditor.whatif.plan import advise
+    from auditor.planning.plan import advise
+    from auditor.reports.terminal import plan as plan_text
+    from auditor.results import plan as plan_json
 
     for name in provider or []:
         if name not in PROVIDERS:

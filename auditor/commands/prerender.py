@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor import config as configuration
-from auditor.errors import InputError, MissingExtraError
-from auditor.settings import ClientSettings
-from auditor.terminal import plain
+from auditor.model.errors import InputError, MissingExtraError
+from auditor.model.settings import ClientSettings
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
     from auditor.client.batch import BatchReport, Item
@@ -50,7 +50,7 @@ def prerender(
     budget: Annotated[int | None, typer.Option(min=0, help="Stop at so many credits in the billing cycle.")] = None,
 ) -> None:
     """Render pictures ahead of time: only those that are not in the cache yet. Interrupted, it goes on where it was."""
-    from auditor.connect import renderer
+    from auditor.client.connect import renderer
 
     chosen: dict[str, Any] = {
         "provider": provider, "account": account, "api_key_env": api_key_env, "base_url": base_url, "cache": cache,
@@ -104,7 +104,7 @@ def _item(line: bytes, where: str) -> "Item":
 
 def _bar(stack: ExitStack, total: int) -> Any:
     try:
-        from auditor.progress import Progress
+        from auditor.system.progress import Progress
     except ModuleNotFoundError as error:
         raise MissingExtraError("auditor prerender", "sandbox", str(error.name)) from None
     progress = stack.enter_context(Progress(unit="items"))

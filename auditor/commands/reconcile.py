@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.examined import examined, only_account
 from auditor.commands.options import (
     FOUND,
@@ -35,8 +34,9 @@ from auditor.commands.options import (
     settings_of,
 )
 from auditor.config.values import money
-from auditor.formats.decimals import read
+from auditor.reading.decimals import read
 from auditor.registry import PROVIDERS
+from auditor.system import memory
 
 app = typer.Typer(rich_markup_mode=None)
 LEDGER = "auditor.db"
@@ -73,9 +73,10 @@ def reconcile(
     max_memory: MaxMemory = memory.DEFAULT,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
-    from auditor.whatif.reconcile import cycle_named
-    from auditor.whatif.reconcile import reconcile as reconciled
-    from auditor.whatif.reconcile_report import write_json, write_text
+    from auditor.planning.reconcile import cycle_named
+    from auditor.planning.reconcile import reconcile as reconciled
+    from auditor.reports.terminal.reconciliation import write_text
+    from auditor.results.reconciliation import write_json
 
     credits = converted("--invoice", partial(credits_of, decimal=decimal), invoice)
     if not paths and ledger is None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor import memory
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
 from auditor.commands.logs import logs
 from auditor.commands.options import (
@@ -39,20 +38,21 @@ from auditor.commands.options import (
     say,
     settings_of,
 )
-from auditor.errors import ConfigError
-from auditor.findings import Confidence
+from auditor.model.errors import ConfigError
+from auditor.model.findings import Confidence
 from auditor.registry import DELIVERIES, REPORTS
-from auditor.terminal import plain
+from auditor.system import memory
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.delivery.base import Delivery
-    from auditor.periodic.cycle import Rhythm
-    from auditor.periodic.folder import History
+    from auditor.intake.sources import Source
+    from auditor.model.plans import Cycle
+    from auditor.model.settings import Settings
     from auditor.pipeline import Options
-    from auditor.plans import Cycle
-    from auditor.reports.base import Result
-    from auditor.settings import Settings
-    from auditor.sources import Source
+    from auditor.results.audit import Result
+    from auditor.schedule.cycle import Rhythm
+    from auditor.schedule.delivery import Delivery
+    from auditor.schedule.folder import History
 
 app = typer.Typer(rich_markup_mode=None)
 PREVIOUS = "previous"
@@ -98,13 +98,13 @@ def report(
     config: Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
-    from auditor import baseline as accepted
-    from auditor import measured as measurements
-    from auditor.delivery.outbox import Outbox
-    from auditor.periodic.cycle import rhythms
-    from auditor.periodic.edition import Edition
-    from auditor.periodic.folder import History, write
+    from auditor.model import measurements
     from auditor.pipeline import Options, generated_at
+    from auditor.results import baseline as accepted
+    from auditor.schedule.cycle import rhythms
+    from auditor.schedule.edition import Edition
+    from auditor.schedule.folder import History, write
+    from auditor.schedule.outbox import Outbox
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     ways = {name: _way(name, settings) for name in deliver or []}
@@ -179,7 +179,7 @@ def _audited(
 
 
 def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> dict[str, Any] | None:
-    from auditor.periodic.folder import read_report
+    from auditor.schedule.folder import read_report
 
     if against is None:
         return None

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from auditor.errors import ConfigError
-from auditor.registry import AUDITS
+from auditor.model.errors import ConfigError
+from auditor.registry import RULES
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -14,13 +14,13 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def rules() -> None:
     """List the rules."""
-    for name, entry in AUDITS.items():
+    for name, entry in RULES.items():
         print(f"{name:22} {entry.summary}")
 
 
 @app.command(epilog="Example:  auditor explain duplicate-renders")
 def explain(rule: Annotated[str, typer.Argument(help="The id of a rule; `auditor rules` lists them.")]) -> None:
     """Print the manual page of a rule."""
-    if rule not in AUDITS:
-        raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(AUDITS)}")
-    print((sys.modules[type(AUDITS[rule]).__module__].__doc__ or "").strip())
+    if rule not in RULES:
+        raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(RULES)}")
+    print((sys.modules[type(RULES[rule]).__module__].__doc__ or "").strip())

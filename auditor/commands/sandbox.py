@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None)
 

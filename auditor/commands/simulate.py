@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor import memory
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     AllowEmpty,
@@ -36,10 +35,11 @@ from auditor.commands.options import (
     window,
 )
 from auditor.config.values import parse_duration, parse_size
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
+from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.whatif.simulate_rows import Setting
+    from auditor.simulation.rows import Setting
 
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
@@ -104,7 +104,8 @@ def simulate(
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale images."""
     from auditor import pipeline
-    from auditor.whatif import simulate_json, simulate_text
+    from auditor.reports.terminal import simulation as simulate_text
+    from auditor.results import simulation as simulate_json
 
     caches = caches_of(ttl or [], coalescing, no_coalescing, capacity_entries or [], capacity_bytes or [])
     if per_template and any(cache.bounded for cache in caches):
@@ -136,7 +137,7 @@ def caches_of(
     ttls: Sequence[str], coalescing: bool, no_coalescing: bool, entries: Sequence[int], sizes: Sequence[str]
 ) -> list["Setting"]:
     """Every combination of what was asked for, in the order of the options, each once."""
-    from auditor.whatif.simulate_rows import Setting
+    from auditor.simulation.rows import Setting
 
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from auditor.config import sections, values
 from auditor.config.table import Table
-from auditor.errors import ConfigError
+from auditor.intake.sources import stays_in
+from auditor.model.errors import ConfigError
+from auditor.model.settings import FORMATS, PRODUCTION, Settings
 from auditor.registry import PROVIDERS
-from auditor.settings import FORMATS, PRODUCTION, Settings
-from auditor.sources import stays_in
 
 FILE_NAME = "auditor.toml"
 

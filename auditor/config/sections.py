@@ -7,13 +7,11 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from auditor.client.access import mode_of
 from auditor.config import values
 from auditor.config.table import Table
-from auditor.events import Outcome
-from auditor.plans import Plan, TopUp
-from auditor.registry import AUDITS, DELIVERIES, PROVIDERS, REPORTS
-from auditor.settings import (
+from auditor.model.events import Outcome
+from auditor.model.plans import Plan, TopUp
+from auditor.model.settings import (
     FORMATS,
     Account,
     ClientSettings,
@@ -23,6 +21,8 @@ from auditor.settings import (
     SourceTable,
     UsageSettings,
 )
+from auditor.registry import DELIVERIES, PROVIDERS, REPORTS, RULES
+from auditor.system.access import mode_of
 
 
 def account(table: Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
@@ -225,9 +225,9 @@ def prices(table: Table) -> Prices:
 
 def rule(name: str, table: Table) -> dict[str, Any]:
     """`[rules.NAME]`: whether a rule runs, and its own options."""
-    audit = AUDITS.get(name)
+    audit = RULES.get(name)
     if audit is None:
-        raise table.fail("", f"is unknown; rules are {', '.join(AUDITS)}")
+        raise table.fail("", f"is unknown; rules are {', '.join(RULES)}")
     options: dict[str, Any] = {"enabled": table.take("enabled", values.flag, default=True)}
     if name == "duplicate-renders":
         options["ttl"] = table.take("ttl", values.parse_duration, timedelta(days=1))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -10,9 +10,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from auditor.events import FORMATS as PICTURE_FORMATS
-from auditor.events import MAX_SIDE, Outcome
-from auditor.settings import FORMATS
+from auditor.model.events import FORMATS as PICTURE_FORMATS
+from auditor.model.events import MAX_SIDE, Outcome
+from auditor.model.settings import FORMATS
 
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
@@ -97,7 +97,7 @@ def methods(value: Any) -> frozenset[str]:
 
 def pattern(value: Any) -> str:
     """A regular expression of RE2."""
-    from auditor.exchanges.rules import compiled
+    from auditor.exchanges.matching import compiled
 
     compiled(text(value))
     return str(value)
@@ -105,7 +105,7 @@ def pattern(value: Any) -> str:
 
 def log_template(value: Any) -> str:
     """An nginx `log_format`."""
-    from auditor.formats.log_template import LogTemplate
+    from auditor.reading.log_template import LogTemplate
 
     LogTemplate.of(text(value))
     return str(value)
@@ -127,7 +127,7 @@ def duration_unit(value: Any) -> str:
 
 def picture_format(value: Any) -> str:
     """A format of pictures."""
-    from auditor.exchanges.rules import picture_format
+    from auditor.exchanges.matching import picture_format
 
     found = picture_format(text(value))
     if found is None:

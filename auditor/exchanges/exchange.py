@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from auditor.events import UsageEvent
 from auditor.exchanges.units import Took
+from auditor.model.events import UsageEvent
 
 
 class Try(NamedTuple):

@@ -13,18 +13,18 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
-from auditor.events import MAX_BYTES, Outcome, Unknown, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
+from auditor.exchanges.matching import Rule, picture_format, side
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
-from auditor.exchanges.rules import Rule, picture_format, side
 from auditor.exchanges.units import Took, Units
-from auditor.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
-from auditor.providers.base import format_of
-from auditor.providers.facts import Seen
+from auditor.model.endpoints import Seen
+from auditor.model.events import MAX_BYTES, Outcome, Unknown, UsageEvent
+from auditor.model.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
+from auditor.model.provider import format_of
+from auditor.model.settings import Settings
 from auditor.registry import PROVIDERS
-from auditor.settings import Settings
 
 SHOWN = 100
 MEMO = 200_000

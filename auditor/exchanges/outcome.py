@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from auditor.events import Outcome, default_credits, error_of_status
+from auditor.model.events import Outcome, default_credits, error_of_status
 
 
 class Served(StrEnum):

@@ -1,4 +1,4 @@
-"""Which answers of foreign logs are events, by the media types of `auditor.media` (semantics 11.2 and 11.3).
+"""Which answers of foreign logs are events, by the media types of `auditor.model.media` (semantics 11.2 and 11.3).
 
 An answer that is known to be something else, a redirect, a part of a picture, and a request that never left are no
 renders: they are filtered, and counted by their reason.
@@ -7,9 +7,9 @@ renders: they are filtered, and counted by their reason.
 import re
 from enum import StrEnum
 
-from auditor.events import DELIVERED, Outcome
-from auditor.media import is_picture, media_type_of
-from auditor.media import tells_size as is_whole
+from auditor.model.events import DELIVERED, Outcome
+from auditor.model.media import is_picture, media_type_of
+from auditor.model.media import tells_size as is_whole
 
 __all__ = ["Filtered", "is_picture", "left_out", "media_type_of", "tells_size"]
 

@@ -1,1 +1,1 @@
-"""Raw lines -> events or rejections, one file a format."""
+"""Raw lines -> exchanges or events: one file a format, and nothing else."""

@@ -9,9 +9,9 @@ since clients may send it.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.formats.elb import Elb
-from auditor.formats.times import rfc3339, start_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.times import rfc3339, start_of
 
 TYPES = frozenset({"http", "https", "h2", "grpcs", "ws", "wss"})
 

@@ -4,8 +4,8 @@ from decimal import Decimal, InvalidOperation
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import MAX_BYTES, MAX_TS_US, BadRecordError, Outcome, Reason, UsageEvent
-from auditor.formats.base import Lines
+from auditor.model.events import MAX_BYTES, MAX_TS_US, BadRecordError, Outcome, Reason, UsageEvent
+from auditor.reading.format import Lines
 
 HEADER = [b"time", b"id", b"size"]
 

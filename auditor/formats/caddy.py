@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import JsonObjects, at, header, integer, text
-from auditor.formats.times import go_duration, micros, moment, start_of
-from auditor.formats.variables import text_of
+from auditor.reading.json_lines import JsonObjects, at, header, integer, text
+from auditor.reading.times import go_duration, micros, moment, start_of
+from auditor.reading.variables import text_of
 
 
 class Caddy(JsonObjects):

@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import JsonObjects, integer, text
-from auditor.formats.times import epoch, micros, rfc3339
-from auditor.formats.variables import text_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import RowReader
+from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.rows import filled
+from auditor.reading.times import epoch, micros, rfc3339
+from auditor.reading.variables import text_of
 
 _START, _END = "EdgeStartTimestamp", "EdgeEndTimestamp"
-FIELDS = (
+_FIELDS = (
     _START, _END, "ClientRequestMethod", "ClientRequestURI", "ClientRequestHost", "EdgeResponseStatus",
     "EdgeResponseBytes", "EdgeResponseBodyBytes", "EdgeResponseContentType", "EdgeTimeToFirstByteMs",
     "CacheCacheStatus", "RayID",
@@ -40,12 +42,21 @@ class Cloudflare(JsonObjects):
         {"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"}
     )
 
+    @classmethod
+    def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
+        """For tables with its fields, whatever their case and underscores."""
+        plain = {name.replace("_", ""): column for name, column in columns.items()}
+        if not plain.keys() >= {name.lower() for name in _NEEDED}:
+            return None
+        originals = {name: plain[name.lower()] for name in _FIELDS if name.lower() in plain}
+        return lambda row: _exchange(filled(row, originals), zone)
+
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
-        return exchange_of(record, self.zone)
+        return _exchange(record, self.zone)
 
 
-def exchange_of(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
+def _exchange(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
     """What a record tells, whichever file it stands in."""
     for name in _NEEDED:
         if record.get(name) is None:

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption
-from auditor.formats.base import Fits, Lines
-from auditor.formats.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
-from auditor.formats.log_template import LogTemplate
-from auditor.formats.times import clf_time, start_of
-from auditor.formats.variables import decoded, number_of, split_request, text_of
-from auditor.formats.wrapped import PREFIX
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
+from auditor.reading.format import Fits, Lines
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.times import clf_time, start_of
+from auditor.reading.variables import decoded, number_of, split_request, text_of
+from auditor.reading.wrapped import PREFIX
 
 SCANNED, SAMPLED = 10_000, 200
 """Lines that are looked at for so many that ask for pictures."""

@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.formats.base import Sample
-from auditor.formats.cells import DELIMITERS
-from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.rows import is_events, reader_of
-from auditor.formats.table import Table
+from auditor.model.events import BadRecordError, Reason, UsageEvent
+from auditor.reading.cells import DELIMITERS
+from auditor.reading.format import Sample
+from auditor.reading.lines import MAX_LINE, Line, LineReader
+from auditor.reading.rows import is_events, reader_of
+from auditor.reading.table import Table
 
 MAX_ROW_LINES = 100
 """Lines that one row may have; a quote that is not closed by then was none."""

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.times import micros, rfc3339
-from auditor.formats.variables import decoded, number_of, split_request
-from auditor.formats.wrapped import PREFIX
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.times import micros, rfc3339
+from auditor.reading.variables import decoded, number_of, split_request
+from auditor.reading.wrapped import PREFIX
 
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}Z?")

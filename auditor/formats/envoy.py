@@ -7,14 +7,14 @@ without an answer. Connections that carried no request are filtered.
 import re
 from typing import Any, ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.json_lines import integer, json_object, text
-from auditor.formats.times import micros, rfc3339
-from auditor.formats.variables import decoded, split_request, text_of
-from auditor.formats.wrapped import PREFIX
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.json_lines import integer, json_object, text
+from auditor.reading.times import micros, rfc3339
+from auditor.reading.variables import decoded, split_request, text_of
+from auditor.reading.wrapped import PREFIX
 
 _TEXT = re.compile(
     r'(?:ACCESS )?\[(?P<start_time>[^\]]{1,40})\] "(?P<request>[^"]*)" (?P<response_code>\d+) (?P<response_flags>\S+) '

@@ -11,14 +11,14 @@ that only Fastly has, such as `response_state`, `fastly_server` or `service_id`.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.durations import Durations, durations
-from auditor.formats.json_lines import JsonObjects, integer, text
-from auditor.formats.statuses import status_of
-from auditor.formats.times import micros, moment, start_of
-from auditor.formats.variables import split_request, text_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.durations import Durations, durations
+from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.statuses import status_of
+from auditor.reading.times import micros, moment, start_of
+from auditor.reading.variables import split_request, text_of
 
 _MARKS = frozenset({"response_state", "service_id", "pop", "datacenter", "server_datacenter", "is_edge", "is_shield"})
 _START = (

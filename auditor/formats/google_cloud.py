@@ -8,12 +8,12 @@ exported twice counts once. Entries without `httpRequest`, what a service prints
 
 from typing import Any, ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST
-from auditor.formats.json_lines import MixedObjects, integer, text
-from auditor.formats.times import micros, rfc3339
-from auditor.formats.variables import text_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import NO_REQUEST
+from auditor.reading.json_lines import MixedObjects, integer, text
+from auditor.reading.times import micros, rfc3339
+from auditor.reading.variables import text_of
 
 
 class GoogleCloud(MixedObjects):

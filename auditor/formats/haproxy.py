@@ -9,12 +9,12 @@ is no ASCII are logged as `#22`, and read back.
 import re
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST, Lines
-from auditor.formats.times import clf_time, micros
-from auditor.formats.variables import decoded, number_of, split_request
-from auditor.formats.wrapped import PREFIX
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.times import clf_time, micros
+from auditor.reading.variables import decoded, number_of, split_request
+from auditor.reading.wrapped import PREFIX
 
 _REQUEST = re.compile(
     r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "

@@ -22,18 +22,18 @@ from urllib.parse import urlencode
 
 import orjson
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
 from auditor.exchanges.picture import is_picture, media_type_of
-from auditor.formats.base import Lines, Sample
-from auditor.formats.har_entries import Document
-from auditor.formats.json_lines import at, integer, json_object, text
-from auditor.formats.lines import Line, LineReader
-from auditor.formats.times import micros, moment
-from auditor.formats.variables import text_of
-from auditor.providers.base import size_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.model.provider import size_of
+from auditor.reading.format import Lines, Sample
+from auditor.reading.har_entries import Document
+from auditor.reading.json_lines import at, integer, json_object, text
+from auditor.reading.lines import Line, LineReader
+from auditor.reading.times import micros, moment
+from auditor.reading.variables import text_of
 
 _LOG = re.compile(rb'"log"\s*:\s*\{')
 _PARTS = re.compile(rb'"(?:creator|pages|entries)"\s*:\s*[\[{]')

@@ -9,10 +9,10 @@ log_format.
 import re
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
-from auditor.formats.behind import Behind, Reader
 from auditor.formats.combined import Combined
-from auditor.formats.variables import seconds_of, tries_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.behind import Behind, Reader
+from auditor.reading.variables import seconds_of, tries_of
 
 _LIST = r"(?:, | : )"
 _BEHIND = re.compile(

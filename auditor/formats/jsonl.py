@@ -5,8 +5,8 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NoReturn
 
-from auditor.events import BadRecordError, Reason, UsageEvent, parse_event
-from auditor.formats.base import Lines, Sample
+from auditor.model.events import BadRecordError, Reason, UsageEvent, parse_event
+from auditor.reading.format import Lines, Sample
 
 
 class JsonLines(Lines):

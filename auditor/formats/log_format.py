@@ -3,13 +3,13 @@
 import re
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
-from auditor.formats.log_template import LogTemplate
-from auditor.formats.variables import decoded, exchange_of, roles_of, shape_of
-from auditor.formats.wrapped import PREFIX
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import Lines
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.variables import decoded, exchange_of, roles_of, shape_of
+from auditor.reading.wrapped import PREFIX
 
 
 class LogFormat(Lines):

@@ -3,10 +3,10 @@
 import re
 from typing import Any, ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import JsonObjects
-from auditor.formats.variables import exchange_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.json_lines import JsonObjects
+from auditor.reading.variables import exchange_of
 
 _OWN = re.compile(
     r"remote_(?:addr|user|port)|time_(?:local|iso8601)|msec|body_bytes_sent|request_(?:uri|length)|upstream_\w+"

@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.errors import InputError, TooLargeError
-from auditor.events import BadRecordError, Reason, UsageEvent
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.formats.base import Sample
-from auditor.formats.json_lines import json_object
-from auditor.formats.lines import MAX_LINE, Line, LineReader
-from auditor.formats.number_columns import is_numeric, is_sum
-from auditor.formats.packed import FREE_RECORDS, Expansion
-from auditor.formats.rows import is_events, reader_of
-from auditor.formats.table import Table
+from auditor.model.errors import InputError, TooLargeError
+from auditor.model.events import BadRecordError, Reason, UsageEvent
+from auditor.reading.format import Sample
+from auditor.reading.json_lines import json_object
+from auditor.reading.lines import MAX_LINE, Line, LineReader
+from auditor.reading.number_columns import is_numeric, is_sum
+from auditor.reading.packed import FREE_RECORDS, Expansion
+from auditor.reading.rows import is_events, reader_of
+from auditor.reading.table import Table
 
 _MAGIC = b"PAR1"
 _BATCH = 4096

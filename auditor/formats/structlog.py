@@ -13,15 +13,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import NO_REQUEST
-from auditor.formats.durations import Durations, amount, durations
-from auditor.formats.json_lines import MixedObjects, at, integer
-from auditor.formats.statuses import status_of
-from auditor.formats.times import micros, moment, start_of
-from auditor.formats.variables import text_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.durations import Durations, amount, durations
+from auditor.reading.format import NO_REQUEST
+from auditor.reading.json_lines import MixedObjects, at, integer
+from auditor.reading.statuses import status_of
+from auditor.reading.times import micros, moment, start_of
+from auditor.reading.variables import text_of
 
 _HTTPX = re.compile(r'HTTP Request: ([A-Z]+) (\S+) "HTTP/[\d.]+ (\d{3})')
 _URLLIB3 = re.compile(r'(https?://[^\s"]+) "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) (\d+|None|-)')

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.json_lines import JsonObjects, integer, text
-from auditor.formats.times import micros, rfc3339, start_of
-from auditor.formats.variables import text_of
+from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.times import micros, rfc3339, start_of
+from auditor.reading.variables import text_of
 
 
 class Traefik(JsonObjects):

@@ -6,11 +6,11 @@ Traefik stamps the start of a request, where nginx and Apache stamp the end.
 import re
 from typing import ClassVar
 
-from auditor.events import BadRecordError, Reason
-from auditor.formats.behind import Behind, Reader
 from auditor.formats.combined import Combined
-from auditor.formats.log_template import LogTemplate
-from auditor.formats.times import micros
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.behind import Behind, Reader
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.times import micros
 
 _BEHIND = re.compile(r' (?P<request_count>\d+) "(?P<router>[^"]*)" "(?P<server_url>[^"]*)" (?P<duration>\d+)ms')
 

@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.formats.base import Lines
-from auditor.formats.times import micros, rfc3339, start_of
-from auditor.formats.variables import decoded, number_of, text_of
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import Lines, RowReader
+from auditor.reading.rows import texts
+from auditor.reading.times import micros, rfc3339, start_of
+from auditor.reading.variables import decoded, number_of, text_of
 
 _DIRECTIVE = re.compile(
     r"#\s*(version|fields|software|start-date|end-date|date|remark|gmt-offset)\s*:\s*(.*)", re.IGNORECASE
@@ -44,6 +45,15 @@ class W3C(Lines):
         super().__init__(zone)
         self._names: list[str] = []
         self._date = ""
+
+    @classmethod
+    def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
+        """For tables whose names are those of its columns as a database takes them."""
+        if not columns.keys() >= {"cs_uri_stem", "sc_status", "cs_method"}:
+            return None
+        dashed = {name.replace("_", "-"): column for name, column in columns.items()}
+        reader = cls(zone)
+        return lambda row: reader.exchange(texts(row, dashed))
 
     def parse(self, data: bytes) -> Exchange | None:
         """One line; None for a directive."""

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from auditor.caches.base import MAGIC, opened
-from auditor.errors import InputError
-from auditor.network import FetchError, shown
-from auditor.sources import Note, plain_files
+from auditor.caches import MAGIC, opened
+from auditor.intake.sources import Note, plain_files
+from auditor.model.errors import InputError
+from auditor.system.network import FetchError, shown
 
 MOST = 32 << 20
 """Bytes of one picture."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from auditor.inspect.pictures import MOST, Wanted
 from auditor.inspect.worker import Worker
-from auditor.measured import Measured, Refused, Trial
-from auditor.network import FetchError
-from auditor.settings import Limit
+from auditor.model.measurements import Measured, Refused, Trial
+from auditor.model.settings import Limit
+from auditor.system.network import FetchError
 
 LimitOf = Callable[[str | None, str | None], Limit | None]
 """(template, placement) -> how large it is shown."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from auditor.events import EXACT, MIN_TS_US, Outcome
 from auditor.ledger.days import add_to_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Record, Sums
 from auditor.ledger.rows import Row, add, find, put
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
 from auditor.ledger.state import State
-from auditor.settings import Settings
+from auditor.model.events import EXACT, MIN_TS_US, Outcome
+from auditor.model.settings import Settings
 
 _RENDER = str(Outcome.RENDER)
 _WIDTH = len(Sums._fields)

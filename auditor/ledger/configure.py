@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, select
 
-from auditor.errors import ConfigError
 from auditor.ledger.names import Names
 from auditor.ledger.rows import put
 from auditor.ledger.schema import accounts, conflicts, facts
 from auditor.ledger.state import ZONE, Payer, State, account_of, plans_text, says, state_of
 from auditor.ledger.upkeep import recut, tell_apart
-from auditor.settings import Settings
+from auditor.model.errors import ConfigError
+from auditor.model.settings import Settings
 
 RECENT_US = 86_400 * 10**6
 """A conflict that no process has reported for so long is over: a job that runs once a day may still have it."""

@@ -15,10 +15,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from auditor.errors import ConfigError, InputError, MissingExtraError
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
 from auditor.ledger.place import look, make
 from auditor.ledger.readonly import connect
+from auditor.model.errors import ConfigError, InputError, MissingExtraError
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""

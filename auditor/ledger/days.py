@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from auditor.events import EXACT
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import Row, find, put
 from auditor.ledger.schema import BUCKET_US, days, rollups
+from auditor.model.events import EXACT
 
 DAY_US = 86_400 * 10**6
 _REQUESTS, _DUPLICATES, _CREDITS = map(Sums._fields.index, ("requests", "duplicates", "credits"))

@@ -18,10 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from auditor.errors import ConfigError
-from auditor.events import MIN_TS_US, BadRecordError, Reason
-from auditor.formats.lines import EXCERPT, MAX_LINE
-from auditor.formats.secrets import find, redact
+from auditor.analysis.oddtime import bounds, odd, present
 from auditor.ledger.booking import Booking, count
 from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError
@@ -32,8 +29,11 @@ from auditor.ledger.sources import Sources
 from auditor.ledger.state import state_of
 from auditor.ledger.tail import Piece, Tail
 from auditor.ledger.upkeep import HORIZON, beat, forget
-from auditor.oddtime import bounds, odd, present
-from auditor.settings import Settings
+from auditor.model.errors import ConfigError
+from auditor.model.events import MIN_TS_US, BadRecordError, Reason
+from auditor.model.settings import Settings
+from auditor.reading.lines import EXCERPT, MAX_LINE
+from auditor.reading.secrets import find, redact
 
 BEAT_EVERY = 10.0
 BULK_FROM = 1 << 20

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
-from auditor.errors import ConfigError, InputError
 from auditor.ledger.days import fill_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
@@ -29,6 +28,7 @@ from auditor.ledger.schema import (
 )
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
+from auditor.model.errors import ConfigError, InputError
 
 VERSION = "version"
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from auditor.ledger.rows import put
 from auditor.ledger.schema import folded, names
-from auditor.metrics import OTHER
+from auditor.model.metrics import OTHER
 
 CAPS = {"provider": 20, "account": 50, "environment": 20}
 """Names that come first; accounts with their provider."""

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),

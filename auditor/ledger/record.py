@@ -7,9 +7,9 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from auditor.events import EXACT, Outcome, parse_event
-from auditor.fingerprint import canonical_record
 from auditor.formats.jsonl import parse_object
+from auditor.model.events import EXACT, Outcome, parse_event
+from auditor.model.fingerprint import canonical_record
 
 NAME = 150
 """Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""
@@ -156,7 +156,7 @@ def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Reco
 
     Plain lines hold no secret. Lines are numbered from *first_number*; blank ones are left out.
     """
-    from auditor.formats.bulk_columns import read_block  # (compiled: for blocks that are worth it)
+    from auditor.intake.columnar.bulk_columns import read_block  # (compiled: for blocks that are worth it)
 
     batch, others, _ = read_block(block, first_number - 1)
     lines = block.split(b"\n")

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from auditor.ledger.schema import accounts, facts
-from auditor.plans import Grade, Plan, TopUp, cycles
-from auditor.settings import Account, Settings
+from auditor.model.plans import Grade, Plan, TopUp, cycles
+from auditor.model.settings import Account, Settings
 
 ZONE = "timezone"
 """The fact that says how the cycles of accounts are cut that nobody configured."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from auditor.formats.lines import MAX_LINE, LineReader
-from auditor.formats.packed import decompressed
 from auditor.ledger.schema import files
 from auditor.ledger.setaside import textual
+from auditor.reading.lines import MAX_LINE, LineReader
+from auditor.reading.packed import decompressed
 
 BEFORE = 1024
 """Bytes before the position that have to be the same."""

@@ -12,7 +12,7 @@ from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts, events, facts, periods, pictures, rollups, set_aside, sources, totals
 from auditor.ledger.state import Payer, State
-from auditor.metrics import OTHER
+from auditor.model.metrics import OTHER
 
 HORIZON = "horizon_us"
 """Events before it were pruned: a file that is fed again is refused that far, and not added twice."""

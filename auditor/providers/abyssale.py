@@ -6,9 +6,9 @@ No plan is listed: prices are for seats, and the credits that come with them wer
 
 from datetime import date
 
-from auditor.plans import Grade
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint, Quota
+from auditor.model.endpoints import Auth, Billing, Endpoint, Quota
+from auditor.model.plans import Grade
+from auditor.model.provider import Provider
 
 ABYSSALE = Provider(
     name="abyssale",

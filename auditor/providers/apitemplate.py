@@ -7,9 +7,9 @@ Only the free plan has both a price and credits in what was found (a directory, 
 from datetime import date
 from decimal import Decimal
 
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Provider
 
 _DIRECTORY = "https://apis.io/rate-limits/apitemplate (unverified directory entry)"
 _CHECKED = date(2026, 5, 8)

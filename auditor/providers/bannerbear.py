@@ -7,10 +7,10 @@ Check them against your invoice and override them with `[plans.bannerbear.NAME]`
 from datetime import date
 from decimal import Decimal
 
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
-from auditor.providers.usage import fields
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Provider
+from auditor.model.usage import fields
 
 _DIRECTORY = "https://apis.io/providers/bannerbear (unverified directory entry)"
 _CREDITS = "https://www.bannerbear.com/help/articles/203-what-are-api-credits/"

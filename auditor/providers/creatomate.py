@@ -7,9 +7,9 @@ They are prices of 1,000 and of 10,000 pictures a month; what happens beyond is 
 from datetime import date
 from decimal import Decimal
 
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Provider
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
 _CHECKED = date(2026, 3, 31)

@@ -3,8 +3,8 @@
 Describe your plan with `[plans.dynapictures.NAME]`.
 """
 
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.provider import Provider
 
 DYNAPICTURES = Provider(
     name="dynapictures",

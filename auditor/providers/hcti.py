@@ -13,12 +13,12 @@ from urllib.parse import SplitResult, quote
 
 import orjson
 
-from auditor.errors import InvalidRequestError, QuotaExceededError, RenderError
-from auditor.fingerprint import parsed
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, error_of
-from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
-from auditor.providers.usage import Usage, number
+from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
+from auditor.model.errors import InvalidRequestError, QuotaExceededError, RenderError
+from auditor.model.fingerprint import parsed
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Answer, Call, Picture, Provider, error_of
+from auditor.model.usage import Usage, number
 
 _SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
 _CHECKED = date(2026, 6, 20)

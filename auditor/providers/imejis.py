@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
-from auditor.errors import (
+from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
+from auditor.model.errors import (
     AuthenticationError,
     InvalidRequestError,
     NoPlanError,
@@ -20,10 +21,9 @@ from auditor.errors import (
     RenderError,
     ThrottledError,
 )
-from auditor.fingerprint import parsed
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
-from auditor.providers.facts import Auth, Billing, Endpoint, Quota, Seen
+from auditor.model.fingerprint import parsed
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)

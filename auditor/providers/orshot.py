@@ -7,9 +7,9 @@ caps here; override them with `[plans.orshot.NAME]`.
 from datetime import date
 from decimal import Decimal
 
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint, Quota
+from auditor.model.endpoints import Auth, Billing, Endpoint, Quota
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Provider
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
 _USAGE = "https://orshot.com/help/render-usage-and-credits"

@@ -5,9 +5,9 @@ No plan is listed: the sources found disagree on what 1,000 pictures cost. Descr
 
 from datetime import date
 
-from auditor.plans import Grade
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade
+from auditor.model.provider import Provider
 
 _CREDITS = "https://placid.app/help/how-do-placid-credits-work"
 _OTHERS = "templates|collections|media|videos|editor-templates|compose|accounts|images|pdfs"

@@ -5,10 +5,10 @@ No plan is listed, since no source gives credits with their price. Describe your
 
 from datetime import date
 
-from auditor.plans import Grade
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
-from auditor.providers.usage import fields
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade
+from auditor.model.provider import Provider
+from auditor.model.usage import fields
 
 RENDERFORM = Provider(
     name="renderform",

@@ -7,10 +7,10 @@ not said anywhere that was found. Check them against your invoice and override t
 from datetime import date
 from decimal import Decimal
 
-from auditor.plans import Grade, Plan
-from auditor.providers.base import Provider
-from auditor.providers.facts import Auth, Billing, Endpoint
-from auditor.providers.usage import fields
+from auditor.model.endpoints import Auth, Billing, Endpoint
+from auditor.model.plans import Grade, Plan
+from auditor.model.provider import Provider
+from auditor.model.usage import fields
 
 _DIRECTORY = "https://apis.io/providers/templated (unverified directory entry)"
 _CHECKED = date(2026, 6, 25)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auditor.fingerprint import ADDRESS
+from auditor.model.fingerprint import ADDRESS
 from auditor.replay.walk import DUPLICATES, walk
 
 MIN_PAIRS = 3

@@ -1,1 +1,1 @@
-"""Findings -> bytes, one file a format."""
+"""Results -> bytes: one file a format."""

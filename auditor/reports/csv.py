@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
-from auditor.daily import Use
-from auditor.events import Outcome
-from auditor.numbers import is_unknown, number
-from auditor.reports.base import Result
-from auditor.reports.json_v1 import document
-from auditor.reports.words import UNPRICED
-from auditor.terminal import plain
+from auditor.analysis.days import Use
+from auditor.model.events import Outcome
+from auditor.model.numbers import is_unknown, number
+from auditor.reports.shared.words import UNPRICED
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.terminal import plain
 
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
 """Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""

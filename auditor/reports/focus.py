@@ -15,14 +15,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TextIO
 
-from auditor.billing import Bill, CycleUse, Terms
-from auditor.errors import ConfigError
-from auditor.events import Outcome
-from auditor.numbers import number
-from auditor.plans import Plan
-from auditor.reports.base import Result
+from auditor.analysis.bills import Bill, CycleUse, Terms
+from auditor.model.errors import ConfigError
+from auditor.model.events import Outcome
+from auditor.model.numbers import number
+from auditor.model.plans import Plan
+from auditor.model.waste import Cause
 from auditor.reports.csv import own, write
-from auditor.waste import Cause
+from auditor.results.audit import Result
 
 CREDITS = "Credits"
 PLACES = 12

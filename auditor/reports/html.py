@@ -17,15 +17,14 @@ from typing import Any, TextIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from auditor.billing import Bill
-from auditor.daily import Day
-from auditor.events import Outcome
-from auditor.numbers import number, ratio
-from auditor.plans import cents
-from auditor.reports import charts
-from auditor.reports.base import Result, TtlPoint
-from auditor.reports.json_v1 import document
-from auditor.reports.words import (
+from auditor.analysis.bills import Bill
+from auditor.analysis.days import Day
+from auditor.model.events import Outcome
+from auditor.model.numbers import number, ratio
+from auditor.model.plans import cents
+from auditor.model.waste import Cause
+from auditor.reports.shared import charts
+from auditor.reports.shared.words import (
     CAUSES,
     FILTERS,
     MOST_FILES,
@@ -44,8 +43,9 @@ from auditor.reports.words import (
     unknown,
     used,
 )
-from auditor.terminal import plain
-from auditor.waste import Cause
+from auditor.results.audit import Result, TtlPoint
+from auditor.results.report import document
+from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
 """What is shown of each; the rest is counted, so that the file stays small whatever the log is like."""

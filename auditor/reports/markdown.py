@@ -8,12 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from auditor.audits.words import plural
-from auditor.billing import Bill
-from auditor.numbers import number
-from auditor.reports.base import Result, TtlPoint
-from auditor.reports.json_v1 import document
-from auditor.reports.words import (
+from auditor.analysis.bills import Bill
+from auditor.model.numbers import number
+from auditor.model.words import plural
+from auditor.reports.shared.words import (
     CAUSES,
     advice,
     assumed,
@@ -28,7 +26,9 @@ from auditor.reports.words import (
     unknown,
     used,
 )
-from auditor.terminal import plain
+from auditor.results.audit import Result, TtlPoint
+from auditor.results.report import document
+from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
 """A comment on GitHub holds 65,536 characters."""

@@ -12,12 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
-from auditor.audits.words import plural
-from auditor.billing import Bill
-from auditor.numbers import exact_sum
-from auditor.reports.base import Result
-from auditor.reports.json_v1 import document
-from auditor.reports.words import (
+from auditor.analysis.bills import Bill
+from auditor.model.numbers import exact_sum
+from auditor.model.words import plural
+from auditor.reports.shared.words import (
     CAUSES,
     advice,
     billed,
@@ -30,7 +28,9 @@ from auditor.reports.words import (
     used,
     wasted,
 )
-from auditor.terminal import is_terminal, plain
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.terminal import is_terminal, plain
 
 WIDTH = 100
 """Columns where the output is no terminal, so that files look the same everywhere."""

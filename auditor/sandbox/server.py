@@ -16,14 +16,14 @@ from typing import Any, Self
 from aiohttp import web
 from aiolimiter import AsyncLimiter
 
-from auditor.errors import ConfigError
-from auditor.fingerprint import canonical
-from auditor.network import host_of, is_loopback
+from auditor.model.errors import ConfigError
+from auditor.model.fingerprint import canonical
 from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import Account, Billing
 from auditor.sandbox.calls import KEY, RefusalError, options_of, overrides_of
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
+from auditor.system.network import host_of, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONG = 3600.0

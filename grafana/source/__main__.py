@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporters.rules import RUNBOOKS
+from auditor_exporter.alert_rules import RUNBOOKS
+
 from grafana.source import DASHBOARDS
 
 FOLDER = Path(__file__).parents[1] / "dashboards"

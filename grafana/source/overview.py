@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from exporters.rules import Parameters
+from auditor_exporter.alert_rules import Parameters
+
 from grafana.source.frame import assembled
 from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows
 from grafana.source.queries import ACCOUNT, DELIVERED, SERVED, exact, growth, ratio, record, select, speed, total

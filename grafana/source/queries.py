@@ -4,7 +4,7 @@ The exporter shows one ledger, however many exporters read it: its families take
 summed after. What a process knows of itself is summed over processes.
 """
 
-from auditor.metrics import CLIENT, FINDINGS, LEDGER, USAGE
+from auditor.model.metrics import CLIENT, FINDINGS, LEDGER, USAGE
 
 VARIABLES = ("provider", "account", "app_env")
 FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *USAGE, *FINDINGS)}

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from exporters.rules import Parameters
+from auditor_exporter.alert_rules import Parameters
+
 from grafana.source.frame import assembled
 from grafana.source.panels import BAD, GOOD, AnyPanel, Ask, graph, number
 from grafana.source.queries import ACCOUNT, FAILED, quantile, ratio, seen, select, speed, total

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from auditor.client.renderer import Renderer
-from auditor.errors import ConfigError, InvalidRequestError, ThrottledError
+from auditor.model.errors import ConfigError, InvalidRequestError, ThrottledError
 from tests.client.conftest import PICTURE, Upstream, png
 
 Build = Callable[..., Renderer]

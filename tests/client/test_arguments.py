@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 import auditor
-from auditor import errors
 from auditor.client.renderer import Renderer
-from auditor.errors import AuditorError, ConfigError, InvalidRequestError
+from auditor.model import errors
+from auditor.model.errors import AuditorError, ConfigError, InvalidRequestError
 from tests.client.conftest import Upstream
 from tests.client.test_renderer import Build
 

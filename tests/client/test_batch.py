@@ -15,7 +15,7 @@ from auditor.client import core as core_module
 from auditor.client.batch import BatchReport, Item
 from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
-from auditor.events import Outcome
+from auditor.model.events import Outcome
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Time, Upstream, fails, outcomes
 from tests.conftest import command

@@ -18,9 +18,9 @@ from auditor.client import budget
 from auditor.client.budget import LOCK_NAME, Budget, BudgetGuard
 from auditor.client.clock import Clock
 from auditor.client.renderer import Renderer
-from auditor.errors import BudgetExceededError, ConfigError, ProviderError, UncertainError
-from auditor.events import Outcome
-from auditor.fingerprint import Scope
+from auditor.model.errors import BudgetExceededError, ConfigError, ProviderError, UncertainError
+from auditor.model.events import Outcome
+from auditor.model.fingerprint import Scope
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Time, Upstream, fails, outcomes
 from tests.client.test_renderer import raising, value
@@ -145,7 +145,7 @@ def test_the_lock_is_held_until_the_attempt_is_written(build: Build, tmp_path: P
 SPENDER = """
 import sys
 from auditor import Budget, Renderer
-from auditor.errors import BudgetExceededError
+from auditor.model.errors import BudgetExceededError
 url, folder, name = sys.argv[1:]
 renderer = Renderer(api_key="sandbox", base_url=url, events=folder, budget=Budget(100), cache=None, registry=None)
 renderer.render("dot", {"warm": name})

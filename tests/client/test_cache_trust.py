@@ -15,17 +15,17 @@ import httpx
 import orjson
 import pytest
 
-from auditor.caches import base
-from auditor.caches.base import Entry, Slot, decode, encode, opened
+from auditor.caches import Entry, Slot, decode, encode, opened
+from auditor.caches import cache as base
 from auditor.caches.files import Files
 from auditor.caches.memory import Memory
-from auditor.caches.tiered import Tiered
 from auditor.client.containers import whole
 from auditor.client.renderer import Renderer
 from auditor.client.request import Rendered
-from auditor.errors import ConfigError
-from auditor.events import Outcome
-from auditor.providers.base import Picture
+from auditor.client.tiered import Tiered
+from auditor.model.errors import ConfigError
+from auditor.model.events import Outcome
+from auditor.model.provider import Picture
 from tests.client.conftest import PICTURE, Time, Upstream, png
 from tests.client.test_caches import NOW, SLOT, entry
 from tests.client.test_renderer import Build

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from auditor.caches.base import Cache, Entry, Slot, decode, encode
+from auditor.caches import Cache, Entry, Slot, decode, encode
 from auditor.caches.files import Files
 from auditor.caches.memory import ENTRY_BYTES, Memory
 from auditor.caches.redis import Redis
-from auditor.caches.tiered import Tiered
 from auditor.client.renderer import Renderer
-from auditor.events import Outcome
-from auditor.providers.base import Picture
+from auditor.client.tiered import Tiered
+from auditor.model.events import Outcome
+from auditor.model.provider import Picture
 from auditor.registry import CACHES
 from tests.client.conftest import PICTURE, Time, Upstream
 from tests.client.test_renderer import value

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from auditor.caches.memory import Memory
 from auditor.caches.redis import Redis
-from auditor.caches.tiered import Tiered
 from auditor.client.batch import Item
 from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
-from auditor.errors import (
+from auditor.client.tiered import Tiered
+from auditor.model.errors import (
     AuthenticationError,
     BudgetExceededError,
     CircuitOpenError,
@@ -27,7 +27,7 @@ from auditor.errors import (
     RenderError,
     ThrottledError,
 )
-from auditor.events import Outcome, parse_event
+from auditor.model.events import Outcome, parse_event
 from tests.client.conftest import Time, Upstream, fails, outcomes, png
 from tests.client.test_caches import redis  # noqa: F401 (a fixture)
 from tests.client.test_renderer import NO_PLAN, QUOTA, raising, value

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from auditor.client.renderer import Renderer
-from auditor.errors import DeadlineError, ProviderError, RenderError
-from auditor.events import Outcome
+from auditor.model.errors import DeadlineError, ProviderError, RenderError
+from auditor.model.events import Outcome
 from tests.client.conftest import Upstream, fails, outcomes
 
 Build = Callable[..., Renderer]

@@ -18,8 +18,8 @@ from auditor.client import budget, count
 from auditor.client.budget import LOCK_NAME, Budget
 from auditor.client.count import CONFIRMED_US, Count
 from auditor.client.renderer import Renderer
-from auditor.errors import ConfigError, RenderError
-from auditor.fingerprint import Scope
+from auditor.model.errors import ConfigError, RenderError
+from auditor.model.fingerprint import Scope
 from tests.client.conftest import Time, Upstream, fails
 from tests.client.test_budget import spend
 from tests.client.test_renderer import raising

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from auditor.client.identity import Known, Shapes
-from auditor.fingerprint import Scope, derive_key
+from auditor.model.fingerprint import Scope, derive_key
 
 _SPENT = """
 from auditor.client.identity import Shapes
-from auditor.fingerprint import Scope, derive_key
+from auditor.model.fingerprint import Scope, derive_key
 
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * 4096

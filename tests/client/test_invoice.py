@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from auditor.config import settings_of
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
+from auditor.results.report import document
 from auditor.sandbox.server import Sandbox
-from auditor.sources import discover
 from tests.client.worker import CONCURRENCY
 from tests.conftest import whole_lines
 from tests.services import ROOT, RedisServer, redis_server

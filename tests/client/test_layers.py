@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from auditor import MeteredTransport, Metering, meter, path_rule, unmeter
 from auditor.client import transports, watch
 from auditor.client.attach import _without_query
-from auditor.errors import ConfigError
+from auditor.model.errors import ConfigError
 from tests.client.conftest import PICTURE, outcomes
 from tests.client.test_attach import Body
 from tests.client.test_renderer import value

@@ -41,8 +41,8 @@ from prometheus_client import CollectorRegistry
 from auditor import Metering, metered
 from auditor.client.binding import Binding
 from auditor.client.stable import UnstableError, stable
-from auditor.errors import ConfigError, QuotaExceededError
-from auditor.fingerprint import canonical
+from auditor.model.errors import ConfigError, QuotaExceededError
+from auditor.model.fingerprint import canonical
 from tests.client.conftest import PICTURE
 from tests.client.test_renderer import value
 

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from auditor.client.renderer import Renderer
-from auditor.errors import ConfigError, RenderError
-from auditor.metrics import CLIENT, LABEL_CAP
+from auditor.model.errors import ConfigError, RenderError
+from auditor.model.metrics import CLIENT, LABEL_CAP
 from tests.client.conftest import Time, Upstream, fails
 from tests.client.test_renderer import raising, value
 from tests.services import ROOT

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from auditor.caches.base import Entry, Slot
+from auditor.caches import Entry, Slot
 from auditor.caches.memory import Memory
 from auditor.caches.redis import Redis
-from auditor.caches.tiered import Tiered
 from auditor.client.renderer import Renderer
-from auditor.events import Outcome
-from auditor.providers.base import Picture
+from auditor.client.tiered import Tiered
+from auditor.model.events import Outcome
+from auditor.model.provider import Picture
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Upstream
 from tests.client.test_renderer import value
@@ -129,7 +129,7 @@ def test_a_lost_lease_is_not_released_by_its_old_holder(redis: RedisServer) -> N
     """Release and renewal compare the token."""
     import asyncio
 
-    from auditor.caches.base import Slot
+    from auditor.caches import Slot
     from auditor.caches.redis import Redis
 
     async def main() -> None:

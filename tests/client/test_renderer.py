@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
-from auditor.errors import (
+from auditor.model.errors import (
     AuthenticationError,
     BudgetExceededError,
     ConfigError,
@@ -32,8 +32,8 @@ from auditor.errors import (
     ThrottledError,
     UncertainError,
 )
-from auditor.events import Outcome, parse_event
-from auditor.fingerprint import canonical
+from auditor.model.events import Outcome, parse_event
+from auditor.model.fingerprint import canonical
 from tests.client.conftest import PICTURE, Time, Upstream, fails, outcomes
 
 Build = Callable[..., Renderer]

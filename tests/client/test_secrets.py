@@ -15,8 +15,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from auditor import Budget, Files, Memory, Metering, Redis, Renderer, Tiered, meter, metered
-from auditor.caches.base import Cache
-from auditor.errors import RenderError
+from auditor.caches import Cache
+from auditor.model.errors import RenderError
 from auditor.sandbox.server import Sandbox
 from tests.client.conftest import Upstream, fails
 from tests.client.test_renderer import raising

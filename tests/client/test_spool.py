@@ -19,7 +19,7 @@ from auditor.client.clock import Clock
 from auditor.client.ids import Ids
 from auditor.client.renderer import Renderer
 from auditor.client.sinks import Spool
-from auditor.events import Outcome
+from auditor.model.events import Outcome
 from tests.client.conftest import Time, Upstream, outcomes
 from tests.client.test_renderer import value
 from tests.conftest import whole_lines

@@ -16,8 +16,8 @@ import pytest
 
 from auditor import Budget, Metering, Renderer, Spool, metered
 from auditor import config as configuration
-from auditor.connect import connect
-from auditor.errors import ConfigError
+from auditor.client.connect import connect
+from auditor.model.errors import ConfigError
 from tests.conftest import ROOT, command
 
 ANSWER = b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IHDR" + (1).to_bytes(4) * 2 + bytes(9) + b"\0\0\0\0IEND\xaeB`\x82"

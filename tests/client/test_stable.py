@@ -17,7 +17,7 @@ import pydantic
 import pytest
 
 from auditor.client.stable import UnstableError, stable
-from auditor.fingerprint import canonical
+from auditor.model.fingerprint import canonical
 
 
 def form(value: Any) -> bytes:
@@ -185,7 +185,7 @@ def test_what_a_library_keeps_in_c_counts() -> None:
 SCRIPT = """
 import enum, dataclasses, collections
 from auditor.client.stable import stable
-from auditor.fingerprint import canonical
+from auditor.model.fingerprint import canonical
 class Color(enum.Enum):
     RED = frozenset("abc")
 @dataclasses.dataclass(frozen=True)

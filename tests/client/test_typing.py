@@ -16,7 +16,8 @@ from tests.services import ROOT, need, npm_ci
 
 PROGRAM = """
 import httpx
-from auditor import Budget, Metering, QuotaExceededError, RenderError, Rendered, Renderer, connect, meter, metered
+from auditor import Budget, Metering, QuotaExceededError, RenderError, Rendered, Renderer, meter, metered
+from auditor.client import connect
 
 
 def page(renderer: Renderer, title: str) -> bytes:

@@ -22,7 +22,7 @@ APP = """
 import asyncio, os, pathlib, time
 import httpx
 from auditor import Renderer
-from auditor.errors import RenderError
+from auditor.model.errors import RenderError
 from tests.client.conftest import PICTURE
 
 class Provider(httpx.AsyncBaseTransport):

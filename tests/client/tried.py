@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from auditor import MeteredTransport, Metering, meter, metered, path_rule, unmeter
 from auditor.client import holders, sessions
-from auditor.providers.facts import Quota
+from auditor.model.endpoints import Quota
 from tests.client import injection
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", 9, 7, 8, 2, 0, 0, 0)

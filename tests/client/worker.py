@@ -10,7 +10,7 @@ from collections import Counter
 from prometheus_client import CollectorRegistry
 
 from auditor import Memory, Redis, Renderer, Tiered
-from auditor.errors import RenderError
+from auditor.model.errors import RenderError
 
 CONCURRENCY = 8
 

@@ -59,7 +59,7 @@ def compose() -> dict[str, Any]:
 def test_every_command_has_the_options_that_it_is_given(where: str, words: list[str]) -> None:
     """As its own --help has them; and none is left out that a server on another address needs."""
     program, command, *arguments = words
-    module = {"auditor": "auditor", "auditor-exporter": "exporters.main"}[program]
+    module = {"auditor": "auditor", "auditor-exporter": "auditor_exporter.main"}[program]
     done = subprocess.run(
         [sys.executable, "-m", module, command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT,
         env={**os.environ, "COLUMNS": "200"},

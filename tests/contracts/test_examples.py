@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from auditor.client.connect import connect
 from auditor.config import load
-from auditor.connect import connect
-from auditor.errors import ConfigError
-from auditor.events import Outcome
+from auditor.model.errors import ConfigError
+from auditor.model.events import Outcome
 from auditor.sandbox.server import Sandbox
 from tests.conftest import ROOT
 

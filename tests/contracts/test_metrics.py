@@ -6,10 +6,10 @@ from typing import Any
 
 import promql_parser
 import pytest
+from auditor_exporter.alert_rules import RECORDS, Parameters, recording
+from auditor_exporter.alerts import alerting
 
-from auditor.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE
-from exporters.alerts import alerting
-from exporters.rules import RECORDS, Parameters, recording
+from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE
 from grafana.source.lint import expanded
 from tests.grafana.test_queries import dashboards
 from tests.services import ROOT

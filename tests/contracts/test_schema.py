@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from auditor.registry import AUDITS
+from auditor.registry import RULES
 from tests.conftest import ROOT
 from tests.golden.write import GOLDEN
 from tests.random_logs import generate
@@ -17,7 +17,7 @@ from tests.test_oracle import product
 
 pytestmark = pytest.mark.usefixtures("random_now")
 
-SCHEMA = json.loads((ROOT / "auditor" / "reports" / "report_v1.schema.json").read_bytes())
+SCHEMA = json.loads((ROOT / "auditor" / "results" / "report_v1.schema.json").read_bytes())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 REPORT = json.loads(GOLDEN["json"].read_bytes())
 
@@ -26,7 +26,7 @@ def test_the_golden_report_is_valid() -> None:
     """So is the schema itself, and it knows every rule."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     VALIDATOR.validate(REPORT)
-    assert SCHEMA["properties"]["findings"]["items"]["properties"]["rule"]["enum"] == list(AUDITS)
+    assert SCHEMA["properties"]["findings"]["items"]["properties"]["rule"]["enum"] == list(RULES)
 
 
 @pytest.mark.parametrize("seed", range(1, 40, 3))

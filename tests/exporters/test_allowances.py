@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 
 from auditor.config import settings_of
+from auditor.intake.sources import Source
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import Source
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from auditor.results.report import document
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
 from tests.ledger.conftest import configured
@@ -105,7 +105,7 @@ def compared(config: dict[str, Any], made: list[dict[str, Any]], folder: Path, n
 
 def account_plan(settings: Any, account: dict[str, Any], now: datetime) -> str:
     """The plan that is in force now, found by its own rule: the newest, a larger one at once, a smaller one later."""
-    from auditor.plans import cycles, micros
+    from auditor.model.plans import cycles, micros
 
     of = settings.accounts[account["account"]]
     (cycle,) = cycles(micros(now), micros(now), of.anchor_day, of.timezone)

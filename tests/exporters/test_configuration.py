@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 from prometheus_client.parser import text_string_to_metric_families
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
 from tests.conftest import command, event, lines
 from tests.exporters.test_ledger import CONFIG, samples, total
 from tests.ledger.conftest import configured
@@ -28,7 +28,7 @@ TOML = '[accounts.main]\nprovider = "imejis"\nplan = "Basic"\nanchor_day = {day}
 def serve(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """An exporter of `l.db` that follows `a`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "exporters.main", "serve", "--ledger", "l.db", "--follow", "a", "--every", "0.1",
+        [sys.executable, "-m", "auditor_exporter.main", "serve", "--ledger", "l.db", "--follow", "a", "--every", "0.1",
          "--listen", "127.0.0.1:0", *arguments],
         cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin"}, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

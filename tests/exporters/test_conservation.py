@@ -166,7 +166,15 @@ def test_fifty_kills(address: str, tmp_path: Path) -> None:
     follow = ("--ledger", address, "--every", "0.05")
     exporter = Victim(
         lambda: started(
-            "-m", "exporters.main", "serve", "--follow", str(folder), *follow, "--listen", "127.0.0.1:0", cwd=tmp_path
+            "-m",
+            "auditor_exporter.main",
+            "serve",
+            "--follow",
+            str(folder),
+            *follow,
+            "--listen",
+            "127.0.0.1:0",
+            cwd=tmp_path,
         )
     )
     victims = {

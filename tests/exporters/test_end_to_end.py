@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from auditor_exporter.alertfiles import parameters_of, write_all
 
 from auditor import Renderer, Sandbox
-from exporters.alertfiles import parameters_of, write_all
 from tests.services import ROOT, free_port, need
 
 CONFIG = """
@@ -48,7 +48,7 @@ def exporter(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`auditor-exporter serve --follow`, as a user starts it."""
     (tmp_path / "auditor.toml").write_text(CONFIG)
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporters.main", "serve", "--config", "auditor.toml", "--ledger", "ledger.db", "--follow", "usage", "--every", "0.1",
+        [sys.executable, "-m", "auditor_exporter.main", "serve", "--config", "auditor.toml", "--ledger", "ledger.db", "--follow", "usage", "--every", "0.1",
          "--listen", "127.0.0.1:0"],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.families import Families
+from auditor_exporter.findings import FindingsCollector
+from auditor_exporter.main import app, main
+from auditor_exporter.snapshot import Snapshot
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from auditor.config import settings_of
-from auditor.errors import InputError
 from auditor.ledger.database import Ledger
-from auditor.metrics import FINDINGS, LABEL_CAP, LEDGER
-from auditor.registry import AUDITS
-from exporters.families import Families
-from exporters.findings import FindingsCollector
-from exporters.main import app, main
-from exporters.snapshot import Snapshot
+from auditor.model.errors import InputError
+from auditor.model.metrics import FINDINGS, LABEL_CAP, LEDGER
+from auditor.registry import RULES
 from tests.exporters.test_ledger import samples, total
 from tests.services import ROOT, need
 
@@ -42,7 +42,7 @@ def test_every_figure_is_the_report_s(report: dict[str, Any]) -> None:
     """Findings, credits, bytes and money by rule; the waterfall; times."""
     found = samples(shown(GOLDEN))
     by_rule = Counter((each["rule"], each["severity"]) for each in report["findings"])
-    for rule in AUDITS:
+    for rule in RULES:
         for severity in ("high", "medium", "low"):
             assert total(found, "findings", rule=rule, severity=severity) == by_rule[rule, severity]
         of_rule = [each for each in report["findings"] if each["rule"] == rule]
@@ -121,7 +121,7 @@ def test_hostile_and_many_labels(report: dict[str, Any], tmp_path: Path) -> None
     found = samples(taken)
     assert total(found, "findings") == len(names)
     assert total(found, "finding_credits") == len(names) * finding["credits"]
-    assert {dict(at)["rule"] for n, at in found if n == "imgrender_findings"} == {*AUDITS, "other"}
+    assert {dict(at)["rule"] for n, at in found if n == "imgrender_findings"} == {*RULES, "other"}
     for label in ("provider", "account", "template", "currency"):
         assert len({dict(at)[label] for _, at in found if label in dict(at)}) <= LABEL_CAP + 2
         assert total(found, "label_values_dropped_total", label=label) >= len(names) - LABEL_CAP - 2

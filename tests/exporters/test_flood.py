@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import bcrypt
 import pytest
+from auditor_exporter.connections import FEWEST, MOST, Connections, Held, peer_of, room
 
 from auditor.ledger.database import Ledger
-from exporters.connections import FEWEST, MOST, Connections, Held, peer_of, room
 from tests.exporters.test_web import TLS, certificate
 from tests.services import ROOT
 
@@ -40,7 +40,7 @@ def exporter(folder: Path, *, tls: bool = False) -> Iterator[tuple[str, int, Pat
     Ledger(folder / "auditor.db").close()
     with (folder / "stderr").open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "exporters.main", "serve", "--listen", "127.0.0.1:0", "--web.config.file", "web.yml"],
+            [sys.executable, "-m", "auditor_exporter.main", "serve", "--listen", "127.0.0.1:0", "--web.config.file", "web.yml"],
             cwd=folder, text=True, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, "PYTHONPATH": str(ROOT)},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS)),  # noqa: PLW1509
         )  # fmt: skip

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.families import PLACES, Families, Folded, Labels
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from auditor.metrics import LABEL_CAP
-from exporters.families import PLACES, Families, Folded, Labels
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from auditor.model.metrics import LABEL_CAP
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples, snapshot, total
 from tests.services import need

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.build import BuildInfo
+from auditor_exporter.families import Families
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import KINDS, Snapshot
+from auditor_exporter.textfile import write
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event as sql_event
 
 from auditor.config import settings_of
-from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from auditor.metrics import LEDGER
-from exporters.build import BuildInfo
-from exporters.families import Families
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import KINDS, Snapshot
-from exporters.textfile import write
+from auditor.model.errors import ConfigError
+from auditor.model.metrics import LEDGER
 from tests.conftest import event, lines
 from tests.ledger.conftest import configured, sums
 from tests.ledger.test_ingest import a_log

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from auditor_exporter.log import LOG, Format, Level, begin
 
-from exporters.log import LOG, Format, Level, begin
 from tests.exporters.test_serve import started
 
 TS = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

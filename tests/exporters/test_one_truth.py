@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 
 from auditor.config import settings_of
+from auditor.intake.sources import Source
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.upkeep import prune
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import Source
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from auditor.results.report import document
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
 from tests.ledger.conftest import configured, postgres, where  # noqa: F401 (fixtures)

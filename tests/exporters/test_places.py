@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import func, select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples, total
 from tests.ledger.conftest import configured, sums

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from auditor_exporter.main import app, main
+from auditor_exporter.push import grouping_of, push
+from auditor_exporter.snapshot import Snapshot
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from auditor.errors import ConfigError, InputError
 from auditor.ledger.database import Ledger
-from exporters.main import app, main
-from exporters.push import grouping_of, push
-from exporters.snapshot import Snapshot
+from auditor.model.errors import ConfigError, InputError
 from tests.exporters.test_findings import GOLDEN
 from tests.exporters.test_ledger import NOW, Counting
 from tests.exporters.test_web import header

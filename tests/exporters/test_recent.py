@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.pace import DAY, HISTORY, QUARTERS, SOON, WEEK, WINDOWS, Pace
+from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import event as sql_event
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from exporters.ledger import LedgerCollector
-from exporters.pace import DAY, HISTORY, QUARTERS, SOON, WEEK, WINDOWS, Pace
-from exporters.snapshot import Snapshot
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples, total
 

@@ -13,21 +13,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from auditor_exporter.build import revision_of
+from auditor_exporter.collectors import _follow, once, running
+from auditor_exporter.reload import Reloading, is_down
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.supervisor import Supervisor
 from sqlalchemy.exc import OperationalError
 
 from auditor.config import settings_of
-from auditor.errors import ConfigError, InputError
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingested
 from auditor.ledger.migrations import MIGRATIONS
-from auditor.settings import Settings
-from exporters.build import revision_of
-from exporters.collectors import _follow, once, running
-from exporters.reload import Reloading, is_down
-from exporters.snapshot import Snapshot
-from exporters.supervisor import Supervisor
+from auditor.model.errors import ConfigError, InputError
+from auditor.model.settings import Settings
 from tests.conftest import event, lines
 from tests.exporters.test_end_to_end import until
 from tests.exporters.test_findings import GOLDEN

@@ -31,7 +31,7 @@ KEY = "k3y-t0p-secret"
 def started(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     """The command in *folder*."""
     return subprocess.Popen(
-        [sys.executable, "-m", "exporters.main", *arguments], cwd=folder, text=True, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "auditor_exporter.main", *arguments], cwd=folder, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT), "CARDS_KEY": KEY},
     )  # fmt: skip
 

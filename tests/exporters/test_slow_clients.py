@@ -13,14 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from auditor_exporter.http import serve
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.webconfig import Live
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
-from exporters.http import serve
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
-from exporters.webconfig import Live
 from tests.conftest import event, lines
 from tests.services import ROOT, need
 
@@ -49,7 +49,7 @@ def ledger(tmp_path: Path) -> Path:
 def exporter(ledger: Path) -> Iterator[str]:
     """The address of a real one."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "exporters.main", "serve", "--ledger", str(ledger), "--listen", "127.0.0.1:0"],
+        [sys.executable, "-m", "auditor_exporter.main", "serve", "--ledger", str(ledger), "--listen", "127.0.0.1:0"],
         cwd=ledger.parent, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdout is not None

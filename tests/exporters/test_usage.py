@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from auditor_exporter.families import Families, StaleError
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.usage import EVERY, UnusableError, UsageCollector, fetch
 from prometheus_client.parser import text_string_to_metric_families
 
 from auditor.config import settings_of
-from auditor.errors import ConfigError
-from auditor.metrics import LEDGER, USAGE
-from auditor.providers.base import Answer
+from auditor.model.errors import ConfigError
+from auditor.model.metrics import LEDGER, USAGE
+from auditor.model.provider import Answer
 from auditor.registry import PROVIDERS
-from exporters.families import Families, StaleError
-from exporters.snapshot import Snapshot
-from exporters.usage import EVERY, UnusableError, UsageCollector, fetch
 from tests.exporters.test_ledger import NOW, samples, total
 
 ANSWERS = Path(__file__).parent / "usage"

@@ -12,13 +12,13 @@ from typing import Any
 import bcrypt
 import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
+from auditor_exporter.auth import ADDRESSES, FREE, KEPT, LONGEST, Verdicts
+from auditor_exporter.health import healthy
+from auditor_exporter.http import address_of, serve
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.webconfig import Live, read
 
-from auditor.errors import ConfigError
-from exporters.auth import ADDRESSES, FREE, KEPT, LONGEST, Verdicts
-from exporters.health import healthy
-from exporters.http import address_of, serve
-from exporters.snapshot import Snapshot
-from exporters.webconfig import Live, read
+from auditor.model.errors import ConfigError
 from tests.exporters.test_ledger import NOW, Counting
 from tests.services import need
 
@@ -523,7 +523,7 @@ def test_who_hangs_up_waits_no_longer() -> None:
 
 def test_a_refusal_that_is_kept_back_comes_drop_by_drop(web_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status at once and the rest a byte a second, so that no timeout of a read ends it; whole in the end."""
-    monkeypatch.setattr("exporters.auth.LONGEST", 4)
+    monkeypatch.setattr("auditor_exporter.auth.LONGEST", 4)
     pause, paused = asyncio.Event(), asyncio.Event()
 
     async def held(seconds: float) -> None:
@@ -531,7 +531,7 @@ def test_a_refusal_that_is_kept_back_comes_drop_by_drop(web_config: Path, monkey
         paused.set()
         await pause.wait()
 
-    monkeypatch.setattr("exporters.http.Verdicts", lambda: Verdicts(Checks(), held))
+    monkeypatch.setattr("auditor_exporter.http.Verdicts", lambda: Verdicts(Checks(), held))
 
     async def use(ask: Client) -> None:
         tls = trusting(web_config.parent)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from auditor.formats.lines import LineReader
+from auditor.reading.lines import LineReader
 from auditor.registry import FORMATS
 from tests.formats.samples import SAMPLES
 

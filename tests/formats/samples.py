@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from auditor.config import load
-from auditor.events import Rejection, UsageEvent
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.lines import Line, LineReader
-from auditor.formats.packed import decompressed
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.secrets import redact
-from auditor.intake import detected_in, units_of
-from auditor.sources import Source
+from auditor.intake.read import detected_in, units_of
+from auditor.intake.sources import Source
+from auditor.model.events import Rejection, UsageEvent
+from auditor.reading.lines import Line, LineReader
+from auditor.reading.packed import decompressed
+from auditor.reading.reader import Reading, Tally
+from auditor.reading.secrets import redact
 from tests.records import record_of
 
 FOLDER = Path(__file__).parents[2] / "sample_logs" / "formats"

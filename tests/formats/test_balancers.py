@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from auditor.events import BadRecordError, Outcome, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Fate, fate
 from auditor.formats.alb import Alb
-from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.elb import Elb
 from auditor.formats.google_cloud import GoogleCloud
+from auditor.model.events import BadRecordError, Outcome, parse_time
+from auditor.reading.format import NO_REQUEST, Sample
 
 UTC = ZoneInfo("UTC")
 HEAD = "2018-07-02T22:23:00.186641Z app/lb/50dc6c495c0c9188 192.0.2.39:2817 10.0.0.1:80"

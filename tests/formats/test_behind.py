@@ -9,16 +9,16 @@ import pyarrow as pa
 import pytest
 
 from auditor.config import settings_of
-from auditor.errors import InputError
 from auditor.exchanges.mapper import Assumption, Mapper
-from auditor.formats.columns import batches
-from auditor.formats.lines import read_exactly
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.template_columns import TemplateBlocks
-from auditor.intake import detected_in
+from auditor.intake.columnar.template_columns import TemplateBlocks
+from auditor.intake.columns import batches
+from auditor.intake.read import detected_in
+from auditor.intake.sources import discover
+from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.reading.lines import read_exactly
+from auditor.reading.reader import Reading, Tally
+from auditor.results.report import document
 
 IMG = {"sources": {"img": {"path": "/img/.*"}}}
 DENIED = "says nothing of a cache"

@@ -26,9 +26,9 @@ from auditor.formats.parquet import Parquet
 from auditor.formats.structlog import Structlog
 from auditor.formats.traefik import Traefik
 from auditor.formats.w3c import W3C
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.results.report import document
 
 UTC = ZoneInfo("UTC")
 NAMES = [

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from auditor.config import settings_of
-from auditor.events import BadRecordError, Reason, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.base import NO_REQUEST, Sample
 from auditor.formats.har import Har
-from auditor.formats.lines import LineReader
 from auditor.formats.nginx_json import NginxJson
-from auditor.formats.packed import decompressed
 from auditor.formats.structlog import Structlog
+from auditor.model.events import BadRecordError, Reason, parse_time
+from auditor.reading.format import NO_REQUEST, Sample
+from auditor.reading.lines import LineReader
+from auditor.reading.packed import decompressed
 from tests.formats.test_foreign import report
 
 UTC = ZoneInfo("UTC")
@@ -245,8 +245,8 @@ def test_entries_are_found_wherever_the_window_ends(tmp_path: Path, monkeypatch:
     ):
         found = read(tmp_path, document)
         with monkeypatch.context() as patched:
-            patched.setattr("auditor.formats.har_entries._STEP", 3)
-            patched.setattr("auditor.formats.lines._BLOCK", 3)
+            patched.setattr("auditor.reading.har_entries._STEP", 3)
+            patched.setattr("auditor.reading.lines._BLOCK", 3)
             patched.setattr(LineReader, "chunks", lambda self: iter(lambda: self.stream.read1(3), b""))
             assert read(tmp_path, document) == found
     assert [isinstance(each, Exchange) for each in read(tmp_path, whole)] == [True, True, False]

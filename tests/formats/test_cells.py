@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import InputError
+from auditor.model.errors import InputError
 from tests.formats.test_foreign import SHOP, report
 
 AGENT = "Mozilla/5.0 (X11; Linux, like Gecko)"

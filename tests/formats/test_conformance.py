@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.mapper import parameters, split
-from auditor.formats.base import NO_REQUEST
 from auditor.formats.caddy import Caddy
 from auditor.formats.combined import Combined
 from auditor.formats.haproxy import HAProxy
 from auditor.formats.log_format import LogFormat
+from auditor.model.events import BadRecordError, parse_time
+from auditor.reading.format import NO_REQUEST
 from tests.conftest import ROOT
 from tests.formats.expectations import balancers, networks, pages
 

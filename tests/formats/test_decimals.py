@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from auditor.commands.reconcile import credits_of
-from auditor.formats.decimals import COMMA, POINT, amount, read, readings
+from auditor.reading.decimals import COMMA, POINT, amount, read, readings
 
 ONE = [
     ("1,5", "1.5"), ("0,5", "0.5"), ("2602,5", "2602.5"), ("2.602,00", "2602"), ("2,602.00", "2602"),

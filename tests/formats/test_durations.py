@@ -15,20 +15,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import settings_of
-from auditor.errors import ConfigError
-from auditor.events import BadRecordError
 from auditor.exchanges import units
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.units import Units
-from auditor.formats.columns import batches
-from auditor.formats.durations import durations, unit_of
-from auditor.formats.lines import read_exactly
 from auditor.formats.log_format import LogFormat
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.template_columns import TemplateBlocks
+from auditor.intake.columnar.template_columns import TemplateBlocks
+from auditor.intake.columns import batches
+from auditor.intake.sources import discover
+from auditor.model.errors import ConfigError
+from auditor.model.events import BadRecordError
 from auditor.pipeline import Options, audit
+from auditor.reading.durations import durations, unit_of
+from auditor.reading.lines import read_exactly
+from auditor.reading.reader import Reading, Tally
 from auditor.reports.text import Text
-from auditor.sources import discover
 from tests.conftest import command
 from tests.formats.test_foreign import report
 

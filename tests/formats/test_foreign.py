@@ -15,14 +15,14 @@ import pytest
 import zstandard
 
 from auditor.config import load, settings_of
-from auditor.errors import ConfigError, InputError
-from auditor.formats.detect import detect, named, sample_of
-from auditor.formats.packed import decompressed
-from auditor.formats.secrets import find
-from auditor.intake import detected_in
+from auditor.intake.detect import detect, named, sample_of
+from auditor.intake.read import detected_in
+from auditor.intake.sources import Source, discover, present
+from auditor.model.errors import ConfigError, InputError
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import Source, discover, present
+from auditor.reading.packed import decompressed
+from auditor.reading.secrets import find
+from auditor.results.report import document
 from tests.conftest import command, event, only
 from tests.conftest import lines as usage
 from tests.formats.samples import SAMPLES
@@ -137,7 +137,7 @@ def test_what_a_windows_shell_wrote_is_read(tmp_path: Path, encoding: str) -> No
 @pytest.mark.parametrize("packed", PACKED)
 def test_bombs_are_stopped(packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a stream is large and a hundred times its size it ends as damaged, and memory stays small."""
-    monkeypatch.setattr("auditor.formats.packed.FREE", 8 << 20)
+    monkeypatch.setattr("auditor.reading.packed.FREE", 8 << 20)
     bomb = PACKED[packed](bytes(64 << 20))
     stream = decompressed(io.BufferedReader(io.BytesIO(bomb)))
     size = 0

@@ -9,10 +9,10 @@ import pytest
 
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
-from auditor.formats.base import Lines
 from auditor.formats.har import _headers
 from auditor.formats.nginx_json import NginxJson
 from auditor.formats.structlog import Structlog
+from auditor.reading.format import Lines
 
 UTC = ZoneInfo("UTC")
 SHAPES: list[Any] = [

@@ -10,11 +10,11 @@ import pytest
 
 from auditor.config import load
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.base import Format
 from auditor.formats.csv_table import CsvTable
-from auditor.formats.lines import MAX_LINE, Line
 from auditor.formats.log_format import LogFormat
-from auditor.formats.reading import Reading, Tally
+from auditor.reading.format import Format
+from auditor.reading.lines import MAX_LINE, Line
+from auditor.reading.reader import Reading, Tally
 from auditor.registry import FORMATS
 from tests.formats.hostile import LINES, PIECES, extreme, grown, retyped
 from tests.formats.samples import FOLDER

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import InputError
-from auditor.formats.ids import IdChoice
+from auditor.model.errors import InputError
+from auditor.reading.ids import IdChoice
 from tests.conftest import command
 from tests.formats.test_number_columns import audited
 

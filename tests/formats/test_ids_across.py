@@ -12,12 +12,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from auditor import intake_cache
 from auditor.config import settings_of
-from auditor.errors import InputError
+from auditor.intake.read import cache as intake_cache
+from auditor.intake.sources import discover
+from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.results.report import document
 from tests.conftest import command, event, lines
 from tests.formats.test_ids import SOURCES, cloudflare, counts
 
@@ -136,7 +136,7 @@ def test_rows_of_odd_times_do_not_count(tmp_path: Path) -> None:
 
 def test_a_kept_reading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without other files, and both readings of a file stay kept."""
-    monkeypatch.setattr("auditor.intake_cache.FROM", 0)
+    monkeypatch.setattr("auditor.intake.cache.FROM", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     files = {"aug.csv": month(8), "sep.csv": month(9)}
     first = audited(tmp_path / "logs", files, cache=True)

@@ -14,11 +14,11 @@ import zstandard
 
 from auditor.config import settings_of
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.bulk_columns import read_block
-from auditor.formats.columns import batches
 from auditor.formats.jsonl import JsonLines
-from auditor.formats.lines import MAX_LINE, Line
-from auditor.formats.reading import Reading, Tally
+from auditor.intake.columnar.bulk_columns import read_block
+from auditor.intake.columns import batches
+from auditor.reading.lines import MAX_LINE, Line
+from auditor.reading.reader import Reading, Tally
 from tests.conftest import ROOT, Report, command, event, lines
 from tests.random_logs import generate
 
@@ -85,7 +85,7 @@ DAMAGE = [
 def test_kinds_of_damage(report: Report, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
     """Each bad line has its true number and reason; every good line between them counts."""
     if bulk:
-        monkeypatch.setattr("auditor.intake.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     parts = []
     for index, (bad, _) in enumerate(DAMAGE):
         parts += [json.dumps(event(f"g{index}")).encode(), b"", bad.replace(b"\n", b" ")]
@@ -154,7 +154,7 @@ def test_a_giant_line_costs_no_memory(tmp_path: Path) -> None:
             out.write(b"x" * (1 << 20))
         out.write(b"\n" + lines([event("b")]))
     script = (
-        "import resource, sys\nfrom auditor.formats.lines import LineReader\nfrom auditor.formats.packed import decompressed\n"
+        "import resource, sys\nfrom auditor.reading.lines import LineReader\nfrom auditor.reading.packed import decompressed\n"
         "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"lines = [(l.number, len(l.data)) for l in LineReader(decompressed(open({str(log)!r}, 'rb')))]\n"
         "print(lines, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024)"

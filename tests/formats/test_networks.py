@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Served, served
-from auditor.formats.base import Lines
 from auditor.formats.cloudflare import Cloudflare
 from auditor.formats.cloudfront import COLUMNS, CloudFront
 from auditor.formats.fastly import Fastly
 from auditor.formats.w3c import W3C
+from auditor.model.events import BadRecordError, parse_time
+from auditor.reading.format import Lines
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import settings_of
-from auditor.errors import InputError
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Assumption
-from auditor.formats.lines import LineReader
-from auditor.intake import detected_in
+from auditor.intake.read import detected_in
+from auditor.intake.sources import discover
+from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.reading.lines import LineReader
+from auditor.results.report import document
 from tests.conftest import command
 
 

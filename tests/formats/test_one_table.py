@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from auditor import media
-from auditor.events import Outcome
 from auditor.exchanges import picture
 from auditor.exchanges.outcome import fate
-from auditor.providers.base import Answer
+from auditor.model import media
+from auditor.model.events import Outcome
+from auditor.model.provider import Answer
 from auditor.registry import PROVIDERS
 from tests.formats.test_number_columns import audited
 
@@ -73,7 +73,7 @@ def test_a_source_may_name_the_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str | None, error: str, compiled: bool
 ) -> None:
     if compiled:
-        monkeypatch.setattr("auditor.intake.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     table = {"path": "/og", **({"provider": provider} if provider else {})}
     report = audited(tmp_path, {"access.log": lines("/og", 200, 429, 200, 429)}, {"sources": {"og": table}})
     assert words(report) == {error: 2}

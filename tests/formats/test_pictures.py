@@ -12,19 +12,19 @@ import pyarrow as pa
 import pytest
 
 from auditor.config import settings_of
-from auditor.errors import ConfigError
-from auditor.events import Outcome
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.picture import is_picture, left_out, media_type_of, tells_size
-from auditor.formats.columns import batches
-from auditor.formats.lines import read_exactly
 from auditor.formats.log_format import LogFormat
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.template_columns import TemplateBlocks
+from auditor.intake.columnar.template_columns import TemplateBlocks
+from auditor.intake.columns import batches
+from auditor.intake.sources import discover
+from auditor.model.errors import ConfigError
+from auditor.model.events import Outcome
 from auditor.pipeline import Options, audit
+from auditor.reading.lines import read_exactly
+from auditor.reading.reader import Reading, Tally
 from auditor.registry import PROVIDERS
 from auditor.reports.text import Text
-from auditor.sources import discover
 from tests.conftest import command
 from tests.formats.test_calls import entry
 from tests.formats.test_foreign import line, report

@@ -8,13 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.events import BadRecordError, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Served, served
-from auditor.formats.base import NO_REQUEST, Lines, Sample
 from auditor.formats.caddy import Caddy
 from auditor.formats.combined import Combined
-from auditor.formats.detect import detect
 from auditor.formats.elb import Elb
 from auditor.formats.envoy import Envoy
 from auditor.formats.haproxy import HAProxy
@@ -24,6 +21,9 @@ from auditor.formats.structlog import Structlog
 from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
 from auditor.formats.w3c import W3C
+from auditor.intake.detect import detect
+from auditor.model.events import BadRecordError, parse_time
+from auditor.reading.format import NO_REQUEST, Lines, Sample
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]

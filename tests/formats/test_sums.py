@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import InputError
+from auditor.model.errors import InputError
 from tests.conftest import command
 from tests.formats.test_number_columns import audited
 

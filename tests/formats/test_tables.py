@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import settings_of
-from auditor.errors import InputError
-from auditor.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.base import Format
 from auditor.formats.csv_table import MAX_ROW_LINES, CsvTable
-from auditor.formats.lines import MAX_LINE, LineReader
-from auditor.formats.names import column_name
 from auditor.formats.parquet import Parquet
-from auditor.formats.reading import Reading, Tally
+from auditor.model.errors import InputError
+from auditor.model.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time
+from auditor.reading.format import Format
+from auditor.reading.lines import MAX_LINE, LineReader
+from auditor.reading.names import column_name
+from auditor.reading.reader import Reading, Tally
 from tests.records import record_of
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -233,7 +233,7 @@ def test_columns_with_gaps_hold_fractions(tmp_path: Path) -> None:
 
 def test_our_own_columns_are_read_back(tmp_path: Path) -> None:
     """What the audit keeps beside a big log holds the same events."""
-    from auditor.formats.columns import batches
+    from auditor.intake.columns import batches
 
     event = parse_event(EVENT, ZONE)
     (found,) = parquet(tmp_path, pa.Table.from_batches(list(batches([(1, event)]))))

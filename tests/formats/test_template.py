@@ -8,13 +8,13 @@ import pytest
 
 from auditor.config import load, settings_of
 from auditor.exchanges.mapper import Mapper
-from auditor.formats.columns import batches
 from auditor.formats.combined import Combined
-from auditor.formats.lines import read_exactly
 from auditor.formats.log_format import LogFormat
-from auditor.formats.log_template import LogTemplate
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.template_columns import TemplateBlocks
+from auditor.intake.columnar.template_columns import TemplateBlocks
+from auditor.intake.columns import batches
+from auditor.reading.lines import read_exactly
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.reader import Reading, Tally
 from tests.formats.samples import FOLDER
 
 UTC = ZoneInfo("UTC")

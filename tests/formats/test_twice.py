@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import load, settings_of
-from auditor.errors import ConfigError
-from auditor.formats.lines import LineReader
-from auditor.formats.packed import decompressed
-from auditor.intake import detected_in
+from auditor.intake.read import detected_in
+from auditor.intake.sources import Source
+from auditor.model.errors import ConfigError
+from auditor.model.settings import Settings
 from auditor.pipeline import Options, Result, audit
+from auditor.reading.lines import LineReader
+from auditor.reading.packed import decompressed
 from auditor.registry import FORMATS, REPORTS
-from auditor.reports.json_v1 import document
-from auditor.settings import Settings
-from auditor.sources import Source
+from auditor.results.report import document
 from tests.conftest import event, lines
 from tests.formats.samples import FOLDER, SAMPLES
 

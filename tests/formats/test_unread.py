@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from auditor.errors import InputError
+from auditor.model.errors import InputError
 from tests.conftest import command
 from tests.formats.test_number_columns import SOURCES, audited
 

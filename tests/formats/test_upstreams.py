@@ -10,20 +10,20 @@ import pyarrow as pa
 import pytest
 
 from auditor.config import settings_of
-from auditor.events import BadRecordError, Reason
 from auditor.exchanges.exchange import Try
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.outcome import Served, served
-from auditor.formats.columns import batches
-from auditor.formats.lines import read_exactly
 from auditor.formats.log_format import LogFormat
-from auditor.formats.log_template import LogTemplate
 from auditor.formats.nginx_json import NginxJson
-from auditor.formats.reading import Reading, Tally
-from auditor.formats.template_columns import TemplateBlocks
+from auditor.intake.columnar.template_columns import TemplateBlocks
+from auditor.intake.columns import batches
+from auditor.intake.sources import discover
+from auditor.model.events import BadRecordError, Reason
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import discover
+from auditor.reading.lines import read_exactly
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.reader import Reading, Tally
+from auditor.results.report import document
 
 UTC = ZoneInfo("UTC")
 HEAD = '$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent '

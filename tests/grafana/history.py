@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
+from auditor_exporter.findings import FindingsCollector
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.usage import UsageCollector
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from auditor.caches.base import Entry
+from auditor.caches import Entry
 from auditor.client.clock import Clock
 from auditor.client.metering import Metering
 from auditor.client.sinks import Sink, Spool
 from auditor.config import settings_of
-from auditor.errors import ProviderError, ThrottledError, UncertainError
+from auditor.intake.sources import discover, present
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
+from auditor.model.endpoints import Seen
+from auditor.model.errors import ProviderError, ThrottledError, UncertainError
+from auditor.model.provider import Answer, Picture
 from auditor.pipeline import Options, audit
-from auditor.providers.base import Answer, Picture
-from auditor.providers.facts import Seen
-from auditor.reports.json_v1 import JsonV1
-from auditor.sources import discover, present
-from exporters.findings import FindingsCollector
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
-from exporters.usage import UsageCollector
+from auditor.reports.json import Json
 
 START = datetime(2026, 8, 29, tzinfo=UTC)
 END = datetime(2026, 9, 12, 12, tzinfo=UTC)
@@ -260,7 +260,7 @@ class Shop:
         options = Options(cache=False, now=lambda: datetime.fromtimestamp(self.time.now, UTC))
         result = audit(discover([str(self.folder / "usage")], self.folder), self.settings, options, lambda *_: None)
         with self.report.open("w", encoding="utf-8") as file:
-            JsonV1().write(result, file)
+            Json().write(result, file)
 
     def earlier(self) -> None:
         """A quiet month before the first scrape."""

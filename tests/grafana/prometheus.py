@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from auditor_exporter.alert_rules import Parameters, recording
+from auditor_exporter.alerts import alerting
+
 from auditor.ledger.database import Ledger
-from exporters.alerts import alerting
-from exporters.rules import Parameters, recording
 from tests.grafana.history import END, START, STEP, Shop
 from tests.services import free_port, need
 

@@ -9,10 +9,9 @@ from itertools import accumulate
 from pathlib import Path
 
 import yaml
-
-from exporters.alertfiles import contents
-from exporters.pace import HISTORY, QUARTERS, SOON, WINDOWS, Pace
-from exporters.rules import Parameters
+from auditor_exporter.alert_rules import Parameters
+from auditor_exporter.alertfiles import contents
+from auditor_exporter.pace import HISTORY, QUARTERS, SOON, WINDOWS, Pace
 
 HOUR, DAY = 3600, 86_400
 QUARTER = HOUR // QUARTERS

@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from auditor_exporter.alerts import ALERTS
 
-from exporters.alerts import ALERTS
 from tests.grafana.scenarios import DAY, HOUR, QUARTER, Account, Scene, Timeline, timeline
 from tests.services import ROOT, need
 

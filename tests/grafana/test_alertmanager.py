@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
+from auditor_exporter.alerts import ALERTS
 
-from exporters.alerts import ALERTS
 from tests.services import ROOT, free_port, need
 
 EXAMPLE = ROOT / "grafana" / "alertmanager.example.yml"

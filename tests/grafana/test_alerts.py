@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from auditor_exporter.alert_rules import Parameters, recording
+from auditor_exporter.alertfiles import contents, parameters_of
+from auditor_exporter.alerts import ALERTS, alerting
 
-from auditor.errors import ConfigError
-from exporters.alertfiles import contents, parameters_of
-from exporters.alerts import ALERTS, alerting
-from exporters.rules import Parameters, recording
+from auditor.model.errors import ConfigError
 from tests.grafana.scenarios import DAY, HOUR, MONTH
 from tests.grafana.test_alert_scenarios import FIRES
 from tests.services import ROOT, need

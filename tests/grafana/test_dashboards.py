@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from auditor_exporter.alerts import ALERTS
 
-from exporters.alerts import ALERTS
 from grafana.source.__main__ import contents
 from grafana.source.lint import EXCLUDED, RULES, faults
 from grafana.source.panels import COLOURS

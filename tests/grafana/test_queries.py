@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from auditor.events import DELIVERED
 from auditor.ledger.database import Ledger
 from auditor.ledger.schema import periods, rollups
+from auditor.model.events import DELIVERED
 from tests.grafana.history import END, START, STEP
 from tests.grafana.prometheus import Matrix, Prometheus, past
 from tests.services import ROOT

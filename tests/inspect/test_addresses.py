@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from auditor.network import Fetcher, FetchError, Guard, Limits, is_public, shown
+from auditor.system.network import Fetcher, FetchError, Guard, Limits, is_public, shown
 from tests.inspect.pictures import drawing, saved
 
 PICTURE = saved(drawing(64, 48), "PNG")

@@ -167,7 +167,7 @@ def test_the_same_bytes_are_measured_once_and_earlier_ones_taken_over() -> None:
     """By digest; another shown size is another measurement."""
     from decimal import Decimal
 
-    from auditor.settings import Limit
+    from auditor.model.settings import Limit
 
     tasks = [Wanted(name, lambda: GOOD) for name in ("a", "b", "c")]
     first = Inspection(lambda *_: None).run(tasks, jobs=2)

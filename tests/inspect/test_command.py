@@ -11,7 +11,7 @@ import pytest
 
 from auditor import Files, Renderer
 from auditor.inspect.pictures import Skipped, wanted
-from auditor.measured import SCHEMA, load
+from auditor.model.measurements import SCHEMA, load
 from auditor.sandbox.server import Sandbox
 from tests.conftest import command
 from tests.inspect.pictures import drawing, photo, saved

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger, LedgerError
+from auditor.model.errors import ConfigError
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import feed
 from tests.services import PostgresServer

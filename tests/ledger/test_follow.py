@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from auditor.config import settings_of
+from auditor.intake.sources import absent, present
 from auditor.ledger import follow as module
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.schema import facts
 from auditor.ledger.upkeep import HEARTBEAT
-from auditor.sources import absent, present
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import counts
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from auditor.analysis.oddtime import AHEAD, OLDEST
 from auditor.config import settings_of
-from auditor.errors import ConfigError
+from auditor.intake.sources import Source, discover
 from auditor.ledger import migrations, schema
 from auditor.ledger.database import Ledger
 from auditor.ledger.export import export
@@ -23,10 +24,9 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
 from auditor.ledger.upkeep import prune
-from auditor.oddtime import AHEAD, OLDEST
+from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
-from auditor.reports.json_v1 import document
-from auditor.sources import Source, discover
+from auditor.results.report import document
 from tests.bruteforce import NOW
 from tests.conftest import command, event, lines, whole_lines
 from tests.ledger.conftest import configured, corrected, counts, feed, quarters, quarters_of_rollups, sums
@@ -44,7 +44,7 @@ def report(sources: list[Source], config: dict[str, Any]) -> dict[str, Any]:
 
 def without(line: bytes) -> bool:
     """Whether a line carries what the ledger must not keep."""
-    from auditor.formats.secrets import find
+    from auditor.reading.secrets import find
 
     return not list(find(line))
 

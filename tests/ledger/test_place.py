@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 
 import pytest
+from auditor_exporter.collectors import running
+from auditor_exporter.reload import Reloading
+from auditor_exporter.snapshot import Snapshot
 
-from auditor.errors import ConfigError
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.place import PlaceError
-from auditor.settings import Settings
-from exporters.collectors import running
-from exporters.reload import Reloading
-from exporters.snapshot import Snapshot
+from auditor.model.errors import ConfigError
+from auditor.model.settings import Settings
 from tests.conftest import ROOT
 from tests.ledger.test_read_only import OTHER_USER, folder  # noqa: F401 (a fixture)
 
@@ -152,7 +152,7 @@ def test_a_link_may_lead_to_a_ledger_that_is_still_to_be_made(tmp_path: Path) ->
 
 AS_ANOTHER = f"""
 import os, sys
-from auditor.errors import AuditorError
+from auditor.model.errors import AuditorError
 from auditor.ledger.database import Ledger
 Ledger(sys.argv[1]).close()  # whatever is imported late is there then
 if os.geteuid() == 0:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
@@ -20,8 +22,6 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, of_the_data
 from auditor.ledger.record import Record
 from auditor.ledger.setaside import files_set_aside
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import counts, feed, sums
 

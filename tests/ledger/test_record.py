@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from auditor.config import settings_of
-from auditor.events import BadRecordError
 from auditor.ledger import ingest
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Record, plain_records
 from auditor.ledger.tail import Piece
+from auditor.model.events import BadRecordError
 from tests.ledger.conftest import counts, sums
 from tests.ledger.test_ingest import a_log
 from tests.random_logs import generate

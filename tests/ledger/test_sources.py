@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter import ledger as exporter
+from auditor_exporter.ledger import LedgerCollector
+from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import Connection, select
 
 from auditor.config import settings_of
-from auditor.formats.lines import LineReader
+from auditor.intake.sources import absent, present
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.sources import last_seen, source_name
 from auditor.ledger.tail import Piece, Tail
-from auditor.sources import absent, present
-from exporters import ledger as exporter
-from exporters.ledger import LedgerCollector
-from exporters.snapshot import Snapshot
+from auditor.reading.lines import LineReader
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
 

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import select, text
 
 from auditor.config import load, settings_of
-from auditor.errors import ConfigError
 from auditor.ledger import schema
 from auditor.ledger.configure import configure, reported
 from auditor.ledger.database import Ledger, LedgerError
@@ -23,7 +22,8 @@ from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import prune
-from auditor.plans import cycles
+from auditor.model.errors import ConfigError
+from auditor.model.plans import cycles
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import configured, counts, feed, sums
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from auditor.client.renderer import Renderer
-from auditor.errors import ConfigError
-from auditor.plans import Grade
-from auditor.providers.facts import Auth
+from auditor.model.endpoints import Auth
+from auditor.model.errors import ConfigError
+from auditor.model.plans import Grade
 from auditor.registry import PROVIDERS
 
 CALLS = [

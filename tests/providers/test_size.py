@@ -5,7 +5,7 @@ import io
 import imagesize
 import pytest
 
-from auditor.providers.base import size_of
+from auditor.model.provider import size_of
 
 HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"
 

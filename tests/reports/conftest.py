@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from auditor.config import load
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.registry import REPORTS
-from auditor.reports.base import Result
-from auditor.sources import discover
+from auditor.results.audit import Result
 from tests.conftest import ROOT
 from tests.reports import corpus
 from tests.services import need

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from auditor.config import settings_of
+from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.reports.base import Result
-from auditor.sources import discover
+from auditor.results.audit import Result
 
 CANARY = "//canary.invalid/"
 """Where a word that gets loose would call; nothing may ask for it."""

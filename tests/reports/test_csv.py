@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from auditor.daily import Use
-from auditor.reports.base import Result
+from auditor.analysis.days import Use
 from auditor.reports.csv import word
-from auditor.reports.json_v1 import document
-from auditor.terminal import plain
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.terminal import plain
 from tests.reports import corpus
 from tests.reports.conftest import written
 from tests.services import need

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from auditor.config import settings_of
+from auditor.intake.sources import discover
 from auditor.pipeline import CURVE, Options, audit, simulate
 from auditor.registry import REPORTS
-from auditor.reports.base import Result
-from auditor.sources import discover
-from auditor.whatif.simulate import Setting
+from auditor.results.audit import Result
+from auditor.simulation.simulate import Setting
 from tests.random_logs import generate
 from tests.reports.conftest import written
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from auditor.errors import ConfigError
-from auditor.reports.base import Result
-from auditor.waste import Cause
+from auditor.model.errors import ConfigError
+from auditor.model.waste import Cause
+from auditor.results.audit import Result
 from tests.conftest import ROOT, event, lines
 from tests.reports.conftest import written
 from tests.reports.corpus import result_of

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from auditor.reports import charts
-from auditor.reports.base import Result
 from auditor.reports.html import MOST_ACCOUNTS, MOST_FINDINGS
-from auditor.reports.json_v1 import document
-from auditor.terminal import plain
+from auditor.reports.shared import charts
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.terminal import plain
 from tests.conftest import ROOT, event, lines
 from tests.reports import corpus
 from tests.reports.conftest import Hostile, Seen, written

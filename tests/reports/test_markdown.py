@@ -10,10 +10,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from auditor.reports import markdown
-from auditor.reports.base import Result
-from auditor.reports.json_v1 import document
 from auditor.reports.markdown import MOST_FINDINGS, code, prose, table
-from auditor.terminal import plain
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.terminal import plain
 from tests.reports import corpus
 from tests.reports.conftest import Hostile, written
 

@@ -1,0 +1,1 @@
+"""The stages of an audit, in order: load, identities, units, walk, days, bills."""

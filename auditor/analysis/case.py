@@ -1,0 +1,58 @@
+"""Audit: what a rule is, and what every rule is given."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Protocol
+
+from auditor.analysis.bills import Bill
+from auditor.analysis.facts import Facts
+from auditor.analysis.walk import Replayed
+from auditor.model.findings import Finding, Money
+from auditor.model.measurements import Measured
+from auditor.model.waste import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret that stands in an input: where, under which name, on how many lines, and masked."""
+
+    path: str
+    name: str
+    lines: int
+    masked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that an audit may look at."""
+
+    facts: Facts
+    replayed: Replayed
+    bills: tuple[Bill, ...]
+    secrets: tuple[Secret, ...]
+    credits: Fraction
+    """Known credits of the window, the whole that severities are measured by."""
+    requests: Callable[[Sequence[int]], Mapping[int, str]] = field(default=lambda _: {})
+    """Row of a record of a foreign log -> its request for people: the path and the names of its parameters."""
+    measured: tuple[Measured, ...] = ()
+    """Pictures that `auditor inspect` measured, if it did."""
+
+    def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
+        """The bill-true saving of one account, were the waste of these units and causes gone."""
+        return self.bills[payer].money(self.replayed.waste.by_cycle(units, causes))
+
+    def payer_of(self, unit: int) -> int:
+        """The code of the account that pays for a unit."""
+        return int(self.facts.units.loc[unit, "payer"])
+
+
+class Rule(Protocol):
+    """One rule. Its module's docstring is its manual page."""
+
+    id: str
+    """Kebab-case, the name of the fault; the file's name with hyphens."""
+    summary: str
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """What it finds."""

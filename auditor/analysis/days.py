@@ -1,0 +1,163 @@
+"""Daily use: what each account asked for on each day of its own time zone, and what became of every credit.
+
+The days of a cycle add up to the cycle, and the causes of all days to the waterfall: both are sums over the same
+events, cut at the same local midnights.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from sqlalchemy import and_, case, cast, func, select
+
+from auditor.analysis.facts import Facts, frame_of
+from auditor.analysis.walk import Replayed
+from auditor.engines.tables import Wide, events, offsets, units, walked
+from auditor.model.events import EPOCH, Outcome
+from auditor.model.plans import moment
+from auditor.model.waste import Cause, cause_of
+from auditor.replay.walk import Verdict
+
+DAY_US = 86_400 * 10**6
+FIRST = EPOCH.toordinal()
+"""Ordinal of 1970-01-01, so that days before it are positive numbers too."""
+
+
+class Use(StrEnum):
+    """What became of a credit: needed or unknown, billed though nothing was rendered, or wasted for its one cause."""
+
+    NEEDED = "needed"
+    UNKNOWN = "unknown"
+    """Of a render of which the log does not tell whether it was needed."""
+    UNRENDERED = "unrendered"
+    STAGING = Cause.STAGING.value
+    CONCURRENT = Cause.CONCURRENT.value
+    REPEAT = Cause.REPEAT.value
+    VOLATILE = Cause.VOLATILE.value
+    FAILED = Cause.FAILED.value
+
+
+@dataclass(slots=True)
+class Day:
+    """One account on one local day."""
+
+    payer: int
+    date: date
+    requests: dict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
+    """By outcome; retries and attempts are no requests."""
+    credits: dict[Use, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    uncertain: int = 0
+    """Calls that may have been billed."""
+
+    @property
+    def total(self) -> Fraction:
+        """All credits of the day."""
+        return sum(self.credits.values(), Fraction(0))
+
+
+def daily(facts: Facts, replayed: Replayed) -> tuple[Day, ...]:
+    """Every day with an event, by account and date."""
+    facts.engine.load("offsets", pa.Table.from_pylist(list(_offsets(facts)), schema=_OFFSETS))
+    days: dict[tuple[int, int], Day] = {}
+    for row in _rows(facts, replayed):
+        at = int(row["payer"]), int(row["day"])
+        day = days.setdefault(at, Day(at[0], date.fromordinal(at[1])))
+        outcome = Outcome(row["outcome"])
+        if outcome != Outcome.ATTEMPT and not row["retried"]:
+            day.requests[outcome] += int(row["requests"])
+        day.uncertain += int(row["events"] if outcome == Outcome.ATTEMPT else row["unknown"])
+        if row["credits"]:
+            day.credits[_use(row, outcome)] += row["credits"]
+    for (unit, ordinal), moved in replayed.volatile_days.items():
+        day = days[facts.units.loc[unit, "payer"], ordinal]
+        day.credits[Use.NEEDED] -= moved
+        day.credits[Use.VOLATILE] += moved
+    return tuple(days[at] for at in sorted(days))
+
+
+def _use(row: Mapping[str, Any], outcome: Outcome) -> Use:
+    if outcome != Outcome.RENDER:
+        return Use.FAILED if outcome == Outcome.ERROR else Use.UNRENDERED
+    cause = cause_of(bool(row["staging"]), row["verdict"] == Verdict.CONCURRENT, row["verdict"] == Verdict.REPEAT)
+    if cause is None:
+        return Use.UNKNOWN if row["verdict"] == Verdict.UNKNOWN else Use.NEEDED
+    return Use(cause)
+
+
+def _rows(facts: Facts, replayed: Replayed) -> Iterator[dict[str, Any]]:
+    """payer, day (an ordinal), staging, outcome, retried, verdict: events, requests, credits, unknown."""
+    here = and_(
+        offsets.c.payer == units.c.payer,
+        events.c.ts_us >= offsets.c.start_us,
+        events.c.ts_us < offsets.c.end_us,
+    )
+    groups = (
+        units.c.payer,
+        ((events.c.ts_us + offsets.c.shift_us) // DAY_US).label("day"),
+        units.c.unit.in_(sorted(replayed.staging)).label("staging"),
+        events.c.outcome,
+        events.c.retried,
+        func.coalesce(walked.c.verdict, -1).label("verdict"),
+    )
+    frame = frame_of(
+        facts.engine.run(
+            select(
+                *groups,
+                func.count().label("events"),
+                func.sum(cast(events.c.weight, Wide)).label("requests"),
+                func.sum(events.c.credits).label("credits"),
+                func.sum(case((events.c.credits.is_(None), 1), else_=0)).label("unknown"),
+            )
+            .select_from(events)
+            .join(units, units.c.unit == events.c.unit)
+            .join(offsets, here)
+            .outerjoin(walked, walked.c.row == events.c.row)
+            .group_by(*groups)
+        )
+    )
+    yield from frame.to_dict("records")
+
+
+_OFFSETS = pa.schema(
+    [("payer", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64()), ("shift_us", pa.int64())]
+)
+
+
+def _offsets(facts: Facts) -> Iterator[dict[str, int]]:
+    """For each account the spans of one UTC offset, and what has to be added to a time to get its local ordinal."""
+    for payer in facts.payers:
+        for stretch in payer.stretches:
+            for start, end, offset in offsets_of(*stretch, str(payer.settings.timezone)):
+                yield {"payer": payer.code, "start_us": start, "end_us": end, "shift_us": offset + FIRST * DAY_US}
+
+
+@lru_cache(1000)
+def offsets_of(first_us: int, end_us: int, zone: str) -> tuple[tuple[int, int, int], ...]:
+    """`spans` to before *end_us*, found once for all accounts whose cycles are the same."""
+    return tuple(spans(first_us, end_us - 1, ZoneInfo(zone)))
+
+
+def spans(first_us: int, last_us: int, zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
+    """(start, end, UTC offset in microseconds) that cover *first_us* to *last_us*; ends are exclusive."""
+    start, offset = first_us, _offset(first_us, zone)
+    for day in range(first_us, last_us + DAY_US, DAY_US):
+        if _offset(day, zone) == offset:
+            continue
+        low, high = day - DAY_US, day  # the offset changes once between them
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _offset(middle, zone) == offset else (low, middle)
+        yield start, high, offset
+        start, offset = high, _offset(high, zone)
+    yield start, max(last_us, start) + 1, offset
+
+
+def _offset(us: int, zone: ZoneInfo) -> int:
+    return (moment(us).astimezone(zone).utcoffset() or timedelta()) // timedelta(microseconds=1)

@@ -1,0 +1,81 @@
+"""Records with one id are one event: which of them counts (semantics section 1).
+
+The final event beats the attempt; between finals a render beats the others, then the larger known credits, then the
+smaller time, then the smaller canonical bytes. So neither the order of files nor of lines matters.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import BigInteger, case, cast, func, select
+
+from auditor.engines import Engine
+from auditor.engines.tables import candidates, losers, preferred, records
+from auditor.model.events import Outcome
+from auditor.model.fingerprint import canonical_record
+
+ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
+"""From rows of `records` to the lines they came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Records that are not events of their own."""
+
+    superseded: int
+    duplicates: int
+
+
+def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
+    """Fill the table `losers` and count it."""
+    # Grouping by a hash first is cheap; only records whose hash stands twice are compared by their real id.
+    hashed = func.hash(records.c.id)
+    repeated = select(hashed).group_by(hashed).having(func.count() > 1)
+    values = [column for column in records.c if column.name not in ("row", "assumed")]
+    content = cast(func.hash(*values).op(">>")(1), BigInteger).label("content")
+    columns = [records.c[column.name] for column in candidates.c if column.name != "content"]
+    engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
+    order = (
+        candidates.c.outcome == Outcome.ATTEMPT,
+        candidates.c.outcome != Outcome.RENDER,
+        candidates.c.credits.desc().nulls_last(),
+        candidates.c.ts_us,
+    )
+    engine.load("preferred", _preferred(engine, order, read_lines))
+
+    first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
+    ranked = select(
+        candidates.c.row,
+        func.row_number()
+        .over(partition_by=candidates.c.id, order_by=(*order, first_of_ties, candidates.c.row))
+        .label("place"),
+    ).subquery()
+    engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
+
+    attempts = func.count().filter(candidates.c.outcome == Outcome.ATTEMPT)
+    per_id = select(attempts.label("attempts"), func.count().label("all")).group_by(candidates.c.id).subquery()
+    superseded = func.sum(case((per_id.c.all > per_id.c.attempts, per_id.c.attempts), else_=0))
+    row = engine.run(
+        select(
+            superseded.label("superseded"), select(func.count()).select_from(losers).scalar_subquery().label("losers")
+        ).select_from(per_id)
+    ).to_pylist()[0]
+    dropped = int(row["superseded"] or 0)
+    return Replaced(superseded=dropped, duplicates=int(row["losers"]) - dropped)
+
+
+def _preferred(engine: Engine, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
+    """Rows with the smallest canonical bytes, where all else leaves a tie between different records."""
+    ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
+    tied = (
+        select(func.list(ranks.c.row).label("rows"))
+        .where(ranks.c.place == 1)
+        .group_by(ranks.c.id)
+        .having(func.count(ranks.c.content.distinct()) > 1)
+    )
+    groups = [group["rows"] for group in engine.run(tied).to_pylist()]
+    lines = read_lines(row for group in groups for row in group) if groups else {}
+    best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
+    return pa.table({"row": pa.array(best, pa.int64())})

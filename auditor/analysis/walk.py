@@ -1,0 +1,221 @@
+"""Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import and_, case, func, select
+
+from auditor.analysis.facts import Facts, frame_of
+from auditor.engines.tables import events, records, walked
+from auditor.model.events import Outcome
+from auditor.model.fingerprint import FOREIGN_PREFIX
+from auditor.model.plans import local_day
+from auditor.model.waste import Cause, Waste, allot, cause_of
+from auditor.replay.volatile import Sample, Volatile, find, random_numbers
+from auditor.replay.walk import Verdict, verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Renders of which the log does not tell which picture they were, but those that are `staging` waste."""
+
+    renders: int
+    credits: Fraction
+    reasons: Mapping[str, int]
+    """By `auditor.model.events.Unknown`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the demand looked like to a cache."""
+
+    verdicts: pd.DataFrame
+    """unit, cycle, verdict: renders, credits."""
+    waste: Waste
+    unknown: Unknown
+    staging: frozenset[int]
+    """Units whose renders are `staging` waste."""
+    volatile: Mapping[int, Volatile]
+    """By unit."""
+    volatile_days: Mapping[tuple[int, int], Fraction]
+    """(unit, ordinal of the account's local day) -> credits whose cause is volatile inputs."""
+
+
+def replay(facts: Facts) -> Replayed:
+    """Walk all renders, store `walked` in the engine, and find one cause for each wasted credit."""
+    ttl_us = facts.settings.ttl_us
+    stream = facts.engine.sorted_stream(
+        select(
+            events.c.key_high,
+            events.c.key_low,
+            events.c.ts_us,
+            func.coalesce(events.c.duration_us, 0).label("duration_us"),
+            events.c.digest,
+            events.c.row,
+        )
+        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
+        .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
+    )
+    renders = int(facts.usage.loc[facts.usage.outcome == Outcome.RENDER, "events"].sum())
+    facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
+
+    groups = (events.c.unit, events.c.cycle, walked.c.verdict)
+    frame = frame_of(
+        facts.engine.run(
+            select(*groups, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+            .join(walked, walked.c.row == events.c.row)
+            .group_by(*groups)
+        )
+    )
+    staging = _staging_units(facts)
+    waste = Waste()
+    for row in frame.itertuples():
+        cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
+        if cause is not None:
+            waste.add(row.unit, row.cycle, cause, row.credits)
+    failed = facts.usage[facts.usage.outcome == Outcome.ERROR]
+    for row in failed.itertuples():
+        if row.credits:
+            waste.add(row.unit, row.cycle, Cause.FAILED, row.credits)
+    volatile = {}
+    volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
+    for unit, sample, cycle in _samples(facts):
+        found = find(sample, ttl_us)
+        if found is None:
+            continue
+        volatile[unit] = found
+        if unit in staging:
+            continue
+        zone = facts.payers[int(facts.units.loc[unit, "payer"])].settings.timezone
+        for saved, members in found.saved:
+            for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
+                waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
+                volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
+    return Replayed(frame, waste, _unknown(facts, staging), staging, volatile, volatile_days)
+
+
+def _unwalked(facts: Facts) -> pa.Table:
+    """(row, verdict) of the renders that cannot be walked, since nobody knows their key."""
+    rows = facts.engine.run(
+        select(events.c.row).where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None))
+    )
+    return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
+
+
+def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
+    wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
+    found = frame_of(
+        facts.engine.run(
+            select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+            .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
+            .group_by(events.c.unknown)
+            .order_by(events.c.unknown)
+        )
+    )
+    reasons = {str(row.unknown): int(row.renders) for row in found.itertuples()}
+    return Unknown(sum(reasons.values()), sum(found.credits, Fraction(0)), reasons)
+
+
+def _staging_units(facts: Facts) -> frozenset[int]:
+    paying = {payer.code for payer in facts.payers if payer.costs_money}
+    return frozenset(
+        int(row.unit)
+        for row in facts.units.itertuples()
+        if row.payer in paying and row.environment not in facts.settings.production
+    )
+
+
+def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
+    """(unit, its renders with inputs, their cycles), unit by unit.
+
+    Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
+    """
+    by_size = and_(
+        events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
+    )
+    stream = facts.engine.sorted_stream(
+        select(
+            events.c.unit,
+            events.c.cycle,
+            events.c.row,
+            events.c.ts_us,
+            func.coalesce(events.c.duration_us, 0).label("duration_us"),
+            case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
+            by_size.label("by_size"),
+            events.c.format,
+            events.c.width,
+            events.c.height,
+            events.c.credits,
+            walked.c.verdict,
+            records.c.inputs,
+        )
+        .join(walked, walked.c.row == events.c.row)
+        .join(records, records.c.row == events.c.row)
+        .where(events.c.has_inputs)
+        .order_by(events.c.unit, events.c.ts_us, events.c.id)
+    )
+    held: list[pa.RecordBatch] = []
+    current = None
+    for batch in stream:
+        units = batch.column("unit").to_numpy(zero_copy_only=False)
+        edges = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(units)]
+        for start, end in itertools.pairwise(edges):
+            unit = int(units[start])
+            if current is not None and unit != current:
+                yield current, *_sample(held)
+                held = []
+            current = unit
+            held.append(batch.slice(start, end - start))
+    if current is not None:
+        yield current, *_sample(held)
+
+
+def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
+    table = pa.Table.from_batches(parts).combine_chunks()
+
+    def ints(name: str) -> Any:
+        return table.column(name).to_numpy().astype(np.int64)
+
+    credits = table.column("credits")
+
+    def credit(at: int) -> Fraction:
+        return Fraction(credits[at].as_py() or 0)
+
+    shape = np.zeros(len(table), np.int64)
+    for name in ("format", "width", "height"):
+        codes = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+        shape = np.unique(shape * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1].astype(np.int64)
+    inputs = table.column("inputs").combine_chunks()
+    lengths = np.diff(inputs.offsets.to_numpy())
+    keys, values = inputs.keys, inputs.items
+    start, end = inputs.offsets[0].as_py(), inputs.offsets[len(inputs)].as_py()
+    names = keys.slice(start, end - start).dictionary_encode()
+    codes = values.slice(start, end - start).dictionary_encode()
+    ordered = sorted(names.dictionary.to_pylist())
+    rank = np.array([ordered.index(name) for name in names.dictionary.to_pylist()], np.int64)
+    fields = rank[names.indices.to_numpy()] if len(rank) else np.zeros(0, np.int64)
+    pairs = fields * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
+    digest, by_size = ints("digest"), table.column("by_size").to_numpy()
+    told = bool((digest[~by_size] != 0).any())
+    sample = Sample(
+        row=ints("row"),
+        ts=ints("ts_us"),
+        duration=ints("duration_us"),
+        digest=np.where(by_size, 0, digest) if told else digest,
+        shape_numbers=random_numbers(shape, 0),
+        verdict=ints("verdict"),
+        credit=credit,
+        at=np.repeat(np.arange(len(table)), lengths),
+        field=fields,
+        numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64), 1),
+        fields=ordered,
+        by_size=bool(by_size.any()) and not told,
+    )
+    return sample, ints("cycle")

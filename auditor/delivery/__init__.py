@@ -1,1 +1,0 @@
-"""Delivery: reports on their way to people, each to each place once."""

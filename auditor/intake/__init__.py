@@ -1,0 +1,1 @@
+"""Inputs -> records: which files, which format, and one reading of each, row by row or in columns."""

@@ -1,0 +1,100 @@
+"""What the bulk reader found in a block, as an Arrow batch of `auditor.intake.columns.SCHEMA`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from auditor.intake.columnar.bulk import FIELDS, NANO, TEXTS, WORDS, gather, scan
+from auditor.intake.columns import CREDITS, SCHEMA
+from auditor.reading.lines import Line
+
+_INDEX = {name: index for index, name in enumerate(FIELDS)}
+_INTEGERS = {"width": "width", "height": "height", "bytes": "bytes", "status": "status", "duration_us": "duration_ms"}
+"""Column -> field whose number it is; durations are read in thousandths."""
+
+
+def read_block(block: bytes, before: int) -> tuple[pa.RecordBatch, list[Line], int]:
+    """(plain lines as columns, the other lines, how many lines in all) of a block of whole lines.
+
+    *before* lines stand before the block.
+    """
+    if not block.endswith(b"\n"):
+        block += b"\n"
+    most = block.count(b"\n")
+    buf = np.frombuffer(block, np.uint8)
+    numbers = np.empty(most, np.int64)
+    values = np.empty((most + 1, len(FIELDS)), np.int64)
+    spans = np.empty((most + 1, len(TEXTS), 2), np.int64)
+    # An entry of inputs takes 24 bytes at least: "":"0123456789abcdef",
+    entries = np.empty((len(block) // 20 + 64, 4), np.int64)
+    other = np.empty((most, 3), np.int64)
+    plain, others, lines, used = scan(buf, len(block), numbers, values, spans, entries, other)
+    columns = _columns(buf, numbers[:plain] + before + 1, values[:plain], spans[:plain], entries[:used])
+    rest = [Line(before + 1 + int(number), block[start:end]) for number, start, end in other[:others]]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA), rest, lines
+
+
+def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> list[pa.Array]:
+    made: dict[str, pa.Array] = {"line": pa.array(numbers), "ts_us": pa.array(values[:, _INDEX["ts"]])}
+    for name, field in _INTEGERS.items():
+        column = values[:, _INDEX[field]]
+        made[name] = pa.array(column, mask=column < 0)
+    made["count"] = pa.array(np.maximum(values[:, _INDEX["count"]], 1))
+    made["retried"] = pa.array(values[:, _INDEX["retried"]] == 1)
+    for name in ("unknown", "assumed"):
+        made[name] = pa.nulls(len(numbers), SCHEMA.field(name).type)
+    made["assumed_timezone"] = pa.array(np.zeros(len(numbers), np.bool_))
+    made["credits"] = _credits(values[:, _INDEX["credits"]])
+    made["inputs"] = _inputs(buf, values[:, _INDEX["inputs"]], entries)
+    for index, name in enumerate(TEXTS):
+        text = _text(buf, spans[:, index, 0], spans[:, index, 1], values[:, _INDEX[name]] < 0)
+        made[name] = text.dictionary_encode() if pa.types.is_dictionary(SCHEMA.field(name).type) else text
+    for name, words in WORDS.items():
+        made[name] = _words(values[:, _INDEX[name]], words, "online" if name == "source" else None)
+    return [made[name] for name in SCHEMA.names]
+
+
+def _words(codes: Any, words: Sequence[str], default: str | None) -> pa.Array:
+    names = ["jpeg" if word == "jpg" else str(word) for word in words]
+    if default is not None:
+        codes = np.where(codes < 0, names.index(default), codes)
+    if len(set(names)) < len(names):
+        codes = np.where(codes == len(names) - 1, names.index("jpeg"), codes)
+        names = names[:-1]
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(names))
+
+
+def _credits(nano: Any) -> pa.Array:
+    """DECIMAL(38, 18) of billionths; decimals are 128-bit little-endian integers."""
+    wide = np.zeros((len(nano), 2), np.int64)
+    wide[:, 0] = np.maximum(nano, 0)
+    validity = pa.array(nano >= 0).buffers()[1]
+    exact = pa.Array.from_buffers(pa.decimal128(28, _PLACES), len(nano), [validity, pa.py_buffer(wide)])
+    return exact.cast(CREDITS)
+
+
+_PLACES = len(str(NANO)) - 1
+
+
+def _text(buf: Any, starts: Any, ends: Any, absent: Any = None) -> pa.Array:
+    if absent is not None and absent.any():
+        ends = np.where(absent, starts, ends)
+    offsets = np.empty(len(starts) + 1, np.int32)
+    out = np.empty(int((ends - starts).sum()), np.uint8)
+    gather(buf, np.ascontiguousarray(starts), np.ascontiguousarray(ends), offsets, out)
+    validity = None if absent is None or not absent.any() else pa.array(~absent).buffers()[1]
+    return pa.Array.from_buffers(pa.string(), len(starts), [validity, pa.py_buffer(offsets), pa.py_buffer(out)])
+
+
+def _inputs(buf: Any, counts: Any, entries: Any) -> pa.Array:
+    offsets = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(np.maximum(counts, 0), out=offsets[1:])
+    keys = _text(buf, entries[:, 0], entries[:, 1])
+    items = _text(buf, entries[:, 2], entries[:, 3])
+    pairs = pa.StructArray.from_arrays([keys, items], fields=list(SCHEMA.field("inputs").type.field(0).type))
+    validity = pa.array(counts >= 0).buffers()[1]
+    return pa.Array.from_buffers(
+        SCHEMA.field("inputs").type, len(counts), [validity, pa.py_buffer(offsets)], children=[pairs]
+    )

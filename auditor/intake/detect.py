@@ -1,0 +1,233 @@
+"""Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from auditor.formats.log_format import LogFormat
+from auditor.intake.sources import USAGE
+from auditor.model.errors import ConfigError, InputError
+from auditor.model.events import REQUIRED, BadRecordError
+from auditor.reading.array import is_array, objects, whole_objects
+from auditor.reading.cells import Cells, cells_in
+from auditor.reading.format import Format, Sample
+from auditor.reading.json_lines import json_object
+from auditor.reading.lines import LineReader
+from auditor.reading.packed import Stream
+from auditor.reading.sums import told
+from auditor.reading.table import Table
+from auditor.reading.wrapped import DEEP, unwrapped
+from auditor.registry import FORMATS
+
+HEAD = 256 << 10
+"""Bytes of the sample."""
+LINES = 200
+FEW = 10
+"""Lines below which objects in a .jsonl file are damaged events, rather than another program's log."""
+CLEAR = 0.5
+"""A guess below this is none."""
+MARGIN = 0.15
+"""By so much the best guess is better than the next one."""
+NATIVE = "jsonl"
+_NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
+"""What the objects of other programs hardly have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A format, and how sure that is."""
+
+    kind: type[Format]
+    confidence: float
+    """1 where the user named it."""
+    lines: int = 0
+    """So many lines were looked at."""
+    wraps: int = 0
+    """So many collectors wrote something around the lines, out of which they have to be taken."""
+    array: bool = False
+    """Whether the lines are the objects of a JSON array."""
+    cells: Cells | None = None
+    """The column of a table that holds the lines."""
+
+    def reader(self, stream: Stream) -> LineReader:
+        """Reads the lines of an input as the format has to see them."""
+        return LineReader(
+            stream,
+            cut=objects if self.array else None,
+            inner=self._inner if self.wraps or self.cells else None,
+        )
+
+    def _inner(self, line: bytes) -> bytes:
+        return unwrapped(line if self.cells is None else self.cells.line(line), self.wraps)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is any other than the client's own."""
+        return self.kind.name != NATIVE
+
+    def __str__(self) -> str:
+        inside = ", inside what a collector wrote around it" if self.wraps else ""
+        if self.cells is not None:
+            inside += f", in column {self.cells.index + 1} of a table, whose other columns are not read"
+        return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
+
+
+def sample_of(path: Path, stream: Stream) -> Sample:
+    """The head of an input."""
+    data = b""
+    for chunk in LineReader(stream).chunks(HEAD):
+        data += chunk
+        if len(data) >= HEAD:
+            break
+    if is_array(data):
+        return Sample(path, data, tuple(whole_objects(data)[:LINES]), array=True)
+    whole = data.split(b"\n") if len(data) < HEAD else data[:HEAD].split(b"\n")[:-1]
+    lines = [line for line in whole if line.strip(b" \t\r")]
+    return Sample(path, data, tuple(lines[:LINES]))
+
+
+def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detected:
+    """The format of a sample. `InputError` names the candidates where none is clear."""
+    native = FORMATS[NATIVE]
+    if not sample.data.strip():
+        return Detected(native, 0.0)
+    guesses = _guesses(sample, log_formats)
+    found = _inside(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
+    if found is not None:
+        return found
+    if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
+        raise InputError(f"{label}: {sums}")
+    if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
+        return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
+    likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
+    lacking = f"; it may be {likely}" if likely else _lacking(sample)
+    raise InputError(
+        f"{label}: cannot tell the format{lacking}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
+        "log_format string"
+    )
+
+
+_Guesses = list[tuple[float, type[Format]]]
+
+
+def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> _Guesses:
+    """How sure each format is, the surest first; of usage events no other is asked."""
+    native = FORMATS[NATIVE]
+    if (sure := native.detect(sample)) > 1 - MARGIN:
+        return [(sure, native)]
+    kinds = [*(LogFormat.of(name, text) for name, text in log_formats.items()), *FORMATS.values()]
+    return sorted(((kind.detect(sample), kind) for kind in kinds), key=lambda guess: -guess[0])
+
+
+def _clear(sample: Sample, guesses: _Guesses) -> Detected | None:
+    """The best guess, if it is good and much better than the next one."""
+    best, kind = guesses[0]
+    # A format that reads more of the same lines than its base is no rival of it.
+    next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
+    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1)
+    return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
+
+
+def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]) -> Detected | None:
+    """What was found, or what is found in the cells of a table if that is better, or in other wraps if as good."""
+    found = _unwrapped(sample, found, detected)
+    if sample.array or (found is not None and issubclass(found.kind, Table)):
+        return found
+    for cells in cells_in(sample.lines):
+        best = -1.0 if found is None else found.confidence
+        level = found is not None and not (found.wraps or found.cells) and cells.quoted
+        if best == 1 and not level:
+            continue
+        inside = _sample(sample, map(cells.line, sample.lines))
+        inner = _unwrapped(inside, detected(inside), detected) if inside.lines else None
+        if inner is not None and (inner.confidence > best or (level and inner.confidence == best)):
+            found = replace(inner, cells=cells)
+    return found
+
+
+def _sample(sample: Sample, inner: Iterable[bytes]) -> Sample:
+    lines = tuple(filter(None, inner))
+    return Sample(sample.path, b"\n".join(lines), lines, sample.array)
+
+
+def _unwrapped(
+    sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]
+) -> Detected | None:
+    """What was found, or what is found inside the lines if that is as good.
+
+    Where a format reads both, a prefix would become a part of the first value: of a host, say.
+    """
+    for wraps in range(1, DEEP + 1):
+        inside = _sample(sample, map(unwrapped, sample.lines))
+        if inside.lines == sample.lines:
+            break
+        sample = inside
+        inner = detected(sample)
+        if inner is None:
+            continue
+        best = -1.0 if found is None else found.confidence
+        if inner.confidence > best or (inner.confidence == best and not inner.kind.prefixed):
+            found = replace(inner, wraps=wraps)
+    return found
+
+
+def _is_damaged_usage(sample: Sample, label: str) -> bool:
+    """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
+    name = USAGE.fullmatch(Path(label).name) is not None
+    if any(map(_NATIVE_FIELD.search, sample.lines)):
+        return name or sample.data.lstrip()[:1] == b"{"
+    return name and (len(sample.lines) < FEW or _first_object(sample) is None)
+
+
+def _first_object(sample: Sample) -> tuple[bytes, dict[str, object]] | None:
+    for line in sample.lines:
+        try:
+            return line, json_object(line)
+        except BadRecordError:
+            continue
+    return None
+
+
+def _lacking(sample: Sample) -> str:
+    """What an object lacks to be a usage event or a request."""
+    found = _first_object(sample)
+    if found is None:
+        return ""
+    line, record = found
+    try:
+        FORMATS["nginx-json"](ZoneInfo("UTC")).parse(line)
+    except BadRecordError as bad:
+        events = ", ".join(name for name in REQUIRED if name not in record)
+        return f"; its JSON objects are no usage events (without {events}) and no requests ({bad.detail})"
+    return ""
+
+
+def named(name: str, log_formats: Mapping[str, str]) -> Detected:
+    """The format that `--input-format` names: a registered one, one of auditor.toml, or a log_format string."""
+    if name in log_formats:
+        return Detected(LogFormat.of(name, log_formats[name]), 1.0)
+    if "$" in name:
+        try:
+            return Detected(LogFormat.of(LogFormat.name, name), 1.0)
+        except ValueError as error:
+            raise ConfigError(f"--input-format: the log_format {error}") from None
+    if name not in FORMATS or name == LogFormat.name:
+        known = [*log_formats, *FORMATS]
+        raise ConfigError(
+            f"--input-format {name!r} is no format; formats are {', '.join(known)}, or a log_format string"
+        )
+    return Detected(FORMATS[name], 1.0)
+
+
+def wrapped_in(named: Detected, sample: Sample) -> Detected:
+    """A format that was named, and what stands around its lines."""
+    found = _inside(
+        sample,
+        replace(named, confidence=named.kind.detect(sample)),
+        lambda inside: Detected(named.kind, named.kind.detect(inside)),
+    )
+    if found is None or not found.confidence:
+        return replace(named, array=sample.array)
+    return replace(named, wraps=found.wraps, array=sample.array, cells=found.cells)

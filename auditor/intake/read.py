@@ -1,0 +1,374 @@
+"""One input -> one Parquet file of records, with everything that must not get lost beside them.
+
+The Parquet file of a big input is kept, see `auditor.intake.cache`: it need not be parsed again.
+"""
+
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from auditor.engines.tables import LINE_BITS
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.mapper import Assumption, Mapper, shown
+from auditor.exchanges.units import Took, Units
+from auditor.intake import cache as intake_cache
+from auditor.intake.cache import IntakeCache
+from auditor.intake.columns import SCHEMA, batches
+from auditor.intake.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
+from auditor.intake.sources import Note, Source
+from auditor.model.events import BadRecordError, Reason, Rejection
+from auditor.model.settings import Settings
+from auditor.reading.environments import names_environment
+from auditor.reading.format import Format
+from auditor.reading.ids import Ids
+from auditor.reading.lines import Line, LineReader, read_exactly
+from auditor.reading.log_template import LogTemplate
+from auditor.reading.packed import decompressed
+from auditor.reading.reader import TRY_BITS, Reading, Tally
+from auditor.reading.table import Table
+from auditor.reading.unread import sentence
+
+# Arrow's other pools take a gigabyte of address space at once, which a cap on memory would count.
+pa.set_memory_pool(pa.system_memory_pool())
+
+BULK_FROM = 16 << 20
+"""Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
+ROW_GROUP = 200_000
+BLOCK = 16 << 20
+"""Bytes that are read at once."""
+ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
+# Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
+_WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
+_PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
+
+
+@dataclass(slots=True)
+class Intake:
+    """What reading one input gave, apart from its records."""
+
+    format: str = "jsonl"
+    detected: str = ""
+    """What was detected and how sure that is; empty for the client's own events and where the user named it."""
+    truncated: bool = False
+    damage: str = ""
+    tally: Tally = field(default_factory=Tally)
+    scopes: Sequence[str] = ()
+    """What the ids that its records have of their own end with, as far as they count."""
+    stages: bool = False
+    """Whether several of its records may mean one request."""
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        target: Path,
+        settings: Settings,
+        input_format: str | None,
+        cache: bool,
+        progress: Callable[[int], None],
+        note: Note = lambda _: None,
+    ) -> "Intake":
+        """Read *source* into *target*, from its cache where there is a valid one; *note* hears of a new one."""
+        detected = detected_in(source, settings, input_format)
+        if not (cache and source.cacheable and source.size >= intake_cache.FROM):
+            return cls._read(source, target, settings, detected, None, progress)
+        kept = IntakeCache(source, {
+            "timezone": str(settings.timezone), "path": source.label,
+            "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
+            "ids": settings.ids or "",
+        })  # fmt: skip
+        known = kept.load()
+        if known is not None:
+            _place(known[0], target)
+            return cls.undump(known[1])
+        intake = cls._read(source, target, settings, detected, kept, progress)
+        if (written := kept.keep(target)) is not None:
+            note(
+                f"{source.label}: what was read is kept in {written.parent} ({written.stat().st_size >> 20:,} MiB), "
+                "so that the next audit is quicker; --no-cache does without"
+            )
+        return intake
+
+    @classmethod
+    def _read(
+        cls,
+        source: Source,
+        target: Path,
+        settings: Settings,
+        detected: Detected,
+        kept: IntakeCache | None,
+        progress: Callable[[int], None],
+    ) -> "Intake":
+        intake = cls(detected.kind.name, str(detected) if detected.foreign and detected.lines else "")
+        kind = detected.kind(settings.timezone)
+        units = units_of(source, detected, settings)
+        mapper = Mapper(settings, source.label, units)
+        reading = Reading(source.label, kind, mapper, intake.tally, Ids(kind.name, settings.ids))
+        with source.reading() as raw, pq.ParquetWriter(target, SCHEMA, **_PARQUET) as writer:
+            reader = detected.reader(decompressed(raw))
+
+            def told() -> None:
+                progress(raw.tell())
+
+            read = intake._reader(source, reading, mapper, settings.timezone)
+            if read is None:
+                records = _told(kind.records(source.path, reader), told)
+            else:
+                records = intake._blocks(reader, read, writer, told)
+            for batch in batches(reading.events(records)):
+                writer.write_batch(batch)
+            intake.truncated, intake.damage = reader.truncated, reader.damage
+            said = {
+                Assumption.DURATION_UNIT: units.assumed(),
+                Assumption.DURATION_UNKNOWN: units.unknown(),
+                Assumption.NUMBERS_UNREAD: sentence(kind.unread),
+                Assumption.UNREAD_DURATION: units.not_read(),
+            }
+            intake.tally.explained |= {name.value: text for name, text in said.items() if text}
+            intake.scopes, intake.stages = reading.ids.suffixes, reading.ids.stages
+            if kept is not None:
+                writer.add_key_value_metadata(kept.metadata(intake.dump()))
+        return intake
+
+    def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
+        """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
+        template = reading.kind.template
+        if template is not None and not any(map(names_environment, template.names)):
+            return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
+        if reading.kind.name != NATIVE:
+            return None
+        return _Switching(source.size >= BULK_FROM, lambda: _bulk_reader(self.tally))
+
+    def _blocks(
+        self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
+    ) -> Iterator[Line]:
+        """The lines that are left to the exact reader; the plain ones are written on the way."""
+        before = 0
+        held: list[pa.RecordBatch] = []
+        for block in reader.blocks(BLOCK):
+            batch, rest, lines = read(block, before)
+            before += lines
+            progress()
+            if batch is not None:
+                held.append(batch)
+                if sum(map(len, held)) >= ROW_GROUP:
+                    writer.write_table(pa.Table.from_batches(held))
+                    held = []
+            yield from rest
+        if held:
+            writer.write_table(pa.Table.from_batches(held))
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON, for the cache."""
+        tally = self.tally
+        return {
+            "format": self.format,
+            "detected": self.detected,
+            "truncated": self.truncated,
+            "damage": self.damage,
+            "scopes": self.scopes,
+            "stages": self.stages,
+            "lines": tally.lines,
+            "others": tally.others,
+            "reasons": dict(tally.reasons),
+            "secrets": tally.secrets,
+            "explained": tally.explained,
+            "filtered": dict(tally.filtered),
+            "kept": [[*payer, lines] for payer, lines in tally.kept.items()],
+            "dropped": [[*payer, lines] for payer, lines in tally.dropped.items()],
+            "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in tally.rejections],
+        }
+
+    @classmethod
+    def undump(cls, data: dict[str, Any]) -> "Intake":
+        """What `dump` gave."""
+        tally = Tally(
+            lines=data["lines"],
+            others=data["others"],
+            reasons=Counter({Reason(name): count for name, count in data["reasons"].items()}),
+            rejections=[
+                Rejection(path, line, Reason(reason), detail, excerpt)
+                for path, line, reason, detail, excerpt in data["rejections"]
+            ],
+            secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
+            explained=data["explained"],
+            filtered=Counter(data["filtered"]),
+            kept=Counter({(provider, account): lines for provider, account, lines in data["kept"]}),
+            dropped=Counter({(provider, account): lines for provider, account, lines in data["dropped"]}),
+        )
+        own = {name: data[name] for name in ("format", "detected", "truncated", "damage", "scopes", "stages")}
+        return cls(**own, tally=tally)
+
+
+def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:
+    """The format of an input, detected or named."""
+    chosen = None if input_format is None else named(input_format, settings.log_formats)
+    with source.reading() as raw:
+        sample = sample_of(source.path, decompressed(raw))
+    found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
+    if found.foreign:
+        found = _refined(found, source, settings)
+    if not issubclass(found.kind, Table):
+        return found
+    status = source.path.stat()
+    written = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return replace(found, kind=_surveyed(found, source, written, settings.timezone, settings.decimal))
+
+
+def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
+    """The format as the lines that a source or provider fits show it."""
+    mapper = Mapper(settings, source.label)
+    with source.reading() as raw:
+        lines = _exchanges(found, found.reader(decompressed(raw)), settings.timezone)
+        kind = found.kind.refined(lines, lambda *request: mapper.request(*request) is not None)
+    return found if kind is found.kind else replace(found, kind=kind)
+
+
+def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[bytes, Exchange]]:
+    """The lines of a log that are requests."""
+    kind = detected.kind(zone)
+    for line in lines:
+        with suppress(BadRecordError):
+            if isinstance(item := kind.parse(line.data), Exchange):
+                yield line.data, item
+
+
+@lru_cache(maxsize=64)
+def _surveyed(
+    found: Detected, source: Source, written: tuple[int, ...], zone: ZoneInfo, decimal: str | None
+) -> type[Format]:
+    """The format of one table, which is looked at as a whole, and once as long as nobody has *written* to it."""
+    del written
+    assert issubclass(found.kind, Table)
+    with source.reading() as raw:
+        return found.kind.surveyed(source.label, source.path, found.reader(decompressed(raw)), zone, decimal)
+
+
+def _mapping(settings: Settings) -> str:
+    """A digest of all that the mapping of foreign logs depends on."""
+    accounts = sorted((name, account.provider) for name, account in settings.accounts.items())
+    told = settings.decimal, settings.duration_unit, os.environ.get("AUDITOR_SECRET")
+    said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def units_of(source: Source, detected: Detected, settings: Settings) -> Units:
+    """The units of an input's durations."""
+    return Units(partial(_took, source, detected, settings), settings.duration_unit)
+
+
+def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[Took]:
+    """The durations without a unit of each request in an input."""
+    kind = detected.kind(settings.timezone)
+    with source.reading() as raw:
+        for line in kind.records(source.path, detected.reader(decompressed(raw))):
+            with suppress(BadRecordError):
+                item = kind.parse(line.data)
+                if isinstance(item, Exchange | Exported) and item.took:
+                    yield item.took
+
+
+def read_records(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, bytes]:
+    """The raw records of some rows of `records`."""
+    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
+
+
+def requests_of(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> dict[int, str]:
+    """What some rows of `records` asked for, for people."""
+    found = {}
+    for row, line, kind in _found(sources, settings, input_format, rows):
+        # A file that was rotated or rewritten since is no reason to lose the report.
+        with suppress(BadRecordError):
+            item = kind.parse(line.data)
+            if isinstance(item, Exchange):
+                found[row] = shown(item)
+    return found
+
+
+def _found(
+    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
+) -> Iterator[tuple[int, Line, Format]]:
+    """(row, its record, the format of its file) of some rows, read no further than needed."""
+    wanted = sorted(set(rows))
+    for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
+        source = sources[index]
+        left: dict[int, list[int]] = {}
+        for row in group:
+            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
+        detected = detected_in(source, settings, input_format)
+        kind = detected.kind(settings.timezone)
+        with source.reading() as raw:
+            for line in kind.records(source.path, detected.reader(decompressed(raw))):
+                if line.number not in left:
+                    with suppress(BadRecordError):
+                        kind.remember(line.data)
+                    continue
+                for row in left.pop(line.number):
+                    yield row, line, kind
+                if not left:
+                    break
+
+
+def _place(kept: Path, target: Path) -> None:
+    """Another process may replace what is kept meanwhile: a second name stays, where the file system has one."""
+    try:
+        target.hardlink_to(kept)
+    except OSError:
+        target.symlink_to(kept)
+
+
+def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Line]:
+    """*records*, with word of the progress every few thousand."""
+    for count, record in enumerate(records):
+        if count % 10_000 == 0:
+            progress()
+        yield record
+
+
+class _Switching:
+    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
+
+    def __init__(self, big: bool, compiled: Callable[[], ReadBlock]) -> None:
+        self._compiled = compiled
+        self._read: ReadBlock = compiled() if big else read_exactly
+        self._size = 0
+
+    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        """What the reader of the moment makes of a block."""
+        self._size += len(block)
+        if self._size >= BULK_FROM and self._read is read_exactly:
+            self._read = self._compiled()
+        return self._read(block, before)
+
+
+# numba is heavy: imported only for inputs that are worth it.
+def _bulk_reader(tally: Tally) -> ReadBlock:
+    from auditor.intake.columnar.bulk_columns import read_block
+
+    def read(block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        batch, rest, lines = read_block(block, before)
+        tally.lines += len(batch)
+        return batch, rest, lines
+
+    return read
+
+
+def _template_reader(reading: Reading, mapper: Mapper, template: LogTemplate, zone: ZoneInfo) -> ReadBlock:
+    from auditor.intake.columnar.template_columns import TemplateBlocks
+
+    return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read

@@ -1,0 +1,175 @@
+"""Paths, folders, globs and standard input -> the sources of one audit, in an order that no argument order changes."""
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+from auditor.model.errors import InputError, TooLargeError
+from auditor.reading.packed import FREE, MAX_RATIO
+from auditor.system import memory
+
+_ROTATED = r"(?:[.-]\d+)*(?:\.old)?(?:\.(?:gz|zst|bz2|xz))?"
+USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
+"""Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
+LOGS = re.compile(
+    rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}"
+    rf"|.*access[._-]log[.-]\d{{4}}-\d\d-\d\d\.txt{_ROTATED}"  # Tomcat
+    rf"|(?:.*\.)?E[0-9A-Z]{{6,}}\.\d{{4}}(?:-\d\d){{3}}\.[0-9a-z]+{_ROTATED}",  # CloudFront: distribution, hour, a part
+    re.IGNORECASE | re.DOTALL,
+)
+"""Logs of all kinds."""
+_WRITTEN_BY_US = ".auditor.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: where its bytes are, and how reports call it."""
+
+    label: str
+    path: Path
+    cacheable: bool = True
+    max_memory: int = memory.DEFAULT
+    """Bytes that this process may have while it is read."""
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, for progress."""
+        return self.path.stat().st_size
+
+    def open(self) -> BufferedReader:
+        """The raw bytes."""
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise InputError(
+                f"{self.label}: cannot be read ({error.strerror}); check the path and its permissions"
+            ) from None
+
+    @contextmanager
+    def reading(self) -> Iterator[BufferedReader]:
+        """The raw bytes, and a bound on what making records of them takes."""
+        with self.open() as raw, memory.capped(self.max_memory):
+            try:
+                _is_no_hole(os.fstat(raw.fileno()))
+                yield raw
+            except TooLargeError as error:
+                raise InputError(f"{self.label}: {error}") from None
+            except MemoryError as error:
+                error.__traceback__ = None  # its frames hold what took so much
+                raise InputError(
+                    f"{self.label}: takes more than {self.max_memory >> 20:,} MiB of memory to read, as hardly any log "
+                    "does; if this one may, allow more with --max-memory"
+                ) from None
+
+
+def _is_no_hole(status: os.stat_result) -> None:
+    """A file may be written as a hole of terabytes, which takes no room on disk and is read for hours."""
+    stored = getattr(status, "st_blocks", status.st_size) * 512
+    if status.st_size > FREE and status.st_size > MAX_RATIO * stored:
+        raise TooLargeError(f"{status.st_size >> 20:,} MiB of which almost nothing was written; write it again, dense")
+
+
+Note = Callable[[str], object]
+"""Is told, in a sentence, of what a folder holds and nobody reads."""
+
+
+def discover(
+    arguments: Iterable[str],
+    scratch: Path,
+    names: re.Pattern[str] = LOGS,
+    note: Note = lambda _: None,
+    max_memory: int = memory.DEFAULT,
+) -> list[Source]:
+    """The sources of some command-line arguments, each file once, sorted by name; *names* chooses from folders.
+
+    Standard input (`-`) is kept in *scratch*, since ties between records may need a second look at a line.
+    """
+    found: dict[str, Source] = {}
+    for argument in arguments:
+        if argument == "-":
+            kept = scratch / "stdin"
+            with kept.open("wb") as file:
+                while chunk := sys.stdin.buffer.read(1 << 20):
+                    file.write(chunk)
+            found["-"] = Source("-", kept, cacheable=False, max_memory=max_memory)
+            continue
+        for path in _expand(argument, names, note):
+            source, real = Source(str(path), path, max_memory=max_memory), os.path.realpath(path)
+            # A file that goes by several names is called by the first of them, whatever the order of the arguments.
+            found[real] = min(source, found.get(real, source), key=lambda each: each.label)
+    return sorted(found.values(), key=lambda source: source.label)
+
+
+def present(arguments: Iterable[str]) -> list[Path]:
+    """The usage events that are there now; none is no error, since they may come yet, and keeps no others away."""
+    found: dict[str, Path] = {}
+    for argument in arguments:
+        with suppress(InputError):
+            for path in _expand(argument, USAGE):
+                found.setdefault(os.path.realpath(path), path)
+    return sorted(found.values(), key=str)
+
+
+def absent(arguments: Iterable[str]) -> list[str]:
+    """The files and folders that are named and not there; a pattern may match nothing."""
+    return [each for each in arguments if not glob.has_magic(each) and not Path(each).exists()]
+
+
+def stays_in(folder: Path, path: Path) -> bool:
+    """Whether a path in *folder* is really there, and no link to something outside of it."""
+    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def plain_files(folder: Path, paths: Iterable[Path], note: Note = lambda _: None) -> Iterator[Path]:
+    """Those of some paths in *folder* that may be read because the folder was named.
+
+    A link may lead to another file of the folder. One that leads out of it would let whoever can write there choose
+    what is read; a FIFO or a device may never end.
+    """
+    for path in paths:
+        if not stays_in(folder, path):
+            note(f"{path} is a link out of the folder and not followed; to read it, name it")
+        elif path.is_file():
+            yield path
+        elif path.exists() and not path.is_dir():
+            note(f"{path} is no regular file and not read; to read it, name it")
+
+
+def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        try:
+            files = list(plain_files(path, _logs(path, names), note))
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
+        if not files:
+            wanted = ".jsonl or .ndjson file" if names is USAGE else "log (.jsonl, .log, .har, .csv …)"
+            raise InputError(f"{argument}: the folder holds no {wanted}; name the files themselves")
+        return files
+    if path.exists():
+        return [path]
+    matches = [Path(match) for match in glob.glob(argument, recursive=True)]
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise InputError(f"{argument}: there is no such file, folder or match; check the spelling")
+    return files
+
+
+def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
+    """What is called like a log in a folder and below it; links to folders are not entered.
+
+    A folder below that has an auditor.toml of its own maps its logs by that: only usage events are taken from it, which
+    mean the same everywhere.
+    """
+    for path in folder.iterdir():
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from _logs(path, USAGE if (path / "auditor.toml").exists() else names)
+        elif names.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US):
+            yield path

@@ -1,0 +1,1 @@
+"""The vocabulary: events, keys, plans, findings, waste. It imports nothing else of this package."""

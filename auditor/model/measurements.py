@@ -1,0 +1,134 @@
+"""Measured: what `auditor inspect` found of pictures, as values and as a file that `auditor audit` reads back."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.model.errors import InputError
+
+SCHEMA = "render-auditor/measured/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The picture in another format, as small as it gets while it looks the same."""
+
+    format: str
+    bytes: int
+    lossless: bool
+    quality: int | None
+    """Of the encoder; None where it is lossless."""
+    ssim: float
+    """Against the delivered picture: mean over its pixels and channels, 1 for the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One picture."""
+
+    source: str
+    digest: str
+    """`sha256:…` of the bytes, by which events name it."""
+    bytes: int
+    format: str
+    width: int
+    height: int
+    """In px, as a browser shows it: turned by its EXIF orientation."""
+    frames: int
+    alpha: bool
+    """Whether some pixel is not opaque."""
+    flat: bool
+    """At most 256 colours: a drawing rather than a photo."""
+    trials: tuple[Trial, ...]
+    """At the delivered size."""
+    shown: tuple[int, int] | None = None
+    """The size it is shown at, in device px, where that is known and smaller."""
+    right_sized: tuple[Trial, ...] = ()
+    """At the shown size, its own format included."""
+    note: str | None = None
+    """Why there are no trials."""
+
+    @property
+    def best(self) -> Trial | None:
+        """The smallest of the trials that is smaller than the picture."""
+        smaller = [trial for trial in self.trials if trial.bytes < self.bytes]
+        return min(smaller, key=lambda trial: (trial.bytes, trial.format), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A picture that was not measured, and why, in one word and in a sentence."""
+
+    source: str
+    reason: str
+    detail: str
+
+
+def document(
+    pictures: Iterable[Measured], refused: Iterable[Refused], method: Mapping[str, Any], generated_at: str
+) -> dict[str, Any]:
+    """The file as plain data, in an order that no order of the inputs changes."""
+    from auditor.version import __version__
+
+    kept = sorted(pictures, key=lambda picture: (picture.source, picture.digest))
+    bad = sorted(refused, key=lambda one: (one.source, one.reason))
+    best = {picture.digest: picture.best for picture in kept}
+    return {
+        "schema": SCHEMA,
+        "tool_version": __version__,
+        "generated_at": generated_at,
+        "method": dict(method),
+        "totals": {
+            "pictures": len(kept),
+            "refused": len(bad),
+            "bytes": sum(picture.bytes for picture in kept),
+            "smallest_bytes": sum(trial.bytes if trial else 0 for trial in best.values())
+            + sum(picture.bytes for picture in kept if best[picture.digest] is None),
+        },
+        "pictures": [asdict(picture) for picture in kept],
+        "refused": [asdict(one) for one in bad],
+    }
+
+
+def load(path: Path) -> tuple[tuple[Measured, ...], Mapping[str, Any]]:
+    """The pictures of a file and the method they were measured with; `InputError` names the file and the place."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it with: auditor inspect") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}); make it anew with: auditor inspect") from None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise InputError(f"{path}: is no file of `auditor inspect` ({SCHEMA})")
+    pictures = []
+    for place, picture in enumerate(found.get("pictures") or ()):
+        try:
+            pictures.append(_picture(picture))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: pictures[{place}] is damaged ({error}); make the file anew") from None
+    return tuple(pictures), found.get("method") or {}
+
+
+def _picture(found: Mapping[str, Any]) -> Measured:
+    trials = tuple(_trial(trial) for trial in found["trials"])
+    right_sized = tuple(_trial(trial) for trial in found["right_sized"])
+    shown = found["shown"]
+    picture = Measured(
+        **{**found, "trials": trials, "right_sized": right_sized, "shown": None if shown is None else tuple(shown)}
+    )
+    for name in ("bytes", "width", "height", "frames"):
+        if type(getattr(picture, name)) is not int or getattr(picture, name) < 1:
+            raise ValueError(f"{name} is no whole number above 0")
+    for name in ("source", "digest", "format"):
+        if type(getattr(picture, name)) is not str:
+            raise ValueError(f"{name} is no text")
+    return picture
+
+
+def _trial(found: Mapping[str, Any]) -> Trial:
+    trial = Trial(**found)
+    if type(trial.bytes) is not int or trial.bytes < 1 or type(trial.format) is not str:
+        raise ValueError("a trial has no bytes")
+    return trial

@@ -1,0 +1,28 @@
+"""How messages write amounts."""
+
+from fractions import Fraction
+
+from auditor.model.numbers import number
+
+_UNITS = (("d", 86_400 * 10**6), ("h", 3600 * 10**6), ("m", 60 * 10**6), ("s", 10**6), ("ms", 1000), ("us", 1))
+
+
+def plural(count: int | float, noun: str) -> str:
+    """`1 render`, `2,000 renders`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def credits_word(credits: Fraction) -> str:
+    """`no credits`, `1 credit`, `12.5 credits`."""
+    if credits == 0:
+        return "no credits"
+    return f"{number(credits):,} credit{'' if credits == 1 else 's'}"
+
+
+def ttl_words(ttl_us: int | None) -> str:
+    """A TTL as --ttl takes it."""
+    if ttl_us is None:
+        return "forever"
+    if ttl_us == 86_400 * 10**6:
+        return "24h"
+    return next((f"{ttl_us // unit}{name}" for name, unit in _UNITS if ttl_us and ttl_us % unit == 0), "0s")

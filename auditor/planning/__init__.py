@@ -1,0 +1,1 @@
+"""Demand and prices -> plans, estimates and reconciliation."""

@@ -1,0 +1,154 @@
+"""Format: how one kind of log becomes exchanges or events. A format never drops a record: it reads it or says why not.
+
+A format is a class, one instance for each file, so that it may remember a header. `records` cuts the input into
+numbered records, which for most formats are its lines; `parse` reads one. Rejections, ids, secrets and the mapping to
+events are the same for all and stand in `auditor.reading.reader`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+from zoneinfo import ZoneInfo
+
+from auditor.exchanges.exchange import Exchange, Exported
+from auditor.model.events import BadRecordError, UsageEvent
+from auditor.reading.behind import Reader
+from auditor.reading.lines import Line, LineReader
+from auditor.reading.log_template import LogTemplate
+
+NO_REQUEST = Exchange(0, "", "")
+"""What `parse` gives for a line that belongs into the log and tells of no request: it counts as filtered."""
+
+
+Row = Mapping[str, Any]
+"""A row of a table: column -> value."""
+RowReader = Callable[[Row], Exchange]
+Fits = Callable[[str, str | None, str], bool]
+"""Whether a request (method, host, target) is for a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The head of an input: some 256 KiB of it, unpacked, and its whole lines."""
+
+    path: Path
+    data: bytes
+    lines: tuple[bytes, ...]
+    """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
+    array: bool = False
+    """Whether the input is such an array."""
+
+
+class Format(Protocol):
+    """One log format."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    """How people call it."""
+    ending: ClassVar[bool]
+    """Whether the log stamps the end of a request and does not know how long it took."""
+    template: ClassVar[LogTemplate | None]
+    """Where one describes the lines, big logs are read by it, many at once."""
+    blanks: ClassVar[int]
+    """How many blanks the template's first variable has in a plain line, with a dash behind the first; -1 for any."""
+    tail: ClassVar[Reader | None]
+    """What reads the rest of a line behind an open template."""
+    prefixed: ClassVar[bool]
+    """Whether what syslog writes before a line tells something of it."""
+    unread: ClassVar[tuple[tuple[str, ...], ...]]
+    """Paths of the numbers of one log that are not read, and that may be counts or prices."""
+
+    def __init__(self, zone: ZoneInfo) -> None: ...
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Format]":
+        """The format of one log of its kind, by the first of its (lines, exchanges): where they differ, it shows there.
+
+        *fits* says whether a request (method, host, target) is for a picture.
+        """
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """How sure it is that the sample is of this format, 0 to 1."""
+
+    @classmethod
+    def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
+        """What reads the rows of a table that was made of such logs; None for a table of something else.
+
+        *columns* are the table's, by what `auditor.reading.names.column_name` makes of them.
+        """
+
+    def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
+        """The records of an input, numbered from 1 as their file has them."""
+
+    def remember(self, data: bytes) -> None:
+        """Take from a record that is passed over what the ones behind it are read by: a header."""
+
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
+        """What one record tells; None for one that is none (a header, a comment).
+
+        Raises `BadRecordError` with the reason of semantics section 8.
+        """
+
+
+class UnknownStatusError(BadRecordError):
+    """A record that is of the format, but has a word for its status that may mean anything."""
+
+
+class Lines:
+    """A format of lines that do not hang together: only `parse` is left to write."""
+
+    ending: ClassVar[bool] = False
+    template: ClassVar[LogTemplate | None] = None
+    blanks: ClassVar[int] = -1
+    tail: ClassVar[Reader | None] = None
+    prefixed: ClassVar[bool] = False
+    unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    certainty: ClassVar[float] = 1.0
+    """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Any]":
+        """Itself: all logs of its kind are alike."""
+        del exchanges, fits
+        return cls
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """The share of the lines that it can read; one that holds no request's method does not vote."""
+        reader = cls(ZoneInfo("UTC"))
+        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        return cls.certainty * sum(votes) / len(votes) if votes else 0.0
+
+    @classmethod
+    def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
+        """None: nobody makes tables of them that have columns of their own."""
+        del columns, zone
+        return None
+
+    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
+        """Its lines."""
+        del path
+        yield from reader
+
+    def remember(self, data: bytes) -> None:
+        """Nothing: the lines do not hang together."""
+
+    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
+        """What one line tells."""
+        raise NotImplementedError
+
+    def _reads(self, line: bytes) -> bool:
+        return self._vote(line) is not False
+
+    def _vote(self, line: bytes) -> bool | None:
+        """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
+        try:
+            item = self.parse(line)
+        except BadRecordError as bad:
+            return isinstance(bad, UnknownStatusError)
+        return None if isinstance(item, Exchange) and item is not NO_REQUEST and not item.method else True

@@ -1,0 +1,149 @@
+"""What the formats of JSON lines share: reading an object, and paths of keys into it."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from auditor.exchanges.exchange import Exchange
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.format import NO_REQUEST, Fits, Lines, Sample, UnknownStatusError
+from auditor.reading.named import completed
+from auditor.reading.unread import Head, counted
+from auditor.reading.wrapped import PREFIX
+
+_SCANNED = 2000
+"""Requests among which those for pictures are looked for."""
+
+
+class JsonObjects(Lines):
+    """A format of one JSON object a line; `exchange` is left to write."""
+
+    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Paths of keys that every record has: a line without one is of another format."""
+    documented: ClassVar[frozenset[str]] = frozenset()
+    """Numbers that are not read, and that by their documentation are no counts of renders and no prices."""
+
+    def parse(self, data: bytes) -> Exchange | None:
+        """One line."""
+        fields = self.fields(data)
+        found = self._told(fields)
+        return counted(found, fields, self.unread) if self.unread and found is not None else found
+
+    @classmethod
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
+        """With the numbers that are not read of the requests for pictures."""
+        reader, head = cls(ZoneInfo("UTC")), Head()
+        for line, exchange in islice(exchanges, _SCANNED):
+            if fits(exchange.method, exchange.host, exchange.target):
+                head.look(reader.fields(line))
+        unread = tuple(path for path in head.unread(reader._told) if path[-1] not in cls.documented)
+        return type(cls.__name__, (cls,), {"unread": unread}) if unread else cls
+
+    def _told(self, fields: Mapping[str, Any]) -> Exchange | None:
+        found = self.exchange(dict(fields))
+        return found if found is None or found is NO_REQUEST else completed(found, fields)
+
+    def fields(self, data: bytes) -> dict[str, Any]:
+        """The object of one line."""
+        found = json_object(data)
+        for path in self.needs:
+            if at(found, *path) is None:
+                raise BadRecordError(Reason.MISSING_FIELD, f"{'.'.join(path)} is missing")
+        return found
+
+    def exchange(self, record: dict[str, Any]) -> Exchange | None:
+        """What an object tells."""
+        raise NotImplementedError
+
+
+class MixedObjects(JsonObjects):
+    """Objects of which some tell of no request: without any request nothing tells that a log is of the format."""
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """The share of lines it can read, if there is a request among them."""
+        reader = cls(ZoneInfo("UTC"))
+        seen = [reader._verdict(line) for line in sample.lines]
+        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
+
+    def _verdict(self, line: bytes) -> bool | None:
+        """Whether a line is a request; None for one that cannot be read."""
+        try:
+            return self.parse(line) is not NO_REQUEST
+        except UnknownStatusError:
+            return True
+        except BadRecordError:
+            return None
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """The object of a line, also behind what a collector put before it, or behind a byte order mark."""
+    data = data.removeprefix(BOM_UTF8)
+    if data[:1] != b"{" and (prefix := PREFIX.match(data)):
+        data = data[prefix.end() :]
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        value = _repaired(data, error)
+    if not isinstance(value, dict):
+        raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
+    return value
+
+
+def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
+    r"""The value of a line with bytes that are no UTF-8, as nginx lets them through: they become `\xff`, as text."""
+    text = data.decode(errors="surrogateescape")
+    if not any("\udc80" <= character <= "\udcff" for character in text):
+        raise BadRecordError(Reason.NOT_JSON, str(error).partition(":")[0]) from None
+    text = "".join(
+        f"\\\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else character for character in text
+    )
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise BadRecordError(Reason.BAD_ENCODING, "not UTF-8, and no JSON without that either") from None
+
+
+def at(value: Any, *path: str) -> Any:
+    """What stands at a path of keys; None where there is nothing."""
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def header(headers: Any, name: str) -> str | None:
+    """The value of a header of any case, which some loggers keep as a list."""
+    if not isinstance(headers, dict):
+        return None
+    for key, value in headers.items():
+        if key.lower() == name:
+            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return None
+
+
+def integer(value: object, name: str) -> int | None:
+    """A whole number, given as one or as text; None for an absent one."""
+    if value is None or value in ("", "-"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number") from None
+    if not -(2**62) < number < 2**62:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is out of range")
+    return number
+
+
+def text(value: object, name: str) -> str:
+    """Text that has to be there."""
+    if not isinstance(value, str) or not value:
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a text")
+    return value

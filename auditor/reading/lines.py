@@ -1,0 +1,105 @@
+r"""Bytes -> numbered lines: bounded memory, and every complete line before a cut.
+
+Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without being held in memory.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from auditor.model.errors import TooLargeError
+from auditor.reading.packed import Stream
+
+MAX_LINE = 1 << 20
+"""Bytes of the longest line that is read; an event has some 500."""
+EXCERPT = 120
+"""Bytes of a bad line that its rejection keeps."""
+_BLOCK = 4 << 20
+_MOST_LINES = 200_000
+"""Lines that are held at once: an empty one takes 100 times its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end."""
+
+    number: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class LineReader:
+    """The lines of one input, and whether it broke off."""
+
+    stream: Stream
+    truncated: bool = False
+    """Set once a compressed stream ends early or is damaged: the lines before the cut were given."""
+    damage: str = ""
+    cut: Callable[[Iterable[bytes]], Iterator[bytes]] | None = None
+    """Makes lines of an input that has none; `ValueError` where it breaks off."""
+    inner: Callable[[bytes], bytes] | None = None
+    """Takes a line out of what is around it, where the lines of a log are wrapped."""
+
+    def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
+        """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
+        for block in _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)):
+            yield block if self.inner is None else b"\n".join(map(self.inner, block.split(b"\n")))
+
+    def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
+        try:
+            yield from filter(None, cut(self.chunks()))
+        except ValueError as error:
+            self.truncated, self.damage = True, self.damage or str(error)
+
+    def _blocks(self, least: int) -> Iterator[bytes]:
+        parts: list[bytes] = []
+        size = 0
+        carry = b""
+        for chunk in self.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= least:
+                head, newline, carry = (carry + b"".join(parts)).rpartition(b"\n")
+                carry = carry[: MAX_LINE + 1]
+                parts, size = [], 0
+                if newline:
+                    yield head + newline
+        if rest := carry + b"".join(parts):
+            yield rest
+
+    def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
+        """The bytes as they come; where they break off, that is noted and not raised."""
+        try:
+            # read1 hands out what was decompressed before a cut; read would lose it with the exception.
+            while data := self.stream.read1(size):
+                yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
+        except TooLargeError:
+            raise
+        except (EOFError, zlib.error, OSError) as error:
+            self.truncated, self.damage = True, str(error)
+
+    def __iter__(self) -> Iterator[Line]:
+        before = 0
+        for block in self.blocks():
+            _, lines, count = read_exactly(block, before)
+            yield from lines
+            before += count
+
+
+def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of whole lines as such of not too many."""
+    for block in blocks:
+        rest = block
+        while rest.count(b"\n") > _MOST_LINES:
+            end = rest.find(b"\n", len(rest) * _MOST_LINES // rest.count(b"\n")) + 1
+            yield rest[:end]
+            rest = rest[end:]
+        if rest:
+            yield rest
+
+
+def read_exactly(block: bytes, before: int) -> tuple[None, list[Line], int]:
+    """(None, lines that are not blank, how many in all) of a block that *before* lines precede."""
+    parts = block.removesuffix(b"\n").split(b"\n")
+    lines = [Line(number, data) for number, data in enumerate(parts, before + 1) if data.strip(b" \t\r")]
+    return None, lines, len(parts)

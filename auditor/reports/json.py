@@ -1,0 +1,18 @@
+"""JSON v1, as `docs/report-json-v1.md` describes it."""
+
+from typing import TextIO
+
+from auditor.results.audit import Result
+from auditor.results.report import document
+from auditor.system.indented import indented
+
+
+class Json:
+    """`--format json`."""
+
+    name = "json"
+    draws_curve = False
+
+    def write(self, result: Result, out: TextIO) -> None:
+        """Write the report, keys in the order of the schema, and a newline."""
+        out.write(indented(document(result)) + "\n")

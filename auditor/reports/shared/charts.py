@@ -1,0 +1,314 @@
+"""Charts as Vega-Lite specifications, drawn to SVG by vl-convert: no browser, no script, no network.
+
+Colours are CSS variables, so that one picture serves light, dark and paper; every chart is drawn twice, wide and
+narrow, since an SVG that shrinks takes its letters along. No word from a log gets into a chart: names stand in the
+page around it, where the template escapes them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import vl_convert
+
+from auditor.analysis.bills import WEEK_US, Bill, CycleUse
+from auditor.analysis.days import Day
+from auditor.model.events import Outcome
+from auditor.model.numbers import number
+from auditor.model.plans import moment
+from auditor.reports.shared.words import DAY_WORDS, USES, ttl_word
+from auditor.results.audit import TtlPoint
+
+WIDE, NARROW = 860, 350
+"""CSS px; the page shows the narrow one below 720 px."""
+MOST_BARS = 100
+"""More days than that are drawn in bars of whole weeks, or more."""
+
+BLANKS: dict[bool, dict[str, Any]] = {
+    True: {"COLUMNS": 0, "TICKS": 12, "GAP": 0.5},  # 0 columns: the legend is one row
+    False: {"COLUMNS": 3, "TICKS": 4, "GAP": 0},
+}
+"""What differs in a wide picture and in a narrow one, besides the width."""
+
+Spec = dict[str, Any]
+MUTED, LINE, INK = "var(--muted)", "var(--line)", "var(--ink)"
+
+CONFIG: Spec = {
+    "background": None,
+    "aria": False,  # the page gives each picture one text, and its numbers as a table
+    "font": "sans-serif",
+    "padding": 2,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED, "titleColor": MUTED, "domainColor": LINE, "gridColor": LINE, "tickColor": LINE,
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": True,
+        "labelSeparation": 8,
+    },
+    "axisY": {"domain": False, "ticks": False, "tickCount": 4, "labelPadding": 6},
+    "legend": {
+        "labelColor": INK, "labelFontSize": 12, "orient": "top", "title": None, "symbolType": "square",
+        "symbolStrokeWidth": 0, "offset": 8,
+    },
+    "text": {"color": INK, "fontSize": 12},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One chart in both widths."""
+
+    wide: str
+    narrow: str
+
+
+def draw(spec: Spec, *, wide: int = WIDE) -> Picture:
+    """Both widths of a chart whose views have the width "WIDTH"."""
+
+    def svg(width: int) -> str:
+        whole = {**_sized(spec, width), "config": CONFIG}
+        drawn: str = vl_convert.vegalite_to_svg(whole)
+        return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+
+    return Picture(svg(wide), svg(NARROW))
+
+
+def _sized(value: Any, width: int) -> Any:
+    """*value* with its blanks filled in."""
+    if isinstance(value, dict):
+        return {key: _sized(item, width) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sized(item, width) for item in value]
+    blanks = BLANKS[width > NARROW] | {"WIDTH": width - 84, "LABELLED": width - 202}
+    return blanks.get(value, value) if isinstance(value, str) else value
+
+
+def _area(colour: str) -> Spec:
+    return {"type": "area", "line": {"color": colour, "strokeWidth": 2}, "color": colour, "fillOpacity": 0.15}
+
+
+def _time(channel: str, title: str | None = None) -> Spec:
+    axis = {"title": title, "grid": False, "format": "%-d %b", "labelFlush": True, "tickCount": "TICKS"}
+    return {"field": channel, "type": "temporal", "scale": {"type": "utc", "nice": False}, "axis": axis}
+
+
+def _amount(field: str, title: str, **scale: Any) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": {"format": ",~r"}}
+
+
+def _wall(local: date | datetime) -> str:
+    """A local day or time as Vega-Lite reads it whatever the machine's zone is: the clock on the wall, called UTC."""
+    return f"{local:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _colours(words: Sequence[tuple[str, str]]) -> Spec:
+    return {
+        "field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"},
+        "scale": {"domain": [word for _, word in words], "range": [f"var(--{name})" for name, _ in words]},
+    }  # fmt: skip
+
+
+def bins(first: date, last: date) -> int:
+    """Days to a bar: 1, or whole weeks where there would be more than `MOST_BARS`."""
+    days = (last - first).days + 1
+    return 1 if days <= MOST_BARS else -(-days // (MOST_BARS * 7)) * 7
+
+
+def _stacks(days: Iterable[tuple[date, str, Fraction]], order: Sequence[tuple[str, str]]) -> list[Spec]:
+    """Bars of (day, name, amount), one on the other in *order*, as from, to, low, high and the name's word."""
+    rows = list(days)
+    if not rows:
+        return []
+    first, last = min(day for day, _, _ in rows), max(day for day, _, _ in rows)
+    width = bins(first, last)
+    sums: dict[tuple[int, str], Fraction] = {}
+    for day, name, amount in rows:
+        at = (day - first).days // width, name
+        sums[at] = sums.get(at, Fraction(0)) + amount
+    bars = []
+    for index in sorted({at for at, _ in sums}):
+        start = first + timedelta(days=index * width)
+        span = {"from": _wall(start), "to": _wall(start + timedelta(days=width))}
+        low = Fraction(0)
+        for name, word in order:
+            high = low + sums.get((index, name), Fraction(0))
+            if high > low:
+                bars.append({**span, "low": number(low), "high": number(high), "what": word})
+            low = high
+    return bars
+
+
+def _bars(rows: list[Spec], title: str, words: Sequence[tuple[str, str]], height: int) -> Spec:
+    used = {row["what"] for row in rows}
+    return {
+        "width": "WIDTH", "height": height, "data": {"values": rows},
+        "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
+        "encoding": {
+            "x": _time("from"), "x2": {"field": "to"}, "y": _amount("low", title), "y2": {"field": "high"},
+            "color": _colours([(name, word) for name, word in words if word in used]),
+        },
+    }  # fmt: skip
+
+
+def credits_by_day(bill: Bill, days: Sequence[Day]) -> Spec | None:
+    """The account's credits, day by day by what became of them, below their sum in each cycle against the plan."""
+    rows = [(day.date, use.value, amount) for day in days for use, amount in day.credits.items() if amount]
+    if not rows:
+        return None
+    per_bar = bins(min(day.date for day in days), max(day.date for day in days))
+    title = f"Credits {DAY_WORDS.get(per_bar, f'in {per_bar} days')}"
+    return {
+        "vconcat": [_burn_up(bill, days), _bars(_stacks(rows, USES), title, USES, 150)],
+        "resolve": {"scale": {"x": "shared"}}, "spacing": 12,
+    }  # fmt: skip
+
+
+def _burn_up(bill: Bill, days: Sequence[Day]) -> Spec:
+    lines: list[Spec] = []
+    for index, use in enumerate(bill.uses):
+        lines.extend(_running(index, use, bill, days))
+    layers: list[Spec] = [
+        {
+            "data": {"values": lines},
+            "mark": _area("var(--needed)"),
+            "encoding": {
+                "x": _time("at"),
+                "detail": {"field": "cycle"},
+                # Stacked, as areas are unless told otherwise, each cycle would be drawn as 0 through all the others.
+                "y": {**_amount("credits", "In the cycle"), "stack": None},
+            },
+        }
+    ]
+    zone = bill.payer.settings.timezone
+    if bill.payer.plan is not None:
+        caps = [
+            {
+                "from": _wall(max(use.cycle.start.astimezone(zone).date(), days[0].date)),
+                "to": _wall(use.cycle.end.astimezone(zone)),
+                "plan": number(use.balance.available),
+            }
+            for use in bill.uses
+            if use.plan is not None
+        ]
+        layers.append({
+            "data": {"values": caps}, "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
+            "encoding": {"x": _time("from"), "x2": {"field": "to"}, "y": _amount("plan", "In the cycle")},
+        })  # fmt: skip
+    ahead = projection(bill)
+    if ahead is not None:
+        use = bill.uses[-1]
+        points = [
+            {"at": _wall(moment(bill.payer.last_us).astimezone(zone)), "credits": number(use.credits)},
+            {"at": _wall(use.cycle.end.astimezone(zone)), "credits": number(round(ahead))},
+        ]
+        layers.append({
+            "data": {"values": points},
+            "mark": {"type": "line", "color": "var(--needed)", "strokeDash": [5, 4], "strokeWidth": 2},
+            "encoding": {"x": _time("at"), "y": _amount("credits", "In the cycle")},
+        })  # fmt: skip
+    return {"width": "WIDTH", "height": 170, "layer": layers}
+
+
+def _running(index: int, use: CycleUse, bill: Bill, days: Sequence[Day]) -> list[Spec]:
+    """The sum of a cycle so far at the end of each of its days."""
+    zone = bill.payer.settings.timezone
+    first, last = use.cycle.start.astimezone(zone).date(), use.cycle.end.astimezone(zone).date()
+    first = max(first, days[0].date)
+    total = Fraction(0)
+    points: list[Spec] = [{"cycle": index, "at": _wall(first), "credits": 0}]
+    by_date = {day.date: day.total for day in days if first <= day.date < last}
+    day = first
+    while day < last and day <= days[-1].date:
+        total += by_date.get(day, Fraction(0))
+        day += timedelta(days=1)
+        points.append({"cycle": index, "at": _wall(day), "credits": number(total)})
+    return points
+
+
+def projection(bill: Bill) -> Fraction | None:
+    """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
+    if not bill.uses or bill.uses[-1].complete:
+        return None
+    use, payer = bill.uses[-1], bill.payer
+    elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
+    if elapsed < WEEK_US:
+        return None
+    return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
+
+
+def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec:
+    """From the credits that were billed, cause by cause, down to those that were needed."""
+    rows = [_step("billed", "billed", Fraction(0), credits, credits)]
+    left = credits
+    for name, amount in causes:
+        rows.append(_step(name, f"− {name}", left - amount, left, -amount))
+        left -= amount
+    rows.append(_step("needed", "= needed", Fraction(0), left, left))
+    names = [row["what"] for row in rows]
+    x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, number(max(credits, Fraction(1)))]}}
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None,
+         "axis": {"labelColor": INK, "labelFontSize": 13, "minExtent": 100, "maxExtent": 100}}  # fmt: skip
+    colour = {"domain": names, "range": [f"var(--{name})" for name in names]}
+    return {
+        "width": "LABELLED", "height": {"step": 30}, "padding": {"left": 2, "top": 2, "right": 56, "bottom": 2},
+        "data": {"values": rows}, "encoding": {"y": y},
+        "layer": [
+            {
+                "mark": {"type": "bar", "height": {"band": 0.7}},
+                "encoding": {
+                    "x": {"field": "low", **x}, "x2": {"field": "high"},
+                    "color": {"field": "what", "type": "nominal", "legend": None, "scale": colour},
+                },
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 5},
+                "encoding": {"x": {"field": "high", **x}, "text": {"field": "amount", "format": ",~r"}},
+            },
+        ],
+    }  # fmt: skip
+
+
+def _step(what: str, name: str, low: Fraction, high: Fraction, amount: Fraction) -> Spec:
+    return {"what": what, "name": name, "low": number(low), "high": number(high), "amount": number(amount)}
+
+
+def hits_by_day(days: Sequence[Day]) -> Spec | None:
+    """The share of each day's requests that the cache served."""
+    sums: dict[date, list[int]] = {}
+    for day in days:
+        counts = sums.setdefault(day.date, [0, 0])
+        counts[0] += day.requests[Outcome.HIT]
+        counts[1] += sum(day.requests.values())
+    rows = [{"at": _wall(day), "share": round(hits / all_, 4)} for day, (hits, all_) in sorted(sums.items()) if all_]
+    if not rows:
+        return None
+    return {
+        "width": "WIDTH", "height": 170, "data": {"values": rows},
+        "mark": {**_area("var(--hit)"), "point": {"color": "var(--hit)", "size": 40} if len(rows) < 15 else False},
+        "encoding": {
+            "x": _time("at"),
+            "y": {**_amount("share", "Hits of requests", domain=[0, 1]), "axis": {"format": ".0%"}},
+        },
+    }  # fmt: skip
+
+
+def served_by_ttl(points: Sequence[TtlPoint]) -> Spec:
+    """The share of requests that need no render, by time-to-live."""
+    rows = [
+        {"ttl": ttl_word(point.ttl_us), "served": round(float(point.served), 4), "now": point.now} for point in points
+    ]
+    x = {"field": "ttl", "type": "ordinal", "sort": None, "title": "Time-to-live",
+         "axis": {"grid": False, "labelAngle": 0}}  # fmt: skip
+    y = {**_amount("served", "Served without a render", domain=[0, 1]), "axis": {"format": ".0%"}}
+    return {
+        "width": "WIDTH", "height": 200, "data": {"values": rows}, "encoding": {"x": x, "y": y},
+        "layer": [
+            {"mark": {"type": "line", "color": "var(--hit)", "strokeWidth": 2}},
+            {"mark": {"type": "point", "filled": True, "color": "var(--hit)", "size": 45, "opacity": 1}},
+            {
+                "transform": [{"filter": "datum.now"}],
+                "mark": {"type": "point", "color": INK, "size": 190, "strokeWidth": 2, "opacity": 1},
+            },
+        ],
+    }  # fmt: skip

@@ -1,0 +1,289 @@
+"""What readers are told the causes, outcomes and rules mean: the same words in every report."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from auditor.analysis.bills import TOO_SHORT, Bill, CycleUse, Unadvised
+from auditor.analysis.days import Use
+from auditor.model.numbers import is_unknown, number, ratio
+from auditor.model.plans import Plan, cents
+from auditor.model.words import plural
+from auditor.results.audit import Result
+
+CAUSES = {
+    "staging": "test and staging traffic",
+    "concurrent": "simultaneous identical calls",
+    "repeat": "repeats that a cache would serve",
+    "volatile": "inputs that never change the image",
+    "failed": "calls that were billed and failed",
+}
+UNKNOWN = {
+    "no_body": ("the log has no request bodies", "log the body of each call"),
+    "no_inputs": ("inputs are missing or masked", "log or export the inputs as they are"),
+    "count": ("calls made an unknown number of images", "log the body of each batch"),
+}
+"""Reason of an unknown render -> what the log lacks, and what tells it."""
+_ALL_KNOWN: Mapping[str, Any] = {"renders": 0, "credits": 0, "reasons": {}}
+"""Of reports that are older than the question."""
+USES = (
+    (Use.NEEDED.value, "needed"),
+    (Use.UNKNOWN.value, "unknown"),
+    (Use.UNRENDERED.value, "billed, nothing rendered"),
+    (Use.STAGING.value, "staging"),
+    (Use.CONCURRENT.value, "concurrent"),
+    (Use.REPEAT.value, "repeat"),
+    (Use.VOLATILE.value, "volatile"),
+    (Use.FAILED.value, "failed"),
+)
+"""Name and word of what became of a credit, in the order in which bars are stacked."""
+DAY_WORDS = {1: "a day", 7: "a week"}
+
+
+def duration(seconds: float) -> str:
+    """`90 s`, `15 min`, `24 h`, `7 d`: in the largest unit that is whole, but a day is 24 h."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds % size == 0 and seconds >= size and (unit != "d" or seconds > size):
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,g} s"
+
+
+def ttl_word(ttl_us: int | None) -> str:
+    """`24 h`, or `forever`."""
+    return "forever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
+
+
+FILTERED = {
+    "not_a_picture": "of another media type than an image's",
+    "redirect": "redirects",
+    "partial": "partial answers (206)",
+    "not_sent": "blocked or canceled before they were sent",
+}
+"""What it means why a request of a source or a provider is no event."""
+NO_ADVICE: Mapping[str, str] = {
+    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
+    "the log does not show what it needs",
+}
+"""Why an account gets no plan advice."""
+
+
+PRICES_UNKNOWN = "prices unknown"
+
+
+def cheapest_words(account: Mapping[str, Any], cycle: Mapping[str, Any], name: Callable[[str], str] = str) -> str:
+    """The cheapest plan of a cycle, its *name* as the report writes it, with its bill."""
+    if account["currency"] is None:
+        return PRICES_UNKNOWN
+    if cycle["cheapest_plan"]:
+        return f"{name(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
+    return "none holds it" if cycle["complete"] else "-"
+
+
+def filtered_words(reasons: Mapping[str, int]) -> str:
+    """How many requests of sources and providers are no events, and why; empty for none."""
+    left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
+    told = ", ".join(f"{lines:,} {FILTERED[why]}" for why, lines in left_out.items())
+    return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
+
+
+def advice(account: Mapping[str, Any]) -> tuple[str, str]:
+    """The right plan now and after all fixes, of an account of the JSON report."""
+    if account["advice"] in NO_ADVICE:
+        return NO_ADVICE[account["advice"]], "none"
+    if account["currency"] is None:
+        return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
+    now = _plan(account, account["recommended_plan"], account["monthly_saving"])
+    if not account["fixes_known"]:
+        return now, "unknown: of no render does the log tell which image it was"
+    return now, _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"])
+
+
+def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> str:
+    if account.get("advice") == Unadvised.TOO_LITTLE_DATA:
+        return f"too little data to advise a plan: {TOO_SHORT}"
+    if name is None:
+        return "no plan holds the demand"
+    if name == account["plan"]:
+        return f"{name}, no change"
+    if saving is None:
+        return name
+    return f"{name}, {saving.lstrip('-')} {account['currency']} a month {'more' if saving.startswith('-') else 'less'}"
+
+
+def _unpriced(report: Mapping[str, Any]) -> bool:
+    totals = report["totals"]
+    return is_unknown(totals["credits"], totals["renders"], totals["credits_uncertain"])
+
+
+def billed(report: Mapping[str, Any]) -> tuple[str, str]:
+    """The credits billed, and what of them is not known; empty where all is."""
+    uncertain = report["totals"]["credits_uncertain"]
+    if _unpriced(report):
+        return "unknown", f"up to {plural(uncertain, 'call')} may have been billed"
+    doubt = f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""
+    return f"{report['totals']['credits']:,}", doubt
+
+
+UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
+"""Figures of a cycle that rest on what its calls cost."""
+
+
+def used(use: CycleUse) -> str:
+    """The credits of a cycle."""
+    return f"{number(use.credits):,}" if use.known else "unknown"
+
+
+def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
+    """Wasted credits of those of which the log tells whether they were needed; None where it does not tell of any."""
+    amounts = report["waste"][cause], report["totals"]["credits"], report.get("unknown", _ALL_KNOWN)["credits"]
+    wasted, spent, blind = (Fraction(str(each)) for each in amounts)
+    return ratio(wasted, spent - blind)
+
+
+def share_words(report: Mapping[str, Any]) -> str:
+    """The share of the wasted credits and what it is of; empty where it is unknown."""
+    part, blind = share(report), Fraction(str(report.get("unknown", _ALL_KNOWN)["credits"]))
+    if part is None:
+        return ""
+    known = plural(number(Fraction(str(report["totals"]["credits"])) - blind), "credit")
+    return f"{part:.1%} of the " + (f"{known} billed for known images" if blind else "billed credits")
+
+
+def unknown(report: Mapping[str, Any]) -> str:
+    """What is not known of the waste, and how to learn it; empty where all is known."""
+    found = report.get("unknown", _ALL_KNOWN)
+    if not found["renders"] and _unpriced(report) and not report["waste"]["total"]:
+        return "unknown (no call of the log says what it cost); to know, log the credits of each call"
+    if not found["renders"]:
+        return ""
+    lacks, learn = zip(*(UNKNOWN[reason] for reason in found["reasons"]), strict=True)
+    of = f"{found['renders']:,} of {plural(report['totals']['renders'], 'render')}"
+    return f"unknown for {of} ({'; '.join(lacks)}); to know, {' and '.join(learn)}"
+
+
+def wasted(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was wasted, and what of it is not known: at least one of the two."""
+    total, part, blind = report["waste"]["total"], share_words(report), unknown(report)
+    if total or part or not blind:
+        yield plural(total, "credit") + (part and f" ({part})")
+    if blind:
+        yield blind
+
+
+def money(amounts: Mapping[str, Any]) -> str:
+    """What a finding saves, empty where nothing is known of it."""
+    if amounts["now"] is None and amounts["after_plan_change"] is None:
+        return ""
+    now, then = (_amount(amounts[name], amounts["currency"]) for name in ("now", "after_plan_change"))
+    return f"saves {now} now, {then} with the plan that is then enough"
+
+
+def _amount(amount: str | None, currency: str) -> str:
+    if amount is None:
+        return "an unknown sum"
+    return "nothing" if amount == "0.00" else f"{amount} {currency}"
+
+
+def conserved(inputs: Mapping[str, Any]) -> str:
+    """The line that is always true."""
+    lines, events, duplicates = (plural(inputs[f"{noun}s"], noun) for noun in ("line", "event", "duplicate"))
+    return (
+        f"{lines} = {events} + {inputs['superseded']:,} superseded + {duplicates} + {inputs['filtered']:,} filtered + "
+        f"{inputs['rejected']:,} rejected"
+    )
+
+
+def assumed(result: Result) -> Iterator[str]:
+    """What the figures rest on, a sentence each."""
+    were = "was" if result.inputs.assumed_timezone == 1 else "were"
+    options, settings, inputs = result.options, result.case.facts.settings, result.inputs
+    yield f"A stored image may be served for {duration(options['ttl_seconds'])}."
+    yield (
+        f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} {were}. "
+        "Cycles and days begin at midnight in the time zone of their account."
+    )
+    yield (
+        f"Production is {', '.join(options['production_environments'])}; what other environments render on a plan "
+        "that costs money is staging."
+    )
+    for file in inputs.files[:MOST_FILES]:
+        # Only logs of other kinds have these.
+        told = [file.detected] if file.detected else []
+        told += [f"{plural(file.others, 'request')} for no known image filtered"] if file.others else []
+        told += [filtered_words(file.filtered)] if file.filtered else []
+        told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
+        if told:
+            yield f"{file.path}: {'; '.join(told)}."
+    for bill in result.case.bills:
+        yield from _paid(bill)
+    uncertain = sum(day.uncertain for day in result.days)
+    if uncertain:
+        yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
+    if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
+        yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
+    yield from _accepted(result)
+    if options["since"] or options["until"]:
+        yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
+    chosen = [
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else ', '.join(value)}"
+        for name in FILTERS
+        if (value := options[name])
+    ]
+    if chosen:
+        yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
+
+
+def _paid(bill: Bill) -> Iterator[str]:
+    """What each plan of an account costs, with the day from which on it was paid where there were several."""
+    name = f"{bill.payer.provider}/{bill.payer.account}"
+    since: dict[Plan | None, date] = {}
+    for use in bill.uses:
+        since.setdefault(use.plan, bill.payer.settings.day(use.cycle.start))
+    for plan, first in since.items():
+        told = f"{name}, from {first} on," if len(since) > 1 else name
+        if plan is None:
+            yield f"{told} has no configured plan: its bills are unknown, and its credits count as paid for."
+            continue
+        beyond = f"{plan.overage} a credit beyond" if plan.overage is not None else "no more can be had"
+        yearly = f", {plan.price} a year" if plan.period == "year" else ""
+        checked = f", checked {plan.checked}" if plan.checked else ""
+        yield (
+            f"{told} pays {cents(plan.monthly)} {plan.currency} a month{yearly} for {plan.included:,} credits "
+            f"({plan.name}), {beyond} (source: {plan.source}{checked})."
+        )
+
+
+def _accepted(result: Result) -> Iterator[str]:
+    for one in (result.suppressed or ())[:MOST_ACCEPTED]:
+        subject = " ".join(one.finding.subject.values())
+        yield (
+            f"{one.finding.rule} of {subject} is accepted until {one.accepted.until} ({one.accepted.reason}): its "
+            f"{number(one.finding.credits):,} credits are counted, the finding is not shown."
+        )
+    if len(result.suppressed or ()) > MOST_ACCEPTED:
+        yield f"So are {len(result.suppressed or ()) - MOST_ACCEPTED:,} more findings."
+
+
+MOST_ACCEPTED = 20
+"""Accepted findings that are named."""
+MOST_FILES = 100
+FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
+
+
+def idle(result: Result) -> Iterator[list[str]]:
+    """For each account a sentence for each stretch of cycles without an event that is not listed."""
+    for bill in result.case.bills:
+        yield [
+            f"{plural(use.gap.cycles, 'cycle')} without an event, {bill.payer.settings.day(use.gap.start)} to "
+            f"{bill.payer.settings.day(use.gap.end)}, not listed"
+            + ("" if use.bill is None else f"; the plan cost {cents(use.bill)} {bill.currency}, counted in no sum")
+            for use in bill.gaps
+        ]
+
+
+def local_dates(result: Result) -> Iterator[list[str]]:
+    """For each account the local days on which its cycles begin."""
+    for bill in result.case.bills:
+        zone = bill.payer.settings.timezone
+        yield [f"{use.cycle.start.astimezone(zone):%Y-%m-%d}" for use in bill.uses]

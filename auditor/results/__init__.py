@@ -1,0 +1,1 @@
+"""What every command found, as data, and its JSON."""

@@ -1,0 +1,148 @@
+"""duplicate-renders: a picture was paid for that a cache or coalescing would have served.
+
+What it does
+    Walks the renders of each key in time. A render that starts while the one before is still running is a
+    *concurrent* duplicate; one that comes within the time-to-live after it is a *repeat* duplicate. A render whose
+    picture changed, or that comes after the time-to-live, was needed.
+
+Why it matters
+    The provider bills every call, also for a picture that you already have.
+
+Example
+    08:00:00  render  og-card  key k1:77…  1 credit    needed
+    08:00:01  render  og-card  key k1:77…  1 credit    concurrent (the first one took 1.8 s)
+    09:30:00  render  og-card  key k1:77…  1 credit    repeat (24 h have not passed)
+
+How to fix
+    Put a cache in front of the calls, and let simultaneous identical calls share one (coalescing).
+    `expired_identical` in the evidence counts renders after the time-to-live that gave the very same picture:
+    with many of them, a longer time-to-live saves more.
+
+Options
+    [rules.duplicate-renders]
+    ttl = "24h"        how long a stored picture may be served; also --ttl
+    enabled = true
+
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from sqlalchemy import BigInteger, cast, func, select
+
+from auditor.analysis.case import Case
+from auditor.engines.tables import events, records, walked
+from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.fingerprint import FOREIGN_PREFIX
+from auditor.model.numbers import number
+from auditor.model.waste import Cause
+from auditor.model.words import credits_word, plural
+from auditor.replay.walk import DUPLICATES, Verdict
+
+TOP_KEYS = 3
+
+
+class DuplicateRenders:
+    """One finding for each account, environment and template with a duplicate render."""
+
+    id = "duplicate-renders"
+    summary = "a picture was rendered again that a cache or coalescing would have served"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Free and staging renders are shown too, with the credits that the waterfall left to this rule."""
+        frame = case.replayed.verdicts
+        frame = frame[frame.unit.isin(frame.loc[frame.verdict.isin(DUPLICATES), "unit"])]
+        top = _top_keys(case) if len(frame) else {}
+        for code, own in frame.groupby("unit", sort=True):
+            unit = int(code)
+            counts = own.groupby("verdict").renders.sum()
+            concurrent, repeat = (int(counts.get(verdict, 0)) for verdict in DUPLICATES)
+            credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
+                Cause.REPEAT, [unit]
+            )
+            repeated = top.get(unit, _Repeated())
+            evidence = {
+                "renders": int(own.renders.sum()),
+                "concurrent": concurrent,
+                "repeat": repeat,
+                "duplicate_credits": number(sum(own.loc[own.verdict.isin(DUPLICATES), "credits"], Fraction(0))),
+                "expired_identical": int(counts.get(Verdict.EXPIRED_IDENTICAL, 0)),
+                "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)),
+                "top_keys": list(repeated.keys),
+                **({"duplicate_bytes": repeated.bytes} if repeated.bytes is not None else {}),
+            }
+            yield Finding(
+                rule=self.id,
+                severity=severity_of(credits, case.credits),
+                confidence=Confidence.HIGH,
+                subject=case.facts.labels(unit),
+                message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
+                f"was there or on its way: {credits_word(credits)}" + _most_often(repeated),
+                advice=_advice(concurrent, repeat, unit in case.replayed.staging),
+                credits=credits,
+                money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
+                evidence=evidence,
+            )
+
+
+def _advice(concurrent: int, repeat: int, staging: bool) -> str:
+    cures = []
+    if repeat:
+        cures.append("serve repeats from a cache")
+    if concurrent:
+        cures.append("let simultaneous identical calls wait for the first (coalescing)")
+    note = "; its credits are counted under staging-credits" if staging else ""
+    return " and ".join(cures).capitalize() + note
+
+
+@dataclass(slots=True)
+class _Repeated:
+    """What was repeated most in a unit."""
+
+    keys: list[dict[str, object]] = field(default_factory=list)
+    bytes: int | None = None
+    """Of all pictures that were sent again; None where the keys are the client's, who knows its requests."""
+
+
+def _most_often(repeated: _Repeated) -> str:
+    """Bytes that were sent again and the request that was repeated most, where the log tells it."""
+    if repeated.bytes is None:
+        return ""
+    most = repeated.keys[0]
+    return f", {repeated.bytes:,} bytes; most often {most['request']} ({most['duplicates']:,} times)"
+
+
+def _top_keys(case: Case) -> dict[int, _Repeated]:
+    """The keys with the most duplicates of each unit."""
+    counts = (
+        select(
+            events.c.unit,
+            func.min(records.c.key).label("key"),
+            func.count().label("duplicates"),
+            func.min(events.c.row).label("row"),
+            func.sum(cast(events.c.bytes, BigInteger)).label("bytes"),
+        )
+        .join(walked, walked.c.row == events.c.row)
+        .join(records, records.c.row == events.c.row)
+        .where(walked.c.verdict.in_([int(verdict) for verdict in DUPLICATES]))
+        .group_by(events.c.unit, events.c.key_high, events.c.key_low)
+        .subquery()
+    )
+    place = func.row_number().over(partition_by=counts.c.unit, order_by=(counts.c.duplicates.desc(), counts.c.key))
+    sent = func.sum(counts.c.bytes).over(partition_by=counts.c.unit)
+    ranked = select(counts, place.label("place"), sent.label("sent")).subquery()
+    rows = case.facts.engine.run(
+        select(ranked).where(ranked.c.place <= TOP_KEYS).order_by(ranked.c.unit, ranked.c.place)
+    ).to_pylist()
+    # A key made from a log tells nobody which request it is; the log does.
+    requests = case.requests([int(row["row"]) for row in rows if row["key"].startswith(FOREIGN_PREFIX)])
+    top: dict[int, _Repeated] = {}
+    for row in rows:
+        repeated = top.setdefault(int(row["unit"]), _Repeated())
+        repeated.keys.append({"key": row["key"], "duplicates": int(row["duplicates"])})
+        if row["row"] in requests:
+            repeated.keys[-1] |= {"request": requests[row["row"]], "bytes": int(row["bytes"] or 0)}
+            if len(repeated.keys) == 1:
+                repeated.bytes = int(row["sent"] or 0)
+    return top

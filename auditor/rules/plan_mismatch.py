@@ -1,0 +1,125 @@
+"""plan-mismatch: the account's plan is not the cheapest one that holds what it needs.
+
+What it does
+    Puts every complete billing cycle on every plan of the catalogue. The recommended plan has the least total bill
+    among those that hold the demand of every cycle: the credits, and each call or request that may still need one
+    (unknown, unresolved, refused, out of quota). Without a complete cycle the newest one is projected to its end,
+    once 7 days of it have passed.
+
+Why it matters
+    Credits do not roll over: a plan that is too large is paid for nothing, one that is too small cuts you off.
+
+Example
+    Pro $24.99 holds 10,000 credits, 3,000 are used; Basic holds 1,000 and would not do: Pro is right
+    Pro $24.99, 700 used each month: Basic at $14.99 saves $10.00 a month
+
+How to fix
+    Change the plan at the next renewal. `recommended_after_fixes` says which plan is enough once the waste is gone.
+
+Options
+    [accounts.NAME] plan, anchor_day, timezone    [plans.PROVIDER.NAME] for what you negotiated
+    [rules.plan-mismatch]
+    enabled = true
+
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from auditor.analysis.bills import TOO_SHORT, Bill, Unadvised
+from auditor.analysis.case import Case
+from auditor.model.findings import Confidence, Finding, Money, Severity
+from auditor.model.numbers import number
+from auditor.model.plans import Plan, cents, total_bill
+
+
+class PlanMismatch:
+    """One finding for each account."""
+
+    id = "plan-mismatch"
+    summary = "the plan is not the cheapest one that holds the demand"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Accounts without a configured plan cannot be judged."""
+        for bill in case.bills:
+            plan = bill.payer.plan
+            # Without advice nobody can say that another plan is better, only that this one is too small.
+            if plan is None or ((plan == bill.recommended or bill.unadvised) and bill.holds_demand(plan)):
+                continue
+            yield Finding(
+                rule=self.id,
+                severity=_severity(bill, plan),
+                confidence=Confidence.LOW if bill.projected else Confidence.HIGH,
+                subject={"provider": bill.payer.provider, "account": bill.payer.account},
+                message=_message(bill, plan),
+                advice=_advice(bill, plan),
+                money=_money(bill, plan),
+                evidence={
+                    "plan": plan.name,
+                    "recommended": bill.recommended.name if bill.recommended else None,
+                    "holds_demand": bill.holds_demand(plan),
+                    "projected": bill.projected,
+                    "cycles": [
+                        {
+                            "start": use.cycle.start,
+                            "complete": use.complete,
+                            "credits": number(use.credits),
+                            "demand": number(use.demand),
+                            "included": number(plan.included),
+                        }
+                        for use in bill.uses
+                    ],
+                },
+            )
+
+
+def _money(bill: Bill, plan: Plan) -> Money:
+    """The change of plan saves nothing before it is made; both are unknown without a complete cycle."""
+    then = bill.money({}).after_plan_change
+    return Money(Fraction(0) if bill.complete else None, then, plan.currency)
+
+
+def _severity(bill: Bill, plan: Plan) -> Severity:
+    saving = bill.saving(bill.recommended, bill.loads)
+    now = total_bill(plan, [(credits, credits) for credits, _ in bill.loads])
+    if saving is None or not now:
+        return Severity.MEDIUM
+    return Severity.HIGH if abs(saving) * len(bill.loads) * 4 >= now else Severity.MEDIUM
+
+
+def _message(bill: Bill, plan: Plan) -> str:
+    most = max((use.demand for use in bill.uses), default=Fraction(0))
+    were = "was" if most == 1 else "were"
+    if not bill.holds_demand(plan):
+        return f"{plan.name} holds {number(plan.included):,} credits, the demand reached {number(most):,}"
+    # What was needed so far is not what the advice rests on.
+    ahead = f" so far; projected, a whole cycle needs {round(bill.loads[0][1]):,}" if bill.projected else ""
+    return f"{plan.name} holds {number(plan.included):,} credits, at most {number(most):,} {were} needed{ahead}"
+
+
+def _advice(bill: Bill, plan: Plan) -> str:
+    best = bill.recommended
+    if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
+        return f"{plan.name} is too small already; no plan can be advised, since {TOO_SHORT}"
+    if bill.unadvised:
+        return f"{plan.name} is too small already; most of the log is filtered, so it does not show which plan fits"
+    if best is None:
+        largest = max(bill.payer.plans, key=lambda offer: (offer.included, offer.name), default=None)
+        if largest is None:
+            return "No plan of this provider is known: describe one under [plans]"
+        return f"No plan holds the demand; the largest is {largest.name} with {number(largest.included):,} credits"
+    saving = bill.saving(best, bill.loads)
+    if best == plan:
+        return f"{plan.name} is the right plan for whole cycles; watch the cycle that exceeds it"
+    words = (
+        ""
+        if saving is None
+        else (
+            f", which saves {cents(saving)} {plan.currency} a month"
+            if saving >= 0
+            else f", which costs {cents(-saving)} {plan.currency} a month more"
+        )
+    )
+    return f"Change to {best.name} ({cents(best.price)} {best.currency}){words}" + (
+        "; projected from a part of a cycle" if bill.projected else ""
+    )

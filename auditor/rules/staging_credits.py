@@ -1,0 +1,89 @@
+"""staging-credits: environments that earn nothing render on a plan that costs money.
+
+What it does
+    Adds up the billed renders of every environment outside `production_environments`, for accounts whose plan costs
+    money. An account without a configured plan counts as paying.
+
+Why it matters
+    Test suites and previews use up credits that customers need later in the cycle. Testing is legitimate; paying for
+    it is a choice, so the credits are avoidable rather than certain waste.
+
+Example
+    staging   1,912 renders   1,912 credits   of which 300 would fit the free plan (100 a month)
+
+How to fix
+    Give staging a free account or a sandbox, cache its renders, and put a budget on it.
+
+Options
+    production_environments = ["production", "prod", "live"]
+    [rules.staging-credits]
+    enabled = true
+
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from auditor.analysis.case import Case
+from auditor.model.events import Outcome
+from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.numbers import exact_sum, number
+from auditor.model.waste import Cause
+from auditor.model.words import credits_word
+
+
+class StagingCredits:
+    """One finding for each account and environment."""
+
+    id = "staging-credits"
+    summary = "test and staging traffic is rendered on a plan that costs money"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """Evidence says how much of it would fit the provider's free plan, month by month."""
+        units = case.facts.units
+        chosen = units[units.unit.isin(case.replayed.staging)]
+        usage = case.facts.usage
+        for (payer, environment), group in chosen.groupby(["payer", "environment"], sort=True):
+            own = [int(unit) for unit in group.unit]
+            credits = case.replayed.waste.total(Cause.STAGING, own)
+            if credits == 0:
+                continue
+            bill = case.bills[payer]
+            renders = usage[usage.unit.isin(own) & (usage.outcome == Outcome.RENDER)]
+            by_cycle = case.replayed.waste.by_cycle(own, [Cause.STAGING])
+            free = case.facts.settings.free_plan(bill.payer.provider)
+            monthly = [
+                {
+                    "start": use.cycle.start,
+                    "credits": number(spent := by_cycle.get(index, Fraction(0))),
+                    "fit_free_plan": None if free is None else number(min(spent, Fraction(free.included))),
+                }
+                for index, use in enumerate(bill.uses)
+            ]
+            fit = exact_sum(month["fit_free_plan"] or 0 for month in monthly)
+            yield Finding(
+                rule=self.id,
+                severity=severity_of(credits, case.credits),
+                confidence=Confidence.MEDIUM,
+                subject={
+                    "provider": bill.payer.provider,
+                    "account": bill.payer.account,
+                    "environment": str(environment),
+                },
+                message=f"{environment} used {credits_word(credits)} of a plan that costs money",
+                advice="Point it at a free account or a sandbox, or cache its renders"
+                + (
+                    f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)"
+                    if free
+                    else ""
+                ),
+                credits=credits,
+                money=case.money(int(payer), own, [Cause.STAGING]),
+                evidence={
+                    "renders": int(renders.billed.sum()),
+                    "credits": number(credits),
+                    "free_plan": free.name if free else None,
+                    "fit_free_plan": fit if free else None,
+                    "cycles": monthly,
+                },
+            )

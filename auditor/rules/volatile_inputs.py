@@ -1,0 +1,103 @@
+"""volatile-inputs: an input field makes every key new but never changes the picture.
+
+What it does
+    Leaves one field out of the inputs and looks at neighbours in time that then are the same but for that field.
+    If at least 3 such pairs exist and at least 95 % of them show byte-identical pictures, the field is volatile. Fields
+    that pass one by one are tested together; where that fails, only the one that saves most is reported.
+
+Why it matters
+    A timestamp, a request id or a cache buster among the overrides defeats every cache: the key differs each time.
+
+Example
+    title=9f2c…  generated_at=1a…   digest sha256:77…   1 credit
+    title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same picture
+    Access logs have no digests: sizes are compared, if they tell other images apart. Of at least 20 pairs that differ
+    in other fields at most 5 % may have one size; the confidence is low, medium from 100 pairs and 1 % on.
+
+How to fix
+    Leave the field out of the call, or round it (a date instead of a time). If the picture does show it sometimes,
+    the examples in the evidence tell which pairs differed.
+
+Options
+    [rules.volatile-inputs]
+    enabled = true
+
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from auditor.analysis.case import Case
+from auditor.model.findings import Confidence, Finding, Money, severity_of
+from auditor.model.waste import Cause
+from auditor.model.words import credits_word, plural
+from auditor.replay.volatile import Pairs
+
+
+class VolatileInputs:
+    """One finding for each account, environment, template and field."""
+
+    id = "volatile-inputs"
+    summary = "an input field changes the key of a render but not its picture"
+
+    def findings(self, case: Case) -> Iterable[Finding]:
+        """The saving of fields that are left out together is booked on the one that saves most alone."""
+        ids = _ids(case)
+        for unit, volatile in sorted(case.replayed.volatile.items()):
+            names = [name for name, _ in volatile.fields]
+            for place, (name, pairs) in enumerate(volatile.fields):
+                credits = case.replayed.waste.total(Cause.VOLATILE, [unit]) if place == 0 else Fraction(0)
+                money = case.money(case.payer_of(unit), [unit], [Cause.VOLATILE]) if place == 0 else Money()
+                yield Finding(
+                    rule=self.id,
+                    severity=severity_of(credits, case.credits),
+                    confidence=_confidence(pairs),
+                    subject={**case.facts.labels(unit), "field": name},
+                    message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "
+                    f"{plural(pairs.pairs, 'pair')}{' by size' if pairs.apart else ''}: {credits_word(credits)}"
+                    + (" (booked on the field that saves most)" if place else ""),
+                    advice=f"Leave `{name}` out of the call or make it coarser, so that equal pictures get equal keys",
+                    credits=credits,
+                    money=money,
+                    evidence={
+                        "pairs": pairs.pairs,
+                        "agreeing": pairs.agreeing,
+                        "example_agreeing": _named(pairs.example_agreeing, ids),
+                        "example_differing": _named(pairs.example_differing, ids),
+                        "left_out_together": names,
+                        **_sizes(pairs),
+                    },
+                )
+
+
+def _confidence(pairs: Pairs) -> Confidence:
+    """Sizes agree by chance now and then: what they show rests on how well they tell other images apart."""
+    if pairs.apart is not None:
+        return Confidence.MEDIUM if pairs.apart.shows(100, Fraction(1, 100)) else Confidence.LOW
+    share = Fraction(pairs.agreeing, pairs.pairs)
+    if share == 1 and pairs.pairs >= 20:
+        return Confidence.HIGH
+    return Confidence.MEDIUM if share >= Fraction(99, 100) else Confidence.LOW
+
+
+def _sizes(pairs: Pairs) -> dict[str, int | str]:
+    """What is said where sizes stand for digests."""
+    if pairs.apart is None:
+        return {}
+    return {"compared": "sizes", "other_pairs": pairs.apart.pairs, "other_pairs_of_equal_size": pairs.apart.alike}
+
+
+def _ids(case: Case) -> dict[int, str]:
+    """The ids of all rows that serve as examples, asked for at once."""
+    rows = {
+        row
+        for volatile in case.replayed.volatile.values()
+        for _, pairs in volatile.fields
+        for pair in (pairs.example_agreeing, pairs.example_differing)
+        for row in pair or ()
+    }
+    return case.facts.ids(sorted(rows)) if rows else {}
+
+
+def _named(rows: tuple[int, int] | None, ids: dict[int, str]) -> list[str] | None:
+    return None if rows is None else [ids[row] for row in rows]

@@ -1,0 +1,1 @@
+"""Ways on which reports reach people, one file each."""

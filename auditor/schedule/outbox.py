@@ -1,0 +1,104 @@
+"""Each report to each place once: what was sent is written down, what failed is tried again, now and in the next run.
+
+Before a message leaves, `sending` is written; after, `sent`. A run that dies in between makes the next one send again,
+with the same id, by which the receiver can tell. A place that fails keeps nobody else from theirs.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from auditor.model.errors import InputError
+from auditor.model.words import plural
+from auditor.schedule.delivery import Delivery, DeliveryError, Message
+
+ATTEMPTS = 4
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+FILE = "deliveries.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The deliveries of one report."""
+
+    folder: Path
+    """Of the report in the history."""
+    write: Callable[[Path, bytes], None]
+    sleep: Callable[[float], None]
+    now: Callable[[], datetime]
+    say: Callable[[str], None]
+
+    def deliver(self, name: str, delivery: Delivery, message: Message, *, resend: bool, dry_run: bool) -> bool:
+        """Whether it is there now, from this run or an earlier one."""
+        sent = self.known().get(name, {})
+        if sent.get("state") == "sent" and not resend:
+            self.say(f"{message.name}: {name} had it on {sent['at']}; --resend sends it again")
+            return True
+        if dry_run:
+            size = sum(len(attachment.content) for attachment in message.attachments)
+            files = f"{plural(len(message.attachments), 'attachment')}, {plural(size, 'byte')}"
+            self.say(
+                f"{message.name}: would go to {name} ({delivery.target}): {message.subject!r}, "
+                + (files if delivery.MOST_REPORTS != 0 else "no attachments")
+            )
+            return True
+        self._mark(name, delivery, message, "sending", 0)
+        tries = 0
+        try:
+            for attempt in self._retrying():
+                with attempt:
+                    tries += 1
+                    delivery.send(message)
+        except DeliveryError as error:
+            self._mark(name, delivery, message, "failed", tries, str(error))
+            self.say(f"{message.name}: {name} ({delivery.target}) failed after {tries} of {ATTEMPTS} tries: {error}")
+            return False
+        self._mark(name, delivery, message, "sent", tries)
+        self.say(f"{message.name}: sent to {name} ({delivery.target})" + (f" at try {tries}" if tries > 1 else ""))
+        return True
+
+    def known(self) -> dict[str, Any]:
+        """What is written down: state, time, id and tries by name."""
+        path = self.folder / FILE
+        try:
+            found = json.loads(path.read_bytes()) if path.is_file() else {}
+        except (OSError, ValueError):
+            found = None
+        # Nobody knows then what was sent: sending all of it again must be the user's own decision.
+        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+            raise InputError(f"{path}: is damaged; remove it, and what it told of is sent again")
+        return found
+
+    def _retrying(self) -> Retrying:
+        return Retrying(
+            stop=stop_after_attempt(ATTEMPTS), wait=_wait, sleep=self.sleep, reraise=True,
+            retry=retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.again),
+        )  # fmt: skip
+
+    def _mark(
+        self, name: str, delivery: Delivery, message: Message, state: str, tries: int, error: str | None = None
+    ) -> None:
+        facts: Mapping[str, Any] = {
+            "state": state, "at": self.now().isoformat().replace("+00:00", "Z"), "id": message.id, "tries": tries,
+            "target": delivery.target, **({} if error is None else {"error": error}),
+        }  # fmt: skip
+        known = {**self.known(), name: facts}
+        self.write(self.folder / FILE, json.dumps(known, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def identity(*parts: str) -> str:
+    """The id of a delivery: the same for the same report and place, and telling nothing of either."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _wait(state: RetryCallState) -> float:
+    """As the receiver asked, else twice as long each time."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, DeliveryError) else None
+    return float(min(LONGEST_WAIT, asked if asked is not None else FIRST_WAIT * 2 ** (state.attempt_number - 1)))

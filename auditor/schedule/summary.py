@@ -1,0 +1,140 @@
+"""A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from auditor.model.numbers import exact_sum
+from auditor.model.words import plural
+from auditor.reports.shared.words import billed, share, share_words, unknown
+
+MOST = 5
+"""Findings that are named of each kind."""
+
+
+def subject(name: str, report: Mapping[str, Any]) -> str:
+    """The subject of a mail."""
+    high = sum(finding["severity"] == "high" for finding in report["findings"])
+    waste = "waste unknown" if is_blind(report) else f"{plural(report['waste']['total'], 'credit')} wasted"
+    return f"Render audit {name}: {waste}, {plural(high, 'high finding')}"
+
+
+def is_blind(report: Mapping[str, Any]) -> bool:
+    """Whether nothing is known of the waste."""
+    return not report["waste"]["total"] and bool(unknown(report)) and share(report) is None
+
+
+def _wasted(report: Mapping[str, Any]) -> str:
+    part = share_words(report)
+    return f"{report['waste']['total']:,} wasted" + (part and f" ({part})")
+
+
+def credits_billed(report: Mapping[str, Any]) -> str:
+    """`1 credit`, or that they are unknown."""
+    credits, _ = billed(report)
+    return "credits unknown" if credits == "unknown" else plural(report["totals"]["credits"], "credit")
+
+
+def summary(
+    label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None, zone: tzinfo = UTC
+) -> list[str]:
+    """One line a fact, the most important first; days are those of *zone*.
+
+    Words of logs stand in it as they are: escape them for the sink.
+    """
+    totals, blind = report["totals"], unknown(report)
+    spent = f"Cycle {label}: {plural(totals['requests'], 'request')}, {credits_billed(report)}"
+    lines = [spent if is_blind(report) else f"{spent}, {_wasted(report)}"]
+    if blind:
+        lines.append(f"Waste {blind}")
+    if totals["credits_uncertain"]:
+        lines.append(f"Up to {plural(totals['credits_uncertain'], 'more call')} may have been billed")
+    inputs = report["inputs"]
+    if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
+        cut = sum(file["truncated"] for file in inputs["files"])
+        lines.append(
+            f"Input not whole: {plural(inputs['rejected'], 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
+        )
+    lines += [_account(account) for account in report["accounts"]]
+    lines += _findings(report) if comparison is None else _compared(comparison, zone)
+    suppressed = report.get("suppressed", ())
+    if suppressed:
+        credits = exact_sum(one["credits"] for one in suppressed)
+        lines.append(f"{plural(len(suppressed), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
+    return lines
+
+
+def _account(account: Mapping[str, Any]) -> str:
+    words = f"Account {account['provider']}/{account['account']}: {account['plan'] or 'plan not configured'}"
+    bills = [cycle["bill"] for cycle in account["cycles"] if cycle["bill"] is not None]
+    if bills:
+        words += f", bill {' + '.join(bills)} {account['currency']}"
+    best = account["recommended_after_fixes"] if account.get("fixes_known", True) else None
+    if best is not None and account["monthly_saving_after_fixes"] not in (None, "0.00"):
+        words += f"; after all fixes {best}, {account['monthly_saving_after_fixes']} {account['currency']} a month less"
+    return words
+
+
+def _findings(report: Mapping[str, Any]) -> list[str]:
+    return [f"{plural(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
+
+
+def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:
+    findings, saving, window = comparison["findings"], comparison["saving"], comparison["before"]["window"]
+    lines = [f"Compared with {_day(window['start'], zone)} to {_day(window['end'], zone)}:"]
+    lines += [f"Not the same question: {difference}" for difference in comparison["different_options"]]
+    for kind, describe in (("new", _plain), ("grown", _change), ("shrunk", _change), ("fixed", _plain)):
+        if findings[kind]:
+            lines += [f"{len(findings[kind]):,} {kind}", *_named(findings[kind], describe)]
+    lines.append(f"{findings['unchanged']:,} unchanged")
+    if findings["not_looked_for"]:
+        lines.append(f"{len(findings['not_looked_for']):,} not looked for this time")
+    lines.append(
+        f"Wasted credits: {saving['predicted_credits']:,} could have been saved, {saving['wasted_credits']:,} "
+        f"{'is' if saving['wasted_credits'] == 1 else 'are'} wasted now: {_saved(saving['realised_credits'])}, "
+        f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
+    )
+    for account in comparison["accounts"]:
+        promised = account["predicted_monthly_saving_after_fixes"]
+        if account["realised_monthly_saving"] is not None and (
+            promised != "0.00" or account["realised_monthly_saving"] != "0.00"
+        ):
+            lines.append(
+                f"Account {account['provider']}/{account['account']}: bill {account['bill_before']} before, "
+                f"{account['bill']} now; {promised or 'an unknown sum'} a month was promised after all fixes, "
+                f"{account['realised_monthly_saving']} {account['currency']} came of it"
+            )
+    return lines
+
+
+def _day(instant: str | None, zone: tzinfo) -> str:
+    return datetime.fromisoformat(instant).astimezone(zone).date().isoformat() if instant else "no event"
+
+
+def _saved(credits: int | float | None) -> str:
+    if credits is None:
+        return "an unknown number saved"
+    return f"{abs(credits):,.0f} {'saved' if credits >= 0 else 'more wasted'}"
+
+
+def _named(findings: Iterable[Mapping[str, Any]], describe: Any) -> list[str]:
+    found = list(findings)
+    more = [f"- and {len(found) - MOST:,} more"] if len(found) > MOST else []
+    return [*(f"- {finding['severity']} {finding['rule']} {_subject(finding)}: {describe(finding)}"
+              for finding in found[:MOST]), *more]  # fmt: skip
+
+
+def _subject(finding: Mapping[str, Any]) -> str:
+    return " ".join(str(word) for word in finding["subject"].values())
+
+
+def _plain(finding: Mapping[str, Any]) -> str:
+    return str(finding["message"])
+
+
+def _change(finding: Mapping[str, Any]) -> str:
+    if finding["credits"] != finding["credits_before"]:
+        return f"{plural(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
+    if finding["bytes"] != finding["bytes_before"]:
+        return f"{plural(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
+    return str(finding["message"])

@@ -1,0 +1,1 @@
+"""The demand of the past under other caches."""

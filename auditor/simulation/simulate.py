@@ -1,0 +1,205 @@
+"""The demand of the past under other caches: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Protocol
+
+import pandas as pd
+import pyarrow as pa
+
+from auditor.analysis.facts import Accounts, Payer
+from auditor.model.events import EPOCH
+from auditor.model.plans import cheapest, micros, total_bill
+from auditor.replay import lru, ttl
+from auditor.replay.demand import Groups, Prices
+from auditor.replay.sums import Sum, read
+from auditor.simulation.rows import (
+    NOTHING,
+    Bill,
+    Outcome,
+    Row,
+    Setting,
+    Simulation,
+    Template,
+    knee,
+    recommended,
+)
+
+
+class Demand(Protocol):
+    """What was asked for: of `auditor.simulation.demand`, or of a cache trace."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who asked."""
+
+    @property
+    def prices(self) -> Prices:
+        """What a simulated render takes and costs."""
+
+    @property
+    def usage(self) -> pd.DataFrame:
+        """One row for each unit, cycle, outcome: events, requests, credits, unknown, bytes, hits with digests."""
+
+    @property
+    def rows(self) -> int:
+        """Events of the demand; a hit with a count is one."""
+
+    @property
+    def most_cycles(self) -> int:
+        """The most billing cycles that an account has."""
+
+    def by_key(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by key, time and id."""
+
+    def by_time(self) -> Iterator[pa.RecordBatch]:
+        """Ordered by time and id, with a dense code for each key."""
+
+    def keys(self) -> int:
+        """How many keys there are."""
+
+
+MEMORY = 400 << 20
+"""Bytes that the sums and caches of one pass may take."""
+Group = tuple[int, str | None, int]
+"""Payer, template (None where templates are not told apart), cycle."""
+Sums = dict[Group, Outcome]
+
+
+def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool = False) -> Simulation:
+    """Replay *demand* under each of *settings*; *per_template* asks for the best setting of each template too."""
+    groups, codes = _groups(demand, per_template)
+    asked = _asked(demand, per_template)
+    outcomes = {
+        setting: {
+            group: _outcome(setting, asked.get(group, NOTHING), found) for group, found in zip(groups, own, strict=True)
+        }
+        for setting, own in _replayed(demand, settings, codes)
+    }
+    rows = tuple(_row(demand, setting, outcomes[setting]) for setting in settings)
+    logged = _row(demand, Setting(None), asked)
+    start, end = demand.accounts.window or (EPOCH, EPOCH)
+    within = knee(rows, micros(end) - micros(start))
+    answer = Simulation(
+        logged, rows, within, recommended(rows, lambda row: row.credits), bool(demand.usage.digests.any())
+    )
+    if not per_template:
+        return answer
+    templates = tuple(_templates(demand, settings, outcomes))
+    own = {(each.payer.code, each.template): each.best.setting for each in templates}
+    mixed = {
+        group: outcome
+        for setting, sums in outcomes.items()
+        for group, outcome in sums.items()
+        if own.get((group[0], str(group[1]))) == setting
+    }
+    return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
+
+
+def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
+    """The groups in the order of their codes, and the code of each (unit, cycle)."""
+    code: dict[Group, int] = {}
+    cycles, payers = demand.most_cycles, demand.accounts.payers
+    flat = []
+    for unit in demand.accounts.units.itertuples():
+        for cycle in range(cycles):
+            group = (int(unit.payer), str(unit.template) if per_template else None, cycle)
+            exists = cycle < len(payers[group[0]].cycles)
+            flat.append(code.setdefault(group, len(code)) if exists else -1)
+    return list(code), Groups(flat, cycles, len(code))
+
+
+def _asked(demand: Demand, per_template: bool) -> Sums:
+    """What the log says, by group: its own renders, credits and bytes."""
+    units = demand.accounts.units
+    found: Sums = {}
+    for row in demand.usage.itertuples():
+        unit = units.iloc[int(row.unit)]
+        group = (int(unit.payer), str(unit.template) if per_template else None, int(row.cycle))
+        requests, size, render = int(row.requests), int(row.bytes or 0), row.outcome == "render"
+        found[group] = found.get(group, NOTHING) + Outcome(
+            requests=requests,
+            bytes=size,
+            renders=requests if render else 0,
+            coalesced=requests if row.outcome == "coalesced" else 0,
+            credits=Fraction(row.credits or 0),
+            missed_bytes=size if render else 0,
+            stale=0,
+            uncertain=int(row.unknown),
+        )
+    return found
+
+
+def _replayed(demand: Demand, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
+    """Each setting with the sums of every group."""
+    if not demand.rows:
+        yield from ((setting, [Sum()] * codes.count) for setting in settings)
+        return
+    caches = {setting: setting.cache for setting in settings}
+    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
+    if ttls:
+        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, demand.rows, MEMORY)
+        for setting, cache in caches.items():
+            if not setting.bounded:
+                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
+    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
+    if bounded:
+        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, demand.rows, demand.keys(), MEMORY)
+        for setting, cache in caches.items():
+            if setting.bounded:
+                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
+
+
+def _outcome(setting: Setting, asked: Outcome, found: Sum) -> Outcome:
+    if setting.coalescing:
+        renders, coalesced = found.renders, found.concurrent
+        credits, missed = found.credits, found.bytes
+    else:
+        renders, coalesced = found.renders + found.concurrent, 0
+        credits, missed = found.credits + found.concurrent_credits, found.bytes + found.concurrent_bytes
+    return Outcome(asked.requests, asked.bytes, renders, coalesced, credits, missed, found.stale)
+
+
+def _row(demand: Demand, setting: Setting, outcomes: Mapping[Group, Outcome]) -> Row:
+    sums: dict[tuple[int, int], Outcome] = {}
+    for (payer, _, cycle), outcome in outcomes.items():
+        sums[payer, cycle] = sums.get((payer, cycle), NOTHING) + outcome
+    bills = tuple(
+        _bill(payer, [sums.get((payer.code, cycle), NOTHING) for cycle in range(len(payer.cycles))])
+        for payer in demand.accounts.payers
+    )
+    return Row(setting, sum(outcomes.values(), NOTHING), bills)
+
+
+def _bill(payer: Payer, used: Sequence[Outcome]) -> Bill:
+    complete, credits = payer.complete_cycles, [each.credits for each in used]
+    if not sum(used, NOTHING).known:
+        return Bill(payer, None, len(complete), None, None, None)
+    loads, idle = [(credits[index], credits[index]) for index in complete], payer.idle
+    best = cheapest(payer.plans, loads, idle=idle) if loads else None
+    return Bill(
+        payer=payer,
+        credits=sum(credits, Fraction(0)),
+        cycles=len(complete),
+        bill=total_bill(payer.plan, loads, idle=idle) if payer.plan and loads else None,
+        cheapest=best,
+        cheapest_bill=total_bill(best, loads, idle=idle) if best else None,
+    )
+
+
+def _templates(demand: Demand, settings: Sequence[Setting], outcomes: Mapping[Setting, Sums]) -> Iterator[Template]:
+    """Each template that was asked for, those with the most requests first."""
+    sums: dict[tuple[int, str], dict[Setting, Outcome]] = {}
+    for setting, own in outcomes.items():
+        for (payer, template, _), outcome in own.items():
+            by_setting = sums.setdefault((payer, str(template)), {})
+            by_setting[setting] = by_setting.get(setting, NOTHING) + outcome
+    payers = demand.accounts.payers
+    for (payer, template), found in sorted(
+        sums.items(), key=lambda item: (-next(iter(item[1].values())).requests, item[0])
+    ):
+        rows = tuple(Row(setting, found[setting]) for setting in settings)
+        best = recommended(rows, lambda row: row.credits)
+        if best is not None and rows[0].outcome.requests:
+            yield Template(payers[payer], template, rows, best)

@@ -1,0 +1,1 @@
+"""The machine below: files, memory, network, terminal, and how every command ends."""

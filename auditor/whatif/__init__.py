@@ -1,1 +1,0 @@
-"""What if: the demand of the past under other caches, plans and providers."""

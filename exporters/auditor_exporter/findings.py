@@ -1,0 +1,112 @@
+"""The findings of a JSON v1 report as gauges; the file is read again when another one stands there."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from auditor.model.errors import InputError
+from auditor.model.findings import Severity
+from auditor.model.metrics import OTHER
+from auditor.model.settings import Settings
+from auditor.model.waste import Cause
+from auditor.registry import RULES
+from auditor.results.report import SCHEMA
+from auditor_exporter.families import Families, Folded, Labels, StaleError
+
+_MONEY = ("now", "after_plan_change")
+
+
+class FindingsCollector:
+    """Reads the report at *path*; accounts and plans that *settings* name keep their labels."""
+
+    name = "findings"
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path, self._settings = path, settings
+        self._folded = Folded()
+        self._seen: tuple[int, ...] | None = None
+        self._families = Families()
+
+    def collect(self, families: Families, now: float) -> None:
+        """Add what the report says; `InputError` if it is none and never was."""
+        del now  # the report has its own time
+        try:
+            self._renew()
+        except InputError as error:
+            if self._seen is None:
+                raise
+            families.take(self._families)
+            raise StaleError(f"{error}; the report before it is shown") from None
+        finally:
+            self._folded.add_to(families)
+        families.take(self._families)
+
+    def _renew(self) -> None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 (one call)
+            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if seen != self._seen:
+                self._families = self._read(json.loads(self._path.read_bytes(), parse_float=Decimal))
+                self._seen = seen
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+            raise InputError(
+                f"{self._path}: is no JSON v1 report; write one with `auditor audit --format json --output`"
+            ) from None
+
+    def _read(self, report: Mapping[str, Any]) -> Families:
+        if report["schema"] != SCHEMA:
+            raise ValueError(report["schema"])
+        families = Families()
+        families.put("audit_timestamp_seconds", (), _seconds(report["generated_at"]))
+        for end in ("start", "end"):
+            if report["window"][end] is not None:
+                families.put(f"audit_window_{end}_timestamp_seconds", (), _seconds(report["window"][end]))
+        families.put("audit_credits", (), _number(report["totals"]["credits"]))
+        for cause in Cause:
+            families.add("waste_credits", (cause.value,), _number(report["waste"].get(cause.value, 0)))
+        # Bounds are of one report: a template that nobody renders any more makes room for the next one.
+        self._labels = Labels(self._folded, self._settings, "template")
+        self._currencies = self._folded.bounded("currency")
+        for account in report["accounts"]:
+            for rule in RULES:
+                self._preset(families, self._labels.payer(account["provider"], account["account"]), rule)
+        for finding in report["findings"]:
+            self._finding(families, finding)
+        return families
+
+    def _preset(self, families: Families, payer: Iterable[str], rule: str) -> None:
+        for severity in Severity:
+            families.add("findings", (*payer, rule, severity.value), 0)
+
+    def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
+        rule = finding["rule"] if finding["rule"] in RULES else OTHER
+        severity = finding["severity"] if finding["severity"] in list(Severity) else OTHER
+        subject, money = finding["subject"], finding["money"]  # (a finding about a file has no account)
+        provider, account, template = (str(subject.get(name) or "") for name in ("provider", "account", "template"))
+        payer = self._labels.payer(provider, account)
+        place = (*self._labels.place(provider, account, template, rule), rule, severity)
+        self._preset(families, payer, rule)
+        families.add("findings", (*payer, rule, severity), 1)
+        families.add("finding_credits", place, _number(finding["credits"]))
+        families.add("finding_bytes", place, _number(finding["bytes"]))
+        for when in _MONEY:
+            if money[when] is not None:
+                amount = (*payer, rule, when, self._currencies(str(money["currency"])))
+                families.add("finding_money", amount, _number(Decimal(money[when])))
+
+
+def _number(value: Any) -> Decimal:
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError(value)
+    return number
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

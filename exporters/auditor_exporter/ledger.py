@@ -1,0 +1,189 @@
+"""The ledger's sums as metrics: fresh families at each collection, from tables that do not grow with history."""
+
+from collections import defaultdict
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from auditor.ledger.configure import reported, source_of
+from auditor.ledger.database import Ledger
+from auditor.ledger.names import CAPS
+from auditor.ledger.record import Sums
+from auditor.ledger.schema import corrections, facts, folded, inputs, paid, periods, totals
+from auditor.ledger.setaside import files_set_aside
+from auditor.ledger.sources import last_seen
+from auditor.ledger.state import Payer, State, state_of
+from auditor.ledger.upkeep import HEARTBEAT
+from auditor.model.events import Outcome
+from auditor.model.metrics import OTHER
+from auditor.model.settings import Account, Settings
+from auditor_exporter.allowances import Allowances
+from auditor_exporter.families import Families, Folded, Labels
+from auditor_exporter.recent import add_recent
+
+FATES = ("events", "superseded", "duplicates", "rejected", "set_aside", "late")
+_RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
+_SAVED = (Outcome.HIT, Outcome.COALESCED)
+SOURCES = 100
+"""Sources that keep their label."""
+_LABELS = {"provider": "provider", "account": "account", "environment": "app_env"}
+"""Kind of a name that the ledger folds -> label."""
+
+
+class LedgerCollector:
+    """Reads one ledger, which says how accounts are billed; *settings* say which environments are production.
+
+    They are from the auditor.toml at *where*.
+    """
+
+    name = "ledger"
+
+    def __init__(self, ledger: Ledger, settings: Settings, where: Path | None = None) -> None:
+        self._ledger, self._settings, self._source = ledger, settings, source_of(where)
+        self._accounts: dict[Payer, Account] = {}
+        self._relabel({})
+        self._allowances = Allowances()
+
+    def _relabel(self, accounts: dict[Payer, Account]) -> None:
+        self._accounts, self._folded = accounts, Folded()
+        self._labels = Labels(
+            self._folded, self._settings, "app_env", self._settings.production, accounts, CAPS["account"]
+        )
+
+    def collect(self, families: Families, now: float) -> None:
+        """Add what the ledger has; *now* in seconds since 1970."""
+        now_us = int(now * 1_000_000)
+        with self._ledger.read() as connection:
+            state = state_of(connection)
+            accounts = state.seen_by(self._settings)
+            if accounts != self._accounts:
+                self._relabel(accounts)
+            found = self._totals(connection, families)
+            self._periods(connection, families, now_us)
+            self._unspent(connection, families)
+            self._times(connection, families)
+            self._sources(connection, families, now_us)
+            self._inputs(connection, families, now_us)
+            self._conflicts(connection, families, state, now_us)
+            cycles = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
+            for payer, cycle in cycles.items():
+                account = accounts.get(payer) or state.account(*payer)
+                self._plan(connection, families, payer, account, cycle, now_us)
+            labels = {payer: self._labels.payer(*payer) for payer in cycles}
+            named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
+            add_recent(connection, families, named, labels, now_us)
+        self._folded.add_to(families)
+
+    def _place(self, row: Any) -> tuple[str, str, str, str]:
+        return self._labelled(row.provider, row.account, row.environment)
+
+    def _labelled(self, provider: str, account: str, environment: str) -> tuple[str, str, str, str]:
+        production = "true" if environment in self._settings.production else "false"
+        return *self._labels.place(provider, account, environment), production
+
+    def _totals(self, connection: Connection, families: Families) -> set[tuple[str, str]]:
+        found = set()
+        for row in connection.execute(select(totals).order_by(*totals.primary_key)):
+            found.add((row.provider, row.account))
+            account = self._labels.payer(row.provider, row.account)
+            sums = Sums(*(getattr(row, name) for name in Sums._fields))
+            if row.outcome != Outcome.ATTEMPT:
+                families.add("requests_total", (*account, row.outcome), sums.requests)
+            families.add("credits_used_total", self._place(row), sums.credits)
+            families.began("credits_used_total", self._place(row), row.created_us / 1_000_000)
+            families.add("duplicate_renders_total", account, sums.duplicates)
+            families.add("retries_total", account, sums.retries)
+            if row.outcome in _SAVED:
+                families.add("credits_saved_total", (*account, row.outcome), sums.requests)
+            if sums.bytes:
+                families.add("output_bytes_total", (*account, row.format or OTHER), sums.bytes)
+        for row in connection.execute(select(corrections)):
+            account = self._labels.payer(row.provider, row.account)
+            families.add("ledger_corrections_total", (*account, row.sum), row.amount)
+        return found
+
+    def _periods(self, connection: Connection, families: Families, now_us: int) -> None:
+        current = select(periods).where(periods.c.start_us <= now_us, periods.c.end_us > now_us)
+        for row in connection.execute(current):
+            families.add("period_credits_used", self._place(row), row.credits)
+            families.add("period_credits_uncertain", self._place(row), row.uncertain)
+
+    def _unspent(self, connection: Connection, families: Families) -> None:
+        """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing.
+
+        A counter that is there at 0 also shows its first credits in a rate.
+        """
+        places = {(row.provider, row.account, row.environment) for row in connection.execute(select(paid))}
+        idle = set(self._accounts) - {place[:2] for place in places}
+        for provider, account in idle:
+            families.add("credits_used_total", self._labelled(provider, account, "production"), 0)
+            for result in _RESULTS:
+                families.add("requests_total", (*self._labels.payer(provider, account), result), 0)
+        for place in sorted(places | {(*account, "production") for account in idle}):
+            labels = self._labelled(*place)
+            families.add("period_credits_used", labels, 0)
+            families.add("period_credits_uncertain", labels, 0)
+
+    def _times(self, connection: Connection, families: Families) -> None:
+        for row in connection.execute(select(paid)):
+            families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
+        beat = connection.execute(select(facts.c.value).where(facts.c.name == HEARTBEAT)).scalar()
+        if beat is not None:
+            families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
+
+    def _sources(self, connection: Connection, families: Families, now_us: int) -> None:
+        """Those that are beyond the cap are as old as the oldest of them."""
+        found = last_seen(connection, now_us)
+        shown = dict(list(found.items())[:SOURCES])
+        if len(found) > SOURCES:
+            rest = set(found) - set(shown)
+            shown[OTHER] = min(found[name] for name in rest)
+            for name in rest:
+                self._folded.tell("source", (name,))
+        for name, seen_us in shown.items():
+            families.put("source_last_seen_timestamp_seconds", (name,), Decimal(seen_us) / 1_000_000)
+
+    def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
+        counts: dict[str, int] = defaultdict(int)
+        for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
+            counts[row.name] = row.total
+        for fate in FATES:
+            families.add("ledger_lines_total", (fate,), counts[fate])
+        families.add("ledger_events", (), counts["events"] - counts["pruned"])
+        families.add("ingest_files_set_aside", (), files_set_aside(connection, now_us))
+        for kind, many in connection.execute(select(folded.c.kind, func.count()).group_by(folded.c.kind)):
+            families.add("label_values_dropped_total", (_LABELS[kind],), many)
+
+    def _conflicts(self, connection: Connection, families: Families, state: State, now_us: int) -> None:
+        """How many auditor.toml say otherwise than the ledger, this process's own among them."""
+        differing = set(reported(connection, now_us))
+        differing |= {(self._source, payer) for payer in state.differences(self._settings)}
+        for payer in (("", ""), *self._accounts):
+            families.add("ledger_config_conflict", self._labels.payer(*payer), 0)
+        for _, payer in differing:
+            families.add("ledger_config_conflict", self._labels.payer(*payer), 1)
+
+    def _plan(
+        self, connection: Connection, families: Families, payer: Payer, account: Account, cycle: tuple[int, int],
+        now_us: int,
+    ) -> None:  # fmt: skip
+        labels = self._labels.payer(*payer)
+        families.put("period_start_timestamp_seconds", labels, Decimal(cycle[0]) / 1_000_000)
+        families.put("period_end_timestamp_seconds", labels, Decimal(cycle[1]) / 1_000_000)
+        allowed = self._allowances.of(connection, payer, account, now_us)
+        if allowed is None or labels[1] == OTHER:
+            return
+        plan, hard_cap = allowed.plan, "true" if allowed.plan.overage is None else "false"
+        families.put("plan_credits", (*labels, hard_cap), _decimal(allowed.credits))
+        named = (*labels, plan.name, plan.currency)
+        families.put("plan_info", named, 1)
+        families.put("plan_price", named, _decimal(plan.monthly))
+        if plan.overage is not None:
+            families.put("plan_overage_price", named, plan.overage)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return Decimal(value.numerator) / value.denominator

@@ -1,0 +1,192 @@
+"""`auditor-exporter`: the ledger's sums for Prometheus, as a server, as a file or to a Pushgateway."""
+
+import asyncio
+import signal
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor import config as configuration
+from auditor.model.errors import ConfigError
+from auditor.model.settings import Settings
+from auditor.system import endings
+from auditor.version import __version__
+from auditor_exporter import log
+from auditor_exporter.collectors import LEDGER, findings_of, once, running
+from auditor_exporter.http import PORT, address_of, serve
+from auditor_exporter.push import grouping_of, push
+from auditor_exporter.reload import Reloading
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.supervisor import Supervisor
+from auditor_exporter.textfile import write
+from auditor_exporter.webconfig import Live
+
+app = typer.Typer(
+    name="auditor-exporter",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Show the credits of the billing cycle, and what they went for, to Prometheus.",
+    epilog="Examples:  auditor-exporter serve --follow usage/ | auditor-exporter textfile usage.prom",
+)
+Where = Annotated[
+    str,
+    typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
+]
+MaybeWhere = Annotated[
+    str | None,
+    typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="As with `serve`.", show_default=LEDGER),
+]
+Report = Annotated[Path | None, typer.Option(help="A JSON v1 report, whose findings are shown too.")]
+Config = Annotated[Path | None, typer.Option(help="auditor.toml; else the one here.")]
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False) -> None:
+    if version:
+        print(f"auditor-exporter {__version__}")
+        raise typer.Exit
+
+
+@app.command("serve")
+def serve_metrics(
+    ledger: Where = LEDGER,
+    follow: Annotated[
+        list[str] | None, typer.Option(help="Take usage from here into the ledger as it grows; repeatable.")
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at what is followed.")] = 1.0,
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = f"127.0.0.1:{PORT}",
+    web_config: Annotated[
+        Path | None,
+        typer.Option("--web.config.file", help="TLS and users, in the format that Prometheus' exporters share."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Be open to other machines without TLS and users.")
+    ] = False,
+    findings: Report = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="auditor.toml, which becomes the ledger's; else the one here, only read."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
+    ] = False,
+    log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = log.Level.INFO,
+    log_format: Annotated[log.Format, typer.Option("--log.format", help="logfmt or json.")] = log.Format.LOGFMT,
+) -> None:
+    """Serve /metrics until interrupted; the address goes to stdout."""
+    if replace and config is None:
+        raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
+    log.begin(log_level, log_format)
+    live = Live(web_config, _say)
+    host, port = address_of(listen, live, insecure=insecure)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
+    where, supervisor = config or configuration.find([]) or Path(configuration.FILE_NAME), Supervisor()
+
+    def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
+        return running(
+            settings, where if where.is_file() else None, ledger, findings, follow or [], every, _say,
+            owner=config is not None, replacing=replace,
+        )  # fmt: skip
+
+    with Reloading(
+        where, begin, _say, named=config is not None, done=log.LOG.info, supervisor=supervisor,
+        others=lambda settings: findings_of(settings, findings),
+    ) as shown:  # fmt: skip
+        asyncio.run(_serve(shown, host, port, live, supervisor))
+
+
+async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor: Supervisor) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, shown.reload)
+
+    def ready(address: str) -> None:
+        print(f"{address}/metrics", flush=True)
+        supervisor.ready()
+
+    async def live_signs(every: float) -> None:
+        while True:
+            supervisor.alive()
+            await asyncio.sleep(every)
+
+    signs = asyncio.create_task(live_signs(supervisor.every)) if supervisor.every else None
+    await serve(shown, host, port, live, ready, stop, say=_say)
+    supervisor.stopping()
+    if signs:
+        signs.cancel()
+
+
+def _say(text: str) -> None:
+    log.LOG.warning("%s", text)
+
+
+@app.command(
+    "textfile",
+    epilog="Examples:  auditor-exporter textfile /var/lib/prometheus/node-exporter/usage.prom | "
+    "auditor-exporter textfile /var/lib/prometheus/node-exporter/audit.prom --findings report.json",
+)
+def textfile(
+    path: Annotated[Path, typer.Argument(help="A file that ends in .prom, in node_exporter's folder.")],
+    ledger: MaybeWhere = None,
+    findings: Report = None,
+    config: Config = None,
+) -> None:
+    """Write the metrics to a file once, for node_exporter's textfile collector.
+
+    With --findings and without --ledger, those of the report alone.
+    """
+    where = config or configuration.find([])
+    with once(configuration.load(where), where, ledger, findings) as snapshot:
+        write(snapshot, path)
+
+
+@app.command(
+    "push",
+    epilog="Example:  auditor-exporter push http://127.0.0.1:9091 --group instance=nightly",
+)
+def push_metrics(
+    url: Annotated[str, typer.Argument(envvar="AUDITOR_PUSHGATEWAY", help="http://HOST:PORT, or with USER:PASSWORD@.")],
+    ledger: MaybeWhere = None,
+    findings: Report = None,
+    job: Annotated[str, typer.Option(help="The group's job.")] = "imgrender",
+    group: Annotated[list[str] | None, typer.Option(help="NAME=VALUE that the group has besides; repeatable.")] = None,
+    config: Config = None,
+) -> None:
+    """Push the metrics to a Pushgateway once, for cron jobs that nobody scrapes.
+
+    With --findings and without --ledger, those of the report alone.
+    """
+    grouping = grouping_of(group or [])
+    where = config or configuration.find([])
+    with once(configuration.load(where), where, ledger, findings) as snapshot:
+        push(snapshot, url, job, grouping)
+
+
+@app.command(
+    "alerts", epilog="Example:  auditor-exporter alerts --out /etc/prometheus/rules --set burn=10 --set long=2h"
+)
+def alerts(
+    out: Annotated[Path, typer.Option(help="The folder for rules, alerts and runbooks.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of a threshold or window; repeatable.")
+    ] = None,
+) -> None:
+    """Write recording rules, alerts and their runbooks, with your thresholds and windows."""
+    from auditor_exporter.alertfiles import parameters_of, write_all
+
+    for path in write_all(out, parameters_of(set_ or [])):
+        print(path)
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong is one sentence without a traceback."""
+    endings.run("auditor-exporter", app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""What a server shows, opened again: when the configuration changes, on SIGHUP, and until the ledger can be opened.
+
+The new one is opened before the old one is closed, so that nothing that is followed is missed between them. A
+configuration that cannot be used leaves the one before it in force.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import OperationalError
+
+from auditor import config as configuration
+from auditor.ledger.migrations import NoLedgerError
+from auditor.ledger.place import PlaceError
+from auditor.model.errors import AuditorError, ConfigError
+from auditor.model.metrics import RELOAD
+from auditor.model.settings import Settings
+from auditor_exporter.build import BuildInfo
+from auditor_exporter.families import Families
+from auditor_exporter.snapshot import Collects, Snapshot
+from auditor_exporter.supervisor import Supervisor
+
+LOOK = 5.0
+"""Seconds between two looks at the file, and between two tries of what could not be opened or was refused."""
+Begin = Callable[[Settings], AbstractContextManager[Snapshot]]
+
+
+class Down:
+    """Stands for the ledger while it cannot be opened."""
+
+    name = "ledger"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def collect(self, families: Families, now: float) -> None:
+        """Fail."""
+        del families, now
+        raise self._error
+
+
+class Reloading(Collector):
+    """Answers as a `Snapshot` does, with the newest that could be opened.
+
+    *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
+    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again.
+    """
+
+    def __init__(
+        self, path: Path, begin: Begin, say: Callable[[str], object], *, named: bool,
+        others: Callable[[Settings], Iterable[Collects]] = lambda _: (), done: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.time, look: float = LOOK, supervisor: Supervisor | None = None,
+    ) -> None:  # fmt: skip
+        self._path, self._begin, self._say, self._done = path, begin, say, done
+        self._named = named
+        self._others, self._clock, self._look = others, clock, look
+        self._supervisor = supervisor or Supervisor({})
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._seen = self._stamp()
+        self.settings = configuration.load(path if named or self._seen else None)
+        self._opened: ExitStack | None = None
+        self._more = (self, BuildInfo(), ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._said = {"file": "", "ledger": ""}
+        self._wanted = False
+        """Whether the reload that failed was asked for."""
+        self.worked, self.worked_at = True, clock()
+        self.asked = False
+        """Whether somebody asked for a reload that has not begun."""
+        try:
+            self._open(self.settings)
+        except AuditorError as error:
+            if not is_down(error):
+                raise
+            self._fails("ledger", error, f"it is tried again every {look:g} s")
+            self._shown = Snapshot([Down(error), *others(self.settings)])
+        self._shown.more = self._more
+        self._thread = threading.Thread(target=self._until, name="reload", daemon=True)
+        self._thread.start()
+
+    def reload(self) -> None:
+        """Read the file again soon, whether it changed or not."""
+        self.asked = True
+        self._wake.set()
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """As `Snapshot`."""
+        return self._shown.exposition(accept)
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """As `Snapshot`."""
+        return self._shown.at_hand(accept)
+
+    @property
+    def healthy(self) -> bool:
+        """As `Snapshot`."""
+        return self._shown.healthy
+
+    def collect(self) -> Iterable[Metric]:
+        """Whether the configuration in force is the one of the file."""
+        for definition, value in zip(RELOAD, (float(self.worked), self.worked_at), strict=True):
+            yield GaugeMetricFamily(definition.name, definition.help, value=value)
+
+    def look(self) -> None:
+        """Once: open what is not open, and read the file if it is another one, somebody asked, or it was refused.
+
+        What refused it may be over although the file is the same: the ledger was changed, or the file's mode.
+        """
+        stamp, asked = self._stamp(), self.asked
+        changed = stamp != self._seen
+        if changed or asked or not self.worked:
+            self._wanted = asked or (self._wanted and not changed)
+            self._seen, self.asked = stamp, False
+            self._read(stamp, changed=changed, tell=changed or asked)
+        if self._opened is None and not changed and not asked:
+            try:
+                self._open(self.settings)
+            except Exception as error:
+                self._fails("ledger", error, f"it is tried again every {self._look:g} s")
+            else:
+                self._said["ledger"] = ""
+                self._done("the ledger is open")
+
+    def _read(self, stamp: tuple[int, ...] | None, *, changed: bool, tell: bool) -> None:
+        """*tell* the supervisor of it; why it cannot be used is said once, and once more for a *changed* file."""
+        if tell:
+            self._supervisor.reloading()
+        if changed:
+            self._said["file"] = ""
+        try:
+            if stamp is None and (self._named or not self._wanted):
+                raise ConfigError(f"{self._path}: the file is gone")
+            self._take(configuration.load(self._path if stamp else None))
+        except Exception as error:
+            self.worked = False
+            self._fails("file", error, "the configuration before it stays in force")
+        else:
+            self._said["file"], self._wanted = "", False
+            self.worked, self.worked_at = True, self._clock()
+            self._done("the configuration was read again")
+        if tell:
+            self._supervisor.ready()
+
+    def _fails(self, what: str, error: Exception, then: str) -> None:
+        """Say why, unless it is why it failed the last time."""
+        if (words := _words(error)) != self._said[what]:
+            self._said[what] = words
+            self._say(f"{words}; {then}")
+
+    def _take(self, settings: Settings) -> None:
+        if self._opened is None:
+            self.settings = settings  # the next look opens the ledger with it
+        elif settings != self.settings:
+            self._open(settings)
+            self.settings = settings
+
+    def _open(self, settings: Settings) -> None:
+        stack = ExitStack()
+        shown = stack.enter_context(self._begin(settings))
+        shown.more = self._more
+        before, self._opened, self._shown = self._opened, stack, shown
+        if before is not None:
+            before.close()
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        try:
+            found = self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:  # there, and reading it says why it cannot be used
+            return (0,)
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _until(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(self._look)
+            self._wake.clear()
+            if not self._stopping.is_set():
+                self.look()
+
+    def __enter__(self) -> "Reloading":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(30)
+        if self._opened is not None:
+            self._opened.close()
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether a ledger could not be opened since its server or its file is not there for now: it may come."""
+    if isinstance(error, NoLedgerError | PlaceError):
+        return True
+    cause = error.__context__
+    return isinstance(cause, OperationalError) and "psycopg" in type(cause.orig).__module__
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, AuditorError) else type(error).__name__

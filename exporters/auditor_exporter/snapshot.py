@@ -1,0 +1,157 @@
+"""One collection at a time, shared by all who ask meanwhile: a hammered /metrics costs nothing."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from auditor.model.errors import AuditorError
+from auditor_exporter.families import Families, StaleError
+
+FRESH = 1.0
+"""Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
+
+
+KINDS = 12
+"""Formats of one collection that are kept; a header may name versions without end, and then gets the plain one."""
+
+
+class Collects(Protocol):
+    """A source of samples."""
+
+    name: str
+
+    def collect(self, families: Families, now: float) -> None:
+        """Add samples; whatever it raises makes it unsuccessful."""
+
+
+class Shown(Protocol):
+    """What a server shows."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every collector showed something the last time."""
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """(body, content type)."""
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting."""
+
+
+def reason(error: Exception) -> str:
+    """Why something failed, in our own words; other texts may hold the ledger's password."""
+    return str(error) if isinstance(error, AuditorError) else type(error).__name__
+
+
+class Snapshot:
+    """The newest exposition.
+
+    *clock* is wall time, *steady* measures ages and durations; *say* is told when a collector begins to fail, and why.
+    """
+
+    def __init__(
+        self,
+        collectors: Sequence[Collects],
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        say: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._collectors, self._clock, self._steady, self._say = collectors, clock, steady, say
+        self._lock = threading.Lock()
+        self._taken: float | None = None
+        self._families: list[Metric] = []
+        self._encoded: dict[str, tuple[bytes, str]] = {}
+        self._failing: dict[str, str] = {}
+        self.healthy = False
+        """Whether every collector showed something the last time, be it not new."""
+        self.collections = 0
+        self.more: Sequence[Collector] = ()
+        """What is shown whether collectors work or not."""
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """(body, content type) in the format that the scraper accepts."""
+        encoder, content_type = _encoder(accept)
+        with self._lock:
+            if self._taken is None or self._steady() - self._taken >= FRESH:
+                self._collect()
+            if content_type not in self._encoded and len(self._encoded) >= KINDS:
+                encoder, content_type = choose_encoder("")
+            if content_type not in self._encoded:
+                created = content_type.startswith("application/openmetrics-text")
+                self._encoded[content_type] = (encoder(_Taken(self._families, created=created)), content_type)
+            return self._encoded[content_type]
+
+    def registry(self) -> CollectorRegistry:
+        """The same for prometheus_client's own ways out."""
+        self.exposition()
+        registry = CollectorRegistry()
+        registry.register(_Taken(self._families))
+        return registry
+
+    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
+        """The same without waiting, if nothing has to be done for it."""
+        if self._taken is None or self._steady() - self._taken >= FRESH:
+            return None
+        return self._encoded.get(_encoder(accept)[1])
+
+    def _collect(self) -> None:
+        families = Families()
+        healthy = True
+        for collector in self._collectors:
+            started = self._steady()
+            own = Families()
+            try:
+                collector.collect(own, self._clock())
+                self._failing.pop(collector.name, None)
+            except Exception as error:  # (one that fails is a sample, and does not take the others with it)
+                self._fails(collector.name, error)
+                if not isinstance(error, StaleError):
+                    own, healthy = Families(), False
+            families.take(own)
+            families.add("scrape_collector_success", (collector.name,), int(collector.name not in self._failing))
+            families.add("scrape_collector_duration_seconds", (collector.name,), self._steady() - started)
+        self.healthy = healthy
+        self._families = [*families.metrics(), *(family for each in self.more for family in each.collect())]
+        self._encoded = {}
+        self._taken = self._steady()
+        self.collections += 1
+
+    def _fails(self, name: str, error: Exception) -> None:
+        why = reason(error)
+        if self._failing.get(name) != why:
+            self._say(f"the collector {name!r} fails: {why}")
+        self._failing[name] = why
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """What prometheus_client makes of the header; it fails at versions that are no numbers."""
+    try:
+        return choose_encoder(accept)
+    except Exception:
+        return choose_encoder("")
+
+
+def _without_created(family: Metric) -> Metric:
+    plain = Metric(family.name, family.documentation, family.type, family.unit)
+    plain.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return plain
+
+
+class _Taken(Collector):
+    """A registry of families that are there already.
+
+    When a counter was *created* is told in OpenMetrics alone: in the plain format it would be a series of its own.
+    """
+
+    def __init__(self, families: Iterable[Metric], *, created: bool = False) -> None:
+        self._families = list(families if created else map(_without_created, families))
+
+    def collect(self) -> Iterable[Metric]:
+        """As prometheus_client's encoders ask for them."""
+        return self._families

@@ -1,0 +1,253 @@
+"""Plan advice: agrees with the audit, with a slow reading of each cell, and adds up."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from auditor.config import settings_of
+from auditor.model.errors import ConfigError
+from auditor.model.plans import cents
+from auditor.model.waste import Cause
+from auditor.planning.plan import Advice, advise
+from auditor.registry import PROVIDERS
+from auditor.results.plan import Advised, document
+from tests.bruteforce import bill as slow_bill
+from tests.conftest import ROOT, event, lines
+from tests.examined import SAMPLES, daily, examined, on, ran
+from tests.random_logs import generate
+
+pytestmark = pytest.mark.usefixtures("random_now")
+
+WEEK_US = 7 * 86_400 * 10**6
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((ROOT / "auditor" / "results" / "plan_v1.schema.json").read_bytes())
+)
+
+
+def advice_on(
+    events: Any, folder: Path, config: Mapping[str, Any] | None = None, until: datetime | None = None
+) -> tuple[tuple[Advice, ...], dict[str, Any]]:
+    """The advice on all accounts, and the same as a valid document."""
+    with examined(events, folder, config, until=until) as log:
+        found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), until)
+        result = Advised(found, log.inputs, log.facts.window, log.options, log.generated_at)
+        text = json.loads(json.dumps(document(result)))
+        SCHEMA.validate(text)
+        return found, text
+
+
+def scenario(advice: Advice, fix: str) -> Any:
+    """The scenario of a fix."""
+    return next(each for each in advice.scenarios if each.fix == fix)
+
+
+@pytest.mark.parametrize("seed", range(0, 60, 2))
+def test_every_cell_and_sum_of_random_logs(seed: int, tmp_path: Path) -> None:
+    """The advice is the audit's, each cell is a bill, fixes add up to the waste, headroom is included less demand."""
+    files, config = generate(seed, 200)
+    with examined(files, tmp_path, config) as log:
+        found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), None)
+        SCHEMA.validate(document(Advised(found, log.inputs, log.facts.window, log.options, log.generated_at)))
+        for advice, bill in zip(found, log.bills, strict=True):
+            none, every = scenario(advice, "none"), scenario(advice, "all")
+            assert (none.recommended, every.recommended) == (bill.recommended, bill.recommended_after_fixes)
+            assert none.saving == bill.saving(bill.recommended, bill.loads)
+            own = [int(unit) for unit in log.facts.units.unit[log.facts.units.payer == bill.payer.code]]
+            for fix, cause in (
+                ("dedupe", Cause.REPEAT),
+                ("coalescing", Cause.CONCURRENT),
+                ("volatile", Cause.VOLATILE),
+            ):
+                assert scenario(advice, fix).total_saved == log.replayed.waste.total(cause, own)
+            assert every.total_saved == log.replayed.waste.total(None, own)
+            for each in advice.scenarios:
+                cells(advice, each)
+
+
+def cells(advice: Advice, each: Any) -> None:
+    """Every cycle on every plan, one by one: none of these plans rolls over."""
+    for plan in advice.bill.payer.plans:
+        rules = {"price": plan.price, "included": plan.included}
+        rules |= {"overage": plan.overage} if plan.overage is not None else {}
+        for index, (use, cell) in enumerate(zip(advice.bill.uses, each.table[plan.name], strict=True)):
+            gone = each.saved.get(index, Fraction(0))
+            assert cell.bill == (slow_bill(rules, use.credits - gone) if use.complete else None)
+            assert cell.holds == (slow_bill(rules, use.demand - gone) is not None)
+            assert cell.headroom == Fraction(plan.included) - (use.demand - gone)
+
+
+def test_staging_goes_to_the_free_account_as_far_as_it_fits(tmp_path: Path) -> None:
+    """150 staging renders a month: 100 fit the free plan, 50 stay; 1,050 need Pro, 1,000 would not."""
+    events = daily("2026-09-01", [30] * 30) + daily("2026-09-01", [5] * 30, environment="staging")
+    for each in events[900:]:
+        each["id"] = "s" + each["id"]
+    ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
+    moved, every = scenario(advice, "staging"), scenario(advice, "all")
+    assert (moved.total_saved, every.total_saved) == (100, 150)
+    assert (moved.recommended.name, every.recommended.name) == ("Basic", "Basic")
+    assert scenario(advice, "none").recommended.name == "Pro"
+    (cycle,) = text["accounts"][0]["scenarios"][-1]["cycles"]
+    assert cycle["plans"]["Basic"] == {"bill": "14.99", "holds_demand": True, "headroom": 100}
+    assert cycle["plans"]["Free"] == {"bill": None, "holds_demand": False, "headroom": -800}
+
+
+def test_a_longer_time_to_live(tmp_path: Path) -> None:
+    """The same picture every two days: a day's cache saves nothing, a week's saves all but the first of each week."""
+    events = [event(f"e{n}", f"2026-09-{2 * n + 1:02d}T10:00:00Z") for n in range(15)]
+    ((advice,), _) = advice_on(events, tmp_path, on("Basic"))
+    assert scenario(advice, "dedupe").total_saved == 0
+    assert scenario(advice, "ttl").total_saved == 11
+
+
+def test_providers_side_by_side(tmp_path: Path) -> None:
+    """Unknown is unknown: no plan, no sum; large pictures cost more where they do."""
+    events = daily("2026-09-01", [20] * 30, width=3200, height=100)
+    ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
+    by_name = {offer.provider.name: offer for offer in advice.offers}
+    assert by_name["imejis"].monthly == Fraction("14.99")
+    assert by_name["bannerbear"].monthly == 149, "600 pictures of 3,200 px are 1,800 credits there"
+    assert by_name["orshot"].monthly == 30
+    assert by_name["placid"].monthly is None
+    assert by_name["hcti"].unsized == 600
+    assert [offer.monthly is None for offer in advice.offers] == sorted(
+        offer.monthly is None for offer in advice.offers
+    )
+    for offer in text["accounts"][0]["providers"]:
+        assert offer["monthly_bill"] != "0.00"
+        assert (offer["plan"] is None) == (offer["monthly_bill"] is None)
+
+
+EURO = {"price": "50.00", "currency": "EUR", "included": 5000}
+
+
+def test_sums_in_two_currencies_are_never_held_against_each_other(tmp_path: Path) -> None:
+    """A plan in euros is compared with none in dollars, and every offer says what it is in."""
+    config = {**on("Eigen"), "plans": {"imejis": {"Eigen": EURO}}}
+    ((advice,), text) = advice_on(daily("2026-09-01", [20] * 30), tmp_path, config)
+    assert [plan.name for plan in advice.bill.payer.plans] == ["Eigen"]
+    assert advice.bill.recommended is advice.bill.payer.plan
+    assert {scenario.saving for scenario in advice.scenarios} == {0}
+    assert [(offer.provider.name, offer.currency) for offer in advice.offers][:2] == [
+        ("imejis", "EUR"),
+        ("hcti", "USD"),
+    ]
+    assert text["accounts"][0]["currency"] == text["accounts"][0]["providers"][0]["currency"] == "EUR"
+    (tmp_path / "auditor.toml").write_text(
+        '[accounts.main]\nprovider = "imejis"\nplan = "Eigen"\n'
+        '[plans.imejis.Eigen]\nprice = "50.00"\ncurrency = "EUR"\nincluded = 5000\n'
+    )
+    said = ran("plan", str(tmp_path)).out
+    assert "Account imejis/main: Eigen; bills in EUR" in said
+    assert "50.00 EUR" in said
+    assert "14.00 USD" in said
+
+
+def test_plans_of_one_account_are_of_one_currency() -> None:
+    """Their bills could not be added up."""
+    account = {"provider": "imejis", "plan": "Pro", "plans": [{"plan": "Eigen", "since": date(2026, 9, 1)}]}
+    with pytest.raises(ConfigError, match="plans are in EUR and USD; bills of one account need one currency"):
+        settings_of({"accounts": {"main": account}, "plans": {"imejis": {"Eigen": EURO}}}, "x")
+
+
+def test_offers_hold_what_the_running_cycle_needs_too(tmp_path: Path) -> None:
+    """An offer of the own provider is the plan that the advice names, not one that the running cycle has outgrown."""
+    events = daily("2026-08-01", [20] * 31 + [200] * 10)
+    ((advice,), _) = advice_on(events, tmp_path, on("Pro"), datetime(2026, 9, 11, tzinfo=UTC))
+    by_name = {offer.provider.name: offer for offer in advice.offers}
+    assert advice.bill.recommended is not None
+    assert by_name["imejis"].now == advice.bill.recommended
+    assert by_name["imejis"].now.name == "Pro"
+    assert by_name["bannerbear"].now is not None
+    assert by_name["bannerbear"].now.name == "Scale"
+
+
+def test_each_column_says_what_it_is_over(tmp_path: Path) -> None:
+    """The credits are those of all cycles, the bills of one."""
+    (tmp_path / "a.jsonl").write_bytes(lines(daily("2026-08-01", [20] * 31)))
+    said = ran("plan", str(tmp_path)).out
+    assert "What each fix changes: credits over all cycles, bills a month" in said
+    assert "The same demand elsewhere, a month, in USD" in said
+
+
+def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:
+    """Basic in July; 1,200 needed in August, 150 of them bought; Pro from 10 September, which counts at once."""
+    events = daily("2026-07-01", [10] * 31) + daily("2026-08-01", [40] * 30 + [0]) + daily("2026-09-01", [50] * 30)
+    config = {
+        "plans": {"imejis": {"Saver": {"price": "12.00", "included": 1000, "rollover": True, "rollover_cycles": 1}}},
+        "accounts": {"main": {
+            "provider": "imejis", "plan": "Saver",
+            "plans": [{"since": "2026-09-10", "plan": "Pro"}],
+            "topups": [{"date": "2026-08-20", "credits": 150, "price": "5.00"}],
+        }},
+    }  # fmt: skip
+    ((advice,), text) = advice_on(events, tmp_path, config)
+    july, august, september = text["accounts"][0]["cycles"]
+    assert [each["plan"] for each in (july, august, september)] == ["Saver", "Saver", "Pro"]
+    assert (july["credits"], july["left"], july["bill"]) == (310, 690, "12.00")
+    # August has 690 carried, 1,000 included and 150 bought; 1,200 are used, the carried first. Pro carries nothing but
+    # what was bought.
+    assert (august["carried"], august["bought"], august["beyond"]) == (690, 150, 0)
+    assert (august["bill"], august["left"], august["ended_unused"]) == ("17.00", 150, 490)
+    assert (september["carried"], september["bill"]) == (150, "24.99")
+    assert text["accounts"][0]["plan"] == "Pro"
+    assert cents(advice.bill.money({}).now) == "0.00"
+    table = scenario(advice, "none").table["Saver"]
+    assert [cell.bill for cell in table] == [12, 12, None], "July's rest carries August, nothing carries September"
+
+
+def test_the_command_on_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As documented; JSON is valid and equal for equal inputs; mistakes are one sentence."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790812800")
+    text = ran("plan", SAMPLES, "--account", "main", "--until", "2026-09-20").out
+    for words in ("Account imejis/main: Pro", "After all fixes", "Running cycle", "the range", "hcti"):
+        assert words in text
+    assert "marketing" not in text
+    one, two = (ran("plan", SAMPLES, "--format", "json").out for _ in range(2))
+    assert one == two
+    SCHEMA.validate(json.loads(one))
+    for code, *mistake in ((3, "--account", "nobody"), (2, "--provider", "nobody"), (2, "--longer-ttl", "soon")):
+        done = ran("plan", SAMPLES, *mistake)
+        assert (done.code, done.out) == (code, "")
+        assert "nobody" in done.err or "soon" in done.err
+
+
+def test_the_forecast_is_as_of_until(tmp_path: Path) -> None:
+    """Events after it are neither counted nor known."""
+    events = daily("2026-08-01", [10] * 60)
+    ((advice,), _) = advice_on(events, tmp_path, on("Basic"), datetime(2026, 9, 11, tzinfo=UTC))
+    assert advice.forecast is not None
+    assert advice.forecast.total is not None
+    assert (advice.forecast.so_far, advice.forecast.total.likely) == (100, 300)
+
+
+def test_an_empty_log_says_so(tmp_path: Path) -> None:
+    """No account, no advice, no crash."""
+    found, text = advice_on({"usage.jsonl": b""}, tmp_path)
+    assert found == ()
+    assert text["accounts"] == []
+
+
+def test_too_little_data_is_compared_with_no_other_provider(tmp_path: Path) -> None:
+    """A demand that is unknown is not one that no plan holds."""
+    log = tmp_path / "usage.jsonl"
+    log.write_text(json.dumps(event()) + "\n")
+    done = ran("plan", str(log))
+    assert "too little data" in done.out
+    assert "no known plan holds it" not in done.out
+
+
+def test_names_from_a_log_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    """Escapes are written out."""
+    log = tmp_path / "usage.jsonl"
+    log.write_text(json.dumps(event(account="\x1b[2Jmain")) + "\n")
+    for arguments in (["plan"], ["estimate"], ["reconcile", "--invoice", "1", "--cycle", "2026-09"]):
+        done = ran(arguments[0], str(log), *arguments[1:])
+        assert done.code in (0, 1), done.err
+        assert "\x1b" not in done.out + done.err
+        assert "main" in done.out + done.err
