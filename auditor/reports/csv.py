@@ -21,6 +21,7 @@ from auditor.system.terminal import plain
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
 """Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""
 SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
+"""Names of subjects in the order of their columns; others have theirs at the end, where rules have such names."""
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
 
 
@@ -52,22 +53,26 @@ class Findings:
     """`--format csv`: a row a finding, gravest first."""
 
     name = "csv"
+    suffix, media_type = "csv", "text/csv"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""
+        findings = document(result)["findings"]
+        more = sorted({name for finding in findings for name in finding["subject"]}.difference(SUBJECT))
         head = ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
-                "currency", "message", "advice", "evidence"]  # fmt: skip
-        write(out, head, (_finding(finding) for finding in document(result)["findings"]))
+                "currency", "message", "advice", "evidence", *more]  # fmt: skip
+        write(out, head, (_finding(finding, more) for finding in findings))
 
 
-def _finding(finding: Mapping[str, Any]) -> list[Any]:
+def _finding(finding: Mapping[str, Any], more: Sequence[str]) -> list[Any]:
     money = finding["money"]
     return [
         own(finding["severity"]), own(finding["rule"]), own(finding["confidence"]),
         *(finding["subject"].get(name) for name in SUBJECT),
         own(finding["credits"]), own(finding["bytes"]), own(money["now"]), own(money["after_plan_change"]),
         money["currency"], finding["message"], finding["advice"], json.dumps(finding["evidence"], ensure_ascii=False),
+        *(finding["subject"].get(name) for name in more),
     ]  # fmt: skip
 
 
@@ -75,6 +80,7 @@ class Cycles:
     """`--format csv-cycles`: a row an account and billing cycle."""
 
     name = "csv-cycles"
+    suffix, media_type = "cycles.csv", "text/csv"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:
@@ -99,6 +105,7 @@ class Daily:
     """`--format csv-daily`: a row an account and local day with an event."""
 
     name = "csv-daily"
+    suffix, media_type = "daily.csv", "text/csv"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:

@@ -48,6 +48,7 @@ class Focus:
     """`--format focus`."""
 
     name = "focus"
+    suffix, media_type = "focus.csv", "text/csv"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:

@@ -59,6 +59,7 @@ class Html:
     """`--format html`."""
 
     name = "html"
+    suffix, media_type = "html", "text/html"
     draws_curve = True
 
     def write(self, result: Result, out: TextIO) -> None:

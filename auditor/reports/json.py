@@ -11,6 +11,7 @@ class Json:
     """`--format json`."""
 
     name = "json"
+    suffix, media_type = "json", "application/json"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:

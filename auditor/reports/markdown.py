@@ -42,6 +42,7 @@ class Markdown:
     """`--format markdown`."""
 
     name = "markdown"
+    suffix, media_type = "md", "text/markdown"
     draws_curve = True
 
     def write(self, result: Result, out: TextIO) -> None:

@@ -53,6 +53,7 @@ class Text:
     """`--format text`, the default."""
 
     name = "text"
+    suffix, media_type = "txt", "text/plain"
     draws_curve = False
 
     def write(self, result: Result, out: TextIO) -> None:

@@ -95,6 +95,9 @@ class Report(Protocol):
     """One output format."""
 
     name: str
+    suffix: str
+    """Ending of its files, without the first point."""
+    media_type: str
     draws_curve: bool
     """Whether it wants `Result.curve`, which takes another walk over the log."""
 

@@ -17,13 +17,6 @@ from auditor.schedule.index import page
 from auditor.schedule.outbox import identity
 from auditor.schedule.summary import subject, summary
 
-KINDS = {
-    "text": ("txt", "text/plain"), "json": ("json", "application/json"), "html": ("html", "text/html"),
-    "markdown": ("md", "text/markdown"), "csv": ("csv", "text/csv"), "csv-cycles": ("cycles.csv", "text/csv"),
-    "csv-daily": ("daily.csv", "text/csv"), "focus": ("focus.csv", "text/csv"),
-}  # fmt: skip
-"""Ending and media type of a report's file, by format."""
-
 
 class Edition:
     """One report, ready to be kept and sent."""
@@ -68,7 +61,6 @@ class Edition:
         )
 
     def _attachment(self, report_format: str) -> Attachment:
-        suffix, media_type = KINDS.get(report_format, (report_format, "text/plain"))
-        out = io.StringIO(newline="")
-        REPORTS[report_format].write(self._result, out)
-        return Attachment(f"report.{suffix}", media_type, out.getvalue().encode())
+        report, out = REPORTS[report_format], io.StringIO(newline="")
+        report.write(self._result, out)
+        return Attachment(f"report.{report.suffix}", report.media_type, out.getvalue().encode())

@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -101,3 +102,14 @@ def test_the_files_are_rfc_4180(samples: Result, name: str) -> None:
     table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert {len(row) for row in table} == {len(table[0])}
     assert len(set(table[0])) == len(table[0])
+
+
+def test_a_new_name_of_a_subject_has_a_column_at_the_end(samples: Result) -> None:
+    """A rule may name what it is about as it likes: no word is lost, and the columns before stay where they are."""
+    first, second = samples.findings[:2]
+    named = replace(first, subject={**first.subject, "region": "eu-west"})
+    before, after = (
+        rows(written(replace(samples, findings=found), "csv")) for found in ([first, second], [named, second])
+    )
+    assert list(after[0]) == [*before[0], "region"]
+    assert after == [{**before[0], "region": "eu-west"}, {**before[1], "region": ""}]
