@@ -137,23 +137,18 @@ def _shown(text: str) -> "Limit":
 
 def _summary(result: "Inspected") -> None:
     """A row a format that was delivered, a column a format that was tried."""
-    from rich.console import Console
-    from rich.table import Table
+    from auditor.reports.terminal.console import console_of, table_of
+    from auditor.system.terminal import plain
 
-    from auditor.system.terminal import is_terminal, plain
-
-    terminal = is_terminal(sys.stdout)
-    console = Console(file=sys.stdout, width=None if terminal else 100, highlight=False, markup=False, emoji=False)
+    console = console_of(sys.stdout)
     pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
     console.print(
         f"{len(pictures):,} pictures, {sum(one.bytes for one in pictures):,} bytes; {result.known:,} known before, "
         f"{result.copies:,} with the bytes of another, {len(result.refused):,} refused"
     )
     tried = ("webp", "avif", "jpeg", "png")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     columns = ("Delivered", "Pictures", "Bytes", *(f"as {name}" for name in tried), "Best", "Right-sized")
-    for name in columns:
-        table.add_column(name, justify="left" if name == "Delivered" else "right")
+    table = table_of(*columns, left=["Delivered"])
     for name in sorted({picture.format for picture in pictures}):
         own = [picture for picture in pictures if picture.format == name]
         table.add_row(

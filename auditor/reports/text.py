@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text as Words
 
 from auditor.analysis.bills import Bill
@@ -28,25 +26,12 @@ from auditor.reports.shared.words import (
     used,
     wasted,
 )
+from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.report import document
-from auditor.system.terminal import is_terminal, plain
+from auditor.system.terminal import plain
 
-WIDTH = 100
-"""Columns where the output is no terminal, so that files look the same everywhere."""
-NARROWEST = 80
-"""Columns below which a terminal breaks the lines itself: tables would break the figures, 24.9 above 9."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
-
-
-def console_of(out: TextIO) -> Console:
-    """A console that writes the same everywhere but on a terminal."""
-    terminal = is_terminal(out)
-    console = Console(
-        file=out, width=None if terminal else WIDTH, highlight=False, markup=False, emoji=False, force_terminal=terminal
-    )
-    console.width = max(console.width, NARROWEST)
-    return console
 
 
 class Text:
@@ -92,19 +77,18 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 def _waste(console: Console, report: dict[str, Any]) -> None:
     known, *blind = wasted(report)
     style = "bold red" if report["waste"]["total"] else "bold" if report["unknown"]["renders"] else "bold green"
-    console.print(Padding(Words(f"Wasted    {known}", style=style), 0, expand=False))
+    inset(console, Words(f"Wasted    {known}", style=style), 0)
     for cause, meaning in CAUSES.items():
         if report["waste"][cause]:
             console.print(f"          {report['waste'][cause]:>9,}  {cause:11} {meaning}")
     for words in blind:
-        console.print(Padding(Words(words, style="bold"), (0, 0, 0, 10), expand=False))
+        inset(console, Words(words, style="bold"), 10)
 
 
 def _bill(console: Console, bill: Bill, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> None:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     paid = " ".join(filter(None, ("Bill", plain(account["currency"] or ""))))
-    for name in ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan"):
-        table.add_column(name, justify="left" if name in ("Cycle from", "Cheapest plan") else "right", overflow="fold")
+    columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
+    table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
     for use, cycle, start in zip(bill.uses, account["cycles"], starts, strict=True):
         best = cheapest_words(account, cycle, plain)
         table.add_row(
@@ -119,7 +103,7 @@ def _bill(console: Console, bill: Bill, account: dict[str, Any], starts: Sequenc
     console.print()
     plan = plain(account["plan"]) if account["plan"] else "plan not configured"
     console.print(Words(f"Account {plain(account['provider'])}/{plain(account['account'])}: {plan}", style="bold"))
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    inset(console, table)
     for gap in gaps:
         console.print(f"  {plain(gap)}")
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
@@ -144,7 +128,7 @@ def _findings(console: Console, findings: list[dict[str, Any]]) -> None:
         console.print(head)
         saves = money(finding["money"])
         for line in (plain(finding["message"]) + (saves and f"; {saves}"), "Cure: " + plain(finding["advice"])):
-            console.print(Padding(Words(line), (0, 0, 0, 8), expand=False))
+            inset(console, line, 8)
 
 
 def _suppressed(console: Console, suppressed: list[dict[str, Any]]) -> None:
@@ -184,4 +168,4 @@ def _foreign(console: Console, file: dict[str, Any]) -> None:
     if facts:
         console.print(Words(f"{plain(file['path'])}: {plain(facts[0])}", style="dim"))
     for fact in facts[1:]:
-        console.print(Padding(Words(plain(fact), style="dim"), (0, 0, 0, 2), expand=False))
+        inset(console, Words(plain(fact), style="dim"))

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TextIO
 
-from rich.padding import Padding
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, cents
 from auditor.model.words import plural
 from auditor.planning.estimate import Estimate
-from auditor.reports.terminal.plan import table_of
-from auditor.reports.text import console_of
+from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.estimate import calls_of, why
 from auditor.system.terminal import plain
 
@@ -41,7 +39,7 @@ def write_text(estimates: Sequence[Estimate], out: TextIO) -> None:
             table.add_row(step.name, f"{_percent(step.rate)} %", f"→ {calls_of(step.after)}", _WORDS[step.name])
         if found.unknown:
             table.add_row("calls", "", f"= {calls_of(found.calls)}", "with the unknown renders")
-        console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        inset(console, table)
         if found.plans:
             price = f"Price {plain(found.plans[0].currency)}"
             plans = table_of("Plan", price, "Credits", "For so many calls", left=["Plan", "For so many calls"])
@@ -52,7 +50,7 @@ def write_text(estimates: Sequence[Estimate], out: TextIO) -> None:
                     _fate(plan, found.credits) + ("  <- cheapest that holds them" if chosen else ""),
                     style="bold green" if chosen else None,
                 )  # fmt: skip
-            console.print(Padding(plans, (1, 0, 1, 2), expand=False))
+            inset(console, plans, above=1, below=1)
         console.print(why(found))
         console.print()
 

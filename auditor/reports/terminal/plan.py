@@ -9,29 +9,22 @@ from fractions import Fraction
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Words
 
 from auditor.analysis.bills import TOO_SHORT
 from auditor.model.numbers import number
 from auditor.model.plans import cents
+from auditor.model.words import plural
 from auditor.planning.forecast import RANGE_FROM, Exhaustion, Forecast, Span
 from auditor.planning.offers import Offer
 from auditor.planning.plan import Advice, Cell, Scenario
 from auditor.reports.shared.words import NO_ADVICE
-from auditor.reports.text import console_of, write_inputs
+from auditor.reports.terminal.console import console_of, inset, table_of
+from auditor.reports.text import write_inputs
 from auditor.results.plan import Advised
 from auditor.results.report import inputs_document
 from auditor.system.terminal import plain
-
-
-def table_of(*columns: str, left: Sequence[str] = ()) -> Table:
-    """A plain table; columns are numbers but for those named in *left*."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
-    return table
 
 
 def write(result: Advised, out: TextIO) -> None:
@@ -52,10 +45,10 @@ def _account(console: Console, advice: Advice) -> None:
     console.print()
     console.print(Words(f"Account {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {plan}", style="bold"))
     first, last = advice.scenarios[0], advice.scenarios[-1]
-    console.print(Padding(_cycles(advice, first), (0, 0, 0, 2), expand=False))
+    inset(console, _cycles(advice, first))
     if last.total_saved:
         console.print("  After all fixes")
-        console.print(Padding(_cycles(advice, last), (0, 0, 0, 2), expand=False))
+        inset(console, _cycles(advice, last))
     if bill.unadvised is not None and bill.unadvised in NO_ADVICE:
         console.print(f"  Right plan      {NO_ADVICE[bill.unadvised]}")
         return
@@ -63,7 +56,7 @@ def _account(console: Console, advice: Advice) -> None:
     if bill.unadvised:
         basis = f": unknown, since {TOO_SHORT}"
     console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
-    console.print(Padding(_fixes(advice), (0, 0, 0, 2), expand=False))
+    inset(console, _fixes(advice))
     if not all(scenario.known for scenario in advice.scenarios):
         console.print(
             "  Unknown: of no render does the log tell which image it was; log the body of each call"
@@ -76,9 +69,7 @@ def _account(console: Console, advice: Advice) -> None:
         currencies = {offer.currency for offer in advice.offers if offer.currency}
         one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
         console.print(f"  The same demand elsewhere, a month{one}")
-        console.print(
-            Padding(_offers(advice.offers, mixed=not one, fixes_known=bill.fixes_known), (0, 0, 0, 2), expand=False)
-        )
+        inset(console, _offers(advice.offers, mixed=not one, fixes_known=bill.fixes_known))
         if any(offer.unsized and (offer.now or offer.after_fixes) for offer in advice.offers):
             console.print("  * what an image costs there by its size is not known: counted as one credit")
 
@@ -132,29 +123,24 @@ def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
     head = f"  Running cycle, to {forecast.cycle.end:%Y-%m-%d %H:%M} UTC, seen from {forecast.as_of:%Y-%m-%d %H:%M}"
     console.print(Words(head))
     if forecast.total is None:
-        _line(console, f"{number(forecast.so_far):,} so far. Less than 7 days of data: too little for a forecast")
+        inset(console, f"{number(forecast.so_far):,} so far. Less than 7 days of data: too little for a forecast", 4)
         return
-    weeks = f"{forecast.weeks} week{'' if forecast.weeks == 1 else 's'}"
+    weeks = plural(forecast.weeks, "week")
     if forecast.confidence is None:
         basis = f"from {weeks}, too little for a range: {RANGE_FROM} are needed"
     else:
         basis = f"as in the last {weeks}; the range holds in {float(forecast.confidence):.0%} of cases"
-    _line(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.total)} in the end ({basis})")
+    inset(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.total)} in the end ({basis})", 4)
     if forecast.silent:
         days = "day has" if len(forecast.silent) == 1 else "days have"
         first = "" if len(forecast.silent) == 1 else "the first "
-        _line(console, f"{len(forecast.silent)} {days} no event, {first}{forecast.silent[0]}: missing logs?")
+        inset(console, f"{len(forecast.silent)} {days} no event, {first}{forecast.silent[0]}: missing logs?", 4)
     if forecast.exhausted is not None:
-        _line(console, _ran_out(forecast.exhausted))
+        inset(console, _ran_out(forecast.exhausted), 4)
     if forecast.ending is not None and (forecast.ending.high or forecast.ending.likely):
         worth = forecast.ending_value
         value = "" if worth is None else f", worth {_money(worth)} {currency}"
-        _line(console, f"Credits that end unused: {_range(forecast.ending)}{value}")
-
-
-def _line(console: Console, text: str) -> None:
-    """One that keeps its indent where it is broken."""
-    console.print(Padding(Words(text), (0, 0, 0, 4), expand=False))
+        inset(console, f"Credits that end unused: {_range(forecast.ending)}{value}", 4)
 
 
 def _range(span: Span) -> str:

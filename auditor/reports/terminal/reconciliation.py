@@ -3,15 +3,13 @@
 from fractions import Fraction
 from typing import Any, TextIO
 
-from rich.padding import Padding
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.model.words import credits_word, plural
 from auditor.planning.reconcile import Reconciliation
-from auditor.reports.terminal.plan import table_of
-from auditor.reports.text import console_of
+from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.reconciliation import bill_of
 from auditor.system.terminal import plain
 
@@ -35,10 +33,10 @@ def write_text(found: Reconciliation, out: TextIO) -> None:
         table.add_row("uncertain", f"0 to {found.uncertain_calls * found.most:,}", f"calls that may be billed: {kinds}")
     table.add_row("invoice", _credits(found.invoice), "")
     table.add_row("difference", f"{number(found.difference):+,}", "")
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    inset(console, table, below=1)
     console.print(Words(_verdict(found), style="bold green" if found.agrees else "bold red"))
     for sentence in _causes(found):
-        console.print(Padding(Words(f"- {sentence}"), (0, 0, 0, 2), expand=False))
+        inset(console, f"- {sentence}")
     bills = [cents(bill_of(found, credits)) for credits in (found.counted, found.invoice)]
     if use.plan is not None:
         told = [bill or "over the cap" for bill in bills]

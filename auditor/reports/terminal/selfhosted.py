@@ -3,14 +3,12 @@
 from fractions import Fraction
 from typing import Any, TextIO
 
-from rich.padding import Padding
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.planning.selfhosted import BreakEven, Comparison, volumes
-from auditor.reports.terminal.plan import table_of
-from auditor.reports.text import console_of
+from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.system.terminal import plain
 
 PICTURE = 44
@@ -27,7 +25,7 @@ def write_text(found: Comparison, own: int | None, out: TextIO) -> None:
     for each in found.assumptions.values():
         source = each.source + (f", {each.checked}" if each.checked else "")
         table.add_row(each.words, f"{number(each.low):,}", f"{number(each.high):,}", each.unit, source)
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    inset(console, table, below=1)
     _picture(console, found, own, provider)
     console.print()
     low, high = found.own
@@ -50,7 +48,7 @@ def _picture(console: Any, found: Comparison, own: int | None, provider: str) ->
             cents(bought[1] if bought else None) or "-",
             Words(bar),
         )
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    inset(console, table)
     console.print(f"  # {provider} with the cache   : what rendering at home costs   > beyond the picture")
 
 

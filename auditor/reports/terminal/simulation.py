@@ -8,14 +8,13 @@ from fractions import Fraction
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.model.words import plural, ttl_words
-from auditor.reports.text import console_of, write_inputs
+from auditor.reports.terminal.console import console_of, inset, table_of
+from auditor.reports.text import write_inputs
 from auditor.results.simulation import Simulated, document
 from auditor.simulation.rows import Bill, Setting, Simulation
 from auditor.system.terminal import plain
@@ -64,12 +63,10 @@ def _head(console: Console, report: dict[str, Any]) -> None:
 def _rows(console: Console, simulation: Simulation) -> None:
     rows, best, stale_known = [simulation.logged, *simulation.rows], simulation.best, simulation.stale_known
     most = max((row.outcome.credits for row in rows), default=Fraction(0))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     # Of a bounded cache people compare the miss ratio, to the last digit.
     bounded = any(row.setting.bounded for row in rows)
     names = ("Kept for", "Renders", "Missed" if bounded else "Served", "Stale", "Credits", "", "Bill", "Cheapest")
-    for name in names:
-        table.add_column(name, justify="left" if name in ("Kept for", "") else "right", overflow="fold")
+    table = table_of(*names, left=["Kept for", ""])
     for place, row in enumerate(rows):
         outcome = row.outcome
         missed = Fraction(outcome.renders, outcome.requests) if outcome.requests else None
@@ -156,7 +153,7 @@ def _plans(bill: Bill) -> str:
         return "no plan of the catalogue holds it" if bill.payer.plans else "no plan is known"
     cycles, plan = bill.cycles, bill.payer.plan
     words = f"{plain(bill.cheapest.name)}, {cents(bill.cheapest_bill)} {bill.cheapest.currency}"
-    words += f" over {cycles} cycle{'' if cycles == 1 else 's'}"
+    words += f" over {plural(cycles, 'cycle')}"
     if plan is None or plan.name == bill.cheapest.name:
         return words
     return f"{words}; {plain(plan.name)} {'does not hold it' if bill.bill is None else f'costs {cents(bill.bill)}'}"
@@ -164,9 +161,8 @@ def _plans(bill: Bill) -> str:
 
 def _templates(console: Console, result: Simulated) -> None:
     simulation = result.simulation
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("Template", "Requests", "Kept for", "Renders", "Credits", "Stale"):
-        table.add_column(name, justify="left" if name in ("Template", "Kept for") else "right", overflow="fold")
+    columns = ("Template", "Requests", "Kept for", "Renders", "Credits", "Stale")
+    table = table_of(*columns, left=["Template", "Kept for"])
     for each in simulation.templates[:MAX_TEMPLATES]:
         outcome = each.best.outcome
         table.add_row(
@@ -179,7 +175,7 @@ def _templates(console: Console, result: Simulated) -> None:
         )
     console.print()
     console.print(Words("The smallest TTL within 1 % of each template's fewest credits", style="bold"))
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    inset(console, table)
     rest = len(simulation.templates) - MAX_TEMPLATES
     if rest > 0:
         console.print(f"  and {rest:,} more; --format json has them all")
