@@ -22,7 +22,7 @@ from auditor.reading.rows import texts
 from auditor.reading.times import epoch, micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
 
-_COLUMNS = (
+COLUMNS = (
     "date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem", "sc-status",
     "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type", "x-edge-request-id",
     "x-host-header", "cs-protocol", "cs-bytes", "time-taken", "x-forwarded-for", "ssl-protocol", "ssl-cipher",
@@ -43,14 +43,14 @@ class CloudFront(Lines):
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)
-        self._names: tuple[str, ...] = _COLUMNS
+        self._names: tuple[str, ...] = COLUMNS
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
         """For tables whose names are those of its columns as a database takes them."""
         if not columns.keys() >= {"x_edge_result_type", "cs_uri_stem", "sc_status", "cs_method"}:
             return None
-        names = {**{column_name(name): name for name in _COLUMNS}, "timestamp_ms": _STAMP}
+        names = {**{column_name(name): name for name in COLUMNS}, "timestamp_ms": _STAMP}
         originals = {names.get(name, name): column for name, column in columns.items()}
         reader = cls(zone)
         return lambda row: reader.exchange({"cs-uri-query": "-", **texts(row, originals)})
