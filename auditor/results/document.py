@@ -71,6 +71,11 @@ def _leaf(value: object) -> str | int | float | None:
     return found
 
 
+def plain(values: Mapping[str, object]) -> dict[str, Json]:
+    """What no type describes, like the evidence of a rule, as it is written: times become text, at any depth."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
 def utc(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds only where there are some."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
