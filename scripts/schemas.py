@@ -5,9 +5,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from auditor.results.report import Report
 from auditor.results.schema import schema
 
-SCHEMAS: Mapping[str, tuple[type[Struct], str]] = {}
+SCHEMAS: Mapping[str, tuple[type[Struct], str]] = {
+    "report_v1": (Report, "Render Auditor report, version 1"),
+}
 """Name of the file before `.schema.json` -> the type of the document, and its title."""
 
 

@@ -6,7 +6,7 @@ from typing import TextIO
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.planning.reconcile import Reconciliation
-from auditor.results.report import utc
+from auditor.results.document import utc
 from auditor.system.indented import indented
 
 SCHEMA = "render-auditor/reconciliation/v1"

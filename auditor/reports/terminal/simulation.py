@@ -36,7 +36,7 @@ def write(result: Simulated, out: TextIO) -> None:
         _templates(console, result)
     if report["batch"] is not None:
         _batch(console, report["batch"])
-    write_inputs(console, report["inputs"])
+    write_inputs(console, result.inputs)
 
 
 def _cache(setting: Setting) -> str:
