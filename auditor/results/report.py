@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from auditor.analysis.bills import Bill, CycleUse
+from auditor.analysis.bills import Bill
+from auditor.analysis.terms import CycleUse
 from auditor.model.events import Outcome
 from auditor.model.findings import Finding, Suppressed
 from auditor.model.numbers import number, ratio
@@ -95,7 +96,7 @@ def totals(result: Result) -> dict[str, Any]:
     usage = result.case.facts.usage
 
     def count(outcome: Outcome, column: str = "events", retried: bool = False) -> int:
-        return int(usage.loc[(usage.outcome == outcome) & (usage.retried == retried), column].sum())
+        return sum(getattr(row, column) for row in usage if row.outcome == outcome and row.retried == retried)
 
     hits = count(Outcome.HIT, "requests")
     misses = sum(count(outcome) for outcome in (Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED))
@@ -111,7 +112,7 @@ def totals(result: Result) -> dict[str, Any]:
         "retries": count(Outcome.ERROR, retried=True),
         "unresolved": unresolved,
         "credits": number(result.case.credits),
-        "credits_uncertain": int(usage.unknown.sum()) + unresolved,
+        "credits_uncertain": sum(row.unknown for row in usage) + unresolved,
         "bytes": result.case.facts.delivered_bytes,
         "hit_ratio": ratio(hits, hits + misses),
     }

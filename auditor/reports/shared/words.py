@@ -5,8 +5,9 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from auditor.analysis.bills import TOO_SHORT, Bill, CycleUse, Unadvised
+from auditor.analysis.bills import TOO_SHORT, Bill, Unadvised
 from auditor.analysis.days import Use
+from auditor.analysis.terms import CycleUse
 from auditor.model.numbers import is_unknown, number, ratio
 from auditor.model.plans import Plan, cents
 from auditor.model.words import plural
