@@ -5,128 +5,20 @@ nothing until a smaller plan fits.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
-from typing import Any
 
-from auditor.analysis.facts import Facts, Payer
+from auditor.analysis.accounts import Payer
+from auditor.analysis.facts import Facts
+from auditor.analysis.terms import CycleUse, GapUse, Terms, gap_use, terms_of, total
 from auditor.analysis.walk import Replayed
-from auditor.model.allowance import Balance, Grant, Purchase, Stretch, fold
+from auditor.model.allowance import Balance, fold
 from auditor.model.events import Outcome
 from auditor.model.findings import Money
 from auditor.model.numbers import is_unknown
-from auditor.model.plans import Cycle, Gap, Plan, Unadvised, cheapest, cycle_number, cycle_numbered, total_bill
+from auditor.model.plans import Plan, Unadvised, cheapest, total_bill
 from auditor.replay.walk import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What one cycle was paid under: its plan, the credits that came with it, and what top-ups cost."""
-
-    plan: Plan | None
-    grant: Grant
-    topups: Fraction
-
-    def bill(self, balance: Balance) -> Fraction | None:
-        """The bill of the cycle; None without a plan, or where the hard cap forbids it."""
-        charged = None if self.plan is None else self.plan.charge(balance.beyond)
-        return None if charged is None else charged + self.topups
-
-
-def terms_of(payer: Payer) -> tuple[Terms, ...]:
-    """The terms of each cycle: the account's plans by date, and its top-ups in the cycle in which they were bought."""
-    return tuple(_terms(payer, cycle) for cycle in payer.cycles)
-
-
-def _terms(payer: Payer, cycle: Cycle) -> Terms:
-    account = payer.settings
-    plan = account.plan_of(cycle)
-    grant = Grant() if plan is None else plan.grant
-    if not account.topups:
-        return Terms(plan, grant, Fraction(0))
-    start, end, first = (account.day(each) for each in (cycle.start, cycle.end, payer.cycles[0].start))
-    bought = [each for each in account.topups if start <= each.day < end]
-    zero = cycle_number(first, account.anchor_day)
-    purchases = tuple(
-        Purchase(
-            Fraction(each.credits),
-            None if each.expires is None else cycle_number(each.expires, account.anchor_day) - zero,
-        )
-        for each in bought
-    )
-    return Terms(
-        plan,
-        Grant(grant.included, grant.lives, grant.limit, purchases),
-        sum((Fraction(each.price) for each in bought), Fraction(0)),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class GapUse:
-    """Successive cycles without an event that are not listed."""
-
-    gap: Gap
-    parts: tuple[tuple[int, Terms], ...]
-    """(cycles, their terms), in order."""
-
-    @property
-    def stretches(self) -> list[Stretch]:
-        """How the allowance runs through it."""
-        return [Stretch(cycles, terms.grant) for cycles, terms in self.parts]
-
-    @property
-    def bill(self) -> Fraction | None:
-        """What the plan cost all the same, and what was bought; None without a plan."""
-        bills = [
-            None if terms.plan is None else cycles * terms.plan.monthly + terms.topups for cycles, terms in self.parts
-        ]
-        return _sum(bills)
-
-
-def _gap_use(payer: Payer, gap: Gap) -> GapUse:
-    """The gap, cut where its terms may change: there are as many parts as the configuration has dates."""
-    account = payer.settings
-    first = cycle_number(account.day(gap.start), account.anchor_day)
-    dates = [*(since for since, _ in account.history), *(each.day for each in account.topups)]
-    named = [cycle_number(day, account.anchor_day) for day in dates]
-    inside = {at for number in named for at in (number, number + 1) if first < at < first + gap.cycles}
-    edges = [first, *sorted(inside), first + gap.cycles]
-    return GapUse(
-        gap,
-        tuple(
-            (end - start, _terms(payer, cycle_numbered(start, account.anchor_day, account.timezone)))
-            for start, end in pairwise(edges)
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CycleUse:
-    """One billing cycle of one account."""
-
-    cycle: Cycle
-    complete: bool
-    credits: Fraction
-    demand: Fraction
-    """Credits and every call or request that may still need one: what a plan has to hold."""
-    renders: int
-    uncertain: int
-    """Calls that may have been billed."""
-    wasted: Fraction
-    plan: Plan | None
-    """The plan that was in force."""
-    balance: Balance
-    """What was included, carried over, bought and left."""
-    bill: Fraction | None
-    """None without a plan, where its hard cap forbids the credits, and for a cycle that is not complete."""
-
-    @property
-    def known(self) -> bool:
-        """Whether anything is known of what its renders cost."""
-        return not is_unknown(self.credits, self.renders, self.uncertain)
-
 
 WEEK_US = 7 * 86_400 * 10**6
 """What has to have passed of a cycle before it is projected."""
@@ -219,8 +111,8 @@ class Bill:
             return Money(currency=self.currency)
         left = [use.credits - saved.get(index, Fraction(0)) for index, use in enumerate(self.uses)]
         balances = self.balances(left)
-        before = _sum(self.uses[index].bill for index in self.complete)
-        after = _sum(terms.bill(balance) for terms, balance in (balances[index] for index in self.complete))
+        before = total(self.uses[index].bill for index in self.complete)
+        after = total(terms.bill(balance) for terms, balance in (balances[index] for index in self.complete))
         best = recommend(self.payer, self.uses, saved)
         billed = [(left[index], left[index]) for index in self.complete]
         smaller = None if best.plan is None else total_bill(best.plan, billed, idle=best.idle)
@@ -243,25 +135,21 @@ def _difference(before: Fraction | None, after: Fraction | None) -> Fraction | N
     return None if before is None or after is None else before - after
 
 
-def _sum(bills: Iterable[Fraction | None]) -> Fraction | None:
-    known = list(bills)
-    return None if None in known else sum((bill for bill in known if bill is not None), Fraction(0))
-
-
 def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
     """The bill of every account."""
-    usage = facts.paid_by(facts.usage)
     found: dict[int, dict[int, _Used]] = defaultdict(lambda: defaultdict(_Used))
-    for row in usage.itertuples():
-        used = found[row.payer][row.cycle]
+    payers = {code: unit.payer for code, unit in enumerate(facts.units)}
+    for row in facts.usage:
+        used = found[payers[row.unit]][row.cycle]
         used.credits += row.credits
-        used.demand += row.credits + extra_demand(row)
+        used.demand += row.demand
         used.renders += row.events if row.outcome == Outcome.RENDER else 0
-        used.uncertain += row.events if row.outcome == Outcome.ATTEMPT else row.unknown
-    payers = dict(zip(facts.units.unit, facts.units.payer, strict=True))
+        used.uncertain += row.uncertain
     wasted = replayed.waste.by_payer_cycle(payers)
-    images = replayed.verdicts.verdict != Verdict.UNKNOWN
-    blind, sighted = ({payers[unit] for unit in replayed.verdicts.unit[which]} for which in (~images, images))
+    blind, sighted = (
+        {payers[row.unit] for row in replayed.verdicts if (row.verdict == Verdict.UNKNOWN) == unknown}
+        for unknown in (True, False)
+    )
     return tuple(
         _bill(payer, found[payer.code], wasted.get(payer.code, {}), blind=payer.code in blind - sighted)
         for payer in facts.payers
@@ -278,22 +166,10 @@ class _Used:
     uncertain: int = 0
 
 
-def extra_demand(row: Any) -> int:
-    """Events that may still need a credit: unknown, unresolved, refused, out of quota; each once.
-
-    A failed call that was billed needs none beyond what it cost.
-    """
-    if row.outcome in (Outcome.ATTEMPT, Outcome.REFUSED):
-        return int(row.events)
-    if row.outcome == Outcome.ERROR and row.error == "quota" and not row.retried:
-        return int(row.events - row.billed)
-    return int(row.unknown)
-
-
 def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction], *, blind: bool) -> Bill:
     sums = [used.get(index, _Used()) for index in range(len(payer.cycles))]
     terms = terms_of(payer)
-    gaps = tuple(_gap_use(payer, gap) for gap in payer.gaps)
+    gaps = tuple(gap_use(payer, gap) for gap in payer.gaps)
     balances = _fold(terms, [each.credits for each in sums], gaps)
     uses = [
         CycleUse(

@@ -44,7 +44,7 @@ class Case:
 
     def payer_of(self, unit: int) -> int:
         """The code of the account that pays for a unit."""
-        return int(self.facts.units.loc[unit, "payer"])
+        return self.facts.units[unit].payer
 
 
 class Rule(Protocol):

@@ -5,21 +5,22 @@ events, cut at the same local midnights.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from sqlalchemy import and_, case, cast, func, select
+from sqlalchemy import and_, cast, func, select
 
-from auditor.analysis.facts import Facts, frame_of
+from auditor.analysis.facts import Facts
+from auditor.analysis.rows import rows_of
+from auditor.analysis.usage import Used, used
 from auditor.analysis.walk import Replayed
-from auditor.engines.tables import Wide, events, offsets, units, walked
+from auditor.engines.tables import Wide
 from auditor.model.events import EPOCH, Outcome
 from auditor.model.plans import moment
 from auditor.model.waste import Cause, cause_of
@@ -62,37 +63,50 @@ class Day:
         return sum(self.credits.values(), Fraction(0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Part(Used):
+    """The events of a day with one outcome and verdict."""
+
+    payer: int
+    day: int
+    """Its ordinal."""
+    staging: bool
+    retried: bool
+    verdict: int
+    requests: int
+
+
 def daily(facts: Facts, replayed: Replayed) -> tuple[Day, ...]:
     """Every day with an event, by account and date."""
-    facts.engine.load("offsets", pa.Table.from_pylist(list(_offsets(facts)), schema=_OFFSETS))
     days: dict[tuple[int, int], Day] = {}
-    for row in _rows(facts, replayed):
-        at = int(row["payer"]), int(row["day"])
-        day = days.setdefault(at, Day(at[0], date.fromordinal(at[1])))
-        outcome = Outcome(row["outcome"])
-        if outcome != Outcome.ATTEMPT and not row["retried"]:
-            day.requests[outcome] += int(row["requests"])
-        day.uncertain += int(row["events"] if outcome == Outcome.ATTEMPT else row["unknown"])
-        if row["credits"]:
-            day.credits[_use(row, outcome)] += row["credits"]
+    for row in _parts(facts, replayed):
+        at = row.payer, row.day
+        day = days.setdefault(at, Day(row.payer, date.fromordinal(row.day)))
+        outcome = Outcome(row.outcome)
+        if outcome != Outcome.ATTEMPT and not row.retried:
+            day.requests[outcome] += row.requests
+        day.uncertain += row.uncertain
+        if row.credits:
+            day.credits[_use(row, outcome)] += row.credits
     for (unit, ordinal), moved in replayed.volatile_days.items():
-        day = days[facts.units.loc[unit, "payer"], ordinal]
+        day = days[facts.units[unit].payer, ordinal]
         day.credits[Use.NEEDED] -= moved
         day.credits[Use.VOLATILE] += moved
     return tuple(days[at] for at in sorted(days))
 
 
-def _use(row: Mapping[str, Any], outcome: Outcome) -> Use:
+def _use(row: _Part, outcome: Outcome) -> Use:
     if outcome != Outcome.RENDER:
         return Use.FAILED if outcome == Outcome.ERROR else Use.UNRENDERED
-    cause = cause_of(bool(row["staging"]), row["verdict"] == Verdict.CONCURRENT, row["verdict"] == Verdict.REPEAT)
+    cause = cause_of(row.staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
     if cause is None:
-        return Use.UNKNOWN if row["verdict"] == Verdict.UNKNOWN else Use.NEEDED
+        return Use.UNKNOWN if row.verdict == Verdict.UNKNOWN else Use.NEEDED
     return Use(cause)
 
 
-def _rows(facts: Facts, replayed: Replayed) -> Iterator[dict[str, Any]]:
-    """payer, day (an ordinal), staging, outcome, retried, verdict: events, requests, credits, unknown."""
+def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
+    offsets = facts.engine.load("offsets", pa.Table.from_pylist(list(_offsets(facts)), schema=_OFFSETS))
+    events, units, walked = facts.events, facts.located.units, replayed.walked.table
     here = and_(
         offsets.c.payer == units.c.payer,
         events.c.ts_us >= offsets.c.start_us,
@@ -106,23 +120,16 @@ def _rows(facts: Facts, replayed: Replayed) -> Iterator[dict[str, Any]]:
         events.c.retried,
         func.coalesce(walked.c.verdict, -1).label("verdict"),
     )
-    frame = frame_of(
-        facts.engine.run(
-            select(
-                *groups,
-                func.count().label("events"),
-                func.sum(cast(events.c.weight, Wide)).label("requests"),
-                func.sum(events.c.credits).label("credits"),
-                func.sum(case((events.c.credits.is_(None), 1), else_=0)).label("unknown"),
-            )
-            .select_from(events)
-            .join(units, units.c.unit == events.c.unit)
-            .join(offsets, here)
-            .outerjoin(walked, walked.c.row == events.c.row)
-            .group_by(*groups)
-        )
+    sums = select(*groups, *used(events), func.sum(cast(events.c.weight, Wide)).label("requests"))
+    return rows_of(
+        facts.engine,
+        _Part,
+        sums.select_from(events)
+        .join(units, units.c.unit == events.c.unit)
+        .join(offsets, here)
+        .outerjoin(walked, walked.c.row == events.c.row)
+        .group_by(*groups),
     )
-    yield from frame.to_dict("records")
 
 
 _OFFSETS = pa.schema(

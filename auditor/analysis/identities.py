@@ -4,15 +4,14 @@ The final event beats the attempt; between finals a render beats the others, the
 smaller time, then the smaller canonical bytes. So neither the order of files nor of lines matters.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, case, cast, func, select
+from sqlalchemy import BigInteger, Table, case, cast, func, select
 
 from auditor.engines import Engine
-from auditor.engines.tables import candidates, losers, preferred, records
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import canonical_record
 
@@ -28,22 +27,41 @@ class Replaced:
     duplicates: int
 
 
-def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
-    """Fill the table `losers` and count it."""
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Every line that was an event or attempt, and which of them count."""
+
+    engine: Engine
+    table: Table
+    """`row`, and the fields of an event as `auditor.intake.columns` has them."""
+    losers: Table
+    """`row` of each that another record with the same id replaces."""
+    replaced: Replaced
+
+    def values(self, name: str, rows: Sequence[int]) -> dict[int, str]:
+        """Row -> value of a column of text, of some records."""
+        if not rows:
+            return {}
+        chosen = select(self.table.c.row, self.table.c[name].label("value")).where(self.table.c.row.in_(list(rows)))
+        return {int(row["row"]): str(row["value"]) for row in self.engine.run(chosen).to_pylist()}
+
+
+def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Records:
+    """Find the records that count; *read_lines* settles what only canonical bytes tell apart."""
     # Grouping by a hash first is cheap; only records whose hash stands twice are compared by their real id.
     hashed = func.hash(records.c.id)
     repeated = select(hashed).group_by(hashed).having(func.count() > 1)
     values = [column for column in records.c if column.name not in ("row", "assumed")]
     content = cast(func.hash(*values).op(">>")(1), BigInteger).label("content")
-    columns = [records.c[column.name] for column in candidates.c if column.name != "content"]
-    engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
+    columns = [records.c[name] for name in ("row", "id", "outcome", "credits", "ts_us")]
+    candidates = engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
     order = (
         candidates.c.outcome == Outcome.ATTEMPT,
         candidates.c.outcome != Outcome.RENDER,
         candidates.c.credits.desc().nulls_last(),
         candidates.c.ts_us,
     )
-    engine.load("preferred", _preferred(engine, order, read_lines))
+    preferred = engine.load("preferred", _preferred(engine, candidates, order, read_lines))
 
     first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
     ranked = select(
@@ -52,7 +70,7 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
         .over(partition_by=candidates.c.id, order_by=(*order, first_of_ties, candidates.c.row))
         .label("place"),
     ).subquery()
-    engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
+    losers = engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
 
     attempts = func.count().filter(candidates.c.outcome == Outcome.ATTEMPT)
     per_id = select(attempts.label("attempts"), func.count().label("all")).group_by(candidates.c.id).subquery()
@@ -63,10 +81,10 @@ def drop_replaced(engine: Engine, read_lines: ReadLines) -> Replaced:
         ).select_from(per_id)
     ).to_pylist()[0]
     dropped = int(row["superseded"] or 0)
-    return Replaced(superseded=dropped, duplicates=int(row["losers"]) - dropped)
+    return Records(engine, records, losers, Replaced(dropped, int(row["losers"]) - dropped))
 
 
-def _preferred(engine: Engine, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
+def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
     """Rows with the smallest canonical bytes, where all else leaves a tie between different records."""
     ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
     tied = (

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, func, not_, or_, select
 
 from auditor.engines import Engine
-from auditor.engines.tables import file_of, taken
+from auditor.engines.tables import file_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import EPOCH, BadRecordError, Reason
 
@@ -47,24 +47,24 @@ def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
     return BadRecordError(Reason.ODD_TIME, f"{said}, {why}")
 
 
-def is_usual(limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
-    """The rows of `taken` whose times are not odd; *exempt* are the numbers of files whose times are relative."""
+def is_usual(taken: Table, limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
+    """The rows whose times are not odd; *exempt* are the numbers of files whose times are relative."""
     return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file_of(taken).in_(sorted(exempt)))
 
 
 def drop_odd(
-    engine: Engine, limits: tuple[int, int], exempt: Collection[int], most: int
-) -> tuple[dict[int, int], Sequence[tuple[int, int]]]:
-    """Make `records` of `taken`. Returns file -> odd times in it, and (row, time) of the first ones, at most *most*.
+    engine: Engine, taken: Table, limits: tuple[int, int], exempt: Collection[int], most: int
+) -> tuple[Table, dict[int, int], Sequence[tuple[int, int]]]:
+    """(rows of usual times, file -> odd times in it, (row, time) of the first odd ones, at most *most*).
 
     *exempt* are the numbers of files whose times are relative.
     """
-    usual = is_usual(limits, exempt)
-    engine.view("records", select(taken).where(usual))
+    usual = is_usual(taken, limits, exempt)
+    records = engine.view("records", select(taken).where(usual))
     file = file_of(taken)
     counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
     counts = {int(row["file"]): int(row["lines"]) for row in engine.run(counted).to_pylist()}
     if not counts:
-        return {}, ()
+        return records, {}, ()
     first = select(taken.c.row, taken.c.ts_us).where(not_(usual)).order_by(taken.c.row).limit(most)
-    return counts, [(int(row["row"]), int(row["ts_us"])) for row in engine.run(first).to_pylist()]
+    return records, counts, [(int(row["row"]), int(row["ts_us"])) for row in engine.run(first).to_pylist()]

@@ -7,10 +7,10 @@ may be meant, and the user is asked.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, func, or_, select
 
 from auditor.engines import Engine
-from auditor.engines.tables import file_of, taken
+from auditor.engines.tables import file_of
 from auditor.model.errors import InputError
 
 MOST = 100
@@ -19,6 +19,7 @@ MOST = 100
 
 def repeating(
     engine: Engine,
+    taken: Table,
     usual: ColumnElement[bool],
     scopes: Mapping[int, Sequence[str]],
     staged: Collection[int],
@@ -26,7 +27,7 @@ def repeating(
 ) -> list[int]:
     """The files, by their numbers, whose ids are none.
 
-    *usual* chooses the rows of `taken` that may be events. *scopes*: file -> what its records' own ids end with.
+    *usual* chooses the rows of *taken* that may be events. *scopes*: file -> what its records' own ids end with.
     *staged* are files that may have several records of one request. *labels* are the names of all files. Raises
     `InputError` where the user has to say.
     """

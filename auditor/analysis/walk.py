@@ -8,18 +8,37 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import Table, and_, case, func, select
 
-from auditor.analysis.facts import Facts, frame_of
-from auditor.engines.tables import events, records, walked
+from auditor.analysis.facts import Facts
+from auditor.analysis.rows import rows_of
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.plans import local_day
 from auditor.model.waste import Cause, Waste, allot, cause_of
 from auditor.replay.volatile import Sample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What one walk of `auditor.replay` found."""
+
+    table: Table
+    """row, verdict: one row a render."""
+    ttl_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The renders of one unit and cycle with one verdict."""
+
+    unit: int
+    cycle: int
+    verdict: int
+    renders: int
+    credits: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +55,8 @@ class Unknown:
 class Replayed:
     """What the demand looked like to a cache."""
 
-    verdicts: pd.DataFrame
-    """unit, cycle, verdict: renders, credits."""
+    walked: Walked
+    verdicts: tuple[Judged, ...]
     waste: Waste
     unknown: Unknown
     staging: frozenset[int]
@@ -48,9 +67,9 @@ class Replayed:
     """(unit, ordinal of the account's local day) -> credits whose cause is volatile inputs."""
 
 
-def replay(facts: Facts) -> Replayed:
-    """Walk all renders, store `walked` in the engine, and find one cause for each wasted credit."""
-    ttl_us = facts.settings.ttl_us
+def replay(facts: Facts, ttl_us: int) -> Replayed:
+    """Walk all renders with a time-to-live, and find one cause for each wasted credit."""
+    events = facts.events
     stream = facts.engine.sorted_stream(
         select(
             events.c.key_high,
@@ -63,46 +82,45 @@ def replay(facts: Facts) -> Replayed:
         .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
-    renders = int(facts.usage.loc[facts.usage.outcome == Outcome.RENDER, "events"].sum())
-    facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
+    renders = sum(row.events for row in facts.usage if row.outcome == Outcome.RENDER)
+    table = facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
 
-    groups = (events.c.unit, events.c.cycle, walked.c.verdict)
-    frame = frame_of(
-        facts.engine.run(
-            select(*groups, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
-            .join(walked, walked.c.row == events.c.row)
-            .group_by(*groups)
-        )
+    groups = (events.c.unit, events.c.cycle, table.c.verdict)
+    sums = func.count().label("renders"), func.sum(events.c.credits).label("credits")
+    judged = rows_of(
+        facts.engine, Judged, select(*groups, *sums).join(table, table.c.row == events.c.row).group_by(*groups)
     )
     staging = _staging_units(facts)
     waste = Waste()
-    for row in frame.itertuples():
+    for row in judged:
         cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
         if cause is not None:
             waste.add(row.unit, row.cycle, cause, row.credits)
-    failed = facts.usage[facts.usage.outcome == Outcome.ERROR]
-    for row in failed.itertuples():
-        if row.credits:
-            waste.add(row.unit, row.cycle, Cause.FAILED, row.credits)
+    for failed in facts.usage:
+        if failed.outcome == Outcome.ERROR and failed.credits:
+            waste.add(failed.unit, failed.cycle, Cause.FAILED, failed.credits)
     volatile = {}
     volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
-    for unit, sample, cycle in _samples(facts):
+    for unit, sample, cycle in _samples(facts, table):
         found = find(sample, ttl_us)
         if found is None:
             continue
         volatile[unit] = found
         if unit in staging:
             continue
-        zone = facts.payers[int(facts.units.loc[unit, "payer"])].settings.timezone
+        zone = facts.payers[facts.units[unit].payer].settings.timezone
         for saved, members in found.saved:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
-    return Replayed(frame, waste, _unknown(facts, staging), staging, volatile, volatile_days)
+    return Replayed(
+        Walked(table, ttl_us), tuple(judged), waste, _unknown(facts, staging), staging, volatile, volatile_days
+    )
 
 
 def _unwalked(facts: Facts) -> pa.Table:
     """(row, verdict) of the renders that cannot be walked, since nobody knows their key."""
+    events = facts.events
     rows = facts.engine.run(
         select(events.c.row).where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None))
     )
@@ -110,33 +128,42 @@ def _unwalked(facts: Facts) -> pa.Table:
 
 
 def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
+    events = facts.events
     wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
-    found = frame_of(
-        facts.engine.run(
-            select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
-            .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
-            .group_by(events.c.unknown)
-            .order_by(events.c.unknown)
-        )
+    found = rows_of(
+        facts.engine,
+        _Reason,
+        select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
+        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
+        .group_by(events.c.unknown)
+        .order_by(events.c.unknown),
     )
-    reasons = {str(row.unknown): int(row.renders) for row in found.itertuples()}
-    return Unknown(sum(reasons.values()), sum(found.credits, Fraction(0)), reasons)
+    reasons = {row.unknown: row.renders for row in found}
+    return Unknown(sum(reasons.values()), sum((row.credits for row in found), Fraction(0)), reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    unknown: str
+    renders: int
+    credits: Fraction
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:
     paying = {payer.code for payer in facts.payers if payer.costs_money}
     return frozenset(
-        int(row.unit)
-        for row in facts.units.itertuples()
-        if row.payer in paying and row.environment not in facts.settings.production
+        code
+        for code, unit in enumerate(facts.units)
+        if unit.payer in paying and unit.environment not in facts.settings.production
     )
 
 
-def _samples(facts: Facts) -> Iterator[tuple[int, Sample, Any]]:
+def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, Sample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit.
 
     Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
     """
+    events, records = facts.events, facts.records
     by_size = and_(
         events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
     )

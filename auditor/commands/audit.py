@@ -135,7 +135,7 @@ def audit(
 
 def _missing(result: "Result") -> Iterator[str]:
     """A sentence for each name of a filter that no event has: findings of it can neither be there nor be missed."""
-    units = result.case.facts.names.values()
+    units = [unit.names for unit in result.case.facts.units]
     for name in ("account", "environment", "template"):
         yield from missing(name, result.options[f"{name}s"], (unit[name] for unit in units))
 
@@ -151,6 +151,6 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
 def input_code(result: "Result", max_rejected: float, allow_empty: bool) -> int:
     """Whether the input was read whole and holds an event."""
     usage = result.case.facts.usage
-    if result.inputs.events and not any(usage.outcome.isin(("render", "error", "attempt"))):
+    if result.inputs.events and not any(row.outcome in ("render", "error", "attempt") for row in usage):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
     return intake_code(result.inputs, max_rejected, allow_empty=allow_empty)

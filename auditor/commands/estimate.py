@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -107,7 +106,7 @@ def estimate(
             paths, ledger, settings, no_cache=no_cache, input_format=input_format, max_memory=max_memory
         ) as log:
             longer = max(longer, settings.ttl_us)
-            batched = replay(replace(log.facts, settings=settings.with_ttl(longer)))
+            batched = replay(log.facts, longer)
             for bill in accounts(log, account):
                 measured = measure(log.facts, log.replayed, batched, bill)
                 if measured is None:

@@ -5,15 +5,16 @@ Traps that are ruled out here, each with a test: `//` is made integer division; 
 """
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy import SelectBase
+from sqlalchemy import Column, MetaData, SelectBase, Table
 from sqlalchemy.dialects import postgresql
 
-from auditor.engines.tables import metadata
+from auditor.engines.tables import LINE_BITS, declared
 
 MEMORY_LIMIT = "900MB"
 STREAM_ROWS = 500_000
@@ -22,9 +23,8 @@ STREAM_ROWS = 500_000
 class DuckDB:
     """One database in a folder of its own, which is removed with it."""
 
-    name = "duckdb"
-
     def __init__(self, folder: Path) -> None:
+        self._fresh = count(1)
         self._dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._connection = duckdb.connect(str(folder / "audit.duckdb"))
         for setting in (
@@ -41,14 +41,15 @@ class DuckDB:
         """Let go of the file."""
         self._connection.close()
 
-    def read(self, folder: Path) -> None:
-        """Make `taken` of the Parquet files in *folder*, named by their number (see `formats.columns`)."""
-        columns = ", ".join(f'"{c.name}"' for c in metadata.tables["taken"].columns if c.name != "row")
+    def read(self, folder: Path) -> Table:
+        """Show the Parquet files in *folder*, those of the moment at which it is asked."""
+        name = self._named("taken")
         number = "parse_filename(filename, true)::BIGINT"
         self._connection.execute(
-            f"CREATE VIEW taken AS SELECT ({number} << 40) + line AS row, {columns} "
+            f"CREATE VIEW {name} AS SELECT ({number} << {LINE_BITS}) + line AS row, * EXCLUDE (line, filename) "
             f"FROM read_parquet('{folder / '*.parquet'}', filename = true)"
         )
+        return declared(name, self._connection.table(name).limit(0).to_arrow_table().schema)
 
     def run(self, selectable: SelectBase) -> pa.Table:
         """All rows of a selectable."""
@@ -58,21 +59,30 @@ class DuckDB:
         """The rows of an ordered selectable in batches."""
         yield from self._relation(selectable).to_arrow_reader(STREAM_ROWS)
 
-    def store(self, name: str, selectable: SelectBase) -> None:
+    def store(self, name: str, selectable: SelectBase) -> Table:
         """CREATE TABLE AS."""
         text, values = self._compile(selectable)
-        self._connection.execute(f"CREATE TABLE {metadata.tables[name].name} AS {text}", values)
+        name = self._named(name)
+        self._connection.execute(f"CREATE TABLE {name} AS {text}", values)
+        return _selected(name, selectable)
 
-    def view(self, name: str, selectable: SelectBase) -> None:
+    def view(self, name: str, selectable: SelectBase) -> Table:
         """CREATE VIEW; views take no parameters, so numbers stand in it literally."""
         text = selectable.compile(dialect=self._dialect, compile_kwargs={"literal_binds": True})
-        self._connection.execute(f"CREATE VIEW {metadata.tables[name].name} AS {text}")
+        name = self._named(name)
+        self._connection.execute(f"CREATE VIEW {name} AS {text}")
+        return _selected(name, selectable)
 
-    def load(self, name: str, table: pa.Table) -> None:
+    def load(self, name: str, table: pa.Table) -> Table:
         """Keep an Arrow table."""
+        name = self._named(name)
         self._connection.register("arrow_input", table)
-        self._connection.execute(f"CREATE OR REPLACE TABLE {metadata.tables[name].name} AS SELECT * FROM arrow_input")
+        self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM arrow_input")
         self._connection.unregister("arrow_input")
+        return declared(name, table.schema)
+
+    def _named(self, name: str) -> str:
+        return f"{name}_{next(self._fresh)}"
 
     def _relation(self, selectable: SelectBase) -> duckdb.DuckDBPyRelation:
         text, values = self._compile(selectable)
@@ -81,3 +91,8 @@ class DuckDB:
     def _compile(self, selectable: SelectBase) -> tuple[str, list[Any]]:
         compiled = selectable.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
         return str(compiled), [compiled.params[name] for name in compiled.positiontup or []]
+
+
+def _selected(name: str, selectable: SelectBase) -> Table:
+    """The table with the columns of a selectable."""
+    return Table(name, MetaData(), *(Column(column.name, column.type) for column in selectable.selected_columns))

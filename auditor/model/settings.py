@@ -1,7 +1,7 @@
 """Settings: what auditor.toml says, parsed and frozen. Audits read this and nothing else of the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -174,10 +174,6 @@ class Settings:
     def today(self, now: datetime) -> date:
         """The date of an instant in the configured zone: the last day of a baseline's entry ends at midnight there."""
         return now.astimezone(self.timezone).date()
-
-    def with_ttl(self, ttl_us: int) -> "Settings":
-        """These settings with another time-to-live, in microseconds."""
-        return replace(self, ttl=timedelta(microseconds=ttl_us))
 
     def account(self, provider: str, name: str) -> Account:
         """The account's settings; the defaults where it is not configured, or with another provider."""

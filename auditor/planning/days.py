@@ -1,22 +1,14 @@
 """Demand by local day: what each account needed on each day of its own calendar."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 
-import pandas as pd
-from sqlalchemy import and_, func, select
-
-from auditor.analysis.bills import extra_demand
-from auditor.analysis.facts import Facts, frame_of
-from auditor.engines.tables import events, units
-from auditor.model.events import Outcome
+from auditor.analysis.facts import Facts
+from auditor.analysis.quarters import Quarter
 from auditor.model.plans import moment
-
-QUARTER_US = 15 * 60 * 10**6
-"""All zones of today are whole quarters of an hour from UTC, so that quarters never straddle a midnight."""
 
 
 @dataclass(slots=True)
@@ -40,34 +32,12 @@ def days_between(first: date, end: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((end - first).days)]
 
 
-def quarters(facts: Facts) -> pd.DataFrame:
-    """payer, quarter (of an hour since 1970), outcome, error, retried: events, credits, unknown, billed."""
-    quarter = (events.c.ts_us // QUARTER_US).label("quarter")
-    error = func.coalesce(events.c.error, "").label("error")
-    groups = (units.c.payer, quarter, events.c.outcome, error, events.c.retried)
-    unknown = func.count().filter(and_(events.c.credits.is_(None), events.c.outcome != Outcome.ATTEMPT))
-    return frame_of(
-        facts.engine.run(
-            select(
-                *groups,
-                func.count().label("events"),
-                func.sum(events.c.credits).label("credits"),
-                unknown.label("unknown"),
-                func.count().filter(events.c.credits > 0).label("billed"),
-            )
-            .join(units, units.c.unit == events.c.unit)
-            .group_by(*groups)
-        )
-    )
-
-
-def days_of(facts: Facts, frame: pd.DataFrame) -> Mapping[int, Days]:
-    """The days of each account, by the payer's code, from `quarters`."""
+def days_of(facts: Facts, used: Iterable[Quarter]) -> Mapping[int, Days]:
+    """The days of each account, by the payer's code."""
     found: dict[int, Days] = defaultdict(Days)
-    payers = {payer.code: payer for payer in facts.payers}
-    for row in frame.itertuples():
-        day = payers[row.payer].settings.day(moment(int(row.quarter) * QUARTER_US))
-        days = found[row.payer]
-        days.credits[day] += row.credits
-        days.demand[day] += row.credits + extra_demand(row)
+    for quarter in used:
+        day = facts.payers[quarter.payer].settings.day(moment(quarter.start_us))
+        days = found[quarter.payer]
+        days.credits[day] += quarter.credits
+        days.demand[day] += quarter.demand
     return found

@@ -96,16 +96,17 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
         return None
     complete = [index for index, use in enumerate(bill.uses) if use.complete]
     basis = complete or [len(bill.uses) - 1]
-    own = facts.units.unit[facts.units.payer == bill.payer.code]
-    usage = facts.usage[facts.usage.unit.isin(own) & facts.usage.cycle.isin(basis)]
+    own = set(facts.located.accounts.units_of(bill.payer.code))
 
     def asked(outcome: Outcome) -> int:
-        return int(usage.loc[usage.outcome == outcome, "requests"].sum())
+        return sum(
+            row.requests for row in facts.usage if row.outcome == outcome and row.unit in own and row.cycle in basis
+        )
 
     def renders(by: Replayed, *verdicts: Verdict) -> int:
-        frame = by.verdicts
-        chosen = frame.unit.isin(own) & frame.cycle.isin(basis) & frame.verdict.isin([int(each) for each in verdicts])
-        return int(frame.loc[chosen, "renders"].sum())
+        return sum(
+            row.renders for row in by.verdicts if row.verdict in verdicts and row.unit in own and row.cycle in basis
+        )
 
     unknown = renders(replayed, Verdict.UNKNOWN)
     rendered = asked(Outcome.RENDER) - unknown

@@ -4,12 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import func, select
-
 from auditor.analysis.bills import Bill
-from auditor.analysis.facts import Facts
-from auditor.engines.tables import events, units
-from auditor.model.events import Outcome
+from auditor.analysis.pictures import Sizes
 from auditor.model.plans import Plan, cheapest, comparable, total_bill
 from auditor.model.provider import Provider
 
@@ -32,26 +28,6 @@ class Offer:
     def currency(self) -> str | None:
         """Of both bills."""
         return self.plans[0].currency if self.plans else None
-
-
-Sizes = Mapping[tuple[int, int], Mapping[tuple[str | None, int | None, int | None], int]]
-"""(payer, cycle) -> (format, width, height) -> billed renders."""
-
-
-def sizes_of(facts: Facts) -> Sizes:
-    """What was rendered, by size."""
-    groups = (units.c.payer, events.c.cycle, events.c.format, events.c.width, events.c.height)
-    rows = facts.engine.run(
-        select(*groups, func.count().label("renders"))
-        .join(units, units.c.unit == events.c.unit)
-        .where(events.c.outcome == Outcome.RENDER, func.coalesce(events.c.credits, 1) > 0)
-        .group_by(*groups)
-    ).to_pylist()
-    found: dict[tuple[int, int], dict[tuple[str | None, int | None, int | None], int]] = {}
-    for row in rows:
-        size = row["format"], row["width"], row["height"]
-        found.setdefault((row["payer"], row["cycle"]), {})[size] = int(row["renders"])
-    return found
 
 
 def offers(

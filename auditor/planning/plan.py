@@ -1,21 +1,23 @@
 """Plan advice: every past cycle on every plan, before and after each fix, and how the running cycle will end."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill, Recommended, bills, recommend
 from auditor.analysis.facts import Facts
+from auditor.analysis.pictures import sizes_of
+from auditor.analysis.quarters import quarters
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold
 from auditor.model.plans import Plan, Unadvised, moment, total_bill
 from auditor.model.provider import Provider
 from auditor.model.waste import Cause
 from auditor.model.words import ttl_words
-from auditor.planning.days import days_of, quarters
+from auditor.planning.days import days_of
 from auditor.planning.forecast import Forecast, forecast
-from auditor.planning.offers import Offer, offers, sizes_of
+from auditor.planning.offers import Offer, offers
 
 _BY_IMAGE = frozenset({"dedupe", "ttl", "coalescing", "volatile", "all"})
 """Fixes whose savings follow from which image each render was."""
@@ -76,7 +78,7 @@ def advise(
     known, days, sizes = bills(facts, replayed), days_of(facts, quarters(facts)), sizes_of(facts)
     longer = None
     if longer_ttl_us > facts.settings.ttl_us:
-        longer = replay(replace(facts, settings=facts.settings.with_ttl(longer_ttl_us)))
+        longer = replay(facts, longer_ttl_us)
     found = []
     for bill in known:
         fixes = _fixes(facts, replayed, longer, bill, longer_ttl_us)
@@ -107,7 +109,7 @@ def _fixes(
     facts: Facts, replayed: Replayed, longer: Replayed | None, bill: Bill, longer_ttl_us: int
 ) -> Iterable[tuple[str, str, Mapping[int, Fraction]]]:
     """(fix, what it does, credits saved by cycle)."""
-    own = [int(unit) for unit in facts.units.unit[facts.units.payer == bill.payer.code]]
+    own = facts.located.accounts.units_of(bill.payer.code)
     ttl = ttl_words(facts.settings.ttl_us)
 
     def saved(by: Replayed, *causes: Cause) -> Mapping[int, Fraction]:

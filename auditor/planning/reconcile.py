@@ -4,20 +4,20 @@ Known credits are certain. Calls of which nobody knows whether they were billed 
 call can cost. What is left beyond them was never seen here, or was counted in another cycle.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
-from auditor.analysis.bills import Bill, CycleUse
+from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
+from auditor.analysis.quarters import Quarter, quarters
+from auditor.analysis.terms import CycleUse
 from auditor.model.events import Outcome
 from auditor.model.plans import Cycle, cycles
 from auditor.model.provider import Provider
-from auditor.planning.days import QUARTER_US, Days, days_of, quarters
+from auditor.planning.days import Days, days_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,11 @@ def reconcile(
 ) -> Reconciliation:
     """Hold cycle *index* of an account against an invoice of so many credits."""
     use = bill.uses[index]
-    frame = quarters(facts)
-    own = frame[frame.payer == bill.payer.code]
+    own = [quarter for quarter in quarters(facts) if quarter.payer == bill.payer.code]
     days = days_of(facts, own)[bill.payer.code]
     account = bill.payer.settings
     silent = days.silent(account.day(use.cycle.start), account.day(use.cycle.end))
-    inside = own[_within(own, use.cycle)]
+    inside = _within(own, use.cycle)
     uncertain = sorted(_uncertain(inside).items(), key=lambda item: (-item[1], item[0]))
     most = _most(provider)
     found = Reconciliation(
@@ -94,19 +93,17 @@ def reconcile(
     return found if found.agrees else replace(found, elsewhere=tuple(_elsewhere(found, own)))
 
 
-def _within(frame: pd.DataFrame, cycle: Cycle) -> "pd.Series[bool]":
-    at = frame.quarter * QUARTER_US
-    return (at >= cycle.start_us) & (at < cycle.end_us)
+def _within(used: Iterable[Quarter], cycle: Cycle) -> list[Quarter]:
+    return [quarter for quarter in used if cycle.start_us <= quarter.start_us < cycle.end_us]
 
 
-def _uncertain(frame: pd.DataFrame) -> dict[str, int]:
+def _uncertain(used: Iterable[Quarter]) -> dict[str, int]:
     """What the calls of unknown price are -> how many."""
     found: dict[str, int] = {}
-    for row in frame.itertuples():
-        calls = int(row.events if row.outcome == Outcome.ATTEMPT else row.unknown)
-        if calls:
-            name = "unresolved" if row.outcome == Outcome.ATTEMPT else row.error or row.outcome
-            found[name] = found.get(name, 0) + calls
+    for quarter in used:
+        if quarter.uncertain:
+            name = "unresolved" if quarter.outcome == Outcome.ATTEMPT else quarter.error or quarter.outcome
+            found[name] = found.get(name, 0) + quarter.uncertain
     return found
 
 
@@ -127,7 +124,7 @@ def _usual(days: Days, silent: Iterable[date]) -> Fraction:
     return total
 
 
-def _elsewhere(found: Reconciliation, frame: pd.DataFrame) -> Iterable[Elsewhere]:
+def _elsewhere(found: Reconciliation, used: Sequence[Quarter]) -> Iterable[Elsewhere]:
     """Other anchor days, and UTC, with which the count agrees, if the log covers that cycle."""
     payer, account, near = found.bill.payer, found.bill.payer.settings, found.use.cycle
     middle = (near.start_us + near.end_us) // 2
@@ -138,8 +135,8 @@ def _elsewhere(found: Reconciliation, frame: pd.DataFrame) -> Iterable[Elsewhere
             if (cycle.start, cycle.end) in seen or not cycle.complete(payer.first_us, payer.last_us):
                 continue
             seen.add((cycle.start, cycle.end))
-            inside = frame[_within(frame, cycle)]
-            credits = sum(inside.credits, Fraction(0))
+            inside = _within(used, cycle)
+            credits = sum((quarter.credits for quarter in inside), Fraction(0))
             if credits <= found.invoice <= credits + found.most * sum(_uncertain(inside).values()):
                 yield Elsewhere(anchor, str(zone), cycle, credits)
 

@@ -15,7 +15,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TextIO
 
-from auditor.analysis.bills import Bill, CycleUse, Terms
+from auditor.analysis.bills import Bill
+from auditor.analysis.terms import CycleUse, Terms
 from auditor.model.errors import ConfigError
 from auditor.model.events import Outcome
 from auditor.model.numbers import number
@@ -168,13 +169,12 @@ class Use:
 def _usage(result: Result) -> dict[tuple[int, int], dict[int, Use]]:
     """(payer, cycle) -> unit -> its use, for units that rendered or were billed."""
     facts = result.case.facts
-    payer = dict(zip(facts.units.unit, facts.units.payer, strict=True))
     found: dict[tuple[int, int], dict[int, Use]] = defaultdict(dict)
-    for row in facts.usage.sort_values("unit", kind="stable").itertuples():
+    for row in sorted(facts.usage, key=lambda row: row.unit):
         if row.credits or row.outcome == Outcome.RENDER:
-            use = found[int(payer[row.unit]), int(row.cycle)].setdefault(int(row.unit), Use())
+            use = found[facts.units[row.unit].payer, row.cycle].setdefault(row.unit, Use())
             use.credits += row.credits
-            use.renders += int(row.events) if row.outcome == Outcome.RENDER else 0
+            use.renders += row.events if row.outcome == Outcome.RENDER else 0
     return found
 
 

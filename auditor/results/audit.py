@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec import UNSET
 
-from auditor.analysis.bills import Bill, CycleUse
+from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case
 from auditor.analysis.days import Day
+from auditor.analysis.terms import CycleUse
 from auditor.model import findings as model
 from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
@@ -107,7 +108,7 @@ def _totals(case: Case) -> Totals:
     usage = case.facts.usage
 
     def count(outcome: Outcome, column: str = "events", retried: bool = False) -> int:
-        return int(usage.loc[(usage.outcome == outcome) & (usage.retried == retried), column].sum())
+        return sum(getattr(row, column) for row in usage if row.outcome == outcome and row.retried == retried)
 
     hits = count(Outcome.HIT, "requests")
     misses = sum(count(outcome) for outcome in (Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED))
@@ -123,7 +124,7 @@ def _totals(case: Case) -> Totals:
         retries=count(Outcome.ERROR, retried=True),
         unresolved=unresolved,
         credits=case.credits,
-        credits_uncertain=int(usage.unknown.sum()) + unresolved,
+        credits_uncertain=sum(row.unknown for row in usage) + unresolved,
         bytes=case.facts.delivered_bytes,
         hit_ratio=ratio(hits, hits + misses),
     )

@@ -6,7 +6,6 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, TextIO
 
-from auditor.analysis.facts import NAMES
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents, moment
 from auditor.results.document import utc, written
@@ -133,10 +132,8 @@ def _template(each: Template) -> dict[str, Any]:
 
 
 def _batch(batch: Batch) -> dict[str, Any]:
-    units = batch.units
-
-    def subject(each: Renders) -> dict[str, Any]:
-        return {name: str(units[name].iloc[each.unit]) for name in NAMES}
+    def subject(each: Renders) -> dict[str, str]:
+        return batch.units[each.unit].names
 
     return {
         "steady": {

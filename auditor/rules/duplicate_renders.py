@@ -25,14 +25,14 @@ Options
 
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from sqlalchemy import BigInteger, cast, func, select
-
 from auditor.analysis.case import Case
-from auditor.engines.tables import events, records, walked
+from auditor.analysis.duplicates import most_repeated
+from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.numbers import number
@@ -51,24 +51,27 @@ class DuplicateRenders:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Free and staging renders are shown too, with the credits that the waterfall left to this rule."""
-        frame = case.replayed.verdicts
-        frame = frame[frame.unit.isin(frame.loc[frame.verdict.isin(DUPLICATES), "unit"])]
-        top = _top_keys(case) if len(frame) else {}
-        for code, own in frame.groupby("unit", sort=True):
-            unit = int(code)
-            counts = own.groupby("verdict").renders.sum()
-            concurrent, repeat = (int(counts.get(verdict, 0)) for verdict in DUPLICATES)
+        by_unit = grouped(case.replayed.verdicts, lambda row: row.unit)
+        doubled = {unit: rows for unit, rows in by_unit.items() if any(row.verdict in DUPLICATES for row in rows)}
+        top = _top_keys(case) if doubled else {}
+        for unit, own in doubled.items():
+            counts: Counter[int] = Counter()
+            for row in own:
+                counts[row.verdict] += row.renders
+            concurrent, repeat = (counts[verdict] for verdict in DUPLICATES)
             credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
                 Cause.REPEAT, [unit]
             )
             repeated = top.get(unit, _Repeated())
             evidence = {
-                "renders": int(own.renders.sum()),
+                "renders": counts.total(),
                 "concurrent": concurrent,
                 "repeat": repeat,
-                "duplicate_credits": number(sum(own.loc[own.verdict.isin(DUPLICATES), "credits"], Fraction(0))),
-                "expired_identical": int(counts.get(Verdict.EXPIRED_IDENTICAL, 0)),
-                "ttl_seconds": number(Fraction(case.facts.settings.ttl_us, 10**6)),
+                "duplicate_credits": number(
+                    sum((row.credits for row in own if row.verdict in DUPLICATES), Fraction(0))
+                ),
+                "expired_identical": counts[Verdict.EXPIRED_IDENTICAL],
+                "ttl_seconds": number(Fraction(case.replayed.walked.ttl_us, 10**6)),
                 "top_keys": list(repeated.keys),
                 **({"duplicate_bytes": repeated.bytes} if repeated.bytes is not None else {}),
             }
@@ -115,34 +118,15 @@ def _most_often(repeated: _Repeated) -> str:
 
 def _top_keys(case: Case) -> dict[int, _Repeated]:
     """The keys with the most duplicates of each unit."""
-    counts = (
-        select(
-            events.c.unit,
-            func.min(records.c.key).label("key"),
-            func.count().label("duplicates"),
-            func.min(events.c.row).label("row"),
-            func.sum(cast(events.c.bytes, BigInteger)).label("bytes"),
-        )
-        .join(walked, walked.c.row == events.c.row)
-        .join(records, records.c.row == events.c.row)
-        .where(walked.c.verdict.in_([int(verdict) for verdict in DUPLICATES]))
-        .group_by(events.c.unit, events.c.key_high, events.c.key_low)
-        .subquery()
-    )
-    place = func.row_number().over(partition_by=counts.c.unit, order_by=(counts.c.duplicates.desc(), counts.c.key))
-    sent = func.sum(counts.c.bytes).over(partition_by=counts.c.unit)
-    ranked = select(counts, place.label("place"), sent.label("sent")).subquery()
-    rows = case.facts.engine.run(
-        select(ranked).where(ranked.c.place <= TOP_KEYS).order_by(ranked.c.unit, ranked.c.place)
-    ).to_pylist()
+    rows = most_repeated(case.facts, case.replayed.walked, TOP_KEYS)
     # A key made from a log tells nobody which request it is; the log does.
-    requests = case.requests([int(row["row"]) for row in rows if row["key"].startswith(FOREIGN_PREFIX)])
+    requests = case.requests([row.row for row in rows if row.key.startswith(FOREIGN_PREFIX)])
     top: dict[int, _Repeated] = {}
     for row in rows:
-        repeated = top.setdefault(int(row["unit"]), _Repeated())
-        repeated.keys.append({"key": row["key"], "duplicates": int(row["duplicates"])})
-        if row["row"] in requests:
-            repeated.keys[-1] |= {"request": requests[row["row"]], "bytes": int(row["bytes"] or 0)}
+        repeated = top.setdefault(row.unit, _Repeated())
+        repeated.keys.append({"key": row.key, "duplicates": row.duplicates})
+        if row.row in requests:
+            repeated.keys[-1] |= {"request": requests[row.row], "bytes": row.bytes}
             if len(repeated.keys) == 1:
-                repeated.bytes = int(row["sent"] or 0)
+                repeated.bytes = row.sent
     return top

@@ -22,15 +22,13 @@ Options
 
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 
-import pandas as pd
-from sqlalchemy import and_, func, or_, select
-
 from auditor.analysis.case import Case
-from auditor.analysis.facts import frame_of
-from auditor.engines.tables import events, units
+from auditor.analysis.failures import ghosts
+from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, Money, severity_of
 from auditor.model.words import credits_word, plural
@@ -56,63 +54,33 @@ class FailedCalls:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Severity is measured by the credits that may be lost."""
-        usage = case.facts.paid_by(case.facts.usage)
-        failed = usage[usage.outcome == Outcome.ERROR].copy()
-        if failed.empty:
+        failed = [row for row in case.facts.usage if row.outcome == Outcome.ERROR]
+        if not failed:
             return
-        failed["error"] = failed.error.replace("", "other")
-        ghosts = _ghosts(case)
-        for (payer, error), group in failed.groupby(["payer", "error"], sort=True):
-            errors, retries = (int(group.loc[group.retried == retried, "events"].sum()) for retried in (False, True))
-            uncertain = int(group.unknown.sum())
-            credits = sum(group.credits, Fraction(0))
-            by_cycle = {int(cycle): sum(own.credits, Fraction(0)) for cycle, own in group.groupby("cycle")}
-            own = ghosts[(ghosts.payer == payer) & (ghosts.error == error)]
+        ghostly = {(found.payer, found.error): found.ghosts for found in ghosts(case.facts)}
+        by_error = grouped(failed, lambda row: (case.payer_of(row.unit), row.error or "other"))
+        for (payer, error), group in by_error.items():
+            errors, retries = (sum(row.events for row in group if row.retried == retried) for retried in (False, True))
+            uncertain = sum(row.unknown for row in group)
+            by_cycle: dict[int, Fraction] = defaultdict(Fraction)
+            for row in group:
+                by_cycle[row.cycle] += row.credits
+            credits = sum(by_cycle.values(), Fraction(0))
             account = case.bills[payer].payer
             yield Finding(
                 rule=self.id,
                 severity=severity_of(credits + uncertain, case.credits),
                 confidence=Confidence.HIGH,
-                subject={"provider": account.provider, "account": account.account, "error": str(error)},
+                subject={"provider": account.provider, "account": account.account, "error": error},
                 message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
                 f"{uncertain:,} perhaps billed" + (f"; {credits_word(credits)} billed for failures" if credits else ""),
                 credits=credits,
                 money=case.bills[payer].money(by_cycle) if credits else Money(),
-                advice=_ADVICE.get(str(error), "Look at the provider's answers for these calls"),
+                advice=_ADVICE.get(error, "Look at the provider's answers for these calls"),
                 evidence={
                     "errors": errors,
                     "retries": retries,
                     "uncertain": uncertain,
-                    "retry_ghosts": int(own.ghosts.sum()),
+                    "retry_ghosts": ghostly.get((payer, error), 0),
                 },
             )
-
-
-def _ghosts(case: Case) -> pd.DataFrame:
-    """payer, error: tries that may have been billed and whose key was rendered later."""
-    tries, renders = events.alias("tries"), events.alias("renders")
-    last = (
-        select(renders.c.key_high, renders.c.key_low, func.max(renders.c.ts_us).label("last_us"))
-        .where(renders.c.outcome == Outcome.RENDER)
-        .group_by(renders.c.key_high, renders.c.key_low)
-        .subquery()
-    )
-    error = func.coalesce(tries.c.error, "other").label("error")
-    perhaps_billed = or_(tries.c.credits.is_(None), tries.c.credits > 0)
-    return frame_of(
-        case.facts.engine.run(
-            select(units.c.payer, error, func.count().label("ghosts"))
-            .select_from(tries)
-            .join(units, units.c.unit == tries.c.unit)
-            .join(
-                last,
-                and_(
-                    last.c.key_high == tries.c.key_high,
-                    last.c.key_low == tries.c.key_low,
-                    last.c.last_us >= tries.c.ts_us,
-                ),
-            )
-            .where(tries.c.outcome == Outcome.ERROR, tries.c.retried, perhaps_billed)
-            .group_by(units.c.payer, error)
-        )
-    )

@@ -25,18 +25,15 @@ Options
 
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, literal, select
-
 from auditor.analysis.case import Case
-from auditor.analysis.facts import frame_of
-from auditor.analysis.images import SMALLEST, last_renders, price_of_bytes
+from auditor.analysis.images import price_of_bytes
+from auditor.analysis.pictures import SMALLEST, Saved, saved
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
-from auditor.engines.tables import Wide, events, records, trials
-from auditor.model.events import DELIVERED
+from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.measurements import Measured, Trial
 from auditor.model.words import plural
@@ -52,40 +49,43 @@ class FormatWaste:
         """Bytes of a finding are the delivered ones."""
         if not case.measured:
             return
-        _load(case)
-        sums = case.facts.paid_by(_sums(case))
         whole = case.facts.delivered_bytes
-        for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
+
+        def place(each: Saved) -> tuple[str, str, str]:
+            unit = case.facts.units[each.unit]
+            return unit.provider, unit.template, each.placement
+
+        for (provider, template, placement), group in grouped(saved(case.facts, _trials(case)), place).items():
             allowed = set(case.facts.settings.formats)
             if placement in PLACEMENTS:
                 allowed &= COMPATIBLE
-            totals = {
-                str(name): int(sum(rows.delivered))
-                for name, rows in group[group.format.isin(allowed)].groupby("format")
-            }
+            totals: dict[str, int] = {}
+            for each in sorted(group, key=lambda each: each.format):
+                if each.format in allowed:
+                    totals[each.format] = totals.get(each.format, 0) + each.delivered
             if not totals:
                 continue
             best = min(totals, key=lambda name: (-totals[name], name))
-            chosen = group[group.format == best]
-            pictures = [case.measured[place] for place in sorted({int(p) for ps in chosen.pictures for p in ps})]
-            lost, stored = totals[best], int(sum(chosen.stored))
-            requests = int(sum(chosen.requests))
+            chosen = [each for each in group if each.format == best]
+            pictures = [case.measured[at] for at in sorted({at for each in chosen for at in each.pictures})]
+            lost, requests = totals[best], sum(each.requests for each in chosen)
+            stored: Counter[int] = Counter()
+            for each in chosen:
+                stored[case.payer_of(each.unit)] += each.stored
             found = {picture.digest: _trial(picture, best) for picture in pictures}
-            subject = {"provider": str(provider), "template": str(template)}
+            subject = {"provider": provider, "template": template}
             yield Finding(
                 rule=self.id,
                 severity=severity_of(lost, whole),
                 confidence=Confidence.HIGH if all(trial.lossless for trial in found.values()) else Confidence.MEDIUM,
-                subject=subject | ({"placement": str(placement)} if placement else {}),
+                subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(requests, 'request')} delivered {_names(pictures)} where {best} looks the same with "
                 f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
-                money=price_of_bytes(
-                    case, {int(who): int(sum(own.stored)) for who, own in chosen.groupby("payer")}, lost
-                ),
+                money=price_of_bytes(case, stored, lost),
                 evidence={
-                    "stored_wasted_bytes": stored,
+                    "stored_wasted_bytes": stored.total(),
                     "delivered_wasted_bytes": lost,
                     "pictures": len(pictures),
                     "requests": requests,
@@ -100,56 +100,12 @@ class FormatWaste:
             )
 
 
-def _load(case: Case) -> None:
-    """The table `trials`: every format that makes a picture smaller by enough."""
-    rows = [
-        {"digest": picture.digest, "picture": place, "format": trial.format, "saved": picture.bytes - trial.bytes}
-        for place, picture in enumerate(case.measured)
-        for trial in picture.trials
-        if picture.bytes - trial.bytes >= SMALLEST
-    ]
-    case.facts.engine.load("trials", pa.Table.from_pylist(rows, schema=_TRIALS))
-
-
-_TRIALS = pa.schema([("digest", pa.string()), ("picture", pa.int32()), ("format", pa.string()), ("saved", pa.int64())])
-
-
-def _sums(case: Case) -> Any:
-    """unit, placement, format: requests, delivered and stored bytes that it saves, and which pictures."""
-    delivered = _rows(events.c.weight, delivered=True).where(
-        events.c.outcome.in_([str(outcome) for outcome in DELIVERED])
-    )
-    stored = _rows(cast(literal(0), BigInteger), delivered=False).where(events.c.row.in_(last_renders()))
-    one = delivered.union_all(stored).subquery()
-    groups = (one.c.unit, one.c.placement, one.c.format)
-    return frame_of(
-        case.facts.engine.run(
-            select(
-                *groups,
-                func.sum(one.c.times).label("requests"),
-                func.sum(cast(one.c.saved, Wide) * one.c.times).label("delivered"),
-                func.sum(one.c.kept).label("stored"),
-                func.list_sort(func.list_distinct(func.array_agg(one.c.picture))).label("pictures"),
-            ).group_by(*groups)
-        )
-    )
-
-
-def _rows(times: ColumnElement[Any], *, delivered: bool) -> Select[Any]:
-    kept = literal(0) if delivered else trials.c.saved
-    return (
-        select(
-            events.c.unit,
-            func.coalesce(events.c.placement, "").label("placement"),
-            trials.c.format,
-            trials.c.picture,
-            trials.c.saved,
-            times.label("times"),
-            cast(kept, BigInteger).label("kept"),
-        )
-        .join(records, records.c.row == events.c.row)
-        .join(trials, trials.c.digest == records.c.digest)
-    )
+def _trials(case: Case) -> Iterator[tuple[str, int, str, int]]:
+    """Every format that makes a picture smaller by enough."""
+    for place, picture in enumerate(case.measured):
+        for trial in picture.trials:
+            if picture.bytes - trial.bytes >= SMALLEST:
+                yield picture.digest, place, trial.format, picture.bytes - trial.bytes
 
 
 def _trial(picture: Measured, name: str) -> Trial:

@@ -73,9 +73,9 @@ Cycles = Mapping[int, Fraction]
 def _by_template(case: Case) -> dict[int, dict[str, dict[int, Fraction]]]:
     """Payer -> template -> cycle -> credits."""
     found: dict[int, dict[str, dict[int, Fraction]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(Fraction)))
-    usage = case.facts.paid_by(case.facts.usage)
-    for payer, template, cycle, credits in zip(usage.payer, usage.template, usage.cycle, usage.credits, strict=True):
-        found[int(payer)][str(template)][int(cycle)] += credits
+    for row in case.facts.usage:
+        unit = case.facts.units[row.unit]
+        found[unit.payer][unit.template][row.cycle] += row.credits
     return found
 
 

@@ -21,13 +21,9 @@ Options
 
 from collections.abc import Iterable
 
-import pandas as pd
-from sqlalchemy import and_, func, select
-
 from auditor.analysis.case import Case
-from auditor.analysis.facts import frame_of, hashed
-from auditor.engines.tables import events, records, units
-from auditor.model.events import DELIVERED, Outcome
+from auditor.analysis.pictures import delivered, variants
+from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
 
@@ -40,99 +36,32 @@ class RetinaVariants:
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The pair of sizes that most inputs share stands in the evidence."""
-        pairs = _pairs(case)
-        if pairs.empty:
+        pairs = variants(case.facts)
+        if not pairs:
             return
-        sizes = case.facts.paid_by(_sizes(case)).groupby(["provider", "template", "width", "height"])[
-            ["requests", "bytes"]
-        ]
-        traffic = sizes.sum()
+        sizes = {(each.provider, each.template, each.width, each.height): each for each in delivered(case.facts)}
         total = case.facts.delivered_bytes
-        for (provider, template), group in pairs.groupby(["provider", "template"], sort=True):
-            variants = group.groupby(["width", "height", "large_width", "large_height"]).inputs.sum()
-            ranked = sorted(variants.items(), key=lambda item: (-int(item[1]), [-int(side) for side in item[0]]))
-            width, height, large_width, large_height = (int(side) for side in ranked[0][0])
-            larger = traffic.loc[(provider, template, large_width, large_height)]
-            requests, size = int(larger.requests), int(larger.bytes)
+        for (provider, template), group in grouped(pairs, lambda pair: (pair.provider, pair.template)).items():
+            most = min(
+                group,
+                key=lambda pair: (-pair.inputs, -pair.width, -pair.height, -pair.large_width, -pair.large_height),
+            )
+            larger = sizes[provider, template, most.large_width, most.large_height]
             yield Finding(
                 rule=self.id,
-                severity=severity_of(size, total),
+                severity=severity_of(larger.bytes, total),
                 confidence=Confidence.MEDIUM,
-                subject={"provider": str(provider), "template": str(template)},
-                message=f"{plural(int(ranked[0][1]), 'picture')} rendered both at {width} x {height} and at "
-                f"{large_width} x {large_height}",
-                advice=f"Render {large_width} x {large_height} once and scale it down for the smaller place",
-                bytes=size,
+                subject={"provider": provider, "template": template},
+                message=f"{plural(most.inputs, 'picture')} rendered both at {most.width} x {most.height} and at "
+                f"{most.large_width} x {most.large_height}",
+                advice=f"Render {most.large_width} x {most.large_height} once and scale it down for the smaller place",
+                bytes=larger.bytes,
                 evidence={
-                    "smaller": {"width": width, "height": height},
-                    "larger": {"width": large_width, "height": large_height},
-                    "pictures": int(ranked[0][1]),
-                    "requests": requests,
-                    "bytes": size,
-                    "size_pairs": len(ranked),
+                    "smaller": {"width": most.width, "height": most.height},
+                    "larger": {"width": most.large_width, "height": most.large_height},
+                    "pictures": most.inputs,
+                    "requests": larger.requests,
+                    "bytes": larger.bytes,
+                    "size_pairs": len(group),
                 },
             )
-
-
-def _pairs(case: Case) -> pd.DataFrame:
-    """provider, template, the two sizes, and how many inputs were rendered at both, in any account and environment."""
-    variants = (
-        select(
-            units.c.provider,
-            units.c.template,
-            events.c.width,
-            events.c.height,
-            hashed(records.c.inputs).label("high"),
-            hashed(records.c.template, records.c.inputs).label("low"),
-        )
-        .join(records, records.c.row == events.c.row)
-        .join(units, units.c.unit == events.c.unit)
-        .where(
-            events.c.outcome == Outcome.RENDER,
-            events.c.has_inputs,
-            events.c.width.is_not(None),
-            events.c.height.is_not(None),
-        )
-        .distinct()
-    )
-    small, large = variants.cte("small"), variants.cte("large")
-    same = and_(
-        small.c.provider == large.c.provider,
-        small.c.template == large.c.template,
-        small.c.high == large.c.high,
-        small.c.low == large.c.low,
-        large.c.width * 2 >= small.c.width * 3,
-        100 * func.abs(small.c.width * large.c.height - large.c.width * small.c.height)
-        <= large.c.width * small.c.height,
-    )
-    columns = (
-        small.c.provider,
-        small.c.template,
-        small.c.width,
-        small.c.height,
-        large.c.width.label("large_width"),
-        large.c.height.label("large_height"),
-    )
-    return frame_of(
-        case.facts.engine.run(select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns))
-    )
-
-
-def _sizes(case: Case) -> pd.DataFrame:
-    """unit, width, height: requests that delivered this size, and their bytes."""
-    columns = (events.c.unit, events.c.width, events.c.height)
-    return frame_of(
-        case.facts.engine.run(
-            select(
-                *columns,
-                func.sum(events.c.weight).label("requests"),
-                func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes"),
-            )
-            .where(
-                events.c.outcome.in_([str(outcome) for outcome in DELIVERED]),
-                events.c.width.is_not(None),
-                events.c.height.is_not(None),
-            )
-            .group_by(*columns)
-        )
-    )

@@ -23,8 +23,10 @@ Options
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 from auditor.analysis.case import Case
+from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.numbers import exact_sum, number
@@ -41,18 +43,15 @@ class StagingCredits:
     def findings(self, case: Case) -> Iterable[Finding]:
         """Evidence says how much of it would fit the provider's free plan, month by month."""
         units = case.facts.units
-        chosen = units[units.unit.isin(case.replayed.staging)]
-        usage = case.facts.usage
-        for (payer, environment), group in chosen.groupby(["payer", "environment"], sort=True):
-            own = [int(unit) for unit in group.unit]
+        chosen = grouped(sorted(case.replayed.staging), lambda unit: (units[unit].payer, units[unit].environment))
+        for (payer, environment), own in chosen.items():
             credits = case.replayed.waste.total(Cause.STAGING, own)
             if credits == 0:
                 continue
             bill = case.bills[payer]
-            renders = usage[usage.unit.isin(own) & (usage.outcome == Outcome.RENDER)]
             by_cycle = case.replayed.waste.by_cycle(own, [Cause.STAGING])
             free = case.facts.settings.free_plan(bill.payer.provider)
-            monthly = [
+            monthly: list[dict[str, Any]] = [
                 {
                     "start": use.cycle.start,
                     "credits": number(spent := by_cycle.get(index, Fraction(0))),
@@ -68,7 +67,7 @@ class StagingCredits:
                 subject={
                     "provider": bill.payer.provider,
                     "account": bill.payer.account,
-                    "environment": str(environment),
+                    "environment": environment,
                 },
                 message=f"{environment} used {credits_word(credits)} of a plan that costs money",
                 advice="Point it at a free account or a sandbox, or cache its renders"
@@ -78,9 +77,11 @@ class StagingCredits:
                     else ""
                 ),
                 credits=credits,
-                money=case.money(int(payer), own, [Cause.STAGING]),
+                money=case.money(payer, own, [Cause.STAGING]),
                 evidence={
-                    "renders": int(renders.billed.sum()),
+                    "renders": sum(
+                        row.billed for row in case.facts.usage if row.outcome == Outcome.RENDER and row.unit in own
+                    ),
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,

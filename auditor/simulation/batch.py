@@ -18,15 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
-from sqlalchemy import select
 
+from auditor.analysis.accounts import Accounts, Payer, Unit
 from auditor.analysis.days import offsets_of
-from auditor.analysis.facts import Accounts, Payer
-from auditor.engines.tables import records
+from auditor.analysis.demand import Demand
 from auditor.replay.sums import Ints
-from auditor.simulation.demand import Demand
 
 DAYS = 5
 SHARE = (4, 5)
@@ -73,7 +70,7 @@ class Batch:
     """One a key, those with most renders first."""
     bursts: tuple[Renders, ...]
     peaks: tuple[Peak, ...]
-    units: pd.DataFrame
+    units: tuple[Unit, ...]
     keys: Mapping[int, str]
     """Row -> key of the first `TOP` of `steady`."""
 
@@ -95,15 +92,12 @@ class _Found:
 def ahead_of(demand: Demand) -> Batch:
     """What of the log could have been made ahead of its request."""
     batch = pregenerated(demand.online(), demand.accounts)
-    rows = [each.row for each in batch.steady[:TOP]]
-    found = demand.engine.run(select(records.c.row, records.c.key).where(records.c.row.in_(rows))) if rows else None
-    keys = {int(row["row"]): str(row["key"]) for row in found.to_pylist()} if found else {}
-    return replace(batch, keys=keys)
+    return replace(batch, keys=demand.named([each.row for each in batch.steady[:TOP]]))
 
 
 def pregenerated(batches: Iterable[pa.RecordBatch], accounts: Accounts) -> Batch:
     """Judge the demand, ordered by key, time and id, with `unit`, `row`, `online` (1 for a render made online)."""
-    payer_of = accounts.units.payer.to_numpy().astype(np.int64)
+    payer_of = np.array([unit.payer for unit in accounts.units], np.int64)
     clocks = [_Clock(payer) for payer in accounts.payers]
     found = _Found()
     for table in _whole_keys(batches):

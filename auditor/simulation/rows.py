@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from auditor.analysis.facts import Payer
+from auditor.analysis.accounts import Payer
 from auditor.model.numbers import is_unknown
 from auditor.model.plans import Plan
 from auditor.model.settings import FOR_EVER_US

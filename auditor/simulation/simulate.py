@@ -5,10 +5,10 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-import pandas as pd
 import pyarrow as pa
 
-from auditor.analysis.facts import Accounts, Payer
+from auditor.analysis.accounts import Accounts, Payer
+from auditor.analysis.demand import Asked
 from auditor.model.events import EPOCH
 from auditor.model.plans import cheapest, micros, total_bill
 from auditor.replay import lru, ttl
@@ -28,7 +28,7 @@ from auditor.simulation.rows import (
 
 
 class Demand(Protocol):
-    """What was asked for: of `auditor.simulation.demand`, or of a cache trace."""
+    """What was asked for: of `auditor.analysis.demand`, or of a cache trace."""
 
     @property
     def accounts(self) -> Accounts:
@@ -39,8 +39,8 @@ class Demand(Protocol):
         """What a simulated render takes and costs."""
 
     @property
-    def usage(self) -> pd.DataFrame:
-        """One row for each unit, cycle, outcome: events, requests, credits, unknown, bytes, hits with digests."""
+    def usage(self) -> Sequence[Asked]:
+        """One row for each unit, cycle and outcome."""
 
     @property
     def rows(self) -> int:
@@ -82,7 +82,7 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     start, end = demand.accounts.window or (EPOCH, EPOCH)
     within = knee(rows, micros(end) - micros(start))
     answer = Simulation(
-        logged, rows, within, recommended(rows, lambda row: row.credits), bool(demand.usage.digests.any())
+        logged, rows, within, recommended(rows, lambda row: row.credits), any(row.digests for row in demand.usage)
     )
     if not per_template:
         return answer
@@ -102,9 +102,9 @@ def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
     code: dict[Group, int] = {}
     cycles, payers = demand.most_cycles, demand.accounts.payers
     flat = []
-    for unit in demand.accounts.units.itertuples():
+    for unit in demand.accounts.units:
         for cycle in range(cycles):
-            group = (int(unit.payer), str(unit.template) if per_template else None, cycle)
+            group = (unit.payer, unit.template if per_template else None, cycle)
             exists = cycle < len(payers[group[0]].cycles)
             flat.append(code.setdefault(group, len(code)) if exists else -1)
     return list(code), Groups(flat, cycles, len(code))
@@ -112,21 +112,20 @@ def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
 
 def _asked(demand: Demand, per_template: bool) -> Sums:
     """What the log says, by group: its own renders, credits and bytes."""
-    units = demand.accounts.units
     found: Sums = {}
-    for row in demand.usage.itertuples():
-        unit = units.iloc[int(row.unit)]
-        group = (int(unit.payer), str(unit.template) if per_template else None, int(row.cycle))
-        requests, size, render = int(row.requests), int(row.bytes or 0), row.outcome == "render"
+    for row in demand.usage:
+        unit = demand.accounts.units[row.unit]
+        group = (unit.payer, unit.template if per_template else None, row.cycle)
+        render = row.outcome == "render"
         found[group] = found.get(group, NOTHING) + Outcome(
-            requests=requests,
-            bytes=size,
-            renders=requests if render else 0,
-            coalesced=requests if row.outcome == "coalesced" else 0,
-            credits=Fraction(row.credits or 0),
-            missed_bytes=size if render else 0,
+            requests=row.requests,
+            bytes=row.bytes,
+            renders=row.requests if render else 0,
+            coalesced=row.requests if row.outcome == "coalesced" else 0,
+            credits=row.credits,
+            missed_bytes=row.bytes if render else 0,
             stale=0,
-            uncertain=int(row.unknown),
+            uncertain=row.unknown,
         )
     return found
 

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from auditor.analysis.facts import NAMES, Accounts, Counts, payer_of
+from auditor.analysis.accounts import Accounts, Unit, payer_of
+from auditor.analysis.choice import Counts
+from auditor.analysis.demand import Asked
 from auditor.formats.cache_trace import HEADER
 from auditor.model.events import MAX_BYTES, MAX_TS_US, Outcome
 from auditor.model.plans import IDLE, micros, moment
@@ -27,7 +28,7 @@ from auditor.replay.sums import Ints
 
 BATCH = 1_000_000
 _MAX_ID = 100_000
-_UNIT = ("trace", "trace", "production", "trace")
+_UNIT = Unit("trace", "trace", "production", "trace", payer=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class TraceDemand:
     accounts: Accounts
     counts: Counts
     prices: Prices
-    usage: pd.DataFrame
+    usage: tuple[Asked, ...]
     key: Ints
     """Dense codes of the ids."""
     ts: Ints
@@ -95,27 +96,23 @@ def read_trace(
     key = _dense(key[first:last]) if last - first < rows else key
     rests = np.flatnonzero(np.diff(ts) >= IDLE // timedelta(microseconds=1))
     apart = list(zip(ts[rests].tolist(), ts[rests + 1].tolist(), strict=True))
-    payer = payer_of(0, *_UNIT[:2], int(ts[0]), int(ts[-1]), settings, apart)
+    payer = payer_of(0, _UNIT.provider, _UNIT.account, int(ts[0]), int(ts[-1]), settings, apart)
     starts = np.searchsorted(ts, [cycle.start_us for cycle in payer.cycles])
     ends = [*starts[1:].tolist(), len(ts)]
     lengths = np.diff([*starts, len(ts)])
-    usage = [
-        {
-            "unit": 0, "cycle": cycle, "outcome": str(Outcome.RENDER), "events": end - start, "requests": end - start,
-            "credits": Fraction(end - start), "unknown": 0, "bytes": _sum(size[start:end]), "digests": 0,
-        }
+    usage = tuple(
+        Asked(
+            unit=0, cycle=cycle, outcome=str(Outcome.RENDER), events=end - start, requests=end - start,
+            credits=Fraction(end - start), unknown=0, bytes=_sum(size[start:end]), digests=0,
+        )
         for cycle, (start, end) in enumerate(zip(starts.tolist(), ends, strict=True))
         if end > start
-    ]  # fmt: skip
+    )  # fmt: skip
     demand = TraceDemand(
-        accounts=Accounts(
-            (payer,),
-            pd.DataFrame([{"unit": 0, **dict(zip(NAMES, _UNIT, strict=True)), "payer": 0}]),
-            (moment(int(ts[0])), moment(int(ts[-1]))),
-        ),
+        accounts=Accounts((payer,), (_UNIT,), (moment(int(ts[0])), moment(int(ts[-1])))),
         counts=Counts(len(ts), rows - len(ts), 0),
         prices=Prices([Fraction(1)], [0], [0]),
-        usage=pd.DataFrame(usage),
+        usage=usage,
         key=key,
         ts=ts,
         size=size,

@@ -49,8 +49,8 @@ class Allowances:
 
 
 def _folded(plan: Plan, account: Account, used: dict[int, Fraction], now_us: int) -> Allowance:
-    from auditor.analysis.bills import terms_of  # (the audits' own, with all they need; few accounts carry credits on)
-    from auditor.analysis.facts import Payer as Paying
+    from auditor.analysis.accounts import Payer as Paying
+    from auditor.analysis.terms import terms_of  # (the audits' own, with all they need; few accounts carry credits on)
 
     first_us = min(used, default=now_us)
     listed = tuple(cycles(first_us, now_us, account.anchor_day, account.timezone))

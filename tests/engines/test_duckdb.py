@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import func, literal, select
+from sqlalchemy import Numeric, func, literal, select
 
 from auditor.engines.duckdb import STREAM_ROWS, DuckDB
-from auditor.engines.tables import limits, preferred, walked
 
 
 @pytest.fixture
@@ -27,20 +26,18 @@ def test_whole_numbers_divide_to_whole_numbers(engine: DuckDB) -> None:
 
 def test_credits_are_summed_exactly(engine: DuckDB) -> None:
     """Ten times 0.1 is 1, with 18 decimals kept."""
-    from auditor.engines.tables import CREDITS
-
-    value = literal(Decimal("0.1"), CREDITS)
-    engine.load("walked", pa.table({"row": pa.array(range(10)), "verdict": pa.array([0] * 10, pa.int16())}))
-    found = engine.run(select(func.sum(value).label("x")).select_from(walked)).to_pylist()
+    value = literal(Decimal("0.1"), Numeric(38, 18))
+    rows = engine.load("rows", pa.table({"row": pa.array(range(10))}))
+    found = engine.run(select(func.sum(value).label("x")).select_from(rows)).to_pylist()
     assert Decimal(found[0]["x"]) == 1
 
 
 def test_an_ordered_stream_is_in_order(engine: DuckDB) -> None:
     """Over several batches, and though the rows went in backwards."""
     rows = 2 * STREAM_ROWS + 5
-    engine.load("preferred", pa.table({"row": pa.array(range(rows, 0, -1))}))
+    table = engine.load("rows", pa.table({"row": pa.array(range(rows, 0, -1))}))
     last = 0
-    for batch in engine.sorted_stream(select(preferred.c.row).order_by(preferred.c.row)):
+    for batch in engine.sorted_stream(select(table.c.row).order_by(table.c.row)):
         for value in (batch.column("row")[0].as_py(), batch.column("row")[-1].as_py()):
             assert value > last or last == 0
             last = value
@@ -49,8 +46,8 @@ def test_an_ordered_stream_is_in_order(engine: DuckDB) -> None:
 
 def test_values_are_parameters(engine: DuckDB) -> None:
     """Quotes and lists of values are data, never SQL."""
-    text = "x'; DROP TABLE limits; --"
-    engine.load(
+    text = "x'; DROP TABLE limits_1; --"
+    limits = engine.load(
         "limits",
         pa.table(
             {
@@ -63,3 +60,11 @@ def test_values_are_parameters(engine: DuckDB) -> None:
     )
     found = engine.run(select(limits.c.unit).where(limits.c.placement.in_([text, "c"]))).to_pylist()
     assert found == [{"unit": 1}]
+
+
+def test_every_table_has_a_name_of_its_own(engine: DuckDB) -> None:
+    """A second one of the same kind replaces nothing."""
+    one, two = (engine.load("rows", pa.table({"row": pa.array([value])})) for value in (1, 2))
+    kept = engine.store("rows", select(one.c.row.label("row")))
+    shown = engine.view("rows", select(two))
+    assert [engine.run(select(table.c.row)).to_pylist()[0]["row"] for table in (one, two, kept, shown)] == [1, 2, 1, 2]

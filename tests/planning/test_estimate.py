@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def test_rates_are_measured(tmp_path: Path) -> None:
     log += [event("w", "2026-09-03T08:00:00.100Z", outcome="coalesced", key="n1")]
     with examined(log, tmp_path, on("Basic")) as examination:
         (bill,) = examination.bills
-        week = replace(examination.facts, settings=examination.facts.settings.with_ttl(7 * DAY_US))
-        found = measure(examination.facts, examination.replayed, replay(week), bill)
+        found = measure(examination.facts, examination.replayed, replay(examination.facts, 7 * DAY_US), bill)
     assert found is not None
     assert (found.requests, found.cycles) == (20, 1)
     assert [step.after for step in found.steps] == [20 - 4 - 2, 14 - 1 - 1, 12 - 3]

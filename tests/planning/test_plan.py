@@ -58,7 +58,7 @@ def test_every_cell_and_sum_of_random_logs(seed: int, tmp_path: Path) -> None:
             none, every = scenario(advice, "none"), scenario(advice, "all")
             assert (none.recommended, every.recommended) == (bill.recommended, bill.recommended_after_fixes)
             assert none.saving == bill.saving(bill.recommended, bill.loads)
-            own = [int(unit) for unit in log.facts.units.unit[log.facts.units.payer == bill.payer.code]]
+            own = log.facts.located.accounts.units_of(bill.payer.code)
             for fix, cause in (
                 ("dedupe", Cause.REPEAT),
                 ("coalescing", Cause.CONCURRENT),

@@ -97,7 +97,7 @@ def test_the_straight_way_gives_what_the_general_one_does(
 
 def test_a_plain_trace_does_take_the_straight_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers and names, with and without a header: no engine is started."""
-    monkeypatch.setattr("auditor.pipeline.ENGINES", {})
+    monkeypatch.setattr("auditor.analysis.load.ENGINES", {})
     for text in ("1,5,10\n2,5,10\n", "time,id,size\n1,k1:ab,10\n2,k1:ab,10"):
         path = tmp_path / "trace.csv"
         path.write_text(text, encoding="utf-8")

@@ -13,8 +13,9 @@ from typing import Any
 
 import vl_convert
 
-from auditor.analysis.bills import WEEK_US, Bill, CycleUse
+from auditor.analysis.bills import WEEK_US, Bill
 from auditor.analysis.days import Day
+from auditor.analysis.terms import CycleUse
 from auditor.model.events import Outcome
 from auditor.model.numbers import number
 from auditor.model.plans import moment

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill, CycleUse
+from auditor.analysis.bills import Bill
 from auditor.analysis.days import Use
+from auditor.analysis.terms import CycleUse
 from auditor.model.numbers import is_unknown, number, ratio
 from auditor.model.plans import Plan, Unadvised, cents
 from auditor.model.words import TOO_SHORT, plural

@@ -1,0 +1,281 @@
+"""Pictures: which are stored and delivered, how large, and what of their bytes was needless."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, literal, or_, select
+
+from auditor.analysis.facts import Facts
+from auditor.analysis.hashes import hashed
+from auditor.analysis.rows import rows_of
+from auditor.engines.tables import Wide
+from auditor.model.events import DELIVERED, Outcome
+
+SMALLEST = 4096
+"""Bytes that a picture has to waste before it is worth a word."""
+SCALE = 1000
+"""Limits are whole thousandths of a pixel, so that every sum is exact."""
+_DELIVERED = [str(outcome) for outcome in DELIVERED]
+
+
+def _last_renders(events: Table) -> Select[Any]:
+    """Rows of the last render of each key, billed or not: the pictures that are stored."""
+    order = func.row_number().over(
+        partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
+    )
+    renders = select(events.c.row, order.label("place")).where(events.c.outcome == Outcome.RENDER).subquery()
+    return select(renders.c.row).where(renders.c.place == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What measured pictures of a unit and placement would save in a format."""
+
+    unit: int
+    placement: str
+    format: str
+    requests: int
+    delivered: int
+    """Bytes over all requests."""
+    stored: int
+    """Bytes of the stored ones."""
+    pictures: list[int]
+    """Which, by their places among the measured."""
+
+
+def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Saved]:
+    """*trials* are (digest, place, format, bytes that it saves) of measured pictures."""
+    made = [pa.array(column, kind) for column, kind in zip(zip(*trials, strict=True), _TRIALS.types, strict=False)]
+    tried = facts.engine.load("trials", pa.Table.from_arrays(made, schema=_TRIALS) if made else _TRIALS.empty_table())
+    events, records = facts.events, facts.records
+
+    def pictures(times: ColumnElement[Any], kept: ColumnElement[Any]) -> Select[Any]:
+        return (
+            select(
+                events.c.unit,
+                func.coalesce(events.c.placement, "").label("placement"),
+                tried.c.format,
+                tried.c.picture,
+                tried.c.saved,
+                times.label("times"),
+                cast(kept, BigInteger).label("kept"),
+            )
+            .join(records, records.c.row == events.c.row)
+            .join(tried, tried.c.digest == records.c.digest)
+        )
+
+    delivered = pictures(events.c.weight, literal(0)).where(events.c.outcome.in_(_DELIVERED))
+    stored = pictures(cast(literal(0), BigInteger), tried.c.saved).where(events.c.row.in_(_last_renders(events)))
+    one = delivered.union_all(stored).subquery()
+    groups = (one.c.unit, one.c.placement, one.c.format)
+    sums = select(
+        *groups,
+        func.sum(one.c.times).label("requests"),
+        func.sum(cast(one.c.saved, Wide) * one.c.times).label("delivered"),
+        func.sum(one.c.kept).label("stored"),
+        func.list_sort(func.list_distinct(func.array_agg(one.c.picture))).label("pictures"),
+    ).group_by(*groups)
+    return rows_of(facts.engine, Saved, sums)
+
+
+_TRIALS = pa.schema([("digest", pa.string()), ("picture", pa.int32()), ("format", pa.string()), ("saved", pa.int64())])
+
+
+def placements(facts: Facts) -> list[tuple[int, str]]:
+    """Every (unit, placement) that there is; the placement may be empty."""
+    events = facts.events
+    groups = events.c.unit, func.coalesce(events.c.placement, "").label("placement")
+    found = facts.engine.run(select(*groups).group_by(*groups)).to_pylist()
+    return [(row["unit"], row["placement"]) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """Pictures of a unit and placement with more pixels than its limit."""
+
+    unit: int
+    placement: str
+    times: int
+    wasted: int
+    """Needless bytes."""
+    largest: tuple[int, int, int, int]
+    """Needless bytes, bytes, width and height of the one with the most."""
+
+
+Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
+"""(unit, placement) -> the largest width and height, in `SCALE` parts of a device pixel; None does not limit."""
+
+
+def oversized(facts: Facts, limits: Limits) -> tuple[list[Oversized], list[Oversized]]:
+    """(delivered, stored) pictures beyond their limits that waste at least `SMALLEST` bytes each."""
+    rows = [
+        {"unit": unit, "placement": placement, "max_width": width, "max_height": height}
+        for (unit, placement), (width, height) in limits.items()
+    ]
+    limit = facts.engine.load("limits", pa.Table.from_pylist(rows, schema=_LIMITS))
+    events = facts.events
+    delivered = _beyond(events, limit, events.c.weight).where(events.c.outcome.in_(_DELIVERED))
+    once = _beyond(events, limit, cast(literal(1), BigInteger))
+    stored = once.where(events.c.row.in_(_last_renders(events)))
+
+    def sums(pictures: Select[Any]) -> list[Oversized]:
+        one = pictures.subquery()
+        groups = (one.c.unit, one.c.placement)
+        return rows_of(
+            facts.engine,
+            Oversized,
+            select(
+                *groups,
+                func.sum(one.c.times).label("times"),
+                func.sum(cast(one.c.wasted, Wide) * one.c.times).label("wasted"),
+                func.max(func.list_value(one.c.wasted, one.c.bytes, one.c.width, one.c.height)).label("largest"),
+            )
+            .where(one.c.wasted >= SMALLEST)
+            .group_by(*groups),
+        )
+
+    return sums(delivered), sums(stored)
+
+
+_LIMITS = pa.schema(
+    [("unit", pa.int32()), ("placement", pa.string()), ("max_width", pa.int64()), ("max_height", pa.int64())]
+)
+
+
+def _beyond(events: Table, limits: Table, times: ColumnElement[Any]) -> Select[Any]:
+    """unit, placement, width, height, bytes, how often, needless bytes: of each picture beyond its limit."""
+    beyond = and_(
+        events.c.unit == limits.c.unit,
+        func.coalesce(events.c.placement, "") == limits.c.placement,
+        or_(events.c.width * SCALE > limits.c.max_width, events.c.height * SCALE > limits.c.max_height),
+        events.c.width.is_not(None),
+        events.c.height.is_not(None),
+        events.c.bytes.is_not(None),
+        func.coalesce(events.c.format, "").not_in(("svg", "pdf")),
+    )
+    width, height, size = (cast(column, Wide) for column in (events.c.width, events.c.height, events.c.bytes))
+    # s is the smaller of the two ratios; an unset side does not limit.
+    by_width = func.coalesce(limits.c.max_width * height <= limits.c.max_height * width, limits.c.max_height.is_(None))
+    shown = cast(case((by_width, limits.c.max_width), else_=limits.c.max_height), Wide)
+    whole = case((by_width, width), else_=height) * SCALE
+    # bytes × (1 − s²), half up, in whole numbers: floor((2 × bytes × (whole² − shown²) + whole²) ÷ (2 × whole²))
+    wasted = (2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole)
+    return select(
+        events.c.row,
+        events.c.unit,
+        limits.c.placement,
+        events.c.width,
+        events.c.height,
+        events.c.bytes,
+        times.label("times"),
+        cast(wasted, BigInteger).label("wasted"),
+    ).join(limits, beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Requests of a template that delivered one size."""
+
+    provider: str
+    template: str
+    width: int
+    height: int
+    requests: int
+    bytes: int
+
+
+def delivered(facts: Facts) -> list[Delivered]:
+    """Of every size that is known, in any account and environment."""
+    events, units = facts.events, facts.located.units
+    groups = (units.c.provider, units.c.template, events.c.width, events.c.height)
+    sums = (
+        select(
+            *groups,
+            func.sum(events.c.weight).label("requests"),
+            func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes"),
+        )
+        .join(units, units.c.unit == events.c.unit)
+        .where(events.c.outcome.in_(_DELIVERED), events.c.width.is_not(None), events.c.height.is_not(None))
+    )
+    return rows_of(facts.engine, Delivered, sums.group_by(*groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Two sizes of one shape in which a template was rendered."""
+
+    provider: str
+    template: str
+    width: int
+    height: int
+    large_width: int
+    large_height: int
+    inputs: int
+    """How many inputs were rendered at both."""
+
+
+def variants(facts: Facts) -> list[Variants]:
+    """Of every template, in any account and environment."""
+    events, records, units = facts.events, facts.records, facts.located.units
+    sizes = (
+        select(
+            units.c.provider,
+            units.c.template,
+            events.c.width,
+            events.c.height,
+            hashed(records.c.inputs).label("high"),
+            hashed(records.c.template, records.c.inputs).label("low"),
+        )
+        .join(records, records.c.row == events.c.row)
+        .join(units, units.c.unit == events.c.unit)
+        .where(
+            events.c.outcome == Outcome.RENDER,
+            events.c.has_inputs,
+            events.c.width.is_not(None),
+            events.c.height.is_not(None),
+        )
+        .distinct()
+    )
+    small, large = sizes.cte("small"), sizes.cte("large")
+    same = and_(
+        small.c.provider == large.c.provider,
+        small.c.template == large.c.template,
+        small.c.high == large.c.high,
+        small.c.low == large.c.low,
+        large.c.width * 2 >= small.c.width * 3,
+        100 * func.abs(small.c.width * large.c.height - large.c.width * small.c.height)
+        <= large.c.width * small.c.height,
+    )
+    columns = (
+        small.c.provider,
+        small.c.template,
+        small.c.width,
+        small.c.height,
+        large.c.width.label("large_width"),
+        large.c.height.label("large_height"),
+    )
+    pairs = select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns)
+    return rows_of(facts.engine, Variants, pairs)
+
+
+Sizes = Mapping[tuple[int, int], Mapping[tuple[str | None, int | None, int | None], int]]
+"""(payer, cycle) -> (format, width, height) -> billed renders."""
+
+
+def sizes_of(facts: Facts) -> Sizes:
+    """What was rendered, by size."""
+    events, units = facts.events, facts.located.units
+    groups = (units.c.payer, events.c.cycle, events.c.format, events.c.width, events.c.height)
+    rows = facts.engine.run(
+        select(*groups, func.count().label("renders"))
+        .join(units, units.c.unit == events.c.unit)
+        .where(events.c.outcome == Outcome.RENDER, func.coalesce(events.c.credits, 1) > 0)
+        .group_by(*groups)
+    ).to_pylist()
+    found: dict[tuple[int, int], dict[tuple[str | None, int | None, int | None], int]] = {}
+    for row in rows:
+        size = row["format"], row["width"], row["height"]
+        found.setdefault((row["payer"], row["cycle"]), {})[size] = int(row["renders"])
+    return found

@@ -1,0 +1,39 @@
+"""Results of the engine as typed rows. Credits are `Fraction` in every row, so that no sum is ever rounded."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from sqlalchemy import SelectBase
+
+from auditor.engines import Engine
+
+Row = TypeVar("Row")
+Key = TypeVar("Key")
+
+
+def rows_of(engine: Engine, kind: type[Row], selectable: SelectBase) -> list[Row]:
+    """The rows of a selectable as *kind*, a dataclass whose fields are named like its columns."""
+    found = engine.run(selectable)
+    columns = (_exact(found.column(field.name)) for field in fields(kind))  # type: ignore[arg-type]
+    return list(map(kind, *columns))
+
+
+def _exact(column: pa.ChunkedArray) -> list[Any]:
+    """Decimals as Fractions (credits) or ints (sums of integers), 0 where there is none."""
+    values: list[Any] = column.to_pylist()
+    if not pa.types.is_decimal(column.type):
+        return values
+    exact = int if column.type.scale == 0 else Fraction
+    return [exact(value or 0) for value in values]
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    """The rows of each key, the keys in order."""
+    found: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return {each: found[each] for each in sorted(found)}  # type: ignore[type-var]
