@@ -17,8 +17,6 @@ How to fix
     `not_found` and `invalid`, which no retry mends.
 
 Options
-    [rules.failed-calls]
-    enabled = true
 
 """
 
@@ -28,7 +26,7 @@ from fractions import Fraction
 import pandas as pd
 from sqlalchemy import and_, func, or_, select
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.facts import frame_of
 from auditor.engines.tables import events, units
 from auditor.model.events import Outcome
@@ -48,7 +46,7 @@ _ADVICE = {
 }
 
 
-class FailedCalls:
+class FailedCalls(Rule):
     """One finding for each account and error."""
 
     id = "failed-calls"

@@ -19,19 +19,17 @@ How to fix
     What right-sizing would save is measured beside it, as `right_sized`; the two overlap and do not add up.
 
 Options
-    [rules.format-waste]
-    formats = ["webp", "avif", "jpeg", "png"]     what you can deliver
-    enabled = true
 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, literal, select
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.facts import frame_of
 from auditor.analysis.images import SMALLEST, last_renders, price_of_bytes
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
@@ -39,13 +37,26 @@ from auditor.engines.tables import Wide, events, records, trials
 from auditor.model.events import DELIVERED
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.measurements import Measured, Trial
+from auditor.model.options import Option
 from auditor.model.words import plural
 
+FORMATS = ("webp", "avif", "jpeg", "png")
 
-class FormatWaste:
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`[rules.format-waste]`."""
+
+    formats: Annotated[tuple[str, ...], Option("what you can deliver", choices=FORMATS, called="format to advise")] = (
+        FORMATS
+    )
+
+
+class FormatWaste(Rule):
     """One finding for each template and placement with measured pictures that another format makes smaller."""
 
     id = "format-waste"
+    Options = Options
     summary = "pictures take more bytes than another format needs for the same looks (measured)"
 
     def findings(self, case: Case) -> Iterable[Finding]:
@@ -56,7 +67,7 @@ class FormatWaste:
         sums = case.facts.paid_by(_sums(case))
         whole = case.facts.delivered_bytes
         for (provider, template, placement), group in sums.groupby(["provider", "template", "placement"], sort=True):
-            allowed = set(case.facts.settings.formats)
+            allowed = set(case.facts.settings.options_of(self.id, Options).formats)
             if placement in PLACEMENTS:
                 allowed &= COMPATIBLE
             totals = {

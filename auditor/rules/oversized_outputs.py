@@ -18,8 +18,6 @@ How to fix
 Options
     [limits.templates.NAME] or [limits.placements.NAME] with width, height (CSS px) and dpr
     [prices] egress_per_gb and storage_per_gb_month turn bytes into money; unset means unknown, not free
-    [rules.oversized-outputs]
-    enabled = true
 
 """
 
@@ -32,7 +30,7 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, literal, or_, select
 from sqlalchemy import case as sql_case
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.facts import frame_of
 from auditor.analysis.images import SMALLEST, last_renders, price_of_bytes
 from auditor.analysis.placements import limit_for
@@ -47,7 +45,7 @@ SCALE = 1000
 """Limits are whole thousandths of a pixel, so that every sum is exact."""
 
 
-class OversizedOutputs:
+class OversizedOutputs(Rule):
     """One finding for each template and placement."""
 
     id = "oversized-outputs"

@@ -18,8 +18,6 @@ How to fix
 
 Options
     [accounts.NAME] plan, anchor_day, timezone    [plans.PROVIDER.NAME] for what you negotiated
-    [rules.plan-mismatch]
-    enabled = true
 
 """
 
@@ -27,13 +25,13 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from auditor.analysis.bills import TOO_SHORT, Bill, Unadvised
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Money, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, cents, total_bill
 
 
-class PlanMismatch:
+class PlanMismatch(Rule):
     """One finding for each account."""
 
     id = "plan-mismatch"

@@ -14,8 +14,6 @@ How to fix
     Render the larger size once and scale it down yourself, or drop the smaller variant.
 
 Options
-    [rules.retina-variants]
-    enabled = true
 
 """
 
@@ -24,7 +22,7 @@ from collections.abc import Iterable
 import pandas as pd
 from sqlalchemy import and_, func, select
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.facts import frame_of, hashed
 from auditor.engines.tables import events, records, units
 from auditor.model.events import DELIVERED, Outcome
@@ -32,7 +30,7 @@ from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
 
 
-class RetinaVariants:
+class RetinaVariants(Rule):
     """One finding for each template."""
 
     id = "retina-variants"

@@ -16,15 +16,13 @@ How to fix
 
 Options
     production_environments = ["production", "prod", "live"]
-    [rules.staging-credits]
-    enabled = true
 
 """
 
 from collections.abc import Iterable
 from fractions import Fraction
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.numbers import exact_sum, number
@@ -32,7 +30,7 @@ from auditor.model.waste import Cause
 from auditor.model.words import credits_word
 
 
-class StagingCredits:
+class StagingCredits(Rule):
     """One finding for each account and environment."""
 
     id = "staging-credits"

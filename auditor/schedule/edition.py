@@ -6,7 +6,7 @@ from typing import Any
 
 from auditor.model.plans import Cycle
 from auditor.model.settings import Settings
-from auditor.registry import REPORTS, RULES
+from auditor.registry import MEASURED_RULE, REPORTS, RULES
 from auditor.results.audit import Result
 from auditor.results.report import document
 from auditor.schedule.comparison import compare, exact
@@ -30,7 +30,7 @@ class Edition:
         self._facts = rhythm.facts(cycle)
         self.name = rhythm.name(cycle)
         self._report = document(result)
-        ran = set(RULES) - settings.disabled - (set() if result.case.measured else {"format-waste"})
+        ran = set(RULES) - settings.disabled - (set() if result.case.measured else {MEASURED_RULE})
         self._comparison = None if before is None else compare(before, exact(self._report), ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 
