@@ -62,7 +62,8 @@ class PluggedReport:
         """`TypeError` where *report* is none of this name."""
         if getattr(report, "name", None) != name or not callable(report.write):
             raise TypeError(name)
-        self.name, self.draws_curve = name, bool(getattr(report, "draws_curve", False))
+        self.name, self.suffix, self.media_type = name, str(report.suffix), str(report.media_type)
+        self.draws_curve = bool(report.draws_curve)
         self._plugin, self._report = plugin, report
 
     def write(self, result: "Result", out: TextIO) -> None:
