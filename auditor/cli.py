@@ -26,7 +26,9 @@ from auditor.commands import (
     sandbox,
     simulate,
 )
+from auditor.config.plugins import allow
 from auditor.model.errors import MissingExtraError
+from auditor.registry import RULES
 from auditor.system import endings
 from auditor.version import __version__
 
@@ -38,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find the render credits that a cache, coalescing or another plan would save.",
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
-    "auditor explain duplicate-renders",
+    f"auditor explain {next(iter(RULES))}",
 )
 for command in (
     audit,
@@ -70,8 +72,13 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    plugins: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Let this package bring rules and reports, as [plugins] allow does."),
+    ] = None,
 ) -> None:
     del version
+    allow(plugins or [], load=True)
 
 
 def main() -> None:

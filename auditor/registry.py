@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auditor.engines.duckdb import DuckDB
     from auditor.model.provider import Provider
     from auditor.reading.format import Format
-    from auditor.reports.format import ReportFormat
+    from auditor.reports.shared.format import ReportFormat
     from auditor.schedule.delivery import Delivery
 
 T = TypeVar("T")
@@ -28,7 +28,15 @@ class Entries(Mapping[str, T]):
         self.paths = entries
         """`module:attribute` by name."""
         self._make = make
+        self._plugged: list[str] = []
         self._found: dict[str, T] = {}
+        self.allowed: set[str] = set()
+        """Names that allowed plug-ins bring, whether or not they can be used."""
+
+    def add(self, name: str, found: T) -> None:
+        """Put in what a plug-in brings, behind what is built in."""
+        self._found[name] = found
+        self._plugged.append(name)
 
     def __getitem__(self, name: str) -> T:
         if name not in self._found:
@@ -37,11 +45,15 @@ class Entries(Mapping[str, T]):
             self._found[name] = found() if self._make else found
         return self._found[name]
 
+    def __contains__(self, name: object) -> bool:
+        """Without importing it."""
+        return name in self.paths or name in self._plugged
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
+        return iter((*self.paths, *self._plugged))
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.paths) + len(self._plugged)
 
 
 RULES: Entries["Rule"] = Entries(
@@ -60,6 +72,9 @@ RULES: Entries["Rule"] = Entries(
     },
     make=True,
 )
+
+MEASURED_RULE = "format-waste"
+"""The rule that finds nothing without what `auditor inspect` measured."""
 
 FORMATS: Entries["type[Format]"] = Entries(
     "formats",

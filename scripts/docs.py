@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from auditor.analysis.placements import PLACEMENTS
+from auditor.commands.rules import manual_page
 from auditor.model import errors
 from auditor.model.errors import RefusedError, RenderError, UncertainError
 from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
@@ -82,11 +83,7 @@ def rules_table() -> str:
 
 def rules_pages() -> str:
     """The manual page of each rule."""
-    pages = []
-    for name, audit in RULES.items():
-        page = (sys.modules[type(audit).__module__].__doc__ or "").strip()
-        pages.append(f"## {name}\n\n```text\n{page}\n```")
-    return "\n\n".join(pages)
+    return "\n\n".join(f"## {name}\n\n```text\n{manual_page(name)}\n```" for name in RULES)
 
 
 def placements_table() -> str:

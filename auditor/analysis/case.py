@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
 from auditor.model.findings import Finding, Money
 from auditor.model.measurements import Measured
+from auditor.model.options import NoOptions
 from auditor.model.waste import Cause
 
 
@@ -53,6 +54,8 @@ class Rule(Protocol):
     id: str
     """Kebab-case, the name of the fault; the file's name with hyphens."""
     summary: str
+    Options: ClassVar[type[Any]] = NoOptions
+    """A frozen dataclass of fields annotated with `Option`: the keys of `[rules.NAME]` beside `enabled`."""
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """What it finds."""

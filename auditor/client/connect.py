@@ -19,7 +19,7 @@ def connect(environment: str, *, config: str | Path | None = None, **options: An
     environment variable that it names is not set.
     """
     path = Path(config) if config is not None else configuration.find([])
-    settings = configuration.load(path)
+    settings = configuration.load(path, rules=False)
     found = settings.clients.get(environment.lower())
     if found is None:
         raise ConfigError(

@@ -40,16 +40,18 @@ from auditor.commands.options import (
     stdout,
     window,
 )
+from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
 from auditor.registry import REPORTS, RULES
 from auditor.system import memory
 
 if TYPE_CHECKING:
+    from auditor.reports.shared.format import ReportFormat
     from auditor.results.audit import Result
 
 app = typer.Typer(rich_markup_mode=None)
-OutputFormat = StrEnum("OutputFormat", list(REPORTS))  # type: ignore[misc]  # (the register is the list)
+OutputFormat = StrEnum("OutputFormat", [*REPORTS, *plugins.reports()])  # type: ignore[misc]  # (the registry is the list)
 TEXT = OutputFormat("text")
 FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
 
@@ -97,6 +99,7 @@ def audit(
         if name not in RULES:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(RULES)}")
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
+    written = report_of(output_format.value)
     start, end = window(since, until, settings.timezone)
     options = pipeline.Options(
         since=start,
@@ -112,14 +115,14 @@ def audit(
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
-        curve=REPORTS[output_format.value].draws_curve,
+        curve=written.draws_curve,
     )
     with ExitStack() as stack:
         sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
         out = stack.enter_context(opened(output)) if output else stdout(output_format.value)
-        REPORTS[output_format.value].write(result, out)
+        written.write(result, out)
     filtered = any((environment, account, template, rule, skip, min_confidence is not ANY_CONFIDENCE))
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
@@ -131,6 +134,14 @@ def audit(
     if unknown and not allow_empty:
         code = INCOMPLETE
     raise typer.Exit(code or finding_code(result, fail_on.value if fail_on else None))
+
+
+def report_of(name: str) -> "ReportFormat":
+    """The report of this name; `ConfigError` where it is one of a plug-in that is not allowed or cannot be used."""
+    if name not in REPORTS:
+        allowed = "cannot be used" if name in REPORTS.allowed else "is not allowed; name it in --plugins"
+        raise ConfigError(f"--format {name}: the plug-in that brings it {allowed}")
+    return REPORTS[name]
 
 
 def _missing(result: "Result") -> Iterator[str]:

@@ -72,7 +72,7 @@ def inspect(
 
     if not paths and not urls:
         raise ConfigError("nothing to inspect: name pictures, folders or addresses, or a list with --urls")
-    settings = settings_of([path for path in paths or [] if "://" not in path], config)
+    settings = settings_of([path for path in paths or [] if "://" not in path], config, rules=False)
     fixed = converted("--shown", _shown, shown) if shown else None
     guard = Guard(tuple(converted("--allow-network", network, block) for block in allow_network or []))
     known, earlier = _known(output)

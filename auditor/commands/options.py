@@ -21,13 +21,14 @@ from auditor.model.findings import Confidence
 from auditor.model.plans import Plan, comparable, moment
 from auditor.model.settings import Settings
 from auditor.reading.decimals import COMMA, POINT
-from auditor.system import memory
-from auditor.system.terminal import plain
+from auditor.registry import MEASURED_RULE
+from auditor.system import memory, terminal
 
 if TYPE_CHECKING:
     from auditor.results.inputs import Inputs
 
 T = TypeVar("T")
+say = terminal.say
 ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
@@ -84,7 +85,7 @@ DurationUnit = Annotated[
     str | None,
     typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
 ]
-Measured = Annotated[Path | None, typer.Option(help="What `auditor inspect --output` measured, for format-waste.")]
+Measured = Annotated[Path | None, typer.Option(help=f"What `auditor inspect --output` measured, for {MEASURED_RULE}.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
 AuditedLedger = Annotated[
     str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
@@ -104,14 +105,18 @@ def settings_of(
     decimal: StrEnum | None = None,
     ids: StrEnum | None = None,
     duration_unit: str | None = None,
+    rules: bool = True,
 ) -> Settings:
-    """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change."""
+    """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change.
+
+    Without *rules*, the options of single rules are left alone, for what runs without the packages of the audits.
+    """
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
     used, ignored = config, list[str]()
     if config is not None:
-        settings = configuration.load(config, zone)
+        settings = configuration.load(config, zone, rules=rules)
     else:
-        settings, used, ignored = configuration.found([Path(path) for path in paths if path != "-"], zone)
+        settings, used, ignored = configuration.found([Path(path) for path in paths if path != "-"], zone, rules=rules)
     if used is not None:
         say(f"settings from {used}")
     if ignored:
@@ -167,11 +172,6 @@ def stdout(report_format: str) -> TextIO:
     if report_format == "html" and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     return sys.stdout
-
-
-def say(message: str) -> None:
-    """A sentence to the person at the terminal, whatever is in it."""
-    print(f"auditor: {plain(message)}", file=sys.stderr)
 
 
 def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:

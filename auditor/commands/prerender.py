@@ -57,7 +57,7 @@ def prerender(
         "events": events, "budget": budget,
     }  # fmt: skip
     batch = list(read(items))
-    settings = configuration.load(config or configuration.find([]))
+    settings = configuration.load(config or configuration.find([]), rules=False)
     default = ClientSettings("imejis", "default", "IMEJIS_API_KEY", cache=".renders", events="usage")
     client = settings.clients.get(environment.lower(), default)
     client = replace(client, **{name: value for name, value in chosen.items() if value is not None})

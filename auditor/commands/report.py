@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code
+from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
 from auditor.commands.logs import logs
 from auditor.commands.options import (
     ANY_CONFIDENCE,
@@ -40,7 +40,7 @@ from auditor.commands.options import (
 )
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
-from auditor.registry import DELIVERIES, REPORTS
+from auditor.registry import DELIVERIES
 from auditor.system import memory
 from auditor.system.terminal import plain
 
@@ -117,7 +117,7 @@ def report(
         note=say,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
-        curve=any(REPORTS[one].draws_curve for one in wanted),
+        curve=any(report_of(one).draws_curve for one in wanted),
     )
     now = generated_at(options.now)
     chosen = [(rhythm, converted("--cycle", partial(rhythm.cycle, now=now), cycle)) for rhythm in rhythms(settings)]

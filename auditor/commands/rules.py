@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from auditor.model.errors import ConfigError
+from auditor.model.options import manual
 from auditor.registry import RULES
 
 app = typer.Typer(rich_markup_mode=None)
@@ -18,9 +19,16 @@ def rules() -> None:
         print(f"{name:22} {entry.summary}")
 
 
-@app.command(epilog="Example:  auditor explain duplicate-renders")
+@app.command(epilog=f"Example:  auditor explain {next(iter(RULES))}")
 def explain(rule: Annotated[str, typer.Argument(help="The id of a rule; `auditor rules` lists them.")]) -> None:
     """Print the manual page of a rule."""
     if rule not in RULES:
         raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(RULES)}")
-    print((sys.modules[type(RULES[rule]).__module__].__doc__ or "").strip())
+    print(manual_page(rule))
+
+
+def manual_page(rule: str) -> str:
+    """What the rule's file says of it, with its options as they are declared."""
+    entry = RULES[rule]
+    page = (sys.modules[entry.__module__].__doc__ or "").strip()
+    return page + "".join(f"\n    {line}" for line in manual(rule, entry.Options))

@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from importlib import resources
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from auditor.config import sections, values
+from auditor.config import plugins, sections, values
+from auditor.config.rules import Rules
 from auditor.config.table import Table
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
-from auditor.model.settings import FORMATS, PRODUCTION, Settings
+from auditor.model.settings import PRODUCTION, Settings
 from auditor.registry import PROVIDERS
 
 FILE_NAME = "auditor.toml"
@@ -25,8 +25,8 @@ MAX_SIZE = 1 << 20
 """Bytes of the largest auditor.toml."""
 MOST_DOTS = 256
 """On one line: a key of many thousand parts would take hours."""
-OWNERS = ("delivery", "client", "usage")
-"""Tables that name secrets, addresses and paths. Data must not choose them: they count only in the owner's file."""
+OWNERS = ("delivery", "client", "usage", "plugins")
+"""Tables that name secrets, addresses, paths and code. Data must not choose them: only the owner's file counts."""
 
 
 def find(paths: Sequence[Path]) -> Path | None:
@@ -41,7 +41,9 @@ def find(paths: Sequence[Path]) -> Path | None:
     return None
 
 
-def found(paths: Sequence[Path], timezone: ZoneInfo | None = None) -> tuple[Settings, Path | None, list[str]]:
+def found(
+    paths: Sequence[Path], timezone: ZoneInfo | None = None, *, rules: bool = True
+) -> tuple[Settings, Path | None, list[str]]:
     """The settings for some audited paths, the file that was used, and what of it does not count.
 
     The working directory's file is the owner's. One that came with the data tells what the data means: its `OWNERS`
@@ -49,25 +51,29 @@ def found(paths: Sequence[Path], timezone: ZoneInfo | None = None) -> tuple[Sett
     """
     path = find(paths)
     if path is None or _is_here(path.parent):
-        return load(path, timezone), path, []
+        return load(path, timezone, rules=rules), path, []
     table = _read(path)
     ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
-    rules = table.get("rules")
-    for name, rule in rules.items() if isinstance(rules, dict) else ():
+    audits = table.get("rules")
+    for name, rule in audits.items() if isinstance(audits, dict) else ():
         if isinstance(rule, dict) and rule.get("enabled") is False:
             del rule["enabled"]
             ignored.append(f"rules.{name}.enabled")
-    settings = settings_of(table, str(path), timezone)
     own = find([])
-    if own is not None:
-        mine = load(own, timezone)
+    mine = None if own is None else load(own, timezone, rules=rules)  # first: the data's rules may be its plug-ins'
+    settings = settings_of(table, str(path), timezone, rules=rules)
+    if mine is not None:
         settings = replace(settings, clients=mine.clients, usage=mine.usage, deliveries=mine.deliveries)
     return settings, path, ignored
 
 
-def load(path: Path | None, timezone: ZoneInfo | None = None) -> Settings:
-    """The settings of a file, or the defaults; *timezone* replaces its own, also for accounts that name none."""
-    return settings_of({}, "the defaults", timezone) if path is None else settings_of(_read(path), str(path), timezone)
+def load(path: Path | None, timezone: ZoneInfo | None = None, *, rules: bool = True) -> Settings:
+    """The settings of a file, or the defaults; *timezone* replaces its own, also for accounts that name none.
+
+    Without *rules*, plug-ins and the options of single rules are left alone: reading them imports what audits need.
+    """
+    table, where = ({}, "the defaults") if path is None else (_read(path), str(path))
+    return settings_of(table, where, timezone, rules=rules)
 
 
 def _is_here(folder: Path) -> bool:
@@ -99,7 +105,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: holds a value that cannot be read ({error})") from None
 
 
-def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None) -> Settings:
+def settings_of(
+    table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None, *, rules: bool = True
+) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
     root = Table(table, where, "")
     named_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
@@ -115,7 +123,12 @@ def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None 
     placements = {name: sections.limit(limit) for name, limit in limits.tables("placements")}
     limits.done()
     prices = sections.prices(root.table("prices"))
-    rules = {name: sections.rule(name, rule) for name, rule in root.tables("rules")}
+    plugged = root.table("plugins")
+    plugins.allow(plugged.take("allow", values.texts, ()), load=rules)
+    plugged.done()
+    found = Rules()
+    for name, rule in root.tables("rules"):
+        found.add(name, rule, own=rules)
     clients = {name.lower(): sections.client(client) for name, client in root.tables("client")}
     sources = tuple(sections.source(name, source) for name, source in root.tables("sources"))
     log_formats = {name: sections.log_format(log_format) for name, log_format in root.tables("formats")}
@@ -124,7 +137,6 @@ def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None 
     decimal = root.take("decimal", partial(values.word, (",", ".")), None)
     ids = root.take("ids", partial(values.word, ("keep", "rows")), None)
     root.done()
-    ttl = rules.get("duplicate-renders", {}).get("ttl", timedelta(days=1))
     return Settings(
         timezone=default_zone,
         production=production,
@@ -134,16 +146,16 @@ def settings_of(table: Mapping[str, Any], where: str, timezone: ZoneInfo | None 
         template_limits=templates,
         placement_limits=placements,
         prices=prices,
-        ttl=ttl,
-        disabled=frozenset(name for name, rule in rules.items() if not rule["enabled"]),
+        disabled=frozenset(found.disabled),
         clients=clients,
         sources=sources,
         log_formats=log_formats,
         usage=usage,
-        formats=rules.get("format-waste", {}).get("formats", FORMATS),
+        options=found.options,
         deliveries=deliveries,
         decimal=decimal,
         ids=ids,
+        **found.settings,
     )
 
 

@@ -1,7 +1,6 @@
 """One function for each kind of table in auditor.toml -> its frozen part of `Settings`."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,7 +11,6 @@ from auditor.config.table import Table
 from auditor.model.events import Outcome
 from auditor.model.plans import Plan, TopUp
 from auditor.model.settings import (
-    FORMATS,
     Account,
     ClientSettings,
     DeliverySettings,
@@ -21,7 +19,7 @@ from auditor.model.settings import (
     SourceTable,
     UsageSettings,
 )
-from auditor.registry import DELIVERIES, PROVIDERS, REPORTS, RULES
+from auditor.registry import DELIVERIES, PROVIDERS, REPORTS
 from auditor.system.access import mode_of
 
 
@@ -141,8 +139,9 @@ def delivery(table: Table) -> DeliverySettings:
         "flag": values.flag,
     }
     formats = table.take("formats", values.texts, ("text",))
-    if unknown := set(formats) - set(REPORTS):
+    if unknown := set(formats) - set(REPORTS) - REPORTS.allowed:
         raise table.fail("formats", f"= {min(unknown)!r} is unknown; formats are {', '.join(REPORTS)}")
+    formats = tuple(name for name in formats if name in REPORTS)  # (without those of a plug-in that cannot be used)
     if way.MOST_REPORTS == 1 and len(formats) > 1:
         raise table.fail("formats", f"are {len(formats)}; a {kind} holds one: write a [delivery.NAME] for each")
     given: dict[str, Any] = {}
@@ -221,17 +220,3 @@ def prices(table: Table) -> Prices:
     )
     table.done()
     return found
-
-
-def rule(name: str, table: Table) -> dict[str, Any]:
-    """`[rules.NAME]`: whether a rule runs, and its own options."""
-    audit = RULES.get(name)
-    if audit is None:
-        raise table.fail("", f"is unknown; rules are {', '.join(RULES)}")
-    options: dict[str, Any] = {"enabled": table.take("enabled", values.flag, default=True)}
-    if name == "duplicate-renders":
-        options["ttl"] = table.take("ttl", values.parse_duration, timedelta(days=1))
-    if name == "format-waste":
-        options["formats"] = table.take("formats", values.picture_formats, FORMATS)
-    table.done()
-    return options

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from auditor.model.events import FORMATS as PICTURE_FORMATS
 from auditor.model.events import MAX_SIDE, Outcome
-from auditor.model.settings import FORMATS
 
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
@@ -135,14 +134,6 @@ def picture_format(value: Any) -> str:
     return found
 
 
-def picture_formats(value: Any) -> tuple[str, ...]:
-    """Formats to advise, in the order of advice."""
-    chosen = names(value)
-    if unknown := chosen - set(FORMATS):
-        raise ValueError(f"= {min(unknown)!r} is no format to advise; formats are {', '.join(FORMATS)}")
-    return tuple(name for name in FORMATS if name in chosen)
-
-
 def texts(value: Any) -> tuple[str, ...]:
     """A list of texts, as written."""
     if not isinstance(value, list) or not value:
@@ -186,6 +177,13 @@ def period(value: Any) -> str:
     if value not in ("month", "year"):
         raise ValueError(f"= {value!r} is unknown; allowed are month, year")
     return str(value)
+
+
+def whole(value: Any) -> int:
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"= {value!r} is not a whole number")
+    return value
 
 
 def count(value: Any) -> int:

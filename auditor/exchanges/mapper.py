@@ -1,7 +1,7 @@
 """Exchange -> event: recognised providers and the user's own endpoints, keys that merge nothing, and what was assumed.
 
 A key holds the host, the path and every parameter that the user did not exclude: in one shop `name=` selects the
-picture, so nothing is noise until `volatile-inputs` has shown it.
+picture, so nothing is noise until a rule has shown it.
 """
 
 import hashlib

@@ -4,8 +4,8 @@ Known endpoints are told by their address. Other requests for images are told by
 size in the address, or words like `image` in the path. They are grouped by the first part of their path, and those
 without an extension also by such a word further behind, which stays in the pattern. Each further part becomes a
 constant, a size, a file with its format, the template (a word of few values, never an id), or anything, but no pattern
-ends in another extension than an image's. Every parameter stays in the key: what a parameter does, `volatile-inputs`
-shows later.
+ends in another extension than an image's. Every parameter stays in the key: what a parameter does, an
+audit shows later.
 """
 
 import re

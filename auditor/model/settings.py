@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.model.events import Outcome
 from auditor.model.plans import Cycle, Plan, TopUp
 
+Chosen = TypeVar("Chosen")
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
-FORMATS = ("webp", "avif", "jpeg", "png")
-"""Formats that format-waste may advise."""
+TTL = timedelta(days=1)
+"""How long a stored picture may be served unless the configuration says otherwise."""
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 
@@ -146,7 +147,6 @@ class Settings:
     template_limits: Mapping[str, Limit]
     placement_limits: Mapping[str, Limit]
     prices: Prices
-    ttl: timedelta
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""
@@ -158,8 +158,9 @@ class Settings:
     """nginx `log_format` strings by name."""
     duration_unit: str | None = None
     """The answer of --duration-unit: of all durations whose unit nothing else names."""
-    formats: tuple[str, ...] = FORMATS
-    """Formats that can be delivered, for format-waste."""
+    ttl: timedelta = TTL
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """An instance of the rule's `Options` by rule, where the configuration sets any."""
     deliveries: Mapping[str, DeliverySettings] = field(default_factory=dict)
     decimal: str | None = None
     """The decimal mark in tables whose columns do not tell it."""
@@ -170,6 +171,11 @@ class Settings:
     def ttl_us(self) -> int:
         """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
+
+    def options_of(self, rule: str, kind: type[Chosen]) -> Chosen:
+        """The options of a rule, as configured or by default."""
+        found = self.options.get(rule)
+        return found if isinstance(found, kind) else kind()
 
     def today(self, now: datetime) -> date:
         """The date of an instant in the configured zone: the last day of a baseline's entry ends at midnight there."""

@@ -276,7 +276,7 @@ def _change(saving: Fraction) -> str:
 
 def _sizes(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The oversized outputs, those that waste most bytes first, all drawn to one scale."""
-    found = sorted((each for each in findings if each.rule == "oversized-outputs"), key=lambda each: -each.bytes)
+    found = sorted((each for each in findings if "limit" in each.evidence), key=lambda each: -each.bytes)
     longest = max((max(_side(each, "width"), _side(each, "height")) for each in found[:MOST_SIZES]), default=1)
     scale = SCALE_PX / longest
     return [_size(each, scale) for each in found]

@@ -1,7 +1,7 @@
 """The baseline: findings that were looked at and accepted, each with a reason and a last day.
 
     [[accept]]
-    rule = "staging-credits"
+    rule = "RULE"
     subject = { account = "main", environment = "staging" }
     reason = "end-to-end tests of the relaunch"
     until = 2026-12-31

@@ -19,23 +19,24 @@ How to fix
     with many of them, a longer time-to-live saves more.
 
 Options
-    [rules.duplicate-renders]
-    ttl = "24h"        how long a stored picture may be served; also --ttl
-    enabled = true
 
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
+from typing import Annotated
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.duplicates import most_repeated
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.numbers import number
+from auditor.model.options import Option
+from auditor.model.settings import TTL
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word, plural
 from auditor.replay.walk import DUPLICATES, Verdict
@@ -43,10 +44,18 @@ from auditor.replay.walk import DUPLICATES, Verdict
 TOP_KEYS = 3
 
 
-class DuplicateRenders:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`[rules.duplicate-renders]`."""
+
+    ttl: Annotated[timedelta, Option("how long a stored picture may be served; also --ttl", setting="ttl")] = TTL
+
+
+class DuplicateRenders(Rule):
     """One finding for each account, environment and template with a duplicate render."""
 
     id = "duplicate-renders"
+    Options = Options
     summary = "a picture was rendered again that a cache or coalescing would have served"
 
     def findings(self, case: Case) -> Iterable[Finding]:

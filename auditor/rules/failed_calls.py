@@ -17,8 +17,6 @@ How to fix
     `not_found` and `invalid`, which no retry mends.
 
 Options
-    [rules.failed-calls]
-    enabled = true
 
 """
 
@@ -26,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.failures import ghosts
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
@@ -46,7 +44,7 @@ _ADVICE = {
 }
 
 
-class FailedCalls:
+class FailedCalls(Rule):
     """One finding for each account and error."""
 
     id = "failed-calls"

@@ -19,30 +19,41 @@ How to fix
     What right-sizing would save is measured beside it, as `right_sized`; the two overlap and do not add up.
 
 Options
-    [rules.format-waste]
-    formats = ["webp", "avif", "jpeg", "png"]     what you can deliver
-    enabled = true
 
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.images import price_of_bytes
 from auditor.analysis.pictures import SMALLEST, Saved, saved
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.measurements import Measured, Trial
+from auditor.model.options import Option
 from auditor.model.words import plural
 
+FORMATS = ("webp", "avif", "jpeg", "png")
 
-class FormatWaste:
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`[rules.format-waste]`."""
+
+    formats: Annotated[tuple[str, ...], Option("what you can deliver", choices=FORMATS, called="format to advise")] = (
+        FORMATS
+    )
+
+
+class FormatWaste(Rule):
     """One finding for each template and placement with measured pictures that another format makes smaller."""
 
     id = "format-waste"
+    Options = Options
     summary = "pictures take more bytes than another format needs for the same looks (measured)"
 
     def findings(self, case: Case) -> Iterable[Finding]:
@@ -56,7 +67,7 @@ class FormatWaste:
             return unit.provider, unit.template, each.placement
 
         for (provider, template, placement), group in grouped(saved(case.facts, _trials(case)), place).items():
-            allowed = set(case.facts.settings.formats)
+            allowed = set(case.facts.settings.options_of(self.id, Options).formats)
             if placement in PLACEMENTS:
                 allowed &= COMPATIBLE
             totals: dict[str, int] = {}

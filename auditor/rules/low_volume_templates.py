@@ -14,8 +14,6 @@ How to fix
     Ask whether the provider's terms allow a second account; they decide. Then move these templates' calls there.
 
 Options
-    [rules.low-volume-templates]
-    enabled = true
 
 """
 
@@ -24,13 +22,13 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
 from auditor.model.words import credits_word, plural
 
 
-class LowVolumeTemplates:
+class LowVolumeTemplates(Rule):
     """One finding for each account."""
 
     id = "low-volume-templates"

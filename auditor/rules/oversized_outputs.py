@@ -18,8 +18,6 @@ How to fix
 Options
     [limits.templates.NAME] or [limits.placements.NAME] with width, height (CSS px) and dpr
     [prices] egress_per_gb and storage_per_gb_month turn bytes into money; unset means unknown, not free
-    [rules.oversized-outputs]
-    enabled = true
 
 """
 
@@ -27,7 +25,7 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.images import price_of_bytes
 from auditor.analysis.pictures import SCALE, Oversized, oversized, placements
 from auditor.analysis.placements import limit_for
@@ -38,7 +36,7 @@ from auditor.model.settings import Limit
 from auditor.model.words import plural
 
 
-class OversizedOutputs:
+class OversizedOutputs(Rule):
     """One finding for each template and placement."""
 
     id = "oversized-outputs"

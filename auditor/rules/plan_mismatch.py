@@ -18,8 +18,6 @@ How to fix
 
 Options
     [accounts.NAME] plan, anchor_day, timezone    [plans.PROVIDER.NAME] for what you negotiated
-    [rules.plan-mismatch]
-    enabled = true
 
 """
 
@@ -27,14 +25,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Money, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, cents, total_bill
 from auditor.model.words import TOO_SHORT
 
 
-class PlanMismatch:
+class PlanMismatch(Rule):
     """One finding for each account."""
 
     id = "plan-mismatch"

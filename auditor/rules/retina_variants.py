@@ -14,21 +14,19 @@ How to fix
     Render the larger size once and scale it down yourself, or drop the smaller variant.
 
 Options
-    [rules.retina-variants]
-    enabled = true
 
 """
 
 from collections.abc import Iterable
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.pictures import delivered, variants
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
 
 
-class RetinaVariants:
+class RetinaVariants(Rule):
     """One finding for each template."""
 
     id = "retina-variants"

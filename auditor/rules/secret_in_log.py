@@ -15,19 +15,17 @@ How to fix
     Change the key, send it in the header instead of the address, and strip it from what is logged.
 
 Options
-    [rules.secret-in-log]
-    enabled = true
 
 """
 
 from collections.abc import Iterable
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.words import plural
 
 
-class SecretInLog:
+class SecretInLog(Rule):
     """One finding for each file and field or parameter."""
 
     id = "secret-in-log"

@@ -16,8 +16,6 @@ How to fix
 
 Options
     production_environments = ["production", "prod", "live"]
-    [rules.staging-credits]
-    enabled = true
 
 """
 
@@ -25,7 +23,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -34,7 +32,7 @@ from auditor.model.waste import Cause
 from auditor.model.words import credits_word
 
 
-class StagingCredits:
+class StagingCredits(Rule):
     """One finding for each account and environment."""
 
     id = "staging-credits"

@@ -19,22 +19,20 @@ How to fix
     the examples in the evidence tell which pairs differed.
 
 Options
-    [rules.volatile-inputs]
-    enabled = true
 
 """
 
 from collections.abc import Iterable
 from fractions import Fraction
 
-from auditor.analysis.case import Case
+from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Money, severity_of
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word, plural
 from auditor.replay.volatile import Pairs
 
 
-class VolatileInputs:
+class VolatileInputs(Rule):
     """One finding for each account, environment, template and field."""
 
     id = "volatile-inputs"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from auditor.model.plans import Cycle
 from auditor.model.settings import Settings
-from auditor.registry import REPORTS, RULES
+from auditor.registry import MEASURED_RULE, REPORTS, RULES
 from auditor.results.audit import Result, report
 from auditor.results.document import utc, written
 from auditor.results.report import Report, parse
@@ -31,7 +31,7 @@ class Edition:
         self._facts = rhythm.facts(cycle)
         self.name = rhythm.name(cycle)
         self._report = parse(json.dumps(written(report(result))))  # as the history will have it, rounded where it is
-        ran = set(RULES) - settings.disabled - (set() if result.case.measured else {"format-waste"})
+        ran = set(RULES) - settings.disabled - (set() if result.case.measured else {MEASURED_RULE})
         self._comparison = None if before is None else compare(before, self._report, ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 

@@ -14,6 +14,11 @@ def _escape(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def say(message: str) -> None:
+    """A sentence to the person at the terminal, whatever is in it."""
+    print(f"auditor: {plain(message)}", file=sys.stderr)
+
+
 def is_terminal(stream: TextIO | None = None) -> bool:
     """Whether a stream is a terminal that a person looks at."""
     return (stream or sys.stderr).isatty()

@@ -1,5 +1,6 @@
 """The registry names everything that exists, and names match files."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -37,3 +38,27 @@ def test_a_rule_is_its_file_its_page_and_its_test(rule: str) -> None:
     assert module == f"auditor.rules.{rule.replace('-', '_')}"
     assert (sys.modules[module].__doc__ or "").startswith(f"{rule}: "), f"{module}: begin its docstring with '{rule}: '"
     assert Path(ROOT / test).is_file(), f"write {test}"
+
+
+RUNBOOKS = "exporters/auditor_exporter/alerts.py"
+"""Tells people which rule to ask; those names have to be right, and nothing is decided by them."""
+
+
+def test_only_the_rules_and_the_registry_know_rules_by_name() -> None:
+    """What is special of a rule stands in its file: no other module may ask for one by its id."""
+    names = "|".join(rule.replace("-", "[-_]") for rule in registry.RULES)
+    known = re.compile(rf"(?<![\w-])({names})(?![\w-])")
+    files = [*(ROOT / "auditor").rglob("*.py"), *(ROOT / "exporters").rglob("*.py")]
+    assert len(files) > 300
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
+        found = known.findall(path.read_text(encoding="utf-8"))
+        if not name.startswith("auditor/rules/") and name not in ("auditor/registry.py", RUNBOOKS):
+            assert not found, f"{name} names the rule {found[0]}: let the rule say what is special of it"
+
+
+def test_runbooks_name_rules_that_there_are() -> None:
+    """`--rule NAME` of an alert can be typed as it stands."""
+    named = set(re.findall(r"--rule ([a-z-]+)", (ROOT / RUNBOOKS).read_text(encoding="utf-8")))
+    assert named
+    assert named <= set(registry.RULES)

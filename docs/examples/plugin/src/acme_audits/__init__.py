@@ -1,0 +1,1 @@
+"""A rule and a report of a package of its own."""
