@@ -7,7 +7,6 @@ import asyncio
 import os
 import re
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any, ClassVar
 
 from auditor.caches import Entry, Slot, decode, encode
 from auditor.model.errors import ConfigError, MissingExtraError
+from auditor.system.files import replacing
 
 BUCKETS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "http", "https")
 """Schemes of object stores."""
@@ -120,14 +120,8 @@ class Folder:
             self._check()
             target.parent.parent.mkdir(exist_ok=True, mode=0o700)
             target.parent.mkdir(exist_ok=True, mode=0o700)
-            descriptor, aside = tempfile.mkstemp(dir=target.parent, prefix=".")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                Path(aside).replace(target)
-            except BaseException:
-                Path(aside).unlink(missing_ok=True)
-                raise
+            with replacing(target) as file:
+                file.write(data)
 
         await asyncio.to_thread(write)
 

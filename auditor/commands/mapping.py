@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import shutil
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -240,21 +238,19 @@ def _owner(provider: str, settings: "Settings") -> "list[str]":
 
 def merge(path: Path, lines: "Sequence[str]") -> None:
     """Put tables behind what a configuration holds, which stays as it is. Written whole or not at all."""
+    import stat
     import tomllib
 
     from auditor.config import settings_of as parsed
+    from auditor.system.files import replacing
 
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         text += ("" if text.endswith("\n") or not text else "\n") + "\n".join(lines if text else lines[1:]) + "\n"
         parsed(tomllib.loads(text, parse_float=Decimal), str(path))
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.write(text)
-        if path.exists():
-            shutil.copymode(path, file.name)
-        else:
-            Path(file.name).chmod(0o644)
-        Path(file.name).replace(path.resolve())
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
+        with replacing(path.resolve(), mode) as file:
+            file.write(text.encode())
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: the tables cannot be added ({error}); write [sources.NAME] tables there") from None
     except OSError as error:

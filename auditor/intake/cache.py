@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 import time
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 
 from auditor.intake.columns import SCHEMA
 from auditor.intake.sources import Source
+from auditor.system.files import FileStamp, replacing
 
 READER = 7
 """Raise it with every change of what reading gives: records, rejections, assumptions. Older caches are then no use."""
@@ -31,6 +33,7 @@ FROM = 64 << 20
 MOST = 4 << 30
 """Bytes of all caches together; the least recently used go first."""
 SUFFIX = ".parquet"
+_ASIDE = ".new-"
 _KEY = b"render_auditor"
 
 
@@ -74,17 +77,10 @@ class IntakeCache:
         if self._key is None or self._status != _status(self._source):
             return None
         with suppress(OSError):
-            handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
-            try:
-                with os.fdopen(handle, "wb") as out, made.open("rb") as data:
-                    while chunk := data.read(1 << 20):
-                        out.write(chunk)
-                kept = self._folder / f"{self._name}-{_mac(self._key, made)}{SUFFIX}"
-                older = self._kept()
-                Path(name).replace(kept)
-            except OSError:
-                Path(name).unlink()
-                raise
+            kept = self._folder / f"{self._name}-{_mac(self._key, made)}{SUFFIX}"
+            older = self._kept()
+            with replacing(kept, prefix=_ASIDE) as out, made.open("rb") as data:
+                shutil.copyfileobj(data, out, 1 << 20)
             for path in older:
                 if path != kept:
                     path.unlink(missing_ok=True)
@@ -124,7 +120,7 @@ def _key(place: Path) -> bytes | None:
         if not _is_mine(place, stat.S_ISDIR):
             return None
         if not path.exists():
-            handle, name = tempfile.mkstemp(prefix=".new-", dir=place)
+            handle, name = tempfile.mkstemp(prefix=_ASIDE, dir=place)
             with os.fdopen(handle, "wb") as out:
                 out.write(secrets.token_bytes(32))
             with suppress(FileExistsError):  # another process was first
@@ -157,7 +153,7 @@ def _prune(place: Path) -> None:
         room -= status.st_size
         if room < 0:
             path.unlink(missing_ok=True)
-    for path in place.glob(".new-*"):
+    for path in place.glob(f"{_ASIDE}*"):
         if now - path.stat().st_mtime > 86_400:
             path.unlink(missing_ok=True)
 
@@ -165,7 +161,7 @@ def _prune(place: Path) -> None:
 def _status(source: Source) -> str:
     """What changes with every write, so that unchanged bytes need not be hashed."""
     status = source.path.stat()
-    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+    return ":".join(map(str, (*FileStamp.of(status), status.st_ctime_ns)))
 
 
 def _settled(source: Source) -> bool:

@@ -38,6 +38,7 @@ from auditor.reading.packed import decompressed
 from auditor.reading.reader import TRY_BITS, Reading, Tally
 from auditor.reading.table import Table
 from auditor.reading.unread import sentence
+from auditor.system.files import FileStamp
 
 # Arrow's other pools take a gigabyte of address space at once, which a cap on memory would count.
 pa.set_memory_pool(pa.system_memory_pool())
@@ -221,8 +222,7 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
         found = _refined(found, source, settings)
     if not issubclass(found.kind, Table):
         return found
-    status = source.path.stat()
-    written = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    written = FileStamp.of(source.path.stat())
     return replace(found, kind=_surveyed(found, source, written, settings.timezone, settings.decimal))
 
 
@@ -245,9 +245,7 @@ def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Ite
 
 
 @lru_cache(maxsize=64)
-def _surveyed(
-    found: Detected, source: Source, written: tuple[int, ...], zone: ZoneInfo, decimal: str | None
-) -> type[Format]:
+def _surveyed(found: Detected, source: Source, written: FileStamp, zone: ZoneInfo, decimal: str | None) -> type[Format]:
     """The format of one table, which is looked at as a whole, and once as long as nobody has *written* to it."""
     del written
     assert issubclass(found.kind, Table)

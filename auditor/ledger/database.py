@@ -19,6 +19,7 @@ from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
 from auditor.ledger.place import look, make
 from auditor.ledger.readonly import connect
 from auditor.model.errors import ConfigError, InputError, MissingExtraError
+from auditor.system.files import FileStamp
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
@@ -207,4 +208,4 @@ def _sqlite(url: URL, name: str, reader: bool) -> Engine:
 def _identity(path: Path, name: str) -> tuple[int, int] | None:
     """Device and inode of a database in a file; None where there is none. `PlaceError` where there can be none."""
     status = look(path, name)
-    return status and (status.st_dev, status.st_ino)
+    return status and FileStamp.of(status).file

@@ -16,6 +16,7 @@ from threading import Event
 
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.sources import MARK_EVERY
+from auditor.system.files import FileStamp
 
 MOST_OPEN = 100
 """A process may often open 1,024 files, or 256; a folder gets a segment an hour from each process that renders."""
@@ -26,7 +27,7 @@ HEAD = 256
 
 @dataclass(slots=True)
 class _Known:
-    inode: tuple[int, int]
+    file: tuple[int, int]
     size: int
     head: bytes
     """The first bytes: other ones mean that it was emptied, be it larger again by now."""
@@ -74,8 +75,7 @@ class Follow:
     def _left_behind(self, path: Path, done: Ingested) -> None:
         """The rest of a file whose name is gone, or belongs to another one now."""
         try:
-            status = path.stat()
-            moved = (status.st_dev, status.st_ino) != self._known[path].inode
+            moved = FileStamp.of(path.stat()).file != self._known[path].file
         except FileNotFoundError:
             moved = True
         except OSError:  # (its folder cannot be entered now)
@@ -103,7 +103,7 @@ class Follow:
             return
         if known is not None and (size < known.size or not head.startswith(known.head)):
             done.truncated.append(str(path))
-        self._known[path] = _Known((status.st_dev, status.st_ino), size, head)
+        self._known[path] = _Known(FileStamp.of(status).file, size, head)
         if len(self._open) > MOST_OPEN:
             os.close(self._open.pop(next(iter(self._open))))
 

@@ -34,6 +34,7 @@ from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings
 from auditor.reading.lines import EXCERPT, MAX_LINE
 from auditor.reading.secrets import find, redact
+from auditor.system.files import FileStamp
 
 BEAT_EVERY = 10.0
 BULK_FROM = 1 << 20
@@ -97,7 +98,7 @@ class Ingest:
         self._told: set[str] = set()
         self._beaten, self._working = 0.0, True
         self._sources = Sources(ledger, clock)
-        self._seen: dict[Path, tuple[int, int, int]] = {}
+        self._seen: dict[Path, FileStamp] = {}
         with ledger.write() as connection:
             self._aside = SetAside(connection)
             self._compare(connection)
@@ -285,11 +286,11 @@ def of_the_data(error: Exception) -> bool:
     return not isinstance(error, OSError | MemoryError | LedgerError | ConfigError)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> FileStamp:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader for ever
         raise OSError(errno.EINVAL, "it is no regular file")
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return FileStamp.of(status)
 
 
 def _without_secrets(line: bytes) -> bytes:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from auditor.system.files import FileStamp
+
 
 @dataclass(frozen=True, slots=True)
 class Alone:
     """A connection that knows nothing of others: it answers rightly as long as nobody writes."""
 
     path: Path
-    file: tuple[int, ...] | None
+    file: FileStamp | None
     log: int | None
     """Its size; None, as for the file, where there is none."""
 
@@ -21,8 +23,7 @@ class Alone:
     def at(cls, path: Path) -> "Alone":
         """Nobody has written since now."""
         with suppress(OSError):
-            status = path.stat()
-            return cls(path, (status.st_ino, status.st_mtime_ns, status.st_size), _size(log_of(path)))
+            return cls(path, FileStamp.of(path.stat()), _size(log_of(path)))
         return cls(path, None, None)
 
     def written(self) -> bool:

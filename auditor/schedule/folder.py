@@ -5,8 +5,6 @@ Files appear whole or not at all, and one run works on a history at a time.
 
 import fcntl
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 
 from auditor.model.errors import ConfigError, InputError
 from auditor.results.report import Report, parse
+from auditor.system.files import replacing
 from auditor.system.indented import indented
 
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
@@ -122,14 +121,5 @@ def encoded(document: Any) -> bytes:
 
 def write(path: Path, content: bytes) -> None:
     """Written aside and renamed."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path, 0o644, durable=True) as file:
+        file.write(content)

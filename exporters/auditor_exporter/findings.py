@@ -1,7 +1,6 @@
 """The findings of a JSON v1 report as gauges; the file is read again when another one stands there."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ from auditor.model.settings import Settings
 from auditor.model.waste import Cause
 from auditor.registry import RULES
 from auditor.results.report import SCHEMA
+from auditor.system.files import FileStamp
 from auditor_exporter.families import Families, Folded, Labels, StaleError
 
 _MONEY = ("now", "after_plan_change")
@@ -28,7 +28,7 @@ class FindingsCollector:
     def __init__(self, path: Path, settings: Settings) -> None:
         self._path, self._settings = path, settings
         self._folded = Folded()
-        self._seen: tuple[int, ...] | None = None
+        self._seen: FileStamp | None = None
         self._families = Families()
 
     def collect(self, families: Families, now: float) -> None:
@@ -47,8 +47,7 @@ class FindingsCollector:
 
     def _renew(self) -> None:
         try:
-            found = os.stat(self._path)  # noqa: PTH116 (one call)
-            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+            seen = FileStamp.of(self._path.stat())
             if seen != self._seen:
                 self._families = self._read(json.loads(self._path.read_bytes(), parse_float=Decimal))
                 self._seen = seen

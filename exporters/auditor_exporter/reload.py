@@ -21,6 +21,7 @@ from auditor.ledger.place import PlaceError
 from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.metrics import RELOAD
 from auditor.model.settings import Settings
+from auditor.system.files import FileStamp
 from auditor_exporter.build import BuildInfo
 from auditor_exporter.families import Families
 from auditor_exporter.snapshot import Collects, Snapshot
@@ -169,12 +170,11 @@ class Reloading(Collector):
 
     def _stamp(self) -> tuple[int, ...] | None:
         try:
-            found = self._path.stat()
+            return FileStamp.of(self._path.stat())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:  # there, and reading it says why it cannot be used
             return (0,)
-        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _until(self) -> None:
         while not self._stopping.is_set():

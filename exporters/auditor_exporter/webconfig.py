@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from auditor.model.errors import ConfigError
+from auditor.system.files import FileStamp
 
 _VERSIONS = {
     "TLS10": ssl.TLSVersion.TLSv1, "TLS11": ssl.TLSVersion.TLSv1_1, "TLS12": ssl.TLSVersion.TLSv1_2,
@@ -161,7 +162,7 @@ class Live:
                 f"hash it again: htpasswd -nBC {COST} ''"
             )
 
-    def _stamps(self) -> list[tuple[int, ...] | None]:
+    def _stamps(self) -> list[FileStamp | None]:
         return [_stamp(file) for file in self.config.files]
 
     def tls(self) -> ssl.SSLContext | None:
@@ -169,12 +170,11 @@ class Live:
         return None if self.config.tls is None else _Renewed.of(self)
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def _stamp(path: Path) -> FileStamp | None:
     try:
-        found = path.stat()
+        return FileStamp.of(path.stat())
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class _Renewed(ssl.SSLContext):
