@@ -12,13 +12,13 @@ from typing import Any
 
 from auditor.analysis.bills import Bill, bills
 from auditor.analysis.case import Case, Secret
-from auditor.analysis.choice import choose
 from auditor.analysis.days import daily
-from auditor.analysis.demand import Demand, demand, demand_of
+from auditor.analysis.demand import Demand, demand
 from auditor.analysis.facts import Facts, gather
 from auditor.analysis.identities import Replaced
 from auditor.analysis.load import Load, Progress
 from auditor.analysis.oddtime import present
+from auditor.analysis.units import locate
 from auditor.analysis.walk import Replayed, replay
 from auditor.intake.read import Intake, detected_in, requests_of
 from auditor.intake.sources import Note, Source
@@ -104,7 +104,7 @@ def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
-    found = simulated(demand_of(facts.located), settings)
+    found = simulated(demand(facts.located), settings)
     return tuple(
         TtlPoint(
             ttl_us=row.setting.ttl_us,
@@ -137,7 +137,7 @@ def simulate(
         simulation = simulated(asked, caches, per_template=per_template)
     else:
         with _load(sources, settings, options, progress).records() as (records, intakes):
-            asked = demand(choose(records, settings, options.since, options.until), settings)
+            asked = demand(locate(records, settings, options.since, options.until))
             simulation = simulated(asked, caches, per_template=per_template)
             if batch:
                 ahead = ahead_of(asked)

@@ -1,4 +1,4 @@
-"""Chosen: the records that are looked at, after duplicates of an id were dropped."""
+"""Which records are events: those that are looked at, after duplicates of an id were dropped."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,23 +24,14 @@ class Counts:
     """Number of a file -> what its log could not tell -> events for which something was taken instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """Records, which of them are events, and how many."""
-
-    records: Records
-    which: ColumnElement[bool]
-    counts: Counts
-
-
 def choose(
     records: Records,
     settings: Settings,
     since: datetime | None,
     until: datetime | None,
     belongs: Callable[[Account], bool] | None = None,
-) -> Chosen:
-    """The records that no other of their id replaces and that are looked at.
+) -> tuple[ColumnElement[bool], Counts]:
+    """(records that no other of their id replaces and that are looked at, how many).
 
     *since* is inclusive, *until* exclusive; *belongs* chooses by the settings of the account.
     """
@@ -59,8 +50,7 @@ def choose(
             func.count().filter(table.c.assumed_timezone).label("assumed"),
         )
     ).to_pylist()[0]
-    counts = Counts(int(row["events"]), int(row["filtered"]), int(row["assumed"]), _assumed(records, which))
-    return Chosen(records, which, counts)
+    return which, Counts(row["events"], row["filtered"], row["assumed"], _assumed(records, which))
 
 
 def _assumed(records: Records, which: ColumnElement[bool]) -> Mapping[int, Mapping[str, int]]:

@@ -13,14 +13,13 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select
 
 from auditor.analysis.accounts import Accounts
-from auditor.analysis.choice import Chosen, Counts
+from auditor.analysis.choice import Counts
 from auditor.analysis.hashes import digest_code, key_halves
 from auditor.analysis.medians import medians
 from auditor.analysis.rows import rows_of
-from auditor.analysis.units import Located, locate
+from auditor.analysis.units import Located
 from auditor.engines.tables import Wide
 from auditor.model.events import DELIVERED, Outcome
-from auditor.model.settings import Settings
 from auditor.replay.demand import Prices
 
 RENDER_CREDITS = Fraction(1)
@@ -61,7 +60,7 @@ class Demand:
     @property
     def counts(self) -> Counts:
         """What became of the records."""
-        return self.located.chosen.counts
+        return self.located.counts
 
     @property
     def rows(self) -> int:
@@ -97,18 +96,18 @@ class Demand:
 
     def keys(self) -> int:
         """How many keys there are."""
-        halves, which = key_halves(self._records), and_(self.located.chosen.which, _delivered(self._records))
+        halves, which = key_halves(self._records), and_(self.located.which, _delivered(self._records))
         keys = select(*halves).where(which).distinct().subquery()
-        found = self.located.chosen.records.engine.run(select(func.count().label("keys")).select_from(keys))
+        found = self.located.records.engine.run(select(func.count().label("keys")).select_from(keys))
         return int(found.to_pylist()[0]["keys"])
 
     def named(self, rows: Sequence[int]) -> dict[int, str]:
         """Row -> key of some records."""
-        return self.located.chosen.records.values("key", rows)
+        return self.located.records.values("key", rows)
 
     @property
     def _records(self) -> Table:
-        return self.located.chosen.records.table
+        return self.located.records.table
 
     def _key(self) -> list[ColumnElement[int]]:
         return [half.label(name) for name, half in zip(("key_high", "key_low"), key_halves(self._records), strict=True)]
@@ -116,7 +115,7 @@ class Demand:
     def _sorted(self, stream: Select[Any], *key: str) -> Iterator[pa.RecordBatch]:
         records = self._records
         chosen = stream.where(_delivered(records)).order_by(*key, records.c.ts_us, records.c.id)
-        return self.located.chosen.records.engine.sorted_stream(chosen)
+        return self.located.records.engine.sorted_stream(chosen)
 
     def _stream(self, *key: ColumnElement[Any]) -> Select[Any]:
         records, prices = self._records, self.priced
@@ -135,13 +134,8 @@ class Demand:
         ).outerjoin(prices, and_(rendered, records.c.credits == prices.c.credits))
 
 
-def demand(chosen: Chosen, settings: Settings) -> Demand:
-    """The demand of the chosen records."""
-    return demand_of(locate(chosen, settings))
-
-
-def demand_of(located: Located) -> Demand:
-    """The demand of records whose accounts are known, such as those of an audit."""
+def demand(located: Located) -> Demand:
+    """The demand of some records, such as those of an audit."""
     priced, prices = _prices(located)
     return Demand(located, priced, prices, _usage(located))
 
@@ -155,7 +149,7 @@ def _rendered(records: Table) -> ColumnElement[bool]:
 
 
 def _usage(located: Located) -> tuple[Asked, ...]:
-    records = located.chosen.records.table
+    records = located.records.table
     groups = (located.units.c.unit, located.cycles.c.cycle, records.c.outcome)
     sums = located.placed(
         *groups,
@@ -166,13 +160,13 @@ def _usage(located: Located) -> tuple[Asked, ...]:
         func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
         func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
     )
-    return tuple(rows_of(located.chosen.records.engine, Asked, sums.where(_delivered(records)).group_by(*groups)))
+    return tuple(rows_of(located.records.engine, Asked, sums.where(_delivered(records)).group_by(*groups)))
 
 
 def _prices(located: Located) -> tuple[Table, Prices]:
     """The prices that occur, and the usual price and duration of each unit."""
-    engine, records = located.chosen.records.engine, located.chosen.records.table
-    rendered = and_(located.chosen.which, _rendered(records))
+    engine, records = located.records.engine, located.records.table
+    rendered = and_(located.which, _rendered(records))
     known = select(records.c.credits).where(rendered, records.c.credits.is_not(None)).distinct()
     table = engine.run(known.order_by(records.c.credits))
     priced = engine.load("prices", table.add_column(0, "price", pa.array(range(len(table)), pa.int32())))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Select, Table, case, func, select
 
 from auditor.analysis.accounts import Payer, Unit
-from auditor.analysis.choice import Counts, choose
+from auditor.analysis.choice import Counts
 from auditor.analysis.hashes import digest_code, key_halves
 from auditor.analysis.identities import Records
 from auditor.analysis.rows import rows_of
@@ -48,17 +48,17 @@ class Facts:
     @property
     def engine(self) -> Engine:
         """Where the tables are."""
-        return self.located.chosen.records.engine
+        return self.located.records.engine
 
     @property
     def records(self) -> Table:
         """All records, those that are no events too."""
-        return self.located.chosen.records.table
+        return self.located.records.table
 
     @property
     def counts(self) -> Counts:
         """What became of the records."""
-        return self.located.chosen.counts
+        return self.located.counts
 
     @property
     def payers(self) -> tuple[Payer, ...]:
@@ -98,7 +98,7 @@ class Facts:
 
     def ids(self, rows: Sequence[int]) -> dict[int, str]:
         """Row -> id of some records."""
-        return self.located.chosen.records.values("id", rows)
+        return self.located.records.values("id", rows)
 
 
 def gather(
@@ -113,7 +113,7 @@ def gather(
     *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
     duplicates of an id were dropped.
     """
-    located = locate(choose(records, settings, since, until, belongs), settings)
+    located = locate(records, settings, since, until, belongs)
     events = records.engine.store("events", _events(located))
     groups = (events.c.unit, events.c.cycle, *kinds(events))
     sums = select(
@@ -127,7 +127,7 @@ def gather(
 
 def _events(located: Located) -> Select[Any]:
     """One narrow row an event."""
-    records, units, cycles = located.chosen.records.table, located.units, located.cycles
+    records, units, cycles = located.records.table, located.units, located.cycles
     # Most events are hits, and only calls are walked: nothing else needs its long id and key.
     called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
     high, low = key_halves(records)

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Table, case, cast, func, select
 from auditor.engines import Engine
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import canonical_record
+from auditor.model.precedence import rank
 
 ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
 """From rows of `records` to the lines they came from."""
@@ -55,12 +56,7 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
     content = cast(func.hash(*values).op(">>")(1), BigInteger).label("content")
     columns = [records.c[name] for name in ("row", "id", "outcome", "credits", "ts_us")]
     candidates = engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
-    order = (
-        candidates.c.outcome == Outcome.ATTEMPT,
-        candidates.c.outcome != Outcome.RENDER,
-        candidates.c.credits.desc().nulls_last(),
-        candidates.c.ts_us,
-    )
+    order = rank(candidates.c.outcome, candidates.c.credits.is_(None), -candidates.c.credits, candidates.c.ts_us)
     preferred = engine.load("preferred", _preferred(engine, candidates, order, read_lines))
 
     first_of_ties = candidates.c.row.not_in(select(preferred.c.row))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from auditor.formats.jsonl import parse_object
 from auditor.model.events import EXACT, Outcome, parse_event
 from auditor.model.fingerprint import canonical_record
+from auditor.model.precedence import rank
 
 NAME = 150
 """Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""
@@ -90,13 +91,8 @@ class Record:
     @property
     def rank(self) -> tuple[Any, ...]:
         """The smallest of an id counts (semantics section 1); ties are broken by `beats`."""
-        return (
-            not self.final,
-            self.place.outcome != Outcome.RENDER,
-            self.credits is None,
-            (self.credits or Decimal(0)).copy_negate(),
-            self.ts_us,
-        )
+        negated = (self.credits or Decimal(0)).copy_negate()
+        return rank(self.place.outcome, self.credits is None, negated, self.ts_us)
 
     def beats(self, other: "Record") -> bool:
         """Whether it counts rather than another of its id."""

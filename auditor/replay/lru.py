@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from auditor.replay.compiled import compiled
 from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of
 from auditor.replay.sums import BASE, BYTES, CREDIT_LIMBS, CREDITS, RENDERS, STALE, WIDTH, carry
 from auditor.replay.ttl import COMPILE_FROM
@@ -114,14 +115,14 @@ def replay(
 
     The stream is taken anew for each handful of caches whose state fits *memory* bytes; *keys* is how many there are.
     """
-    compiled = rows * len(caches) >= COMPILE_FROM
-    step: Callable[..., None] = _compiled() if compiled else walk
+    much = rows * len(caches) >= COMPILE_FROM
+    step: Callable[..., None] = compiled(walk) if much else walk
 
     def held(values: Sequence[int]) -> Any:
-        return np.array(values, np.int64) if compiled else list(values)
+        return np.array(values, np.int64) if much else list(values)
 
     def slots() -> Any:
-        if not compiled:
+        if not much:
             return ([-1] * (_SLOT - 1) + [0]) * keys
         empty = np.full((keys, _SLOT), -1, np.int64)
         empty[:, _HELD] = 0
@@ -134,17 +135,10 @@ def replay(
     for start in range(0, len(caches), at_once):
         some = range(start, min(start + at_once, len(caches)))
         states = [(held([-1, -1, 0, 0, -UNBOUNDED]), slots()) for _ in some]
-        for columns in columns_of(stream(), NAMES, compiled):
+        for columns in columns_of(stream(), NAMES, much):
             for place, (state, own) in zip(some, states, strict=True):
                 cache = caches[place]
                 limits = (cache.ttl_us, cache.entries, cache.bytes, place * WIDTH, width)
                 step(*columns, *limits, *settled, state, own, sums)
             carry(sums)
     return np.asarray(sums, np.int64).reshape(groups.count, len(caches), WIDTH)
-
-
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    compiled: Callable[..., None] = numba.njit(cache=True)(walk)
-    return compiled

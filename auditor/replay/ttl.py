@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from auditor.replay.compiled import compiled
 from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of
 from auditor.replay.sums import (
     BASE,
@@ -93,22 +94,22 @@ def replay(
 
     The stream is taken once, unless there are so many groups that not all sums fit *memory* bytes.
     """
-    compiled = rows * len(ttls_us) >= COMPILE_FROM
+    much = rows * len(ttls_us) >= COMPILE_FROM
     at_once = max(1, memory // max(1, groups.count * WIDTH * 8))
     parts = [
-        _replay(stream(), ttls_us[start : start + at_once], groups, prices, compiled)
+        _replay(stream(), ttls_us[start : start + at_once], groups, prices, much)
         for start in range(0, len(ttls_us), at_once)
     ]
     return np.concatenate(parts, axis=1)
 
 
 def _replay(
-    batches: Iterable[pa.RecordBatch], ttls_us: Sequence[int], groups: Groups, prices: Prices, compiled: bool
+    batches: Iterable[pa.RecordBatch], ttls_us: Sequence[int], groups: Groups, prices: Prices, much: bool
 ) -> Any:
-    step: Callable[..., None] = _compiled() if compiled else walk
+    step: Callable[..., None] = compiled(walk) if much else walk
 
     def held(values: Sequence[int]) -> Any:
-        return np.array(values, np.int64) if compiled else list(values)
+        return np.array(values, np.int64) if much else list(values)
 
     nothing = [0] * len(ttls_us)
     settled = [
@@ -116,14 +117,7 @@ def _replay(
         held(prices.limbs()), held([0] * 5), held(nothing), held(nothing), held(nothing),
     ]  # fmt: skip
     sums = held([0] * (groups.count * len(ttls_us) * WIDTH))
-    for columns in columns_of(batches, NAMES, compiled):
+    for columns in columns_of(batches, NAMES, much):
         step(*columns, *settled, sums)
         carry(sums)
     return np.asarray(sums, np.int64).reshape(groups.count, len(ttls_us), WIDTH)
-
-
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    compiled: Callable[..., None] = numba.njit(cache=True)(walk)
-    return compiled

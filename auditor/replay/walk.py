@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from auditor.replay.compiled import compiled
+
 COMPILE_FROM = 200_000
 """Rows from which starting numba pays off."""
 
@@ -61,15 +63,15 @@ def walk(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, sta
 
 def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Table:
     """(row, verdict) of every render in the stream; *rows* is about how many there are."""
-    compiled = rows >= COMPILE_FROM
-    step: Callable[..., None] = _compiled() if compiled else walk
-    state = np.zeros(6, np.int64) if compiled else [0] * 6
+    much = rows >= COMPILE_FROM
+    step: Callable[..., None] = compiled(walk) if much else walk
+    state = np.zeros(6, np.int64) if much else [0] * 6
     row_parts: list[npt.NDArray[np.int64]] = []
     verdict_parts: list[npt.NDArray[np.int8]] = []
     for batch in batches:
         out: Any = np.zeros(len(batch), np.int8)
         columns: list[Any] = [_integers(batch, name) for name in COLUMNS]
-        if not compiled:
+        if not much:
             columns = [column.tolist() for column in columns]
         step(*columns, ttl_us, state, out)
         row_parts.append(_integers(batch, "row"))
@@ -85,10 +87,3 @@ def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Ta
 def _integers(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
     column: npt.NDArray[np.int64] = batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
     return column
-
-
-def _compiled() -> Callable[..., None]:
-    import numba
-
-    compiled: Callable[..., None] = numba.njit(cache=True)(walk)
-    return compiled

@@ -23,14 +23,14 @@ Options
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.duplicates import most_repeated
+from auditor.analysis.duplicates import Repeated, most_repeated
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
@@ -62,7 +62,10 @@ class DuplicateRenders(Rule):
         """Free and staging renders are shown too, with the credits that the waterfall left to this rule."""
         by_unit = grouped(case.replayed.verdicts, lambda row: row.unit)
         doubled = {unit: rows for unit, rows in by_unit.items() if any(row.verdict in DUPLICATES for row in rows)}
-        top = _top_keys(case) if doubled else {}
+        top = most_repeated(case.facts, case.replayed.walked, TOP_KEYS) if doubled else []
+        # A key made from a log tells nobody which request it is; the log does.
+        requests = case.requests([each.row for each in top if each.key.startswith(FOREIGN_PREFIX)])
+        keys = grouped(top, lambda each: each.unit)
         for unit, own in doubled.items():
             counts: Counter[int] = Counter()
             for row in own:
@@ -71,7 +74,7 @@ class DuplicateRenders(Rule):
             credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
                 Cause.REPEAT, [unit]
             )
-            repeated = top.get(unit, _Repeated())
+            first = keys[unit][0]
             evidence = {
                 "renders": counts.total(),
                 "concurrent": concurrent,
@@ -81,8 +84,8 @@ class DuplicateRenders(Rule):
                 ),
                 "expired_identical": counts[Verdict.EXPIRED_IDENTICAL],
                 "ttl_seconds": number(Fraction(case.replayed.walked.ttl_us, 10**6)),
-                "top_keys": list(repeated.keys),
-                **({"duplicate_bytes": repeated.bytes} if repeated.bytes is not None else {}),
+                "top_keys": [_named(each, requests) for each in keys[unit]],
+                **({"duplicate_bytes": first.sent} if first.row in requests else {}),
             }
             yield Finding(
                 rule=self.id,
@@ -90,7 +93,7 @@ class DuplicateRenders(Rule):
                 confidence=Confidence.HIGH,
                 subject=case.facts.labels(unit),
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
-                f"was there or on its way: {credits_word(credits)}" + _most_often(repeated),
+                f"was there or on its way: {credits_word(credits)}" + _most_often(first, requests),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
                 money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
@@ -108,34 +111,14 @@ def _advice(concurrent: int, repeat: int, staging: bool) -> str:
     return " and ".join(cures).capitalize() + note
 
 
-@dataclass(slots=True)
-class _Repeated:
-    """What was repeated most in a unit."""
-
-    keys: list[dict[str, object]] = field(default_factory=list)
-    bytes: int | None = None
-    """Of all pictures that were sent again; None where the keys are the client's, who knows its requests."""
-
-
-def _most_often(repeated: _Repeated) -> str:
+def _most_often(first: Repeated, requests: Mapping[int, str]) -> str:
     """Bytes that were sent again and the request that was repeated most, where the log tells it."""
-    if repeated.bytes is None:
+    if first.row not in requests:
         return ""
-    most = repeated.keys[0]
-    return f", {repeated.bytes:,} bytes; most often {most['request']} ({most['duplicates']:,} times)"
+    return f", {first.sent:,} bytes; most often {requests[first.row]} ({first.duplicates:,} times)"
 
 
-def _top_keys(case: Case) -> dict[int, _Repeated]:
-    """The keys with the most duplicates of each unit."""
-    rows = most_repeated(case.facts, case.replayed.walked, TOP_KEYS)
-    # A key made from a log tells nobody which request it is; the log does.
-    requests = case.requests([row.row for row in rows if row.key.startswith(FOREIGN_PREFIX)])
-    top: dict[int, _Repeated] = {}
-    for row in rows:
-        repeated = top.setdefault(row.unit, _Repeated())
-        repeated.keys.append({"key": row.key, "duplicates": row.duplicates})
-        if row.row in requests:
-            repeated.keys[-1] |= {"request": requests[row.row], "bytes": row.bytes}
-            if len(repeated.keys) == 1:
-                repeated.bytes = row.sent
-    return top
+def _named(each: Repeated, requests: Mapping[int, str]) -> dict[str, object]:
+    """A key with its duplicates, and its request where the log tells it."""
+    request = {"request": requests[each.row], "bytes": each.bytes} if each.row in requests else {}
+    return {"key": each.key, "duplicates": each.duplicates, **request}
