@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import settings_of
-from auditor.intake.read import cache as intake_cache
+from auditor.intake import cache as intake_cache
 from auditor.intake.sources import discover
 from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
