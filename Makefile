@@ -21,8 +21,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 audit: $(STAMP)  ## audit sample_logs/
 	$(BIN)/auditor audit sample_logs
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## run the tests (T=path, K=words of their names, QUICK=1: those that start no process)
+	$(BIN)/python -m pytest $(T) $(if $(K),-k "$(K)") $(if $(QUICK),--quick)
 
 stress: $(STAMP)  ## thousands of simulated logs, and the load tests of the exporter at full scale (minutes)
 	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/simulation/test_simulate_oracle.py

@@ -1,28 +1,7 @@
 """Render Auditor: what every render of a metered image API costs, and which of them were needless.
 
-The map of layers, top imports down, siblings on one line do not import each other::
-
-    cli                                   commands, exit codes, stdout and stderr
-    commands                              one file a command
-    pipeline | connect                    the only file that knows the order of an audit; a renderer by configuration
-    config | periodic | baseline          auditor.toml -> frozen Settings; one report a cycle, kept; accepted findings
-    intake | progress                     one input -> one Parquet file of records; a bar on stderr
-    intake_cache                          the files of big inputs, kept for their user alone
-    ledger                                the durable home of events, with exact sums
-    whatif | formats | audits | reports | sources | client | sandbox | inspect | delivery
-    exchanges | billing | daily           HTTP exchanges of foreign logs -> events; cycles and bills; days
-    replayed
-    facts | identity | repeats | oddtime  what is counted; one record of an id; ids that are none; odd times
-    engine | replay | waste               sorted streams, the walk, one cause for each wasted credit
-    caches | metrics                      where pictures wait; every metric once
-    settings | providers                  dated and sourced plans, and how to speak to each API
-    endings                               how every command ends: one sentence and an exit code
-    findings | plans | fingerprint | numbers | indented | terminal | measured | network
-    memory                                how much of it reading an input may take
-    events | allowance | media
-    registry                              PROVIDERS FORMATS CACHES ENGINES RULES REPORTS, the only register
-    errors
-
+Logs become usage events, events facts, facts findings, and findings reports; the package that does each step, and which
+package may import which, stand in docs/architecture.md, generated from the import contracts in pyproject.toml.
 `exporters`, beside this package, reads the ledger and shows it to Prometheus; nothing here imports it.
 
 The names of the client are here for its users, and imported when they are first asked for.

@@ -20,6 +20,7 @@ from auditor.model.errors import RefusedError, RenderError, UncertainError
 from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
 from auditor.registry import FORMATS, PROVIDERS, RULES
 from auditor.sandbox.server import Sandbox
+from scripts import architecture
 from scripts.schemas import schema_files
 from tests.formats.samples import SAMPLES, example
 
@@ -294,7 +295,7 @@ def main() -> int:
             stale.append(path)
             if "--check" not in sys.argv:
                 (ROOT / path).write_text(after, encoding="utf-8")
-    for path, page in {**format_pages(), **schema_files()}.items():
+    for path, page in {**format_pages(), **schema_files(), "docs/architecture.md": architecture.page()}.items():
         if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != page:
             stale.append(path)
             if "--check" not in sys.argv:

@@ -15,10 +15,29 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document
 from tests.bruteforce import NOW
+from tests.quick import Quick, service
 
 ROOT = Path(__file__).parents[1]
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--quick`, for `make test QUICK=1`."""
+    parser.addoption("--quick", action="store_true", help="only tests that start no process and are not slow")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose and watch the quick tests, where they alone are to run."""
+    if config.getoption("--quick"):
+        config.pluginmanager.register(Quick())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start a process."""
+    for item in items:
+        if isinstance(item, pytest.Function) and service(item):
+            item.add_marker("service")
 
 
 def event(identity: str = "e1", ts: str = "2026-09-01T08:00:00Z", **fields: Any) -> dict[str, Any]:

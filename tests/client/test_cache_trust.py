@@ -15,8 +15,8 @@ import httpx
 import orjson
 import pytest
 
+from auditor import caches as base
 from auditor.caches import Entry, Slot, decode, encode, opened
-from auditor.caches import cache as base
 from auditor.caches.files import Files
 from auditor.caches.memory import Memory
 from auditor.client.containers import whole
