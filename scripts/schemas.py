@@ -3,17 +3,22 @@
 import json
 from collections.abc import Mapping
 
-from msgspec import Struct
+from auditor.results.estimate import Estimated
+from auditor.results.header import Document, schema_of
+from auditor.results.reconciliation import Reconciled
+from auditor.results.selfhosted import Compared
 
-from auditor.results.schema import schema
-
-SCHEMAS: Mapping[str, tuple[type[Struct], str]] = {}
+SCHEMAS: Mapping[str, tuple[type[Document], str]] = {
+    "estimate_v1": (Estimated, "Estimates of auditor estimate"),
+    "reconciliation_v1": (Reconciled, "An invoice held against the count by auditor reconcile"),
+    "selfhosted_v1": (Compared, "The comparison of auditor compare self-hosted"),
+}
 """Name of the file before `.schema.json` -> the type of the document, and its title."""
 
 
 def schema_files() -> dict[str, str]:
     """Path -> content of each schema."""
     return {
-        f"auditor/results/{name}.schema.json": json.dumps(schema(kind, title), indent=2) + "\n"
+        f"auditor/results/{name}.schema.json": json.dumps(schema_of(kind, title), indent=2) + "\n"
         for name, (kind, title) in SCHEMAS.items()
     }

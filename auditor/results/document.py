@@ -1,7 +1,7 @@
 """Results -> JSON: exact in the struct, numbers and words where they are written.
 
 A field of type `Fraction` is a JSON number, unless its `Meta` says by `extra={"places": n}` that it is an amount of
-money, which is text with so many decimals. A field that is `UNSET` is left out.
+money, which is text with so many decimals. A field that is `UNSET`, or whose name there begins with `_`, is left out.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,8 @@ def _fields(kind: type[Struct]) -> tuple[tuple[str, str, int | None], ...]:
     """(attribute, name in the document, decimals of an amount) of each field, in order."""
     found = type_info(kind)
     assert isinstance(found, StructType)
-    return tuple((field.name, field.encode_name, _places(field.type)) for field in found.fields)
+    written = (field for field in found.fields if not field.encode_name.startswith("_"))
+    return tuple((field.name, field.encode_name, _places(field.type)) for field in written)
 
 
 def _places(kind: Type) -> int | None:

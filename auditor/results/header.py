@@ -1,0 +1,54 @@
+"""What every document begins with, and the one writer of all of them."""
+
+from collections.abc import Mapping
+from typing import ClassVar, TextIO
+
+from msgspec import Struct
+
+from auditor.results.document import Json, Time, plain
+from auditor.results.schema import Schema, schema
+from auditor.system.indented import indented
+from auditor.version import __version__
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A result of a command. Of fields whose name in the document begins with `_` only texts tell."""
+
+    SCHEMA: ClassVar[str]
+
+
+class Edges(Struct, frozen=True):
+    """From when on, and until when."""
+
+    start: Time
+    end: Time
+
+
+class Window(Struct, frozen=True):
+    """From the first event to the last; null where there is none."""
+
+    start: Time | None = None
+    end: Time | None = None
+
+
+def document(result: Document) -> dict[str, Json]:
+    """The result as plain data, keys in the order of the schema."""
+    fields = plain(result)
+    assert isinstance(fields, dict)
+    return {"schema": result.SCHEMA, "tool_version": __version__, **fields}
+
+
+def write(result: Document, out: TextIO) -> None:
+    """Write the document and a newline."""
+    out.write(indented(document(result)) + "\n")
+
+
+def schema_of(kind: type[Document], title: str) -> Schema:
+    """The schema of the documents of one kind."""
+    found = schema(kind, title)
+    head: Mapping[str, Schema] = {"schema": {"const": kind.SCHEMA}, "tool_version": {"type": "string"}}
+    return found | {
+        "$id": kind.SCHEMA,
+        "required": [*head, *found["required"]],
+        "properties": {**head, **found["properties"]},
+    }
