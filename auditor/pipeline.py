@@ -34,8 +34,9 @@ from auditor.reading.ids import IdChoice
 from auditor.reading.lines import Line
 from auditor.reading.reader import MAX_REJECTIONS, TRY_BITS, Tally, explained, rejection_of
 from auditor.registry import ENGINES, RULES
-from auditor.results.audit import FileRead, Inputs, Result, TtlPoint
+from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
+from auditor.results.inputs import InputFile, Inputs, RejectedLine
 from auditor.results.simulation import Simulated
 from auditor.simulation.batch import ahead_of
 from auditor.simulation.demand import Demand, demand, demand_of
@@ -278,21 +279,25 @@ def _inputs(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Repl
         rejected=reasons.total(),
         assumed_timezone=counts.assumed_timezone,
         files=tuple(
-            FileRead(
-                source.label,
-                intake.format,
-                intake.tally.lines,
-                sum(intake.tally.reasons.values()),
-                intake.truncated,
-                intake.detected,
-                intake.tally.others,
-                assumed := dict(sorted(counts.assumed.get(index, {}).items())),
-                dict(sorted(intake.tally.filtered.items())),
-                {name: explained(name, intake.tally.explained) for name in assumed},
+            InputFile(
+                path=source.label,
+                format=intake.format,
+                lines=intake.tally.lines,
+                rejected=sum(intake.tally.reasons.values()),
+                truncated=intake.truncated,
+                assumed=(assumed := dict(sorted(counts.assumed.get(index, {}).items()))),
+                detected=intake.detected,
+                other_requests=intake.tally.others,
+                filtered=dict(sorted(intake.tally.filtered.items())),
+                explained={name: explained(name, intake.tally.explained) for name in assumed},
             )
             for index, (source, intake) in enumerate(zip(sources, intakes, strict=True))
         ),
-        rejections=tuple(bad for intake in intakes for bad in intake.tally.rejections)[:MAX_REJECTIONS],
+        rejections=tuple(
+            RejectedLine(bad.path, bad.line, bad.reason, bad.detail, bad.excerpt)
+            for intake in intakes
+            for bad in intake.tally.rejections
+        )[:MAX_REJECTIONS],
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
         filtered_reasons={name: lines for name, lines in sorted(filtered.items()) if lines},
     )

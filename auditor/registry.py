@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from auditor.engines.duckdb import DuckDB
     from auditor.model.provider import Provider
     from auditor.reading.format import Format
-    from auditor.results.audit import Report
+    from auditor.reports.format import ReportFormat
     from auditor.schedule.delivery import Delivery
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ FORMATS: Entries["type[Format]"] = Entries(
 
 ENGINES: Entries["type[DuckDB]"] = Entries("engines", {"duckdb": "duckdb:DuckDB"})
 
-REPORTS: Entries["Report"] = Entries(
+REPORTS: Entries["ReportFormat"] = Entries(
     "reports",
     {
         "text": "text:Text",

@@ -13,7 +13,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.bruteforce import NOW
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from auditor.config import settings_of
 from auditor.intake.read import cache as intake_cache
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import event, lines
 from tests.formats.samples import FOLDER, SAMPLES
 

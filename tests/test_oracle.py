@@ -15,7 +15,7 @@ from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.model.plans import cents
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.bruteforce import NOW, Audit, grouped, oversized, unit
 from tests.random_logs import SOURCES, access_log, generate
 

@@ -25,7 +25,7 @@ from auditor.system import memory
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.results.audit import Inputs
+    from auditor.results.inputs import Inputs
 
 T = TypeVar("T")
 ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
@@ -230,7 +230,7 @@ def _empty(inputs: "Inputs") -> str:
     if why := filtered_words(inputs.filtered_reasons):
         also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
         return f"no event was counted: {why}{also}"
-    if any(file.others for file in inputs.files):
+    if any(file.other_requests for file in inputs.files):
         return (
             "no event was counted: none of the requests is a known provider's, or of a [sources] table; propose one "
             "with: auditor map LOG"

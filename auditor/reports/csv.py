@@ -14,8 +14,7 @@ from auditor.analysis.days import Use
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.reports.shared.words import UNPRICED
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")

@@ -2,8 +2,7 @@
 
 from typing import TextIO
 
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.indented import indented
 
 

@@ -26,8 +26,7 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint
-from auditor.results.report import document
+from auditor.results.audit import Result, TtlPoint, document
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10

@@ -27,8 +27,7 @@ from auditor.reports.shared.words import (
     wasted,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}

@@ -1,56 +1,38 @@
-"""Report: a renderer of one audit, and the result that all renderers are given."""
+"""An audit: the result that all reports are given, and the report of it as data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, Protocol, TextIO
+from typing import Any
 
+from msgspec import UNSET
+
+from auditor.analysis.bills import Bill, CycleUse
 from auditor.analysis.case import Case
 from auditor.analysis.days import Day
-from auditor.model.events import Rejection
-from auditor.model.findings import Finding, Suppressed
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead:
-    """What reading one input gave."""
-
-    path: str
-    format: str
-    lines: int
-    rejected: int
-    truncated: bool
-    detected: str = ""
-    """What was detected and how sure that is; empty for usage events."""
-    others: int = 0
-    """Requests that ask for no picture that anybody told of; they count as filtered."""
-    assumed: Mapping[str, int] = field(default_factory=dict)
-    """What the log could not tell and what was taken instead: name -> events."""
-    filtered: Mapping[str, int] = field(default_factory=dict)
-    """Requests of a source or a provider that are no events: reason -> lines."""
-    explained: Mapping[str, str] = field(default_factory=dict)
-    """Each name of `assumed` as a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What went in: lines = events + superseded + duplicates + filtered + rejected, always."""
-
-    lines: int
-    events: int
-    superseded: int
-    duplicates: int
-    filtered: int
-    rejected: int
-    assumed_timezone: int
-    files: tuple[FileRead, ...]
-    rejections: tuple[Rejection, ...]
-    """The first 100."""
-    reasons: Mapping[str, int]
-    """Of the rejected lines."""
-    filtered_reasons: Mapping[str, int] = field(default_factory=dict)
-    """Of the filtered lines, whose sum they are."""
+from auditor.model import findings as model
+from auditor.model.events import Outcome
+from auditor.model.numbers import ratio
+from auditor.model.plans import cheapest
+from auditor.model.waste import Cause
+from auditor.results.document import written
+from auditor.results.inputs import Inputs
+from auditor.results.report import (
+    Account,
+    Cycle,
+    Finding,
+    Gap,
+    Money,
+    Options,
+    Report,
+    Suppressed,
+    Totals,
+    Unknown,
+    Waste,
+    Window,
+)
+from auditor.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +61,7 @@ class Result:
 
     inputs: Inputs
     case: Case
-    findings: Sequence[Finding]
+    findings: Sequence[model.Finding]
     """Those that were asked for, gravest first."""
     options: Mapping[str, Any]
     generated_at: datetime
@@ -87,19 +69,139 @@ class Result:
     """What each account used on each day, by account and date."""
     curve: Sequence[TtlPoint] = ()
     """Other times-to-live, shortest first; empty where nobody asked for them."""
-    suppressed: Sequence[Suppressed] | None = None
+    suppressed: Sequence[model.Suppressed] | None = None
     """Findings that the baseline accepts; None where there is no baseline."""
 
 
-class Report(Protocol):
-    """One output format."""
+def document(result: Result) -> dict[str, Any]:
+    """The report as plain data."""
+    return written(report(result))
 
-    name: str
-    suffix: str
-    """Ending of its files, without the first point."""
-    media_type: str
-    draws_curve: bool
-    """Whether it wants `Result.curve`, which takes another walk over the log."""
 
-    def write(self, result: Result, out: TextIO) -> None:
-        """Write the whole report."""
+def report(result: Result) -> Report:
+    """The report of an audit, JSON v1."""
+    case = result.case
+    waste, unknown = case.replayed.waste, case.replayed.unknown
+    return Report(
+        schema="render-auditor/report/v1",
+        tool_version=__version__,
+        generated_at=result.generated_at,
+        window=Window(*(case.facts.window or (None, None))),
+        options=_options(result.options),
+        inputs=result.inputs,
+        totals=_totals(case),
+        waste=Waste(**{cause.value: waste.total(cause) for cause in Cause}, total=waste.total()),
+        unknown=Unknown(unknown.renders, unknown.credits, dict(unknown.reasons)),
+        accounts=tuple(_account(bill) for bill in case.bills),
+        findings=tuple(_finding(finding) for finding in result.findings),
+        suppressed=UNSET if result.suppressed is None else tuple(_suppressed(one) for one in result.suppressed),
+    )
+
+
+def _options(options: Mapping[str, Any]) -> Options:
+    times = {name: options[name] and datetime.fromisoformat(options[name]) for name in ("since", "until")}
+    return Options(**{**options, **times})
+
+
+def _totals(case: Case) -> Totals:
+    usage = case.facts.usage
+
+    def count(outcome: Outcome, column: str = "events", retried: bool = False) -> int:
+        return int(usage.loc[(usage.outcome == outcome) & (usage.retried == retried), column].sum())
+
+    hits = count(Outcome.HIT, "requests")
+    misses = sum(count(outcome) for outcome in (Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED))
+    unresolved = count(Outcome.ATTEMPT)
+    return Totals(
+        requests=hits + misses,
+        hits=hits,
+        misses=misses,
+        coalesced=count(Outcome.COALESCED),
+        renders=count(Outcome.RENDER),
+        errors=count(Outcome.ERROR),
+        refused=count(Outcome.REFUSED),
+        retries=count(Outcome.ERROR, retried=True),
+        unresolved=unresolved,
+        credits=case.credits,
+        credits_uncertain=int(usage.unknown.sum()) + unresolved,
+        bytes=case.facts.delivered_bytes,
+        hit_ratio=ratio(hits, hits + misses),
+    )
+
+
+def _account(bill: Bill) -> Account:
+    payer = bill.payer
+    return Account(
+        provider=payer.provider,
+        account=payer.account,
+        plan=payer.plan.name if payer.plan else None,
+        currency=bill.currency,
+        cycles=tuple(_cycle(bill, use) for use in bill.uses),
+        recommended_plan=bill.recommended.name if bill.recommended else None,
+        recommended_after_fixes=bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
+        fixes_known=bill.fixes_known,
+        projected=bill.projected,
+        advice=bill.unadvised.value if bill.unadvised else None,
+        gaps=gaps_of(bill),
+        monthly_saving=bill.saving(bill.recommended, bill.loads),
+        monthly_saving_after_fixes=bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes),
+    )
+
+
+def gaps_of(bill: Bill) -> tuple[Gap, ...]:
+    """The cycles without an event that are not listed."""
+    return tuple(Gap(use.gap.start, use.gap.end, use.gap.cycles, use.bill) for use in bill.gaps)
+
+
+def _cycle(bill: Bill, use: CycleUse) -> Cycle:
+    plan, amount, balance = use.plan, use.bill, use.balance
+    # Of a cycle that the log does not cover nobody knows what it cost in the end.
+    unused = balance.ended if plan and use.complete else None
+    best = cheapest(bill.payer.plans, [(use.credits, use.credits)]) if use.complete else None
+    return Cycle(
+        start=use.cycle.start,
+        end=use.cycle.end,
+        complete=use.complete,
+        credits=use.credits,
+        demand=use.demand,
+        included=balance.available if plan else None,
+        utilisation=ratio(use.credits, balance.available) if plan else None,
+        bill=amount,
+        price_per_render=amount / use.renders if amount is not None and use.renders else None,
+        unused_credits=unused,
+        unused_value=plan.monthly * unused / Fraction(plan.included)
+        if plan and unused is not None and plan.included
+        else None,
+        cheapest_plan=best.name if best else None,
+        cheapest_bill=best.bill(use.credits) if best else None,
+    )
+
+
+def _finding(finding: model.Finding) -> Finding:
+    money = finding.money
+    return Finding(
+        rule=finding.rule,
+        severity=finding.severity,
+        confidence=finding.confidence,
+        subject=dict(finding.subject),
+        credits=finding.credits,
+        bytes=finding.bytes,
+        money=Money(money.now, money.after_plan_change, money.currency),
+        message=finding.message,
+        advice=finding.advice,
+        evidence=dict(finding.evidence),
+    )
+
+
+def _suppressed(one: model.Suppressed) -> Suppressed:
+    finding, accepted = one.finding, one.accepted
+    return Suppressed(
+        rule=finding.rule,
+        severity=finding.severity,
+        subject=dict(finding.subject),
+        credits=finding.credits,
+        bytes=finding.bytes,
+        message=finding.message,
+        reason=accepted.reason,
+        until=accepted.until,
+    )

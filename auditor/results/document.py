@@ -1,19 +1,21 @@
 """Results -> JSON: exact in the struct, numbers and words where they are written.
 
 A field of type `Fraction` is a JSON number, unless its `Meta` says by `extra={"places": n}` that it is an amount of
-money, which is text with so many decimals. A field that is `UNSET`, or whose name there begins with `_`, is left out.
+money, which is text with so many decimals. A field that is `UNSET` is left out, and so are the defaults of a struct
+that omits them, and fields whose name in the document begins with `_`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import cache
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import UNSET, Meta, Struct
-from msgspec.inspect import Metadata, StructType, Type, UnionType, type_info
+from msgspec import NODEFAULT, UNSET, Meta, Struct
+from msgspec.inspect import Field, Metadata, StructType, Type, UnionType, type_info
 
 from auditor.model.numbers import number
 from auditor.model.plans import cents
@@ -35,21 +37,31 @@ Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": r"^\d{4}-
 Day = Annotated[date, Meta(extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})]
 
 
-def plain(value: object, places: int | None = None) -> Json:
+def only(*names: str) -> dict[str, Any]:
+    """What the schema says of an object that has no other names than these."""
+    return {"propertyNames": {"enum": [str(name) for name in names]}}
+
+
+def written(result: Struct) -> dict[str, Json]:
+    """A struct as plain data, by the names of its fields in their order."""
+    found = [(field, getattr(result, field.name)) for field in _fields(type(result))]
+    return {field.written: _plain(each, field.places) for field, each in found if not field.left_out(each)}
+
+
+def _plain(value: object, places: int | None = None) -> Json:
     """*value* as JSON has it; fractions with so many *places* as text, else as numbers."""
     if isinstance(value, Struct):
-        found = ((name, getattr(value, field), amount) for field, name, amount in _fields(type(value)))
-        return {name: plain(each, amount) for name, each, amount in found if each is not UNSET}
+        return written(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(each, places) for key, each in value.items()}
+        return {str(key): _plain(each, places) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each, places) for each in value]
-    return _leaf(value, places)
-
-
-def _leaf(value: object, places: int | None) -> str | int | float | None:
+        return [_plain(each, places) for each in value]
     if isinstance(value, Fraction | Decimal):
         return number(value) if places is None else cents(value, places)
+    return _leaf(value)
+
+
+def _leaf(value: object) -> str | int | float | None:
     if isinstance(value, datetime):
         return utc(value)
     if isinstance(value, date):
@@ -64,13 +76,34 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How a field of a struct is written."""
+
+    name: str
+    written: str
+    places: int | None
+    omitted: object
+    """The value with which it is left out."""
+
+    def left_out(self, value: object) -> bool:
+        return value is UNSET or (self.omitted is not UNSET and value == self.omitted)
+
+
 @cache
-def _fields(kind: type[Struct]) -> tuple[tuple[str, str, int | None], ...]:
-    """(attribute, name in the document, decimals of an amount) of each field, in order."""
+def _fields(kind: type[Struct]) -> tuple[_Field, ...]:
     found = type_info(kind)
     assert isinstance(found, StructType)
-    written = (field for field in found.fields if not field.encode_name.startswith("_"))
-    return tuple((field.name, field.encode_name, _places(field.type)) for field in written)
+    omit = kind.__struct_config__.omit_defaults
+    return tuple(
+        _Field(each.name, each.encode_name, _places(each.type), _default(each) if omit and not each.required else UNSET)
+        for each in found.fields
+        if not each.encode_name.startswith("_")
+    )
+
+
+def _default(of: Field) -> object:
+    return of.default_factory() if of.default is NODEFAULT else of.default
 
 
 def _places(kind: Type) -> int | None:

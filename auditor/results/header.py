@@ -5,7 +5,7 @@ from typing import ClassVar, TextIO
 
 from msgspec import Struct
 
-from auditor.results.document import Json, Time, plain
+from auditor.results.document import Json, Time, written
 from auditor.results.schema import Schema, schema
 from auditor.system.indented import indented
 from auditor.version import __version__
@@ -33,9 +33,7 @@ class Window(Struct, frozen=True):
 
 def document(result: Document) -> dict[str, Json]:
     """The result as plain data, keys in the order of the schema."""
-    fields = plain(result)
-    assert isinstance(fields, dict)
-    return {"schema": result.SCHEMA, "tool_version": __version__, **fields}
+    return {"schema": result.SCHEMA, "tool_version": __version__, **written(result)}
 
 
 def write(result: Document, out: TextIO) -> None:
@@ -43,9 +41,11 @@ def write(result: Document, out: TextIO) -> None:
     out.write(indented(document(result)) + "\n")
 
 
-def schema_of(kind: type[Document], title: str) -> Schema:
-    """The schema of the documents of one kind."""
+def schema_of(kind: type[Struct], title: str) -> Schema:
+    """The schema of the documents of one kind, with its header."""
     found = schema(kind, title)
+    if not issubclass(kind, Document):
+        return found
     head: Mapping[str, Schema] = {"schema": {"const": kind.SCHEMA}, "tool_version": {"type": "string"}}
     return found | {
         "$id": kind.SCHEMA,

@@ -12,8 +12,9 @@ from auditor.model.plans import Plan, cents
 from auditor.planning.forecast import Forecast, Span
 from auditor.planning.offers import Offer
 from auditor.planning.plan import Advice, Scenario
-from auditor.results.audit import Inputs
-from auditor.results.report import gaps_document, inputs_document, utc
+from auditor.results.audit import gaps_of
+from auditor.results.document import utc, written
+from auditor.results.inputs import Inputs
 from auditor.system.indented import indented
 
 SCHEMA = "render-auditor/plan/v1"
@@ -46,7 +47,7 @@ def document(result: Advised) -> dict[str, Any]:
         "generated_at": utc(result.generated_at),
         "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
         "options": dict(result.options),
-        "inputs": inputs_document(result.inputs),
+        "inputs": written(result.inputs),
         "accounts": [_account(advice) for advice in result.advice],
     }
 
@@ -60,7 +61,7 @@ def _account(advice: Advice) -> dict[str, Any]:
         "currency": bill.currency,
         "projected": bill.projected,
         "advice": bill.unadvised.value if bill.unadvised else None,
-        "gaps": gaps_document(bill),
+        "gaps": [written(gap) for gap in gaps_of(bill)],
         "plans": [plan_document(plan) for plan in bill.payer.plans],
         "cycles": _cycles(bill),
         "scenarios": [_scenario(bill, scenario) for scenario in advice.scenarios],

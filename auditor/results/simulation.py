@@ -9,8 +9,8 @@ from typing import Any, TextIO
 from auditor.analysis.facts import NAMES
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents, moment
-from auditor.results.audit import Inputs
-from auditor.results.report import inputs_document, utc
+from auditor.results.document import utc, written
+from auditor.results.inputs import Inputs
 from auditor.simulation.batch import TOP, Batch, Renders
 from auditor.simulation.rows import Bill, Outcome, Row, Setting, Simulation, Template
 from auditor.system.indented import indented
@@ -49,7 +49,7 @@ def document(result: Simulated) -> dict[str, Any]:
         "generated_at": utc(result.generated_at),
         "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
         "options": dict(result.options),
-        "inputs": inputs_document(result.inputs),
+        "inputs": written(result.inputs),
         "demand": asked.requests,
         "demand_bytes": asked.bytes,
         "logged": {**_figures(simulation.logged), "credits_uncertain": asked.uncertain},

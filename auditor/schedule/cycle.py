@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.model.plans import Cycle, cycles, micros
 from auditor.model.settings import Account, Settings
-from auditor.results.report import utc
+from auditor.results.document import utc
 
 LAST = "last"
 _INSTANT = timedelta(microseconds=1)

@@ -7,8 +7,7 @@ from typing import Any
 from auditor.model.plans import Cycle
 from auditor.model.settings import Settings
 from auditor.registry import REPORTS, RULES
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.schedule.comparison import compare, exact
 from auditor.schedule.cycle import Rhythm
 from auditor.schedule.delivery import Attachment, Message

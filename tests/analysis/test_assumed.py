@@ -12,7 +12,7 @@ from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
-from auditor.results.report import document
+from auditor.results.audit import document
 from auditor.simulation.rows import Setting
 from tests.conftest import command
 

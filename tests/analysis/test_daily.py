@@ -18,8 +18,7 @@ from auditor.model.events import Outcome
 from auditor.model.plans import micros, moment
 from auditor.model.waste import Cause
 from auditor.pipeline import Options, audit
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from tests.conftest import event, lines
 from tests.random_logs import generate
 

@@ -18,7 +18,7 @@ from auditor.ledger.ingest import BULK_FROM, Ingest
 from auditor.ledger.schema import rejections
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import Report, event, lines
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)

@@ -13,8 +13,7 @@ from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.simulation.rows import Setting
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)

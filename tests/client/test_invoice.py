@@ -15,7 +15,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from auditor.sandbox.server import Sandbox
 from tests.client.worker import CONCURRENCY
 from tests.conftest import whole_lines

@@ -15,7 +15,7 @@ from auditor.intake.sources import Source
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
 from tests.ledger.conftest import configured

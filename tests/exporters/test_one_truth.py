@@ -17,7 +17,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.upkeep import prune
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
 from tests.ledger.conftest import configured, postgres, where  # noqa: F401 (fixtures)

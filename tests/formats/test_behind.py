@@ -18,7 +18,7 @@ from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
 from auditor.reading.lines import read_exactly
 from auditor.reading.reader import Reading, Tally
-from auditor.results.report import document
+from auditor.results.audit import document
 
 IMG = {"sources": {"img": {"path": "/img/.*"}}}
 DENIED = "says nothing of a cache"

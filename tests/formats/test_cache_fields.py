@@ -28,7 +28,7 @@ from auditor.formats.traefik import Traefik
 from auditor.formats.w3c import W3C
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 
 UTC = ZoneInfo("UTC")
 NAMES = [

@@ -22,7 +22,7 @@ from auditor.model.errors import ConfigError, InputError
 from auditor.pipeline import Options, audit
 from auditor.reading.packed import decompressed
 from auditor.reading.secrets import find
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import command, event, only
 from tests.conftest import lines as usage
 from tests.formats.samples import SAMPLES

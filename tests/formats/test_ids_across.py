@@ -17,7 +17,7 @@ from auditor.intake.read import cache as intake_cache
 from auditor.intake.sources import discover
 from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import command, event, lines
 from tests.formats.test_ids import SOURCES, cloudflare, counts
 

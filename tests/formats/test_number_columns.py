@@ -18,7 +18,7 @@ from auditor.intake.sources import discover
 from auditor.model.errors import InputError
 from auditor.pipeline import Options, audit
 from auditor.reading.lines import LineReader
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import command
 
 

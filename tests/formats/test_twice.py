@@ -21,7 +21,7 @@ from auditor.pipeline import Options, Result, audit
 from auditor.reading.lines import LineReader
 from auditor.reading.packed import decompressed
 from auditor.registry import FORMATS, REPORTS
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.conftest import event, lines
 from tests.formats.samples import FOLDER, SAMPLES
 

@@ -23,7 +23,7 @@ from auditor.pipeline import Options, audit
 from auditor.reading.lines import read_exactly
 from auditor.reading.log_template import LogTemplate
 from auditor.reading.reader import Reading, Tally
-from auditor.results.report import document
+from auditor.results.audit import document
 
 UTC = ZoneInfo("UTC")
 HEAD = '$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent '

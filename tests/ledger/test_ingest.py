@@ -26,7 +26,7 @@ from auditor.ledger.record import Sums
 from auditor.ledger.upkeep import prune
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
-from auditor.results.report import document
+from auditor.results.audit import document
 from tests.bruteforce import NOW
 from tests.conftest import command, event, lines, whole_lines
 from tests.ledger.conftest import configured, corrected, counts, feed, quarters, quarters_of_rollups, sums

@@ -13,8 +13,7 @@ import pytest
 
 from auditor.analysis.days import Use
 from auditor.reports.csv import word
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 from tests.reports import corpus
 from tests.reports.conftest import written

@@ -15,8 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from auditor.reports.html import MOST_ACCOUNTS, MOST_FINDINGS
 from auditor.reports.shared import charts
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 from tests.conftest import ROOT, event, lines
 from tests.reports import corpus

@@ -11,8 +11,7 @@ from markdown_it.token import Token
 
 from auditor.reports import markdown
 from auditor.reports.markdown import MOST_FINDINGS, code, prose, table
-from auditor.results.audit import Result
-from auditor.results.report import document
+from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 from tests.reports import corpus
 from tests.reports.conftest import Hostile, written

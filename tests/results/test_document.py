@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from auditor.model.findings import Severity
-from auditor.results.document import Amount, Count, Credits, Day, Price, Time, plain
+from auditor.results.document import Amount, Count, Credits, Day, Price, Time, written
 from auditor.results.schema import schema
 
 
@@ -50,9 +50,8 @@ DOCUMENT = {
 
 def test_exact_figures_become_numbers_or_amounts_when_they_are_written() -> None:
     """Whole numbers have no point, amounts have their decimals, half to even; what is unset is left out."""
-    assert plain(WHOLE) == DOCUMENT
-    whole = plain(structs.replace(WHOLE, credits=Fraction(2), note="x"))
-    assert isinstance(whole, dict)
+    assert written(WHOLE) == DOCUMENT
+    whole = written(structs.replace(WHOLE, credits=Fraction(2), note="x"))
     assert (whole["credits"], type(whole["credits"]), whole["note"]) == (2, int, "x")
 
 

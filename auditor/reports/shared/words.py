@@ -210,7 +210,7 @@ def assumed(result: Result) -> Iterator[str]:
     for file in inputs.files[:MOST_FILES]:
         # Only logs of other kinds have these.
         told = [file.detected] if file.detected else []
-        told += [f"{plural(file.others, 'request')} for no known image filtered"] if file.others else []
+        told += [f"{plural(file.other_requests, 'request')} for no known image filtered"] if file.other_requests else []
         told += [filtered_words(file.filtered)] if file.filtered else []
         told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
         if told:

@@ -22,8 +22,8 @@ from auditor.planning.plan import Advice, Cell, Scenario
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
+from auditor.results.document import written
 from auditor.results.plan import Advised
-from auditor.results.report import inputs_document
 from auditor.system.terminal import plain
 
 
@@ -35,7 +35,7 @@ def write(result: Advised, out: TextIO) -> None:
     console.print(Words("Plan advice", style="bold"), window)
     for advice in result.advice:
         _account(console, advice)
-    write_inputs(console, inputs_document(result.inputs))
+    write_inputs(console, written(result.inputs))
 
 
 def _account(console: Console, advice: Advice) -> None:

@@ -1,0 +1,62 @@
+"""Inputs: what went in, and what became of every line."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from auditor.model.events import Reason
+from auditor.reading.reader import MAX_REJECTIONS
+from auditor.results.document import Count, Some, only
+
+NO_EVENT = ("not_a_picture", "redirect", "partial", "not_sent")
+"""Why a request of a source or a provider is no event."""
+_Names = {"propertyNames": {"pattern": "^[a-z0-9_]+$"}}
+
+
+class InputFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What reading one input gave. What only logs have that are no usage events comes last, where there is some."""
+
+    path: str
+    format: str
+    lines: Count
+    rejected: Count
+    truncated: bool
+    assumed: Annotated[dict[str, Some], Meta(extra_json_schema=_Names)]
+    """What the log could not tell and what was taken instead: name -> events."""
+    detected: str = ""
+    """What was detected and how sure that is; empty for usage events."""
+    other_requests: Some = 0
+    """Requests that ask for no picture that anybody told of; they count as filtered."""
+    filtered: Annotated[dict[str, Some], Meta(extra_json_schema=only(*NO_EVENT))] = field(default_factory=dict)
+    """Requests of a source or a provider that are no events: reason -> lines."""
+    explained: Annotated[dict[str, str], Meta(extra_json_schema=_Names)] = field(default_factory=dict)
+    """Each name of `assumed` as a sentence."""
+
+
+class RejectedLine(Struct, frozen=True):
+    """A line that was not taken, with everything a person needs to find and mend it."""
+
+    path: str
+    line: Some
+    reason: Reason
+    detail: str
+    excerpt: str
+
+
+class Inputs(Struct, frozen=True, kw_only=True):
+    """What went in: lines = events + superseded + duplicates + filtered + rejected, always."""
+
+    lines: Count
+    events: Count
+    superseded: Count
+    duplicates: Count
+    filtered: Count
+    rejected: Count
+    assumed_timezone: Count
+    files: tuple[InputFile, ...]
+    rejections: Annotated[tuple[RejectedLine, ...], Meta(max_length=MAX_REJECTIONS)]
+    """The first."""
+    reasons: Annotated[dict[str, Some], Meta(extra_json_schema=only(*Reason))]
+    """Of the rejected lines."""
+    filtered_reasons: Annotated[dict[str, Some], Meta(extra_json_schema=only("window", "no_source", *NO_EVENT))]
+    """Of the filtered lines, whose sum they are."""
