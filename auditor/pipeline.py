@@ -38,6 +38,7 @@ from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
 from auditor.results.inputs import InputFile, Inputs, RejectedLine
 from auditor.results.simulation import Simulated
+from auditor.results.simulation import simulated as result_of
 from auditor.simulation.batch import ahead_of
 from auditor.simulation.demand import Demand, demand, demand_of
 from auditor.simulation.rows import Setting
@@ -151,7 +152,7 @@ def simulate(
             if batch:
                 ahead = ahead_of(asked)
         inputs = _inputs(sources, intakes, replaced, asked.counts)
-    return Simulated(
+    return result_of(
         simulation,
         inputs,
         asked.accounts.window,

@@ -6,6 +6,8 @@ from typing import ClassVar, TextIO
 from msgspec import Struct
 
 from auditor.results.document import Json, Time, written
+from auditor.results.inputs import Inputs
+from auditor.results.report import Window
 from auditor.results.schema import Schema, schema
 from auditor.system.indented import indented
 from auditor.version import __version__
@@ -24,11 +26,13 @@ class Edges(Struct, frozen=True):
     end: Time
 
 
-class Window(Struct, frozen=True):
-    """From the first event to the last; null where there is none."""
+class Run(Document, frozen=True, kw_only=True):
+    """A result that was found in logs."""
 
-    start: Time | None = None
-    end: Time | None = None
+    generated_at: Time
+    window: Window
+    options: dict[str, str | float | list[str] | None]
+    inputs: Inputs
 
 
 def document(result: Document) -> dict[str, Json]:
