@@ -7,7 +7,6 @@ nothing until a smaller plan fits.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -18,7 +17,7 @@ from auditor.model.allowance import Balance, Grant, Purchase, Stretch, fold
 from auditor.model.events import Outcome
 from auditor.model.findings import Money
 from auditor.model.numbers import is_unknown
-from auditor.model.plans import Cycle, Gap, Plan, cheapest, cycle_number, cycle_numbered, total_bill
+from auditor.model.plans import Cycle, Gap, Plan, Unadvised, cheapest, cycle_number, cycle_numbered, total_bill
 from auditor.replay.walk import Verdict
 
 
@@ -129,17 +128,8 @@ class CycleUse:
         return not is_unknown(self.credits, self.renders, self.uncertain)
 
 
-class Unadvised(StrEnum):
-    """Why an account gets no advice on its plan."""
-
-    TOO_LITTLE_DATA = "too_little_data"
-    MOSTLY_FILTERED = "mostly_filtered"
-
-
 WEEK_US = 7 * 86_400 * 10**6
 """What has to have passed of a cycle before it is projected."""
-TOO_SHORT = "less than 7 days of the cycle have passed"
-"""The words for it, in every report."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from auditor.model.settings import Settings
     from auditor.pipeline import Options
     from auditor.results.audit import Result
+    from auditor.results.report import Report
     from auditor.schedule.cycle import Rhythm
     from auditor.schedule.delivery import Delivery
     from auditor.schedule.folder import History
@@ -178,7 +179,7 @@ def _audited(
     return result if result.inputs.events else None
 
 
-def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> dict[str, Any] | None:
+def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> "Report | None":
     from auditor.schedule.folder import read_report
 
     if against is None:

@@ -277,6 +277,13 @@ def total_bill(
     return None if None in bills else sum((bill for bill in bills if bill is not None), Fraction(0))
 
 
+class Unadvised(StrEnum):
+    """Why an account gets no advice on its plan."""
+
+    TOO_LITTLE_DATA = "too_little_data"
+    MOSTLY_FILTERED = "mostly_filtered"
+
+
 def cents(amount: Fraction | Decimal | None, places: int = 2) -> str | None:
     """Money as reports write it: rounded half-even, to cents unless *places* says otherwise."""
     if amount is None:

@@ -26,3 +26,7 @@ def ttl_words(ttl_us: int | None) -> str:
     if ttl_us == 86_400 * 10**6:
         return "24h"
     return next((f"{ttl_us // unit}{name}" for name, unit in _UNITS if ttl_us and ttl_us % unit == 0), "0s")
+
+
+TOO_SHORT = "less than 7 days of the cycle have passed"
+"""Why a cycle is not projected, in the words of every report."""

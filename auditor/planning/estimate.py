@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from auditor.analysis.bills import TOO_SHORT, Bill, Unadvised
+from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
 from auditor.model.events import Outcome
-from auditor.model.plans import Plan, cheapest
+from auditor.model.plans import Plan, Unadvised, cheapest
+from auditor.model.words import TOO_SHORT
 from auditor.replay.walk import DUPLICATES, Verdict
 
 STEPS = ("hit rate", "deduplication", "batches")

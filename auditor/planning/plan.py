@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill, Recommended, Unadvised, bills, recommend
+from auditor.analysis.bills import Bill, Recommended, bills, recommend
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold
-from auditor.model.plans import Plan, moment, total_bill
+from auditor.model.plans import Plan, Unadvised, moment, total_bill
 from auditor.model.provider import Provider
 from auditor.model.waste import Cause
 from auditor.model.words import ttl_words

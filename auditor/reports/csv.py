@@ -7,14 +7,17 @@ front, as OWASP advises, and only cells of words do: a number stays a number.
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
 
 from auditor.analysis.days import Use
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
+from auditor.model.plans import cents
 from auditor.reports.shared.words import UNPRICED
-from auditor.results.audit import Result, document
+from auditor.results.audit import Result, report
+from auditor.results.document import written
+from auditor.results.report import Finding
 from auditor.system.terminal import plain
 
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
@@ -40,7 +43,7 @@ def own(value: object) -> Number | None:
     return None if value is None else Number(str(value).lower() if isinstance(value, bool) else value)
 
 
-def write(out: TextIO, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write(out: TextIO, head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
     """Write a table: numbers as they are, None as nothing, everything else as a word."""
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(head)
@@ -57,21 +60,21 @@ class Findings:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""
-        findings = document(result)["findings"]
-        more = sorted({name for finding in findings for name in finding["subject"]}.difference(SUBJECT))
+        findings = report(result).findings
+        more = sorted({name for finding in findings for name in finding.subject}.difference(SUBJECT))
         head = ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
                 "currency", "message", "advice", "evidence", *more]  # fmt: skip
         write(out, head, (_finding(finding, more) for finding in findings))
 
 
-def _finding(finding: Mapping[str, Any], more: Sequence[str]) -> list[Any]:
-    money = finding["money"]
+def _finding(finding: Finding, more: Sequence[str]) -> list[str | None]:
+    money = finding.money
     return [
-        own(finding["severity"]), own(finding["rule"]), own(finding["confidence"]),
-        *(finding["subject"].get(name) for name in SUBJECT),
-        own(finding["credits"]), own(finding["bytes"]), own(money["now"]), own(money["after_plan_change"]),
-        money["currency"], finding["message"], finding["advice"], json.dumps(finding["evidence"], ensure_ascii=False),
-        *(finding["subject"].get(name) for name in more),
+        own(finding.severity), own(finding.rule), own(finding.confidence),
+        *(finding.subject.get(name) for name in SUBJECT),
+        own(number(finding.credits)), own(finding.bytes), own(cents(money.now)), own(cents(money.after_plan_change)),
+        money.currency, finding.message, finding.advice, json.dumps(finding.evidence, ensure_ascii=False),
+        *(finding.subject.get(name) for name in more),
     ]  # fmt: skip
 
 
@@ -90,13 +93,13 @@ class Cycles:
         write(out, head, _cycles(result, figures))
 
 
-def _cycles(result: Result, figures: Sequence[str]) -> Iterator[list[Any]]:
-    for bill, account in zip(result.case.bills, document(result)["accounts"], strict=True):
-        for use, cycle in zip(bill.uses, account["cycles"], strict=True):
-            told = cycle if use.known else cycle | dict.fromkeys(UNPRICED)  # an empty field is an unknown one
+def _cycles(result: Result, figures: Sequence[str]) -> Iterator[list[str | None]]:
+    for bill, account in zip(result.case.bills, report(result).accounts, strict=True):
+        for use, cycle in zip(bill.uses, account.cycles, strict=True):
+            told = written(cycle) | ({} if use.known else dict.fromkeys(UNPRICED))  # an empty field is an unknown one
             yield [
-                account["provider"], account["account"], account["plan"], account["currency"],
-                *(own(told[name]) for name in figures), cycle["cheapest_plan"], own(cycle["cheapest_bill"]),
+                account.provider, account.account, account.plan, account.currency,
+                *(own(told[name]) for name in figures), cycle.cheapest_plan, own(cents(cycle.cheapest_bill)),
             ]  # fmt: skip
 
 
@@ -114,7 +117,7 @@ class Daily:
         write(out, head, _days(result))
 
 
-def _days(result: Result) -> Iterator[list[Any]]:
+def _days(result: Result) -> Iterator[list[str | None]]:
     for day in result.days:
         payer = result.case.facts.payers[day.payer]
         unknown = is_unknown(day.total, day.requests[Outcome.RENDER], day.uncertain)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, TextIO
+from typing import TextIO
 
 from auditor.analysis.bills import Bill, CycleUse, Terms
 from auditor.model.errors import ConfigError
@@ -41,7 +41,7 @@ COLUMNS = (
     *(f"x_CreditsWasted{cause.value.title()}" for cause in Cause),
 )  # fmt: skip
 
-Row = dict[str, Any]
+Row = dict[str, str | None]
 
 
 class Focus:
@@ -97,13 +97,13 @@ def _rounded(value: Fraction) -> Fraction:
     return Fraction(round(value * 10**PLACES), 10**PLACES)
 
 
-def _text(value: Decimal | Fraction | int) -> Any:
+def _text(value: Decimal | Fraction | int) -> str | None:
     """A figure in full: no exponent, no needless zero, and always a point, so that its type is decimal."""
     digits = f"{round(Fraction(value) * 10 ** (2 * PLACES)):0{2 * PLACES + 1}d}"
     return own(f"{digits[: -2 * PLACES]}.{digits[-2 * PLACES :].rstrip('0') or '0'}")
 
 
-def _utc(moment: datetime) -> Any:
+def _utc(moment: datetime) -> str | None:
     return own(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 

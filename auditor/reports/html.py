@@ -7,7 +7,7 @@ nothing but that style sheet, by its hash.
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from functools import partial
@@ -28,9 +28,9 @@ from auditor.reports.shared.words import (
     CAUSES,
     FILTERS,
     MOST_FILES,
-    UNPRICED,
     advice,
     assumed,
+    bill_words,
     billed,
     cheapest_words,
     conserved,
@@ -43,7 +43,8 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint, document
+from auditor.results.audit import Result, TtlPoint, report
+from auditor.results.report import Account, Finding, Totals
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
@@ -96,6 +97,8 @@ def _environment() -> Environment:
 def _number(value: Any) -> Any:
     if value is None:
         return "-"
+    if isinstance(value, Fraction):
+        return f"{number(value):,}"
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -112,26 +115,25 @@ def _parsed(moment: datetime | str) -> datetime:
 
 
 def _view(result: Result) -> dict[str, Any]:
-    report = document(result)
-    window = result.case.facts.window
-    sizes = _sizes(report["findings"])
+    found = report(result)
+    sizes = _sizes(found.findings)
     hits = charts.hits_by_day(result.days)
     accounts = sorted(
-        zip(report["accounts"], result.case.bills, local_dates(result), idle(result), strict=True),
+        zip(found.accounts, result.case.bills, local_dates(result), idle(result), strict=True),
         key=lambda each: -_credits(each[1]),
     )
     causes = [(cause.value, result.case.replayed.waste.total(cause)) for cause in Cause]
     blind = result.case.replayed.unknown.credits
     causes += [("unknown", blind)] if blind else []
     return {
-        "report": report,
-        "totals": report["totals"],
-        "inputs": report["inputs"],
-        "span": dict(zip(("start", "end"), window or (None, None), strict=True)),
-        "share": partial(share, report),
-        "billed": billed(report),
-        "share_words": share_words(report),
-        "unknown": unknown(report),
+        "report": found,
+        "totals": found.totals,
+        "inputs": found.inputs,
+        "span": found.window,
+        "share": partial(share, found),
+        "billed": billed(found.totals),
+        "share_words": share_words(found),
+        "unknown": unknown(found),
         "causes": CAUSES,
         "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),
         "savings": list(_savings(result.case.bills)),
@@ -141,16 +143,16 @@ def _view(result: Result) -> dict[str, Any]:
         ],
         "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
         "hits": hits and _drawn(hits),
-        "hits_text": _hits_text(report["totals"], result.days),
+        "hits_text": _hits_text(found.totals, result.days),
         "curve": _curve(result.curve),
         "sizes": sizes[:MOST_SIZES],
         "more_sizes": max(0, len(sizes) - MOST_SIZES),
-        "count": len(report["findings"]),
-        "findings": report["findings"][:MOST_FINDINGS],
-        "more_findings": max(0, len(report["findings"]) - MOST_FINDINGS),
+        "count": len(found.findings),
+        "findings": found.findings[:MOST_FINDINGS],
+        "more_findings": max(0, len(found.findings) - MOST_FINDINGS),
         "filters": any(result.options[name] for name in FILTERS),
         "most_files": MOST_FILES,
-        "conserved": conserved(report["inputs"]),
+        "conserved": conserved(found.inputs),
         "assumed": list(assumed(result)),
     }
 
@@ -185,18 +187,29 @@ def _credits(bill: Bill) -> Fraction:
 
 
 def _account(
-    account: Mapping[str, Any], bill: Bill, starts: Sequence[str], days: Sequence[Day], *, drawn: bool
+    account: Account, bill: Bill, starts: Sequence[str], days: Sequence[Day], *, drawn: bool
 ) -> dict[str, Any]:
     own = [day for day in days if day.payer == bill.payer.code]
     spec = charts.credits_by_day(bill, own) if drawn else None
     now, after = advice(account)
     return {
-        **account,
-        "name": f"{account['provider']}/{account['account']}",
+        "name": f"{account.provider}/{account.account}",
+        "plan": account.plan,
+        "currency": account.currency,
+        "projected": account.projected,
         "cycles": [
-            {**cycle, "from": start, "best": cheapest_words(account, cycle), "used": used(use)}
-            | ({} if use.known else dict.fromkeys(UNPRICED))
-            for use, cycle, start in zip(bill.uses, account["cycles"], starts, strict=True)
+            {
+                "from": start,
+                "complete": cycle.complete,
+                "used": used(use),
+                "demand": cycle.demand,
+                "included": cycle.included,
+                "utilisation": cycle.utilisation if use.known else None,
+                "unused_value": cents(cycle.unused_value) if use.known else None,
+                "bill": bill_words(account, cycle),
+                "best": cheapest_words(account, cycle),
+            }
+            for use, cycle, start in zip(bill.uses, account.cycles, starts, strict=True)
         ],
         "now": now,
         "after": after,
@@ -227,7 +240,7 @@ def _days_text(days: Sequence[Day]) -> str:
     )
 
 
-def _hits_text(totals: Mapping[str, Any], days: Sequence[Day]) -> str:
+def _hits_text(totals: Totals, days: Sequence[Day]) -> str:
     sums: dict[date, tuple[int, int]] = {}
     for day in days:
         hits, requests = sums.get(day.date, (0, 0))
@@ -235,7 +248,7 @@ def _hits_text(totals: Mapping[str, Any], days: Sequence[Day]) -> str:
     shares = [hits / requests for hits, requests in sums.values() if requests]
     if not shares:
         return ""
-    return f"Hit rate by day: {totals['hit_ratio']:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
+    return f"Hit rate by day: {totals.hit_ratio:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
 
 
 def _savings(bills: Sequence[Bill]) -> Any:
@@ -261,33 +274,31 @@ def _change(saving: Fraction) -> str:
     return f"{'−' if saving > 0 else '+' if saving < 0 else '±'}{cents(abs(saving))}"
 
 
-def _sizes(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _sizes(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The oversized outputs, those that waste most bytes first, all drawn to one scale."""
-    found = sorted(
-        (each for each in findings if each["rule"] == "oversized-outputs"), key=lambda each: -int(each["bytes"])
-    )
+    found = sorted((each for each in findings if each.rule == "oversized-outputs"), key=lambda each: -each.bytes)
     longest = max((max(_side(each, "width"), _side(each, "height")) for each in found[:MOST_SIZES]), default=1)
     scale = SCALE_PX / longest
     return [_size(each, scale) for each in found]
 
 
-def _side(finding: Mapping[str, Any], side: str) -> int:
-    return int(finding["evidence"]["largest"][side])
+def _side(finding: Finding, side: str) -> int:
+    return int(finding.evidence["largest"][side])
 
 
-def _size(finding: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    limit, width, height = finding["evidence"]["limit"], _side(finding, "width"), _side(finding, "height")
+def _size(finding: Finding, scale: float) -> dict[str, Any]:
+    limit, width, height = finding.evidence["limit"], _side(finding, "width"), _side(finding, "height")
     shown = min(
         [1.0, *(limit[side] * limit["dpr"] / _side(finding, side) for side in ("width", "height") if limit[side])]
     )
-    subject = finding["subject"]
+    subject = finding.subject
     return {
-        "name": " at ".join(str(subject[key]) for key in ("template", "placement") if key in subject),
+        "name": " at ".join(subject[key] for key in ("template", "placement") if key in subject),
         "text": f"{width:,} x {height:,} delivered, {width * shown:,.0f} x {height * shown:,.0f} shown",
         "width": round(width * scale, 1),
         "height": round(height * scale, 1),
         "shown_width": round(width * scale * shown, 1),
         "shown_height": round(height * scale * shown, 1),
-        "wasted": finding["bytes"],
-        "requests": finding["evidence"]["requests"],
+        "wasted": finding.bytes,
+        "requests": finding.evidence["requests"],
     }

@@ -6,7 +6,7 @@ finding its markup is escaped, and an invisible word joiner keeps `@everyone`, `
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from auditor.analysis.bills import Bill
 from auditor.model.numbers import number
@@ -15,6 +15,7 @@ from auditor.reports.shared.words import (
     CAUSES,
     advice,
     assumed,
+    bill_words,
     billed,
     cheapest_words,
     conserved,
@@ -26,7 +27,9 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint, document
+from auditor.results.audit import Result, TtlPoint, report
+from auditor.results.document import utc
+from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -74,28 +77,30 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -
 
 
 def _lines(result: Result) -> Iterator[str]:
-    report = document(result)
-    window, totals, waste = report["window"], report["totals"], report["waste"]
+    found = report(result)
+    totals, waste, blind = found.totals, found.waste, unknown(found)
+    hits = "" if totals.hit_ratio is None else f"{totals.hit_ratio:.1%} from the cache"
     yield "# Render audit"
     yield ""
-    yield f"{window['start']} to {window['end']}" if window["start"] else "No event."
+    start, end = found.window.start, found.window.end
+    yield f"{utc(start)} to {utc(end)}" if start and end else "No event."
     yield ""
     rows = [
-        ["Requests", f"{totals['requests']:,}", _share(totals["hit_ratio"], "from the cache")],
-        ["Credits billed", *billed(report)],
-        ["Credits wasted", f"{waste['total']:,}" if waste["total"] or not unknown(report) else "",
-         "; ".join(filter(None, [share_words(report), unknown(report)]))],
+        ["Requests", f"{totals.requests:,}", hits],
+        ["Credits billed", *billed(totals)],
+        ["Credits wasted", f"{number(waste.total):,}" if waste.total or not blind else "",
+         "; ".join(filter(None, [share_words(found), blind]))],
     ]  # fmt: skip
-    rows += [[f"– {cause}", f"{waste[cause]:,}", meaning] for cause, meaning in CAUSES.items() if waste[cause]]
+    rows += [[f"– {cause}", f"{number(amount):,}", why] for cause, why in CAUSES.items() if (amount := waste.of(cause))]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
-    for bill, *told in zip(result.case.bills, report["accounts"], local_dates(result), idle(result), strict=True):
-        yield from _account(bill, *told)
-    yield from _findings(report["findings"])
-    yield from ("", "## What was read and assumed", "", conserved(report["inputs"]), "")
-    for bad in report["inputs"]["rejections"][:MOST_REJECTIONS]:
-        yield f"- {code(bad['path'])} line {bad['line']}: {bad['reason']}, {prose(bad['detail'])}"
-    more = report["inputs"]["rejected"] - MOST_REJECTIONS
+    for each in zip(result.case.bills, found.accounts, local_dates(result), idle(result), strict=True):
+        yield from _account(*each)
+    yield from _findings(found.findings)
+    yield from ("", "## What was read and assumed", "", conserved(found.inputs), "")
+    for bad in found.inputs.rejections[:MOST_REJECTIONS]:
+        yield f"- {code(bad.path)} line {bad.line}: {bad.reason}, {prose(bad.detail)}"
+    more = found.inputs.rejected - MOST_REJECTIONS
     if more > 0:
         yield f"- and {plural(more, 'rejected line')} more"
     for sentence in assumed(result):
@@ -118,27 +123,22 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
         yield from table(["TTL", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
 
 
-def _share(share: float | None, words: str) -> str:
-    return "" if share is None else f"{share:.1%} {words}"
-
-
-def _account(of: Bill, account: dict[str, Any], starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
-    name = f"{account['provider']}/{account['account']}"
-    plan = code(account["plan"]) if account["plan"] else "plan not configured"
-    yield from ("", f"## Account {code(name)}: {plan}", "")
+def _account(of: Bill, account: Account, starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
+    plan = code(account.plan) if account.plan else "plan not configured"
+    yield from ("", f"## Account {code(f'{account.provider}/{account.account}')}: {plan}", "")
     rows = [
         [
-            start + ("" if cycle["complete"] else " (part)"),
+            start + ("" if cycle.complete else " (part)"),
             used(use),
-            f"{cycle['demand']:,}",
-            "-" if cycle["included"] is None else f"{cycle['included']:,}",
-            "-" if cycle["utilisation"] is None or not use.known else f"{cycle['utilisation']:.0%}",
-            cycle["bill"] or ("over the cap" if account["plan"] and cycle["complete"] else "-"),
+            f"{number(cycle.demand):,}",
+            "-" if cycle.included is None else f"{number(cycle.included):,}",
+            "-" if cycle.utilisation is None or not use.known else f"{cycle.utilisation:.0%}",
+            bill_words(account, cycle),
             cheapest_words(account, cycle, code),
         ]
-        for use, cycle, start in zip(of.uses, account["cycles"], starts, strict=True)
+        for use, cycle, start in zip(of.uses, account.cycles, starts, strict=True)
     ]
-    bill = f"Bill {prose(account['currency'])}" if account["currency"] else "Bill"
+    bill = f"Bill {prose(account.currency)}" if account.currency else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]
     yield from table(heads, rows, " rrrrr")
     for gap in gaps:
@@ -146,17 +146,17 @@ def _account(of: Bill, account: dict[str, Any], starts: Sequence[str], gaps: Seq
     now, after = advice(account)
     yield ""
     yield f"Right plan now: {prose(now)}. After all fixes: {prose(after)}." + (
-        " (Projected: no cycle is complete.)" if account["projected"] else ""
+        " (Projected: no cycle is complete.)" if account.projected else ""
     )
 
 
-def _findings(findings: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     yield from ("", f"## {len(findings)} finding{'' if len(findings) == 1 else 's'}", "")
     for finding in findings[:MOST_FINDINGS]:
-        subject = " · ".join(code(value) for value in finding["subject"].values())
-        saves = money(finding["money"])
-        yield f"- **{finding['severity']}** `{finding['rule']}` {subject} ({finding['confidence']} confidence)  "
-        yield f"  Found: {prose(finding['message'])}" + (f"; {prose(saves)}" if saves else "") + "  "
-        yield f"  Cure: {prose(finding['advice'])}"
+        subject = " · ".join(code(value) for value in finding.subject.values())
+        saves = money(finding.money)
+        yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
+        yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
+        yield f"  Cure: {prose(finding.advice)}"
     if len(findings) > MOST_FINDINGS:
         yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"

@@ -16,7 +16,7 @@ from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
 from auditor.model.plans import cheapest
 from auditor.model.waste import Cause
-from auditor.results.document import written
+from auditor.results.document import plain, written
 from auditor.results.inputs import Inputs
 from auditor.results.report import (
     Account,
@@ -100,7 +100,7 @@ def report(result: Result) -> Report:
 
 def _options(options: Mapping[str, Any]) -> Options:
     times = {name: options[name] and datetime.fromisoformat(options[name]) for name in ("since", "until")}
-    return Options(**{**options, **times})
+    return Options(**{**options, **times, "ttl_seconds": Fraction(str(options["ttl_seconds"]))})
 
 
 def _totals(case: Case) -> Totals:
@@ -141,7 +141,7 @@ def _account(bill: Bill) -> Account:
         recommended_after_fixes=bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
         fixes_known=bill.fixes_known,
         projected=bill.projected,
-        advice=bill.unadvised.value if bill.unadvised else None,
+        advice=bill.unadvised,
         gaps=gaps_of(bill),
         monthly_saving=bill.saving(bill.recommended, bill.loads),
         monthly_saving_after_fixes=bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes),
@@ -189,7 +189,7 @@ def _finding(finding: model.Finding) -> Finding:
         money=Money(money.now, money.after_plan_change, money.currency),
         message=finding.message,
         advice=finding.advice,
-        evidence=dict(finding.evidence),
+        evidence=plain(finding.evidence),
     )
 
 

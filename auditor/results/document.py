@@ -2,7 +2,7 @@
 
 A field of type `Fraction` is a JSON number, unless its `Meta` says by `extra={"places": n}` that it is an amount of
 money, which is text with so many decimals. A field that is `UNSET` is left out, and so are the defaults of a struct
-that omits them, and fields whose name in the document begins with `_`.
+that omits them, and fields whose name in the document begins with `_`: only texts tell of them.
 """
 
 from collections.abc import Mapping
@@ -69,6 +69,11 @@ def _leaf(value: object) -> str | int | float | None:
     found = value.value if isinstance(value, Enum) else value
     assert found is None or isinstance(found, str | int | float)
     return found
+
+
+def plain(values: Mapping[str, object]) -> dict[str, Json]:
+    """What no type describes, like the evidence of a rule, as it is written: times become text, at any depth."""
+    return {name: _plain(value) for name, value in values.items()}
 
 
 def utc(moment: datetime) -> str:

@@ -1,12 +1,15 @@
 """The report of an audit, JSON v1: exact and typed; its schema and its documents follow from these types."""
 
+import json
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, convert, field
 
 from auditor.model.events import Unknown as Reason
 from auditor.model.findings import Confidence, Severity
+from auditor.model.plans import Unadvised
 from auditor.model.waste import Cause
 from auditor.registry import RULES
 from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Time, only
@@ -16,7 +19,6 @@ SCHEMA = "render-auditor/report/v1"
 RuleId = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
 Subject = Annotated[dict[str, str], Meta(min_length=1)]
 """What a finding is about: provider, account, environment, template, placement, field, …"""
-Unadvised = Literal["too_little_data", "mostly_filtered"]
 
 
 class Window(Struct, frozen=True):
@@ -29,7 +31,7 @@ class Window(Struct, frozen=True):
 class Options(Struct, frozen=True, kw_only=True):
     """What was asked for. Filters by name choose which findings are shown, never what is counted."""
 
-    ttl_seconds: Ratio
+    ttl_seconds: Credits
     timezone: str
     production_environments: list[str]
     since: Time | None
@@ -182,3 +184,16 @@ class Report(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] | UnsetType = UNSET
     """Absent where there is no baseline."""
+
+    @property
+    def accepted(self) -> tuple[Suppressed, ...]:
+        """The findings that the baseline accepts; none where there is no baseline."""
+        return () if self.suppressed is UNSET else self.suppressed
+
+
+def parse(text: str | bytes) -> Report:
+    """A report from its JSON, its figures exact as they are written; `ValueError` where it is none."""
+    found = json.loads(text, parse_float=Decimal)
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise ValueError(f"is no report of `auditor audit --format json` ({SCHEMA})")
+    return convert(found, Report, dec_hook=lambda kind, value: kind(value))

@@ -26,11 +26,12 @@ Options
 from collections.abc import Iterable
 from fractions import Fraction
 
-from auditor.analysis.bills import TOO_SHORT, Bill, Unadvised
+from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case
 from auditor.model.findings import Confidence, Finding, Money, Severity
 from auditor.model.numbers import number
-from auditor.model.plans import Plan, cents, total_bill
+from auditor.model.plans import Plan, Unadvised, cents, total_bill
+from auditor.model.words import TOO_SHORT
 
 
 class PlanMismatch:

@@ -1,14 +1,16 @@
 """Edition: the report of one cycle, its comparison, and what of it is kept and sent."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Sequence
 
 from auditor.model.plans import Cycle
 from auditor.model.settings import Settings
 from auditor.registry import REPORTS, RULES
-from auditor.results.audit import Result, document
-from auditor.schedule.comparison import compare, exact
+from auditor.results.audit import Result, report
+from auditor.results.document import utc, written
+from auditor.results.report import Report, parse
+from auditor.schedule.comparison import compare
 from auditor.schedule.cycle import Rhythm
 from auditor.schedule.delivery import Attachment, Message
 from auditor.schedule.folder import COMPARISON, Entry, History, encoded, write
@@ -21,16 +23,16 @@ class Edition:
     """One report, ready to be kept and sent."""
 
     def __init__(
-        self, settings: Settings, rhythm: Rhythm, cycle: Cycle, result: Result, before: Mapping[str, Any] | None,
+        self, settings: Settings, rhythm: Rhythm, cycle: Cycle, result: Result, before: Report | None,
         formats: Sequence[str],
     ) -> None:  # fmt: skip
         """*before* is the report to compare with, *formats* those that are kept."""
         self._settings, self._result, self._formats = settings, result, formats
         self._facts = rhythm.facts(cycle)
         self.name = rhythm.name(cycle)
-        self._report = document(result)
+        self._report = parse(json.dumps(written(report(result))))  # as the history will have it, rounded where it is
         ran = set(RULES) - settings.disabled - (set() if result.case.measured else {"format-waste"})
-        self._comparison = None if before is None else compare(before, exact(self._report), ran)
+        self._comparison = None if before is None else compare(before, self._report, ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 
     def keep(self, history: History, say: Callable[[str], None], *, dry_run: bool) -> Entry:
@@ -47,9 +49,10 @@ class Edition:
 
     def message(self, name: str, *, resend: bool) -> Message:
         """What goes to the delivery *name*; sent again on purpose, it has another id."""
-        accounts = sorted(f"{one['provider']}/{one['account']}" for one in self._report["accounts"])
-        again = (self._report["generated_at"],) if resend else ()
-        shown = {part: self._report[part] for part in ("window", "totals", "waste", "accounts", "findings")}
+        accounts = sorted(f"{one.provider}/{one.account}" for one in self._report.accounts)
+        again = (utc(self._report.generated_at),) if resend else ()
+        document = written(self._report)
+        shown = {part: document[part] for part in ("window", "totals", "waste", "accounts", "findings")}
         return Message(
             id=identity(self.name, name, *accounts, *again),
             name=self.name,
@@ -60,6 +63,6 @@ class Edition:
         )
 
     def _attachment(self, report_format: str) -> Attachment:
-        report, out = REPORTS[report_format], io.StringIO(newline="")
-        report.write(self._result, out)
-        return Attachment(f"report.{report.suffix}", report.media_type, out.getvalue().encode())
+        made, out = REPORTS[report_format], io.StringIO(newline="")
+        made.write(self._result, out)
+        return Attachment(f"report.{made.suffix}", made.media_type, out.getvalue().encode())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.model.errors import ConfigError, InputError
-from auditor.schedule.comparison import parse
+from auditor.results.report import Report, parse
 from auditor.system.indented import indented
 
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
@@ -33,7 +33,7 @@ class Entry:
         """Of its folder."""
         return self.path.name
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """The JSON v1 report."""
         return read_report(self.path / REPORT)
 
@@ -105,7 +105,7 @@ class History:
         return Entry(path, whole)
 
 
-def read_report(path: Path) -> dict[str, Any]:
+def read_report(path: Path) -> Report:
     """A JSON v1 report; `InputError` names the file and the cure."""
     try:
         return parse(path.read_bytes())

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from auditor.model.numbers import number
+from auditor.model.plans import cents
 from auditor.reports.shared.words import billed
 from auditor.schedule.folder import Entry
 from auditor.schedule.summary import is_blind
@@ -59,22 +61,22 @@ def _row(entry: Entry) -> str:
     report, comparison = entry.report(), entry.comparison()
     changes = (comparison or {}).get("findings")
     bills = [
-        f"{cycle['bill']} {account['currency']}"
-        for account in report["accounts"]
-        for cycle in account["cycles"]
-        if cycle["bill"] is not None
+        f"{cents(cycle.bill)} {account.currency}"
+        for account in report.accounts
+        for cycle in account.cycles
+        if cycle.bill is not None
     ]
     cells = [
-        f"{report['totals']['requests']:,}",
-        billed(report)[0],
-        "unknown" if is_blind(report) else f"{report['waste']['total']:,}",
+        f"{report.totals.requests:,}",
+        billed(report.totals)[0],
+        "unknown" if is_blind(report) else f"{number(report.waste.total):,}",
         "<br>".join(escape(bill) for bill in bills) or "-",
-        f"{len(report['findings']):,}",
+        f"{len(report.findings):,}",
         *(f"{len(changes[kind]):,}" if changes else "-" for kind in ("new", "fixed", "grown", "shrunk")),
-        f"{len(report.get('suppressed', ())):,}",
+        f"{len(report.accepted):,}",
     ]
     files = " ".join(_link(entry, file) for file in entry.facts["files"])
-    accounts = "<br>".join(escape(f"{one['provider']}/{one['account']}") for one in report["accounts"])
+    accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
     return (
         f'<tr><th scope="row">{start} to {end}<br>{accounts}</th>'

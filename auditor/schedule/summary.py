@@ -2,81 +2,82 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
+from fractions import Fraction
 from typing import Any
 
-from auditor.model.numbers import exact_sum
+from auditor.model.findings import Severity
+from auditor.model.numbers import number
+from auditor.model.plans import cents
 from auditor.model.words import plural
 from auditor.reports.shared.words import billed, share, share_words, unknown
+from auditor.results.document import written
+from auditor.results.report import Account, Report, Totals
 
 MOST = 5
 """Findings that are named of each kind."""
 
 
-def subject(name: str, report: Mapping[str, Any]) -> str:
+def subject(name: str, report: Report) -> str:
     """The subject of a mail."""
-    high = sum(finding["severity"] == "high" for finding in report["findings"])
-    waste = "waste unknown" if is_blind(report) else f"{plural(report['waste']['total'], 'credit')} wasted"
+    high = sum(finding.severity is Severity.HIGH for finding in report.findings)
+    waste = "waste unknown" if is_blind(report) else f"{plural(number(report.waste.total), 'credit')} wasted"
     return f"Render audit {name}: {waste}, {plural(high, 'high finding')}"
 
 
-def is_blind(report: Mapping[str, Any]) -> bool:
+def is_blind(report: Report) -> bool:
     """Whether nothing is known of the waste."""
-    return not report["waste"]["total"] and bool(unknown(report)) and share(report) is None
+    return not report.waste.total and bool(unknown(report)) and share(report) is None
 
 
-def _wasted(report: Mapping[str, Any]) -> str:
+def _wasted(report: Report) -> str:
     part = share_words(report)
-    return f"{report['waste']['total']:,} wasted" + (part and f" ({part})")
+    return f"{number(report.waste.total):,} wasted" + (part and f" ({part})")
 
 
-def credits_billed(report: Mapping[str, Any]) -> str:
+def credits_billed(totals: Totals) -> str:
     """`1 credit`, or that they are unknown."""
-    credits, _ = billed(report)
-    return "credits unknown" if credits == "unknown" else plural(report["totals"]["credits"], "credit")
+    credits, _ = billed(totals)
+    return "credits unknown" if credits == "unknown" else plural(number(totals.credits), "credit")
 
 
-def summary(
-    label: str, report: Mapping[str, Any], comparison: Mapping[str, Any] | None, zone: tzinfo = UTC
-) -> list[str]:
+def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zone: tzinfo = UTC) -> list[str]:
     """One line a fact, the most important first; days are those of *zone*.
 
     Words of logs stand in it as they are: escape them for the sink.
     """
-    totals, blind = report["totals"], unknown(report)
-    spent = f"Cycle {label}: {plural(totals['requests'], 'request')}, {credits_billed(report)}"
+    totals, blind, inputs = report.totals, unknown(report), report.inputs
+    spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits_billed(totals)}"
     lines = [spent if is_blind(report) else f"{spent}, {_wasted(report)}"]
     if blind:
         lines.append(f"Waste {blind}")
-    if totals["credits_uncertain"]:
-        lines.append(f"Up to {plural(totals['credits_uncertain'], 'more call')} may have been billed")
-    inputs = report["inputs"]
-    if inputs["rejected"] or any(file["truncated"] for file in inputs["files"]):
-        cut = sum(file["truncated"] for file in inputs["files"])
+    if totals.credits_uncertain:
+        lines.append(f"Up to {plural(totals.credits_uncertain, 'more call')} may have been billed")
+    cut = sum(file.truncated for file in inputs.files)
+    if inputs.rejected or cut:
         lines.append(
-            f"Input not whole: {plural(inputs['rejected'], 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
+            f"Input not whole: {plural(inputs.rejected, 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
         )
-    lines += [_account(account) for account in report["accounts"]]
-    lines += _findings(report) if comparison is None else _compared(comparison, zone)
-    suppressed = report.get("suppressed", ())
-    if suppressed:
-        credits = exact_sum(one["credits"] for one in suppressed)
-        lines.append(f"{plural(len(suppressed), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
+    lines += [_account(account) for account in report.accounts]
+    if comparison is None:
+        lines += [plural(len(report.findings), "finding"), *_named(map(written, report.findings), _plain)]
+    else:
+        lines += _compared(comparison, zone)
+    if report.accepted:
+        credits = number(sum((one.credits for one in report.accepted), Fraction(0)))
+        lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
     return lines
 
 
-def _account(account: Mapping[str, Any]) -> str:
-    words = f"Account {account['provider']}/{account['account']}: {account['plan'] or 'plan not configured'}"
-    bills = [cycle["bill"] for cycle in account["cycles"] if cycle["bill"] is not None]
+def _account(account: Account) -> str:
+    words = f"Account {account.provider}/{account.account}: {account.plan or 'plan not configured'}"
+    bills = [bill for cycle in account.cycles if (bill := cents(cycle.bill)) is not None]
     if bills:
-        words += f", bill {' + '.join(bills)} {account['currency']}"
-    best = account["recommended_after_fixes"] if account.get("fixes_known", True) else None
-    if best is not None and account["monthly_saving_after_fixes"] not in (None, "0.00"):
-        words += f"; after all fixes {best}, {account['monthly_saving_after_fixes']} {account['currency']} a month less"
+        words += f", bill {' + '.join(bills)} {account.currency}"
+    best = account.recommended_after_fixes if account.fixes_known else None
+    saving = cents(account.monthly_saving_after_fixes)
+    if best is not None and saving not in (None, "0.00"):
+        words += f"; after all fixes {best}, {saving} {account.currency} a month less"
     return words
-
-
-def _findings(report: Mapping[str, Any]) -> list[str]:
-    return [f"{plural(len(report['findings']), 'finding')}", *_named(report["findings"], _plain)]
 
 
 def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:

@@ -1,49 +1,59 @@
 """Two reports compared, worked out by hand."""
 
-import copy
-from decimal import Decimal
+import json
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.schedule.comparison import compare, exact, parse
+from auditor.results.report import Report, parse
+from auditor.schedule.comparison import compare
 from auditor.schedule.summary import summary
+from tests.golden.write import GOLDEN
+
+WHOLE: dict[str, Any] = json.loads(GOLDEN["json"].read_bytes())
 
 
 def finding(rule: str = "duplicate-renders", credits: float = 10, bytes: int = 0, **subject: str) -> dict[str, Any]:
     return {
-        "rule": rule, "severity": "high", "subject": {"account": "main", **subject}, "credits": credits, "bytes": bytes,
-        "money": {"now": None, "after_plan_change": None, "currency": None}, "message": "m", "advice": "a",
+        "rule": rule, "severity": "high", "confidence": "high", "subject": {"account": "main", **subject},
+        "credits": credits, "bytes": bytes, "money": {"now": None, "after_plan_change": None, "currency": None},
+        "message": "m", "advice": "a", "evidence": {},
     }  # fmt: skip
 
 
 def report(
     *findings: dict[str, Any], wasted: float = 0, requests: int = 100, credits: float = 50, **parts: Any
-) -> dict[str, Any]:
-    return exact(
-        {
-            "schema": "render-auditor/report/v1", "generated_at": "2026-10-01T00:00:00Z",
-            "window": {"start": "2026-09-01T00:00:00Z", "end": "2026-09-30T00:00:00Z"},
-            "options": {"ttl_seconds": 86400, "timezone": "UTC"},
-            "inputs": {"rejected": 0, "files": []},
-            "totals": {"requests": requests, "credits": credits, "credits_uncertain": 0, "renders": 0},
-            "waste": {"total": wasted}, "accounts": [], "findings": list(findings), **parts,
-        }
+) -> Report:
+    options = {"ttl_seconds": 86400, "timezone": "UTC", **parts.pop("options", {})}
+    return parse(
+        json.dumps(
+            {
+                **WHOLE, "generated_at": "2026-10-01T00:00:00Z",
+                "window": {"start": "2026-09-01T00:00:00Z", "end": "2026-09-30T00:00:00Z"},
+                "options": WHOLE["options"] | options, "inputs": WHOLE["inputs"] | {"rejected": 0, "files": []},
+                "totals": WHOLE["totals"]
+                | {"requests": requests, "credits": credits, "credits_uncertain": 0, "renders": 0},
+                "unknown": {"renders": 0, "credits": 0, "reasons": {}}, "waste": WHOLE["waste"] | {"total": wasted},
+                "accounts": [], "findings": list(findings), **parts,
+            }
+        )
     )  # fmt: skip
 
 
 def account(
     bill: str | None = "24.99", promised: str | None = "10.00", currency: str = "USD", complete: bool = True
 ) -> dict[str, Any]:
+    whole = WHOLE["accounts"][0]
     return {
-        "provider": "imejis", "account": "main", "plan": "Pro", "currency": currency, "monthly_saving": "0.00",
-        "monthly_saving_after_fixes": promised, "recommended_after_fixes": "Basic",
-        "cycles": [{"complete": complete, "bill": bill}],
+        **whole, "provider": "imejis", "account": "main", "plan": "Pro", "currency": currency,
+        "monthly_saving": "0.00", "monthly_saving_after_fixes": promised, "recommended_after_fixes": "Basic",
+        "cycles": [{**whole["cycles"][0], "complete": complete, "bill": bill}],
     }  # fmt: skip
 
 
-def kinds(before: dict[str, Any], now: dict[str, Any], **options: Any) -> dict[str, Any]:
+def kinds(before: Report, now: Report, **options: Any) -> dict[str, Any]:
     found = compare(before, now, **options)["findings"]
     return {name: len(value) if isinstance(value, list) else value for name, value in found.items() if value}
 
@@ -81,7 +91,8 @@ def test_the_order_of_a_subject_is_no_difference() -> None:
 
 def test_an_accepted_finding_is_neither_fixed_nor_new() -> None:
     """In either report."""
-    with_it = report(suppressed=[finding()])
+    kept = {name: finding()[name] for name in ("rule", "severity", "subject", "credits", "bytes", "message")}
+    with_it = report(suppressed=[{**kept, "reason": "known", "until": "2026-12-31"}])
     assert kinds(report(finding()), with_it) == {"suppressed": 1}
     assert kinds(with_it, report(finding())) == {}
 
@@ -116,7 +127,7 @@ def test_fractions_stay_exact() -> None:
     """0.3 - 0.1 is 0.2."""
     found = compare(report(wasted=0.3), report(wasted=0.1))
     assert found["saving"]["realised_credits"] == 0.2
-    assert isinstance(report(wasted=0.3)["waste"]["total"], Decimal)
+    assert report(wasted=0.3).waste.total == Fraction(3, 10)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +154,7 @@ def test_an_account_of_one_report_is_not_compared() -> None:
 
 def test_different_questions_are_named() -> None:
     """Another time-to-live makes other waste."""
-    other = copy.deepcopy(report())
-    other["options"] = {"ttl_seconds": 3600, "timezone": "UTC"}
+    other = report(options={"ttl_seconds": 3600})
     assert compare(report(), other)["different_options"] == ["ttl_seconds: 86400 before, 3600 now"]
     assert compare(report(), report())["different_options"] == []
 
@@ -169,9 +179,8 @@ def test_the_summary_says_it_in_words() -> None:
 
 def test_the_days_of_the_report_before_are_local() -> None:
     """An event late on 31 July in New York stands at 1 August in UTC."""
-    before = report(finding())
-    before["window"] = {"start": "2026-07-01T04:10:00Z", "end": "2026-08-01T03:59:00Z"}
+    before = report(finding(), window={"start": "2026-07-01T04:10:00Z", "end": "2026-08-01T03:59:00Z"})
     text = "\n".join(summary("August", report(), compare(before, report()), ZoneInfo("America/New_York")))
     assert "Compared with 2026-07-01 to 2026-07-31:" in text
     assert "Compared with no event to no event:" in "\n".join(summary("x", report(), compare(
-        {**before, "window": {"start": None, "end": None}}, report())))  # fmt: skip
+        report(window={"start": None, "end": None}), report())))  # fmt: skip

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
-from typing import Any
 
-from auditor.analysis.bills import TOO_SHORT, Bill, CycleUse, Unadvised
+from auditor.analysis.bills import Bill, CycleUse
 from auditor.analysis.days import Use
 from auditor.model.numbers import is_unknown, number, ratio
-from auditor.model.plans import Plan, cents
-from auditor.model.words import plural
+from auditor.model.plans import Plan, Unadvised, cents
+from auditor.model.words import TOO_SHORT, plural
 from auditor.results.audit import Result
+from auditor.results.inputs import Inputs
+from auditor.results.report import Account, Cycle, Money, Report, Totals
 
 CAUSES = {
     "staging": "test and staging traffic",
@@ -25,8 +26,6 @@ UNKNOWN = {
     "count": ("calls made an unknown number of images", "log the body of each batch"),
 }
 """Reason of an unknown render -> what the log lacks, and what tells it."""
-_ALL_KNOWN: Mapping[str, Any] = {"renders": 0, "credits": 0, "reasons": {}}
-"""Of reports that are older than the question."""
 USES = (
     (Use.NEEDED.value, "needed"),
     (Use.UNKNOWN.value, "unknown"),
@@ -71,13 +70,18 @@ NO_ADVICE: Mapping[str, str] = {
 PRICES_UNKNOWN = "prices unknown"
 
 
-def cheapest_words(account: Mapping[str, Any], cycle: Mapping[str, Any], name: Callable[[str], str] = str) -> str:
+def cheapest_words(account: Account, cycle: Cycle, name: Callable[[str], str] = str) -> str:
     """The cheapest plan of a cycle, its *name* as the report writes it, with its bill."""
-    if account["currency"] is None:
+    if account.currency is None:
         return PRICES_UNKNOWN
-    if cycle["cheapest_plan"]:
-        return f"{name(cycle['cheapest_plan'])} {cycle['cheapest_bill']}"
-    return "none holds it" if cycle["complete"] else "-"
+    if cycle.cheapest_plan:
+        return f"{name(cycle.cheapest_plan)} {cents(cycle.cheapest_bill)}"
+    return "none holds it" if cycle.complete else "-"
+
+
+def bill_words(account: Account, cycle: Cycle) -> str:
+    """What a cycle cost, or why that is not said."""
+    return cents(cycle.bill) or ("over the cap" if account.plan and cycle.complete else "-")
 
 
 def filtered_words(reasons: Mapping[str, int]) -> str:
@@ -87,42 +91,42 @@ def filtered_words(reasons: Mapping[str, int]) -> str:
     return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
 
 
-def advice(account: Mapping[str, Any]) -> tuple[str, str]:
-    """The right plan now and after all fixes, of an account of the JSON report."""
-    if account["advice"] in NO_ADVICE:
-        return NO_ADVICE[account["advice"]], "none"
-    if account["currency"] is None:
-        return f"{PRICES_UNKNOWN}: no plan of {account['provider']} is known", PRICES_UNKNOWN
-    now = _plan(account, account["recommended_plan"], account["monthly_saving"])
-    if not account["fixes_known"]:
+def advice(account: Account) -> tuple[str, str]:
+    """The right plan now and after all fixes."""
+    if account.advice is not None and account.advice in NO_ADVICE:
+        return NO_ADVICE[account.advice], "none"
+    if account.currency is None:
+        return f"{PRICES_UNKNOWN}: no plan of {account.provider} is known", PRICES_UNKNOWN
+    now = _plan(account, account.recommended_plan, account.monthly_saving)
+    if not account.fixes_known:
         return now, "unknown: of no render does the log tell which image it was"
-    return now, _plan(account, account["recommended_after_fixes"], account["monthly_saving_after_fixes"])
+    return now, _plan(account, account.recommended_after_fixes, account.monthly_saving_after_fixes)
 
 
-def _plan(account: Mapping[str, Any], name: str | None, saving: str | None) -> str:
-    if account.get("advice") == Unadvised.TOO_LITTLE_DATA:
+def _plan(account: Account, name: str | None, saved: Fraction | None) -> str:
+    if account.advice == Unadvised.TOO_LITTLE_DATA:
         return f"too little data to advise a plan: {TOO_SHORT}"
     if name is None:
         return "no plan holds the demand"
-    if name == account["plan"]:
+    if name == account.plan:
         return f"{name}, no change"
+    saving = cents(saved)
     if saving is None:
         return name
-    return f"{name}, {saving.lstrip('-')} {account['currency']} a month {'more' if saving.startswith('-') else 'less'}"
+    return f"{name}, {saving.lstrip('-')} {account.currency} a month {'more' if saving.startswith('-') else 'less'}"
 
 
-def _unpriced(report: Mapping[str, Any]) -> bool:
-    totals = report["totals"]
-    return is_unknown(totals["credits"], totals["renders"], totals["credits_uncertain"])
+def _unpriced(totals: Totals) -> bool:
+    return is_unknown(totals.credits, totals.renders, totals.credits_uncertain)
 
 
-def billed(report: Mapping[str, Any]) -> tuple[str, str]:
+def billed(totals: Totals) -> tuple[str, str]:
     """The credits billed, and what of them is not known; empty where all is."""
-    uncertain = report["totals"]["credits_uncertain"]
-    if _unpriced(report):
+    uncertain = totals.credits_uncertain
+    if _unpriced(totals):
         return "unknown", f"up to {plural(uncertain, 'call')} may have been billed"
     doubt = f"and up to {plural(uncertain, 'call')} that may have been billed" if uncertain else ""
-    return f"{report['totals']['credits']:,}", doubt
+    return f"{number(totals.credits):,}", doubt
 
 
 UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
@@ -134,63 +138,61 @@ def used(use: CycleUse) -> str:
     return f"{number(use.credits):,}" if use.known else "unknown"
 
 
-def share(report: Mapping[str, Any], cause: str = "total") -> float | None:
+def share(report: Report, cause: str = "total") -> float | None:
     """Wasted credits of those of which the log tells whether they were needed; None where it does not tell of any."""
-    amounts = report["waste"][cause], report["totals"]["credits"], report.get("unknown", _ALL_KNOWN)["credits"]
-    wasted, spent, blind = (Fraction(str(each)) for each in amounts)
-    return ratio(wasted, spent - blind)
+    return ratio(report.waste.of(cause), report.totals.credits - report.unknown.credits)
 
 
-def share_words(report: Mapping[str, Any]) -> str:
+def share_words(report: Report) -> str:
     """The share of the wasted credits and what it is of; empty where it is unknown."""
-    part, blind = share(report), Fraction(str(report.get("unknown", _ALL_KNOWN)["credits"]))
+    part, blind = share(report), report.unknown.credits
     if part is None:
         return ""
-    known = plural(number(Fraction(str(report["totals"]["credits"])) - blind), "credit")
+    known = plural(number(report.totals.credits - blind), "credit")
     return f"{part:.1%} of the " + (f"{known} billed for known images" if blind else "billed credits")
 
 
-def unknown(report: Mapping[str, Any]) -> str:
+def unknown(report: Report) -> str:
     """What is not known of the waste, and how to learn it; empty where all is known."""
-    found = report.get("unknown", _ALL_KNOWN)
-    if not found["renders"] and _unpriced(report) and not report["waste"]["total"]:
+    found = report.unknown
+    if not found.renders and _unpriced(report.totals) and not report.waste.total:
         return "unknown (no call of the log says what it cost); to know, log the credits of each call"
-    if not found["renders"]:
+    if not found.renders:
         return ""
-    lacks, learn = zip(*(UNKNOWN[reason] for reason in found["reasons"]), strict=True)
-    of = f"{found['renders']:,} of {plural(report['totals']['renders'], 'render')}"
+    lacks, learn = zip(*(UNKNOWN[reason] for reason in found.reasons), strict=True)
+    of = f"{found.renders:,} of {plural(report.totals.renders, 'render')}"
     return f"unknown for {of} ({'; '.join(lacks)}); to know, {' and '.join(learn)}"
 
 
-def wasted(report: Mapping[str, Any]) -> Iterator[str]:
+def wasted(report: Report) -> Iterator[str]:
     """What was wasted, and what of it is not known: at least one of the two."""
-    total, part, blind = report["waste"]["total"], share_words(report), unknown(report)
+    total, part, blind = report.waste.total, share_words(report), unknown(report)
     if total or part or not blind:
-        yield plural(total, "credit") + (part and f" ({part})")
+        yield plural(number(total), "credit") + (part and f" ({part})")
     if blind:
         yield blind
 
 
-def money(amounts: Mapping[str, Any]) -> str:
+def money(saved: Money) -> str:
     """What a finding saves, empty where nothing is known of it."""
-    if amounts["now"] is None and amounts["after_plan_change"] is None:
+    if saved.now is None and saved.after_plan_change is None:
         return ""
-    now, then = (_amount(amounts[name], amounts["currency"]) for name in ("now", "after_plan_change"))
+    now, then = (_amount(cents(amount), saved.currency) for amount in (saved.now, saved.after_plan_change))
     return f"saves {now} now, {then} with the plan that is then enough"
 
 
-def _amount(amount: str | None, currency: str) -> str:
+def _amount(amount: str | None, currency: str | None) -> str:
     if amount is None:
         return "an unknown sum"
     return "nothing" if amount == "0.00" else f"{amount} {currency}"
 
 
-def conserved(inputs: Mapping[str, Any]) -> str:
+def conserved(inputs: Inputs) -> str:
     """The line that is always true."""
-    lines, events, duplicates = (plural(inputs[f"{noun}s"], noun) for noun in ("line", "event", "duplicate"))
+    lines, events = plural(inputs.lines, "line"), plural(inputs.events, "event")
     return (
-        f"{lines} = {events} + {inputs['superseded']:,} superseded + {duplicates} + {inputs['filtered']:,} filtered + "
-        f"{inputs['rejected']:,} rejected"
+        f"{lines} = {events} + {inputs.superseded:,} superseded + {plural(inputs.duplicates, 'duplicate')} + "
+        f"{inputs.filtered:,} filtered + {inputs.rejected:,} rejected"
     )
 
 

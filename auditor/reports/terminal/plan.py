@@ -12,17 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Words
 
-from auditor.analysis.bills import TOO_SHORT
 from auditor.model.numbers import number
 from auditor.model.plans import cents
-from auditor.model.words import plural
+from auditor.model.words import TOO_SHORT, plural
 from auditor.planning.forecast import RANGE_FROM, Exhaustion, Forecast, Span
 from auditor.planning.offers import Offer
 from auditor.planning.plan import Advice, Cell, Scenario
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
-from auditor.results.document import written
 from auditor.results.plan import Advised
 from auditor.system.terminal import plain
 
@@ -35,7 +33,7 @@ def write(result: Advised, out: TextIO) -> None:
     console.print(Words("Plan advice", style="bold"), window)
     for advice in result.advice:
         _account(console, advice)
-    write_inputs(console, written(result.inputs))
+    write_inputs(console, result.inputs)
 
 
 def _account(console: Console, advice: Advice) -> None:

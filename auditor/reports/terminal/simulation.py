@@ -15,7 +15,7 @@ from auditor.model.words import plural, ttl_words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
 from auditor.results.ahead import Ahead, Subject
-from auditor.results.document import utc, written
+from auditor.results.document import utc
 from auditor.results.simulation import AccountBill, Logged, Row, Setting, Simulated
 from auditor.system.terminal import plain
 
@@ -34,7 +34,7 @@ def write(result: Simulated, out: TextIO) -> None:
         _templates(console, result)
     if result.batch is not None:
         _batch(console, result.batch)
-    write_inputs(console, written(result.inputs))
+    write_inputs(console, result.inputs)
 
 
 def _cache(setting: Setting) -> str:
