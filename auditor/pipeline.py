@@ -33,6 +33,7 @@ from auditor.results.baseline import split
 from auditor.results.conservation import inputs_of
 from auditor.results.inputs import Inputs
 from auditor.results.simulation import Simulated
+from auditor.results.simulation import simulated as result_of
 from auditor.simulation.batch import ahead_of
 from auditor.simulation.rows import Setting
 from auditor.simulation.simulate import simulate as simulated
@@ -142,7 +143,7 @@ def simulate(
             if batch:
                 ahead = ahead_of(asked)
         inputs = inputs_of(sources, intakes, records.replaced, asked.counts)
-    return Simulated(
+    return result_of(
         simulation,
         inputs,
         asked.accounts.window,

@@ -49,20 +49,21 @@ def self_hosted(
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
     from auditor.planning.selfhosted import ASSUMPTIONS, CURRENCY, Comparison
-    from auditor.reports.terminal.selfhosted import write_text
-    from auditor.results.selfhosted import write_json
+    from auditor.reports.terminal import selfhosted as text
+    from auditor.results import header
+    from auditor.results.selfhosted import compared
 
     plans = plans_of(settings_of([], config), provider)
     assumptions = dict(ASSUMPTIONS)
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
-    for name, text in given.items():
-        if text is not None:
-            assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, text))
+    for name, figure in given.items():
+        if figure is not None:
+            assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, figure))
     if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
         say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
-    found = Comparison(provider, assumptions, plans)
+    found = compared(Comparison(provider, assumptions, plans), calls)
     with opened(output) if output else nullcontext(sys.stdout) as out:
-        (write_json if output_format is CompareFormat.json else write_text)(found, calls, out)
+        (header if output_format is CompareFormat.json else text).write(found, out)
 
 
 def span(text: str) -> tuple[Fraction, Fraction]:

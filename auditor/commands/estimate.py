@@ -84,10 +84,11 @@ def estimate(
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
     from auditor.analysis.walk import replay
-    from auditor.planning.estimate import estimate as estimated
+    from auditor.planning.estimate import estimate as guessed
     from auditor.planning.estimate import measure, unmeasured
-    from auditor.reports.terminal.estimate import write_text
-    from auditor.results.estimate import write_json
+    from auditor.reports.terminal import estimate as text
+    from auditor.results import header
+    from auditor.results.estimate import estimated
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     code = OK
@@ -97,7 +98,7 @@ def estimate(
             raise ConfigError("--requests is for an estimate without a log; leave it out, or the log")
         names = {"--hit-rate": hit_rate, "--dedup": dedup, "--batch": batch}
         rates = [converted(name, share, text) for name, text in names.items()]
-        found.append(estimated(Fraction(requests), rates, plans_of(settings, provider)))
+        found.append(guessed(Fraction(requests), rates, plans_of(settings, provider)))
     elif not paths and ledger is None:
         raise ConfigError("name --requests and rates, or a log whose rates are to be measured")
     else:
@@ -114,8 +115,9 @@ def estimate(
                 else:
                     found.append(measured)
         code = intake_code(log.inputs, max_rejected, allow_empty=allow_empty)
+    result = estimated(found)
     with opened(output) if output else nullcontext(sys.stdout) as out:
-        (write_json if output_format is EstimateFormat.json else write_text)(found, out)
+        (header if output_format is EstimateFormat.json else text).write(result, out)
     raise typer.Exit(code)
 
 

@@ -74,9 +74,10 @@ def reconcile(
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
     from auditor.planning.reconcile import cycle_named
-    from auditor.planning.reconcile import reconcile as reconciled
-    from auditor.reports.terminal.reconciliation import write_text
-    from auditor.results.reconciliation import write_json
+    from auditor.planning.reconcile import reconcile as held
+    from auditor.reports.terminal import reconciliation as text
+    from auditor.results import header
+    from auditor.results.reconciliation import reconciled
 
     credits = converted("--invoice", partial(credits_of, decimal=decimal), invoice)
     if not paths and ledger is None:
@@ -93,9 +94,10 @@ def reconcile(
             raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))
         bill = only_account(log, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
-        found = reconciled(log.facts, bill, index, credits, PROVIDERS.get(bill.payer.provider), log.inputs.rejected)
+        provider = PROVIDERS.get(bill.payer.provider)
+        found = reconciled(held(log.facts, bill, index, credits, provider, log.inputs.rejected))
         with opened(output) if output else nullcontext(sys.stdout) as out:
-            (write_json if output_format is ReconcileFormat.json else write_text)(found, out)
+            (header if output_format is ReconcileFormat.json else text).write(found, out)
     code = intake_code(log.inputs, max_rejected)
     raise typer.Exit(code or (OK if found.agrees else FOUND))
 

@@ -105,7 +105,7 @@ def simulate(
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale images."""
     from auditor import pipeline
     from auditor.reports.terminal import simulation as simulate_text
-    from auditor.results import simulation as simulate_json
+    from auditor.results import header
 
     caches = caches_of(ttl or [], coalescing, no_coalescing, capacity_entries or [], capacity_bytes or [])
     if per_template and any(cache.bounded for cache in caches):
@@ -127,8 +127,8 @@ def simulate(
         result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
         out = stack.enter_context(opened(output)) if output else sys.stdout
-        (simulate_json if output_format is OutputFormat.json else simulate_text).write(result, out)
-    if result.inputs.events and not result.simulation.logged.outcome.requests:
+        (header if output_format is OutputFormat.json else simulate_text).write(result, out)
+    if result.inputs.events and not result.demand:
         say("no request of the log was given a picture: there is nothing to replay")
     raise typer.Exit(intake_code(result.inputs, max_rejected, allow_empty=allow_empty))
 

@@ -2,7 +2,7 @@
 
 A field of type `Fraction` is a JSON number, unless its `Meta` says by `extra={"places": n}` that it is an amount of
 money, which is text with so many decimals. A field that is `UNSET` is left out, and so are the defaults of a struct
-that omits them.
+that omits them, and fields whose name in the document begins with `_`: only texts tell of them.
 """
 
 from collections.abc import Mapping
@@ -103,6 +103,7 @@ def _fields(kind: type[Struct]) -> tuple[_Field, ...]:
     return tuple(
         _Field(each.name, each.encode_name, _places(each.type), _default(each) if omit and not each.required else UNSET)
         for each in found.fields
+        if not each.encode_name.startswith("_")
     )
 
 

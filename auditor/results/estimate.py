@@ -1,58 +1,113 @@
-"""The estimate as JSON v1, and its verdict in words."""
+"""The estimate, and its verdict in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, TextIO
 
-from auditor.model.numbers import number, ratio
-from auditor.model.plans import cents
+from msgspec import Struct, field
+
+from auditor.model.numbers import number
+from auditor.model.plans import Plan, cents
 from auditor.planning.estimate import Estimate
-from auditor.results.plan import plan_document
-from auditor.system.indented import indented
+from auditor.results.document import Amount, Credits, Share
+from auditor.results.header import Document
+from auditor.results.plans import KnownPlan, known_plan
 from auditor.system.terminal import plain
 
-SCHEMA = "render-auditor/estimate/v1"
+
+class Spared(Struct, frozen=True, kw_only=True):
+    """One strategy, and the calls before and after it."""
+
+    name: str
+    rate: Share
+    before: Fraction
+    after: Fraction
+    exact: Fraction = field(name="_exact")
+    """The rate."""
 
 
-def write_json(estimates: Sequence[Estimate], out: TextIO) -> None:
-    """Write the document, keys in the order of the schema, and a newline."""
-    from auditor.version import __version__
+class PricedPlan(KnownPlan, frozen=True, kw_only=True):
+    """A plan, and what the calls cost on it."""
 
-    document = {
-        "schema": SCHEMA, "tool_version": __version__, "estimates": [_document(each) for each in estimates]
-    }  # fmt: skip
-    out.write(indented(document) + "\n")
+    bill: Amount | None
+    lacks: Fraction
+    monthly: Fraction = field(name="_monthly")
+    beyond: str = field(name="_beyond")
+    """What happens beyond the included credits."""
+    chosen: bool = field(name="_chosen")
+    used: Fraction = field(name="_used")
+    """The share of its credits that the calls are."""
 
 
-def _document(found: Estimate) -> dict[str, Any]:
+class OneEstimate(Struct, frozen=True, kw_only=True):
+    """Requests a month, step by step, and what the remaining calls cost."""
+
+    account: str | None
+    provider: str | None
+    measured_cycles: int
+    requests: Fraction
+    unknown: Credits
+    """Renders a month whose image the log cannot tell; they are among the calls."""
+    steps: tuple[Spared, ...]
+    calls: Fraction
+    credits: Fraction
+    plan: str | None
+    bill: Amount | None
+    currency: str | None
+    why: str
+    plans: tuple[PricedPlan, ...]
+
+
+class Estimated(Document, frozen=True, kw_only=True):
+    """Estimates of some accounts, or of guesses."""
+
+    SCHEMA = "render-auditor/estimate/v1"
+
+    estimates: tuple[OneEstimate, ...]
+
+
+def estimated(estimates: Iterable[Estimate]) -> Estimated:
+    """The result of some estimates."""
+    return Estimated(estimates=tuple(_estimate(each) for each in estimates))
+
+
+def _estimate(found: Estimate) -> OneEstimate:
     plan = found.plan
     payer = found.measured.payer if found.measured else None
-    return {
-        "account": payer.account if payer else None,
-        "provider": found.plans[0].provider if found.plans else payer.provider if payer else None,
-        "measured_cycles": found.cycles,
-        "requests": number(found.requests),
-        "unknown": number(found.unknown),
-        "steps": [
-            {"name": step.name, "rate": ratio(step.rate, 1), "before": number(step.before), "after": number(step.after)}
+    return OneEstimate(
+        account=payer.account if payer else None,
+        provider=found.plans[0].provider if found.plans else payer.provider if payer else None,
+        measured_cycles=found.cycles,
+        requests=found.requests,
+        unknown=found.unknown,
+        steps=tuple(
+            Spared(
+                name=step.name, rate=float(round(step.rate, 6)), before=step.before, after=step.after, exact=step.rate
+            )
             for step in found.steps
-        ],
-        "calls": number(found.calls),
-        "credits": number(found.credits),
-        "plan": plan.name if plan else None,
-        "bill": cents(plan.bill(found.credits)) if plan else None,
-        "currency": plan.currency if plan else None,
-        "why": why(found),
-        "plans": [
-            {
-                **plan_document(each),
-                "bill": cents(each.bill(found.credits)),
-                "lacks": number(max(Fraction(0), found.credits - Fraction(each.included))),
-            }
-            for each in found.plans
-        ],
-    }
+        ),
+        calls=found.calls,
+        credits=found.credits,
+        plan=plan.name if plan else None,
+        bill=plan.bill(found.credits) if plan else None,
+        currency=plan.currency if plan else None,
+        why=why(found),
+        plans=tuple(_priced(each, found) for each in found.plans),
+    )
+
+
+def _priced(plan: Plan, found: Estimate) -> PricedPlan:
+    included = Fraction(plan.included)
+    return known_plan(
+        plan,
+        PricedPlan,
+        bill=plan.bill(found.credits),
+        lacks=max(Fraction(0), found.credits - included),
+        monthly=plan.monthly,
+        beyond=plan.beyond,
+        chosen=plan == found.plan,
+        used=found.credits / included if included else Fraction(0),
+    )
 
 
 def why(found: Estimate) -> str:

@@ -8,13 +8,14 @@ from typing import Any, TextIO
 
 from auditor.analysis.bills import Bill
 from auditor.model.numbers import number, ratio
-from auditor.model.plans import Plan, cents
+from auditor.model.plans import cents
 from auditor.planning.forecast import Forecast, Span
 from auditor.planning.offers import Offer
 from auditor.planning.plan import Advice, Scenario
 from auditor.results.audit import gaps_of
 from auditor.results.document import utc, written
 from auditor.results.inputs import Inputs
+from auditor.results.plans import KnownPlan, known_plan
 from auditor.system.indented import indented
 
 SCHEMA = "render-auditor/plan/v1"
@@ -62,28 +63,11 @@ def _account(advice: Advice) -> dict[str, Any]:
         "projected": bill.projected,
         "advice": bill.unadvised.value if bill.unadvised else None,
         "gaps": [written(gap) for gap in gaps_of(bill)],
-        "plans": [plan_document(plan) for plan in bill.payer.plans],
+        "plans": [written(known_plan(plan, KnownPlan)) for plan in bill.payer.plans],
         "cycles": _cycles(bill),
         "scenarios": [_scenario(bill, scenario) for scenario in advice.scenarios],
         "forecast": _forecast(advice.forecast) if advice.forecast else None,
         "providers": [_offer(offer) for offer in advice.offers],
-    }
-
-
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan with what is known of it."""
-    return {
-        "name": plan.name,
-        "price": cents(plan.price),
-        "period": plan.period,
-        "currency": plan.currency,
-        "included": number(plan.included),
-        "overage": None if plan.overage is None else str(plan.overage),
-        "limit_known": plan.limit_known,
-        "rollover": plan.rollover,
-        "source": plan.source,
-        "checked": plan.checked.isoformat() if plan.checked else None,
-        "grade": plan.grade.value,
     }
 
 

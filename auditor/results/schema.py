@@ -25,7 +25,7 @@ def _number(kind: type) -> Schema:
 def _inlined(value: Any, parts: Schema) -> Any:
     """*value* with every reference replaced by the part that it names."""
     if isinstance(value, list):
-        return [_inlined(each, parts) for each in value]
+        return [_inlined(each, parts) for each in value if _written(each)]
     if not isinstance(value, dict):
         return value
     if "$ref" in value:
@@ -35,4 +35,8 @@ def _inlined(value: Any, parts: Schema) -> Any:
             name: each for name, each in value.items() if name != "$ref"
         }
         value |= {"additionalProperties": False} if "properties" in part else {}
-    return {name: _inlined(each, parts) for name, each in value.items()}
+    return {name: _inlined(each, parts) for name, each in value.items() if _written(name)}
+
+
+def _written(name: object) -> bool:
+    return not (isinstance(name, str) and name.startswith("_"))

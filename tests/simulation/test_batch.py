@@ -12,7 +12,7 @@ import pytest
 from auditor import pipeline
 from auditor.config import settings_of
 from auditor.intake.sources import discover
-from auditor.results.simulation import document
+from auditor.results.header import document
 from auditor.simulation.rows import Setting
 from tests.bruteforce import Audit, grouped, unit
 from tests.conftest import event, lines

@@ -16,7 +16,7 @@ from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
-from auditor.results.simulation import document
+from auditor.results.header import document
 from auditor.simulation.rows import Setting
 from tests.bruteforce import Audit
 from tests.random_logs import generate

@@ -9,7 +9,7 @@ import pytest
 from auditor import pipeline
 from auditor.config import load
 from auditor.intake.sources import discover
-from auditor.results.simulation import document
+from auditor.results.header import document
 from auditor.simulation.rows import Setting
 from tests.conftest import ROOT
 from tests.replay.test_lru import textbook
