@@ -200,7 +200,7 @@ def _account(
             {
                 "from": start,
                 "complete": cycle.complete,
-                "used": used(use),
+                "used": used(cycle, use.known),
                 "demand": cycle.demand,
                 "included": cycle.included,
                 "utilisation": cycle.utilisation if use.known else None,

@@ -1,7 +1,7 @@
 """An audit: the result that all reports are given, and the report of it as data."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -84,6 +84,12 @@ def projection(bill: Bill) -> Fraction | None:
     if elapsed < WEEK_US:
         return None
     return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
+
+
+def known(result: Result) -> Iterator[list[bool]]:
+    """For each account, of each of its cycles whether anything is known of what its renders cost."""
+    for bill in result.case.bills:
+        yield [use.known for use in bill.uses]
 
 
 def hit_rates(days: Iterable[Day]) -> dict[date, float]:
