@@ -8,7 +8,7 @@ nothing but that style sheet, by its hash.
 import base64
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
 from importlib import resources
@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.days import Day
-from auditor.model.events import Outcome
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause
@@ -43,7 +42,7 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint, report
+from auditor.results.audit import Result, TtlPoint, hit_rates, projection, report
 from auditor.results.report import Account, Finding, Totals
 from auditor.system.terminal import plain
 
@@ -201,7 +200,7 @@ def _account(
             {
                 "from": start,
                 "complete": cycle.complete,
-                "used": used(use),
+                "used": used(cycle, use.known),
                 "demand": cycle.demand,
                 "included": cycle.included,
                 "utilisation": cycle.utilisation if use.known else None,
@@ -221,7 +220,7 @@ def _account(
 
 def _caption(bill: Bill) -> str:
     words = "Above, the credits of each cycle as they add up"
-    plan, ahead = bill.payer.plan, charts.projection(bill)
+    plan, ahead = bill.payer.plan, projection(bill)
     if plan is not None and all(use.balance.available == plan.included for use in bill.uses):
         words += f"; the line is what {plan.name} includes, {plan.included:,}"
     elif plan is not None:
@@ -241,11 +240,7 @@ def _days_text(days: Sequence[Day]) -> str:
 
 
 def _hits_text(totals: Totals, days: Sequence[Day]) -> str:
-    sums: dict[date, tuple[int, int]] = {}
-    for day in days:
-        hits, requests = sums.get(day.date, (0, 0))
-        sums[day.date] = hits + day.requests[Outcome.HIT], requests + sum(day.requests.values())
-    shares = [hits / requests for hits, requests in sums.values() if requests]
+    shares = hit_rates(days).values()
     if not shares:
         return ""
     return f"Hit rate by day: {totals.hit_ratio:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from auditor.analysis.bills import Bill
 from auditor.model.numbers import number
 from auditor.model.words import plural
 from auditor.reports.shared.words import (
@@ -27,7 +26,7 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint, report
+from auditor.results.audit import Result, TtlPoint, known, report
 from auditor.results.document import utc
 from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
@@ -94,7 +93,7 @@ def _lines(result: Result) -> Iterator[str]:
     rows += [[f"– {cause}", f"{number(amount):,}", why] for cause, why in CAUSES.items() if (amount := waste.of(cause))]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
-    for each in zip(result.case.bills, found.accounts, local_dates(result), idle(result), strict=True):
+    for each in zip(known(result), found.accounts, local_dates(result), idle(result), strict=True):
         yield from _account(*each)
     yield from _findings(found.findings)
     yield from ("", "## What was read and assumed", "", conserved(found.inputs), "")
@@ -123,20 +122,20 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
         yield from table(["TTL", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
 
 
-def _account(of: Bill, account: Account, starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
+def _account(sure: Sequence[bool], account: Account, starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
     plan = code(account.plan) if account.plan else "plan not configured"
     yield from ("", f"## Account {code(f'{account.provider}/{account.account}')}: {plan}", "")
     rows = [
         [
             start + ("" if cycle.complete else " (part)"),
-            used(use),
+            used(cycle, priced),
             f"{number(cycle.demand):,}",
             "-" if cycle.included is None else f"{number(cycle.included):,}",
-            "-" if cycle.utilisation is None or not use.known else f"{cycle.utilisation:.0%}",
+            "-" if cycle.utilisation is None or not priced else f"{cycle.utilisation:.0%}",
             bill_words(account, cycle),
             cheapest_words(account, cycle, code),
         ]
-        for use, cycle, start in zip(of.uses, account.cycles, starts, strict=True)
+        for priced, cycle, start in zip(sure, account.cycles, starts, strict=True)
     ]
     bill = f"Bill {prose(account.currency)}" if account.currency else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]

@@ -11,7 +11,6 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text as Words
 
-from auditor.analysis.bills import Bill
 from auditor.model.numbers import number
 from auditor.model.words import plural
 from auditor.reports.shared.words import (
@@ -29,7 +28,7 @@ from auditor.reports.shared.words import (
     wasted,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
-from auditor.results.audit import Result, report
+from auditor.results.audit import Result, known, report
 from auditor.results.document import utc
 from auditor.results.inputs import InputFile, Inputs
 from auditor.results.report import Account, Finding, Report, Suppressed
@@ -51,7 +50,7 @@ class Text:
         found = report(result)
         _head(console, found)
         _waste(console, found)
-        for each in zip(result.case.bills, found.accounts, local_dates(result), idle(result), strict=True):
+        for each in zip(known(result), found.accounts, local_dates(result), idle(result), strict=True):
             _bill(console, *each)
         _findings(console, found.findings)
         _suppressed(console, found.accepted)
@@ -75,15 +74,15 @@ def _head(console: Console, report: Report) -> None:
     counts = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in parts if count)
     console.print(f"Requests  {totals.requests:,}{hit_ratio} ({counts or 'none'})")
     credits, doubt = billed(totals)
-    known = credits if credits == "unknown" else f"{credits} billed"
+    told = credits if credits == "unknown" else f"{credits} billed"
     separator = ": " if credits == "unknown" else " "
-    console.print(Words(f"Credits   {known}", style="bold"), doubt and separator + doubt, sep="")
+    console.print(Words(f"Credits   {told}", style="bold"), doubt and separator + doubt, sep="")
 
 
 def _waste(console: Console, report: Report) -> None:
-    known, *blind = wasted(report)
+    told, *blind = wasted(report)
     style = "bold red" if report.waste.total else "bold" if report.unknown.renders else "bold green"
-    inset(console, Words(f"Wasted    {known}", style=style), 0)
+    inset(console, Words(f"Wasted    {told}", style=style), 0)
     for cause, meaning in CAUSES.items():
         if amount := report.waste.of(cause):
             console.print(f"          {number(amount):>9,}  {cause:11} {meaning}")
@@ -91,17 +90,17 @@ def _waste(console: Console, report: Report) -> None:
         inset(console, Words(words, style="bold"), 10)
 
 
-def _bill(console: Console, bill: Bill, account: Account, starts: Sequence[str], gaps: Sequence[str]) -> None:
+def _bill(console: Console, sure: Sequence[bool], account: Account, starts: Sequence[str], gaps: Sequence[str]) -> None:
     paid = " ".join(filter(None, ("Bill", plain(account.currency or ""))))
     columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
     table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
-    for use, cycle, start in zip(bill.uses, account.cycles, starts, strict=True):
+    for priced, cycle, start in zip(sure, account.cycles, starts, strict=True):
         table.add_row(
             start + ("" if cycle.complete else " (part)"),
-            used(use),
+            used(cycle, priced),
             f"{number(cycle.demand):,}",
             "-" if cycle.included is None else f"{number(cycle.included):,}",
-            "-" if cycle.utilisation is None or not use.known else f"{cycle.utilisation:.0%}",
+            "-" if cycle.utilisation is None or not priced else f"{cycle.utilisation:.0%}",
             bill_words(account, cycle),
             Words(cheapest_words(account, cycle, plain)),
         )

@@ -1,14 +1,15 @@
 """An audit: the result that all reports are given, and the report of it as data."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
 from msgspec import UNSET
 
-from auditor.analysis.bills import Bill
+from auditor.analysis.bills import WEEK_US, Bill
 from auditor.analysis.case import Case
 from auditor.analysis.days import Day
 from auditor.analysis.terms import CycleUse
@@ -72,6 +73,32 @@ class Result:
     """Other times-to-live, shortest first; empty where nobody asked for them."""
     suppressed: Sequence[model.Suppressed] | None = None
     """Findings that the baseline accepts; None where there is no baseline."""
+
+
+def projection(bill: Bill) -> Fraction | None:
+    """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
+    if not bill.uses or bill.uses[-1].complete:
+        return None
+    use, payer = bill.uses[-1], bill.payer
+    elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
+    if elapsed < WEEK_US:
+        return None
+    return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
+
+
+def known(result: Result) -> Iterator[list[bool]]:
+    """For each account, of each of its cycles whether anything is known of what its renders cost."""
+    for bill in result.case.bills:
+        yield [use.known for use in bill.uses]
+
+
+def hit_rates(days: Iterable[Day]) -> dict[date, float]:
+    """The share of hits among the requests of each day that has some, over all accounts, oldest first."""
+    hits, requests = Counter[date](), Counter[date]()
+    for day in days:
+        hits[day.date] += day.requests[Outcome.HIT]
+        requests[day.date] += sum(day.requests.values())
+    return {day: hits[day] / requests[day] for day in sorted(requests) if requests[day]}
 
 
 def document(result: Result) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from typing import Any
 
 import vl_convert
 
-from auditor.analysis.bills import WEEK_US, Bill
+from auditor.analysis.bills import Bill
 from auditor.analysis.days import Day
 from auditor.analysis.terms import CycleUse
-from auditor.model.events import Outcome
 from auditor.model.numbers import number
 from auditor.model.plans import moment
 from auditor.reports.shared.words import DAY_WORDS, USES, ttl_word
-from auditor.results.audit import TtlPoint
+from auditor.results.audit import TtlPoint, hit_rates, projection
 
 WIDE, NARROW = 860, 350
 """CSS px; the page shows the narrow one below 720 px."""
@@ -227,17 +226,6 @@ def _running(index: int, use: CycleUse, bill: Bill, days: Sequence[Day]) -> list
     return points
 
 
-def projection(bill: Bill) -> Fraction | None:
-    """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
-    if not bill.uses or bill.uses[-1].complete:
-        return None
-    use, payer = bill.uses[-1], bill.payer
-    elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
-    if elapsed < WEEK_US:
-        return None
-    return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
-
-
 def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec:
     """From the credits that were billed, cause by cause, down to those that were needed."""
     rows = [_step("billed", "billed", Fraction(0), credits, credits)]
@@ -276,12 +264,7 @@ def _step(what: str, name: str, low: Fraction, high: Fraction, amount: Fraction)
 
 def hits_by_day(days: Sequence[Day]) -> Spec | None:
     """The share of each day's requests that the cache served."""
-    sums: dict[date, list[int]] = {}
-    for day in days:
-        counts = sums.setdefault(day.date, [0, 0])
-        counts[0] += day.requests[Outcome.HIT]
-        counts[1] += sum(day.requests.values())
-    rows = [{"at": _wall(day), "share": round(hits / all_, 4)} for day, (hits, all_) in sorted(sums.items()) if all_]
+    rows = [{"at": _wall(day), "share": round(share, 4)} for day, share in hit_rates(days).items()]
     if not rows:
         return None
     return {

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.days import Use
-from auditor.analysis.terms import CycleUse
 from auditor.model.numbers import is_unknown, number, ratio
 from auditor.model.plans import Plan, Unadvised, cents
 from auditor.model.words import TOO_SHORT, plural
@@ -134,9 +133,9 @@ UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
 """Figures of a cycle that rest on what its calls cost."""
 
 
-def used(use: CycleUse) -> str:
-    """The credits of a cycle."""
-    return f"{number(use.credits):,}" if use.known else "unknown"
+def used(cycle: Cycle, known: bool) -> str:
+    """The credits of a cycle, if anything is known of what its renders cost."""
+    return f"{number(cycle.credits):,}" if known else "unknown"
 
 
 def share(report: Report, cause: str = "total") -> float | None:
