@@ -32,7 +32,7 @@ def config_check(
     path: Annotated[Path, typer.Argument(help="The file to check.")] = Path("auditor.toml"),
 ) -> None:
     """Check an auditor.toml and say what it sets."""
-    settings = load(path)
+    settings = load(path, plugged=True)
     print(
         f"{path}: valid; {len(settings.accounts)} accounts, "
         f"{len(settings.template_limits) + len(settings.placement_limits)} limits, cycles in {settings.timezone}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor import config as configuration
-from auditor.commands.options import INCOMPLETE, OK, Where, say
+from auditor.commands.options import INCOMPLETE, OK, Where, converted, say
 from auditor.config.values import parse_duration
 from auditor.intake.sources import USAGE, absent, discover, present
 from auditor.model.errors import AuditorError, ConfigError
@@ -65,10 +65,7 @@ def prune(
     from auditor.ledger.database import Ledger
     from auditor.ledger.upkeep import prune as drop
 
-    try:
-        age = parse_duration(older_than)
-    except ValueError as error:
-        raise ConfigError(f"--older-than {error}") from None
+    age = converted("--older-than", parse_duration, older_than)
     with Ledger(ledger, new=False) as opened, opened.write() as connection:
         gone = drop(connection, micros(datetime.now(UTC) - age))
     print(f"{gone:,} events dropped; their sums stay")

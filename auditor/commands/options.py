@@ -114,7 +114,7 @@ def settings_of(
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
     used, ignored = config, list[str]()
     if config is not None:
-        settings = configuration.load(config, zone, rules=rules)
+        settings = configuration.load(config, zone, rules=rules, plugged=rules)
     else:
         settings, used, ignored = configuration.found([Path(path) for path in paths if path != "-"], zone, rules=rules)
     if used is not None:

@@ -51,7 +51,7 @@ def found(
     """
     path = find(paths)
     if path is None or _is_here(path.parent):
-        return load(path, timezone, rules=rules), path, []
+        return load(path, timezone, rules=rules, plugged=rules), path, []
     table = _read(path)
     ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
     audits = table.get("rules")
@@ -60,20 +60,23 @@ def found(
             del rule["enabled"]
             ignored.append(f"rules.{name}.enabled")
     own = find([])
-    mine = None if own is None else load(own, timezone, rules=rules)  # first: the data's rules may be its plug-ins'
+    mine = (
+        None if own is None else load(own, timezone, rules=rules, plugged=rules)
+    )  # first: the data's rules may be its plug-ins'
     settings = settings_of(table, str(path), timezone, rules=rules)
     if mine is not None:
         settings = replace(settings, clients=mine.clients, usage=mine.usage, deliveries=mine.deliveries)
     return settings, path, ignored
 
 
-def load(path: Path | None, timezone: ZoneInfo | None = None, *, rules: bool = True) -> Settings:
+def load(path: Path | None, timezone: ZoneInfo | None = None, *, rules: bool = True, plugged: bool = False) -> Settings:
     """The settings of a file, or the defaults; *timezone* replaces its own, also for accounts that name none.
 
-    Without *rules*, plug-ins and the options of single rules are left alone: reading them imports what audits need.
+    Without *rules*, the options of single rules are left alone: reading them imports what audits need. With *plugged*,
+    the plug-ins that the file allows are imported: only for what runs rules, and of a file that its user chose.
     """
     table, where = ({}, "the defaults") if path is None else (_read(path), str(path))
-    return settings_of(table, where, timezone, rules=rules)
+    return settings_of(table, where, timezone, rules=rules, plugged=plugged)
 
 
 def _is_here(folder: Path) -> bool:
@@ -106,7 +109,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def settings_of(
-    table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None, *, rules: bool = True
+    table: Mapping[str, Any],
+    where: str,
+    timezone: ZoneInfo | None = None,
+    *,
+    rules: bool = True,
+    plugged: bool = False,
 ) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
     root = Table(table, where, "")
@@ -123,9 +131,9 @@ def settings_of(
     placements = {name: sections.limit(limit) for name, limit in limits.tables("placements")}
     limits.done()
     prices = sections.prices(root.table("prices"))
-    plugged = root.table("plugins")
-    plugins.allow(plugged.take("allow", values.texts, ()), load=rules)
-    plugged.done()
+    allowed = root.table("plugins")
+    plugins.allow(allowed.take("allow", values.texts, ()), load=plugged)
+    allowed.done()
     found = Rules()
     for name, rule in root.tables("rules"):
         found.add(name, rule, own=rules)

@@ -87,6 +87,8 @@ def test_nothing_is_loaded_that_its_user_did_not_allow(usage: Path) -> None:
     assert code == 0
     assert "loaded" not in out
     assert "its [plugins] are not used" in said
+    code, out, said = run(site, usage, "ingest", "usage", "--ledger", "sqlite:///here.db")
+    assert (code, "loaded" in out) == (0, False), said
 
 
 @pytest.mark.parametrize(
