@@ -17,6 +17,8 @@ from auditor.results.audit import Result
 from auditor.results.report import document
 from auditor.simulation.rows import Setting
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://render.imejis.io/v1/og-card"
 BODY = {"title": {"text": "Hello"}}
