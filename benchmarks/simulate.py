@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from run import HERE, ROOT, SIZES, Run, measured
 
-from auditor.intake.read import cache as intake_cache
+from auditor.intake import cache as intake_cache
 
 TTLS = [f"{hours}h" for hours in range(1, 21)]
 SKEW = 0.9
