@@ -16,6 +16,8 @@ from auditor.registry import REPORTS
 from auditor.results.audit import Result, document
 from auditor.simulation.rows import Setting
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://render.imejis.io/v1/og-card"
 BODY = {"title": {"text": "Hello"}}

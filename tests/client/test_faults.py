@@ -21,6 +21,8 @@ from tests.client.conftest import PICTURE
 from tests.client.test_attach import Body
 from tests.client.test_layers import Layer, again, confirmed, open_circuit, scripted, stale
 
+pytestmark = pytest.mark.slow
+
 Mark = Callable[..., Any]
 Act = Callable[[], Any]
 URL = "https://render.imejis.io/v1/og"

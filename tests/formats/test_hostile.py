@@ -19,6 +19,8 @@ from auditor.registry import FORMATS
 from tests.formats.hostile import LINES, PIECES, extreme, grown, retyped
 from tests.formats.samples import FOLDER
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("AUDITOR_FUZZ_SECONDS", "1"))
 """For each format; `make fuzz` takes 60."""
 SETTINGS = load(FOLDER / "auditor.toml")

@@ -22,7 +22,7 @@ from tests.conftest import ROOT, event, lines
 from tests.examined import SAMPLES, daily, examined, on, ran
 from tests.random_logs import generate
 
-pytestmark = pytest.mark.usefixtures("random_now")
+pytestmark = [pytest.mark.usefixtures("random_now"), pytest.mark.slow]
 
 WEEK_US = 7 * 86_400 * 10**6
 SCHEMA = jsonschema.Draft202012Validator(

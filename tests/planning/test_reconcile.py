@@ -15,6 +15,8 @@ from auditor.registry import PROVIDERS
 from tests.conftest import event, lines
 from tests.examined import daily, examined, on, ran
 
+pytestmark = pytest.mark.slow
+
 SEPTEMBER = daily("2026-09-01", [3] * 30)
 
 

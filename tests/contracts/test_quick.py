@@ -1,0 +1,51 @@
+"""`make test QUICK=1` knows which tests start a process, and stops one that was not known."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import command, event
+from tests.quick import COMPUTING, STARTING, Quick, reaches
+from tests.random_logs import generate
+
+
+def by_command() -> None:
+    """A process by way of another module of the tests."""
+    command("rules")
+
+
+def by_name() -> list[object]:
+    """A process inside a comprehension."""
+    return [subprocess.run([sys.executable, "-V"], check=True) for _ in range(1)]
+
+
+def by_logs() -> None:
+    """Random logs."""
+    generate(1, 2)
+
+
+def by_itself() -> None:
+    """Nothing of the kind."""
+    event()
+
+
+@pytest.mark.parametrize(("found", "service", "slow"), [
+    (by_command, True, False), (by_name, True, False), (by_logs, False, True), (by_itself, False, False),
+])  # fmt: skip
+def test_what_code_reaches_is_found(found: object, service: bool, slow: bool) -> None:
+    """Through functions and comprehensions."""
+    assert (reaches(found, STARTING), reaches(found, COMPUTING)) == (service, slow)
+
+
+@pytest.mark.service
+def test_a_quick_test_that_starts_a_process_is_told_the_marker() -> None:
+    """It fails before the process is there."""
+    watched = Quick()
+    watched.running = "tests/test_x.py::test_y"
+    try:
+        with pytest.raises(pytest.fail.Exception, match=r"test_y starts a process: add @pytest\.mark\.service"):
+            by_name()
+    finally:
+        watched.running = ""
+    assert by_name(), "nothing is watched between tests"
