@@ -20,7 +20,8 @@ from auditor.analysis.load import Load, Progress
 from auditor.analysis.oddtime import present
 from auditor.analysis.units import locate
 from auditor.analysis.walk import Replayed, replay
-from auditor.intake.read import Intake, detected_in, requests_of
+from auditor.intake.lookup import requests_of
+from auditor.intake.read import Intake, detected_in
 from auditor.intake.sources import Note, Source
 from auditor.model.findings import Accepted, Confidence, Finding
 from auditor.model.measurements import Measured

@@ -15,7 +15,8 @@ from auditor.analysis.oddtime import bounds, drop_odd, is_usual, odd, present
 from auditor.analysis.repeats import repeating
 from auditor.engines import Engine
 from auditor.engines.tables import LINE_BITS
-from auditor.intake.read import Intake, read_records
+from auditor.intake.lookup import read_records
+from auditor.intake.read import Intake
 from auditor.intake.sources import Note, Source
 from auditor.model.errors import InputError
 from auditor.model.events import Reason

@@ -17,7 +17,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from auditor.model.events import Outcome, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import Outcome
 from auditor.model.fingerprint import Scope
 
 log = logging.getLogger("auditor.client")

@@ -6,7 +6,8 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from auditor.model.errors import ConfigError
-from auditor.model.events import CREDIT_DECIMALS, EXACT, MAX_CREDITS
+from auditor.model.event_reader import MAX_CREDITS
+from auditor.model.events import CREDIT_DECIMALS, EXACT
 
 Number = int | float | Decimal
 

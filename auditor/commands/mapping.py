@@ -155,7 +155,8 @@ class Mapping:
 
     def text(self) -> "list[str]":
         """The whole proposal, with ten lines as they are mapped."""
-        from auditor.exchanges.mapper import LeftOut, Mapper
+        from auditor.exchanges.mapped import LeftOut
+        from auditor.exchanges.mapper import Mapper
         from auditor.exchanges.proposal import frequent
         from auditor.system.terminal import plain
 

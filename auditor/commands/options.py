@@ -16,7 +16,8 @@ import typer
 from auditor import config as configuration
 from auditor.config import values
 from auditor.model.errors import ConfigError
-from auditor.model.events import BadRecordError, instant
+from auditor.model.event_reader import instant
+from auditor.model.events import BadRecordError
 from auditor.model.findings import Confidence
 from auditor.model.plans import Plan, comparable, moment
 from auditor.model.settings import Settings

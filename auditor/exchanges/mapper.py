@@ -4,136 +4,32 @@ A key holds the host, the path and every parameter that the user did not exclude
 picture, so nothing is noise until a rule has shown it.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
-from urllib.parse import SplitResult, unquote_plus, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from auditor.exchanges.addresses import parameters, split
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.keys import digest_of, own_key
+from auditor.exchanges.mapped import MASKED_ADDRESS, MASKED_BODY, NO_BODY, Lack, LeftOut, Mapped
 from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
 from auditor.exchanges.matching import Rule, picture_format, side
 from auditor.exchanges.outcome import Fate, fate, served
-from auditor.exchanges.picture import Filtered, left_out, media_type_of, tells_size
+from auditor.exchanges.picture import left_out, media_type_of, tells_size
 from auditor.exchanges.units import Took, Units
 from auditor.model.endpoints import Seen
-from auditor.model.events import MAX_BYTES, Outcome, Unknown, UsageEvent
-from auditor.model.fingerprint import ADDRESS, FOREIGN_PREFIX, Scope, canonical, derive_key
+from auditor.model.events import MAX_BYTES, Outcome, UsageEvent
+from auditor.model.fingerprint import ADDRESS, Scope, canonical, derive_key
 from auditor.model.provider import format_of
 from auditor.model.settings import Settings
 from auditor.registry import PROVIDERS
 
-SHOWN = 100
 MEMO = 200_000
 """Requests that are remembered; a log repeats few addresses often."""
-
-
-class Assumption(StrEnum):
-    """What a log could not tell: its name in reports, and what was taken instead, for people."""
-
-    sentence: str
-
-    def __new__(cls, name: str, sentence: str) -> "Assumption":
-        """A member whose value is its name."""
-        made = str.__new__(cls, name)
-        made._value_, made.sentence = name, sentence
-        return made
-
-    NO_VERDICT = "no_verdict", "without a cache verdict, every good answer counts as a render"
-    ODD_VERDICT = "odd_verdict", "what the cache field says is no known verdict: every good answer counts as a render"
-    NO_BODY = "no_body", "the log holds no request bodies: whether such a call repeats another is unknown"
-    NO_INPUTS = "no_inputs", "the table has no column of inputs: whether a render repeats another is unknown"
-    MASKED = (
-        "masked",
-        "a value of the request is masked (as [REDACTED] or ***): whether it repeats another is unknown; log it or "
-        "name a parameter that no image depends on in `ignore` of a [sources] table",
-    )
-    NO_ENVIRONMENT = "no_environment", "the log does not tell the environment: production is assumed"
-    NO_ACCOUNT = "no_account", "the log does not tell the account: the calls are booked on `default`"
-    IDS_REPEAT = "ids_repeat", "rows of other times share an id: the ids are not used, and each row is an event"
-    CACHE_BEHIND = "cache_behind", "a word behind the user agent, such as HIT, is taken for the cache's verdict"
-    CACHE_BEFORE = "cache_before", "a word before the time, such as HIT, is taken for the cache's verdict"
-    HOST_BEHIND = "host_behind", "a name behind the user agent is taken for the host"
-    HOST_SECOND = "host_second", "a name in the second place, as lighttpd writes it, is taken for the host"
-    MICROS_BEHIND = (
-        "micros_behind",
-        "the number behind the user agent is taken for the duration in microseconds, Apache's %D",
-    )
-    UNREAD_BEHIND = (
-        "unread_behind",
-        "values behind the user agent are not read, except those named here: give --input-format the log_format",
-    )
-    NUMBERS_UNREAD = "numbers_unread", "numbers that may be counts or prices are not read: each line counts once"
-    LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
-    END_AS_START = (
-        "end_as_start",
-        "the log stamps the end of a request and not how long it took: the end is taken for the start",
-    )
-    DURATION_UNIT = "duration_unit", "nothing names the unit of the durations: the only one that fits is taken"
-    DURATION_UNKNOWN = "duration_unknown", "nothing names the unit of the durations: they are not used"
-    UNREAD_DURATION = (
-        "unread_duration",
-        "durations are written in a way or at a place that is not read: they are not used",
-    )
-
-
-SENTENCES = {each.value: each.sentence for each in Assumption}
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """What a request line says: the fields that all of its exchanges share."""
-
-    provider: str
-    account: str
-    environment: str
-    template: str
-    key: str | None
-    """None where the log does not hold what it depends on, so that each exchange has one of its own."""
-    otherwise: Outcome = Outcome.RENDER
-    """A good answer of which no cache field tells."""
-    template_version: str | None = None
-    placement: str | None = None
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    inputs: Mapping[str, str] | None = field(default=None, hash=False)
-    assumed: tuple[Assumption, ...] = ()
-    typed: bool = True
-    """Whether the media type tells if an answer is a picture: not at a provider's own endpoint."""
-    redirects: Outcome | None = None
-    """What a 3xx stands for; None filters it."""
-    duration_unit: str | None = None
-    """The unit of durations, as the table says."""
-    unknown: Unknown | None = None
-    """Why there is no key."""
-
-    @property
-    def payer(self) -> tuple[str, str]:
-        """(provider, account)."""
-        return self.provider, self.account
-
-
-class _Lack(NamedTuple):
-    """What keeps a request from having a key."""
-
-    unknown: Unknown
-    assumed: Assumption
-
-
-_NO_BODY = _Lack(Unknown.NO_BODY, Assumption.NO_BODY)
-_MASKED_BODY = _Lack(Unknown.NO_BODY, Assumption.MASKED)
-_MASKED_ADDRESS = _Lack(Unknown.NO_INPUTS, Assumption.MASKED)
-
-
-class LeftOut(NamedTuple):
-    """A request of an account's that is no event, and why."""
-
-    why: Filtered
-    payer: tuple[str, str]
 
 
 class Mapper:
@@ -283,21 +179,21 @@ class Mapper:
         scope = self._scope(table.provider, found.get("account", table.account), environment)
         template = found.get("template") or table.template or table.name
         parts = [method, host or "", path, *(text for pair in keyed for text in pair)]
-        lack: _Lack | None = None
+        lack: Lack | None = None
         if body is None:
-            lack = _NO_BODY
+            lack = NO_BODY
         elif may_be_masked("/".join(parts)) and (
             is_masked([host, *({name: value} for name, value in keyed)]) or is_masked_path(path)
         ):
-            lack = _MASKED_ADDRESS
+            lack = MASKED_ADDRESS
         elif is_masked_body(body):
-            lack = _MASKED_BODY
+            lack = MASKED_BODY
         return Mapped(
             scope.provider,
             scope.account,
             scope.environment,
             template,
-            None if body is None or lack else _key([*_owner(scope, template), *parts, body]),
+            None if body is None or lack else digest_of([*_owner(scope, template), *parts, body]),
             table.uncached,
             found.get("template_version"),
             found.get("placement") or table.placement,
@@ -329,9 +225,9 @@ class Mapper:
                 return None
             asked = Seen(template or "unknown", {}, {}), []
         seen, content = asked
-        lack = None if known else _NO_BODY
+        lack = None if known else NO_BODY
         if known and (is_masked_path(seen.template) or is_masked([seen.overrides, seen.options])):
-            lack = _MASKED_BODY if body else _MASKED_ADDRESS
+            lack = MASKED_BODY if body else MASKED_ADDRESS
         owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
         account = owner.table.account if owner else accounts[0] if len(accounts) == 1 else "default"
@@ -343,7 +239,7 @@ class Mapper:
             account,
             scope.environment,
             seen.template,
-            None if lack else _key([*_owner(scope, seen.template), *content]),
+            None if lack else digest_of([*_owner(scope, seen.template), *content]),
             format=picture_format(options["format"]),
             width=side(options["width"]),
             height=side(options["height"]),
@@ -374,16 +270,6 @@ def used_up(provider: str) -> frozenset[int]:
     return PROVIDERS[provider].quota.statuses if provider in PROVIDERS else frozenset()
 
 
-def own_key(mapped: Mapped, identity: str) -> str:
-    """The key of an exchange: its request's, or one that no other exchange has."""
-    return mapped.key or key_of(mapped.provider, identity)
-
-
-def key_of(provider: str, identity: str) -> str:
-    """A key that no event of another identity has."""
-    return _key([provider, identity])
-
-
 def assumptions(mapped: Mapped, became: Fate, cache: str | None) -> tuple[Assumption, ...]:
     """What was taken where the log does not tell; *cache* is what it says of one, word for word."""
     more = []
@@ -392,43 +278,6 @@ def assumptions(mapped: Mapped, became: Fate, cache: str | None) -> tuple[Assump
     if became.error == "throttled":
         more.append(Assumption.LIMITED)
     return (*mapped.assumed, *more)
-
-
-def shown(exchange: Exchange) -> str:
-    """A request for people: its path and the names of its parameters, whose values are nobody's business."""
-    _, path, query = split(exchange.host, exchange.target)
-    names = "&".join(f"{name}=…" for name in dict.fromkeys(name for name, _ in parameters(query)))
-    text = f"{path}?{names}" if names else path
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-
-
-def split(host: str | None, target: str) -> tuple[str | None, str, str]:
-    """(host in lower case without its port, path, query) of a request; a whole address brings its own host."""
-    path, _, query = target.partition("?")
-    scheme, separator, rest = path.partition("://")
-    if separator and not path.startswith("/") and scheme.isalnum():
-        authority, slash, path = rest.partition("/")
-        host, path = authority.rpartition("@")[2], slash + path
-    query = query.partition("#")[0]
-    if host is not None:
-        bare, colon, port = host.lower().rpartition(":")
-        host = bare if colon and port.isdigit() else host.lower()
-        host = host.rstrip(".") or None
-    return host, path or "/", query
-
-
-def parameters(query: str) -> list[tuple[str, str]]:
-    """(name, value) of each parameter, unquoted, in order."""
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            name, _, value = part.partition("=")
-            pairs.append((_unquoted(name), _unquoted(value)))
-    return pairs
-
-
-def _unquoted(text: str) -> str:
-    return unquote_plus(text, errors="backslashreplace") if "%" in text or "+" in text else text
 
 
 def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -442,12 +291,6 @@ def _owner(scope: Scope, template: str) -> list[str]:
     return [scope.provider, scope.account, scope.environment, template]
 
 
-def _key(parts: Sequence[str | bytes]) -> str:
-    """`f1:` and SHA-256 of the length-prefixed parts."""
-    data = [part if isinstance(part, bytes) else part.encode(errors="backslashreplace") for part in parts]
-    return FOREIGN_PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()
-
-
-def _assumed(lack: _Lack | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:
+def _assumed(lack: Lack | None, *, environment: bool, account: bool) -> tuple[Assumption, ...]:
     missing = {Assumption.NO_ENVIRONMENT: not environment, Assumption.NO_ACCOUNT: not account}
     return (*((lack.assumed,) if lack else ()), *(assumption for assumption, true in missing.items() if true))

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
 from auditor.reading.format import Fits, Lines

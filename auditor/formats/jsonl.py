@@ -5,7 +5,8 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, NoReturn
 
-from auditor.model.events import BadRecordError, Reason, UsageEvent, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import BadRecordError, Reason, UsageEvent
 from auditor.reading.format import Lines, Sample
 
 

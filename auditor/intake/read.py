@@ -4,7 +4,6 @@ The Parquet file of a big input is kept, see `auditor.intake.cache`: it need not
 """
 
 import hashlib
-import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,11 +17,12 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from auditor.engines.tables import LINE_BITS
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Assumption, Mapper, shown
+from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.units import Took, Units
 from auditor.intake import cache as intake_cache
+from auditor.intake.blocks import ReadBlock, Switching, bulk_reader, template_reader
 from auditor.intake.cache import IntakeCache
 from auditor.intake.columns import SCHEMA, batches
 from auditor.intake.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
@@ -32,10 +32,9 @@ from auditor.model.settings import Settings
 from auditor.reading.environments import names_environment
 from auditor.reading.format import Format
 from auditor.reading.ids import Ids
-from auditor.reading.lines import Line, LineReader, read_exactly
-from auditor.reading.log_template import LogTemplate
+from auditor.reading.lines import Line, LineReader
 from auditor.reading.packed import decompressed
-from auditor.reading.reader import TRY_BITS, Reading, Tally
+from auditor.reading.reader import Reading, Tally
 from auditor.reading.table import Table
 from auditor.reading.unread import sentence
 from auditor.system.files import FileStamp
@@ -43,12 +42,9 @@ from auditor.system.files import FileStamp
 # Arrow's other pools take a gigabyte of address space at once, which a cap on memory would count.
 pa.set_memory_pool(pa.system_memory_pool())
 
-BULK_FROM = 16 << 20
-"""Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
 ROW_GROUP = 200_000
 BLOCK = 16 << 20
 """Bytes that are read at once."""
-ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 # Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
 _WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
 _PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
@@ -146,10 +142,10 @@ class Intake:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
         if template is not None and not any(map(names_environment, template.names)):
-            return _Switching(source.size >= BULK_FROM, lambda: _template_reader(reading, mapper, template, zone))
+            return Switching(source.size, lambda: template_reader(reading, mapper, template, zone))
         if reading.kind.name != NATIVE:
             return None
-        return _Switching(source.size >= BULK_FROM, lambda: _bulk_reader(self.tally))
+        return Switching(source.size, lambda: bulk_reader(self.tally))
 
     def _blocks(
         self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
@@ -277,51 +273,6 @@ def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[To
                     yield item.took
 
 
-def read_records(
-    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
-) -> dict[int, bytes]:
-    """The raw records of some rows of `records`."""
-    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
-
-
-def requests_of(
-    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
-) -> dict[int, str]:
-    """What some rows of `records` asked for, for people."""
-    found = {}
-    for row, line, kind in _found(sources, settings, input_format, rows):
-        # A file that was rotated or rewritten since is no reason to lose the report.
-        with suppress(BadRecordError):
-            item = kind.parse(line.data)
-            if isinstance(item, Exchange):
-                found[row] = shown(item)
-    return found
-
-
-def _found(
-    sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
-) -> Iterator[tuple[int, Line, Format]]:
-    """(row, its record, the format of its file) of some rows, read no further than needed."""
-    wanted = sorted(set(rows))
-    for index, group in itertools.groupby(wanted, key=lambda row: row >> LINE_BITS):
-        source = sources[index]
-        left: dict[int, list[int]] = {}
-        for row in group:
-            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
-        detected = detected_in(source, settings, input_format)
-        kind = detected.kind(settings.timezone)
-        with source.reading() as raw:
-            for line in kind.records(source.path, detected.reader(decompressed(raw))):
-                if line.number not in left:
-                    with suppress(BadRecordError):
-                        kind.remember(line.data)
-                    continue
-                for row in left.pop(line.number):
-                    yield row, line, kind
-                if not left:
-                    break
-
-
 def _place(kept: Path, target: Path) -> None:
     """Another process may replace what is kept meanwhile: a second name stays, where the file system has one."""
     try:
@@ -336,37 +287,3 @@ def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Lin
         if count % 10_000 == 0:
             progress()
         yield record
-
-
-class _Switching:
-    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
-
-    def __init__(self, big: bool, compiled: Callable[[], ReadBlock]) -> None:
-        self._compiled = compiled
-        self._read: ReadBlock = compiled() if big else read_exactly
-        self._size = 0
-
-    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
-        """What the reader of the moment makes of a block."""
-        self._size += len(block)
-        if self._size >= BULK_FROM and self._read is read_exactly:
-            self._read = self._compiled()
-        return self._read(block, before)
-
-
-# numba is heavy: imported only for inputs that are worth it.
-def _bulk_reader(tally: Tally) -> ReadBlock:
-    from auditor.intake.columnar.bulk_columns import read_block
-
-    def read(block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
-        batch, rest, lines = read_block(block, before)
-        tally.lines += len(batch)
-        return batch, rest, lines
-
-    return read
-
-
-def _template_reader(reading: Reading, mapper: Mapper, template: LogTemplate, zone: ZoneInfo) -> ReadBlock:
-    from auditor.intake.columnar.template_columns import TemplateBlocks
-
-    return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from auditor.formats.jsonl import parse_object
-from auditor.model.events import EXACT, Outcome, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import EXACT, Outcome
 from auditor.model.fingerprint import canonical_record
 from auditor.model.precedence import rank
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import NONE, names_cache, verdict_in
 from auditor.exchanges.exchange import Try
-from auditor.exchanges.mapper import Assumption
 from auditor.exchanges.outcome import is_verdict
 from auditor.exchanges.units import LONGEST_US, SHORTEST_US
 

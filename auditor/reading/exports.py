@@ -20,7 +20,8 @@ from auditor.exchanges.exchange import Exported
 from auditor.exchanges.mapper import used_up
 from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
-from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown
 from auditor.model.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.reading.durations import durations
 from auditor.reading.environments import environment_of

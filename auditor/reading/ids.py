@@ -9,7 +9,8 @@ from enum import StrEnum
 
 import orjson
 
-from auditor.model.events import MAX_ID_LENGTH, Outcome, UsageEvent
+from auditor.model.event_reader import MAX_ID_LENGTH
+from auditor.model.events import Outcome, UsageEvent
 
 _SCOPE = 12
 

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
+from auditor.exchanges.assumptions import SENTENCES, Assumption
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import SENTENCES, Assumption, LeftOut, Mapper, key_of
+from auditor.exchanges.keys import key_of
+from auditor.exchanges.mapped import LeftOut
+from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
 from auditor.reading.ids import Ids

@@ -14,7 +14,8 @@ import orjson
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.model.events import BadRecordError, Reason, UsageEvent, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import BadRecordError, Reason, UsageEvent
 from auditor.reading import exports
 from auditor.reading.durations import durations
 from auditor.reading.format import Row

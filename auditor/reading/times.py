@@ -4,7 +4,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
-from auditor.model.events import BadRecordError, Reason, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError, Reason
 
 _CLF = re.compile(
     r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: (?:([+-]\d\d):?(\d\d)|(UTC|GMT)))?", re.ASCII

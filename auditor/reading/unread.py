@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import NONE
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Assumption
 from auditor.model.events import BadRecordError, UsageEvent
 from auditor.reading.decimals import readings
 from auditor.reading.durations import unit_of

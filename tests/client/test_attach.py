@@ -263,7 +263,7 @@ def test_a_metered_function_in_a_forked_child(kept: str, tmp_path: Path) -> None
 
 def test_events_of_attached_clients_are_valid(metering: Metering, events: Events) -> None:
     """By the normative reader."""
-    from auditor.model.events import parse_event
+    from auditor.model.event_reader import parse_event
 
     client = meter(httpx.Client(transport=httpx.MockTransport(answer)), metering)
     client.post(URL, json={"a": {"b": [1, None]}})

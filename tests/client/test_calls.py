@@ -27,7 +27,8 @@ from auditor.model.errors import (
     RenderError,
     ThrottledError,
 )
-from auditor.model.events import Outcome, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import Outcome
 from tests.client.conftest import Time, Upstream, fails, outcomes, png
 from tests.client.test_caches import redis  # noqa: F401 (a fixture)
 from tests.client.test_renderer import NO_PLAN, QUOTA, raising, value

@@ -32,7 +32,8 @@ from auditor.model.errors import (
     ThrottledError,
     UncertainError,
 )
-from auditor.model.events import Outcome, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import Outcome
 from auditor.model.fingerprint import canonical
 from tests.client.conftest import PICTURE, Time, Upstream, fails, outcomes
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.addresses import split
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import split
 from auditor.formats.alb import Alb
 from auditor.formats.cloudflare import Cloudflare
 from auditor.formats.har import Har
 from auditor.formats.w3c import W3C
-from auditor.model.events import parse_time
+from auditor.model.event_reader import parse_time
 from auditor.reading.format import Format
 from auditor.reading.lines import LineReader
 from auditor.reading.variables import text_of

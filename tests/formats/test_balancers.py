@@ -11,7 +11,8 @@ from auditor.exchanges.outcome import Fate, fate
 from auditor.formats.alb import Alb
 from auditor.formats.elb import Elb
 from auditor.formats.google_cloud import GoogleCloud
-from auditor.model.events import BadRecordError, Outcome, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError, Outcome
 from auditor.reading.format import NO_REQUEST, Sample
 
 UTC = ZoneInfo("UTC")

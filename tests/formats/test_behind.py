@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from auditor.config import settings_of
-from auditor.exchanges.mapper import Assumption, Mapper
+from auditor.exchanges.assumptions import Assumption
+from auditor.exchanges.mapper import Mapper
 from auditor.intake.columnar.template_columns import TemplateBlocks
 from auditor.intake.columns import batches
 from auditor.intake.read import detected_in

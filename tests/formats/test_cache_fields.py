@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from auditor.config import settings_of
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import cache_of, names_cache
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapper import Assumption
 from auditor.exchanges.outcome import Served, is_verdict, served
 from auditor.formats.caddy import Caddy
 from auditor.formats.csv_table import CsvTable

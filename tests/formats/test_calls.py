@@ -15,7 +15,8 @@ from auditor.exchanges.mapper import Mapper
 from auditor.formats.har import Har
 from auditor.formats.nginx_json import NginxJson
 from auditor.formats.structlog import Structlog
-from auditor.model.events import BadRecordError, Reason, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Sample
 from auditor.reading.lines import LineReader
 from auditor.reading.packed import decompressed

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.exchanges.mapper import parameters, split
+from auditor.exchanges.addresses import parameters, split
 from auditor.formats.caddy import Caddy
 from auditor.formats.combined import Combined
 from auditor.formats.haproxy import HAProxy
 from auditor.formats.log_format import LogFormat
-from auditor.model.events import BadRecordError, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError
 from auditor.reading.format import NO_REQUEST
 from tests.conftest import ROOT
 from tests.formats.expectations import balancers, networks, pages

@@ -10,7 +10,8 @@ import pytest
 
 from auditor.config import load, settings_of
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import LeftOut, Mapper
+from auditor.exchanges.mapped import LeftOut
+from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.proposal import Payer, frequent, propose
 from tests.conftest import command
 from tests.formats.test_foreign import line

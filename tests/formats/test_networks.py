@@ -12,7 +12,8 @@ from auditor.formats.cloudflare import Cloudflare
 from auditor.formats.cloudfront import _COLUMNS, CloudFront
 from auditor.formats.fastly import Fastly
 from auditor.formats.w3c import W3C
-from auditor.model.events import BadRecordError, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError
 from auditor.reading.format import Lines
 
 UTC = ZoneInfo("UTC")

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from auditor.config import settings_of
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.mapper import Assumption
 from auditor.intake.read import detected_in
 from auditor.intake.sources import discover
 from auditor.model.errors import InputError

@@ -22,7 +22,8 @@ from auditor.formats.traefik import Traefik
 from auditor.formats.traefik_clf import TraefikClf
 from auditor.formats.w3c import W3C
 from auditor.intake.detect import detect
-from auditor.model.events import BadRecordError, parse_time
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError
 from auditor.reading.format import NO_REQUEST, Lines, Sample
 
 UTC = ZoneInfo("UTC")

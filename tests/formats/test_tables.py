@@ -19,7 +19,8 @@ from auditor.exchanges.mapper import Mapper
 from auditor.formats.csv_table import MAX_ROW_LINES, CsvTable
 from auditor.formats.parquet import Parquet
 from auditor.model.errors import InputError
-from auditor.model.events import BadRecordError, Outcome, Unknown, UsageEvent, parse_event, parse_time
+from auditor.model.event_reader import parse_event, parse_time
+from auditor.model.events import BadRecordError, Outcome, Unknown, UsageEvent
 from auditor.reading.format import Format
 from auditor.reading.lines import MAX_LINE, LineReader
 from auditor.reading.names import column_name

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from auditor.model import events
-from auditor.model.events import BadRecordError, Outcome, UsageEvent, parse_event
+from auditor.model.event_reader import parse_event
+from auditor.model.events import BadRecordError, Outcome, UsageEvent
 from tests.conftest import ROOT
 from tests.records import record_of
 

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.model.events import BadRecordError, Outcome, Reason, default_credits, parse_event, parse_time
+from auditor.model.event_reader import parse_event, parse_time
+from auditor.model.events import BadRecordError, Outcome, Reason, default_credits
 from tests.conftest import event
 from tests.records import record_of
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auditor.intake.columnar.bulk import FIELDS, NANO, TEXTS, WORDS, gather, scan
+from auditor.intake.columnar.bulk import FIELDS, NANO, TEXTS, WORDS, scan
+from auditor.intake.columnar.scalars import gather
 from auditor.intake.columns import CREDITS, SCHEMA
 from auditor.reading.lines import Line
 

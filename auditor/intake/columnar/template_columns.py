@@ -4,9 +4,7 @@ Logs repeat themselves: each distinct time, address and status of a block is rea
 single lines, and spread over the lines that have it. So there is one meaning and two speeds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,15 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import names_cache
-from auditor.exchanges.mapper import MEMO, Assumption, LeftOut, Mapped, Mapper, assumptions, used_up
+from auditor.exchanges.mapped import LeftOut, Mapped
+from auditor.exchanges.mapper import MEMO, Mapper, assumptions, used_up
 from auditor.exchanges.outcome import Fate, fate, served
-from auditor.exchanges.picture import Filtered, is_picture, left_out, media_type_of, tells_size
-from auditor.intake.columnar.bulk import gather
-from auditor.intake.columnar.template_bulk import ID_SIZE, compiled, identities, split
-from auditor.intake.columns import CREDITS, SCHEMA
-from auditor.model.events import MAX_BYTES, BadRecordError, Outcome, Reason
-from auditor.model.provider import format_of
+from auditor.exchanges.picture import Filtered, left_out, media_type_of
+from auditor.intake.columnar.coded import Coded, Lines, distinct
+from auditor.intake.columnar.template_batch import Read, batch
+from auditor.intake.columnar.template_bulk import compiled, split
+from auditor.model.events import BadRecordError, Reason
 from auditor.reading.behind import Behind, behind_agent
 from auditor.reading.durations import durations, unit_of
 from auditor.reading.lines import Line, read_exactly
@@ -31,7 +30,7 @@ from auditor.reading.log_template import LogTemplate
 from auditor.reading.reader import Reading, together
 from auditor.reading.secrets import HINT
 from auditor.reading.times import clf_time
-from auditor.reading.variables import SHAPES, cache_in, decoded, request_of, roles_of, seconds_of, shape_of, text_of
+from auditor.reading.variables import SHAPES, cache_in, request_of, roles_of, seconds_of, shape_of, text_of
 
 _REQUEST = ("request", "method", "target", "query")
 
@@ -69,7 +68,7 @@ class TemplateBlocks:
         plain, others, count = split(
             buf, len(block), *self._literals, self._open, self._blanks, numbers, bounds, spans, other
         )
-        lines = _Lines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
+        lines = Lines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
         rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
         if not plain:
             return None, rest, count
@@ -99,7 +98,7 @@ class TemplateBlocks:
         for start, end in bounds[hinted].tolist():
             self._reading.tally.look(block[start:end])
 
-    def _values(self, lines: "_Lines") -> "_Read":
+    def _values(self, lines: "Lines") -> "Read":
         """Every distinct value, read."""
         if len(self._memo) > MEMO:
             self._memo.clear()
@@ -118,9 +117,9 @@ class TemplateBlocks:
             columns["host"] = hosts.codes, list(hosts.values)
         request = lines.joint(columns, self._request)
         good = time.good & status.good & size.good & seconds.good & cache.good & request.good & behind.good
-        return _Read(time, status, size, seconds, cache, media, request, behind, good)
+        return Read(time, status, size, seconds, cache, media, request, behind, good)
 
-    def _behind(self, lines: "_Lines") -> "_Coded":
+    def _behind(self, lines: "Lines") -> "Coded":
         """What stands behind the lines; those of which more than one event becomes are left to the exact reader."""
         tail = self._reading.kind.tail
         if tail is None:
@@ -151,7 +150,7 @@ class TemplateBlocks:
         taken, assumed = self._mapper.units.micros(took)
         return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
 
-    def _events(self, lines: "_Lines", read: "_Read") -> pa.RecordBatch | None:
+    def _events(self, lines: "Lines", read: "Read") -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
         tally = self._reading.tally
         asks = np.array([found is not None for found in read.request.values])[read.request.codes] & read.good
@@ -163,14 +162,14 @@ class TemplateBlocks:
         rows, fates = self._kept(read, rows, _fates(read, rows))
         if not len(rows):
             return None
-        return _batch(lines, self._reading.first, read, fates, self._assumed(read, fates, rows), rows)
+        return batch(lines, self._reading.first, read, fates, self._assumed(read, fates, rows), rows)
 
-    def _kept(self, read: "_Read", rows: Any, fates: "_Coded") -> tuple[Any, "_Coded"]:
+    def _kept(self, read: "Read", rows: Any, fates: "Coded") -> tuple[Any, "Coded"]:
         """The lines that are events, with their fates; who has the others is counted."""
         tally, alike = self._reading.tally, dict[Any, int]()
         payer_of = np.array([alike.setdefault(found and found.payer, len(alike)) for found in read.request.values])
         payers = list(alike)
-        kinds, counts = _distinct((payer_of[read.request.codes[rows]], fates.codes))[1:]
+        kinds, counts = distinct((payer_of[read.request.codes[rows]], fates.codes))[1:]
         for (payer, fate_code), lines in zip(kinds, counts, strict=True):
             if isinstance(why := fates.values[fate_code], Filtered):
                 tally.leave_out(LeftOut(why, payers[payer]), lines)
@@ -179,9 +178,9 @@ class TemplateBlocks:
         events = np.array([isinstance(value, Fate) for value in fates.values])
         kept = events[fates.codes]
         codes = (np.cumsum(events) - 1)[fates.codes[kept]]
-        return rows[kept], _Coded(codes, [value for value in fates.values if isinstance(value, Fate)], fates.good[kept])
+        return rows[kept], Coded(codes, [value for value in fates.values if isinstance(value, Fate)], fates.good[kept])
 
-    def _assumed(self, read: "_Read", fates: "_Coded", rows: Any) -> "_Coded":
+    def _assumed(self, read: "Read", fates: "Coded", rows: Any) -> "Coded":
         """What was assumed for each line: few kinds of lines differ in it."""
         alike: dict[Any, int] = {}
         kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
@@ -192,7 +191,7 @@ class TemplateBlocks:
             kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows],
             timed.codes[rows],
         )  # fmt: skip
-        codes, kinds, _ = _distinct(columns)
+        codes, kinds, _ = distinct(columns)
         values = []
         for kind, became, cache, more, duration in kinds:
             found = examples[kind]
@@ -201,117 +200,7 @@ class TemplateBlocks:
             ending = Assumption.END_AS_START if self._reading.kind.ending and endless else None
             taken = assumptions(found, fates.values[became], read.cache.values[cache])
             values.append(together((*taken, *behind.values[more], *filter(None, (assumed, ending)))))
-        return _Coded(codes, values, np.ones(len(rows), np.bool_))
-
-
-@dataclass(frozen=True, slots=True)
-class _Coded:
-    """A value for each line, each distinct one once."""
-
-    codes: Any
-    """Into *values*."""
-    values: Sequence[Any]
-    good: Any
-    """By line: whether it could be read."""
-
-    def ints(self, rows: Any) -> Any:
-        """The values of some lines as numbers, -1 for None."""
-        return np.array([-1 if value is None else value for value in self.values], np.int64)[self.codes[rows]]
-
-    def words(self, rows: Any, word: Callable[[Any], str | None]) -> pa.DictionaryArray:
-        """A word of each value, spread over some lines."""
-        words = [word(value) for value in self.values]
-        names = sorted({name for name in words if name is not None})
-        codes = np.array([-1 if name is None else names.index(name) for name in words], np.int32)[self.codes[rows]]
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
-
-    def recoded(self, of: Callable[[Any], Any]) -> "_Coded":
-        """Something of each value, each distinct one once."""
-        found: dict[Any, int] = {}
-        codes = np.array([found.setdefault(of(value), len(found)) for value in self.values], np.int64)
-        return _Coded(codes[self.codes], list(found), self.good)
-
-    def spread(self, rows: Any, kind: pa.DataType, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
-        """Anything of each value, spread over some lines; null where *mask* is set."""
-        return pa.array([of(value) for value in self.values], kind).take(pa.array(self.codes[rows], mask=mask))
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The values of a block."""
-
-    time: _Coded
-    status: _Coded
-    size: _Coded
-    seconds: _Coded
-    cache: _Coded
-    media: _Coded
-    request: _Coded
-    behind: _Coded
-    good: Any
-    """By line: whether it could be read whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """Plain lines of a block, and where each variable stands."""
-
-    buf: Any
-    numbers: Any
-    bounds: Any
-    spans: Any
-    at: dict[str, int]
-    """Role -> variable."""
-
-    def texts(self, place: int | None) -> tuple[Any, list[str]]:
-        """(codes, distinct texts) of a variable; None is what stands behind the last one."""
-        if place is None:
-            starts, ends = self.spans[:, -1, 1], self.bounds[:, 1]
-        else:
-            starts, ends = self.spans[:, place, 0], self.spans[:, place, 1]
-        starts, ends = np.ascontiguousarray(starts), np.ascontiguousarray(ends)
-        offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
-        gather(self.buf, starts, ends, offsets, out)
-        column = pa.Array.from_buffers(
-            pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(out)]
-        ).dictionary_encode()
-        return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
-
-    def same(self, value: Any) -> _Coded:
-        """One value for all lines."""
-        return self._coded(np.zeros(len(self.numbers), np.int64), [value], {})
-
-    def read(self, role: str, parse: Callable[[str], Any]) -> _Coded:
-        """What *parse* makes of each distinct text; None for all where the log has no such variable."""
-        if role not in self.at:
-            return self.same(None)
-        return self.joint({role: self.texts(self.at[role])}, lambda said: parse(said[role]))
-
-    def joint(
-        self,
-        columns: Mapping[str, tuple[Any, list[str]]],
-        parse: Callable[[dict[str, str]], Any],
-        otherwise: Any = None,
-    ) -> _Coded:
-        """What *parse* makes of the texts of some columns together; *otherwise* is for lines that are not plain."""
-        if not columns:
-            return self.same(None)
-        codes, kinds, _ = _distinct([column for column, _ in columns.values()])
-        values, bad = [], {}
-        for code, kind in enumerate(kinds):
-            said = {name: texts[at] for at, (name, (_, texts)) in zip(kind, columns.items(), strict=True)}
-            try:
-                values.append(parse(said))
-            except BadRecordError:
-                values.append(otherwise)
-                bad[code] = True
-        return self._coded(codes, values, bad)
-
-    @staticmethod
-    def _coded(codes: Any, values: Sequence[Any], bad: dict[int, bool]) -> _Coded:
-        good = np.ones(len(values), np.bool_)
-        good[list(bad)] = False
-        return _Coded(codes, values, good[codes])
+        return Coded(codes, values, np.ones(len(rows), np.bool_))
 
 
 _EXACT = object()
@@ -332,21 +221,6 @@ def _request(mapper: Mapper, said: dict[str, str], *, timed: bool) -> Any:
     except BadRecordError:
         return _EXACT
     return _EXACT if mapped is not None and (mapped.key is None or (timed and mapped.duration_unit)) else mapped
-
-
-def _distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
-    """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
-    joint = np.zeros(len(columns[0]), np.int64)
-    sizes = [int(column.max(initial=0)) + 1 for column in columns]
-    for column, size in zip(columns, sizes, strict=True):
-        joint = joint * size + column
-    coded = pa.array(joint).dictionary_encode()
-    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
-    parts = []
-    for size in reversed(sizes):
-        values, part = np.divmod(values, size)
-        parts.append(part.tolist())
-    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
 
 
 def _digits(text: str) -> int:
@@ -375,7 +249,7 @@ def _cache(said: dict[str, str]) -> str | None:
     return cache_in(said)
 
 
-def _fates(read: _Read, rows: Any) -> _Coded:
+def _fates(read: Read, rows: Any) -> Coded:
     """What became of each line, a `Fate` or why it is filtered: few kinds of status, cache, type and endpoint."""
     alike: dict[Any, int] = {}
     endpoint_of = np.array([
@@ -383,7 +257,7 @@ def _fates(read: _Read, rows: Any) -> _Coded:
         for found in read.request.values
     ])  # fmt: skip
     endpoints = list(alike)
-    codes, kinds, _ = _distinct(
+    codes, kinds, _ = distinct(
         (read.status.codes[rows], read.cache.codes[rows], read.media.codes[rows], endpoint_of[read.request.codes[rows]])
     )
     values: list[Fate | Filtered] = []
@@ -391,66 +265,4 @@ def _fates(read: _Read, rows: Any) -> _Coded:
         status, (otherwise, typed, redirects, spent) = read.status.values[status_code], endpoints[endpoint]
         why = left_out(status, read.media.values[media] or "", None, typed=typed, redirects=redirects)
         values.append(why or fate(status, served(read.cache.values[cache]), otherwise, redirects, spent))
-    return _Coded(codes, values, np.ones(len(rows), np.bool_))
-
-
-def _batch(lines: _Lines, first: str, read: _Read, fates: _Coded, assumed: _Coded, rows: Any) -> pa.RecordBatch:
-    every, request = np.arange(len(rows)), read.request
-    starts = np.array([0 if value is None else value[0] for value in read.time.values], np.int64)
-    zoneless = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
-    taken = np.array([-1 if (value or (None,))[0] is None else value[0] for value in read.seconds.values], np.int64)
-    duration, size = taken[read.seconds.codes[rows]], read.size.ints(rows)
-    whole = np.array([tells_size(became.outcome, became.status) for became in fates.values])[fates.codes]
-    whole &= np.array([is_picture(word or "") is not False for word in read.media.values])[read.media.codes[rows]]
-    shown = np.array([became.outcome in (Outcome.RENDER, Outcome.ERROR) for became in fates.values])[fates.codes]
-    status = fates.spread(every, pa.int64(), lambda became: became.status)
-    made = {
-        "line": pa.array(lines.numbers[rows]),
-        "id": _ids(lines, first, rows),
-        "ts_us": pa.array(starts[read.time.codes[rows]] - np.maximum(duration, 0)),
-        "outcome": fates.words(every, lambda became: str(became.outcome)),
-        "key": request.spread(rows, pa.string(), partial(_field, "key")),
-        "count": pa.array(np.ones(len(rows), np.int64)),
-        "source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array(["online"])),
-        "format": _formats(read, rows),
-        "bytes": pa.array(size, mask=~whole | (size < 0) | (size > MAX_BYTES)),
-        "digest": pa.nulls(len(rows), pa.string()),
-        "duration_us": pa.array(duration, mask=duration < 0),
-        "status": status,
-        "credits": fates.spread(every, CREDITS, lambda became: became.credits),
-        "inputs": request.spread(
-            rows, SCHEMA.field("inputs").type, lambda found: found and found.inputs and sorted(found.inputs.items()),
-            ~shown,
-        ),
-        "error": fates.words(every, lambda became: became.error),
-        # Requests without a key of their own are left to the exact reader.
-        "unknown": pa.nulls(len(rows), SCHEMA.field("unknown").type),
-        "retried": pa.array(np.zeros(len(rows), np.bool_)),
-        "assumed_timezone": pa.array(zoneless[read.time.codes[rows]]),
-        "assumed": assumed.words(every, lambda text: text),
-    }  # fmt: skip
-    for name in ("width", "height"):
-        made[name] = request.spread(rows, pa.int64(), partial(_field, name))
-    for name in ("provider", "account", "environment", "template", "template_version", "placement"):
-        made[name] = request.words(rows, partial(_field, name))
-    return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
-
-
-def _field(name: str, found: Mapped | None) -> Any:
-    return None if found is None else getattr(found, name)
-
-
-def _formats(read: _Read, rows: Any) -> pa.DictionaryArray:
-    """What the address says, else the answer's media type."""
-    told = read.request.words(rows, partial(_field, "format"))
-    if not any(read.media.values):
-        return told
-    media = read.media.words(rows, lambda word: format_of(word or ""))
-    return pc.coalesce(told.dictionary_decode(), media.dictionary_decode()).dictionary_encode()
-
-
-def _ids(lines: _Lines, first: str, rows: Any) -> pa.Array:
-    out = np.empty(len(rows) * ID_SIZE, np.uint8)
-    identities(lines.buf, np.frombuffer(first.encode(), np.uint8), lines.numbers[rows], lines.bounds[rows], out)
-    offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE
-    return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
+    return Coded(codes, values, np.ones(len(rows), np.bool_))

@@ -1,0 +1,62 @@
+"""What a request line says, or why a request has no key or is no event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from auditor.exchanges.assumptions import Assumption
+from auditor.exchanges.picture import Filtered
+from auditor.model.events import Outcome, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a request line says: the fields that all of its exchanges share."""
+
+    provider: str
+    account: str
+    environment: str
+    template: str
+    key: str | None
+    """None where the log does not hold what it depends on, so that each exchange has one of its own."""
+    otherwise: Outcome = Outcome.RENDER
+    """A good answer of which no cache field tells."""
+    template_version: str | None = None
+    placement: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    inputs: Mapping[str, str] | None = field(default=None, hash=False)
+    assumed: tuple[Assumption, ...] = ()
+    typed: bool = True
+    """Whether the media type tells if an answer is a picture: not at a provider's own endpoint."""
+    redirects: Outcome | None = None
+    """What a 3xx stands for; None filters it."""
+    duration_unit: str | None = None
+    """The unit of durations, as the table says."""
+    unknown: Unknown | None = None
+    """Why there is no key."""
+
+    @property
+    def payer(self) -> tuple[str, str]:
+        """(provider, account)."""
+        return self.provider, self.account
+
+
+class Lack(NamedTuple):
+    """What keeps a request from having a key."""
+
+    unknown: Unknown
+    assumed: Assumption
+
+
+NO_BODY = Lack(Unknown.NO_BODY, Assumption.NO_BODY)
+MASKED_BODY = Lack(Unknown.NO_BODY, Assumption.MASKED)
+MASKED_ADDRESS = Lack(Unknown.NO_INPUTS, Assumption.MASKED)
+
+
+class LeftOut(NamedTuple):
+    """A request of an account's that is no event, and why."""
+
+    why: Filtered
+    payer: tuple[str, str]

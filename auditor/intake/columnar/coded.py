@@ -1,0 +1,121 @@
+"""The distinct values of a block's lines: each is read once and spread over the lines that have it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from auditor.intake.columnar.scalars import gather
+from auditor.model.events import BadRecordError
+from auditor.reading.variables import decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A value for each line, each distinct one once."""
+
+    codes: Any
+    """Into *values*."""
+    values: Sequence[Any]
+    good: Any
+    """By line: whether it could be read."""
+
+    def ints(self, rows: Any) -> Any:
+        """The values of some lines as numbers, -1 for None."""
+        return np.array([-1 if value is None else value for value in self.values], np.int64)[self.codes[rows]]
+
+    def words(self, rows: Any, word: Callable[[Any], str | None]) -> pa.DictionaryArray:
+        """A word of each value, spread over some lines."""
+        words = [word(value) for value in self.values]
+        names = sorted({name for name in words if name is not None})
+        codes = np.array([-1 if name is None else names.index(name) for name in words], np.int32)[self.codes[rows]]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
+
+    def recoded(self, of: Callable[[Any], Any]) -> "Coded":
+        """Something of each value, each distinct one once."""
+        found: dict[Any, int] = {}
+        codes = np.array([found.setdefault(of(value), len(found)) for value in self.values], np.int64)
+        return Coded(codes[self.codes], list(found), self.good)
+
+    def spread(self, rows: Any, kind: pa.DataType, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
+        """Anything of each value, spread over some lines; null where *mask* is set."""
+        return pa.array([of(value) for value in self.values], kind).take(pa.array(self.codes[rows], mask=mask))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Plain lines of a block, and where each variable stands."""
+
+    buf: Any
+    numbers: Any
+    bounds: Any
+    spans: Any
+    at: dict[str, int]
+    """Role -> variable."""
+
+    def texts(self, place: int | None) -> tuple[Any, list[str]]:
+        """(codes, distinct texts) of a variable; None is what stands behind the last one."""
+        if place is None:
+            starts, ends = self.spans[:, -1, 1], self.bounds[:, 1]
+        else:
+            starts, ends = self.spans[:, place, 0], self.spans[:, place, 1]
+        starts, ends = np.ascontiguousarray(starts), np.ascontiguousarray(ends)
+        offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
+        gather(self.buf, starts, ends, offsets, out)
+        column = pa.Array.from_buffers(
+            pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(out)]
+        ).dictionary_encode()
+        return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
+
+    def same(self, value: Any) -> Coded:
+        """One value for all lines."""
+        return self._coded(np.zeros(len(self.numbers), np.int64), [value], {})
+
+    def read(self, role: str, parse: Callable[[str], Any]) -> Coded:
+        """What *parse* makes of each distinct text; None for all where the log has no such variable."""
+        if role not in self.at:
+            return self.same(None)
+        return self.joint({role: self.texts(self.at[role])}, lambda said: parse(said[role]))
+
+    def joint(
+        self,
+        columns: Mapping[str, tuple[Any, list[str]]],
+        parse: Callable[[dict[str, str]], Any],
+        otherwise: Any = None,
+    ) -> Coded:
+        """What *parse* makes of the texts of some columns together; *otherwise* is for lines that are not plain."""
+        if not columns:
+            return self.same(None)
+        codes, kinds, _ = distinct([column for column, _ in columns.values()])
+        values, bad = [], {}
+        for code, kind in enumerate(kinds):
+            said = {name: texts[at] for at, (name, (_, texts)) in zip(kind, columns.items(), strict=True)}
+            try:
+                values.append(parse(said))
+            except BadRecordError:
+                values.append(otherwise)
+                bad[code] = True
+        return self._coded(codes, values, bad)
+
+    @staticmethod
+    def _coded(codes: Any, values: Sequence[Any], bad: dict[int, bool]) -> Coded:
+        good = np.ones(len(values), np.bool_)
+        good[list(bad)] = False
+        return Coded(codes, values, good[codes])
+
+
+def distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
+    """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
+    joint = np.zeros(len(columns[0]), np.int64)
+    sizes = [int(column.max(initial=0)) + 1 for column in columns]
+    for column, size in zip(columns, sizes, strict=True):
+        joint = joint * size + column
+    coded = pa.array(joint).dictionary_encode()
+    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
+    parts = []
+    for size in reversed(sizes):
+        values, part = np.divmod(values, size)
+        parts.append(part.tolist())
+    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
