@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auditor.client.budget import Budget
     from auditor.client.connect import connect
     from auditor.client.function import metered
-    from auditor.client.metering import Metering, Rule, path_rule
+    from auditor.client.metering import CallRule, Metering, Rule, path_rule
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.scrape import child_exit
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
-    "Rendered": "client.request",
+    "CallRule": "client.metering", "Rendered": "client.request",
     "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.tiered", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
@@ -71,8 +71,8 @@ _PUBLIC = {
 )  # fmt: skip
 
 __all__ = [
-    "AuditorError", "AuthenticationError", "Budget", "BudgetExceededError", "CircuitOpenError", "ConfigError",
-    "DeadlineError", "Files", "InputError", "InvalidRequestError", "Item", "Memory", "MeteredTransport",
+    "AuditorError", "AuthenticationError", "Budget", "BudgetExceededError", "CallRule", "CircuitOpenError",
+    "ConfigError", "DeadlineError", "Files", "InputError", "InvalidRequestError", "Item", "Memory", "MeteredTransport",
     "Metering", "MissingExtraError",
     "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
     "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError",

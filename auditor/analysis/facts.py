@@ -14,14 +14,14 @@ from auditor.analysis.hashes import digest_code, key_halves
 from auditor.analysis.identities import Records
 from auditor.analysis.rows import rows_of
 from auditor.analysis.units import Located, locate
-from auditor.analysis.usage import Usage, kinds, usage
+from auditor.analysis.usage import OutcomeUsage, kinds, usage
 from auditor.engines import Engine
 from auditor.model.events import DELIVERED, Outcome
 from auditor.model.settings import Account, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class UnitUsage(Usage):
+class UnitUsage(OutcomeUsage):
     """The events of one unit and billing cycle."""
 
     unit: int

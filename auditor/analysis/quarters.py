@@ -6,14 +6,14 @@ from sqlalchemy import select
 
 from auditor.analysis.facts import Facts
 from auditor.analysis.rows import rows_of
-from auditor.analysis.usage import Usage, kinds, usage
+from auditor.analysis.usage import OutcomeUsage, kinds, usage
 
 QUARTER_US = 15 * 60 * 10**6
 """All zones of today are whole quarters of an hour from UTC, so that quarters never straddle a midnight."""
 
 
 @dataclass(frozen=True, slots=True)
-class Quarter(Usage):
+class Quarter(OutcomeUsage):
     """What the events of an account in one quarter of an hour used."""
 
     payer: int

@@ -26,7 +26,7 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage(Used):
+class OutcomeUsage(Used):
     """Events of one outcome and error."""
 
     error: str
@@ -59,10 +59,10 @@ def used(events: Table) -> tuple[ColumnElement[Any], ...]:
 
 
 def kinds(events: Table) -> tuple[ColumnElement[Any], ...]:
-    """What tells the kinds of `Usage` apart."""
+    """What tells the kinds of `OutcomeUsage` apart."""
     return events.c.outcome, func.coalesce(events.c.error, "").label("error"), events.c.retried
 
 
 def usage(events: Table) -> tuple[ColumnElement[Any], ...]:
-    """The sums of `Usage`, for a query that groups by `kinds`."""
+    """The sums of `OutcomeUsage`, for a query that groups by `kinds`."""
     return (*used(events), func.count().filter(events.c.credits > 0).label("billed"))

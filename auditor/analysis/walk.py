@@ -17,7 +17,7 @@ from auditor.model.events import Outcome
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.plans import local_day
 from auditor.model.waste import Cause, Waste, allot, cause_of
-from auditor.replay.volatile import Sample, Volatile, find, random_numbers
+from auditor.replay.volatile import RenderSample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
 
 
@@ -42,7 +42,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownRenders:
     """Renders of which the log does not tell which picture they were, but those that are `staging` waste."""
 
     renders: int
@@ -58,7 +58,7 @@ class Replayed:
     walked: Walked
     verdicts: tuple[Judged, ...]
     waste: Waste
-    unknown: Unknown
+    unknown: UnknownRenders
     staging: frozenset[int]
     """Units whose renders are `staging` waste."""
     volatile: Mapping[int, Volatile]
@@ -127,7 +127,7 @@ def _unwalked(facts: Facts) -> pa.Table:
     return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
 
 
-def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
+def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
     events = facts.events
     wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
     found = rows_of(
@@ -139,7 +139,7 @@ def _unknown(facts: Facts, staging: Collection[int]) -> Unknown:
         .order_by(events.c.unknown),
     )
     reasons = {row.unknown: row.renders for row in found}
-    return Unknown(sum(reasons.values()), sum((row.credits for row in found), Fraction(0)), reasons)
+    return UnknownRenders(sum(reasons.values()), sum((row.credits for row in found), Fraction(0)), reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _staging_units(facts: Facts) -> frozenset[int]:
     )
 
 
-def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, Sample, Any]]:
+def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit.
 
     Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
@@ -204,7 +204,7 @@ def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, Sample, Any]]:
         yield current, *_sample(held)
 
 
-def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
+def _sample(parts: list[pa.RecordBatch]) -> tuple[RenderSample, Any]:
     table = pa.Table.from_batches(parts).combine_chunks()
 
     def ints(name: str) -> Any:
@@ -231,7 +231,7 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[Sample, Any]:
     pairs = fields * (len(codes.dictionary) + 1) + codes.indices.to_numpy()
     digest, by_size = ints("digest"), table.column("by_size").to_numpy()
     told = bool((digest[~by_size] != 0).any())
-    sample = Sample(
+    sample = RenderSample(
         row=ints("row"),
         ts=ints("ts_us"),
         duration=ints("duration_us"),

@@ -6,11 +6,11 @@ from types import CoroutineType, GeneratorType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from auditor.client.observed import Call
+from auditor.client.observed import ObservedCall
 from auditor.client.standin import stand_in_class
 
 
-def awaited(result: Any, call: Call) -> Any:
+def awaited(result: Any, call: ObservedCall) -> Any:
     """What is awaited in place of an awaitable object; it is everything else that the object is."""
     kind = type(result)
     made = _CLASSES.get(kind)

@@ -20,7 +20,7 @@ from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.failures import precedes_sending
 from auditor.client.loading import TRUST, load
-from auditor.client.meter import Meter, Try
+from auditor.client.meter import Meter, MeteredTry
 from auditor.client.request import Request
 from auditor.model.errors import (
     ConfigError,
@@ -96,7 +96,7 @@ class Caller:
                 self._connected()
 
     async def render(
-        self, request: Request, made: Try, pace: AsyncLimiter | None, rescue: Rescue
+        self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, rescue: Rescue
     ) -> tuple[Entry, Outcome]:
         """The picture, or what stands in for it; events and metrics are written here, whoever still waits for it.
 
@@ -110,7 +110,7 @@ class Caller:
             before_sleep=lambda _: self._meter.failed(request, current[1], current[0], retried=True),
             reraise=True,
         )
-        current: tuple[Try, RenderError] = (made, RenderError(""))
+        current: tuple[MeteredTry, RenderError] = (made, RenderError(""))
         try:
             async for attempt in tries:
                 number = attempt.retry_state.attempt_number
@@ -133,7 +133,7 @@ class Caller:
             return spare, Outcome.HIT
         raise AssertionError("tenacity ends with a picture or an error")
 
-    async def _once(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Entry:
+    async def _once(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Entry:
         circuit = self.circuit
         if circuit is not None:
             await circuit.enter()

@@ -23,7 +23,7 @@ from auditor.client.containers import whole
 from auditor.client.far import Far
 from auditor.client.flights import Flights
 from auditor.client.lease import Turn
-from auditor.client.meter import Meter, Try
+from auditor.client.meter import Meter, MeteredTry
 from auditor.client.purges import Purges
 from auditor.client.request import FREE, Rendered, Request
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
@@ -43,7 +43,7 @@ class Wait(NamedTuple):
     """One caller's wait for a flight."""
 
     request: Request
-    made: Try
+    made: MeteredTry
     flight: "Future[Landed]"
     first: bool
     """Whether it started the flight: then the flight records what becomes of its request, even if it goes away."""
@@ -210,7 +210,7 @@ class Core:
             if part is not None:
                 part.forked()
 
-    async def _fly(self, request: Request, made: Try, pace: AsyncLimiter | None, looked: bool) -> Landed:
+    async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
         try:
             landed = await self._bring(request, made, pace, looked)
@@ -226,7 +226,7 @@ class Core:
             self._meter.hit(request, landed.entry, made.ts_ns, made.started)
         return landed
 
-    async def _bring(self, request: Request, made: Try, pace: AsyncLimiter | None, looked: bool) -> Landed:
+    async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         slot, far, near = request.slot, self._far, self.near
         if request.refresh:
             return await self._called(request, made, pace)
@@ -244,7 +244,7 @@ class Core:
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
             return await self._called(request, made, pace)
 
-    async def _called(self, request: Request, made: Try, pace: AsyncLimiter | None) -> Landed:
+    async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
         """What the provider gave, or what stands in for it."""
         slot, far = request.slot, self._far
         seen = self._purges.turn

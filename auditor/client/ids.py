@@ -7,7 +7,7 @@ from itertools import count
 from auditor.client.forks import renew_in_children
 
 
-class Ids:
+class ProcessIds:
     """Ids of one process: 26 random bits that stay, and 48 that begin anywhere and count up (RFC 9562, 6.2).
 
     Counting costs a tenth of asking the system for new randomness each time, and two ids of one process never collide.
@@ -31,5 +31,5 @@ class Ids:
         return "%08x-%04x-7%03x-%04x-%012x" % (ms >> 16, ms & 0xFFFF, a, b, self._next() & 0xFFFFFFFFFFFF)  # noqa: UP031
 
 
-NEW_ID = Ids()
+NEW_ID = ProcessIds()
 renew_in_children(NEW_ID)

@@ -26,7 +26,7 @@ RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.AT
 _WARN_EVERY_NS = 60_000_000_000
 
 
-class Try(NamedTuple):
+class MeteredTry(NamedTuple):
     """One call that leaves the process, from its write-ahead record to its final event."""
 
     id: str
@@ -60,12 +60,12 @@ class Meter:
         self.dropped = 0
         """Events that could not be written."""
 
-    def begin(self) -> Try:
+    def begin(self) -> MeteredTry:
         """A request, or another try of one, begins now."""
         now = self.clock.wall_ns()
-        return Try(NEW_ID(now), now, self.clock.steady())
+        return MeteredTry(NEW_ID(now), now, self.clock.steady())
 
-    def attempt(self, request: Request, made: Try) -> None:
+    def attempt(self, request: Request, made: MeteredTry) -> None:
         """Write the write-ahead record: from here on the call may be billed."""
         self._write(lambda: self._event(request, made, Outcome.ATTEMPT), lasting=True)
 
@@ -83,13 +83,13 @@ class Meter:
         if not self.writes_hits or self.sink is None:
             return
         try:
-            made = Try(NEW_ID(ts_ns), ts_ns, started)
+            made = MeteredTry(NEW_ID(ts_ns), ts_ns, started)
             waited = self.clock.steady() - started
             self.sink.write(self._delivered(request, entry, made, Outcome.HIT, waited), lasting=False)
         except Exception as error:  # (the promise of this module)
             self.lost(error)
 
-    def coalesced(self, request: Request, entry: Entry, made: Try) -> None:
+    def coalesced(self, request: Request, entry: Entry, made: MeteredTry) -> None:
         """Waited for an identical call in flight."""
         waited = self.clock.steady() - made.started
         self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
@@ -99,7 +99,7 @@ class Meter:
         self,
         request: Request,
         entry: Entry,
-        made: Try,
+        made: MeteredTry,
         status: int | None,
         credits: Decimal | EllipsisType | None = ...,
     ) -> None:
@@ -125,7 +125,7 @@ class Meter:
         self._write(event, lasting=True)
         self._count(count)
 
-    def served(self, request: Request, entry: Entry, made: Try, status: int | None) -> None:
+    def served(self, request: Request, entry: Entry, made: MeteredTry, status: int | None) -> None:
         """A cache of somebody else's had it, or the provider confirmed (304) that the caller does."""
         took = self.clock.steady() - made.started
 
@@ -142,7 +142,7 @@ class Meter:
         self._count(count)
 
     def failed(
-        self, request: Request, error: RenderError, made: Try, *, retried: bool = False, spared: bool = False
+        self, request: Request, error: RenderError, made: MeteredTry, *, retried: bool = False, spared: bool = False
     ) -> None:
         """A call was made and failed, for this time or for good; *spared*: its request is served from the cache."""
         took = self.clock.steady() - made.started
@@ -167,14 +167,14 @@ class Meter:
         self._write(event, lasting=True)
         self._count(count)
 
-    def gave_up(self, request: Request, word: str, made: Try) -> None:
+    def gave_up(self, request: Request, word: str, made: MeteredTry) -> None:
         """A request that made no call of its own got nothing: its flight failed, or its caller would not wait."""
         waited = self.clock.steady() - made.started
         nothing = {"duration_ms": round(waited * 1000, 3), "credits": 0, "error": word}
         self._write(lambda: self._event(request, made, Outcome.ERROR) | nothing, lasting=False)
         self._count(lambda account: account.ended("error", waited))
 
-    def refused(self, request: Request, made: Try) -> None:
+    def refused(self, request: Request, made: MeteredTry) -> None:
         """A guard forbade the call."""
         waited = self.clock.steady() - made.started
         self._write(lambda: self._event(request, made, Outcome.REFUSED), lasting=False)
@@ -237,7 +237,7 @@ class Meter:
         if self.sink is not None:
             self.sink.forked()
 
-    def _event(self, request: Request, made: Try, outcome: Outcome) -> dict[str, Any]:
+    def _event(self, request: Request, made: MeteredTry, outcome: Outcome) -> dict[str, Any]:
         scope = self.scope
         event: dict[str, Any] = {
             "v": SCHEMA_VERSION, "id": made.id, "ts": _utc(made.ts_ns), "outcome": outcome, "provider": scope.provider,
@@ -252,7 +252,9 @@ class Meter:
             event["source"] = request.source
         return event
 
-    def _delivered(self, request: Request, entry: Entry, made: Try, outcome: Outcome, took: float) -> dict[str, Any]:
+    def _delivered(
+        self, request: Request, entry: Entry, made: MeteredTry, outcome: Outcome, took: float
+    ) -> dict[str, Any]:
         picture: Picture = entry.picture
         event = self._event(request, made, outcome)
         event["duration_ms"] = round(took * 1000, 3)

@@ -40,7 +40,7 @@ UNSEEN = (
 """Said when a client is metered."""
 
 
-class Asked(NamedTuple):
+class SeenRequest(NamedTuple):
     """A request of some HTTP library, as rules read it."""
 
     method: str
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
     content: bytes | None
     """The body; None where it streams, so that nobody can say what is in it."""
 
-    def same(self, other: "Asked") -> bool:
+    def same(self, other: "SeenRequest") -> bool:
         """Whether both may be one request, seen at two places."""
         if (self.method, self.host) != (other.method, other.host):
             return False
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
         return self.content is None or other.content is None or self.content == other.content
 
 
-class Rule(NamedTuple):
+class CallRule(NamedTuple):
     """Which requests of a client are render calls, and how to read them."""
 
     provider: str
@@ -75,6 +75,10 @@ class Rule(NamedTuple):
     """Which refusals mean that the credits are used up, for a provider that is not built in."""
 
 
+Rule = CallRule
+"""The public alias `auditor.Rule`."""
+
+
 def path_rule(
     provider: str,
     host: str,
@@ -84,7 +88,7 @@ def path_rule(
     units: Number | Callable[[Mapping[str, Any]], Any] = 1,
     credits: Number | Callable[[Mapping[str, Any]], Any] = 1,
     quota: Quota = PAYMENT_REQUIRED,
-) -> Rule:
+) -> CallRule:
     """A rule by host and a regular expression for the path with a group `template`.
 
     The JSON object in the body is what the picture depends on, the query are its options. *units* is how many images
@@ -99,13 +103,13 @@ def path_rule(
             return None
         return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query)))
 
-    return Rule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
+    return CallRule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
 
 
-def provider_rules() -> tuple[Rule, ...]:
+def provider_rules() -> tuple[CallRule, ...]:
     """A rule a known provider."""
     return tuple(
-        Rule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
+        CallRule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
         for name, provider in PROVIDERS.items()
     )
 
@@ -128,7 +132,7 @@ class MeteringOptions(TypedDict, total=False):
     spool_mode: int | str | None
     spool_group: str | int | None
     secret: str | None
-    rules: Sequence[Rule] | None
+    rules: Sequence[CallRule] | None
     placement: str | None
     registry: CollectorRegistry | None
     clock: Clock | None
@@ -150,7 +154,7 @@ class Metering:
         spool_mode: int | str | None = None,
         spool_group: str | int | None = None,
         secret: str | None = None,
-        rules: Sequence[Rule] | None = None,
+        rules: Sequence[CallRule] | None = None,
         placement: str | None = None,
         registry: CollectorRegistry | None = REGISTRY,
         clock: Clock | None = None,
@@ -162,7 +166,7 @@ class Metering:
         self._account, self._environment, self._placement = account, environment.lower(), placement
         self._clock, self._key = clock or Clock(), key
         self._sink = sink_of(events, self._clock, spool_mode, spool_group)
-        self._rules: dict[str, list[Rule]] = {}
+        self._rules: dict[str, list[CallRule]] = {}
         for rule in provider_rules() if rules is None else rules:
             for host in rule.hosts:
                 self._rules.setdefault(host, []).append(rule)
@@ -201,7 +205,7 @@ class Metering:
         """Whether calls to a host may be renders."""
         return host in self._rules
 
-    def rule(self, asked: Asked) -> tuple[Rule, Seen, bool] | None:
+    def rule(self, asked: SeenRequest) -> tuple[CallRule, Seen, bool] | None:
         """The rule that takes a request, what it sees in it, and whether the body told it; None for other traffic."""
         rules = self._rules.get(asked.host)
         if rules is None:
@@ -218,7 +222,7 @@ class Metering:
                 return rule, seen, told
         return None
 
-    def identified(self, found: tuple[Rule, Seen, bool], asked: Asked, request: object) -> Request:
+    def identified(self, found: tuple[CallRule, Seen, bool], asked: SeenRequest, request: object) -> Request:
         """The request that a rule took, with its key as far as its body tells it; *request* is the library's own."""
         rule, seen, told = found
         content = asked.content

@@ -51,7 +51,7 @@ class Observed:
         self._receivers = {self._receiver, below} if below in ("self", "cls") else {self._receiver}
 
     @quiet
-    def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Call | None":
+    def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "ObservedCall | None":
         """The call that begins; None for arguments that do not fit, which is the function's to complain about."""
         inputs = self._bound(args, kwargs)
         if inputs is None:
@@ -63,7 +63,7 @@ class Observed:
             found = _stable("what key= gave", self._called(self._key, args, kwargs))
             return found if isinstance(found, dict) else {"key": found}
 
-        return Call(self, self.metering.named(self.provider, self._template, form, self._name))
+        return ObservedCall(self, self.metering.named(self.provider, self._template, form, self._name))
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any] | None:
         return next((found for each in self._bindings if (found := each.bound(args, kwargs)) is not None), None)
@@ -79,7 +79,7 @@ class Observed:
         return key(*args, **kwargs)
 
 
-class Call:
+class ObservedCall:
     """One call."""
 
     def __init__(self, observed: Observed, request: Request) -> None:

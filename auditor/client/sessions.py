@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from auditor.client.bodies import watch_body, watched_by
 from auditor.client.failures import content_of
 from auditor.client.holders import HOLDERS, Holder
-from auditor.client.metering import UNSEEN, Asked, Metering
+from auditor.client.metering import UNSEEN, Metering, SeenRequest
 from auditor.client.origin import sender
 from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started, underway
 
@@ -36,7 +36,7 @@ class _Sent:
 _SENDING: ContextVar[_Sent | None] = ContextVar("auditor_sending", default=None)
 _CALL: ContextVar[tuple[Watch, bool] | None] = ContextVar("auditor_call", default=None)
 """The call that is leaving, and whether its further tries, from inside it as with urllib3's `Retry`, can be seen."""
-_ELSEWHERE: set[Asked] = set()
+_ELSEWHERE: set[SeenRequest] = set()
 """Requests under way of sessions that share an adapter with a metered one."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_ELSEWHERE.clear)
@@ -183,7 +183,7 @@ class MeteredSession:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
         def call(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            def asked(metering: Metering) -> Asked | None:
+            def asked(metering: Metering) -> SeenRequest | None:
                 whole = url if "://" in url else origin + url
                 return self._asked(metering, method, whole, kwargs.get("body", args[0] if args else None))
 
@@ -200,7 +200,7 @@ class MeteredSession:
         """
 
         def call(request: Any, *args: Any, **kwargs: Any) -> Any:
-            def asked(metering: Metering) -> Asked | None:
+            def asked(metering: Metering) -> SeenRequest | None:
                 return self._asked(metering, request.method, request.url, request.body)
 
             sending = functools.partial(send, request, *args, **kwargs)
@@ -229,7 +229,7 @@ class MeteredSession:
         sends = [vars(each)["send"] for each in kind.__mro__ if "send" in vars(each)]
         return any("_get_conn" in getattr(getattr(send, "__code__", None), "co_names", ()) for send in sends)
 
-    def _elsewhere(self, asked: Callable[[Metering], Asked | None], call: Callable[[], Any]) -> Any:
+    def _elsewhere(self, asked: Callable[[Metering], SeenRequest | None], call: Callable[[], Any]) -> Any:
         found = self._named(asked)
         if found is not None:
             _ELSEWHERE.add(found)
@@ -241,12 +241,12 @@ class MeteredSession:
             _ELSEWHERE.discard(found)
 
     @quiet
-    def _named(self, asked: Callable[[Metering], Asked | None]) -> Asked | None:
+    def _named(self, asked: Callable[[Metering], SeenRequest | None]) -> SeenRequest | None:
         return asked(self.metering)
 
     def _through(
         self,
-        asked: Callable[[Metering], Asked | None],
+        asked: Callable[[Metering], SeenRequest | None],
         call: Callable[[], Any],
         body: Callable[[Watch, Any], None],
         adapter: Holder,
@@ -274,7 +274,7 @@ class MeteredSession:
 
     @quiet
     def _starts(
-        self, asked: Callable[[Metering], Asked | None], adapter: Holder, retries: Any
+        self, asked: Callable[[Metering], SeenRequest | None], adapter: Holder, retries: Any
     ) -> tuple[Journey | None, Watch | None] | None:
         current, outer = CURRENT.get(), _CALL.get()
         metering = _metering(asked, adapter) if current is None else current.metering
@@ -289,13 +289,13 @@ class MeteredSession:
         return started(metering, found, found, layered=False, below=True)
 
     @staticmethod
-    def _asked(metering: Metering, method: str, url: str, body: Any) -> Asked | None:
+    def _asked(metering: Metering, method: str, url: str, body: Any) -> SeenRequest | None:
         host = urlsplit(url).hostname or ""
         if not metering.knows(host):
             return None
         content = b"" if body is None else body.encode() if isinstance(body, str) else body
         held = isinstance(content, bytes | bytearray | memoryview)
-        return Asked(method, url, host, bytes(content) if held else None)
+        return SeenRequest(method, url, host, bytes(content) if held else None)
 
 
 def attached_to(session: Any) -> MeteredSession | None:
@@ -304,7 +304,7 @@ def attached_to(session: Any) -> MeteredSession | None:
     return None if holder is None else holder.attached()
 
 
-def _metering(asked: Callable[[Metering], Asked | None], adapter: Holder) -> Metering | None:
+def _metering(asked: Callable[[Metering], SeenRequest | None], adapter: Holder) -> Metering | None:
     """Whose call it is that leaves in a thread which a session, or a layer in an adapter, has started."""
     session = sender()
     if session is not None:

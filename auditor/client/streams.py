@@ -8,7 +8,7 @@ from auditor.client.unread import UNREAD
 from auditor.client.watch import Watch
 
 
-class Stream:
+class WatchedStream:
     """A body that is watched while it passes by; mixed with the stream class of the library that it came from."""
 
     def __init__(self, inner: Any, watch: Watch) -> None:
@@ -66,7 +66,7 @@ class Stream:
 
 def watched(stream: object) -> Watch | None:
     """The watch over a body."""
-    return stream._watch if isinstance(stream, Stream) else None
+    return stream._watch if isinstance(stream, WatchedStream) else None
 
 
 @functools.cache

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 
 import httpx
 
-from auditor.client.metering import UNSEEN, Asked, Metering
+from auditor.client.metering import UNSEEN, Metering, SeenRequest
 from auditor.client.origin import sender
-from auditor.client.streams import Stream, bases, mixed, watched
+from auditor.client.streams import WatchedStream, bases, mixed, watched
 from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
@@ -131,12 +131,12 @@ class _Tap:
             content = response.content  # that of a transport which hands it out whole has passed already
         except Exception:
             kinds = bases(response.stream, ("SyncByteStream", "AsyncByteStream"))
-            response.stream = mixed(Stream, *kinds)(response.stream, watch)
+            response.stream = mixed(WatchedStream, *kinds)(response.stream, watch)
         else:
             watch.chunk(content, decoded=True)
             watch.ended(whole=True)
 
-    def _asked(self, request: Any, metering: Metering) -> Asked | None:
+    def _asked(self, request: Any, metering: Metering) -> SeenRequest | None:
         host = request.url.host
         if not metering.knows(host):
             return None
@@ -144,7 +144,7 @@ class _Tap:
             content = request.content
         except Exception:  # `RequestNotRead` of either library: it streams, or repeats what another one held
             content = _held(request.stream)
-        return Asked(request.method, str(request.url), host, content)
+        return SeenRequest(request.method, str(request.url), host, content)
 
     def _head(self, response: Any) -> tuple[int, Mapping[str, str]]:
         return response.status_code, response.headers
@@ -221,14 +221,14 @@ class _MeteredPool(_Tap):
     __enter__, __exit__ = MeteredTransport.__enter__, MeteredTransport.__exit__
     __aenter__, __aexit__ = MeteredTransport.__aenter__, MeteredTransport.__aexit__
 
-    def _asked(self, request: Any, metering: Metering) -> Asked | None:
+    def _asked(self, request: Any, metering: Metering) -> SeenRequest | None:
         url = request.url
         host = url.host.decode()
         if not metering.knows(host):
             return None
         port = "" if url.port is None else f":{url.port}"
         address = f"{url.scheme.decode()}://{host}{port}{url.target.decode()}"
-        return Asked(request.method.decode(), address, host, _held(request.stream))
+        return SeenRequest(request.method.decode(), address, host, _held(request.stream))
 
     def _head(self, response: Any) -> tuple[int, Mapping[str, str]]:
         return response.status, {
@@ -236,7 +236,7 @@ class _MeteredPool(_Tap):
         }
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
-        response.stream = Stream(response.stream, watch)
+        response.stream = WatchedStream(response.stream, watch)
 
 
 class _Place(NamedTuple):

@@ -16,8 +16,8 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 from auditor.caches import Entry
 from auditor.client.decoding import decoded
 from auditor.client.failures import failure_of, given_up_at
-from auditor.client.meter import Meter, Try
-from auditor.client.metering import Asked, Metering, Rule, json_object
+from auditor.client.meter import Meter, MeteredTry
+from auditor.client.metering import CallRule, Metering, SeenRequest, json_object
 from auditor.client.request import Request
 from auditor.client.unread import UNREAD
 from auditor.model.errors import QuotaExceededError, RenderError
@@ -60,7 +60,9 @@ class Passing(NamedTuple):
 class Journey:
     """One request of a caller's, until it has its answer; *layered* if there may be layers between it and its calls."""
 
-    def __init__(self, metering: Metering, rule: Rule, request: Request, asked: Asked, *, layered: bool) -> None:
+    def __init__(
+        self, metering: Metering, rule: CallRule, request: Request, asked: SeenRequest, *, layered: bool
+    ) -> None:
         self.metering, self.rule, self.request, self.asked = metering, rule, request, asked
         self.meter: Meter = metering.meter(rule.provider)
         self._unused = [self.meter.begin()]
@@ -85,7 +87,7 @@ class Journey:
         self.calls.append(watch)
         return watch
 
-    def _try(self) -> Try:
+    def _try(self) -> MeteredTry:
         try:
             return self._unused.pop()  # by one thread alone
         except IndexError:
@@ -337,7 +339,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def started(
-    metering: Metering, asked: Asked, request: object, *, layered: bool, below: bool = False
+    metering: Metering, asked: SeenRequest, request: object, *, layered: bool, below: bool = False
 ) -> tuple[Journey | None, Watch | None]:
     """A request passes a place that is metered: its journey, and the watch over its call if it leaves here.
 
@@ -355,7 +357,7 @@ def started(
     return journey, None if layered else journey.begin()
 
 
-def underway(asked: Asked) -> Journey | None:
+def underway(asked: SeenRequest) -> Journey | None:
     """The journey of the same request, of several the one with the fewest calls."""
     same = [each for each in list(UNDERWAY) if asked.same(each.asked)]
     return min(same, key=lambda each: len(each.calls), default=None)

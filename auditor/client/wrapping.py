@@ -10,7 +10,7 @@ from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 from auditor.client.awaiting import awaited
-from auditor.client.observed import Call, Observed
+from auditor.client.observed import Observed, ObservedCall
 from auditor.client.standin import stand_in
 from auditor.client.watch import quiet
 
@@ -62,7 +62,7 @@ def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any
 
 
 @quiet
-def _watched(call: Call, result: Any) -> Any:
+def _watched(call: ObservedCall, result: Any) -> Any:
     """What stands in for a result that is still to come, and is watched as it comes; None for any other."""
     kind = type(result)  # not the class that it says: a proxy may have to look, and fail
     if issubclass(kind, AsyncGeneratorType):
@@ -94,7 +94,7 @@ def _named(made: Any, like: Any) -> Any:
 
 
 @quiet
-def _done(call: Call, future: Any) -> None:
+def _done(call: ObservedCall, future: Any) -> None:
     if future.cancelled():
         call.raised(CancelledError())
         return
@@ -120,12 +120,12 @@ def _async(function: Callable[..., Any], observed: Observed) -> Callable[..., An
 
 
 def _generator(
-    function: Callable[..., Any], observed: Observed | Call, seen: Callable[[Any], object] | None = None
+    function: Callable[..., Any], observed: Observed | ObservedCall, seen: Callable[[Any], object] | None = None
 ) -> Callable[..., Any]:
     """Of a call that begins at the first step, as the function itself, or that has begun; *seen* takes each item."""
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
+        begun = observed if isinstance(observed, ObservedCall) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
         is_awaited = call.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE  # by us, or by whoever has it
         items: list[Any] = []
@@ -159,12 +159,12 @@ def _generator(
 
 
 def _async_generator(
-    function: Callable[..., Any], observed: Observed | Call, seen: Callable[[Any], object] | None = None
+    function: Callable[..., Any], observed: Observed | ObservedCall, seen: Callable[[Any], object] | None = None
 ) -> Callable[..., Any]:
     """As `_generator`."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        begun = observed if isinstance(observed, Call) else observed.begun(args, kwargs)
+        begun = observed if isinstance(observed, ObservedCall) else observed.begun(args, kwargs)
         running = function(*args, **kwargs)
         items: list[Any] = []
         note = seen or (begun is not None and begun.collects and items.append)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditor.exchanges.exchange import Exchange
-    from auditor.exchanges.proposal import Table
+    from auditor.exchanges.proposal import ProposedTable
     from auditor.intake.detect import Detected
     from auditor.intake.sources import Source
     from auditor.model.settings import Settings, SourceTable
@@ -109,7 +109,7 @@ class Mapping:
     exchanges: "Sequence[Exchange]"
     settings: "Settings"
     """With the proposed tables behind those that there are."""
-    tables: "Sequence[Table]"
+    tables: "Sequence[ProposedTable]"
     """Those that map a request which nothing maps yet."""
     owners: "Sequence[str]"
     """Providers whose calls are in the log and on nobody's account."""
@@ -118,11 +118,11 @@ class Mapping:
     def of(cls, source: "Source", exchanges: "Sequence[Exchange]", settings: "Settings") -> "Mapping":
         """Tables that map again what is mapped are left out, so that a second look at a log proposes nothing."""
         from auditor.exchanges.mapper import Mapper
-        from auditor.exchanges.proposal import Payer, propose
+        from auditor.exchanges.proposal import ProposedPayer, propose
 
         taken = {table.name for table in settings.sources}
         accounts = list(settings.accounts.items())
-        payer = Payer(accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else None
+        payer = ProposedPayer(accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else None
         mapper = Mapper(settings, source.label)
         asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
         left, tables = [each for each, mapped in asked if mapped is None], []
@@ -190,7 +190,7 @@ class Mapping:
             tail.append(f"#   {_short(exchange.target)} -> {became}")
         return [*head, *self.toml(), *tail]
 
-    def _notes(self, table: "Table") -> "list[str]":
+    def _notes(self, table: "ProposedTable") -> "list[str]":
         from auditor.model.words import plural
         from auditor.system.terminal import plain
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.config import plugins, sections, values
 from auditor.config.rules import Rules
-from auditor.config.table import Table
+from auditor.config.table import CheckedTable
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
 from auditor.model.settings import PRODUCTION, Settings
@@ -117,7 +117,7 @@ def settings_of(
     plugged: bool = False,
 ) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
-    root = Table(table, where, "")
+    root = CheckedTable(table, where, "")
     named_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
     default_zone = timezone or named_zone
     production = root.take("production_environments", values.names, PRODUCTION)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from auditor.config import values
-from auditor.config.table import Table
+from auditor.config.table import CheckedTable
 from auditor.model.options import Option, options_of
 from auditor.registry import RULES
 
@@ -32,7 +32,7 @@ class Rules:
     settings: dict[str, Any] = field(default_factory=dict)
     """By field of `Settings`: options that the stages before the rules have to know."""
 
-    def add(self, name: str, table: Table, *, own: bool) -> None:
+    def add(self, name: str, table: CheckedTable, *, own: bool) -> None:
         """Take one table in. Without *own*, options of the rule itself are not looked at, and it is not imported."""
         if name not in RULES and name not in RULES.allowed:
             raise table.fail("", f"is unknown; rules are {', '.join(RULES)}")

@@ -7,15 +7,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.config import values
-from auditor.config.table import Table
+from auditor.config.table import CheckedTable
 from auditor.model.events import Outcome
 from auditor.model.plans import Plan, TopUp
 from auditor.model.settings import (
     Account,
+    BytePrices,
     ClientSettings,
     DeliverySettings,
     Limit,
-    Prices,
     SourceTable,
     UsageSettings,
 )
@@ -23,7 +23,7 @@ from auditor.registry import DELIVERIES, PROVIDERS, REPORTS
 from auditor.system.access import mode_of
 
 
-def account(table: Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
+def account(table: CheckedTable, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
     """`[accounts.NAME]`: who is billed, by which plans since when, and what was bought beside them."""
     provider = table.need("provider", values.text)
     history = []
@@ -60,7 +60,7 @@ def account(table: Table, default_zone: ZoneInfo, catalogue: Mapping[str, Mappin
     return found
 
 
-def plan_named(table: Table, key: str, provider: str, catalogue: Mapping[str, Mapping[str, Plan]]) -> Plan:
+def plan_named(table: CheckedTable, key: str, provider: str, catalogue: Mapping[str, Mapping[str, Plan]]) -> Plan:
     """The plan that *key* names, out of the catalogue of a provider."""
     name, plans = table.need(key, values.text), catalogue.get(provider, {})
     if name not in plans:
@@ -69,7 +69,7 @@ def plan_named(table: Table, key: str, provider: str, catalogue: Mapping[str, Ma
     return plans[name]
 
 
-def client(table: Table) -> ClientSettings:
+def client(table: CheckedTable) -> ClientSettings:
     """`[client.ENVIRONMENT]`: how that environment calls the provider."""
     provider = table.take("provider", values.text, "imejis")
     if provider not in PROVIDERS:
@@ -89,7 +89,7 @@ def client(table: Table) -> ClientSettings:
     return found
 
 
-def source(name: str, table: Table) -> SourceTable:
+def source(name: str, table: CheckedTable) -> SourceTable:
     """`[sources.NAME]`: what calls in a foreign log are renders, and of what."""
     query = table.table("query")
     found = SourceTable(
@@ -119,14 +119,14 @@ def source(name: str, table: Table) -> SourceTable:
     return found
 
 
-def log_format(table: Table) -> str:
+def log_format(table: CheckedTable) -> str:
     """`[formats.NAME]`: an nginx `log_format` of the user."""
     text = table.need("log_format", values.log_template)
     table.done()
     return text
 
 
-def delivery(table: Table) -> DeliverySettings:
+def delivery(table: CheckedTable) -> DeliverySettings:
     """`[delivery.NAME]`: where a report goes; the kind says which keys there are."""
     kind = table.need("kind", values.text)
     if kind not in DELIVERIES:
@@ -152,7 +152,7 @@ def delivery(table: Table) -> DeliverySettings:
     return DeliverySettings(kind, formats, {name: value for name, value in given.items() if value is not None})
 
 
-def usage(name: str, table: Table, accounts: Mapping[str, Account]) -> UsageSettings:
+def usage(name: str, table: CheckedTable, accounts: Mapping[str, Account]) -> UsageSettings:
     """`[usage.ACCOUNT]`: how to ask the provider for its own count."""
     if name not in accounts:
         raise table.fail("", f"is of no configured account; add [accounts.{name}]")
@@ -168,7 +168,7 @@ def usage(name: str, table: Table, accounts: Mapping[str, Account]) -> UsageSett
     return found
 
 
-def plan(provider: str, name: str, table: Table) -> Plan:
+def plan(provider: str, name: str, table: CheckedTable) -> Plan:
     """`[plans.PROVIDER.NAME]`: a plan that the catalogue lacks, or has at another price."""
     found = Plan(
         provider=provider,
@@ -194,7 +194,7 @@ def plan(provider: str, name: str, table: Table) -> Plan:
     return found
 
 
-def limit(table: Table) -> Limit:
+def limit(table: CheckedTable) -> Limit:
     """`[limits.templates.NAME]`, `[limits.placements.NAME]`: the largest size at which it is shown."""
     found = Limit(
         width=table.take("width", values.side, None),
@@ -211,9 +211,9 @@ def limit(table: Table) -> Limit:
     return found
 
 
-def prices(table: Table) -> Prices:
+def prices(table: CheckedTable) -> BytePrices:
     """`[prices]`: what bytes cost."""
-    found = Prices(
+    found = BytePrices(
         egress_per_gb=table.take("egress_per_gb", values.money, None),
         storage_per_gb_month=table.take("storage_per_gb_month", values.money, None),
         currency=table.take("currency", values.text, "USD"),

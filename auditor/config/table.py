@@ -11,7 +11,7 @@ D = TypeVar("D")
 
 
 @dataclass(slots=True)
-class Table:
+class CheckedTable:
     """A table that remembers which of its keys were read, so that the rest can be named as unknown."""
 
     values: Mapping[str, Any]
@@ -38,27 +38,27 @@ class Table:
         except (ValueError, TypeError) as error:
             raise self.fail(key, str(error)) from None
 
-    def table(self, key: str) -> "Table":
+    def table(self, key: str) -> "CheckedTable":
         """The sub-table *key*, empty where it is absent."""
         self.known.add(key)
         value = self.values.get(key, {})
         if not isinstance(value, dict):
             raise self.fail(key, "is not a table")
-        return Table(value, self.where, ".".join(filter(None, (self.path, key))))
+        return CheckedTable(value, self.where, ".".join(filter(None, (self.path, key))))
 
-    def tables(self, key: str | None = None) -> list[tuple[str, "Table"]]:
+    def tables(self, key: str | None = None) -> list[tuple[str, "CheckedTable"]]:
         """(name, table) of each table below *key*, or below this one."""
         parent = self if key is None else self.table(key)
         return [(name, parent.table(name)) for name in parent.values]
 
-    def entries(self, key: str) -> list["Table"]:
+    def entries(self, key: str) -> list["CheckedTable"]:
         """The tables of `[[key]]`, none where it is absent."""
         self.known.add(key)
         value = self.values.get(key, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise self.fail(key, f"is not a list of tables; write [[{self.path}.{key}]]")
         path = ".".join(filter(None, (self.path, key)))
-        return [Table(entry, self.where, f"{path}[{number}]") for number, entry in enumerate(value, 1)]
+        return [CheckedTable(entry, self.where, f"{path}[{number}]") for number, entry in enumerate(value, 1)]
 
     def done(self) -> None:
         """Raise for the first key that nothing asked for."""

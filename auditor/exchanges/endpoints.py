@@ -43,7 +43,7 @@ def escaped(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ImageMaker:
     """What makes images at some addresses."""
 
     name: str
@@ -75,27 +75,27 @@ class Endpoint:
 _WIDTH = {"w": r"(?P<width>\d+)"}
 _BOTH = {**_WIDTH, "h": r"(?P<height>\d+)"}
 _SERVERS = (
-    Endpoint("next-image", r"(?:/[^/]+)*/_next/image/?", "", _WIDTH, frozenset({"url", "w"})),
-    Endpoint("vercel-image", r"/_vercel/image/?", "", _WIDTH, frozenset({"url"})),
-    Endpoint("netlify-images", r"/\.netlify/images/?", "", _BOTH, frozenset({"url"})),
-    Endpoint("astro-image", r"(?:/[^/]+)*/_image/?", "", _BOTH, frozenset({"href"})),
-    Endpoint("ipx", r"(?:/[^/]+)*/_ipx/(?:(?:[^/]*[,&])?(?:w|s)_(?P<width>\d+)(?:x(?P<height>\d+))?[^/]*|[^/]*)/.+"),
-    Endpoint("cdn-cgi-image", r"(?:/[^/]+)*/cdn-cgi/image/(?:(?:[^/]*,)?w(?:idth)?=(?P<width>\d+)[^/]*|[^/]*)/.+"),
-    Endpoint("cloudinary",
+    ImageMaker("next-image", r"(?:/[^/]+)*/_next/image/?", "", _WIDTH, frozenset({"url", "w"})),
+    ImageMaker("vercel-image", r"/_vercel/image/?", "", _WIDTH, frozenset({"url"})),
+    ImageMaker("netlify-images", r"/\.netlify/images/?", "", _BOTH, frozenset({"url"})),
+    ImageMaker("astro-image", r"(?:/[^/]+)*/_image/?", "", _BOTH, frozenset({"href"})),
+    ImageMaker("ipx", r"(?:/[^/]+)*/_ipx/(?:(?:[^/]*[,&])?(?:w|s)_(?P<width>\d+)(?:x(?P<height>\d+))?[^/]*|[^/]*)/.+"),
+    ImageMaker("cdn-cgi-image", r"(?:/[^/]+)*/cdn-cgi/image/(?:(?:[^/]*,)?w(?:idth)?=(?P<width>\d+)[^/]*|[^/]*)/.+"),
+    ImageMaker("cloudinary",
              r"(?:/[^/]+)?/image/(?:upload|fetch|private|authenticated)/(?:(?:.*[/,])?w_(?P<width>\d+)[^/]*|[^/]*)/.+"),
-    Endpoint("imgix", r"/.+", r"(?:[^.]+\.)*imgix\.net", {**_BOTH, "fm": f"(?P<format>{FORMATS})"}),
-    Endpoint("imagekit", r"/.+", r"ik\.imagekit\.io"),
-    Endpoint("cloudflare-images", r"/.+", r"imagedelivery\.net"),
-    Endpoint("thumbor",
+    ImageMaker("imgix", r"/.+", r"(?:[^.]+\.)*imgix\.net", {**_BOTH, "fm": f"(?P<format>{FORMATS})"}),
+    ImageMaker("imagekit", r"/.+", r"ik\.imagekit\.io"),
+    ImageMaker("cloudflare-images", r"/.+", r"imagedelivery\.net"),
+    ImageMaker("thumbor",
              r"(?:/[^/]+)?/(?:unsafe|[A-Za-z0-9_-]{26}[A-Za-z0-9_=-]{2})/(?:[^/]+/)*?-?(?P<width>\d+)x-?(?P<height>\d+)/.+"),
-    Endpoint("imgproxy",
+    ImageMaker("imgproxy",
              r"/[^/]+/(?:(?:[a-z_]+:[^/]*/)*?(?:rs|resize):[a-z-]*:(?P<width>\d+):(?P<height>\d+)[^/]*"
              r"|(?:rs|resize|s|size|rt|w|width|h|height|mw|mh|dpr|el|g|gravity|c|crop|q|quality|f|format|ext|pr|preset|bg|bl"
              r"|blur|sh|t|trim|pd|padding|ar|rot|wm|cb|sm|mb|exp):[^/]*)/.+"),
 )  # fmt: skip
 
 
-def endpoint_of(host: str | None, path: str, query: Sequence[tuple[str, str]], method: str) -> Endpoint | None:
+def endpoint_of(host: str | None, path: str, query: Sequence[tuple[str, str]], method: str) -> ImageMaker | None:
     """What a request asks for an image, None where the address does not tell or is longer than any server takes."""
     if len(path) > LONGEST:
         return None
@@ -107,9 +107,9 @@ def endpoint_of(host: str | None, path: str, query: Sequence[tuple[str, str]], m
     for part in (last, *before[-1:]):
         hashed = _HASHED.fullmatch(EXTENSION.sub("", part))
         if hashed is not None:
-            return Endpoint(hashed[1])
+            return ImageMaker(hashed[1])
     bare = _SCRIPT.sub("", EXTENSION.sub("", last))
     told = any(name.lower() in _CONTENT or IMAGE.fullmatch(value) for name, value in query)
     if bare in _OPEN_GRAPH or (bare in _RENDERERS and (method == "POST" or told)):
-        return Endpoint(bare)
+        return ImageMaker(bare)
     return None

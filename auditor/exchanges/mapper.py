@@ -17,7 +17,7 @@ from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.keys import digest_of, own_key
 from auditor.exchanges.mapped import MASKED_ADDRESS, MASKED_BODY, NO_BODY, Lack, LeftOut, Mapped
 from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
-from auditor.exchanges.matching import Rule, picture_format, side
+from auditor.exchanges.matching import CompiledTable, picture_format, side
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import left_out, media_type_of, tells_size
 from auditor.exchanges.units import Took, Units
@@ -39,7 +39,7 @@ class Mapper:
         self._settings = settings
         self.units = units or Units()
         """Of the log's durations."""
-        rules = [rule for rule in map(Rule, settings.sources) if rule.reads(label)]
+        rules = [rule for rule in map(CompiledTable, settings.sources) if rule.reads(label)]
         self._rules = [rule for rule in rules if not rule.for_provider]
         self._owners = [rule for rule in rules if rule.for_provider]
         self._hosts = {host: name for name, provider in PROVIDERS.items() for host in provider.hosts}
@@ -121,7 +121,7 @@ class Mapper:
             return None, (Assumption.DURATION_UNKNOWN,)
         return duration, (Assumption.DURATION_UNIT,) if assumed else ()
 
-    def _owner(self, provider: str) -> Rule | None:
+    def _owner(self, provider: str) -> CompiledTable | None:
         """The table that says whose a provider's calls are."""
         return next((rule for rule in self._owners if rule.table.provider == provider), None)
 
@@ -164,7 +164,7 @@ class Mapper:
 
     def _own(
         self,
-        rule: Rule,
+        rule: CompiledTable,
         method: str,
         host: str | None,
         path: str,

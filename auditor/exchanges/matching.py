@@ -35,7 +35,7 @@ def compiled(pattern: str) -> Any:
     return found
 
 
-class Rule:
+class CompiledTable:
     """A compiled table."""
 
     def __init__(self, table: SourceTable) -> None:

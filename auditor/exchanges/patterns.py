@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from auditor.exchanges.endpoints import EXTENSION, FORMATS, TEMPLATE_NAMES, Endpoint, escaped
+from auditor.exchanges.endpoints import EXTENSION, FORMATS, TEMPLATE_NAMES, ImageMaker, escaped
 
 MANY = 100
 """Requests from which a part that never differs counts as a constant."""
@@ -25,7 +25,7 @@ class Group:
     """Requests for images whose paths begin alike, or that one endpoint answers."""
 
     prefix: str
-    endpoint: Endpoint | None = None
+    endpoint: ImageMaker | None = None
     word: tuple[int, str] | None = None
     """What tells these requests from others with the prefix: a part of their paths, and the parts before it."""
     paths: Counter[tuple[str, ...]] = field(default_factory=Counter)

@@ -19,7 +19,7 @@ from auditor.exchanges.endpoints import (
     EXTENSION,
     IMAGE,
     OTHER_EXTENSION,
-    Endpoint,
+    ImageMaker,
     endpoint_of,
     escaped,
 )
@@ -44,7 +44,7 @@ SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ProposedTable:
     """One proposed table."""
 
     name: str
@@ -53,14 +53,16 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Payer:
+class ProposedPayer:
     """Who is billed for the images of the proposed tables."""
 
     provider: str = "own"
     account: str = "default"
 
 
-def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Collection[str] = ()) -> list[Table]:
+def propose(
+    exchanges: Iterable[Exchange], payer: ProposedPayer | None = None, taken: Collection[str] = ()
+) -> list[ProposedTable]:
     """Tables for the requests in a sample that ask for images, known endpoints first, then the largest group.
 
     *taken* are names that tables have already.
@@ -101,10 +103,10 @@ def propose(exchanges: Iterable[Exchange], payer: Payer | None = None, taken: Co
     )
     most = MOST + sum(group.endpoint is not None for group in largest)
     names = set(taken)
-    return [_table(group, payer or Payer(), names) for group in largest[:most]]
+    return [_table(group, payer or ProposedPayer(), names) for group in largest[:most]]
 
 
-def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list[Table]:
+def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list[ProposedTable]:
     """A table for each of the most frequent paths, ids aside, whatever they are of; programs and styles are none."""
     groups: dict[str, Group] = {}
     for _, host, path, query in _requests(exchanges):
@@ -112,14 +114,14 @@ def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list
         pattern = "/".join("[^/]+" if part is None else escaped(part) for part in parts)
         if OTHER_EXTENSION.search(path) and not EXTENSION.search(path):
             continue
-        group = groups.setdefault(pattern, Group("-".join(filter(None, parts)), Endpoint("path", pattern)))
+        group = groups.setdefault(pattern, Group("-".join(filter(None, parts)), ImageMaker("path", pattern)))
         group.paths[(path,)] += 1
         for name, value in query:
             group.values.setdefault(name, Counter())[value] += 1
         if host:
             group.hosts[host] += 1
     names = set(taken)
-    return [_table(each, Payer(), names) for each in sorted(groups.values(), key=lambda g: -g.requests)[:SHOWN]]
+    return [_table(each, ProposedPayer(), names) for each in sorted(groups.values(), key=lambda g: -g.requests)[:SHOWN]]
 
 
 _Request = tuple[Exchange, str | None, str, list[tuple[str, str]]]
@@ -159,7 +161,7 @@ def _word_of(first: str, rest: Sequence[str]) -> tuple[int, str] | None:
     return next(((place, part) for place, part in enumerate(rest[:-1]) if part.lower() in _WORDS), None)
 
 
-def _table(group: Group, payer: Payer, names: set[str]) -> Table:
+def _table(group: Group, payer: ProposedPayer, names: set[str]) -> ProposedTable:
     known = group.endpoint
     pattern, has_template = (
         path_pattern(group) if known is None else (known.pattern(path for (path,) in group.paths), False)
@@ -189,7 +191,7 @@ def _table(group: Group, payer: Payer, names: set[str]) -> Table:
     if group.redirects:
         told = f"{group.redirects:,} redirects are filtered: this counts them, as render or hit"
         lines.append(f'# redirects = "render"   # {told}')
-    return Table(name, tuple(lines), group)
+    return ProposedTable(name, tuple(lines), group)
 
 
 def _quoted(text: str) -> str:

@@ -27,7 +27,7 @@ from auditor.ledger.schema import facts, rejections
 from auditor.ledger.setaside import SetAside, textual
 from auditor.ledger.sources import Sources
 from auditor.ledger.state import state_of
-from auditor.ledger.tail import Piece, Tail
+from auditor.ledger.tail import Piece, TailedFile
 from auditor.ledger.upkeep import HORIZON, beat, forget
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
@@ -184,7 +184,7 @@ class Ingest:
     def _read_on(self, path: Path, done: Ingested) -> bool:
         """To the end; False where another process has read on meanwhile, so that it has to be looked at anew."""
         with self._ledger.read() as connection:
-            tail = Tail(path, connection)
+            tail = TailedFile(path, connection)
         for piece in tail.pieces():
             with _uncollected(), self._ledger.write() as connection:
                 assert tail.checkpoint is not None
@@ -203,7 +203,7 @@ class Ingest:
         return True
 
     def _piece(
-        self, tail: Tail, piece: Piece, connection: Connection
+        self, tail: TailedFile, piece: Piece, connection: Connection
     ) -> tuple[Counter[str], list[tuple[str, int, str]]]:
         if len(piece.data) >= BULK_FROM:
             records, others = plain_records(piece.data, piece.first_number)

@@ -83,7 +83,7 @@ class Piece:
                 yield number, line
 
 
-class Tail:
+class TailedFile:
     """One file, from where its checkpoint says."""
 
     def __init__(self, path: Path, connection: Connection) -> None:

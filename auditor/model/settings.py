@@ -59,7 +59,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class BytePrices:
     """What bytes cost; None is unknown, never free."""
 
     egress_per_gb: Decimal | None = None
@@ -146,7 +146,7 @@ class Settings:
     """What each provider's terms say of several accounts."""
     template_limits: Mapping[str, Limit]
     placement_limits: Mapping[str, Limit]
-    prices: Prices
+    prices: BytePrices
     disabled: frozenset[str]
     clients: Mapping[str, ClientSettings]
     """By environment, in lower case."""

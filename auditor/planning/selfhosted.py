@@ -17,7 +17,7 @@ CURRENCY = "USD"
 
 
 @dataclass(frozen=True, slots=True)
-class Assumption:
+class AssumedRange:
     """A figure that somebody took for true, as a range."""
 
     name: str
@@ -28,16 +28,16 @@ class Assumption:
     source: str = GUIDE
     checked: date | None = CHECKED
 
-    def replaced(self, low: Fraction, high: Fraction) -> "Assumption":
+    def replaced(self, low: Fraction, high: Fraction) -> "AssumedRange":
         """What the user says instead."""
-        return Assumption(self.name, self.words, self.unit, low, high, "you", None)
+        return AssumedRange(self.name, self.words, self.unit, low, high, "you", None)
 
 
-def _guide(name: str, words: str, unit: str, low: int, high: int) -> Assumption:
-    return Assumption(name, words, unit, Fraction(low), Fraction(high))
+def _guide(name: str, words: str, unit: str, low: int, high: int) -> AssumedRange:
+    return AssumedRange(name, words, unit, Fraction(low), Fraction(high))
 
 
-ASSUMPTIONS: Mapping[str, Assumption] = {
+ASSUMPTIONS: Mapping[str, AssumedRange] = {
     each.name: each
     for each in (
         _guide("server", "a server that renders", "a month", 20, 40),
@@ -64,7 +64,7 @@ class Comparison:
     """Both ways, for any volume."""
 
     provider: str
-    assumptions: Mapping[str, Assumption]
+    assumptions: Mapping[str, AssumedRange]
     plans: tuple[Plan, ...]
 
     @property

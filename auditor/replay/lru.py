@@ -27,7 +27,7 @@ STATE_BYTES = _SLOT * 8
 
 
 @dataclass(frozen=True, slots=True)
-class Cache:
+class CacheSetting:
     """One setting: how long and how much; `UNBOUNDED` does not limit."""
 
     ttl_us: int
@@ -108,7 +108,7 @@ def walk(
 
 
 def replay(
-    stream: Callable[[], Iterable[pa.RecordBatch]], caches: Sequence[Cache], groups: Groups, prices: Prices,
+    stream: Callable[[], Iterable[pa.RecordBatch]], caches: Sequence[CacheSetting], groups: Groups, prices: Prices,
     rows: int, keys: int, memory: int,
 ) -> Any:  # fmt: skip
     """Sums of (group, cache), see `auditor.replay.sums`.

@@ -1,6 +1,6 @@
 """Volatile inputs: fields that change the key of a render but not its picture (semantics section 5).
 
-One `Sample` holds the renders of one unit that carry `inputs`, ordered by (time, id). Which inputs remain when
+One `RenderSample` holds the renders of one unit that carry `inputs`, ordered by (time, id). Which inputs remain when
 fields are left out is told by 128-bit sums of random numbers, one for each (field, value).
 """
 
@@ -26,7 +26,7 @@ Sums = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RenderSample:
     """Renders of one unit: arrays of one length, and sparse (render, field, value) triples."""
 
     row: Ints
@@ -100,7 +100,7 @@ def random_numbers(codes: Ints, seed: int) -> Sums:
     return np.random.default_rng(seed).integers(0, 2**64, (2, most), np.uint64)[:, codes]
 
 
-def find(sample: Sample, ttl_us: int) -> Volatile | None:
+def find(sample: RenderSample, ttl_us: int) -> Volatile | None:
     """The volatile fields of a sample, None if there are none."""
     passing: list[tuple[int, Pairs]] = []
     for field, name in enumerate(sample.fields):
@@ -126,7 +126,7 @@ def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:
     return sum((credits for credits, _ in savings), Fraction(0))
 
 
-def _sums(sample: Sample, left_out: Sequence[int]) -> tuple[Sums, Sums]:
+def _sums(sample: RenderSample, left_out: Sequence[int]) -> tuple[Sums, Sums]:
     """128-bit sums, (2, renders), of what remains of the inputs and the shape, and of what is left out."""
     out = np.isin(sample.field, left_out)
     remaining, gone = (np.zeros((2, len(sample.row)), np.uint64) for _ in range(2))
@@ -146,7 +146,7 @@ def _by_group(sums: Sums) -> tuple[Ints, npt.NDArray[np.bool_]]:
     return order, starts
 
 
-def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
+def _pairs(sample: RenderSample, left_out: Sequence[int]) -> Pairs:
     remaining, gone = _sums(sample, left_out)
     usable = np.flatnonzero((sample.digest != 0) & ~np.isin(sample.verdict, DUPLICATES))
     order, starts = _by_group(remaining[:, usable])
@@ -164,7 +164,7 @@ def _pairs(sample: Sample, left_out: Sequence[int]) -> Pairs:
     )
 
 
-def _apart(sample: Sample, usable: Ints, remaining: Sums) -> Apart:
+def _apart(sample: RenderSample, usable: Ints, remaining: Sums) -> Apart:
     order, starts = _by_group(sample.shape_numbers[:, usable])
     order = usable[order]
     before, after = order[:-1], order[1:]
@@ -172,7 +172,7 @@ def _apart(sample: Sample, usable: Ints, remaining: Sums) -> Apart:
     return Apart(int(other.sum()), int((sample.digest[before] == sample.digest[after])[other].sum()))
 
 
-def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
+def _example(sample: RenderSample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
     found = np.flatnonzero(which)
     if not len(found):
         return None
@@ -181,7 +181,7 @@ def _example(sample: Sample, before: Ints, after: Ints, which: npt.NDArray[np.bo
     return int(sample.row[before[first]]), int(sample.row[after[first]])
 
 
-def _savings(sample: Sample, left_out: Sequence[int], ttl_us: int) -> list[tuple[Fraction, Ints]]:
+def _savings(sample: RenderSample, left_out: Sequence[int], ttl_us: int) -> list[tuple[Fraction, Ints]]:
     """(credits, newly duplicate renders in order) of each merged group that saves something."""
     order, starts = _by_group(_sums(sample, left_out)[0])
     group = np.cumsum(starts).tolist()

@@ -159,26 +159,28 @@ def _overage(plan: Plan, beyond: Fraction) -> Row:
 
 
 @dataclass(slots=True)
-class Use:
+class TemplateUse:
     """What one template and environment used in one cycle."""
 
     credits: Fraction = Fraction(0)
     renders: int = 0
 
 
-def _usage(result: Result) -> dict[tuple[int, int], dict[int, Use]]:
+def _usage(result: Result) -> dict[tuple[int, int], dict[int, TemplateUse]]:
     """(payer, cycle) -> unit -> its use, for units that rendered or were billed."""
     facts = result.case.facts
-    found: dict[tuple[int, int], dict[int, Use]] = defaultdict(dict)
+    found: dict[tuple[int, int], dict[int, TemplateUse]] = defaultdict(dict)
     for row in sorted(facts.usage, key=lambda row: row.unit):
         if row.credits or row.outcome == Outcome.RENDER:
-            use = found[facts.units[row.unit].payer, row.cycle].setdefault(row.unit, Use())
+            use = found[facts.units[row.unit].payer, row.cycle].setdefault(row.unit, TemplateUse())
             use.credits += row.credits
             use.renders += row.events if row.outcome == Outcome.RENDER else 0
     return found
 
 
-def _priced(use: Use, names: Mapping[str, str], booked: Mapping[Cause, Fraction], plan: Plan, price: Fraction) -> Row:
+def _priced(
+    use: TemplateUse, names: Mapping[str, str], booked: Mapping[Cause, Fraction], plan: Plan, price: Fraction
+) -> Row:
     quantity = _rounded(use.credits)
     cost = _text(price * quantity)
     return {

@@ -188,7 +188,7 @@ def _setting(of: rows.Setting) -> tuple[Fraction | None, bool, int | None, int |
 
 
 def _figures(
-    of: rows.Outcome,
+    of: rows.DemandOutcome,
 ) -> tuple[int, int, int, float | None, float | None, float | None, Fraction | None, int]:
     served = of.hits + of.coalesced
     return (
@@ -204,7 +204,7 @@ def _bills(row: rows.Row) -> tuple[tuple[AccountBill, ...], Fraction | None, str
     return bills, missed, _total(row.bills, "bill"), _total(row.bills, "cheapest_bill")
 
 
-def _bill(of: rows.Bill) -> AccountBill:
+def _bill(of: rows.SimulatedBill) -> AccountBill:
     plan, cheapest = of.payer.plan, of.cheapest
     currency = next((known.currency for known in (plan, cheapest) if known is not None), None)
     return AccountBill(
@@ -214,7 +214,7 @@ def _bill(of: rows.Bill) -> AccountBill:
     )  # fmt: skip
 
 
-def _total(bills: Sequence[rows.Bill], name: str) -> str:
+def _total(bills: Sequence[rows.SimulatedBill], name: str) -> str:
     """The bills of all accounts of known providers; none where one of them is unknown, or not in the same currency."""
     known = [bill for bill in bills if bill.payer.plans]
     if not known or len({plan.currency for bill in known for plan in bill.payer.plans}) > 1:

@@ -10,7 +10,7 @@ DEFAULT_KEY = "sandbox"
 
 
 @dataclass(slots=True)
-class Account:
+class Subscription:
     """The plan of one API key; *included* None is no plan at all."""
 
     included: int | None
@@ -23,10 +23,10 @@ class Account:
 
 
 @dataclass(slots=True)
-class Billing:
+class Books:
     """Accounts by API key, and what each was billed."""
 
-    accounts: dict[str, Account]
+    accounts: dict[str, Subscription]
     templates: Counter[str] = field(default_factory=Counter)
     calls: int = 0
     """Calls that arrived, billed or not."""
@@ -34,11 +34,13 @@ class Billing:
     """Billed calls whose answer the sandbox kept back, as a fault."""
 
     @classmethod
-    def with_plan(cls, included: int) -> "Billing":
+    def with_plan(cls, included: int) -> "Books":
         """The key `sandbox` on a plan, one key without a plan, and one whose credits are used up."""
-        return cls({DEFAULT_KEY: Account(included), NO_PLAN: Account(None), EMPTY: Account(100, used=100)})
+        return cls(
+            {DEFAULT_KEY: Subscription(included), NO_PLAN: Subscription(None), EMPTY: Subscription(100, used=100)}
+        )
 
-    def bill(self, account: Account, template: str) -> None:
+    def bill(self, account: Subscription, template: str) -> None:
         """One credit for one render."""
         account.used += 1
         self.templates[template] += 1

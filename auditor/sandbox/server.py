@@ -19,7 +19,7 @@ from aiolimiter import AsyncLimiter
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import canonical
 from auditor.providers.imejis import Imejis
-from auditor.sandbox.billing import Account, Billing
+from auditor.sandbox.billing import Books, Subscription
 from auditor.sandbox.calls import KEY, RefusalError, options_of, overrides_of
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
@@ -50,7 +50,7 @@ class Sandbox:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.billing = Billing.with_plan(included)
+        self.billing = Books.with_plan(included)
         self.faults = Faults(faults, seed)
         self._port, self._latency, self._spread, self._per_second = port, latency, spread, per_second
         self._designs = dict(designs or {})
@@ -161,7 +161,7 @@ class Sandbox:
 
     async def _admitted(
         self, request: web.Request, *, throttle: bool
-    ) -> tuple[Account, Mapping[str, Any], Mapping[str, Any], bytes]:
+    ) -> tuple[Subscription, Mapping[str, Any], Mapping[str, Any], bytes]:
         """(account, options, overrides, their canonical bytes) of a call that will be billed; else `RefusalError`."""
         key = request.headers.get(KEY) or request.query.get(KEY)
         if not key:
@@ -200,7 +200,7 @@ class Sandbox:
             answer["expiresAt"] = datetime.fromtimestamp(ends, UTC).isoformat()
         return web.json_response(answer)
 
-    def _exhausted(self, account: Account) -> dict[str, Any]:
+    def _exhausted(self, account: Subscription) -> dict[str, Any]:
         """The 429 of a quota: for a workspace without a plan as the service words it."""
         resets = datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=1022)
         if account.included is None:

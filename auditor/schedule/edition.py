@@ -13,7 +13,7 @@ from auditor.results.report import Report, parse
 from auditor.schedule.comparison import compare
 from auditor.schedule.cycle import Rhythm
 from auditor.schedule.delivery import Attachment, Message
-from auditor.schedule.folder import COMPARISON, Entry, History, encoded, write
+from auditor.schedule.folder import COMPARISON, History, KeptReport, encoded, write
 from auditor.schedule.index import page
 from auditor.schedule.outbox import identity
 from auditor.schedule.summary import subject, summary
@@ -35,11 +35,11 @@ class Edition:
         self._comparison = None if before is None else compare(before, self._report, ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 
-    def keep(self, history: History, say: Callable[[str], None], *, dry_run: bool) -> Entry:
+    def keep(self, history: History, say: Callable[[str], None], *, dry_run: bool) -> KeptReport:
         """The entry in the history, and the index page anew."""
         if dry_run:
             say(f"{self.name}: would be kept in {history.root / self.name}")
-            return Entry(history.root / self.name, self._facts)
+            return KeptReport(history.root / self.name, self._facts)
         files = {made.name: made.content for made in map(self._attachment, self._formats)}
         if self._comparison is not None:
             files[COMPARISON] = encoded(self._comparison)

@@ -20,7 +20,7 @@ REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeptReport:
     """One report of the history."""
 
     path: Path
@@ -69,7 +69,7 @@ class History:
                 raise ConfigError(f"{self.root}: another `auditor report` is at work there; wait for it") from None
             yield
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[KeptReport]:
         """All of them, oldest first."""
         found = []
         for path in self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ():
@@ -78,10 +78,10 @@ class History:
                 facts["start"], facts["end"], facts["anchor_day"], facts["timezone"], facts["files"]
             except (OSError, ValueError, KeyError, TypeError):
                 raise InputError(f"{path}: is damaged; remove its folder and make that report again") from None
-            found.append(Entry(path.parent, facts))
+            found.append(KeptReport(path.parent, facts))
         return sorted(found, key=lambda entry: (entry.facts["start"], entry.name))
 
-    def before(self, facts: Mapping[str, Any]) -> Entry | None:
+    def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
         """The newest entry of the same rhythm that started earlier."""
         rhythm = ("anchor_day", "timezone")
         earlier = [
@@ -91,7 +91,7 @@ class History:
         ]
         return earlier[-1] if earlier else None
 
-    def keep(self, name: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> Entry:
+    def keep(self, name: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> KeptReport:
         """Write an entry, over the one of the same cycle if there is one; deliveries stay known."""
         path = self.root / name
         path.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class History:
             (path / COMPARISON).unlink(missing_ok=True)
         whole = {**facts, "files": sorted(files)}
         write(path / FACTS, encoded(whole))
-        return Entry(path, whole)
+        return KeptReport(path, whole)
 
 
 def read_report(path: Path) -> Report:

@@ -9,7 +9,7 @@ from typing import Any
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.reports.shared.words import billed
-from auditor.schedule.folder import Entry
+from auditor.schedule.folder import KeptReport
 from auditor.schedule.summary import is_blind
 
 _STYLE = """
@@ -27,7 +27,7 @@ a{color:var(--link)}
 _HEAD = ("Cycle", "Requests", "Credits", "Wasted", "Bill", "Findings", "New", "Fixed", "Grown", "Shrunk", "Accepted")
 
 
-def page(entries: Iterable[Entry]) -> str:
+def page(entries: Iterable[KeptReport]) -> str:
     """The page over some entries."""
     style = "sha256-" + b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     rows = "\n".join(_row(entry) for entry in reversed(list(entries)))
@@ -57,7 +57,7 @@ def page(entries: Iterable[Entry]) -> str:
 """
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: KeptReport) -> str:
     report, comparison = entry.report(), entry.comparison()
     changes = (comparison or {}).get("findings")
     bills = [
@@ -85,5 +85,5 @@ def _row(entry: Entry) -> str:
     )
 
 
-def _link(entry: Entry, file: Any) -> str:
+def _link(entry: KeptReport, file: Any) -> str:
     return f'<a href="{escape(entry.name)}/{escape(str(file))}">{escape(str(file))}</a>'

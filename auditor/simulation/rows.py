@@ -8,7 +8,7 @@ from auditor.analysis.accounts import Payer
 from auditor.model.numbers import is_unknown
 from auditor.model.plans import Plan
 from auditor.model.settings import FOR_EVER_US
-from auditor.replay.lru import UNBOUNDED, Cache
+from auditor.replay.lru import UNBOUNDED, CacheSetting
 
 NEAR = Fraction(101, 100)
 """Credits, as a multiple of the fewest, that are as good as these."""
@@ -31,9 +31,9 @@ class Setting:
         return self.entries is not None or self.bytes is not None
 
     @property
-    def cache(self) -> Cache:
+    def cache(self) -> CacheSetting:
         """The cache as the walk by time takes it."""
-        return Cache(
+        return CacheSetting(
             FOR_EVER_US if self.ttl_us is None else min(self.ttl_us, FOR_EVER_US),
             UNBOUNDED if self.entries is None else self.entries,
             UNBOUNDED if self.bytes is None else self.bytes,
@@ -41,7 +41,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class SimulatedBill:
     """What one account would have paid over the cycles of the window."""
 
     payer: Payer
@@ -57,7 +57,7 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemandOutcome:
     """What became of some demand."""
 
     requests: int
@@ -81,8 +81,8 @@ class Outcome:
         """Requests that the cache served."""
         return self.requests - self.renders - self.coalesced
 
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
+    def __add__(self, other: "DemandOutcome") -> "DemandOutcome":
+        return DemandOutcome(
             self.requests + other.requests,
             self.bytes + other.bytes,
             self.renders + other.renders,
@@ -94,7 +94,7 @@ class Outcome:
         )
 
 
-NOTHING = Outcome(0, 0, 0, 0, Fraction(0), 0, 0)
+NOTHING = DemandOutcome(0, 0, 0, 0, Fraction(0), 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Row:
     """One setting and what it would have brought."""
 
     setting: Setting
-    outcome: Outcome
-    bills: tuple[Bill, ...] = ()
+    outcome: DemandOutcome
+    bills: tuple[SimulatedBill, ...] = ()
 
     @property
     def credits(self) -> Fraction:

@@ -16,10 +16,10 @@ from auditor.replay.demand import Groups, Prices
 from auditor.replay.sums import Sum, read
 from auditor.simulation.rows import (
     NOTHING,
-    Bill,
-    Outcome,
+    DemandOutcome,
     Row,
     Setting,
+    SimulatedBill,
     Simulation,
     Template,
     knee,
@@ -27,7 +27,7 @@ from auditor.simulation.rows import (
 )
 
 
-class Demand(Protocol):
+class DemandSource(Protocol):
     """What was asked for: of `auditor.analysis.demand`, or of a cache trace."""
 
     @property
@@ -64,10 +64,10 @@ MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
 Group = tuple[int, str | None, int]
 """Payer, template (None where templates are not told apart), cycle."""
-Sums = dict[Group, Outcome]
+Sums = dict[Group, DemandOutcome]
 
 
-def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool = False) -> Simulation:
+def simulate(demand: DemandSource, settings: Sequence[Setting], *, per_template: bool = False) -> Simulation:
     """Replay *demand* under each of *settings*; *per_template* asks for the best setting of each template too."""
     groups, codes = _groups(demand, per_template)
     asked = _asked(demand, per_template)
@@ -97,7 +97,7 @@ def simulate(demand: Demand, settings: Sequence[Setting], *, per_template: bool 
     return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
 
 
-def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
+def _groups(demand: DemandSource, per_template: bool) -> tuple[list[Group], Groups]:
     """The groups in the order of their codes, and the code of each (unit, cycle)."""
     code: dict[Group, int] = {}
     cycles, payers = demand.most_cycles, demand.accounts.payers
@@ -110,14 +110,14 @@ def _groups(demand: Demand, per_template: bool) -> tuple[list[Group], Groups]:
     return list(code), Groups(flat, cycles, len(code))
 
 
-def _asked(demand: Demand, per_template: bool) -> Sums:
+def _asked(demand: DemandSource, per_template: bool) -> Sums:
     """What the log says, by group: its own renders, credits and bytes."""
     found: Sums = {}
     for row in demand.usage:
         unit = demand.accounts.units[row.unit]
         group = (unit.payer, unit.template if per_template else None, row.cycle)
         render = row.outcome == "render"
-        found[group] = found.get(group, NOTHING) + Outcome(
+        found[group] = found.get(group, NOTHING) + DemandOutcome(
             requests=row.requests,
             bytes=row.bytes,
             renders=row.requests if render else 0,
@@ -130,7 +130,7 @@ def _asked(demand: Demand, per_template: bool) -> Sums:
     return found
 
 
-def _replayed(demand: Demand, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
+def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
     """Each setting with the sums of every group."""
     if not demand.rows:
         yield from ((setting, [Sum()] * codes.count) for setting in settings)
@@ -150,18 +150,18 @@ def _replayed(demand: Demand, settings: Sequence[Setting], codes: Groups) -> Ite
                 yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
 
 
-def _outcome(setting: Setting, asked: Outcome, found: Sum) -> Outcome:
+def _outcome(setting: Setting, asked: DemandOutcome, found: Sum) -> DemandOutcome:
     if setting.coalescing:
         renders, coalesced = found.renders, found.concurrent
         credits, missed = found.credits, found.bytes
     else:
         renders, coalesced = found.renders + found.concurrent, 0
         credits, missed = found.credits + found.concurrent_credits, found.bytes + found.concurrent_bytes
-    return Outcome(asked.requests, asked.bytes, renders, coalesced, credits, missed, found.stale)
+    return DemandOutcome(asked.requests, asked.bytes, renders, coalesced, credits, missed, found.stale)
 
 
-def _row(demand: Demand, setting: Setting, outcomes: Mapping[Group, Outcome]) -> Row:
-    sums: dict[tuple[int, int], Outcome] = {}
+def _row(demand: DemandSource, setting: Setting, outcomes: Mapping[Group, DemandOutcome]) -> Row:
+    sums: dict[tuple[int, int], DemandOutcome] = {}
     for (payer, _, cycle), outcome in outcomes.items():
         sums[payer, cycle] = sums.get((payer, cycle), NOTHING) + outcome
     bills = tuple(
@@ -171,13 +171,13 @@ def _row(demand: Demand, setting: Setting, outcomes: Mapping[Group, Outcome]) ->
     return Row(setting, sum(outcomes.values(), NOTHING), bills)
 
 
-def _bill(payer: Payer, used: Sequence[Outcome]) -> Bill:
+def _bill(payer: Payer, used: Sequence[DemandOutcome]) -> SimulatedBill:
     complete, credits = payer.complete_cycles, [each.credits for each in used]
     if not sum(used, NOTHING).known:
-        return Bill(payer, None, len(complete), None, None, None)
+        return SimulatedBill(payer, None, len(complete), None, None, None)
     loads, idle = [(credits[index], credits[index]) for index in complete], payer.idle
     best = cheapest(payer.plans, loads, idle=idle) if loads else None
-    return Bill(
+    return SimulatedBill(
         payer=payer,
         credits=sum(credits, Fraction(0)),
         cycles=len(complete),
@@ -187,9 +187,11 @@ def _bill(payer: Payer, used: Sequence[Outcome]) -> Bill:
     )
 
 
-def _templates(demand: Demand, settings: Sequence[Setting], outcomes: Mapping[Setting, Sums]) -> Iterator[Template]:
+def _templates(
+    demand: DemandSource, settings: Sequence[Setting], outcomes: Mapping[Setting, Sums]
+) -> Iterator[Template]:
     """Each template that was asked for, those with the most requests first."""
-    sums: dict[tuple[int, str], dict[Setting, Outcome]] = {}
+    sums: dict[tuple[int, str], dict[Setting, DemandOutcome]] = {}
     for setting, own in outcomes.items():
         for (payer, template, _), outcome in own.items():
             by_setting = sums.setdefault((payer, str(template)), {})

@@ -136,7 +136,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """One answer, read to its end."""
 
     status: int
@@ -177,7 +177,7 @@ class Fetcher:
 
     def send(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, ends: float | None = None
-    ) -> Answer:
+    ) -> Reply:
         """One request, no redirect followed."""
         ends = self._clock() + self._limits.seconds if ends is None else ends
         step = self._limits.step_seconds
@@ -193,7 +193,7 @@ class Fetcher:
                 extensions={"timeout": {"connect": step, "read": step, "write": step, "pool": self._limits.seconds}},
             ) as response:
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return Answer(response.status, found, self._body(response, found, ends))
+                return Reply(response.status, found, self._body(response, found, ends))
         except FetchError:
             raise
         except Exception as error:

@@ -21,7 +21,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-class Format(StrEnum):
+class EntryFormatter(StrEnum):
     """How an entry is written."""
 
     LOGFMT = "logfmt"
@@ -37,10 +37,10 @@ _LEVELS = {
 }
 
 
-class Lines(logging.Formatter):
+class LogfmtFormatter(logging.Formatter):
     """Entries as lines: `ts=2026-10-01T12:00:00.123Z level=warn msg="…"`."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: EntryFormatter) -> None:
         super().__init__()
         self._form = form
 
@@ -50,7 +50,7 @@ class Lines(logging.Formatter):
         entry = {"ts": when, "level": _NAMES.get(record.levelno, "error"), "msg": record.getMessage()}
         if record.exc_info:
             entry["err"] = self.formatException(record.exc_info)
-        if self._form is Format.JSON:
+        if self._form is EntryFormatter.JSON:
             return json.dumps(entry)
         return " ".join(
             f"{name}={_quoted(value) if name in ('msg', 'err') else value}" for name, value in entry.items()
@@ -62,10 +62,10 @@ def _quoted(value: str) -> str:
     return f'"{plain(lines)}"'
 
 
-def begin(level: Level, form: Format, stream: TextIO | None = None) -> None:
+def begin(level: Level, form: EntryFormatter, stream: TextIO | None = None) -> None:
     """Write entries from *level* on to *stream*, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(Lines(form))
+    handler.setFormatter(LogfmtFormatter(form))
     logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
     for library in ("httpx", "httpcore", "asyncio"):  # their debugging shows addresses, and headers with keys
         logging.getLogger(library).setLevel(max(logging.WARNING, _LEVELS[level]))

@@ -75,7 +75,9 @@ def serve_metrics(
         bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
     ] = False,
     log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = log.Level.INFO,
-    log_format: Annotated[log.Format, typer.Option("--log.format", help="logfmt or json.")] = log.Format.LOGFMT,
+    log_format: Annotated[
+        log.EntryFormatter, typer.Option("--log.format", help="logfmt or json.")
+    ] = log.EntryFormatter.LOGFMT,
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
     if replace and config is None:

@@ -1282,7 +1282,7 @@ def test_nothing_of_ours_reaches_the_caller(
         raise LookupError("SECRETvalue")
 
     draw = metered("og", metering=metering)(lambda title: PICTURE)
-    places = [(Metering, "named"), (Metering, "request"), (observed.Call, "_entry"), (observed, "failure_of"),
+    places = [(Metering, "named"), (Metering, "request"), (observed.ObservedCall, "_entry"), (observed, "failure_of"),
               (observed, "picture_of")]  # fmt: skip
     for owner, name in places:
         with monkeypatch.context() as patched:

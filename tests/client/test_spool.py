@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from auditor.client import sinks
 from auditor.client.clock import Clock
-from auditor.client.ids import Ids
+from auditor.client.ids import ProcessIds
 from auditor.client.renderer import Renderer
 from auditor.client.sinks import Spool
 from auditor.model.events import Outcome
@@ -212,7 +212,7 @@ def test_nothing_that_observes_can_break_a_render(build: Build, monkeypatch: pyt
 
 def test_ids_are_uuid_7_and_never_the_same() -> None:
     """Over threads; the time is in them, and they sort by it."""
-    ids = Ids()
+    ids = ProcessIds()
     found: list[str] = []
     threads = [threading.Thread(target=lambda: found.extend(ids(1_790_000_000_000_000_000) for _ in range(5000)))
                for _ in range(8)]  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from auditor_exporter.log import LOG, Format, Level, begin
+from auditor_exporter.log import LOG, EntryFormatter, Level, begin
 
 from tests.exporters.test_serve import started
 
@@ -26,15 +26,15 @@ def as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("text", ODD)
-@pytest.mark.parametrize("form", Format)
-def test_an_entry_is_a_line(form: Format, text: str) -> None:
+@pytest.mark.parametrize("form", EntryFormatter)
+def test_an_entry_is_a_line(form: EntryFormatter, text: str) -> None:
     """Whatever it says; nothing of it steers a terminal."""
     stream = io.StringIO()
     begin(Level.INFO, form, stream)
     LOG.warning("%s", text)
     (line,) = stream.getvalue().splitlines()
     assert line.isprintable()
-    if form is Format.JSON:
+    if form is EntryFormatter.JSON:
         entry = json.loads(line)
         assert re.fullmatch(TS, entry["ts"]) and (entry["level"], entry["msg"]) == ("warn", text)
     else:
@@ -45,7 +45,7 @@ def test_levels_and_faults_of_libraries() -> None:
     """A fault of any library is an entry too, its traceback in the line; keys in addresses are of no level."""
     for level, count in ((Level.DEBUG, 4), (Level.INFO, 3), (Level.WARN, 2), (Level.ERROR, 1)):
         stream = io.StringIO()
-        begin(level, Format.LOGFMT, stream)
+        begin(level, EntryFormatter.LOGFMT, stream)
         LOG.debug("d"), LOG.info("i"), LOG.warning("w")
         logging.getLogger("httpx").info("GET https://x/?key=s3cret")
         try:
@@ -57,8 +57,8 @@ def test_levels_and_faults_of_libraries() -> None:
         assert "level=error" in lines[-1] and "RuntimeError: a fault" in lines[-1]
 
 
-@pytest.mark.parametrize("form", Format)
-def test_the_command_s(tmp_path: Path, form: Format) -> None:
+@pytest.mark.parametrize("form", EntryFormatter)
+def test_the_command_s(tmp_path: Path, form: EntryFormatter) -> None:
     """`--log.format` and `--log.level` of a real one; every line of its log is an entry."""
     (tmp_path / "broken.jsonl").write_text("nonsense\n" * 3)
     process = started(
@@ -71,4 +71,6 @@ def test_the_command_s(tmp_path: Path, form: Format) -> None:
     rest = process.communicate(timeout=30)[1]
     assert "broken.jsonl" in first + rest
     for line in (first + rest).splitlines():
-        assert set(json.loads(line)) == {"ts", "level", "msg"} if form is Format.JSON else line.startswith("ts=")
+        assert (
+            set(json.loads(line)) == {"ts", "level", "msg"} if form is EntryFormatter.JSON else line.startswith("ts=")
+        )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.replay import lru
-from auditor.replay.lru import UNBOUNDED, Cache
+from auditor.replay.lru import UNBOUNDED, CacheSetting
 from auditor.replay.sums import Sum, read
 from tests.replay.streams import ONE, prices, stream
 
@@ -35,7 +35,7 @@ def textbook(trace: Trace, entries: int = UNBOUNDED, size: int = UNBOUNDED) -> t
     return misses, missed
 
 
-def replayed(trace: Trace, *caches: Cache, batch: int = 7, memory: int = 10**6) -> list[Sum]:
+def replayed(trace: Trace, *caches: CacheSetting, batch: int = 7, memory: int = 10**6) -> list[Sum]:
     """Sums for each cache; the requests are a microsecond apart."""
     requests = [{"key": key, "ts_us": place, "bytes": size} for place, (key, size) in enumerate(trace)]
     keys = max((key for key, _ in trace), default=-1) + 1
@@ -43,9 +43,9 @@ def replayed(trace: Trace, *caches: Cache, batch: int = 7, memory: int = 10**6) 
     return [read(row) for row in sums[0].tolist()]
 
 
-def forever(entries: int = UNBOUNDED, size: int = UNBOUNDED) -> Cache:
+def forever(entries: int = UNBOUNDED, size: int = UNBOUNDED) -> CacheSetting:
     """A cache without a time-to-live."""
-    return Cache(UNBOUNDED, entries, size)
+    return CacheSetting(UNBOUNDED, entries, size)
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -90,9 +90,9 @@ def test_what_is_too_large_is_not_admitted_and_pushes_nothing_out() -> None:
 def test_a_hit_does_not_make_it_live_longer() -> None:
     """With a time-to-live too, the age counts from the last render; what expired keeps its place until then."""
     trace = [(0, 1)] * 5
-    assert replayed(trace, Cache(2, 3))[0].renders == 3
+    assert replayed(trace, CacheSetting(2, 3))[0].renders == 3
     # Key 0 expired unseen; it still is the newest but one when key 2 comes, so key 1 makes room first.
-    assert replayed([(1, 1), (0, 1), (2, 1), (1, 1)], Cache(UNBOUNDED, 2))[0].renders == 4
+    assert replayed([(1, 1), (0, 1), (2, 1), (1, 1)], CacheSetting(UNBOUNDED, 2))[0].renders == 4
 
 
 def test_a_picture_that_changed_takes_a_new_place() -> None:

@@ -56,14 +56,14 @@ CONFIG: Spec = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DrawnChart:
     """One chart in both widths."""
 
     wide: str
     narrow: str
 
 
-def draw(spec: Spec, *, wide: int = WIDE) -> Picture:
+def draw(spec: Spec, *, wide: int = WIDE) -> DrawnChart:
     """Both widths of a chart whose views have the width "WIDTH"."""
 
     def svg(width: int) -> str:
@@ -71,7 +71,7 @@ def draw(spec: Spec, *, wide: int = WIDE) -> Picture:
         drawn: str = vl_convert.vegalite_to_svg(whole)
         return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
-    return Picture(svg(wide), svg(NARROW))
+    return DrawnChart(svg(wide), svg(NARROW))
 
 
 def _sized(value: Any, width: int) -> Any:
