@@ -50,13 +50,15 @@ if TYPE_CHECKING:
         TooLargeError,
         UncertainError,
     )
+    from auditor.notebook import Report, audit, reconcile, simulate
     from auditor.sandbox.server import Sandbox
 
 
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
-    "CallRule": "client.metering", "Rendered": "client.request",
+    "CallRule": "client.metering", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
+    "reconcile": "notebook", "simulate": "notebook",
     "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.tiered", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
@@ -75,9 +77,9 @@ __all__ = [
     "ConfigError", "DeadlineError", "Files", "InputError", "InvalidRequestError", "Item", "Memory", "MeteredTransport",
     "Metering", "MissingExtraError",
     "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
-    "RefusedError", "RenderError", "Rendered", "Renderer", "Rule", "Sandbox", "Spool", "ThrottledError",
-    "Tiered", "TooLargeError", "UncertainError", "__version__", "child_exit", "connect", "meter",
-    "metered", "path_rule", "unmeter",
+    "RefusedError", "RenderError", "Rendered", "Renderer", "Report", "Rule", "Sandbox", "Spool", "ThrottledError",
+    "Tiered", "TooLargeError", "UncertainError", "__version__", "audit", "child_exit", "connect",
+    "meter", "metered", "path_rule", "reconcile", "simulate", "unmeter",
 ]  # fmt: skip
 
 

@@ -1,0 +1,121 @@
+"""The commands as functions give what the commands print."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from contextlib import chdir
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import auditor
+from auditor.registry import REPORTS
+from auditor.results.document import written
+from tests.conftest import ROOT, event, lines
+from tests.examined import ran
+from tests.golden.write import GOLDEN
+
+SAMPLES = ROOT / "sample_logs"
+
+
+@pytest.fixture(scope="module")
+def report() -> auditor.Report:
+    """Of the sample logs, named as the golden report names them."""
+    with chdir(ROOT):
+        return auditor.audit("sample_logs")
+
+
+def test_the_data_is_the_json_report(report: auditor.Report) -> None:
+    """But for the time at which it was made."""
+    golden, found = json.loads(GOLDEN["json"].read_bytes()), json.loads(json.dumps(written(report.data)))
+    for name in ("inputs", "totals", "waste", "unknown", "accounts", "findings"):
+        assert found[name] == golden[name]
+
+
+def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
+    """Days to cycles, both to the total; a finding a row, with each subject in a column of its own."""
+    findings, cycles, days = report.to_pandas()
+    assert Fraction(days.credits.sum()) == Fraction(cycles.credits.sum()) == report.data.totals.credits
+    assert Counter(findings.rule) == Counter(each.rule for each in report.findings)
+    assert {name for each in report.findings for name in each.subject} <= set(findings.columns)
+    assert type(cycles.bill.dropna().iloc[0]) is Decimal
+    assert str(cycles.start.dtype) == "timestamp[us, tz=UTC][pyarrow]"
+    assert len(days) == days.groupby(["provider", "account", "date"]).ngroups
+
+
+def test_an_empty_log_has_empty_frames(tmp_path: Path) -> None:
+    """Nothing fails where there is nothing."""
+    (tmp_path / "usage.jsonl").write_bytes(lines([event("a", "2026-09-01T00:00:00Z")]))
+    frames = auditor.audit(tmp_path).to_pandas()
+    assert (len(frames.cycles), len(frames.days)) == (1, 1)
+    assert len(frames.findings) == len(auditor.audit(tmp_path).findings)
+
+
+@pytest.mark.parametrize("name", sorted(set(REPORTS) - {"html", "focus"}))
+def test_it_saves_what_the_command_prints(
+    name: str, report: auditor.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the format of the suffix; the moment of the report is that of the audit."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(report.data.generated_at.timestamp())))
+    monkeypatch.chdir(ROOT)
+    saved = report.save(tmp_path / f"out.{REPORTS[name].suffix}")
+    asked = ran("audit", "sample_logs", "--format", name, "--output", str(tmp_path / "other"))
+    assert asked.code == 0
+    assert saved.read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_an_unknown_suffix_is_a_sentence(report: auditor.Report, tmp_path: Path) -> None:
+    """It names the reports; nothing is written."""
+    with pytest.raises(
+        auditor.ConfigError, match=r"out\.docx: no report has this name or suffix; reports are text, json"
+    ):
+        report.save(tmp_path / "out.docx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_simulation_is_that_of_the_command() -> None:
+    """The same renders for the same settings."""
+    found = auditor.simulate(SAMPLES, ttls=[timedelta(hours=1), None])
+    asked = json.loads(ran("simulate", str(SAMPLES), "--ttl", "1h", "--ttl", "forever", "--format", "json").out)
+    assert [row.renders for row in found.rows] == [row["renders"] for row in asked["rows"]]
+    assert [row.ttl_seconds for row in found.rows] == [3600, None]
+
+
+def test_an_invoice_is_compared(tmp_path: Path) -> None:
+    """Exactly, for the one account of the logs."""
+    (tmp_path / "usage.jsonl").write_bytes(
+        lines(event(f"e{n}", f"2026-09-0{n}T00:00:00Z", key=f"k{n}") for n in (1, 2, 3))
+    )
+    found = auditor.reconcile(tmp_path / "usage.jsonl", 4, "2026-09")
+    assert (found.counted, found.invoice, found.difference, found.agrees) == (3, 4, 1, False)
+    with pytest.raises(auditor.ConfigError, match="account='other' does not name one account"):
+        auditor.reconcile(tmp_path / "usage.jsonl", 4, "2026-09", account="other")
+    with pytest.raises(auditor.ConfigError, match="cycle"):
+        auditor.reconcile(tmp_path / "usage.jsonl", 4, "soon")
+
+
+def test_a_script_like_a_notebook_is_typed(tmp_path: Path) -> None:
+    """mypy --strict sees the types of a user who installed the package."""
+    script = tmp_path / "notebook.py"
+    script.write_text(
+        "from datetime import timedelta\n"
+        "from fractions import Fraction\n\n"
+        "import auditor\n\n"
+        'report = auditor.audit("usage", ttl=timedelta(days=7))\n'
+        "credits: Fraction = report.data.totals.credits\n"
+        "rules: list[str] = [finding.rule for finding in report.findings]\n"
+        "frames = report.to_pandas()\n"
+        'print(frames.cycles.bill.sum(), report.save("report.html").name, credits, rules)\n'
+        'rows = auditor.simulate("usage", ttls=[None]).rows\n'
+        "renders: list[int] = [row.renders for row in rows]\n"
+        'agrees: bool = auditor.reconcile("usage", 10, "2026-09").agrees\n'
+        'wrong: int = report.save("report.html")\n'
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(script)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ours = [line for line in done.stdout.splitlines() if line.startswith("notebook.py")]
+    assert len(ours) == 1 and 'has type "Path"' in ours[0], done.stdout
