@@ -214,7 +214,7 @@ def test_an_unknown_render_is_a_render_at_every_setting(tmp_path: Path, ttl: int
     caches = [Setting(ttl), Setting(ttl, coalescing=False), Setting(ttl, entries=10)]
     options = Options(cache=False, now=lambda: NOW)
     done = simulate(discover([str(log)], tmp_path), settings_of({}, "test"), options, caches, lambda *_: None)
-    assert [row.outcome.renders for row in done.simulation.rows] == [6, 6, 6]
+    assert [row.renders for row in done.rows] == [6, 6, 6]
 
 
 def test_unknown_renders_are_no_evidence_of_volatile_inputs(tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from tests.services import ROOT, need, npm_ci
 
 PROGRAM = """
 import httpx
-from auditor import Budget, Metering, QuotaExceededError, RenderError, Rendered, Renderer, meter, metered
-from auditor.client import connect
+from auditor import Budget, Metering, QuotaExceededError, RenderError, Rendered, Renderer, connect, meter, metered
 
 
 def page(renderer: Renderer, title: str) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.outcome import Served, served
 from auditor.formats.cloudflare import Cloudflare
-from auditor.formats.cloudfront import _COLUMNS, CloudFront
+from auditor.formats.cloudfront import COLUMNS, CloudFront
 from auditor.formats.fastly import Fastly
 from auditor.formats.w3c import W3C
 from auditor.model.event_reader import parse_time
@@ -27,7 +27,7 @@ def read(kind: Lines, line: str | dict[str, Any]) -> Exchange:
 
 
 FRONT = {
-    **dict.fromkeys(_COLUMNS, "-"), "date": "2026-09-01", "time": "12:00:01", "cs-method": "GET", "sc-status": "200",
+    **dict.fromkeys(COLUMNS, "-"), "date": "2026-09-01", "time": "12:00:01", "cs-method": "GET", "sc-status": "200",
     "cs(Host)": "d1.cloudfront.net", "cs-uri-stem": "/a.png", "x-host-header": "h.example", "sc-bytes": "900",
     "x-edge-result-type": "Miss", "x-edge-request-id": "rid==", "time-taken": "0.250",
 }  # fmt: skip

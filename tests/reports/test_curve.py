@@ -30,11 +30,11 @@ def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
         options = Options(cache=False, curve=True, since=since, until=until)
         curve = audit(sources, settings, options, lambda *_: None).curve
         caches = [Setting(point.ttl_us) for point in curve]
-        simulation = simulate(sources, settings, options, caches, lambda *_: None).simulation
-        rows, known = [row.outcome for row in simulation.rows], simulation.stale_known
-        assert [(p.requests, p.renders, p.credits, p.stale) for p in curve] == [
-            (row.requests, row.renders, row.credits, row.stale if known else None) for row in rows
-        ]
+        found = simulate(sources, settings, options, caches, lambda *_: None)
+        assert {point.requests for point in curve} == {found.demand}
+        for point, row in zip(curve, found.rows, strict=True):
+            assert (point.renders, point.stale) == (row.renders, row.stale_served if found.stale_known else None)
+            assert row.credits in (None, point.credits)  # None where no render says what it cost
         assert {point.ttl_us for point in curve} == {*CURVE, settings.ttl_us}
         assert [point.ttl_us for point in curve if point.now] == [settings.ttl_us]
         assert [point.ttl_us for point in curve][-1] is None

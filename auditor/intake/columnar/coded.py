@@ -45,7 +45,7 @@ class Coded:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class PlainLines:
     """Plain lines of a block, and where each variable stands."""
 
     buf: Any

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from auditor.exchanges.mapped import Mapped
 from auditor.exchanges.picture import is_picture, tells_size
-from auditor.intake.columnar.coded import Coded, Lines
+from auditor.intake.columnar.coded import Coded, PlainLines
 from auditor.intake.columnar.template_bulk import ID_SIZE, identities
 from auditor.intake.columns import CREDITS, SCHEMA
 from auditor.model.events import MAX_BYTES, Outcome
@@ -33,7 +33,7 @@ class Read:
     """By line: whether it could be read whole."""
 
 
-def batch(lines: Lines, first: str, read: Read, fates: Coded, assumed: Coded, rows: Any) -> pa.RecordBatch:
+def batch(lines: PlainLines, first: str, read: Read, fates: Coded, assumed: Coded, rows: Any) -> pa.RecordBatch:
     """The events of some *rows* of a block, with what became of each and what was assumed for it."""
     every, request = np.arange(len(rows)), read.request
     starts = np.array([0 if value is None else value[0] for value in read.time.values], np.int64)
@@ -89,7 +89,7 @@ def _formats(read: Read, rows: Any) -> pa.DictionaryArray:
     return pc.coalesce(told.dictionary_decode(), media.dictionary_decode()).dictionary_encode()
 
 
-def _ids(lines: Lines, first: str, rows: Any) -> pa.Array:
+def _ids(lines: PlainLines, first: str, rows: Any) -> pa.Array:
     out = np.empty(len(rows) * ID_SIZE, np.uint8)
     identities(lines.buf, np.frombuffer(first.encode(), np.uint8), lines.numbers[rows], lines.bounds[rows], out)
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE

@@ -19,7 +19,7 @@ from auditor.exchanges.mapped import LeftOut, Mapped
 from auditor.exchanges.mapper import MEMO, Mapper, assumptions, used_up
 from auditor.exchanges.outcome import Fate, fate, served
 from auditor.exchanges.picture import Filtered, left_out, media_type_of
-from auditor.intake.columnar.coded import Coded, Lines, distinct
+from auditor.intake.columnar.coded import Coded, PlainLines, distinct
 from auditor.intake.columnar.template_batch import Read, batch
 from auditor.intake.columnar.template_bulk import compiled, split
 from auditor.model.events import BadRecordError, Reason
@@ -68,7 +68,7 @@ class TemplateBlocks:
         plain, others, count = split(
             buf, len(block), *self._literals, self._open, self._blanks, numbers, bounds, spans, other
         )
-        lines = Lines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
+        lines = PlainLines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
         rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
         if not plain:
             return None, rest, count
@@ -98,7 +98,7 @@ class TemplateBlocks:
         for start, end in bounds[hinted].tolist():
             self._reading.tally.look(block[start:end])
 
-    def _values(self, lines: "Lines") -> "Read":
+    def _values(self, lines: "PlainLines") -> "Read":
         """Every distinct value, read."""
         if len(self._memo) > MEMO:
             self._memo.clear()
@@ -119,7 +119,7 @@ class TemplateBlocks:
         good = time.good & status.good & size.good & seconds.good & cache.good & request.good & behind.good
         return Read(time, status, size, seconds, cache, media, request, behind, good)
 
-    def _behind(self, lines: "Lines") -> "Coded":
+    def _behind(self, lines: "PlainLines") -> "Coded":
         """What stands behind the lines; those of which more than one event becomes are left to the exact reader."""
         tail = self._reading.kind.tail
         if tail is None:
@@ -150,7 +150,7 @@ class TemplateBlocks:
         taken, assumed = self._mapper.units.micros(took)
         return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
 
-    def _events(self, lines: "Lines", read: "Read") -> pa.RecordBatch | None:
+    def _events(self, lines: "PlainLines", read: "Read") -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
         tally = self._reading.tally
         asks = np.array([found is not None for found in read.request.values])[read.request.codes] & read.good
