@@ -76,7 +76,8 @@ class MissingExtraError(AuditorError, ImportError):
 
 _EXTRAS = {
     "auditor-exporter": "exporter", "auditor.Sandbox": "sandbox", "sandbox": "sandbox", "prerender": "sandbox",
-    "inspect": "inspect", "jinja2": "reports", "vl_convert": "reports",
+    "inspect": "inspect", "jinja2": "reports", "vl_convert": "reports", "auditor.Report": "audit",
+    "auditor.audit": "audit", "auditor.reconcile": "audit", "auditor.simulate": "audit",
 }  # fmt: skip
 """Of programs, modules and commands that need another extra than `audit`; each brings the command line."""
 
