@@ -1,7 +1,7 @@
 """Which tests are quick: those that start no process, found from what a test and its fixtures can reach.
 
-`--quick` leaves out the others, and the slow ones: those that make random logs, or are marked. Should a quick test start a process all the same, the audit hook
-fails it with the line to add.
+`--quick` leaves out the others, and the slow ones: those that make random logs, or are marked. If a quick test starts a
+process after all, the audit hook fails it with the line to add.
 """
 
 import inspect
@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-STARTING = ("subprocess", "multiprocessing", "playwright", "tests.services")
+STARTING = (
+    "subprocess",
+    "multiprocessing",
+    "playwright",
+    "tests.services",
+    "auditor.inspect.worker",
+    "auditor.inspect.run",
+)
 """Modules that start processes: what a test takes from them makes it a test of a service."""
 COMPUTING = ("tests.random_logs", "tests.foreign_logs")
 """Modules that make random logs: what is compared with them takes a whole audit, and often a slow reading besides."""
@@ -26,9 +33,9 @@ EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spa
 def service(item: pytest.Function) -> bool:
     """Whether a test, or a fixture of it, starts a process."""
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    if any(isinstance(value, str) and value in SERVICES for value in parameters):
+    if any(isinstance(value, str) and not SERVICES.isdisjoint(value.split()) for value in parameters):
         return True
-    return any(reaches(found, STARTING) for found in _code(item))
+    return any(reaches(found, STARTING) for found in (*_code(item), *filter(callable, parameters)))
 
 
 def slow(item: pytest.Function) -> bool:

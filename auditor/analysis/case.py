@@ -40,7 +40,7 @@ class Case:
     """Pictures that `auditor inspect` measured, if it did."""
 
     def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
-        """The bill-true saving of one account, were the waste of these units and causes gone."""
+        """The change in one account's bills if the waste of these units and causes were gone."""
         return self.bills[payer].money(self.replayed.waste.by_cycle(units, causes))
 
     def payer_of(self, unit: int) -> int:

@@ -1,4 +1,4 @@
-"""The keys that were rendered in vain most often."""
+"""The keys with the most needless renders."""
 
 from dataclasses import dataclass
 

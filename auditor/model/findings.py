@@ -36,7 +36,7 @@ class Confidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Bill-true saving over the window's cycles; None where it cannot be known."""
+    """Change in the bills of the window's cycles; None where it cannot be known."""
 
     now: Fraction | None = None
     after_plan_change: Fraction | None = None

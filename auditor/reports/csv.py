@@ -52,7 +52,7 @@ def write(out: TextIO, head: Sequence[str], rows: Iterable[Sequence[str | None]]
 
 
 class Findings:
-    """`--format csv`: a row a finding, gravest first."""
+    """`--format csv`: a row a finding, most severe first."""
 
     name = "csv"
     suffix, media_type = "csv", "text/csv"

@@ -14,17 +14,15 @@ from auditor.reports.shared.words import (
     CAUSES,
     advice,
     assumed,
-    bill_words,
     billed,
-    cheapest_words,
     conserved,
+    cycle_row,
     idle,
     local_dates,
     money,
     share_words,
     ttl_word,
     unknown,
-    used,
 )
 from auditor.results.audit import Result, TtlPoint, known, report
 from auditor.results.document import utc
@@ -126,15 +124,7 @@ def _account(sure: Sequence[bool], account: Account, starts: Sequence[str], gaps
     plan = code(account.plan) if account.plan else "plan not configured"
     yield from ("", f"## Account {code(f'{account.provider}/{account.account}')}: {plan}", "")
     rows = [
-        [
-            start + ("" if cycle.complete else " (part)"),
-            used(cycle, priced),
-            f"{number(cycle.demand):,}",
-            "-" if cycle.included is None else f"{number(cycle.included):,}",
-            "-" if cycle.utilisation is None or not priced else f"{cycle.utilisation:.0%}",
-            bill_words(account, cycle),
-            cheapest_words(account, cycle, code),
-        ]
+        cycle_row(account, cycle, start, code, known=priced)
         for priced, cycle, start in zip(sure, account.cycles, starts, strict=True)
     ]
     bill = f"Bill {prose(account.currency)}" if account.currency else "Bill"

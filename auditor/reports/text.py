@@ -16,15 +16,13 @@ from auditor.model.words import plural
 from auditor.reports.shared.words import (
     CAUSES,
     advice,
-    bill_words,
     billed,
-    cheapest_words,
     conserved,
+    cycle_row,
     filtered_words,
     idle,
     local_dates,
     money,
-    used,
     wasted,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
@@ -95,15 +93,8 @@ def _bill(console: Console, sure: Sequence[bool], account: Account, starts: Sequ
     columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
     table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
     for priced, cycle, start in zip(sure, account.cycles, starts, strict=True):
-        table.add_row(
-            start + ("" if cycle.complete else " (part)"),
-            used(cycle, priced),
-            f"{number(cycle.demand):,}",
-            "-" if cycle.included is None else f"{number(cycle.included):,}",
-            "-" if cycle.utilisation is None or not priced else f"{cycle.utilisation:.0%}",
-            bill_words(account, cycle),
-            Words(cheapest_words(account, cycle, plain)),
-        )
+        *cells, cheapest = cycle_row(account, cycle, start, plain, known=priced)
+        table.add_row(*cells, Words(cheapest))
     console.print()
     plan = plain(account.plan) if account.plan else "plan not configured"
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))

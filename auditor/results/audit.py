@@ -64,7 +64,7 @@ class Result:
     inputs: Inputs
     case: Case
     findings: Sequence[model.Finding]
-    """Those that were asked for, gravest first."""
+    """Those that were asked for, most severe first."""
     options: Mapping[str, Any]
     generated_at: datetime
     days: Sequence[Day] = ()

@@ -133,7 +133,7 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Money(Struct, frozen=True):
-    """Bill-true saving over the window's cycles; null where it cannot be known."""
+    """Change in the bills of the window's cycles; null where it cannot be known."""
 
     now: Amount | None
     after_plan_change: Amount | None

@@ -84,6 +84,22 @@ def bill_words(account: Account, cycle: Cycle) -> str:
     return cents(cycle.bill) or ("over the cap" if account.plan and cycle.complete else "-")
 
 
+def cycle_row(account: Account, cycle: Cycle, start: str, name: Callable[[str], str], *, known: bool) -> list[str]:
+    """A cycle in the table of an account: start, credits, demand, included, used, bill, cheapest plan.
+
+    *name* writes the name of a plan as the report does; *known* is whether anything is known of what renders cost.
+    """
+    return [
+        start + ("" if cycle.complete else " (part)"),
+        used(cycle, known),
+        f"{number(cycle.demand):,}",
+        "-" if cycle.included is None else f"{number(cycle.included):,}",
+        "-" if cycle.utilisation is None or not known else f"{cycle.utilisation:.0%}",
+        bill_words(account, cycle),
+        cheapest_words(account, cycle, name),
+    ]
+
+
 def filtered_words(reasons: Mapping[str, int]) -> str:
     """How many requests of sources and providers are no events, and why; empty for none."""
     left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
