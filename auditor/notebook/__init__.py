@@ -59,7 +59,7 @@ class Report:
         """
         target = Path(path)
         name = report_format or max(
-            (name for name, each in REPORTS.items() if target.name.endswith(f".{each.suffix}")),
+            (name for name, each in REPORTS.items() if target.name.lower().endswith(f".{each.suffix}")),
             key=lambda name: len(REPORTS[name].suffix),
             default="",
         )

@@ -14,7 +14,7 @@ from auditor.analysis.days import Day, Use
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.results.document import written
-from auditor.results.report import Finding, Report
+from auditor.results.report import Finding, Report, subject_column
 
 Row = Mapping[str, object]
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
@@ -45,7 +45,7 @@ def _finding(finding: Finding) -> Row:
         "rule": finding.rule,
         "severity": finding.severity.value,
         "confidence": finding.confidence.value,
-        **finding.subject,
+        **{subject_column(name): value for name, value in finding.subject.items()},
         "credits": _decimal(number(finding.credits)),
         "bytes": finding.bytes,
         "saves_now": money["now"],

@@ -17,7 +17,7 @@ from auditor.model.plans import cents
 from auditor.reports.shared.words import UNPRICED
 from auditor.results.audit import Result, report
 from auditor.results.document import written
-from auditor.results.report import Finding
+from auditor.results.report import Finding, subject_column
 from auditor.system.terminal import plain
 
 FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
@@ -63,7 +63,7 @@ class Findings:
         findings = report(result).findings
         more = sorted({name for finding in findings for name in finding.subject}.difference(SUBJECT))
         head = ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
-                "currency", "message", "advice", "evidence", *more]  # fmt: skip
+                "currency", "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
         write(out, head, (_finding(finding, more) for finding in findings))
 
 

@@ -155,6 +155,15 @@ class Finding(Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any]
 
 
+COLUMNS = frozenset(Finding.__struct_fields__) | {"saves_now", "saves_after_plan_change", "currency"}
+"""Columns that every table of findings has, whatever their subjects."""
+
+
+def subject_column(name: str) -> str:
+    """The column of a name of subjects: itself, unless the table has such a column already."""
+    return f"subject_{name}" if name in COLUMNS else name
+
+
 class Suppressed(Struct, frozen=True, kw_only=True):
     """A finding that the baseline accepts, until when and why."""
 

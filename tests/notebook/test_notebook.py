@@ -11,8 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import auditor
+from auditor.notebook.frames import frames_of
 from auditor.registry import REPORTS
 from auditor.results.document import written
 from tests.conftest import ROOT, event, lines
@@ -47,6 +49,13 @@ def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
     assert len(days) == days.groupby(["provider", "account", "date"]).ngroups
 
 
+def test_a_subject_named_like_a_figure_is_not_lost(report: auditor.Report) -> None:
+    """It has a column of its own beside the figure's."""
+    first = replace(report.findings[0], subject={**report.findings[0].subject, "credits": "none", "hours": "00-05"})
+    findings = frames_of(replace(report.data, findings=(first,)), (), ()).findings
+    assert (findings.credits[0], findings.subject_credits[0], findings.hours[0]) == (first.credits, "none", "00-05")
+
+
 def test_an_empty_log_has_empty_frames(tmp_path: Path) -> None:
     """Nothing fails where there is nothing."""
     (tmp_path / "usage.jsonl").write_bytes(lines([event("a", "2026-09-01T00:00:00Z")]))
@@ -62,7 +71,7 @@ def test_it_saves_what_the_command_prints(
     """In the format of the suffix; the moment of the report is that of the audit."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(report.data.generated_at.timestamp())))
     monkeypatch.chdir(ROOT)
-    saved = report.save(tmp_path / f"out.{REPORTS[name].suffix}")
+    saved = report.save(tmp_path / f"Out.{REPORTS[name].suffix.upper()}")
     asked = ran("audit", "sample_logs", "--format", name, "--output", str(tmp_path / "other"))
     assert asked.code == 0
     assert saved.read_bytes() == (tmp_path / "other").read_bytes()

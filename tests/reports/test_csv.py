@@ -103,12 +103,15 @@ def test_the_files_are_rfc_4180(samples: Result, name: str) -> None:
     assert len(set(table[0])) == len(table[0])
 
 
-def test_a_new_name_of_a_subject_has_a_column_at_the_end(samples: Result) -> None:
+@pytest.mark.parametrize(
+    ("name", "column"), [("region", "region"), ("credits", "subject_credits"), ("currency", "subject_currency")]
+)
+def test_a_new_name_of_a_subject_has_a_column_at_the_end(name: str, column: str, samples: Result) -> None:
     """A rule may name what it is about as it likes: no word is lost, and the columns before stay where they are."""
     first, second = samples.findings[:2]
-    named = replace(first, subject={**first.subject, "region": "eu-west"})
+    named = replace(first, subject={**first.subject, name: "eu-west"})
     before, after = (
         rows(written(replace(samples, findings=found), "csv")) for found in ([first, second], [named, second])
     )
-    assert list(after[0]) == [*before[0], "region"]
-    assert after == [{**before[0], "region": "eu-west"}, {**before[1], "region": ""}]
+    assert list(after[0]) == [*before[0], column]
+    assert after == [{**before[0], column: "eu-west"}, {**before[1], column: ""}]
