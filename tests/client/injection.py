@@ -6,9 +6,11 @@ fault would be the call's own, as if the function were not there.
 
 import dis
 import functools
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -65,6 +67,18 @@ def _place(frame: FrameType) -> Place | None:
     return Path(code.co_filename).name, code.co_qualname
 
 
+@contextmanager
+def _profiled(watch: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
+    """*watch* hears of this thread's calls, but of none that collecting garbage makes: those are other clients'."""
+    gc.disable()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+
+
 def places(made: Callable[[], Callable[[], Any]]) -> Counter[Place]:
     """How often each function of ours begins while what is *made* runs, caches of classes being filled."""
     outcome(made())
@@ -74,11 +88,8 @@ def places(made: Callable[[], Callable[[], Any]]) -> Counter[Place]:
         if event == "call" and (place := _place(frame)) is not None:
             found[place] += 1
 
-    sys.setprofile(watch)
-    try:
+    with _profiled(watch):
         outcome(run)
-    finally:
-        sys.setprofile(None)
     return found
 
 
@@ -93,11 +104,8 @@ def injected(run: Callable[[], Any], place: Place, number: int) -> Outcome:
             if seen == number:
                 raise InjectedError("SECRETvalue")  # Python stops calling this function now
 
-    sys.setprofile(fail)
-    try:
+    with _profiled(fail):
         return outcome(run)
-    finally:
-        sys.setprofile(None)
 
 
 def faults(found: Counter[Place], most: int = 3) -> Iterator[tuple[Place, int]]:

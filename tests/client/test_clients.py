@@ -122,7 +122,7 @@ def test_calls_and_events_agree(versions: str) -> None:
     assert told.returncode == 0, told.stderr
     rows = {name: row for name, *row in map(json.loads, told.stdout.splitlines())}
     # (this environment may have more of these libraries, as after `make bench-client`)
-    assert {name: rows.get(name) for name in EXPECTED[versions]} == EXPECTED[versions]
+    assert {name: rows.get(name) for name in EXPECTED[versions]} == EXPECTED[versions], told.stderr
     # The one place whose inside cannot be seen is named, and of faults there are only those that were made.
     warned = [line for line in told.stderr.splitlines() if "InjectedError" not in line]
     assert [line.partition(" counts")[0] for line in warned] == ["requests_adapter_of_ones_own.<locals>.Own"]

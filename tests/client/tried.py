@@ -14,6 +14,7 @@ import struct
 import sys
 import tempfile
 import threading
+import traceback
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -138,6 +139,8 @@ def run(function: Callable[[Metering], Any], folder: Path) -> list[Any]:
         got = function(metering)
     except Exception as error:
         got = type(error).__name__
+        if isinstance(error, AssertionError):  # one of a scenario's own, which says what was wrong
+            traceback.print_exc()
     metering.close()
     events = [json.loads(line, parse_float=Decimal) for file in folder.glob("*.jsonl") for line in file.open()]
     finals = {event["id"]: event for event in events if event["outcome"] != "attempt"}
