@@ -13,12 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from auditor.caches import Entry
 from auditor.client.clock import Clock
 from auditor.client.ids import NEW_ID
+from auditor.client.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.client.request import Request
 from auditor.client.sinks import Sink
 from auditor.model.errors import RenderError
 from auditor.model.events import SCHEMA_VERSION, Outcome
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope
-from auditor.model.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.model.provider import Picture
 
 log = logging.getLogger("auditor.client")
