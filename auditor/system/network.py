@@ -15,6 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from auditor.model.provider import Answer
+
 Network = IPv4Network | IPv6Network
 Resolve = Callable[..., list[tuple[Any, ...]]]
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -38,8 +40,7 @@ class FetchError(Exception):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = reason, detail
 
 
 def is_public(text: str) -> bool:
@@ -112,17 +113,6 @@ class Guard(httpcore.NetworkBackend):
                 continue
         return self.backend.connect_tcp(permitted[-1], port, timeout, local_address, socket_options)
 
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
-        """Never."""
-        del timeout, socket_options
-        raise FetchError("scheme", f"{path!r} is no address of the network")
-
-    def sleep(self, seconds: float) -> None:
-        """As the backend waits."""
-        self.backend.sleep(seconds)
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -135,23 +125,13 @@ class Limits:
     redirects: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
 class Fetcher:
     """Gets and posts through a guard."""
 
     def __init__(
         self, guard: Guard | None = None, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._limits = limits or Limits()
-        self._clock = clock
+        self._limits, self._clock = limits or Limits(), clock
         self._pool = httpcore.ConnectionPool(network_backend=guard or Guard(), max_connections=16)
 
     def __enter__(self) -> "Fetcher":
@@ -168,7 +148,10 @@ class Fetcher:
             answer = self.send("GET", url, {"accept": "image/*"}, b"", ends)
             if answer.status not in REDIRECTS:
                 break
-            url = parsed(_joined(url, answer.headers.get("location", "")))
+            try:
+                url = parsed(str(url.join(answer.headers.get("location", ""))))
+            except (httpx.InvalidURL, ValueError):
+                raise FetchError("address", "a redirect leads to no address") from None
         else:
             raise FetchError("redirects", f"more than {self._limits.redirects} redirects")
         if answer.status != 200:
@@ -177,7 +160,7 @@ class Fetcher:
 
     def send(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, ends: float | None = None
-    ) -> Reply:
+    ) -> Answer:
         """One request, no redirect followed."""
         ends = self._clock() + self._limits.seconds if ends is None else ends
         step = self._limits.step_seconds
@@ -193,7 +176,7 @@ class Fetcher:
                 extensions={"timeout": {"connect": step, "read": step, "write": step, "pool": self._limits.seconds}},
             ) as response:
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return Reply(response.status, found, self._body(response, found, ends))
+                return Answer(response.status, found, self._body(response, found, ends))
         except FetchError:
             raise
         except Exception as error:
@@ -231,13 +214,6 @@ def parsed(address: str) -> httpx.URL:
     if url.userinfo:
         raise FetchError("address", "the address holds a user or a password")
     return url
-
-
-def _joined(url: httpx.URL, location: str) -> str:
-    try:
-        return str(url.join(location))
-    except (httpx.InvalidURL, ValueError):
-        raise FetchError("address", "a redirect leads to no address") from None
 
 
 def shown(address: str) -> str:
