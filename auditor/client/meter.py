@@ -73,7 +73,7 @@ class Meter:
         """The metrics of a hit: the hot path, without decorator, request or event."""
         if self._account is not None:
             try:
-                self._account.delivered("hit", self.clock.steady() - started, entry.size, entry.picture.format)
+                self._account.ended("hit", self.clock.steady() - started, entry.size, entry.picture.format)
             except Exception as error:
                 self.lost(error)
 
@@ -93,7 +93,7 @@ class Meter:
         """Waited for an identical call in flight."""
         waited = self.clock.steady() - made.started
         self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
-        self._count(lambda account: account.delivered("coalesced", waited, entry.size, entry.picture.format))
+        self._count(lambda account: account.ended("coalesced", waited, entry.size, entry.picture.format))
 
     def rendered(
         self,
@@ -118,7 +118,7 @@ class Meter:
 
         def count(account: AccountMetrics) -> None:
             account.called(status or 200, took, None if cost is None else float(cost), self.clock.now())
-            account.delivered("render", took, entry.size, picture.format)
+            account.ended("render", took, entry.size, picture.format)
             if picture.remaining is not None:
                 account.remaining(float(picture.remaining), self.clock.now())
 
@@ -136,7 +136,7 @@ class Meter:
         def count(account: AccountMetrics) -> None:
             if status == 304:
                 account.called(status, took, 0.0, self.clock.now())
-            account.delivered("hit", took, entry.size, entry.picture.format)
+            account.ended("hit", took, entry.size, entry.picture.format)
 
         self._write(event, lasting=True)
         self._count(count)

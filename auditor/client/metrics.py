@@ -109,8 +109,8 @@ class AccountMetrics:
         self._uncertain = metrics.child("credits_uncertain_total", *labels, *where)
         self._last_paid = metrics.child("last_paid_render_timestamp_seconds", *labels, *where)
 
-    def delivered(self, result: str, waited: float, size: int | None, picture_format: str | None) -> None:
-        """A request got its picture; *size* in bytes, None where it was delivered as an address."""
+    def ended(self, result: str, waited: float, size: int | None = None, picture_format: str | None = None) -> None:
+        """A request ended; *size* of its picture in bytes, None where there is none or it went out as an address."""
         self.requests[result].inc()
         self.waits[result].observe(waited)
         if size:
@@ -119,11 +119,6 @@ class AccountMetrics:
                 counter = self._metrics.child("output_bytes_total", *self._labels, picture_format or OTHER)
                 self._bytes[picture_format] = counter
             counter.inc(size)
-
-    def ended(self, result: str, waited: float) -> None:
-        """A request ended."""
-        self.requests[result].inc()
-        self.waits[result].observe(waited)
 
     def called(self, status: int | None, took: float, credits: float | None, now: float) -> None:
         """A call to the API ended; *credits* None if they are unknown; *now* in seconds since 1970."""

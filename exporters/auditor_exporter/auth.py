@@ -130,15 +130,12 @@ class Verdicts:
             verdict = self._known(guess.token)
             if verdict is None:
                 verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, guess)
-                self._keep(guess.token, verdict)
+                kept = self._kept[verdict]
+                kept[guess.token] = None
+                if len(kept) > KEPT:
+                    del kept[next(iter(kept))]
             if not guess.verdict.done():
                 guess.verdict.set_result(verdict)
-
-    def _keep(self, token: bytes, verdict: bool) -> None:
-        kept = self._kept[verdict]
-        kept[token] = None
-        if len(kept) > KEPT:
-            del kept[next(iter(kept))]
 
     def _penalty(self, peer: str) -> int:
         """Whole seconds that the answer to one more wrong guess of *peer* waits."""

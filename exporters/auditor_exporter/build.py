@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 
 from prometheus_client.metrics_core import Metric
@@ -14,23 +13,20 @@ from auditor_exporter.families import Families
 
 
 class BuildInfo(Collector):
-    """The version as a metric, whatever else can be shown."""
+    """The version as a metric, whatever else can be shown; "" for a commit that nobody said."""
+
+    def __init__(self) -> None:
+        try:
+            written = distribution("render-auditor").read_text("direct_url.json")
+        except PackageNotFoundError:
+            written = None
+        self._labels = (__version__, revision_of(os.environ, written))
 
     def collect(self) -> Iterable[Metric]:
         """One sample."""
         families = Families()
-        families.add("exporter_build_info", (__version__, revision()), 1)
+        families.add("exporter_build_info", self._labels, 1)
         return families.metrics()
-
-
-@cache
-def revision() -> str:
-    """The commit that was built or installed; "" where nobody said it."""
-    try:
-        written = distribution("render-auditor").read_text("direct_url.json")
-    except PackageNotFoundError:
-        written = None
-    return revision_of(os.environ, written)
 
 
 def revision_of(environ: Mapping[str, str], direct_url: str | None) -> str:

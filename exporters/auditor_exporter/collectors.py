@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from auditor import config as configuration
 from auditor.intake.sources import absent, present
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
@@ -24,12 +25,12 @@ Say = Callable[[str], object]
 
 
 @contextmanager
-def once(settings: Settings, where: Path | None, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
-    """For a cron job: what fails is a sample in it, and an `InputError` at the end.
+def once(where: Path | None, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
+    """For a cron job, by the auditor.toml at *where*: what fails is a sample in it, and an `InputError` at the end.
 
     With *findings* and without a *ledger*, the report's alone.
     """
-    said: list[str] = []
+    settings, said = configuration.load(where), list[str]()
     with ExitStack() as stack:
         collectors: list[Collects] = []
         if ledger is not None or findings is None:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -28,20 +27,6 @@ class Collects(Protocol):
 
     def collect(self, families: Families, now: float) -> None:
         """Add samples; whatever it raises makes it unsuccessful."""
-
-
-class Shown(Protocol):
-    """What a server shows."""
-
-    @property
-    def healthy(self) -> bool:
-        """Whether every collector showed something the last time."""
-
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """(body, content type)."""
-
-    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
-        """The same without waiting."""
 
 
 def reason(error: Exception) -> str:
@@ -87,12 +72,10 @@ class Snapshot:
                 self._encoded[content_type] = (encoder(_Taken(self._families, created=created)), content_type)
             return self._encoded[content_type]
 
-    def registry(self) -> CollectorRegistry:
+    def registry(self) -> Collector:
         """The same for prometheus_client's own ways out."""
         self.exposition()
-        registry = CollectorRegistry()
-        registry.register(_Taken(self._families))
-        return registry
+        return _Taken(self._families)
 
     def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
         """The same without waiting, if nothing has to be done for it."""
@@ -137,12 +120,6 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder("")
 
 
-def _without_created(family: Metric) -> Metric:
-    plain = Metric(family.name, family.documentation, family.type, family.unit)
-    plain.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-    return plain
-
-
 class _Taken(Collector):
     """A registry of families that are there already.
 
@@ -150,8 +127,11 @@ class _Taken(Collector):
     """
 
     def __init__(self, families: Iterable[Metric], *, created: bool = False) -> None:
-        self._families = list(families if created else map(_without_created, families))
+        self._families, self._created = families, created
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client's encoders ask for them."""
-        return self._families
+        for family in self._families:
+            shown = Metric(family.name, family.documentation, family.type, family.unit)
+            shown.samples = [each for each in family.samples if self._created or not each.name.endswith("_created")]
+            yield shown

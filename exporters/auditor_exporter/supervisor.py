@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -18,23 +17,8 @@ class Supervisor:
         self.every = int(micros) / 2_000_000 if micros.isascii() and micros.isdigit() and int(micros) else None
         """Seconds between two signs of life; None if nobody waits for them."""
 
-    def ready(self) -> None:
-        """It serves, or serves again."""
-        self._tell("READY=1")
-
-    def reloading(self) -> None:
-        """It reads its configuration; `ready` follows."""
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-
-    def alive(self) -> None:
-        """A sign of life."""
-        self._tell("WATCHDOG=1")
-
-    def stopping(self) -> None:
-        """It ends."""
-        self._tell("STOPPING=1")
-
-    def _tell(self, text: str) -> None:
+    def tell(self, text: str) -> None:
+        """`READY=1` when it serves or serves again, `RELOADING=1`, `WATCHDOG=1` as a sign of life, `STOPPING=1`."""
         if not self._where:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:

@@ -167,7 +167,11 @@ class Live:
 
     def tls(self) -> ssl.SSLContext | None:
         """A context for a server whose every connection takes the certificates of its moment."""
-        return None if self.config.tls is None else _Renewed.of(self)
+        if self.config.tls is None:
+            return None
+        made = _Renewed(ssl.PROTOCOL_TLS_SERVER)
+        made.live = self
+        return made
 
 
 def _stamp(path: Path) -> FileStamp | None:
@@ -181,12 +185,6 @@ class _Renewed(ssl.SSLContext):
     """asyncio asks it once a connection."""
 
     live: Live
-
-    @classmethod
-    def of(cls, live: Live) -> "_Renewed":
-        made = cls(ssl.PROTOCOL_TLS_SERVER)
-        made.live = live
-        return made
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         context = self.live.current().tls
