@@ -120,7 +120,8 @@ class Meter:
             account.called(status or 200, took, None if cost is None else float(cost), self.clock.now())
             account.ended("render", took, entry.size, picture.format)
             if picture.remaining is not None:
-                account.remaining(float(picture.remaining), self.clock.now())
+                account.child("credits_remaining").set(float(picture.remaining))
+                account.child("credits_remaining_timestamp_seconds").set(self.clock.now())
 
         self._write(event, lasting=True)
         self._count(count)
@@ -160,7 +161,7 @@ class Meter:
             credits = None if error.credits is None else float(error.credits)
             account.called(error.status, took, credits, self.clock.now())
             if retried:
-                account.retried(_reason(error))
+                account.child("api_retries_total", _reason(error)).inc()
             elif not spared:
                 account.ended("error", took)
 

@@ -133,14 +133,9 @@ class AccountMetrics:
             self._credits.inc(credits)
             self._last_paid.set(now)
 
-    def retried(self, reason: str) -> None:
-        """A call will be made again."""
-        self._metrics.child("api_retries_total", *self._labels, reason).inc()
-
-    def remaining(self, credits: float, now: float) -> None:
-        """The provider said what is left."""
-        self._metrics.child("credits_remaining", *self._labels).set(credits)
-        self._metrics.child("credits_remaining_timestamp_seconds", *self._labels).set(now)
+    def child(self, name: str, *labels: str) -> Any:
+        """Another series of the account."""
+        return self._metrics.child(name, *self._labels, *labels)
 
 
 _KNOWN_CODES = frozenset({200, 201, 202, 400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503, 504})

@@ -84,22 +84,17 @@ class Verdicts:
         token = self._token(user.encode(), hashed, password.encode())
         verdict = self._known(token)
         if verdict is None:
-            verdict = await self._found(peer, _Guess(
-                token, password.encode(), hashed, user in users, self._was_seen(token),
-                asyncio.get_running_loop().create_future(),
-            ))  # fmt: skip
+            future = asyncio.get_running_loop().create_future()
+            guess = _Guess(token, password.encode(), hashed, user in users, token in self._seen, future)
+            self._seen[token] = None
+            if len(self._seen) > SEEN:
+                del self._seen[next(iter(self._seen))]
+            verdict = await self._found(peer, guess)
         if not verdict:
             for _ in range(self._penalty(peer)):
                 late()
                 await self._pause(1)
         return verdict
-
-    def _was_seen(self, token: bytes) -> bool:
-        again = token in self._seen
-        self._seen[token] = None
-        if len(self._seen) > SEEN:
-            del self._seen[next(iter(self._seen))]
-        return again
 
     def _known(self, token: bytes) -> bool | None:
         return next((verdict for verdict, kept in self._kept.items() if token in kept), None)

@@ -13,11 +13,10 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
-from auditor_exporter.build import BuildInfo
 from auditor_exporter.findings import FindingsCollector
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.reload import Down
-from auditor_exporter.snapshot import Collects, Snapshot, reason
+from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
 from auditor_exporter.usage import UsageCollector
 
 LEDGER = "auditor.db"

@@ -1,8 +1,11 @@
 """`auditor-exporter`: the ledger's sums for Prometheus, as a server, as a file or to a Pushgateway."""
 
 import asyncio
+import os
 import signal
-from contextlib import AbstractContextManager
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +22,6 @@ from auditor_exporter.http import PORT, address_of, serve
 from auditor_exporter.push import grouping_of, push, write
 from auditor_exporter.reload import Reloading
 from auditor_exporter.snapshot import Snapshot
-from auditor_exporter.supervisor import Supervisor
 from auditor_exporter.webconfig import Live
 
 app = typer.Typer(
@@ -48,6 +50,28 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
     if version:
         print(f"auditor-exporter {__version__}")
         raise typer.Exit
+
+
+class Supervisor:
+    """What a supervisor such as systemd is told (`sd_notify`): that the server is ready, reloads, lives and stops.
+
+    It hears from the socket that the environment names; without one, nobody does.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        where = environ.get("NOTIFY_SOCKET", "")
+        self._where = "\0" + where[1:] if where.startswith("@") else where
+        of_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        micros = environ.get("WATCHDOG_USEC", "") if of_us else ""
+        self.every = int(micros) / 2_000_000 if micros.isascii() and micros.isdigit() and int(micros) else None
+        """Seconds between two signs of life; None if nobody waits for them."""
+
+    def tell(self, text: str) -> None:
+        """`READY=1` when it serves or serves again, `RELOADING=1`, `WATCHDOG=1` as a sign of life, `STOPPING=1`."""
+        if not self._where:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+            to.sendto(text.encode(), self._where)
 
 
 @app.command("serve")
@@ -95,7 +119,7 @@ def serve_metrics(
         )  # fmt: skip
 
     with Reloading(
-        where, begin, say, named=config is not None, done=log.LOG.info, supervisor=supervisor,
+        where, begin, say, named=config is not None, done=log.LOG.info, tell=supervisor.tell,
         others=lambda settings: findings_of(settings, findings),
     ) as shown:  # fmt: skip
         asyncio.run(_serve(shown, host, port, live, supervisor))

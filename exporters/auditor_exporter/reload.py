@@ -22,10 +22,8 @@ from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.metrics import RELOAD
 from auditor.model.settings import Settings
 from auditor.system.files import FileStamp
-from auditor_exporter.build import BuildInfo
 from auditor_exporter.families import Families
-from auditor_exporter.snapshot import Collects, Snapshot, reason
-from auditor_exporter.supervisor import Supervisor
+from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
 
 LOOK = 5.0
 """Seconds between two looks at the file, and between two tries of what could not be opened or was refused."""
@@ -50,18 +48,18 @@ class Reloading(Collector):
     """Has the newest `snapshot` that could be opened.
 
     *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
-    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again.
+    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again;
+    *tell* is what tells a supervisor of each reload.
     """
 
     def __init__(
         self, path: Path, begin: Begin, say: Callable[[str], object], *, named: bool,
         others: Callable[[Settings], Iterable[Collects]] = lambda _: (), done: Callable[[str], object] = lambda _: None,
-        clock: Callable[[], float] = time.time, look: float = LOOK, supervisor: Supervisor | None = None,
+        clock: Callable[[], float] = time.time, look: float = LOOK, tell: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._path, self._begin, self._say, self._done = path, begin, say, done
         self._named = named
-        self._others, self._clock, self._look = others, clock, look
-        self._supervisor = supervisor or Supervisor({})
+        self._others, self._clock, self._look, self._tell = others, clock, look, tell
         self._wake, self._stopping = threading.Event(), False
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
@@ -115,9 +113,9 @@ class Reloading(Collector):
                 self._done("the ledger is open")
 
     def _read(self, stamp: tuple[int, ...] | None, *, changed: bool, tell: bool) -> None:
-        """*tell* the supervisor of it; why it cannot be used is said once, and once more for a *changed* file."""
+        """*tell* of it; why it cannot be used is said once, and once more for a *changed* file."""
         if tell:
-            self._supervisor.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         if changed:
             self._said["file"] = ""
         try:
@@ -135,7 +133,7 @@ class Reloading(Collector):
             self.worked, self.worked_at = True, self._clock()
             self._done("the configuration was read again")
         if tell:
-            self._supervisor.tell("READY=1")
+            self._tell("READY=1")
 
     def _fails(self, what: str, error: Exception, then: str) -> None:
         """Say why, unless it is why it failed the last time."""

@@ -1,8 +1,11 @@
 """One collection at a time, shared by all who ask meanwhile: a hammered /metrics costs nothing."""
 
+import json
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Protocol
 
 from prometheus_client.exposition import choose_encoder
@@ -10,12 +13,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from auditor.model.errors import AuditorError
+from auditor.version import __version__
 from auditor_exporter.families import Families, StaleError
 
 FRESH = 1.0
 """Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
-
-
 KINDS = 12
 """Formats of one collection that are kept; a header may name versions without end, and then gets the plain one."""
 
@@ -135,3 +137,29 @@ class _Taken(Collector):
             shown = Metric(family.name, family.documentation, family.type, family.unit)
             shown.samples = [each for each in family.samples if self._created or not each.name.endswith("_created")]
             yield shown
+
+
+class BuildInfo(Collector):
+    """The version as a metric, whatever else can be shown; "" for a commit that nobody said."""
+
+    def __init__(self) -> None:
+        try:
+            written = distribution("render-auditor").read_text("direct_url.json")
+        except PackageNotFoundError:
+            written = None
+        self._labels = (__version__, revision_of(os.environ, written))
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample."""
+        families = Families()
+        families.add("exporter_build_info", self._labels, 1)
+        return families.metrics()
+
+
+def revision_of(environ: Mapping[str, str], direct_url: str | None) -> str:
+    """From `AUDITOR_REVISION`, which an image sets, or what pip writes down of an installation from git (PEP 610)."""
+    try:
+        found = environ.get("AUDITOR_REVISION") or json.loads(direct_url or "{}")["vcs_info"]["commit_id"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) and found.isalnum() and len(found) <= 64 else ""

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from auditor_exporter.build import revision_of
 from auditor_exporter.collectors import _follow, once, running
+from auditor_exporter.main import Supervisor
 from auditor_exporter.reload import Reloading, is_down
-from auditor_exporter.snapshot import Snapshot
-from auditor_exporter.supervisor import Supervisor
+from auditor_exporter.snapshot import Snapshot, revision_of
 from sqlalchemy.exc import OperationalError
 
 from auditor.config import settings_of
