@@ -38,7 +38,9 @@ def once(where: Path | None, ledger: str | None, findings: Path | None) -> Itera
                 collectors.append(LedgerCollector(opened, settings, where))
             except Exception as error:  # (the last file or push would go on saying that all is well)
                 collectors.append(Down(error))
-            collectors += _usage(settings)
+            for usage in _usage(settings):
+                usage.refresh()
+                collectors.append(usage)
         snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
         if collectors:
             snapshot.more = [BuildInfo()]
@@ -61,20 +63,17 @@ def running(
         if owner:
             with opened.write() as connection:
                 configure(connection, settings, str(where), replacing=replacing)
-        usage = _usage(settings, fresh=False)
+        usage = _usage(settings)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
-            follower = Follow(
-                Ingest(opened, settings, where=where, tell=say), lambda: present(follow), lambda: absent(follow),
-                follow,
-            )  # fmt: skip
+            ingest = Ingest(opened, settings, where=where, tell=say)
+            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow)
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()
         try:
-            yield Snapshot(
-                [LedgerCollector(opened, settings, where), *usage, *findings_of(settings, findings)], say=say
-            )
+            shown: list[Collects] = [LedgerCollector(opened, settings, where), *usage]
+            yield Snapshot([*shown, *findings_of(settings, findings)], say=say)
         finally:
             stopping.set()
             for thread in threads:
@@ -86,13 +85,8 @@ def findings_of(settings: Settings, report: Path | None) -> list[FindingsCollect
     return [] if report is None else [FindingsCollector(report, settings)]
 
 
-def _usage(settings: Settings, *, fresh: bool = True) -> list[UsageCollector]:
-    if not settings.usage:
-        return []
-    collector = UsageCollector(settings)
-    if fresh:
-        collector.refresh()
-    return [collector]
+def _usage(settings: Settings) -> list[UsageCollector]:
+    return [UsageCollector(settings)] if settings.usage else []
 
 
 def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say) -> None:

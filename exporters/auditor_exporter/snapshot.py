@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Protocol
 
@@ -71,7 +72,7 @@ class Snapshot:
                 encoder, content_type = choose_encoder("")
             if content_type not in self._encoded:
                 created = content_type.startswith("application/openmetrics-text")
-                self._encoded[content_type] = (encoder(_Taken(self._families, created=created)), content_type)
+                self._encoded[content_type] = (encoder(_Taken(self._families, created)), content_type)
             return self._encoded[content_type]
 
     def registry(self) -> Collector:
@@ -95,7 +96,10 @@ class Snapshot:
                 collector.collect(own, self._clock())
                 self._failing.pop(collector.name, None)
             except Exception as error:  # (one that fails is a sample, and does not take the others with it)
-                self._fails(collector.name, error)
+                why = reason(error)
+                if self._failing.get(collector.name) != why:
+                    self._say(f"the collector {collector.name!r} fails: {why}")
+                self._failing[collector.name] = why
                 if not isinstance(error, StaleError):
                     own, healthy = Families(), False
             families.take(own)
@@ -107,12 +111,6 @@ class Snapshot:
         self._taken = self._steady()
         self.collections += 1
 
-    def _fails(self, name: str, error: Exception) -> None:
-        why = reason(error)
-        if self._failing.get(name) != why:
-            self._say(f"the collector {name!r} fails: {why}")
-        self._failing[name] = why
-
 
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     """What prometheus_client makes of the header; it fails at versions that are no numbers."""
@@ -122,20 +120,21 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder("")
 
 
+@dataclass(frozen=True, slots=True)
 class _Taken(Collector):
     """A registry of families that are there already.
 
     When a counter was *created* is told in OpenMetrics alone: in the plain format it would be a series of its own.
     """
 
-    def __init__(self, families: Iterable[Metric], *, created: bool = False) -> None:
-        self._families, self._created = families, created
+    families: Iterable[Metric]
+    created: bool = False
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client's encoders ask for them."""
-        for family in self._families:
+        for family in self.families:
             shown = Metric(family.name, family.documentation, family.type, family.unit)
-            shown.samples = [each for each in family.samples if self._created or not each.name.endswith("_created")]
+            shown.samples = [each for each in family.samples if self.created or not each.name.endswith("_created")]
             yield shown
 
 
