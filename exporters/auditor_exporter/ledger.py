@@ -1,6 +1,6 @@
 """The ledger's sums as metrics: fresh families at each collection, from tables that do not grow with history."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -137,20 +137,18 @@ class LedgerCollector:
 
     def _sources(self, connection: Connection, families: Families, now_us: int) -> None:
         """Those that are beyond the cap are as old as the oldest of them."""
-        found = last_seen(connection, now_us)
-        shown = dict(list(found.items())[:SOURCES])
-        if len(found) > SOURCES:
-            rest = set(found) - set(shown)
-            shown[OTHER] = min(found[name] for name in rest)
-            for name in rest:
-                self._folded.tell("source", (name,))
-        for name, seen_us in shown.items():
+        found = list(last_seen(connection, now_us).items())
+        shown, rest = found[:SOURCES], found[SOURCES:]
+        if rest:
+            shown.append((OTHER, min(seen_us for _, seen_us in rest)))
+        for name, _ in rest:
+            self._folded.tell("source", (name,))
+        for name, seen_us in shown:
             families.put("source_last_seen_timestamp_seconds", (name,), Decimal(seen_us) / 1_000_000)
 
     def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
-        counts: dict[str, int] = defaultdict(int)
-        for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
-            counts[row.name] = row.total
+        query = select(inputs.c.name, inputs.c["count"].label("total"))
+        counts = Counter({row.name: row.total for row in connection.execute(query)})
         for fate in FATES:
             families.add("ledger_lines_total", (fate,), counts[fate])
         families.add("ledger_events", (), counts["events"] - counts["pruned"])
