@@ -13,12 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from auditor.caches import Entry
 from auditor.client.clock import Clock
 from auditor.client.ids import NEW_ID
+from auditor.client.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.client.request import Request
 from auditor.client.sinks import Sink
 from auditor.model.errors import RenderError
 from auditor.model.events import SCHEMA_VERSION, Outcome
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope
-from auditor.model.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.model.provider import Picture
 
 log = logging.getLogger("auditor.client")
@@ -73,7 +73,7 @@ class Meter:
         """The metrics of a hit: the hot path, without decorator, request or event."""
         if self._account is not None:
             try:
-                self._account.delivered("hit", self.clock.steady() - started, entry.size, entry.picture.format)
+                self._account.ended("hit", self.clock.steady() - started, entry.size, entry.picture.format)
             except Exception as error:
                 self.lost(error)
 
@@ -93,7 +93,7 @@ class Meter:
         """Waited for an identical call in flight."""
         waited = self.clock.steady() - made.started
         self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
-        self._count(lambda account: account.delivered("coalesced", waited, entry.size, entry.picture.format))
+        self._count(lambda account: account.ended("coalesced", waited, entry.size, entry.picture.format))
 
     def rendered(
         self,
@@ -118,9 +118,10 @@ class Meter:
 
         def count(account: AccountMetrics) -> None:
             account.called(status or 200, took, None if cost is None else float(cost), self.clock.now())
-            account.delivered("render", took, entry.size, picture.format)
+            account.ended("render", took, entry.size, picture.format)
             if picture.remaining is not None:
-                account.remaining(float(picture.remaining), self.clock.now())
+                account.child("credits_remaining").set(float(picture.remaining))
+                account.child("credits_remaining_timestamp_seconds").set(self.clock.now())
 
         self._write(event, lasting=True)
         self._count(count)
@@ -136,7 +137,7 @@ class Meter:
         def count(account: AccountMetrics) -> None:
             if status == 304:
                 account.called(status, took, 0.0, self.clock.now())
-            account.delivered("hit", took, entry.size, entry.picture.format)
+            account.ended("hit", took, entry.size, entry.picture.format)
 
         self._write(event, lasting=True)
         self._count(count)
@@ -160,7 +161,7 @@ class Meter:
             credits = None if error.credits is None else float(error.credits)
             account.called(error.status, took, credits, self.clock.now())
             if retried:
-                account.retried(_reason(error))
+                account.child("api_retries_total", _reason(error)).inc()
             elif not spared:
                 account.ended("error", took)
 

@@ -18,6 +18,7 @@ from auditor.client.clock import Clock
 from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes
 from auditor.client.meter import Meter
+from auditor.client.metrics import client_metrics
 from auditor.client.prices import Number, Price
 from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
@@ -26,7 +27,6 @@ from auditor.client.unread import UNREAD
 from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
-from auditor.model.metrics import client_metrics
 from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
 

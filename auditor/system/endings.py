@@ -28,12 +28,17 @@ _LONGEST = 600
 
 def run(name: str, app: Callable[[], object]) -> None:
     """Run a command line; *name* is what its sentences begin with."""
-    _prepare()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding lacks is written as an escape: no report fails for one character.
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             app()
         finally:
-            _flush()
+            if sys.stdout is not None:  # else it was closed before we began
+                # What is still in the buffer: at the end of the process nobody could say that it was lost.
+                sys.stdout.flush()
     except SystemExit as end:
         _leave_as(name, end)
     except KeyboardInterrupt:
@@ -115,20 +120,6 @@ def _leave_as(name: str, end: SystemExit) -> NoReturn:
     if isinstance(early, EOFError):
         fail(name, *told(early))
     raise end
-
-
-def _prepare() -> None:
-    """What a terminal's encoding lacks is written as an escape: no report fails for one character."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _flush() -> None:
-    """What is still in the buffer: at the end of the process nobody could say that it was lost."""
-    if sys.stdout is None:  # closed before we began
-        return
-    sys.stdout.flush()
 
 
 def _give_up_output() -> None:

@@ -24,7 +24,9 @@ def capped(most: int) -> Iterator[None]:
     import resource
 
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _mapped() + max(most - _resident(), LEAST // 2)
+    pages = Path("/proc/self/statm").read_bytes().split()
+    resident, mapped = (int(pages[place]) * os.sysconf("SC_PAGE_SIZE") for place in (1, 5))
+    limit = mapped + max(most - resident, LEAST // 2)  # the limit counts also what was asked for and never touched
     with suppress(ValueError, OSError):  # a tighter limit of the user's own holds
         resource.setrlimit(resource.RLIMIT_DATA, (limit if before < 0 else min(limit, before), hard))
     try:
@@ -32,16 +34,3 @@ def capped(most: int) -> Iterator[None]:
     finally:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
-
-
-def _mapped() -> int:
-    """Bytes that the limit counts: also those that were asked for and never touched."""
-    return _pages(5)
-
-
-def _resident() -> int:
-    return _pages(1)
-
-
-def _pages(place: int) -> int:
-    return int(Path("/proc/self/statm").read_bytes().split()[place]) * os.sysconf("SC_PAGE_SIZE")

@@ -15,6 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from auditor.model.provider import Answer
+
 Network = IPv4Network | IPv6Network
 Resolve = Callable[..., list[tuple[Any, ...]]]
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -38,8 +40,7 @@ class FetchError(Exception):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = reason, detail
 
 
 def is_public(text: str) -> bool:
@@ -112,45 +113,18 @@ class Guard(httpcore.NetworkBackend):
                 continue
         return self.backend.connect_tcp(permitted[-1], port, timeout, local_address, socket_options)
 
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
-        """Never."""
-        del timeout, socket_options
-        raise FetchError("scheme", f"{path!r} is no address of the network")
-
-    def sleep(self, seconds: float) -> None:
-        """As the backend waits."""
-        self.backend.sleep(seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one answer may cost."""
-
-    bytes: int = 32 << 20
-    seconds: float = 30.0
-    step_seconds: float = 10.0
-    """For connecting, and for each read."""
-    redirects: int = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
 
 class Fetcher:
-    """Gets and posts through a guard."""
+    """Gets and posts through a guard; an answer costs so many *bytes*, *seconds* and *redirects* at most.
+
+    Connecting, and each read, take *step_seconds* at most.
+    """
 
     def __init__(
-        self, guard: Guard | None = None, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._limits = limits or Limits()
+        self, guard: Guard | None = None, *, bytes: int = 32 << 20, seconds: float = 30.0, step_seconds: float = 10.0,
+        redirects: int = 5, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._bytes, self._seconds, self._step, self._redirects = bytes, seconds, step_seconds, redirects
         self._clock = clock
         self._pool = httpcore.ConnectionPool(network_backend=guard or Guard(), max_connections=16)
 
@@ -162,25 +136,28 @@ class Fetcher:
 
     def get(self, address: str) -> bytes:
         """The body of a 200, redirects followed; else a `FetchError`."""
-        ends = self._clock() + self._limits.seconds
+        ends = self._clock() + self._seconds
         url = parsed(address)
-        for _ in range(self._limits.redirects + 1):
+        for _ in range(self._redirects + 1):
             answer = self.send("GET", url, {"accept": "image/*"}, b"", ends)
             if answer.status not in REDIRECTS:
                 break
-            url = parsed(_joined(url, answer.headers.get("location", "")))
+            try:
+                url = parsed(str(url.join(answer.headers.get("location", ""))))
+            except (httpx.InvalidURL, ValueError):
+                raise FetchError("address", "a redirect leads to no address") from None
         else:
-            raise FetchError("redirects", f"more than {self._limits.redirects} redirects")
+            raise FetchError("redirects", f"more than {self._redirects} redirects")
         if answer.status != 200:
             raise FetchError("status", f"HTTP {answer.status}")
         return answer.content
 
     def send(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, ends: float | None = None
-    ) -> Reply:
+    ) -> Answer:
         """One request, no redirect followed."""
-        ends = self._clock() + self._limits.seconds if ends is None else ends
-        step = self._limits.step_seconds
+        ends = self._clock() + self._seconds if ends is None else ends
+        waits = {**dict.fromkeys(("connect", "read", "write"), self._step), "pool": self._seconds}
         given = {"host": url.netloc.decode("ascii"), "accept-encoding": "identity", "user-agent": "render-auditor"}
         if content:
             given["content-length"] = str(len(content))
@@ -190,10 +167,10 @@ class Fetcher:
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
                 headers=list({**given, **headers}.items()),
                 content=content,
-                extensions={"timeout": {"connect": step, "read": step, "write": step, "pool": self._limits.seconds}},
+                extensions={"timeout": waits},
             ) as response:
                 found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                return Reply(response.status, found, self._body(response, found, ends))
+                return Answer(response.status, found, self._body(response, found, ends))
         except FetchError:
             raise
         except Exception as error:
@@ -208,10 +185,10 @@ class Fetcher:
         chunks, size = [], 0
         for chunk in response.iter_stream():
             size += len(chunk)
-            if size > self._limits.bytes:
-                raise FetchError("too_large", f"more than {self._limits.bytes:,} bytes")
+            if size > self._bytes:
+                raise FetchError("too_large", f"more than {self._bytes:,} bytes")
             if self._clock() > ends:
-                raise FetchError("out_of_time", f"not whole after {self._limits.seconds:g} seconds")
+                raise FetchError("out_of_time", f"not whole after {self._seconds:g} seconds")
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -231,13 +208,6 @@ def parsed(address: str) -> httpx.URL:
     if url.userinfo:
         raise FetchError("address", "the address holds a user or a password")
     return url
-
-
-def _joined(url: httpx.URL, location: str) -> str:
-    try:
-        return str(url.join(location))
-    except (httpx.InvalidURL, ValueError):
-        raise FetchError("address", "a redirect leads to no address") from None
 
 
 def shown(address: str) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Literal
 
 from rich.console import Console
@@ -21,18 +20,14 @@ class Progress:
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, *, unit: Literal["bytes", "items"] = "bytes"
     ) -> None:
-        self._unit = unit
-        self._clock = clock
-        self._started = clock()
+        self._unit, self._clock, self._started = unit, clock, clock()
         self._bar: Bar | None = None
         self._visible = is_terminal()
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.done()
 
     def __call__(self, what: str, done: int, total: int) -> None:

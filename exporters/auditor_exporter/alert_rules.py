@@ -1,10 +1,10 @@
-"""Recording rules, and the parameters that they share with the alerts."""
+"""Recording rules, what an alert is made of, and the parameters that both share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 BY = "by (job, provider, account)"
+"""How sums are taken, so that alerts do not flap when an exporter moves."""
 _PER_ACCOUNT = "on (provider, account) group_left ()"
 _START = "max by (provider, account) (last_over_time(imgrender_period_start_timestamp_seconds[{hold}]))"
 RUNBOOKS = "https://runbooks.example/render-auditor"
@@ -62,6 +62,24 @@ class Parameters:
     runbooks: str = RUNBOOKS
 
 
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert; *expr* has fields of `Parameters` in braces."""
+
+    name: str
+    severity: str
+    lasts: str
+    """A field of `Parameters`, or empty for at once."""
+    calm: str
+    """A field of `Parameters`: how long it goes on after its condition is over; empty where it ends with that."""
+    expr: str
+    summary: str
+    description: str
+    meaning: str
+    cause: str
+    cure: str
+
+
 CREDITS = "job, provider, account, app_env, production"
 """The labels of one sum of the ledger. Several exporters may show one ledger: the largest counts, not their sum."""
 
@@ -96,88 +114,72 @@ def _current(metric: str, *labels: str) -> str:
     )
 
 
-RECORDS: Sequence[tuple[str, str]] = (
-    (
-        "account:imgrender_period_credits_used:sum",
-        f"sum {BY} (max by ({CREDITS}) (last_over_time(imgrender_period_credits_used[{{hold}}])))",
+RECORDS: Mapping[str, str] = {
+    "account:imgrender_period_credits_used:sum": (
+        f"sum {BY} (max by ({CREDITS}) (last_over_time(imgrender_period_credits_used[{{hold}}])))"
     ),
-    (
-        "account:imgrender_shown:timestamp_seconds",
-        f"max {BY} ({_when('imgrender_period_end_timestamp_seconds')})",
+    "account:imgrender_shown:timestamp_seconds": f"max {BY} ({_when('imgrender_period_end_timestamp_seconds')})",
+    "account:imgrender_plan_credits:max": _current("imgrender_plan_credits"),
+    "account:imgrender_plan_hard_cap:credits": _current('imgrender_plan_credits{{hard_cap!="false"}}'),
+    "account:imgrender_plan_overage_price:max": _current("imgrender_plan_overage_price", "currency"),
+    "account:imgrender_plan_left:credits": (
+        "clamp_min(account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum, 0)"
     ),
-    ("account:imgrender_plan_credits:max", _current("imgrender_plan_credits")),
-    ("account:imgrender_plan_hard_cap:credits", _current('imgrender_plan_credits{{hard_cap!="false"}}')),
-    ("account:imgrender_plan_overage_price:max", _current("imgrender_plan_overage_price", "currency")),
-    (
-        "account:imgrender_plan_left:credits",
-        "clamp_min(account:imgrender_plan_credits:max - account:imgrender_period_credits_used:sum, 0)",
+    "account:imgrender_period:seconds": (
+        f"{_held('imgrender_period_end_timestamp_seconds')}\n- {_held('imgrender_period_start_timestamp_seconds')}"
     ),
-    (
-        "account:imgrender_period:seconds",
-        f"{_held('imgrender_period_end_timestamp_seconds')}\n- {_held('imgrender_period_start_timestamp_seconds')}",
+    "account:imgrender_period_left:seconds": (
+        f"clamp_min({_held('imgrender_period_end_timestamp_seconds')} - time(), 0)"
     ),
-    (
-        "account:imgrender_period_left:seconds",
-        f"clamp_min({_held('imgrender_period_end_timestamp_seconds')} - time(), 0)",
+    "account:imgrender_period_elapsed:ratio": (
+        "1 - account:imgrender_period_left:seconds / account:imgrender_period:seconds"
     ),
-    (
-        "account:imgrender_period_elapsed:ratio",
-        "1 - account:imgrender_period_left:seconds / account:imgrender_period:seconds",
-    ),
-    ("account:imgrender_credits_spent:max", _held("imgrender_credits_spent", "window")),
-    ("account:imgrender_credits_fastest:max", _held("imgrender_credits_spent_fastest", "window")),
-    ("account:imgrender_credits_usual:max", _held("imgrender_credits_spent_usual", "window")),
-    ("account:imgrender_plan_price:max", _current("imgrender_plan_price")),
-    ("account:imgrender_credits_forecast:week", _held("imgrender_credits_forecast_week_ratio")),
-    ("account:imgrender_credits_forecast:max", _held("imgrender_credits_forecast", "horizon")),
-    (
-        "account:imgrender_plan_burn:ratio_long",
+    "account:imgrender_credits_spent:max": _held("imgrender_credits_spent", "window"),
+    "account:imgrender_credits_fastest:max": _held("imgrender_credits_spent_fastest", "window"),
+    "account:imgrender_credits_usual:max": _held("imgrender_credits_spent_usual", "window"),
+    "account:imgrender_plan_price:max": _current("imgrender_plan_price"),
+    "account:imgrender_credits_forecast:week": _held("imgrender_credits_forecast_week_ratio"),
+    "account:imgrender_credits_forecast:max": _held("imgrender_credits_forecast", "horizon"),
+    "account:imgrender_plan_burn:ratio_long": (
         'sum without (window) (account:imgrender_credits_spent:max{{window="1h"}}) / 3600\n'
-        "* account:imgrender_period:seconds / (account:imgrender_plan_credits:max > 0)",
+        "* account:imgrender_period:seconds / (account:imgrender_plan_credits:max > 0)"
     ),
-    (
-        "account:imgrender_period_projected:sum",
+    "account:imgrender_period_projected:sum": (
         "account:imgrender_period_credits_used:sum\n"
-        '+ sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="period"}})',
+        '+ sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="period"}})'
     ),
-    (
-        "account:imgrender_period_projected_by_share:sum",
-        "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)",
+    "account:imgrender_period_projected_by_share:sum": (
+        "account:imgrender_period_credits_used:sum / (account:imgrender_period_elapsed:ratio > 0)"
     ),
     # When a warning of this period was last on; one that began before the period ends within a day of its start.
-    (
-        "account:imgrender_warned:timestamp_seconds",
+    "account:imgrender_warned:timestamp_seconds": (
         f"max {BY} (\n"
         '  max_over_time(timestamp(ALERTS{{alertname=~"ImgRenderCredits(ExhaustSoon|ProjectedOverPlan)",'
         'alertstate="firing"}})[31d:6h])\n'
-        f") > {_held('imgrender_period_start_timestamp_seconds')} + 90000",
+        f") > {_held('imgrender_period_start_timestamp_seconds')} + 90000"
     ),
     # How long the plan lasts at the pace of the next 60 hours, as the forecast has them.
-    (
-        "account:imgrender_plan_lasts:seconds",
+    "account:imgrender_plan_lasts:seconds": (
         "account:imgrender_plan_left:credits * clamp_max(account:imgrender_period_left:seconds, 216000)\n"
-        '/ (sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="60h"}}) > 0)',
+        '/ (sum without (horizon) (account:imgrender_credits_forecast:max{{horizon="60h"}}) > 0)'
     ),
     # Windows like the fastest of the last day that use up what is left, where it was no usual one.
-    (
-        "account:imgrender_rush_left:windows",
+    "account:imgrender_rush_left:windows": (
         "account:imgrender_plan_left:credits / on (job, provider, account) group_right () (\n"
         "  account:imgrender_credits_fastest:max > {unusual} * account:imgrender_credits_usual:max\n"
         "  and account:imgrender_credits_fastest:max > {rush_credits}\n"
         "  and account:imgrender_credits_fastest:max\n"
         "    > on (job, provider, account) group_left () {rush_share} * account:imgrender_plan_credits:max\n"
-        ")",
+        ")"
     ),
-    (
-        "account:imgrender_rush_left:seconds",
+    "account:imgrender_rush_left:seconds": (
         'account:imgrender_rush_left:windows{{window="1h"}} * 3600\n'
         'or account:imgrender_rush_left:windows{{window="6h"}} * 21600\n'
-        'or account:imgrender_rush_left:windows{{window="12h"}} * 43200',
+        'or account:imgrender_rush_left:windows{{window="12h"}} * 43200'
     ),
     # By the provider's usage address, else by its newest answer to a client, whose job is another one. What was said
     # before the period began says nothing of it.
-    (
-        "account:imgrender_provider_credits_used:max",
+    "account:imgrender_provider_credits_used:max": (
         f"max {BY} (\n"
         "  last_over_time(imgrender_provider_credits_used[{hold}])\n"
         f"  and last_over_time(imgrender_credits_remaining_timestamp_seconds[{{hold}}]) >= {_PER_ACCOUNT} {_START}\n"
@@ -190,39 +192,25 @@ RECORDS: Sequence[tuple[str, str]] = (
         f"      >= {_START}\n"
         "    )\n"
         "  )\n"
-        ")",
+        ")"
     ),
     # An account of which a file says nothing any more has no series: it is compared with the newest of any account.
-    (
-        "account:imgrender_ledger_config_conflict:max",
+    "account:imgrender_ledger_config_conflict:max": (
         f"max {BY} (\n"
         "  last_over_time(imgrender_ledger_config_conflict[{hold}])\n"
         f"  and {_when('imgrender_ledger_config_conflict')}\n"
         f"    >= on (job) group_left () (max by (job) ({_when('imgrender_ledger_config_conflict')}) - {SCRAPES})\n"
-        ")",
+        ")"
     ),
-    ("account:imgrender_recent_duplicate_renders:max", _held("imgrender_recent_duplicate_renders")),
-    ("account:imgrender_recent_requests:max", _held("imgrender_recent_requests", "result", "ago")),
-    (
-        "account:imgrender_recent_requests:sum",
-        "sum by (job, provider, account, ago) (account:imgrender_recent_requests:max)",
+    "account:imgrender_recent_duplicate_renders:max": _held("imgrender_recent_duplicate_renders"),
+    "account:imgrender_recent_requests:max": _held("imgrender_recent_requests", "result", "ago"),
+    "account:imgrender_recent_requests:sum": (
+        "sum by (job, provider, account, ago) (account:imgrender_recent_requests:max)"
     ),
-    (
-        "account:imgrender_recent_hits:ratio",
+    "account:imgrender_recent_hits:ratio": (
         "sum by (job, provider, account, ago) (\n"
         '  account:imgrender_recent_requests:max{{result=~"hit|coalesced"}}\n'
         "  or account:imgrender_recent_requests:max * 0\n"
-        ") / (account:imgrender_recent_requests:sum > {requests})",
+        ") / (account:imgrender_recent_requests:sum > {requests})"
     ),
-)
-
-
-def recording(parameters: Parameters) -> Mapping[str, Any]:
-    """The file of recording rules."""
-    rules = [{"record": name, "expr": filled(expr, parameters)} for name, expr in RECORDS]
-    return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
-
-
-def filled(expr: str, parameters: Parameters) -> str:
-    """An expression with the parameters in the places of their names."""
-    return expr.format(**{name: getattr(parameters, name) for name in parameters.__slots__})
+}

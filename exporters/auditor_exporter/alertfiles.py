@@ -1,15 +1,16 @@
 """Rules, alerts and runbooks as files."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import yaml
 
 from auditor.model.errors import ConfigError
-from auditor_exporter.alert_rules import Parameters, recording
-from auditor_exporter.alerts import alerting, runbook
+from auditor_exporter.alert_rules import RECORDS, Parameters
+from auditor_exporter.alerts import ALERTS
 
 
 class _Dumper(yaml.SafeDumper):
@@ -25,13 +26,13 @@ _Dumper.add_representer(str, _text)
 
 def parameters_of(settings: Sequence[str]) -> Parameters:
     """From `NAME=VALUE`s; `ConfigError` names what is unknown."""
-    known = {field.name: field.type for field in fields(Parameters)}
+    known = asdict(Parameters())
     chosen: dict[str, Any] = {}
     for setting in settings:
         name, found, value = setting.partition("=")
         if not found or name not in known:
             raise ConfigError(f"--set {setting!r}: write NAME=VALUE, names are {', '.join(known)}")
-        kind = type(getattr(Parameters(), name))
+        kind = type(known[name])
         try:
             chosen[name] = kind(value)
         except ValueError:
@@ -39,13 +40,51 @@ def parameters_of(settings: Sequence[str]) -> Parameters:
     return replace(Parameters(), **chosen)
 
 
+def recording(parameters: Parameters) -> Mapping[str, Any]:
+    """The file of recording rules."""
+    values = asdict(parameters)
+    rules = [{"record": name, "expr": expr.format(**values)} for name, expr in RECORDS.items()]
+    return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
+
+
+def alerting(parameters: Parameters) -> Mapping[str, Any]:
+    """The file of alerts."""
+    values = asdict(parameters)
+    rules = [
+        {
+            "alert": alert.name,
+            "expr": dedent(alert.expr).format(**values),
+            **({"for": values[alert.lasts]} if alert.lasts else {}),
+            **({"keep_firing_for": values[alert.calm]} if alert.calm else {}),
+            "labels": {"severity": alert.severity},
+            "annotations": {
+                "summary": alert.summary,
+                "description": alert.description,
+                "runbook_url": f"{parameters.runbooks}#{alert.name.lower()}",
+            },
+        }
+        for alert in ALERTS
+    ]
+    return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
+
+
+def runbook() -> str:
+    """A section an alert: what it means, how to find the cause, what to do."""
+    parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
+    for alert in ALERTS:
+        parts += [
+            # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
+            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
+            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+        ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
 def contents(parameters: Parameters) -> Iterator[tuple[str, str]]:
     """(path in the folder, text) of each file."""
-    for name, document in (
-        ("rules/imgrender.yml", recording(parameters)),
-        ("alerts/imgrender.yml", alerting(parameters)),
-    ):
-        yield name, yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    for kind, document in (("rules", recording(parameters)), ("alerts", alerting(parameters))):
+        text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+        yield f"{kind}/imgrender.yml", text
     yield "runbooks/README.md", runbook()
 
 

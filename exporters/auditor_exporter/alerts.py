@@ -1,40 +1,13 @@
 """Alerts, from one source with parameters; each carries its runbook.
 
 What is spent is judged by gauges of the time of the events, so that a log that arrives late raises nothing, and by the
-last value of a gauge, so that a dead exporter neither resolves an alert nor starts its timer again. Sums are taken
-`by (job, provider, account)`, so that alerts do not flap when an exporter moves.
+last value of a gauge, so that a dead exporter neither resolves an alert nor starts its timer again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from textwrap import dedent
-from typing import Any
+from auditor_exporter.alert_rules import BY, Alert
 
-from auditor_exporter.alert_rules import BY, Parameters, filled
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert; *expr* has fields of `Parameters` in braces."""
-
-    name: str
-    severity: str
-    lasts: str
-    """A field of `Parameters`, or empty for at once."""
-    expr: str
-    summary: str
-    description: str
-    meaning: str
-    cause: str
-    cure: str
-    calm: str = ""
-    """A field of `Parameters`: how long it goes on after its condition is over."""
-
-
-ALERTS: Sequence[Alert] = (
-    Alert(
-        "ImgRenderCreditsProjectedOverPlan", "warning", "projection_for",
-        """\
+ALERTS: tuple[Alert, ...] = (
+    Alert("ImgRenderCreditsProjectedOverPlan", "warning", "projection_for", "calm", """\
         account:imgrender_period_projected:sum
         > account:imgrender_plan_credits:max
           + {margin} * (account:imgrender_period_projected:sum - account:imgrender_period_credits_used:sum)
@@ -56,11 +29,8 @@ ALERTS: Sequence[Alert] = (
         "overage, each credit beyond the plan is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD` names the templates and the causes.",
         "Fix the most severe findings, or take the plan that the audit recommends, before the plan is used up.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderCreditsExhaustSoon", "warning", "burn_for",
-        """\
+    Alert("ImgRenderCreditsExhaustSoon", "warning", "burn_for", "calm", """\
         account:imgrender_plan_left:credits > 0
         and (
           account:imgrender_plan_lasts:seconds < clamp_max(account:imgrender_period_left:seconds, 216000)
@@ -77,11 +47,8 @@ ALERTS: Sequence[Alert] = (
         "up the plan. With a hard cap the provider then refuses renders; with overage, each further credit is billed.",
         "`auditor audit --ledger LEDGER --since START_OF_PERIOD`, and compare with the period before.",
         "Take a larger plan now, or stop what can wait: batches, staging, templates that few people see.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderCreditsFastBurn", "critical", "burn_for",
-        """\
+    Alert("ImgRenderCreditsFastBurn", "critical", "burn_for", "", """\
         sum without (window) (
           account:imgrender_rush_left:windows{{window="1h"}} < {burn}
           and account:imgrender_rush_left:seconds
@@ -104,20 +71,16 @@ ALERTS: Sequence[Alert] = (
         "`auditor audit --ledger LEDGER --since AN_HOUR_AGO`; look at volatile-inputs and duplicate-renders first.",
         "Stop the caller, or give it a budget (`Budget(credits=…)`); leave the changing input out of the call.",
     ),
-    Alert(
-        "ImgRenderPlanAlmostUsed", "info", "",
-        """\
-        account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= {almost} < 1""",
+    Alert("ImgRenderPlanAlmostUsed", "info", "", "",
+        "account:imgrender_period_credits_used:sum / (account:imgrender_plan_credits:max > 0) >= {almost} < 1",
         "Most of the plan's credits are used.",
         "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
         "Not yet a problem: the projection tells whether it becomes one.",
         "The dashboard's projection, or `auditor audit --ledger LEDGER`.",
         "Nothing, if the period is nearly over.",
     ),
-    Alert(
-        "ImgRenderPlanUsedUp", "critical", "",
-        """\
-        account:imgrender_period_credits_used:sum / (account:imgrender_plan_hard_cap:credits > 0) >= 1""",
+    Alert("ImgRenderPlanUsedUp", "critical", "", "",
+        "account:imgrender_period_credits_used:sum / (account:imgrender_plan_hard_cap:credits > 0) >= 1",
         "The plan's credits are used up.",
         "{{ $labels.provider }}/{{ $labels.account }} has used {{ $value | humanizePercentage }} of its plan.",
         "The plan has a hard cap: the provider refuses renders now; images that are cached are still served. A plan "
@@ -125,9 +88,7 @@ ALERTS: Sequence[Alert] = (
         "The share of errors with `quota`: `auditor audit --ledger LEDGER --rule failed-calls`.",
         "Take a larger plan; then fix what the audit names, and go back at the next period.",
     ),
-    Alert(
-        "ImgRenderOverageBill", "warning", "",
-        """\
+    Alert("ImgRenderOverageBill", "warning", "", "", """\
         (account:imgrender_period_credits_used:sum - account:imgrender_plan_credits:max > 0)
         * on (job, provider, account) group_right () account:imgrender_plan_overage_price:max
         > {overage}""",
@@ -141,9 +102,7 @@ ALERTS: Sequence[Alert] = (
         "Fix the most severe findings, or take the larger plan. Overage that you planned for: "
         "`auditor-exporter alerts --set overage=AMOUNT`.",
     ),
-    Alert(
-        "ImgRenderPlanUnused", "info", "projection_for",
-        """\
+    Alert("ImgRenderPlanUnused", "info", "projection_for", "calm", """\
         account:imgrender_period_projected_by_share:sum / (account:imgrender_plan_credits:max > 0) < {unused}
         and account:imgrender_period_elapsed:ratio > 0.8
         and account:imgrender_plan_price:max > 0""",
@@ -152,11 +111,8 @@ ALERTS: Sequence[Alert] = (
         "Most plans do not roll over: what is left at the end of the period was paid for and is lost.",
         "`auditor audit --ledger LEDGER --rule plan-mismatch` says which plan holds the demand of all cycles.",
         "Take the smaller plan for the next period.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderAccountWithoutPlan", "warning", "patience",
-        """\
+    Alert("ImgRenderAccountWithoutPlan", "warning", "patience", "calm", """\
         account:imgrender_period_credits_used:sum{{account!="other"}} > 0
         unless account:imgrender_plan_credits:max""",
         "An account spends credits and has no plan in the configuration: no other alert watches it.",
@@ -164,11 +120,8 @@ ALERTS: Sequence[Alert] = (
         "The alias is missing in auditor.toml, is spelled otherwise there, or has no `plan`.",
         "The aliases in the events: `auditor audit --ledger LEDGER`; those in the file: `auditor config check`.",
         "Add `[accounts.ALIAS]` with `provider`, `plan` and `anchor_day`, and reload the exporter.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderCreditsOutsideProduction", "warning", "",
-        """\
+    Alert("ImgRenderCreditsOutsideProduction", "warning", "", "", """\
         time() - max by (job, provider, account, app_env) (
           last_over_time(imgrender_last_paid_render_timestamp_seconds{{production="false"}}[{hold}])
         ) < 86400
@@ -180,9 +133,7 @@ ALERTS: Sequence[Alert] = (
         "`auditor audit --ledger LEDGER --rule staging-credits` names templates and environments.",
         "Point the environment at a free account or at `auditor sandbox` (`[client.staging]` in auditor.toml).",
     ),
-    Alert(
-        "ImgRenderHitRateDropped", "warning", "patience",
-        """\
+    Alert("ImgRenderHitRateDropped", "warning", "patience", "calm", """\
         sum without (ago) (
           account:imgrender_recent_hits:ratio{{ago="0d"}}
           < ignoring (ago) {hit_drop} * account:imgrender_recent_hits:ratio{{ago="1d"}}
@@ -195,11 +146,8 @@ ALERTS: Sequence[Alert] = (
         "a credit. A deploy, an eviction or a new input in the key makes them.",
         "Deploys; `imgrender_client_cache_errors_total`; `auditor audit --ledger LEDGER --rule volatile-inputs`.",
         "Give the cache room, keep it over deploys, leave the changing input out of the call.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderDuplicateRenders", "warning", "patience",
-        """\
+    Alert("ImgRenderDuplicateRenders", "warning", "patience", "calm", """\
         account:imgrender_recent_duplicate_renders:max
         / (sum without (result, ago) (account:imgrender_recent_requests:max{{result="render",ago="0d"}}) > {renders})
         > {duplicates}""",
@@ -209,11 +157,8 @@ ALERTS: Sequence[Alert] = (
         "Callers go around the cache, or each process has one of its own.",
         "`auditor audit --ledger LEDGER --rule duplicate-renders` names the templates.",
         "Share the cache (Redis), and let simultaneous identical calls wait for the first.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderApiThrottled", "warning", "patience",
-        f"""\
+    Alert("ImgRenderApiThrottled", "warning", "patience", "calm", f"""\
         sum {BY} (rate(imgrender_client_api_requests_total{{{{code="429"}}}}[{{long}}]))
         / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
         > {{failures}}
@@ -223,11 +168,8 @@ ALERTS: Sequence[Alert] = (
         "Too many calls a second, or an empty plan: the errors' words tell which.",
         "`auditor audit --ledger LEDGER --rule failed-calls`.",
         "Lower `per_second` of batches, or see ImgRenderPlanUsedUp.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderApiErrors", "critical", "patience",
-        f"""\
+    Alert("ImgRenderApiErrors", "critical", "patience", "calm", f"""\
         sum {BY} (rate(imgrender_client_api_requests_total{{{{code=~"5..|5xx|error"}}}}[{{long}}]))
         / (sum {BY} (rate(imgrender_client_api_requests_total[{{long}}])) > 0)
         > {{failures}}
@@ -237,10 +179,8 @@ ALERTS: Sequence[Alert] = (
         "The provider has trouble, or the way to it. Calls without an answer may have been billed.",
         "The provider's status page; `auditor audit --ledger LEDGER --rule failed-calls`.",
         "Wait; do not raise the number of tries: each may be billed.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderExporterDown", "critical", "down_for",
+    Alert("ImgRenderExporterDown", "critical", "down_for", "",
         'up{{job="imgrender"}} == 0 or absent(up{{job="imgrender"}})',
         "The exporter cannot be scraped.",
         'Prometheus has had no sample of {{ or $labels.instance "any exporter" }} for a while; every credit alert is '
@@ -249,9 +189,7 @@ ALERTS: Sequence[Alert] = (
         "`systemctl status auditor-exporter`, `curl http://127.0.0.1:19710/-/ready`.",
         "Start it again; nothing is lost, since it goes on where it was.",
     ),
-    Alert(
-        "ImgRenderIngestStale", "warning", "burn_for",
-        """\
+    Alert("ImgRenderIngestStale", "warning", "burn_for", "", """\
         time() - max by (job) (last_over_time(imgrender_ingest_last_success_timestamp_seconds[{hold}]))
         > {stale_seconds}
         or max by (job) (imgrender_exporter_build_info)
@@ -262,9 +200,7 @@ ALERTS: Sequence[Alert] = (
         "The log of `auditor ingest --follow` or of the exporter; free space; the database.",
         "Start it again; nothing is lost, since it goes on where it was.",
     ),
-    Alert(
-        "ImgRenderLinesRejected", "warning", "",
-        """\
+    Alert("ImgRenderLinesRejected", "warning", "", "calm", """\
         sum by (job) (
           max by (job, fate) (increase(imgrender_ledger_lines_total{{fate=~"rejected|late|set_aside"}}[{long}]))
         ) > 0""",
@@ -274,10 +210,8 @@ ALERTS: Sequence[Alert] = (
         "what was pruned. `set_aside`: they cannot be booked, for a reason that nobody foresaw.",
         "The exporter's or ingester's log names file, line and reason; `auditor audit FILE` shows them with excerpts.",
         "Correct what writes them; lines that were rejected are read again from a corrected file.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderFilesSetAside", "warning", "patience",
+    Alert("ImgRenderFilesSetAside", "warning", "patience", "",
         "max by (job) (last_over_time(imgrender_ingest_files_set_aside[{hold}])) > 0",
         "Files of usage cannot be read to their end.",
         "{{ $value | humanize }} files are set aside: what they hold is in no figure.",
@@ -286,10 +220,8 @@ ALERTS: Sequence[Alert] = (
         "The exporter's or ingester's log names file and reason; so does the table `set_aside` of the ledger.",
         "Give the ingester's user the right to read it, bring a whole copy, or remove the file.",
     ),
-    Alert(
-        "ImgRenderSourceStale", "warning", "burn_for",
-        """\
-        time() - max by (job, source) (imgrender_source_last_seen_timestamp_seconds) > {stale_seconds}""",
+    Alert("ImgRenderSourceStale", "warning", "burn_for", "hold",
+        "time() - max by (job, source) (imgrender_source_last_seen_timestamp_seconds) > {stale_seconds}",
         "A source of usage stopped, or never came.",
         "{{ $labels.source }} was last looked at: "
         "{{ if gt $value 1e9 }}never{{ else }}{{ $value | humanizeDuration }} ago{{ end }}.",
@@ -298,10 +230,8 @@ ALERTS: Sequence[Alert] = (
         "The ingester's log on the host in the label; the folder after the colon, its owner and its mode.",
         "Start it again; nothing is lost, since it goes on where it was. A host that was taken away on purpose is "
         "forgotten after a day.",
-        "hold",
     ),
-    Alert(
-        "ImgRenderConfigConflict", "warning", "patience",
+    Alert("ImgRenderConfigConflict", "warning", "patience", "",
         "account:imgrender_ledger_config_conflict:max > 0",
         "An auditor.toml contradicts the ledger about an account's billing day, time zone or plan.",
         "{{ $value | humanize }} auditor.toml say otherwise than the ledger about "
@@ -312,8 +242,7 @@ ALERTS: Sequence[Alert] = (
         "`auditor ledger show` prints the ledger's values and each file that differs, with both values.",
         "Correct the file; or, if the file is right, `auditor ledger configure --config FILE --replace`.",
     ),
-    Alert(
-        "ImgRenderConfigReloadFailed", "warning", "patience",
+    Alert("ImgRenderConfigReloadFailed", "warning", "patience", "",
         "min by (job, instance) (last_over_time(imgrender_config_last_reload_successful[{hold}])) == 0",
         "The exporter cannot use its changed auditor.toml; the configuration before it stays in force.",
         "{{ $labels.instance }} runs with an older auditor.toml than the file.",
@@ -324,8 +253,7 @@ ALERTS: Sequence[Alert] = (
         "Correct the file: it is read again within seconds. What contradicts the ledger on purpose: "
         "`auditor ledger configure --config FILE --replace`; the exporter sees it within seconds.",
     ),
-    Alert(
-        "ImgRenderLedgerUnreadable", "critical", "patience",
+    Alert("ImgRenderLedgerUnreadable", "critical", "patience", "",
         'last_over_time(imgrender_scrape_collector_success{{collector="ledger"}}[{hold}]) == 0',
         "The exporter cannot read its ledger: every alert of credits is blind.",
         "{{ $labels.instance }} cannot read the ledger.",
@@ -333,8 +261,7 @@ ALERTS: Sequence[Alert] = (
         "The exporter's log has the database's own words, once.",
         "Bring the database back, upgrade the exporter, or rebuild the ledger from the spool (`auditor ingest`).",
     ),
-    Alert(
-        "ImgRenderCollectorFails", "warning", "patience",
+    Alert("ImgRenderCollectorFails", "warning", "patience", "",
         'last_over_time(imgrender_scrape_collector_success{{collector!="ledger"}}[{hold}]) == 0',
         "A part of what the exporter shows is missing or old.",
         "The collector {{ $labels.collector }} of {{ $labels.instance }} fails.",
@@ -343,19 +270,15 @@ ALERTS: Sequence[Alert] = (
         "The exporter's log says why, once.",
         "Give `[usage]` a key that works; write the report again.",
     ),
-    Alert(
-        "ImgRenderClientEventsDropped", "warning", "",
+    Alert("ImgRenderClientEventsDropped", "warning", "", "calm",
         "sum by (job, reason) (increase(imgrender_client_events_dropped_total[{long}])) > 0",
         "Clients could not write usage events: the ledger counts less than was billed.",
         "{{ $value | humanize }} events of {{ $labels.job }} were dropped ({{ $labels.reason }}).",
         "The disk of the spool is full, or its folder cannot be written.",
         "Free space and the folder's owner and mode on the hosts of {{ $labels.job }}.",
         "Make room; compare the period with the provider's invoice (`auditor reconcile`).",
-        "calm",
     ),
-    Alert(
-        "ImgRenderLedgerDrift", "warning", "long",
-        """\
+    Alert("ImgRenderLedgerDrift", "warning", "long", "calm", """\
         abs(account:imgrender_provider_credits_used:max - account:imgrender_period_credits_used:sum)
         / (account:imgrender_plan_credits:max > 0) > {drift}""",
         "The provider's count of used credits is not the ledger's.",
@@ -365,10 +288,8 @@ ALERTS: Sequence[Alert] = (
         "Hosts without segments in the spool; `imgrender_client_events_dropped_total`; top-ups; how old the provider's "
         "count is: `time() - imgrender_credits_remaining_timestamp_seconds`.",
         "Give others a key of their own; ship all spools; correct `[plans]` or `anchor_day`.",
-        "calm",
     ),
-    Alert(
-        "ImgRenderLabelValuesDropped", "info", "",
+    Alert("ImgRenderLabelValuesDropped", "info", "", "",
         "max by (job, label) (imgrender_label_values_dropped_total) > 0",
         "More accounts or environments than labels are kept for.",
         "{{ $value | humanize }} values of {{ $labels.label }} are shown as `other`.",
@@ -377,34 +298,3 @@ ALERTS: Sequence[Alert] = (
         "Configure the accounts that matter in auditor.toml: they always keep their label.",
     ),
 )  # fmt: skip
-
-
-def alerting(parameters: Parameters) -> Mapping[str, Any]:
-    """The file of alerts."""
-    rules = []
-    for alert in ALERTS:
-        rule: dict[str, Any] = {"alert": alert.name, "expr": filled(dedent(alert.expr), parameters)}
-        if alert.lasts:
-            rule["for"] = getattr(parameters, alert.lasts)
-        if alert.calm:
-            rule["keep_firing_for"] = getattr(parameters, alert.calm)
-        rule["labels"] = {"severity": alert.severity}
-        rule["annotations"] = {
-            "summary": alert.summary,
-            "description": alert.description,
-            "runbook_url": f"{parameters.runbooks}#{alert.name.lower()}",
-        }
-        rules.append(rule)
-    return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
-
-
-def runbook() -> str:
-    """A section an alert: what it means, how to find the cause, what to do."""
-    parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
-    for alert in ALERTS:
-        parts += [
-            # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
-            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
-            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
-        ]  # fmt: skip
-    return "\n".join(parts) + "\n"

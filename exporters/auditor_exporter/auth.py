@@ -84,22 +84,17 @@ class Verdicts:
         token = self._token(user.encode(), hashed, password.encode())
         verdict = self._known(token)
         if verdict is None:
-            verdict = await self._found(peer, _Guess(
-                token, password.encode(), hashed, user in users, self._was_seen(token),
-                asyncio.get_running_loop().create_future(),
-            ))  # fmt: skip
+            future = asyncio.get_running_loop().create_future()
+            guess = _Guess(token, password.encode(), hashed, user in users, token in self._seen, future)
+            self._seen[token] = None
+            if len(self._seen) > SEEN:
+                del self._seen[next(iter(self._seen))]
+            verdict = await self._found(peer, guess)
         if not verdict:
             for _ in range(self._penalty(peer)):
                 late()
                 await self._pause(1)
         return verdict
-
-    def _was_seen(self, token: bytes) -> bool:
-        again = token in self._seen
-        self._seen[token] = None
-        if len(self._seen) > SEEN:
-            del self._seen[next(iter(self._seen))]
-        return again
 
     def _known(self, token: bytes) -> bool | None:
         return next((verdict for verdict, kept in self._kept.items() if token in kept), None)
@@ -130,15 +125,12 @@ class Verdicts:
             verdict = self._known(guess.token)
             if verdict is None:
                 verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self._judge, guess)
-                self._keep(guess.token, verdict)
+                kept = self._kept[verdict]
+                kept[guess.token] = None
+                if len(kept) > KEPT:
+                    del kept[next(iter(kept))]
             if not guess.verdict.done():
                 guess.verdict.set_result(verdict)
-
-    def _keep(self, token: bytes, verdict: bool) -> None:
-        kept = self._kept[verdict]
-        kept[token] = None
-        if len(kept) > KEPT:
-            del kept[next(iter(kept))]
 
     def _penalty(self, peer: str) -> int:
         """Whole seconds that the answer to one more wrong guess of *peer* waits."""

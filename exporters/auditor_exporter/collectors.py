@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from auditor import config as configuration
 from auditor.intake.sources import absent, present
 from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
@@ -12,11 +13,10 @@ from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
-from auditor_exporter.build import BuildInfo
 from auditor_exporter.findings import FindingsCollector
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.reload import Down
-from auditor_exporter.snapshot import Collects, Snapshot, reason
+from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
 from auditor_exporter.usage import UsageCollector
 
 LEDGER = "auditor.db"
@@ -24,12 +24,12 @@ Say = Callable[[str], object]
 
 
 @contextmanager
-def once(settings: Settings, where: Path | None, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
-    """For a cron job: what fails is a sample in it, and an `InputError` at the end.
+def once(where: Path | None, ledger: str | None, findings: Path | None) -> Iterator[Snapshot]:
+    """For a cron job, by the auditor.toml at *where*: what fails is a sample in it, and an `InputError` at the end.
 
     With *findings* and without a *ledger*, the report's alone.
     """
-    said: list[str] = []
+    settings, said = configuration.load(where), list[str]()
     with ExitStack() as stack:
         collectors: list[Collects] = []
         if ledger is not None or findings is None:
@@ -38,7 +38,9 @@ def once(settings: Settings, where: Path | None, ledger: str | None, findings: P
                 collectors.append(LedgerCollector(opened, settings, where))
             except Exception as error:  # (the last file or push would go on saying that all is well)
                 collectors.append(Down(error))
-            collectors += _usage(settings)
+            for usage in _usage(settings):
+                usage.refresh()
+                collectors.append(usage)
         snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
         if collectors:
             snapshot.more = [BuildInfo()]
@@ -61,20 +63,17 @@ def running(
         if owner:
             with opened.write() as connection:
                 configure(connection, settings, str(where), replacing=replacing)
-        usage = _usage(settings, fresh=False)
+        usage = _usage(settings)
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
-            follower = Follow(
-                Ingest(opened, settings, where=where, tell=say), lambda: present(follow), lambda: absent(follow),
-                follow,
-            )  # fmt: skip
+            ingest = Ingest(opened, settings, where=where, tell=say)
+            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow)
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()
         try:
-            yield Snapshot(
-                [LedgerCollector(opened, settings, where), *usage, *findings_of(settings, findings)], say=say
-            )
+            shown: list[Collects] = [LedgerCollector(opened, settings, where), *usage]
+            yield Snapshot([*shown, *findings_of(settings, findings)], say=say)
         finally:
             stopping.set()
             for thread in threads:
@@ -86,13 +85,8 @@ def findings_of(settings: Settings, report: Path | None) -> list[FindingsCollect
     return [] if report is None else [FindingsCollector(report, settings)]
 
 
-def _usage(settings: Settings, *, fresh: bool = True) -> list[UsageCollector]:
-    if not settings.usage:
-        return []
-    collector = UsageCollector(settings)
-    if fresh:
-        collector.refresh()
-    return [collector]
+def _usage(settings: Settings) -> list[UsageCollector]:
+    return [UsageCollector(settings)] if settings.usage else []
 
 
 def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say) -> None:

@@ -14,7 +14,8 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
 RESERVED = 120
@@ -41,103 +42,67 @@ def peer_of(address: str) -> str:
     return str(found)
 
 
-class Held(asyncio.Protocol):
-    """A connection, between its transport and the protocol that answers on it."""
+@dataclass(eq=False, slots=True)
+class Held:
+    """A connection, and the protocol that answers on it."""
 
-    def __init__(self, connections: "Connections", peer: str, inner: asyncio.Protocol) -> None:
-        self.peer = peer
-        self.since = 0.0
-        """When it was accepted, or last began or ended a request."""
-        self.busy = 0
-        """Requests that are being answered."""
-        self.late = False
-        """Whether its refusal is kept back."""
-        self.task: asyncio.Task[None] | None = None
-        """Which connects it: with TLS, the handshake."""
-        self._connections, self._inner = connections, inner
-        self._transport: asyncio.Transport | None = None
-
-    def drop(self) -> None:
-        """Close it at once."""
-        if self._transport is not None:
-            self._transport.abort()
-        elif self.task is not None:
-            self.task.cancel()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As a protocol's."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._inner.connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        """As a protocol's."""
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """As a protocol's."""
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        """As a protocol's."""
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        """As a protocol's."""
-        self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As a protocol's."""
-        self._connections.forget(self)
-        self._inner.connection_lost(exc)
+    connection: socket.socket
+    peer: str
+    protocol: asyncio.BaseProtocol
+    since: float = 0.0
+    """When it was accepted, or last began or ended a request."""
+    busy: int = 0
+    """Requests that are being answered."""
+    late: bool = False
+    """Whether its refusal is kept back."""
+    task: asyncio.Task[None] | None = None
+    """Which connects it: with TLS, the handshake."""
+    transport: asyncio.Transport | None = None
+    """Once it is connected."""
 
 
 class Connections:
     """Those of one server. *say* is told when some are dropped, now and then."""
 
     def __init__(
-        self, make: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None, patience: float,
-        say: Callable[[str], object] = lambda _: None, most: int | None = None,
-        steady: Callable[[], float] = time.monotonic,
+        self, tls: ssl.SSLContext | None, patience: float, say: Callable[[str], object] = lambda _: None,
+        most: int | None = None, steady: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._make, self._tls, self._patience, self._say, self._steady = make, tls, patience, say, steady
+        self._tls, self._patience, self._say, self._steady = tls, patience, say, steady
         self.most = most or room(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self.of_one = max(1, self.most * 3 // 4)
         """Connections that one address may hold."""
-        self._held: dict[Held, None] = {}
+        self._held: dict[asyncio.BaseProtocol, Held] = {}
         """The one that waits for the longest time first."""
         self._told: float | None = None
         self.dropped = 0
 
-    def __len__(self) -> int:
-        return len(self._held)
+    def open(self) -> list[Held]:
+        """Those that have a descriptor, the one that waits for the longest time first."""
+        self._held = {protocol: held for protocol, held in self._held.items() if held.connection.fileno() >= 0}
+        return list(self._held.values())
 
-    def begins(self, transport: asyncio.BaseTransport | None) -> Held | None:
+    def begins(self, protocol: asyncio.BaseProtocol) -> Held | None:
         """A request is answered from now on; None if its connection is gone."""
-        held = transport.get_protocol() if transport is not None else None
-        if not isinstance(held, Held) or held not in self._held:
-            return None
-        held.busy += 1
-        self._newest(held)
+        held = self._held.get(protocol)
+        if held is not None:
+            held.busy += 1
+            self._newest(held)
         return held
 
     def ends(self, held: Held) -> None:
         """It was answered: the connection may be dropped for others."""
         held.busy -= 1
-        if held in self._held:
+        if held.protocol in self._held:
             self._newest(held)
 
     def _newest(self, held: Held) -> None:
         held.since = self._steady()
-        self._held.pop(held, None)
-        self._held[held] = None
+        self._held.pop(held.protocol, None)
+        self._held[held.protocol] = held
 
-    def forget(self, held: Held) -> None:
-        """It is closed."""
-        self._held.pop(held, None)
-
-    async def accept(self, listener: socket.socket) -> None:
-        """Take connections in until cancelled."""
+    async def accept(self, listener: socket.socket, make: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Take connections in until cancelled; *make* makes what answers on one."""
         loop = asyncio.get_running_loop()
         listener.setblocking(False)  # noqa: FBT003
         while True:
@@ -145,52 +110,54 @@ class Connections:
                 connection, address = await loop.sock_accept(listener)
             except OSError as error:
                 if error.errno != errno.ECONNABORTED:  # no descriptors or no memory: others have taken them
-                    if self._held:
-                        self._drop(next(iter(self._held)), error.strerror or "accept fails")
+                    for held in self.open()[:1]:
+                        self._drop(held, error.strerror or "accept fails")
                     await asyncio.sleep(0.1)
                 continue
             peer = peer_of(address[0])
             victim = self._victim(peer)
             if victim is not None:  # in a storm of new ones, those that wait in the kernel go on waiting
                 await asyncio.sleep(victim.since + GRACE - self._steady())
-            self.take(connection, peer)
+            self.take(connection, peer, make())
             await asyncio.sleep(0)  # those that are held are heard between two that come
 
-    def take(self, connection: socket.socket, peer: str) -> None:
+    def take(self, connection: socket.socket, peer: str, protocol: asyncio.BaseProtocol) -> None:
         """Hold a connection, and drop another if those are too many."""
         victim = self._victim(peer)
         if victim is not None:
             self._drop(victim, "there are too many")
-        held = Held(self, peer, self._make())
+        held = Held(connection, peer, protocol)
         self._newest(held)
-        held.task = asyncio.get_running_loop().create_task(self._connect(connection, held))
+        held.task = asyncio.get_running_loop().create_task(self._connect(held))
 
     def _victim(self, peer: str) -> Held | None:
         """Which one goes if another of *peer* comes."""
-        if not self._held:
-            return None
-        counts = Counter(held.peer for held in self._held)
+        opened = self.open()
+        counts = Counter(held.peer for held in opened)
         if counts[peer] < self.of_one:
-            if len(self._held) < self.most:
+            if len(opened) < self.most:
                 return None
             peer = counts.most_common(1)[0][0]
-        of_it = [held for held in self._held if held.peer == peer]
+        of_it = [held for held in opened if held.peer == peer]
         late = [held for held in of_it if held.late]
         idle = [] if len(late) > self.of_one * 3 // 4 else [held for held in of_it if not held.busy]
         return [*idle, *late, *of_it][0]
 
-    async def _connect(self, connection: socket.socket, held: Held) -> None:
+    async def _connect(self, held: Held) -> None:
+        patience = self._patience if self._tls else None
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: held, connection, ssl=self._tls, ssl_handshake_timeout=self._patience if self._tls else None
+            held.transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: held.protocol, held.connection, ssl=self._tls, ssl_handshake_timeout=patience
             )
         except (OSError, asyncio.CancelledError):  # (an SSLError is one, and whoever hangs up in the handshake)
-            connection.close()
-            self.forget(held)
+            held.connection.close()
 
     def _drop(self, victim: Held, why: str) -> None:
-        self.forget(victim)
-        victim.drop()
+        del self._held[victim.protocol]
+        if victim.transport is not None:
+            victim.transport.abort()
+        elif victim.task is not None:
+            victim.task.cancel()
         self.dropped += 1
         now = self._steady()
         if self._told is None or now - self._told >= QUIET:
@@ -202,7 +169,7 @@ class Connections:
 
     async def close(self) -> None:
         """Drop those that still shake hands; the others are the protocol's to close."""
-        tasks = [held.task for held in self._held if held.task is not None and not held.task.done()]
+        tasks = [held.task for held in self.open() if held.task is not None and not held.task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -213,18 +180,17 @@ async def listeners(host: str, port: int) -> list[socket.socket]:
     found = await asyncio.get_running_loop().getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    opened: list[socket.socket] = []
-    wrong: OSError | None = None
-    for family, where in dict.fromkeys((each[0], each[4]) for each in found):
-        try:
-            opened.append(socket.create_server(where[:2], family=family, backlog=1024))
-        except OSError as error:
-            wrong = error
-            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # (a machine without IPv6)
-                break
-    if not opened or (wrong is not None and wrong.errno == errno.EADDRINUSE):
-        for each in opened:
-            with suppress(OSError):
-                each.close()
-        raise wrong or OSError(errno.EADDRNOTAVAIL, "it has no address")
-    return opened
+    wrong = OSError(errno.EADDRNOTAVAIL, "it has no address")
+    with ExitStack() as opened:
+        listening = []
+        for family, where in dict.fromkeys((each[0], each[4]) for each in found):
+            try:
+                listening.append(opened.enter_context(socket.create_server(where[:2], family=family, backlog=1024)))
+            except OSError as error:
+                wrong = error
+                if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # (a machine without IPv6)
+                    raise
+        if not listening:
+            raise wrong
+        opened.pop_all()
+    return listening

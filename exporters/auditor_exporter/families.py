@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from auditor.model.errors import AuditorError
-from auditor.model.metrics import FINDINGS, LABEL_CAP, LEDGER, OTHER, USAGE, Bounded, Definition
+from auditor.model.metrics import FINDINGS, LABEL_CAP, LEDGER, OTHER, USAGE, Bounded
 from auditor.model.settings import Settings
 
 _DEFINITIONS = {definition.name.removeprefix("imgrender_"): definition for definition in (*LEDGER, *USAGE, *FINDINGS)}
@@ -52,16 +52,13 @@ class Families:
         """As prometheus_client writes them; families without a sample are left out."""
         for name, samples in self._samples.items():
             if samples:
-                family = _family(_DEFINITIONS[name])
+                definition = _DEFINITIONS[name]
+                kind: Any = CounterMetricFamily if definition.type == "counter" else GaugeMetricFamily
+                family = kind(definition.name, definition.help, labels=definition.labels)
                 for labels, value in samples.items():
                     began = self._began.get((name, labels))
                     family.add_metric(list(labels), float(value), **({"created": began} if began else {}))
                 yield family
-
-
-def _family(definition: Definition) -> Any:
-    kind = CounterMetricFamily if definition.type == "counter" else GaugeMetricFamily
-    return kind(definition.name, definition.help, labels=definition.labels)
 
 
 PLACES = 200

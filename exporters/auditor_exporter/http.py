@@ -6,9 +6,12 @@ a web page whose name was made to point here (DNS rebinding) reads nothing.
 """
 
 import asyncio
+import gzip
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -19,10 +22,8 @@ from auditor.system.network import host_of, is_loopback
 from auditor.version import __version__
 from auditor_exporter.auth import Verdicts
 from auditor_exporter.connections import Connections, Held, listeners
-from auditor_exporter.dripping import Dripping
-from auditor_exporter.packing import Packed, wanted
-from auditor_exporter.snapshot import Shown
-from auditor_exporter.webconfig import Live
+from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.webconfig import Live, WebConfig
 
 PORT = 19710
 PATIENCE = 30.0
@@ -38,9 +39,36 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "def
 _LOG = logging.getLogger("auditor-exporter")
 _LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
 """What strangers send that is no HTTP is answered and fills no log."""
-_HELD = web.RequestKey("held", Held)
-_DRIPPING = web.RequestKey("dripping", Dripping)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Late:
+    """A refusal that is kept back, and the end of its connection.
+
+    It is sent drop by drop, so that its client goes on waiting whatever its timeout for a read is.
+    """
+
+    def __init__(self, held: Held | None, transport: asyncio.Transport | None) -> None:
+        self._held, self._transport = held, transport
+        self.peer = held.peer if held else ""
+        self.begun = False
+
+    def __call__(self) -> None:
+        """Send a little."""
+        if self._held:
+            self._held.late = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write((b"" if self.begun else b"HTTP/1.1 401 Unauthorized\r\nX-Wait: ") + b".")
+            self.begun = True
+
+    def end(self, answer: web.StreamResponse, *, head: bool) -> None:
+        """Send what *answer* has besides the status, of a *head* no body, and hang up."""
+        body = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
+        headers = {**answer.headers, "Content-Length": str(len(body)), "Connection": "close"}
+        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(lines.encode() + b"\r\n\r\n" + (b"" if head else body))
+            self._transport.close()
 
 
 def address_of(listen: str, live: Live, *, insecure: bool) -> tuple[str, int]:
@@ -63,61 +91,88 @@ OPEN_TO_ALL = ("/-/healthy", "/-/ready")
 """What a container's health check asks, which knows no password; the answers hold nothing."""
 
 
+_REFUSED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*", re.IGNORECASE)
+
+
+def takes_gzip(accept: str) -> bool:
+    """Whether an `Accept-Encoding` header does."""
+    parts = (part.partition(";") for part in accept.split(","))
+    codings = {name.strip().lower(): not _REFUSED.fullmatch(quality) for name, _, quality in parts}
+    return codings.get("gzip", codings.get("x-gzip", codings.get("*", False)))
+
+
+@lru_cache(12)
+def _packed(body: bytes) -> bytes:
+    """gzip, in some 10 ms for a MiB; what many ask for is packed once."""
+    return gzip.compress(body, 5, mtime=0)
+
+
 def application(
-    snapshot: Shown, live: Live, verdicts: Verdicts, patience: float = PATIENCE, *, local: bool = False,
-    connections: Callable[[], Connections | None] = lambda: None,
-) -> web.Application:  # fmt: skip
+    shown: Callable[[], Snapshot], live: Live, connections: Connections, patience: float, *, local: bool
+) -> web.Application:
     """The routes; a *local* one answers only requests to this machine's own names."""
-    packed = Packed()
 
     async def metrics(request: web.Request) -> web.Response:
         accept = request.headers.get("accept", "")
-        found = snapshot.at_hand(accept)
-        if found is None:
-            found = await asyncio.to_thread(snapshot.exposition, accept)
-        body, kind = found
+        found = shown().at_hand(accept)
+        body, kind = found if found is not None else await asyncio.to_thread(shown().exposition, accept)
         headers = {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"}
-        if wanted(request.headers.get("accept-encoding", "")):
+        if takes_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
-            smaller = packed.at_hand(body)
-            body = await asyncio.to_thread(packed.pack, body) if smaller is None else smaller
+            body = await asyncio.to_thread(_packed, body)
         return web.Response(body=body, headers=headers)
 
-    async def healthy(request: web.Request) -> web.Response:
-        del request
+    async def healthy(_: web.Request) -> web.Response:
         return web.Response(text="healthy\n")
 
-    async def ready(request: web.Request) -> web.Response:
-        del request
-        if snapshot.at_hand("") is None:
-            await asyncio.to_thread(snapshot.exposition)
-        text, status = ("ready\n", 200) if snapshot.healthy else ("a collector fails\n", 503)
+    async def ready(_: web.Request) -> web.Response:
+        if shown().at_hand("") is None:
+            await asyncio.to_thread(shown().exposition)
+        text, status = ("ready\n", 200) if shown().healthy else ("a collector fails\n", 503)
         return web.Response(text=text, status=status)
 
-    async def page(request: web.Request) -> web.Response:
-        del request
+    async def page(_: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html")
 
-    layers = [_patient(patience, connections), _guarded(live, verdicts, local=local)]
-    app = web.Application(client_max_size=0, middlewares=layers)
+    app = web.Application(client_max_size=0, middlewares=[_layer(live, connections, patience, local=local)])
     for path, handler in (("/metrics", metrics), ("/-/healthy", healthy), ("/-/ready", ready), ("/", page)):
         app.router.add_get(path, handler)  # HEAD too
     return app
 
 
-def _patient(patience: float, connections: Callable[[], Connections | None]) -> Any:
+async def _answer(
+    request: web.Request, handler: Handler, config: WebConfig, verdicts: Verdicts, late: Late, *, local: bool
+) -> web.StreamResponse:
+    """Only for those who may, with the configured headers."""
+    answer: web.StreamResponse
+    header = request.headers.get("authorization", "")
+    open_to_all = not config.users or request.path in OPEN_TO_ALL
+    try:
+        if local and not is_loopback(host_of(request.headers.get("host", "localhost"))):
+            answer = web.Response(status=403, text="403: the Host is another machine; ask localhost\n")
+        elif open_to_all or await verdicts.allows(config.users, header, late.peer, late):
+            answer = await handler(request)
+        else:
+            challenge = {"WWW-Authenticate": 'Basic realm="Render Auditor"'}
+            answer = web.Response(status=401, text="401: Unauthorized\n", headers=challenge)
+    except web.HTTPException as error:
+        answer = web.Response(status=error.status, text=f"{error.text}\n", headers=error.headers)
+    answer.headers.update({**_HEADERS, **config.headers})
+    return answer
+
+
+def _layer(live: Live, connections: Connections, patience: float, *, local: bool) -> Any:
     """Send the answer here, where a client that does not read it can be hung up on."""
+    verdicts = Verdicts()
 
     @web.middleware
-    async def patient(request: web.Request, handler: Handler) -> web.StreamResponse:
-        open_ones = connections()
-        held = open_ones.begins(request.transport) if open_ones else None
-        if held:
-            request[_HELD] = held
+    async def layer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        held = connections.begins(request.protocol)
+        late = Late(held, request.transport)
         try:
-            answer = await handler(request)
-            if _DRIPPING in request:
-                request[_DRIPPING].end(answer, head=request.method == "HEAD")
+            answer = await _answer(request, handler, live.current(), verdicts, late, local=local)
+            if late.begun:
+                late.end(answer, head=request.method == "HEAD")
                 return answer
             if request.transport is not None:
                 request.transport.set_write_buffer_limits(0)
@@ -129,71 +184,34 @@ def _patient(patience: float, connections: Callable[[], Connections | None]) -> 
                 if request.transport is not None:
                     request.transport.abort()
         finally:
-            if open_ones and held:
-                open_ones.ends(held)
-        return answer
-
-    return patient
-
-
-def _guarded(live: Live, verdicts: Verdicts, *, local: bool) -> Any:
-    """Only for those who may, with the configured headers."""
-
-    async def allowed(request: web.Request, users: Mapping[str, bytes]) -> bool:
-        held = request.get(_HELD)
-
-        def late() -> None:
             if held:
-                held.late = True
-            if request.transport is not None:
-                request.setdefault(_DRIPPING, Dripping(request.transport, 401)).drop()
-
-        header = request.headers.get("authorization", "")
-        return await verdicts.allows(users, header, held.peer if held else "", late)
-
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        config = live.current()
-        answer: web.StreamResponse
-        try:
-            if local and not is_loopback(host_of(request.headers.get("host", "localhost"))):
-                answer = web.Response(status=403, text="403: the Host is another machine; ask localhost\n")
-            elif config.users and request.path not in OPEN_TO_ALL and not await allowed(request, config.users):
-                challenge = {"WWW-Authenticate": 'Basic realm="Render Auditor"'}
-                answer = web.Response(status=401, text="401: Unauthorized\n", headers=challenge)
-            else:
-                answer = await handler(request)
-        except web.HTTPException as error:
-            answer = web.Response(status=error.status, text=f"{error.text}\n", headers=error.headers)
-        answer.headers.update({**_HEADERS, **config.headers})
+                connections.ends(held)
         return answer
 
-    return guarded
+    return layer
 
 
 async def serve(
-    snapshot: Shown, host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
+    shown: Callable[[], Snapshot], host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
     patience: float = PATIENCE, say: Callable[[str], object] = _LOG.warning,
 ) -> None:  # fmt: skip
-    """Serve until *stop*; *ready* is told the address, *say* when connections are dropped."""
-    connections: Connections | None = None
-    app = application(
-        snapshot, live, Verdicts(), patience, local=is_loopback(host), connections=lambda: connections
-    )  # fmt: skip
+    """Serve what is *shown* until *stop*; *ready* is told the address, *say* when connections are dropped."""
+    tls = live.tls()
+    connections = Connections(tls, patience, say)
+    app = application(shown, live, connections, patience, local=is_loopback(host))
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=1, logger=_LOG, keepalive_timeout=patience, handler_cancellation=True
     )
     await runner.setup()
     assert runner.server is not None
-    tls = live.tls()
-    connections = Connections(runner.server, tls, patience, say)
+    opened: list[socket.socket] = []
     accepting: list[asyncio.Task[None]] = []
     try:
         try:
             opened = await listeners(host, port)
         except OSError as error:
             raise ConfigError(f"{host}:{port} is not free ({error.strerror}); name another --listen") from None
-        accepting = [asyncio.create_task(connections.accept(each)) for each in opened]
+        accepting = [asyncio.create_task(connections.accept(each, runner.server)) for each in opened]
         name, number = opened[0].getsockname()[:2]
         ready(f"{'https' if tls else 'http'}://{f'[{name}]' if ':' in name else name}:{number}")
         stopped = asyncio.create_task(stop.wait())
@@ -203,7 +221,7 @@ async def serve(
         for task in accepting:
             task.cancel()
         results = await asyncio.gather(*accepting, return_exceptions=True)
-        for each in opened if accepting else ():
+        for each in opened:
             each.close()
         await connections.close()
         await runner.cleanup()

@@ -1,8 +1,9 @@
 """The ledger's sums as metrics: fresh families at each collection, from tables that do not grow with history."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from auditor.ledger.setaside import files_set_aside
 from auditor.ledger.sources import last_seen
 from auditor.ledger.state import Payer, State, state_of
 from auditor.ledger.upkeep import HEARTBEAT
-from auditor.model.events import Outcome
+from auditor.model.allowance import fold
+from auditor.model.events import EXACT, Outcome
 from auditor.model.metrics import OTHER
+from auditor.model.plans import Plan, cycles
 from auditor.model.settings import Account, Settings
-from auditor_exporter.allowances import Allowances
 from auditor_exporter.families import Families, Folded, Labels
 from auditor_exporter.recent import add_recent
 
@@ -45,7 +47,6 @@ class LedgerCollector:
         self._ledger, self._settings, self._source = ledger, settings, source_of(where)
         self._accounts: dict[Payer, Account] = {}
         self._relabel({})
-        self._allowances = Allowances()
 
     def _relabel(self, accounts: dict[Payer, Account]) -> None:
         self._accounts, self._folded = accounts, Folded()
@@ -68,12 +69,12 @@ class LedgerCollector:
             self._sources(connection, families, now_us)
             self._inputs(connection, families, now_us)
             self._conflicts(connection, families, state, now_us)
-            cycles = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
-            for payer, cycle in cycles.items():
+            current = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
+            for payer, cycle in current.items():
                 account = accounts.get(payer) or state.account(*payer)
                 self._plan(connection, families, payer, account, cycle, now_us)
-            labels = {payer: self._labels.payer(*payer) for payer in cycles}
-            named = {payer: cycle for payer, cycle in cycles.items() if labels[payer][1] != OTHER}
+            labels = {payer: self._labels.payer(*payer) for payer in current}
+            named = {payer: cycle for payer, cycle in current.items() if labels[payer][1] != OTHER}
             add_recent(connection, families, named, labels, now_us)
         self._folded.add_to(families)
 
@@ -136,20 +137,18 @@ class LedgerCollector:
 
     def _sources(self, connection: Connection, families: Families, now_us: int) -> None:
         """Those that are beyond the cap are as old as the oldest of them."""
-        found = last_seen(connection, now_us)
-        shown = dict(list(found.items())[:SOURCES])
-        if len(found) > SOURCES:
-            rest = set(found) - set(shown)
-            shown[OTHER] = min(found[name] for name in rest)
-            for name in rest:
-                self._folded.tell("source", (name,))
-        for name, seen_us in shown.items():
+        found = list(last_seen(connection, now_us).items())
+        shown, rest = found[:SOURCES], found[SOURCES:]
+        if rest:
+            shown.append((OTHER, min(seen_us for _, seen_us in rest)))
+        for name, _ in rest:
+            self._folded.tell("source", (name,))
+        for name, seen_us in shown:
             families.put("source_last_seen_timestamp_seconds", (name,), Decimal(seen_us) / 1_000_000)
 
     def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
-        counts: dict[str, int] = defaultdict(int)
-        for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total"))):
-            counts[row.name] = row.total
+        query = select(inputs.c.name, inputs.c["count"].label("total"))
+        counts = Counter({row.name: row.total for row in connection.execute(query)})
         for fate in FATES:
             families.add("ledger_lines_total", (fate,), counts[fate])
         families.add("ledger_events", (), counts["events"] - counts["pruned"])
@@ -173,16 +172,45 @@ class LedgerCollector:
         labels = self._labels.payer(*payer)
         families.put("period_start_timestamp_seconds", labels, Decimal(cycle[0]) / 1_000_000)
         families.put("period_end_timestamp_seconds", labels, Decimal(cycle[1]) / 1_000_000)
-        allowed = self._allowances.of(connection, payer, account, now_us)
-        if allowed is None or labels[1] == OTHER:
+        (current,) = cycles(now_us, now_us, account.anchor_day, account.timezone)
+        plan = account.plan_of(current)
+        if plan is None or labels[1] == OTHER:
             return
-        plan, hard_cap = allowed.plan, "true" if allowed.plan.overage is None else "false"
-        families.put("plan_credits", (*labels, hard_cap), _decimal(allowed.credits))
+        hard_cap = "true" if plan.overage is None else "false"
+        credits = _allowance(connection, payer, account, plan, current.start_us)
+        families.put("plan_credits", (*labels, hard_cap), _decimal(credits))
         named = (*labels, plan.name, plan.currency)
         families.put("plan_info", named, 1)
         families.put("plan_price", named, _decimal(plan.monthly))
         if plan.overage is not None:
             families.put("plan_overage_price", named, plan.overage)
+
+
+def _allowance(connection: Connection, payer: Payer, account: Account, plan: Plan, start_us: int) -> Fraction:
+    """What the account may use in the cycle that starts then, as the audit has it: included, carried over, bought."""
+    plans = [account.plan, *(each for _, each in account.history)]
+    if not account.topups and not any(each and each.rollover for each in plans):
+        return Fraction(plan.included)
+    used: dict[int, Decimal] = defaultdict(Decimal)
+    before = periods.c.provider == payer[0], periods.c.account == payer[1], periods.c.start_us < start_us
+    for row in connection.execute(select(periods).where(*before)):
+        if any(getattr(row, name) for name in Sums._fields):
+            used[row.start_us] = EXACT.add(used[row.start_us], row.credits)
+    return _available(account, start_us, tuple(used.items()))
+
+
+@lru_cache(1000)
+def _available(account: Account, now_us: int, used: tuple[tuple[int, Decimal], ...]) -> Fraction:
+    """The same from the credits that were *used* by the start of each cycle in which the account did anything."""
+    from auditor.analysis.accounts import Payer as Paying
+    from auditor.analysis.terms import terms_of  # (the audits' own, with all they need; few accounts carry credits on)
+
+    spent = dict(used)
+    first_us = min(spent, default=now_us)
+    listed = tuple(cycles(first_us, now_us, account.anchor_day, account.timezone))
+    terms = terms_of(Paying(0, account.provider, "", account, (), listed, first_us, now_us))
+    balances = fold([each.grant for each in terms], [Fraction(spent.get(cycle.start_us, 0)) for cycle in listed])
+    return balances[-1].available
 
 
 def _decimal(value: Fraction) -> Decimal:

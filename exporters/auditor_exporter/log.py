@@ -29,12 +29,6 @@ class EntryFormatter(StrEnum):
 
 
 _NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warn"}
-_LEVELS = {
-    Level.DEBUG: logging.DEBUG,
-    Level.INFO: logging.INFO,
-    Level.WARN: logging.WARNING,
-    Level.ERROR: logging.ERROR,
-}
 
 
 class LogfmtFormatter(logging.Formatter):
@@ -66,6 +60,7 @@ def begin(level: Level, form: EntryFormatter, stream: TextIO | None = None) -> N
     """Write entries from *level* on to *stream*, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LogfmtFormatter(form))
-    logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
+    number = logging.getLevelNamesMapping()[level.name]
+    logging.basicConfig(handlers=[handler], level=number, force=True)
     for library in ("httpx", "httpcore", "asyncio"):  # their debugging shows addresses, and headers with keys
-        logging.getLogger(library).setLevel(max(logging.WARNING, _LEVELS[level]))
+        logging.getLogger(library).setLevel(max(logging.WARNING, number))

@@ -1,8 +1,11 @@
 """`auditor-exporter`: the ledger's sums for Prometheus, as a server, as a file or to a Pushgateway."""
 
 import asyncio
+import os
 import signal
-from contextlib import AbstractContextManager
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +19,9 @@ from auditor.version import __version__
 from auditor_exporter import log
 from auditor_exporter.collectors import LEDGER, findings_of, once, running
 from auditor_exporter.http import PORT, address_of, serve
-from auditor_exporter.push import grouping_of, push
+from auditor_exporter.push import grouping_of, push, write
 from auditor_exporter.reload import Reloading
 from auditor_exporter.snapshot import Snapshot
-from auditor_exporter.supervisor import Supervisor
-from auditor_exporter.textfile import write
 from auditor_exporter.webconfig import Live
 
 app = typer.Typer(
@@ -49,6 +50,28 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
     if version:
         print(f"auditor-exporter {__version__}")
         raise typer.Exit
+
+
+class Supervisor:
+    """What a supervisor such as systemd is told (`sd_notify`): that the server is ready, reloads, lives and stops.
+
+    It hears from the socket that the environment names; without one, nobody does.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        where = environ.get("NOTIFY_SOCKET", "")
+        self._where = "\0" + where[1:] if where.startswith("@") else where
+        of_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        micros = environ.get("WATCHDOG_USEC", "") if of_us else ""
+        self.every = int(micros) / 2_000_000 if micros.isascii() and micros.isdigit() and int(micros) else None
+        """Seconds between two signs of life; None if nobody waits for them."""
+
+    def tell(self, text: str) -> None:
+        """`READY=1` when it serves or serves again, `RELOADING=1`, `WATCHDOG=1` as a sign of life, `STOPPING=1`."""
+        if not self._where:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+            to.sendto(text.encode(), self._where)
 
 
 @app.command("serve")
@@ -83,19 +106,20 @@ def serve_metrics(
     if replace and config is None:
         raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
     log.begin(log_level, log_format)
-    live = Live(web_config, _say)
+    say = log.LOG.warning
+    live = Live(web_config, say)
     host, port = address_of(listen, live, insecure=insecure)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
     where, supervisor = config or configuration.find([]) or Path(configuration.FILE_NAME), Supervisor()
 
     def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
         return running(
-            settings, where if where.is_file() else None, ledger, findings, follow or [], every, _say,
+            settings, where if where.is_file() else None, ledger, findings, follow or [], every, say,
             owner=config is not None, replacing=replace,
         )  # fmt: skip
 
     with Reloading(
-        where, begin, _say, named=config is not None, done=log.LOG.info, supervisor=supervisor,
+        where, begin, say, named=config is not None, done=log.LOG.info, tell=supervisor.tell,
         others=lambda settings: findings_of(settings, findings),
     ) as shown:  # fmt: skip
         asyncio.run(_serve(shown, host, port, live, supervisor))
@@ -109,22 +133,17 @@ async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor:
 
     def ready(address: str) -> None:
         print(f"{address}/metrics", flush=True)
-        supervisor.ready()
+        supervisor.tell("READY=1")
 
-    async def live_signs(every: float) -> None:
-        while True:
-            supervisor.alive()
-            await asyncio.sleep(every)
+    async def live_signs() -> None:
+        while supervisor.every:
+            supervisor.tell("WATCHDOG=1")
+            await asyncio.sleep(supervisor.every)
 
-    signs = asyncio.create_task(live_signs(supervisor.every)) if supervisor.every else None
-    await serve(shown, host, port, live, ready, stop, say=_say)
-    supervisor.stopping()
-    if signs:
-        signs.cancel()
-
-
-def _say(text: str) -> None:
-    log.LOG.warning("%s", text)
+    signs = asyncio.create_task(live_signs())
+    await serve(lambda: shown.snapshot, host, port, live, ready, stop, say=log.LOG.warning)
+    supervisor.tell("STOPPING=1")
+    signs.cancel()
 
 
 @app.command(
@@ -142,8 +161,7 @@ def textfile(
 
     With --findings and without --ledger, those of the report alone.
     """
-    where = config or configuration.find([])
-    with once(configuration.load(where), where, ledger, findings) as snapshot:
+    with once(config or configuration.find([]), ledger, findings) as snapshot:
         write(snapshot, path)
 
 
@@ -164,8 +182,7 @@ def push_metrics(
     With --findings and without --ledger, those of the report alone.
     """
     grouping = grouping_of(group or [])
-    where = config or configuration.find([])
-    with once(configuration.load(where), where, ledger, findings) as snapshot:
+    with once(config or configuration.find([]), ledger, findings) as snapshot:
         push(snapshot, url, job, grouping)
 
 

@@ -1,13 +1,18 @@
-"""To a Pushgateway, for cron jobs that nobody scrapes. What is pushed takes the place of the group's last push."""
+"""For cron jobs that nobody scrapes: to a Pushgateway, or as a file for node_exporter's textfile collector.
+
+What is pushed takes the place of the group's last push. The file is whole or not at all, and readable by its user.
+"""
 
 import http.client
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from prometheus_client.exposition import basic_auth_handler, push_to_gateway
 
 from auditor.model.errors import ConfigError, InputError
+from auditor.system.files import replacing
 from auditor_exporter.snapshot import Snapshot
 
 TIMEOUT = 30.0
@@ -56,3 +61,15 @@ def _address(url: str) -> tuple[SplitResult, str]:
 
 def _part(text: str | None) -> str | None:
     return None if text is None else unquote(text)
+
+
+def write(snapshot: Snapshot, path: Path) -> None:
+    """Write the exposition aside and rename it."""
+    if path.suffix != ".prom":
+        raise ConfigError(f"{path}: node_exporter reads files that end in .prom; name it so")
+    body, _ = snapshot.exposition()
+    try:
+        with replacing(path, 0o644) as file:
+            file.write(body)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from None

@@ -68,23 +68,20 @@ def add_recent(
     for account, (start_us, end_us) in accounts.items():
         label, lately = labels[account], found[account]
         since, until = start_us // BUCKET_US, end_us // BUCKET_US
-        _add_pace(families, label, Pace.of(lately.credits, now, since, until, 0 if lately.older else None))
+        pace = Pace.of(lately.credits, now, since, until, 0 if lately.older else None)
+        for name, window in WINDOWS.items():
+            families.add("credits_spent", (*label, name), pace.spent(window))
+            families.add("credits_spent_fastest", (*label, name), pace.fastest(window))
+            families.add("credits_spent_usual", (*label, name), pace.usual(window))
+        families.put("credits_forecast_week_ratio", label, Decimal(pace.days) / 7)
+        for name, horizon in (("60h", SOON), ("period", until - now)):
+            forecast = pace.forecast(horizon)
+            if forecast is not None:
+                families.add("credits_forecast", (*label, name), forecast)
         for (outcome, ago), count in lately.requests.items():
             if outcome != Outcome.ATTEMPT:
                 families.add("recent_requests", (*label, outcome, ago), count)
         families.add("recent_duplicate_renders", label, lately.duplicates)
-
-
-def _add_pace(families: Families, label: Payer, pace: Pace) -> None:
-    for name, window in WINDOWS.items():
-        families.add("credits_spent", (*label, name), pace.spent(window))
-        families.add("credits_spent_fastest", (*label, name), pace.fastest(window))
-        families.add("credits_spent_usual", (*label, name), pace.usual(window))
-    families.put("credits_forecast_week_ratio", label, Decimal(pace.days) / 7)
-    for name, horizon in (("60h", SOON), ("period", pace.until - pace.now)):
-        forecast = pace.forecast(horizon)
-        if forecast is not None:
-            families.add("credits_forecast", (*label, name), forecast)
 
 
 def _days(

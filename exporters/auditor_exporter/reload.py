@@ -22,10 +22,8 @@ from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.metrics import RELOAD
 from auditor.model.settings import Settings
 from auditor.system.files import FileStamp
-from auditor_exporter.build import BuildInfo
 from auditor_exporter.families import Families
-from auditor_exporter.snapshot import Collects, Snapshot
-from auditor_exporter.supervisor import Supervisor
+from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
 
 LOOK = 5.0
 """Seconds between two looks at the file, and between two tries of what could not be opened or was refused."""
@@ -47,22 +45,22 @@ class Down:
 
 
 class Reloading(Collector):
-    """Answers as a `Snapshot` does, with the newest that could be opened.
+    """Has the newest `snapshot` that could be opened.
 
     *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
-    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again.
+    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again;
+    *tell* is what tells a supervisor of each reload.
     """
 
     def __init__(
         self, path: Path, begin: Begin, say: Callable[[str], object], *, named: bool,
         others: Callable[[Settings], Iterable[Collects]] = lambda _: (), done: Callable[[str], object] = lambda _: None,
-        clock: Callable[[], float] = time.time, look: float = LOOK, supervisor: Supervisor | None = None,
+        clock: Callable[[], float] = time.time, look: float = LOOK, tell: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._path, self._begin, self._say, self._done = path, begin, say, done
         self._named = named
-        self._others, self._clock, self._look = others, clock, look
-        self._supervisor = supervisor or Supervisor({})
-        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._others, self._clock, self._look, self._tell = others, clock, look, tell
+        self._wake, self._stopping = threading.Event(), False
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
@@ -79,8 +77,8 @@ class Reloading(Collector):
             if not is_down(error):
                 raise
             self._fails("ledger", error, f"it is tried again every {look:g} s")
-            self._shown = Snapshot([Down(error), *others(self.settings)])
-        self._shown.more = self._more
+            self.snapshot = Snapshot([Down(error), *others(self.settings)])
+        self.snapshot.more = self._more
         self._thread = threading.Thread(target=self._until, name="reload", daemon=True)
         self._thread.start()
 
@@ -88,19 +86,6 @@ class Reloading(Collector):
         """Read the file again soon, whether it changed or not."""
         self.asked = True
         self._wake.set()
-
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """As `Snapshot`."""
-        return self._shown.exposition(accept)
-
-    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
-        """As `Snapshot`."""
-        return self._shown.at_hand(accept)
-
-    @property
-    def healthy(self) -> bool:
-        """As `Snapshot`."""
-        return self._shown.healthy
 
     def collect(self) -> Iterable[Metric]:
         """Whether the configuration in force is the one of the file."""
@@ -128,15 +113,18 @@ class Reloading(Collector):
                 self._done("the ledger is open")
 
     def _read(self, stamp: tuple[int, ...] | None, *, changed: bool, tell: bool) -> None:
-        """*tell* the supervisor of it; why it cannot be used is said once, and once more for a *changed* file."""
+        """*tell* of it; why it cannot be used is said once, and once more for a *changed* file."""
         if tell:
-            self._supervisor.reloading()
+            self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         if changed:
             self._said["file"] = ""
         try:
             if stamp is None and (self._named or not self._wanted):
                 raise ConfigError(f"{self._path}: the file is gone")
-            self._take(configuration.load(self._path if stamp else None))
+            settings = configuration.load(self._path if stamp else None)
+            if self._opened is not None and settings != self.settings:
+                self._open(settings)
+            self.settings = settings  # (with which the next look opens the ledger, if it is not open)
         except Exception as error:
             self.worked = False
             self._fails("file", error, "the configuration before it stays in force")
@@ -145,26 +133,19 @@ class Reloading(Collector):
             self.worked, self.worked_at = True, self._clock()
             self._done("the configuration was read again")
         if tell:
-            self._supervisor.ready()
+            self._tell("READY=1")
 
     def _fails(self, what: str, error: Exception, then: str) -> None:
         """Say why, unless it is why it failed the last time."""
-        if (words := _words(error)) != self._said[what]:
+        if (words := reason(error)) != self._said[what]:
             self._said[what] = words
             self._say(f"{words}; {then}")
-
-    def _take(self, settings: Settings) -> None:
-        if self._opened is None:
-            self.settings = settings  # the next look opens the ledger with it
-        elif settings != self.settings:
-            self._open(settings)
-            self.settings = settings
 
     def _open(self, settings: Settings) -> None:
         stack = ExitStack()
         shown = stack.enter_context(self._begin(settings))
         shown.more = self._more
-        before, self._opened, self._shown = self._opened, stack, shown
+        before, self._opened, self.snapshot = self._opened, stack, shown
         if before is not None:
             before.close()
 
@@ -177,17 +158,18 @@ class Reloading(Collector):
             return (0,)
 
     def _until(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._wake.wait(self._look)
             self._wake.clear()
-            if not self._stopping.is_set():
-                self.look()
+            if self._stopping:
+                return
+            self.look()
 
     def __enter__(self) -> "Reloading":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopping.set()
+        self._stopping = True
         self._wake.set()
         self._thread.join(30)
         if self._opened is not None:
@@ -200,7 +182,3 @@ def is_down(error: BaseException) -> bool:
         return True
     cause = error.__context__
     return isinstance(cause, OperationalError) and "psycopg" in type(cause.orig).__module__
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, AuditorError) else type(error).__name__

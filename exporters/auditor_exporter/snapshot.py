@@ -1,22 +1,24 @@
 """One collection at a time, shared by all who ask meanwhile: a hammered /metrics costs nothing."""
 
+import json
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from auditor.model.errors import AuditorError
+from auditor.version import __version__
 from auditor_exporter.families import Families, StaleError
 
 FRESH = 1.0
 """Seconds for which a collection is good enough; Prometheus scrapes seldom more often."""
-
-
 KINDS = 12
 """Formats of one collection that are kept; a header may name versions without end, and then gets the plain one."""
 
@@ -28,20 +30,6 @@ class Collects(Protocol):
 
     def collect(self, families: Families, now: float) -> None:
         """Add samples; whatever it raises makes it unsuccessful."""
-
-
-class Shown(Protocol):
-    """What a server shows."""
-
-    @property
-    def healthy(self) -> bool:
-        """Whether every collector showed something the last time."""
-
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """(body, content type)."""
-
-    def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
-        """The same without waiting."""
 
 
 def reason(error: Exception) -> str:
@@ -84,15 +72,13 @@ class Snapshot:
                 encoder, content_type = choose_encoder("")
             if content_type not in self._encoded:
                 created = content_type.startswith("application/openmetrics-text")
-                self._encoded[content_type] = (encoder(_Taken(self._families, created=created)), content_type)
+                self._encoded[content_type] = (encoder(_Taken(self._families, created)), content_type)
             return self._encoded[content_type]
 
-    def registry(self) -> CollectorRegistry:
+    def registry(self) -> Collector:
         """The same for prometheus_client's own ways out."""
         self.exposition()
-        registry = CollectorRegistry()
-        registry.register(_Taken(self._families))
-        return registry
+        return _Taken(self._families)
 
     def at_hand(self, accept: str = "") -> tuple[bytes, str] | None:
         """The same without waiting, if nothing has to be done for it."""
@@ -110,7 +96,10 @@ class Snapshot:
                 collector.collect(own, self._clock())
                 self._failing.pop(collector.name, None)
             except Exception as error:  # (one that fails is a sample, and does not take the others with it)
-                self._fails(collector.name, error)
+                why = reason(error)
+                if self._failing.get(collector.name) != why:
+                    self._say(f"the collector {collector.name!r} fails: {why}")
+                self._failing[collector.name] = why
                 if not isinstance(error, StaleError):
                     own, healthy = Families(), False
             families.take(own)
@@ -122,12 +111,6 @@ class Snapshot:
         self._taken = self._steady()
         self.collections += 1
 
-    def _fails(self, name: str, error: Exception) -> None:
-        why = reason(error)
-        if self._failing.get(name) != why:
-            self._say(f"the collector {name!r} fails: {why}")
-        self._failing[name] = why
-
 
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     """What prometheus_client makes of the header; it fails at versions that are no numbers."""
@@ -137,21 +120,45 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder("")
 
 
-def _without_created(family: Metric) -> Metric:
-    plain = Metric(family.name, family.documentation, family.type, family.unit)
-    plain.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-    return plain
-
-
+@dataclass(frozen=True, slots=True)
 class _Taken(Collector):
     """A registry of families that are there already.
 
     When a counter was *created* is told in OpenMetrics alone: in the plain format it would be a series of its own.
     """
 
-    def __init__(self, families: Iterable[Metric], *, created: bool = False) -> None:
-        self._families = list(families if created else map(_without_created, families))
+    families: Iterable[Metric]
+    created: bool = False
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client's encoders ask for them."""
-        return self._families
+        for family in self.families:
+            shown = Metric(family.name, family.documentation, family.type, family.unit)
+            shown.samples = [each for each in family.samples if self.created or not each.name.endswith("_created")]
+            yield shown
+
+
+class BuildInfo(Collector):
+    """The version as a metric, whatever else can be shown; "" for a commit that nobody said."""
+
+    def __init__(self) -> None:
+        try:
+            written = distribution("render-auditor").read_text("direct_url.json")
+        except PackageNotFoundError:
+            written = None
+        self._labels = (__version__, revision_of(os.environ, written))
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample."""
+        families = Families()
+        families.add("exporter_build_info", self._labels, 1)
+        return families.metrics()
+
+
+def revision_of(environ: Mapping[str, str], direct_url: str | None) -> str:
+    """From `AUDITOR_REVISION`, which an image sets, or what pip writes down of an installation from git (PEP 610)."""
+    try:
+        found = environ.get("AUDITOR_REVISION") or json.loads(direct_url or "{}")["vcs_info"]["commit_id"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) and found.isalnum() and len(found) <= 64 else ""

@@ -7,6 +7,7 @@ ones need no restart. Here a file that cannot be used leaves the last good one i
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,31 +163,26 @@ class Live:
                 f"hash it again: htpasswd -nBC {COST} ''"
             )
 
-    def _stamps(self) -> list[FileStamp | None]:
-        return [_stamp(file) for file in self.config.files]
+    def _stamps(self) -> Mapping[Path, FileStamp]:
+        found = {}
+        for file in self.config.files:
+            with suppress(OSError):
+                found[file] = FileStamp.of(file.stat())
+        return found
 
     def tls(self) -> ssl.SSLContext | None:
         """A context for a server whose every connection takes the certificates of its moment."""
-        return None if self.config.tls is None else _Renewed.of(self)
-
-
-def _stamp(path: Path) -> FileStamp | None:
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None
+        if self.config.tls is None:
+            return None
+        made = _Renewed(ssl.PROTOCOL_TLS_SERVER)
+        made.live = self
+        return made
 
 
 class _Renewed(ssl.SSLContext):
     """asyncio asks it once a connection."""
 
     live: Live
-
-    @classmethod
-    def of(cls, live: Live) -> "_Renewed":
-        made = cls(ssl.PROTOCOL_TLS_SERVER)
-        made.live = live
-        return made
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         context = self.live.current().tls

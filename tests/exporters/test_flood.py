@@ -181,8 +181,8 @@ class Door:
         self.ends[name], ours = socket.socketpair()
         self.ends[name].setblocking(False)
         ours.setblocking(False)
-        self.connections.take(ours, peer)
-        newest = next(reversed(self.connections._held))
+        self.connections.take(ours, peer, Silent())
+        newest = next(reversed(self.connections.open()))
         for _ in range(5):
             await asyncio.sleep(0)
         return newest
@@ -203,18 +203,18 @@ def test_a_refusal_that_is_kept_back_keeps_its_connection_while_others_are_idle(
     """Who is dropped guesses again at once. But refusals take no more than three quarters of an address's room."""
 
     async def run() -> None:
-        door = Door(Connections(Silent, None, 5, most=12, steady=lambda: 0.0))
+        door = Door(Connections(None, 5, most=12, steady=lambda: 0.0))
         assert door.connections.of_one == 9
         for name in "abcdef":
             held = await door.come(name, "many")
-            assert door.connections.begins(held._transport) is held
+            assert door.connections.begins(held.protocol) is held
             held.late = True
         for name in "1234567":
             await door.come(name, "many")
         assert door.alive() == "abcdef567"  # idle ones make room
         for name in "gh":
             held = await door.come(name, "many")
-            assert door.connections.begins(held._transport) is held
+            assert door.connections.begins(held.protocol) is held
             held.late = True
         await door.come("8", "many")
         assert door.alive() == "cdef67gh8"  # where there are more than six, the oldest refusals go
@@ -233,28 +233,27 @@ def test_who_is_dropped() -> None:
 
     async def run() -> None:
         nonlocal now
-        connections = Connections(Silent, None, 5, said.append, most=8, steady=lambda: now)
+        connections = Connections(None, 5, said.append, most=8, steady=lambda: now)
         door = Door(connections)
         come, alive = door.come, door.alive
         assert connections.of_one == 6
         for name in "abcdef":
             await come(name, "many")
-        first = next(iter(connections._held))
-        assert connections.begins(first._transport) is first  # a is being answered
+        first = connections.open()[0]
+        assert connections.begins(first.protocol) is first  # a is being answered
         await come("g", "many")
-        assert alive() == "acdefg" and len(connections) == 6
+        assert alive() == "acdefg" and len(connections.open()) == 6
         await come("1", "one")
         await come("2", "two")
         await come("3", "three")  # nine: one of those that hold the most goes
-        assert alive() == "adefg123" and len(connections) == 8
+        assert alive() == "adefg123" and len(connections.open()) == 8
         connections.ends(first)
         await come("4", "four")
         assert alive() == "aefg1234"  # a was answered last
-        held = list(connections._held)
-        for each in held:
-            connections.begins(each._transport)
+        for each in connections.open():
+            connections.begins(each.protocol)
         await come("5", "five")
-        assert len(connections) == 8 and "5" in alive()  # all are busy: the oldest goes
+        assert len(connections.open()) == 8 and "5" in alive()  # all are busy: the oldest goes
         assert len(said) == 1 and connections.dropped == 4
         now += 601
         await come("6", "six")
@@ -263,6 +262,6 @@ def test_who_is_dropped() -> None:
             end.close()
         for _ in range(5):
             await asyncio.sleep(0)
-        assert len(connections) == 0
+        assert len(connections.open()) == 0
 
     asyncio.run(run())

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auditor_exporter.build import BuildInfo
 from auditor_exporter.families import Families
 from auditor_exporter.ledger import LedgerCollector
-from auditor_exporter.snapshot import KINDS, Snapshot
-from auditor_exporter.textfile import write
+from auditor_exporter.push import write
+from auditor_exporter.snapshot import KINDS, BuildInfo, Snapshot
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event as sql_event
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from auditor_exporter.build import revision_of
 from auditor_exporter.collectors import _follow, once, running
+from auditor_exporter.main import Supervisor
 from auditor_exporter.reload import Reloading, is_down
-from auditor_exporter.snapshot import Snapshot
-from auditor_exporter.supervisor import Supervisor
+from auditor_exporter.snapshot import Snapshot, revision_of
 from sqlalchemy.exc import OperationalError
 
 from auditor.config import settings_of
@@ -153,16 +152,16 @@ def test_it_starts_while_the_database_is_down(tmp_path: Path) -> None:
     begun.error = error = down()
     assert is_down(error) and not is_down(ConfigError("something else"))
     with Reloading(tmp_path / "auditor.toml", begun, said.append, named=False, done=done.append, look=1e6) as shown:
-        body = shown.exposition()[0].decode()
-        assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.healthy
+        body = shown.snapshot.exposition()[0].decode()
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.snapshot.healthy
         shown.look()
         assert len(said) == 1 and "tried again" in said[0] and "t0psecret" not in said[0]
         begun.error = None
         shown.look()
-        assert 'imgrender_scrape_collector_success{collector="counting"} 1.0' in shown.exposition()[0].decode().replace(
-            Counting.name, "counting"
-        )
-        assert shown.healthy and done == ["the ledger is open"]
+        assert 'imgrender_scrape_collector_success{collector="counting"} 1.0' in shown.snapshot.exposition()[
+            0
+        ].decode().replace(Counting.name, "counting")
+        assert shown.snapshot.healthy and done == ["the ledger is open"]
     for error in (ConfigError("wrong"), OperationalError("x", {}, Exception("y"))):
         begun.error = error
         with pytest.raises(type(error)):
@@ -186,7 +185,7 @@ def test_a_refused_file_is_taken_once_nothing_refuses_it(change: str, tmp_path: 
             configure(connection, settings_of(tomllib.loads(day.format(number)), "other"), "other", replacing=True)
 
     def conflicts() -> float:
-        body = shown.exposition()[0].decode()
+        body = shown.snapshot.exposition()[0].decode()
         return sum(map(float, re.findall(r"^imgrender_ledger_config_conflict\{.*\} (\S+)", body, re.MULTILINE)))
 
     path.write_text(day.format(1))
@@ -352,8 +351,8 @@ def test_it_starts_before_there_is_a_ledger(kind: str, tmp_path: Path, request: 
 
     with Reloading(tmp_path / "auditor.toml", begin, said.append, named=False, done=done.append, look=1e6) as shown:
         for _ in range(2):
-            body = shown.exposition()[0].decode()
-            assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.healthy
+            body = shown.snapshot.exposition()[0].decode()
+            assert 'imgrender_scrape_collector_success{collector="ledger"} 0.0' in body and not shown.snapshot.healthy
             assert body.count("imgrender_exporter_build_info{") == 1
             assert "imgrender_ledger_events" not in body
             shown.look()
@@ -365,8 +364,8 @@ def test_it_starts_before_there_is_a_ledger(kind: str, tmp_path: Path, request: 
         with Ledger(where) as ledger:
             feed(ledger, tmp_path / "usage.jsonl")
         shown.look()
-        body = shown.exposition()[0].decode()
-        assert 'imgrender_scrape_collector_success{collector="ledger"} 1.0' in body and shown.healthy
+        body = shown.snapshot.exposition()[0].decode()
+        assert 'imgrender_scrape_collector_success{collector="ledger"} 1.0' in body and shown.snapshot.healthy
         assert "imgrender_ledger_events 1.0" in body and body.count("imgrender_exporter_build_info{") == 1
     assert done == ["the ledger is open"]
 
@@ -396,7 +395,7 @@ def test_a_file_of_a_failing_ledger_says_its_version(of_a_report: bool, tmp_path
         pass
     found = GOLDEN if of_a_report else None
     ledger = None if of_a_report else str(tmp_path / "l.db")
-    with suppress(InputError), once(settings_of({}, "test"), None, ledger, found) as snapshot:
+    with suppress(InputError), once(None, ledger, found) as snapshot:
         if ledger:
             Path(ledger).unlink()
         assert ("imgrender_exporter_build_info{" in snapshot.exposition()[0].decode()) is not of_a_report
@@ -412,16 +411,16 @@ def test_signs_of_life_are_for_who_waits_for_them(environ: dict[str, str], every
     """Twice as often as they are waited for."""
     supervisor = Supervisor(environ)
     assert supervisor.every == every
-    supervisor.alive()  # (to nobody)
+    supervisor.tell("WATCHDOG=1")  # (to nobody)
 
 
 def test_an_abstract_socket_is_told_and_one_that_is_gone_is_no_fault() -> None:
     """systemd names them with an @."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(f"\0auditor-test-{os.getpid()}")
-        Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
+        Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).tell("READY=1")
         assert heard.recv(100) == b"READY=1"
-    Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).ready()
+    Supervisor({"NOTIFY_SOCKET": f"@auditor-test-{os.getpid()}"}).tell("READY=1")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,9 @@ def test_slow_clients_are_hung_up_on(ledger: Path) -> None:
         stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
         with Ledger(ledger) as opened:
             taken = Snapshot([LedgerCollector(opened, settings_of({}, "test"))])
-            server = asyncio.create_task(serve(taken, "127.0.0.1", 0, Live(None), address.set_result, stop, 0.4))
+            server = asyncio.create_task(
+                serve(lambda: taken, "127.0.0.1", 0, Live(None), address.set_result, stop, 0.4)
+            )
             at = await address
             async with asyncio.timeout(20):
                 waited = await asyncio.gather(

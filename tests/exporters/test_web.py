@@ -32,7 +32,7 @@ def served(live: Live, use: Callable[[Client], Awaitable[None]], taken: Snapshot
     async def run() -> None:
         stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
         snapshot = taken or Snapshot([Counting()], lambda: NOW)
-        server = asyncio.create_task(serve(snapshot, "127.0.0.1", 0, live, address.set_result, stop))
+        server = asyncio.create_task(serve(lambda: snapshot, "127.0.0.1", 0, live, address.set_result, stop))
 
         async def ask(
             path: str = "/metrics", method: str = "GET", tls: ssl.SSLContext | None = None, **options: Any
@@ -617,7 +617,7 @@ def test_a_container_asks_itself(web_config: Path) -> None:
     async def run(live: Live, server: asyncio.Event) -> None:
         address = asyncio.get_running_loop().create_future()
         snapshot = Snapshot([Counting()], lambda: NOW)
-        task = asyncio.create_task(serve(snapshot, "127.0.0.1", 0, live, address.set_result, server))
+        task = asyncio.create_task(serve(lambda: snapshot, "127.0.0.1", 0, live, address.set_result, server))
         port = int((await address).rpartition(":")[2])
         assert await asyncio.to_thread(healthy, "127.0.0.1", port)
         server.set()

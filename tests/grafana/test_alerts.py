@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from auditor_exporter.alert_rules import Parameters, recording
-from auditor_exporter.alertfiles import contents, parameters_of
-from auditor_exporter.alerts import ALERTS, alerting
+from auditor_exporter.alert_rules import Parameters
+from auditor_exporter.alertfiles import alerting, contents, parameters_of, recording
+from auditor_exporter.alerts import ALERTS
 
 from auditor.model.errors import ConfigError
 from tests.grafana.scenarios import DAY, HOUR, MONTH

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from auditor.system.network import Fetcher, FetchError, Guard, Limits, is_public, shown
+from auditor.system.network import Fetcher, FetchError, Guard, is_public, shown
 from tests.inspect.pictures import drawing, saved
 
 PICTURE = saved(drawing(64, 48), "PNG")
@@ -110,7 +110,7 @@ def environment_that_tempts(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, cana
 
 
 def quick(guard: Guard | None = None, **limits: Any) -> Fetcher:
-    return Fetcher(guard, Limits(**{"step_seconds": 0.5, "seconds": 3.0, **limits}))
+    return Fetcher(guard, **{"step_seconds": 0.5, "seconds": 3.0, **limits})
 
 
 def reason(fetcher: Fetcher, address: str) -> str:
@@ -283,7 +283,7 @@ def test_answers_are_bounded() -> None:
     with origin(large) as address:
         with quick(OWN, bytes=300_000) as fetcher:
             assert reason(fetcher, address) == "too_large"
-        with Fetcher(OWN, Limits(seconds=3), clock=lambda: float(next(clock))) as fetcher:
+        with Fetcher(OWN, seconds=3, clock=lambda: float(next(clock))) as fetcher:
             assert reason(fetcher, address) == "out_of_time"
     with origin(lambda handler: plainly(handler, content_encoding="gzip")) as address, quick(OWN) as fetcher:
         assert reason(fetcher, address) == "encoding"

@@ -108,7 +108,7 @@ def test_an_exporter_starts_there_and_recovers(make: Make, mode: str, tmp_path: 
 
     with Reloading(config, begin, said.append, named=mode == "owns", done=done.append, look=1e6) as shown:
         for _ in range(2):
-            assert b'imgrender_scrape_collector_success{collector="ledger"} 0.0' in shown.exposition()[0]
+            assert b'imgrender_scrape_collector_success{collector="ledger"} 0.0' in shown.snapshot.exposition()[0]
             shown.look()
         assert len(said) == 1 and PLACES[make] in said[0]
         for each in (where, tmp_path / "file", tmp_path / "moved"):
@@ -116,7 +116,7 @@ def test_an_exporter_starts_there_and_recovers(make: Make, mode: str, tmp_path: 
                 shutil.rmtree(each) if each.is_dir() else each.unlink()
         Ledger(where).close()
         shown.look()
-        assert b'imgrender_scrape_collector_success{collector="ledger"} 1.0' in shown.exposition()[0]
+        assert b'imgrender_scrape_collector_success{collector="ledger"} 1.0' in shown.snapshot.exposition()[0]
     assert done == ["the ledger is open"]
 
 

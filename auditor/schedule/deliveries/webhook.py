@@ -14,8 +14,9 @@ from ipaddress import ip_network
 from typing import Any, ClassVar
 
 from auditor.model.errors import ConfigError
+from auditor.model.provider import Answer
 from auditor.schedule.delivery import DeliveryError, Message, secret
-from auditor.system.network import Fetcher, FetchError, Guard, Reply, parsed
+from auditor.system.network import Fetcher, FetchError, Guard, parsed
 
 SCHEMA = "render-auditor/delivery/v1"
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -70,6 +71,6 @@ class Webhook:
             raise DeliveryError(f"HTTP {answer.status}", again=again, after=_after(answer))
 
 
-def _after(answer: Reply) -> float | None:
+def _after(answer: Answer) -> float | None:
     text = answer.headers.get("retry-after", "")
     return float(text) if re.fullmatch(r"\d{1,6}", text) else None
