@@ -4,15 +4,18 @@ A `ValueError` says what is wrong in words that follow the key's name: `= 'x' is
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import partial
+from math import inf
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from auditor.model.events import FORMATS as PICTURE_FORMATS
 from auditor.model.events import MAX_SIDE, Outcome
 
+Readers: TypeAlias = Mapping[Any, Callable[[Any], Any]]
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
 _UNITS = {
@@ -77,9 +80,7 @@ def flag(value: Any) -> bool:
 
 def names(value: Any) -> frozenset[str]:
     """A list of names, in lower case."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("is not a list of names")
-    return frozenset(text(name).lower() for name in value)
+    return frozenset(name.lower() for name in texts(value))
 
 
 def parameters(value: Any) -> frozenset[str]:
@@ -148,18 +149,20 @@ def word(allowed: Sequence[str], value: Any) -> str:
     return str(value)
 
 
-def port(value: Any) -> int:
-    """A TCP port."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        raise ValueError(f"= {value!r} is no port, 1 to 65535")
+def _integer(least: float, most: float, wrong: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"= {value!r} {wrong}")
     return value
 
 
-def day_of_month(value: Any) -> int:
-    """The day on which billing cycles begin."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 31:
-        raise ValueError(f"= {value!r} is not a day of the month, 1 to 31")
-    return value
+port = partial(_integer, 1, 65535, "is no port, 1 to 65535")
+"""A TCP port."""
+day_of_month = partial(_integer, 1, 31, "is not a day of the month, 1 to 31")
+"""The day on which billing cycles begin."""
+whole = partial(_integer, -inf, inf, "is not a whole number")
+"""A whole number."""
+count = partial(_integer, 1, inf, "is not a whole number from 1 on")
+"""A whole number from 1 on."""
 
 
 def calendar_day(value: Any) -> date:
@@ -177,20 +180,6 @@ def period(value: Any) -> str:
     if value not in ("month", "year"):
         raise ValueError(f"= {value!r} is unknown; allowed are month, year")
     return str(value)
-
-
-def whole(value: Any) -> int:
-    """A whole number."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"= {value!r} is not a whole number")
-    return value
-
-
-def count(value: Any) -> int:
-    """A whole number from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"= {value!r} is not a whole number from 1 on")
-    return value
 
 
 def money(value: Any) -> Decimal:
@@ -214,3 +203,19 @@ def side(value: Any) -> Decimal:
     if not 0 < number <= MAX_SIDE:
         raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
     return number
+
+
+READERS: Readers = {
+    bool: flag,
+    str: text,
+    int: whole,
+    Decimal: money,
+    timedelta: parse_duration,
+    date: calendar_day,
+    Outcome: uncached,
+    tuple[str, ...]: texts,
+    frozenset[str]: parameters,
+}
+"""How a value of a type is read."""
+SHAPES: Readers = {"text": text, "texts": texts, "port": port, "flag": flag}
+"""How a setting of a delivery is read, by the word for it."""
