@@ -1,6 +1,6 @@
 """One function for each kind of table in auditor.toml -> its frozen part of `Settings`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from auditor.system.access import mode_of
 
 Catalogue: TypeAlias = Mapping[str, Mapping[str, Plan]]
 """Plans by provider and name."""
-_SOURCE: values.Readers = {
+_SOURCE: dict[str, Callable[[Any], Any]] = {
     "format": values.picture_format,
     "host": values.pattern,
     "path": values.pattern,
@@ -76,8 +76,8 @@ def client(_: str, table: CheckedTable) -> ClientSettings:
 def source(name: str, table: CheckedTable) -> SourceTable:
     """`[sources.NAME]`: what calls in a foreign log are renders, and of what."""
     query = table.table("query")
-    patterns = {parameter: query.need(parameter, values.pattern) for parameter in query.values}
-    found = table.read(SourceTable, _SOURCE, name=name, query=patterns)
+    patterns = {"query": lambda _: {parameter: query.need(parameter, values.pattern) for parameter in query.values}}
+    found = table.read(SourceTable, _SOURCE | patterns, name=name)
     if found.key is not None and found.ignore:
         raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
     if found.path is None and found.provider not in PROVIDERS:

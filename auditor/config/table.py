@@ -74,15 +74,12 @@ class CheckedTable:
         """
         assert isinstance(kind, type)
         hints = get_type_hints(kind)
-        for each in fields(kind):
-            hint, default = hints[each.name], each.default
-            if each.name in given:
-                continue
-            convert = readers.get(each.name) or READERS.get(hint) or READERS[get_args(hint)[0]]
-            if default is MISSING:
+        for each in (each for each in fields(kind) if each.name not in given):
+            self.known.add(each.name)
+            if each.name in self.values or MISSING is each.default is each.default_factory:
+                hint = hints[each.name]
+                convert = readers.get(each.name) or READERS.get(hint) or READERS[get_args(hint)[0]]
                 given[each.name] = self.need(each.name, convert)
-            else:
-                given[each.name] = self.take(each.name, convert, default)
         made: T = kind(**given)
         return made
 
