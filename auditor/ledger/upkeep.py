@@ -57,7 +57,7 @@ def recut(connection: Connection, state: State, names: Names) -> None:
         shown = names.shown(row.provider, row.account, row.environment)
         key = (*shown, *state.cycle(*shown[:2], row.bucket_us))
         sums[key] = sums[key].plus(Sums(*(getattr(row, field) for field in Sums._fields)))
-    put(connection, periods, [(*key, *value) for key, value in sums.items() if not value.nothing])
+    put(connection, periods, [(*key, *value) for key, value in sums.items() if any(value)])
 
 
 def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], environments: Iterable[str]) -> bool:
