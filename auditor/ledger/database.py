@@ -6,11 +6,11 @@ at an advisory lock, so that what one of them read is still so when it writes.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
 from auditor.ledger.place import look, make
 from auditor.ledger.readonly import connect
-from auditor.model.errors import ConfigError, InputError, MissingExtraError
+from auditor.model.errors import AuditorError, ConfigError, InputError, MissingExtraError
 from auditor.system.files import FileStamp
 
 _LOCK = 7_246_391_105_318_204
@@ -31,7 +31,7 @@ class LedgerError(InputError):
     """The database fails, in its own words."""
 
 
-class Ledger:
+class Ledger(AbstractContextManager["Ledger"]):
     """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
     A *reader* makes no ledger, changes none and migrates none; nor is one made that may not be *new*. `InputError`
@@ -41,60 +41,45 @@ class Ledger:
     def __init__(self, where: str | Path, *, reader: bool = False, new: bool = True) -> None:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
+        self._failure: tuple[type[AuditorError], str] = (ConfigError, "cannot be opened as a ledger")
         self.name = url.set(query={}).render_as_string(hide_password=True)
-        makes = new and not reader
-        if _in_file(url) and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
+        makes, in_file = new and not reader, url.get_backend_name() == "sqlite"
+        if in_file and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
-        self.engine = _engine(url, self.name, reader)
-        try:
-            if reader:
-                with self._reading() as connection:
-                    expect_current(connection, self.name)
-                return
-            with self._writing() as connection:
+        self.engine = _sqlite(url, self.name, reader) if in_file else _postgresql(url, self.name)
+        if reader:
+            with self.read() as connection:
+                expect_current(connection, self.name)
+        else:
+            with self.write() as connection:
                 migrate(connection, self.name)
-        except DBAPIError as error:
-            raise ConfigError(f"{self.name}: cannot be opened as a ledger ({self._words(error)})") from None
+        self._failure = LedgerError, "the database fails"
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that nobody else writes beside. `LedgerError` if the database fails."""
-        with self._told(), self._writing() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        with self._begun("BEGIN IMMEDIATE", f"SELECT pg_advisory_xact_lock({_LOCK})") as connection:
             yield connection
             connection.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. `LedgerError` if the database fails."""
-        with self._told(), self._reading() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        with self._begun("BEGIN", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ") as connection:
             yield connection
             if (alone := connection.info.get("alone")) and alone.written():
                 raise LedgerError(f"{self.name}: it was written while it was read; read it again")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _begun(self, sqlite: str, postgresql: str) -> Iterator[Connection]:
+        """A connection whose transaction began with a statement of its database; it is rolled back at the end."""
         try:
-            yield
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(sqlite if connection.dialect.name == "sqlite" else postgresql)
+                yield connection
         except DBAPIError as error:
-            raise LedgerError(f"{self.name}: the database fails ({self._words(error)})") from None
+            kind, what = self._failure
+            raise kind(f"{self.name}: {what} ({self._words(error)})") from None
 
     def _words(self, error: DBAPIError) -> str:
         """What the database says; a driver may repeat what it was given to connect with."""
@@ -106,9 +91,6 @@ class Ledger:
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
-
-    def __enter__(self) -> "Ledger":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -152,17 +134,11 @@ def _secrets(url: URL) -> Iterator[str]:
             yield from values
 
 
-def _in_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _engine(url: URL, name: str, reader: bool) -> Engine:
-    if url.get_backend_name() == "postgresql":
-        try:
-            return create_engine(url, pool_pre_ping=True, hide_parameters=True)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
-    return _sqlite(url, name, reader)
+def _postgresql(url: URL, name: str) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
 
 
 def _sqlite(url: URL, name: str, reader: bool) -> Engine:

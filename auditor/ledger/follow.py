@@ -114,25 +114,23 @@ class Follow:
 
         *tell* hears of each look; *failed* of a full disk or a database that restarts: it is tried again.
         """
+
+        def attempt(what: Callable[[], object]) -> None:
+            try:
+                what()
+            except Exception as error:
+                failed(error)
+
         last = False
         while not last:
             last = stopping.is_set()
-            try:
-                tell(self.look())
-            except Exception as error:
-                failed(error)
+            attempt(lambda: tell(self.look()))
             ends = time.monotonic() + every
             while not last and not stopping.wait(max(0.0, min(MARK_EVERY, ends - time.monotonic()))):
                 if time.monotonic() >= ends:
                     break
-                self._mark(failed)
+                attempt(self._sources.mark)
         self.close()
-
-    def _mark(self, failed: Callable[[Exception], object]) -> None:
-        try:
-            self._sources.mark()
-        except Exception as error:
-            failed(error)
 
     def close(self) -> None:
         """Let go of the files."""

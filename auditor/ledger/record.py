@@ -40,6 +40,11 @@ class Sums(NamedTuple):
     uncertain: int = 0
     credits: Decimal = Decimal(0)
 
+    @classmethod
+    def of(cls, row: Any) -> "Sums":
+        """Those in a row of a table."""
+        return cls(*(getattr(row, name) for name in cls._fields))
+
     def plus(self, other: "Sums", sign: int = 1) -> "Sums":
         """Both together, or the difference."""
         total: list[Any] = [*self]

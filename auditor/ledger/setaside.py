@@ -39,9 +39,7 @@ class SetAside:
 
     def remove(self, connection: Connection, path: Path) -> None:
         """It could be read."""
-        self._remove(connection, _name(path))
-
-    def _remove(self, connection: Connection, name: str) -> None:
+        name = _name(path)
         self._known.pop(name, None)
         self._own.pop(name, None)
         connection.execute(delete(set_aside).where(set_aside.c.host == self._host, set_aside.c.path == name))
@@ -49,7 +47,7 @@ class SetAside:
     def refresh(self, connection: Connection, now_us: int) -> None:
         """They are set aside still, but for those that are gone."""
         for name in [name for name in self._known if not self._there(name)]:
-            self._remove(connection, name)
+            self.remove(connection, Path(name))
         if self._own:  # (a row that another process has removed stays away)
             known = set_aside.c.host == self._host, set_aside.c.path == bindparam("name")
             connection.execute(

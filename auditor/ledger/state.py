@@ -7,12 +7,13 @@ import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct, to_builtins
+from msgspec.json import decode
 from sqlalchemy import Connection, select
 
 from auditor.ledger.schema import accounts, facts
@@ -92,17 +93,19 @@ class State:
         return found
 
 
+def fact(connection: Connection, name: str) -> str | None:
+    """What is written down under a name, if anything is."""
+    return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+
 def state_of(connection: Connection) -> State:
     """What the ledger knows now."""
-    zone = connection.execute(select(facts.c.value).where(facts.c.name == ZONE)).scalar()
-    return State(
-        ZoneInfo(zone or "UTC"),
-        {
-            (row.provider, row.account): account_of(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
-            for row in connection.execute(select(accounts).order_by(accounts.c.provider, accounts.c.account))
-        },
-        zone is not None,
-    )
+    zone = fact(connection, ZONE)
+    known = {
+        (row.provider, row.account): account_of(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
+        for row in connection.execute(select(accounts).order_by(*accounts.primary_key))
+    }
+    return State(ZoneInfo(zone or "UTC"), known, zone is not None)
 
 
 def _differences(own: Account, ledger: Account, added: bool) -> Iterator[str]:
@@ -169,35 +172,16 @@ def plans_text(account: Account) -> str | None:
     """Plans and top-ups as JSON; None if nothing is said of them."""
     if not says(account):
         return None
-    found = {
-        "plan": account.plan and asdict(account.plan),
-        "history": [(since, asdict(plan)) for since, plan in account.history],
-        "topups": [asdict(each) for each in account.topups],
-    }
-    return json.dumps(found, default=str)
+    return json.dumps(to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups}))
+
+
+class _Plans(Struct):
+    plan: Plan | None
+    history: tuple[tuple[date, Plan], ...]
+    topups: tuple[TopUp, ...]
 
 
 def account_of(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
     """An account whose plans and top-ups are as `plans_text` wrote them."""
-    if plans is None:
-        return Account(provider, None, anchor_day, zone)
-    found = json.loads(plans)
-    return Account(
-        provider,
-        found["plan"] and Plan(**_typed(found["plan"])),
-        anchor_day,
-        zone,
-        tuple((date.fromisoformat(since), Plan(**_typed(plan))) for since, plan in found["history"]),
-        tuple(TopUp(**_typed(each)) for each in found["topups"]),
-    )
-
-
-_TYPES: Mapping[str, Any] = {
-    **dict.fromkeys(("price", "included", "overage", "rollover_limit", "credits"), Decimal),
-    **dict.fromkeys(("valid_from", "checked", "day", "expires"), date.fromisoformat),
-    "grade": Grade,
-}
-
-
-def _typed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if value is None else _TYPES.get(name, lambda v: v)(value) for name, value in fields.items()}
+    said = decode(plans, type=_Plans) if plans is not None else _Plans(None, (), ())
+    return Account(provider, said.plan, anchor_day, zone, said.history, said.topups)

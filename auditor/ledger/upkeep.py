@@ -11,7 +11,8 @@ from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts, events, facts, periods, pictures, rollups, set_aside, sources, totals
-from auditor.ledger.state import Payer, State
+from auditor.ledger.state import Payer, State, fact
+from auditor.model.events import MIN_TS_US
 from auditor.model.metrics import OTHER
 
 HORIZON = "horizon_us"
@@ -29,12 +30,8 @@ def beat(connection: Connection, now_us: int) -> None:
 
 def forget(connection: Connection, now_us: int) -> None:
     """Drop what was told by processes that are long gone; counters have what they counted."""
-    for table, told in (
-        (sources, sources.c.told_us),
-        (conflicts, conflicts.c.seen_us),
-        (set_aside, set_aside.c.seen_us),
-    ):
-        connection.execute(delete(table).where(told < now_us - KEEP_US))
+    for told in (sources.c.told_us, conflicts.c.seen_us, set_aside.c.seen_us):
+        connection.execute(delete(told.table).where(told < now_us - KEEP_US))
 
 
 def prune(connection: Connection, before_us: int) -> int:
@@ -43,8 +40,7 @@ def prune(connection: Connection, before_us: int) -> int:
     connection.execute(delete(events).where(events.c.ts_us < before_us))
     connection.execute(delete(pictures).where(pictures.c.done_us < before_us))
     count(connection, {"pruned": int(gone)})
-    known = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
-    if known is None or int(known) < before_us:
+    if int(fact(connection, HORIZON) or MIN_TS_US) < before_us:
         put(connection, facts, [(HORIZON, str(before_us))])
     return int(gone)
 
@@ -56,7 +52,7 @@ def recut(connection: Connection, state: State, names: Names) -> None:
     for row in connection.execute(select(rollups), execution_options={"yield_per": 10_000}):
         shown = names.shown(row.provider, row.account, row.environment)
         key = (*shown, *state.cycle(*shown[:2], row.bucket_us))
-        sums[key] = sums[key].plus(Sums(*(getattr(row, field) for field in Sums._fields)))
+        sums[key] = sums[key].plus(Sums.of(row))
     put(connection, periods, [(*key, *value) for key, value in sums.items() if any(value)])
 
 
@@ -79,7 +75,7 @@ def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], en
     moved: dict[tuple[str, str], Sums] = defaultdict(Sums)
     query = select(rollups).where(tuple_(rollups.c.provider, rollups.c.account).in_(late))
     for row in connection.execute(query):
-        own = Sums(*(getattr(row, field) for field in Sums._fields))
+        own = Sums.of(row)
         place = Place(*names.shown(row.provider, row.account, row.environment), row.outcome, row.format)
         sums[place] = sums[place].plus(own)
         before = (late[row.provider, row.account], OTHER)
