@@ -4,27 +4,20 @@ SQLite's deferred transactions fail when two of them turn into writers; IMMEDIAT
 at an advisory lock, so that what one of them read is still so when it writes.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
-from auditor.ledger.place import look, make
-from auditor.ledger.readonly import connect
+from auditor.ledger.sqlite import engine_of, look
 from auditor.model.errors import AuditorError, ConfigError, InputError, MissingExtraError
-from auditor.system.files import FileStamp
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
-PATIENCE = 60.0
-"""Seconds that a writer waits for another."""
 
 
 class LedgerError(InputError):
@@ -46,7 +39,7 @@ class Ledger(AbstractContextManager["Ledger"]):
         makes, in_file = new and not reader, url.get_backend_name() == "sqlite"
         if in_file and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
-        self.engine = _sqlite(url, self.name, reader) if in_file else _postgresql(url, self.name)
+        self.engine = engine_of(url, self.name, reader=reader) if in_file else _postgresql(url, self.name)
         if reader:
             with self.read() as connection:
                 expect_current(connection, self.name)
@@ -139,49 +132,3 @@ def _postgresql(url: URL, name: str) -> Engine:
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
-
-
-def _sqlite(url: URL, name: str, reader: bool) -> Engine:
-    path = Path(url.database or "")
-    if not reader:
-        make(path, name)
-    # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
-    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
-                           hide_parameters=True)  # fmt: skip
-    opened: tuple[int, int] | None = None
-
-    @event.listens_for(engine, "do_connect")
-    def _still_there(_: Any, record: ConnectionPoolEntry, *__: Any) -> sqlite3.Connection | None:
-        # SQLite would make an empty file in the place of one that is gone.
-        if opened is not None and _identity(path, name) is None:
-            raise ConfigError(f"{name}: the file is gone; put it back, or restart to begin a new ledger")
-        if not reader:
-            return None
-        connection, record.info["alone"] = connect(path, PATIENCE)
-        return connection
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
-        nonlocal opened
-        cursor = connection.cursor()
-        if not reader:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA cache_size=-65536")
-        cursor.close()
-        record.info["file"] = opened = _identity(path, name)
-
-    @event.listens_for(engine, "checkout")
-    def _still_the_same(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
-        # An open connection would go on reading, and writing, a file that a restore has replaced.
-        alone = record.info.get("alone")
-        if _identity(path, name) != record.info["file"] or (alone and alone.over()):
-            raise DisconnectionError
-
-    return engine
-
-
-def _identity(path: Path, name: str) -> tuple[int, int] | None:
-    """Device and inode of a database in a file; None where there is none. `PlaceError` where there can be none."""
-    status = look(path, name)
-    return status and FileStamp.of(status).file

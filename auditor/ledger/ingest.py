@@ -24,8 +24,7 @@ from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
 from auditor.ledger.schema import rejections
-from auditor.ledger.setaside import SetAside, textual
-from auditor.ledger.sources import Sources
+from auditor.ledger.sources import SetAside, Sources, textual
 from auditor.ledger.state import fact, state_of
 from auditor.ledger.tail import Piece, TailedFile
 from auditor.ledger.upkeep import HORIZON, beat, forget

@@ -102,7 +102,7 @@ rejections = Table("rejections", metadata, _number(), *_said)
 _where = [Column(name, Text, primary_key=True) for name in ("host", "path")]
 _since = _columns(reason=Text, since_us=BigInteger, seen_us=BigInteger)
 set_aside = Table("set_aside", metadata, *_where, *_since)
-"""Files that cannot be read to their end, since when, and when that was last so (`auditor.ledger.setaside`)."""
+"""Files that cannot be read to their end, since when, and when that was last so (`auditor.ledger.sources`)."""
 
 inputs = Table("inputs", metadata, *_names("name"), *_columns(count=BigInteger))
 """lines = events + superseded + duplicates + rejected (+ set_aside: not booked, + late: before the prune horizon)."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from auditor.ledger.schema import files
-from auditor.ledger.setaside import textual
+from auditor.ledger.sources import textual
 from auditor.reading.lines import MAX_LINE, LineReader
 from auditor.reading.packed import decompressed
 
@@ -37,11 +37,6 @@ class Checkpoint:
     others: set[int] = field(default_factory=set)
     """Files that begin alike and are not this one."""
 
-    @property
-    def digest(self) -> str:
-        """Of what stands before the position."""
-        return hashlib.sha256(self.before[-BEFORE:]).hexdigest()
-
     def moved(self, data: bytes, lines: int) -> None:
         """*data*, so many whole lines, was read."""
         self.position += len(data)
@@ -58,10 +53,8 @@ class Checkpoint:
 
     def save(self, connection: Connection) -> None:
         """In the transaction that has the lines."""
-        row: dict[str, Any] = {
-            "first_line": self.first_line, "path": textual(self.path), "position": self.position, "before": self.digest,
-            "lines": self.lines,
-        }  # fmt: skip
+        row: dict[str, Any] = {name: getattr(self, name) for name in ("first_line", "position", "lines")}
+        row |= {"path": textual(self.path), "before": _digest(self.before[-BEFORE:])}
         if self.number is None:
             self.number = connection.execute(insert(files).values(row).returning(files.c.number)).scalar_one()
         else:
@@ -105,12 +98,7 @@ class TailedFile:
                 skip = 0
             reader = LineReader(stream)
             for block in reader.chunks():
-                data = carry + block
-                if skip >= len(data):
-                    skip -= len(data)
-                    carry = b""
-                    continue
-                data, skip = data[skip:], 0
+                data, skip = (carry + block)[skip:], max(0, skip - len(carry) - len(block))
                 whole = data.rfind(b"\n") + 1
                 carry = data[whole:]
                 if whole:
@@ -123,17 +111,18 @@ class TailedFile:
         first, self.damage = _first_line(self.path)
         if first is None:
             return None
-        digest = hashlib.sha256(first).hexdigest()
-        known = connection.execute(
-            select(files).where(files.c.first_line == digest).order_by(files.c.position.desc())
-        ).all()
+        digest = _digest(first)
+        alike = select(files).where(files.c.first_line == digest).order_by(files.c.position.desc())
+        known = connection.execute(alike).all()
         for row in known:
             before = _before(self.path, row.position)
-            if before is not None and hashlib.sha256(before).hexdigest() == row.before:
-                return Checkpoint(
-                    row.number, str(self.path), digest, row.position, before, row.lines, saved=row.position
-                )
+            if before is not None and _digest(before) == row.before:
+                return Checkpoint(row.number, str(self.path), digest, row.position, before, row.lines, row.position)
         return Checkpoint(None, str(self.path), digest, others={row.number for row in known})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _first_line(path: Path) -> tuple[bytes | None, str]:
@@ -151,17 +140,15 @@ def _first_line(path: Path) -> tuple[bytes | None, str]:
 def _before(path: Path, position: int) -> bytes | None:
     """The bytes before a position; None if the file is shorter."""
     with path.open("rb") as raw:
-        stream = decompressed(raw)
+        stream, found, seen = decompressed(raw), b"", 0
         if stream is raw:
-            start = max(0, position - BEFORE)
-            raw.seek(start)
-            found = raw.read(position - start)
-            return found if len(found) == position - start else None
-        kept, seen = b"", 0
+            seen = max(0, position - BEFORE)
+            raw.seek(seen)
+            found = raw.read(position - seen)
+            return found if seen + len(found) == position else None
         for block in LineReader(stream).chunks():
-            need = position - seen
-            kept = (kept + block[:need])[-BEFORE:]
-            seen += min(len(block), need)
+            needed = block[: position - seen]
+            found, seen = (found + needed)[-BEFORE:], seen + len(needed)
             if seen == position:
-                return kept
+                return found
     return None

@@ -13,8 +13,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.names import CAPS
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, folded, inputs, paid, periods, totals
-from auditor.ledger.setaside import files_set_aside
-from auditor.ledger.sources import last_seen
+from auditor.ledger.sources import files_set_aside, last_seen
 from auditor.ledger.state import Payer, State, fact, state_of
 from auditor.ledger.upkeep import HEARTBEAT
 from auditor.model.events import Outcome
