@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.config import plugins, sections, values
-from auditor.config.rules import settings_of_rules
 from auditor.config.table import CheckedTable
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
@@ -134,7 +133,7 @@ def settings_of(
         template_limits=templates,
         placement_limits=placements,
         prices=prices,
-        **settings_of_rules(root.tables("rules"), own=rules),
+        **sections.rules(root.tables("rules"), own=rules),
         clients={name.lower(): client for name, client in root.each(sections.client, "client").items()},
         sources=tuple(root.each(sections.source, "sources").values()),
         log_formats=root.each(sections.log_format, "formats"),

@@ -5,7 +5,7 @@ about more bytes, or with equal bytes about more money after a change of plan. A
 is neither new nor fixed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -13,21 +13,11 @@ from auditor.model.findings import Confidence
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.results.document import utc, written
-from auditor.results.report import Account, Finding, Report, Suppressed
+from auditor.results.report import Account, Finding, Options, Report, Suppressed
 
 SCHEMA = "render-auditor/comparison/v1"
 Identity = tuple[str, tuple[tuple[str, str], ...]]
-_ASKED = (
-    "ttl_seconds",
-    "timezone",
-    "production_environments",
-    "environments",
-    "accounts",
-    "templates",
-    "rules",
-    "skip",
-    "min_confidence",
-)
+_ASKED = [name for name in Options.__struct_fields__ if name not in ("since", "until")]
 """Options that make reports incomparable where they differ; the times differ by intention."""
 
 
@@ -36,8 +26,12 @@ def compare(before: Report, now: Report, ran: Collection[str] | None = None) -> 
 
     *ran* are the rules that were looked for now, if that is known: what is missing of another rule is not fixed.
     """
-    unsure = _unsure(before, now)
-    old, new = _findings(before, unsure), _findings(now, unsure)
+    # What one of the reports does not show, being less sure, is neither new nor fixed in the other.
+    least = min(Confidence(each.options.min_confidence or Confidence.LOW).rank for each in (before, now))
+    old, new = (
+        {_identity(found): found for found in report.findings if found.confidence.rank <= least}
+        for report in (before, now)
+    )
     accepted = {_identity(found) for found in (*before.accepted, *now.accepted)}
     gone = [found for identity, found in old.items() if identity not in new and identity not in accepted]
     kept = [(old[identity], found) for identity, found in new.items() if identity in old]
@@ -55,8 +49,8 @@ def compare(before: Report, now: Report, ran: Collection[str] | None = None) -> 
         "findings": {
             "new": [_one(found) for identity, found in new.items() if identity not in old and identity not in accepted],
             "fixed": [_one(found) for found in gone if found not in unsought],
-            "grown": _ordered(_both(was, found) for was, found in kept if _weight(found) > _weight(was)),
-            "shrunk": _ordered(_both(was, found) for was, found in kept if _weight(found) < _weight(was)),
+            "grown": _changed((was, found) for was, found in kept if _weight(found) > _weight(was)),
+            "shrunk": _changed((was, found) for was, found in kept if _weight(found) < _weight(was)),
             "unchanged": sum(_weight(found) == _weight(was) for was, found in kept),
             "suppressed": len(now.accepted),
             "not_looked_for": [_one(found) for found in unsought],
@@ -74,16 +68,6 @@ def _identity(finding: Finding | Suppressed) -> Identity:
     return finding.rule, tuple(sorted(finding.subject.items()))
 
 
-def _unsure(*reports: Report) -> Collection[str]:
-    """The confidences that one of the reports does not show: such a finding is neither new nor fixed in another."""
-    least = min(Confidence(report.options.min_confidence or Confidence.LOW).rank for report in reports)
-    return [confidence for confidence in Confidence if confidence.rank > least]
-
-
-def _findings(report: Report, unsure: Collection[str]) -> dict[Identity, Finding]:
-    return {_identity(finding): finding for finding in report.findings if finding.confidence not in unsure}
-
-
 def _weight(finding: Finding) -> tuple[Fraction, int, Fraction]:
     return finding.credits, finding.bytes, finding.money.after_plan_change or Fraction(0)
 
@@ -93,13 +77,13 @@ def _one(finding: Finding) -> dict[str, Any]:
     return {name: found[name] for name in ("rule", "severity", "subject", "bytes", "message", "credits")}
 
 
-def _both(was: Finding, now: Finding) -> dict[str, Any]:
-    before = {"severity_before": was.severity.value, "credits_before": number(was.credits), "bytes_before": was.bytes}
-    return _one(now) | before
-
-
-def _ordered(pairs: Any) -> list[dict[str, Any]]:
-    """The largest change first."""
+def _changed(kept: Iterable[tuple[Finding, Finding]]) -> list[dict[str, Any]]:
+    """What was of each, and what is now; the largest change first."""
+    pairs = [
+        _one(now)
+        | {"severity_before": was.severity.value, "credits_before": number(was.credits), "bytes_before": was.bytes}
+        for was, now in kept
+    ]
 
     def change(pair: dict[str, Any]) -> tuple[Any, ...]:
         credits = abs(Fraction(pair["credits"]) - Fraction(pair["credits_before"]))

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ class KeptReport:
         return found
 
 
+@dataclass(frozen=True, slots=True)
 class History:
     """A folder of entries."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -83,13 +84,9 @@ class History:
 
     def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
         """The newest entry of the same rhythm that started earlier."""
-        rhythm = ("anchor_day", "timezone")
-        earlier = [
-            entry
-            for entry in self.entries()
-            if entry.facts["start"] < facts["start"] and all(entry.facts[name] == facts[name] for name in rhythm)
-        ]
-        return earlier[-1] if earlier else None
+        rhythm = itemgetter("anchor_day", "timezone")
+        same = [entry for entry in self.entries() if rhythm(entry.facts) == rhythm(facts)]
+        return next((entry for entry in reversed(same) if entry.facts["start"] < facts["start"]), None)
 
     def keep(self, name: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> KeptReport:
         """Write an entry, over the one of the same cycle if there is one; deliveries stay known."""

@@ -4,7 +4,6 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterable
 from html import escape
-from typing import Any
 
 from auditor.model.numbers import number
 from auditor.model.plans import cents
@@ -60,22 +59,19 @@ def page(entries: Iterable[KeptReport]) -> str:
 def _row(entry: KeptReport) -> str:
     report, comparison = entry.report(), entry.comparison()
     changes = (comparison or {}).get("findings")
-    bills = [
-        f"{cents(cycle.bill)} {account.currency}"
-        for account in report.accounts
-        for cycle in account.cycles
-        if cycle.bill is not None
-    ]
+    cycles = [(cycle.bill, account.currency) for account in report.accounts for cycle in account.cycles]
+    bills = [escape(f"{cents(bill)} {currency}") for bill, currency in cycles if bill is not None]
     cells = [
         f"{report.totals.requests:,}",
         billed(report.totals)[0],
         "unknown" if is_blind(report) else f"{number(report.waste.total):,}",
-        "<br>".join(escape(bill) for bill in bills) or "-",
+        "<br>".join(bills) or "-",
         f"{len(report.findings):,}",
         *(f"{len(changes[kind]):,}" if changes else "-" for kind in ("new", "fixed", "grown", "shrunk")),
         f"{len(report.accepted):,}",
     ]
-    files = " ".join(_link(entry, file) for file in entry.facts["files"])
+    names = [escape(str(file)) for file in entry.facts["files"]]
+    files = " ".join(f'<a href="{escape(entry.name)}/{name}">{name}</a>' for name in names)
     accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
     return (
@@ -83,7 +79,3 @@ def _row(entry: KeptReport) -> str:
         + "".join(f"<td>{cell}</td>" for cell in cells)
         + f'<td class="text">{files}</td></tr>'
     )
-
-
-def _link(entry: KeptReport, file: Any) -> str:
-    return f'<a href="{escape(entry.name)}/{escape(str(file))}">{escape(str(file))}</a>'

@@ -50,8 +50,15 @@ class Outbox:
             return True
         self._mark(name, delivery, message, "sending", 0)
         tries = 0
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_wait,
+            sleep=self.sleep,
+            reraise=True,
+            retry=retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.again),
+        )
         try:
-            for attempt in self._retrying():
+            for attempt in retrying:
                 with attempt:
                     tries += 1
                     delivery.send(message)
@@ -74,12 +81,6 @@ class Outbox:
         if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
             raise InputError(f"{path}: is damaged; remove it, and what it told of is sent again")
         return found
-
-    def _retrying(self) -> Retrying:
-        return Retrying(
-            stop=stop_after_attempt(ATTEMPTS), wait=_wait, sleep=self.sleep, reraise=True,
-            retry=retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.again),
-        )  # fmt: skip
 
     def _mark(
         self, name: str, delivery: Delivery, message: Message, state: str, tries: int, error: str | None = None

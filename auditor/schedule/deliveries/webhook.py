@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from auditor.model.errors import ConfigError
 from auditor.schedule.delivery import DeliveryError, Message, secret
-from auditor.system.network import Fetcher, FetchError, Guard, Reply, parsed
+from auditor.system.network import Fetcher, FetchError, Guard, parsed
 
 SCHEMA = "render-auditor/delivery/v1"
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
@@ -67,9 +67,6 @@ class Webhook:
             raise DeliveryError(detail + cure, again=again) from None
         if not 200 <= answer.status < 300:
             again = answer.status in _LATER or answer.status >= 500
-            raise DeliveryError(f"HTTP {answer.status}", again=again, after=_after(answer))
-
-
-def _after(answer: Reply) -> float | None:
-    text = answer.headers.get("retry-after", "")
-    return float(text) if re.fullmatch(r"\d{1,6}", text) else None
+            asked = answer.headers.get("retry-after", "")
+            after = float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
+            raise DeliveryError(f"HTTP {answer.status}", again=again, after=after)
