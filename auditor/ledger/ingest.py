@@ -184,8 +184,7 @@ class Ingest:
             tail = TailedFile(path, connection)
         for piece in tail.pieces():
             with _uncollected(), self._ledger.write() as connection:
-                assert tail.checkpoint is not None
-                if not tail.checkpoint.unmoved(connection):
+                if not tail.unmoved(connection):
                     return False
                 counts, rejected = self._piece(tail, piece, connection)
             done.counts += counts
@@ -232,8 +231,7 @@ class Ingest:
             row = {"path": textual(tail.path), "line": number, "reason": reason, "detail": detail, "excerpt": excerpt}
             connection.execute(insert(rejections), row)
         count(connection, {name: counts[name] for name in ("lines", "rejected", "set_aside")})
-        assert tail.checkpoint is not None
-        tail.checkpoint.save(connection)
+        tail.save(connection)
         return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
 
     def _booked(self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]) -> list[_Wrong]:

@@ -90,17 +90,14 @@ class Record:
     @property
     def final(self) -> bool:
         """Whether it says how the request ended."""
-        return self.place.outcome != _ATTEMPT
-
-    @property
-    def rank(self) -> tuple[Any, ...]:
-        """The smallest of an id counts (semantics section 1); ties are broken by `beats`."""
-        negated = (self.credits or Decimal(0)).copy_negate()
-        return rank(self.place.outcome, self.credits is None, negated, self.ts_us)
+        return self.place.outcome != Outcome.ATTEMPT
 
     def beats(self, other: "Record") -> bool:
-        """Whether it counts rather than another of its id."""
-        mine, others = self.rank, other.rank
+        """Whether it counts rather than another of its id: the smaller by its rank does (semantics section 1)."""
+        mine, others = (
+            rank(each.place.outcome, each.credits is None, (each.credits or _NONE).copy_negate(), each.ts_us)
+            for each in (self, other)
+        )
         if mine != others:
             return mine < others
         return self.line != other.line and canonical_record(self.line) < canonical_record(other.line)
@@ -113,20 +110,14 @@ def _weighed(  # (in the order of `_COLUMNS`)
 ) -> Record:  # fmt: skip
     """An attempt without an answer may have been billed."""
     place = _place(provider, account, environment, str(outcome), picture_format or "")
-    if outcome == _ATTEMPT:
+    if outcome == Outcome.ATTEMPT:
         sums = _UNRESOLVED
     else:
         # An error that made no call: a waiter whose flight failed carries neither a status nor inputs.
-        waited = outcome == _ERROR and status is None and credits == 0 and not has_inputs
-        sums = Sums(
-            0 if retried else count,
-            1 if retried else 0,
-            1 if outcome in _CALLS and not waited else 0,
-            size * count if size else 0,
-            0,
-            1 if credits is None else 0,
-            credits or _NONE,
-        )
+        waited = outcome == Outcome.ERROR and status is None and credits == 0 and not has_inputs
+        requests, called = 0 if retried else count, outcome in _CALLS and not waited
+        whole, uncertain = (size or 0) * count, int(credits is None)
+        sums = Sums(requests, int(retried), int(called), whole, 0, uncertain, credits or _NONE)
     if len(key) > NAME:
         key = short(key)
     return Record(line, identity, ts_us, place, sums, credits, key, digest, ts_us + (duration_us or 0))
@@ -139,8 +130,7 @@ def _place(provider: str, account: str, environment: str, outcome: str, picture_
 
 
 _UNRESOLVED = Sums(uncertain=1)
-_ATTEMPT, _ERROR = str(Outcome.ATTEMPT), str(Outcome.ERROR)
-_CALLS = frozenset((str(Outcome.RENDER), _ERROR))
+_CALLS = (Outcome.RENDER, Outcome.ERROR)
 _NONE = Decimal(0)
 
 

@@ -25,13 +25,17 @@ def with_nul(text: str) -> str:
 
 
 class Written(TypeDecorator[Any]):
-    """A value that stands in the database as a text: `out` writes it, and `back` reads it."""
+    """A value that stands in the database as a text: *out* writes it, and *back* reads it.
+
+    It is only so in the database of a name, where one is given; the others take it as it is.
+    """
 
     impl = Text
-    out: Callable[[Any], str]
-    back: Callable[[str], Any]
-    only = ""
-    """The name of the database for which it is written; the others take it as it is."""
+    cache_ok = True
+
+    def __init__(self, out: Callable[[Any], str], back: Callable[[str], Any], only: str = "") -> None:
+        super().__init__()
+        self.out, self.back, self.only = out, back, only
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """To the database."""
@@ -42,36 +46,19 @@ class Written(TypeDecorator[Any]):
         return value if value is None or self.only not in ("", dialect.name) else self.back(value)
 
 
-class Exact(Written):
-    """A decimal as text: no database rounds it."""
-
-    cache_ok = True
-    out = "{:f}".format
-    back = Decimal
-
-
-class Whole(Written):
-    """A whole number of any size as text: sums of what a line may say do not stay inside 64 bits."""
-
-    cache_ok = True
-    out = str
-    back = int
-
-
-class Name(Written):
-    """Any text of an event. PostgreSQL takes no NUL: there it is written as two other characters, and read back."""
-
-    cache_ok = True
-    out = staticmethod(without_nul)
-    back = staticmethod(with_nul)
-    only = "postgresql"
+EXACT = Written("{:f}".format, Decimal)
+"""A decimal as text: no database rounds it."""
+WHOLE = Written(str, int)
+"""A whole number of any size as text: sums of what a line may say do not stay inside 64 bits."""
+NAME = Written(without_nul, with_nul, "postgresql")
+"""Any text of an event. PostgreSQL takes no NUL: there it is written as two other characters, and read back."""
 
 
 def _names(*names: str) -> list["Column[Any]"]:
-    return [Column(name, Name, primary_key=True) for name in names]
+    return [Column(name, NAME, primary_key=True) for name in names]
 
 
-def _columns(**kinds: type[TypeEngine[Any]]) -> list["Column[Any]"]:
+def _columns(**kinds: TypeEngine[Any] | type[TypeEngine[Any]]) -> list["Column[Any]"]:
     return [Column(name, kind, nullable=False) for name, kind in kinds.items()]
 
 
@@ -112,7 +99,7 @@ _COUNTS = ("requests", "retries", "calls", "bytes", "duplicates", "uncertain")
 
 
 def _sums() -> list["Column[Any]"]:
-    return _columns(**dict.fromkeys(_COUNTS, Whole), credits=Exact)
+    return _columns(**dict.fromkeys(_COUNTS, WHOLE), credits=EXACT)
 
 
 def _start(name: str) -> "Column[int]":
@@ -132,7 +119,7 @@ totals = Table("totals", metadata, *_names(*_WHERE), *_columns(created_us=BigInt
 They do not fall, see `corrections`. `created_us` is when the ledger first added to them.
 """
 
-corrections = Table("corrections", metadata, *_names("provider", "account", "sum"), *_columns(amount=Exact))
+corrections = Table("corrections", metadata, *_names("provider", "account", "sum"), *_columns(amount=EXACT))
 """By how much totals are above the exact sums, since a counter must not fall."""
 
 _cycle = [*_names("provider", "account", "environment"), _start("start_us"), *_columns(end_us=BigInteger)]
