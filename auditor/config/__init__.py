@@ -33,7 +33,7 @@ def find(paths: Sequence[Path]) -> Path | None:
     """
     for path in [*paths, *(path.parent for path in paths), Path()]:
         candidate = path / FILE_NAME
-        if path.is_dir() and candidate.is_file() and (_is_here(path) or stays_in(path, candidate)):
+        if path.is_dir() and candidate.is_file() and (path.resolve() == Path.cwd() or stays_in(path, candidate)):
             return candidate
     return None
 
@@ -47,7 +47,7 @@ def found(
     tables are not used, those of the working directory's file are; nor does it turn off a rule.
     """
     path = find(paths)
-    if path is None or _is_here(path.parent):
+    if path is None or path.parent.resolve() == Path.cwd():
         return load(path, timezone, rules=rules, plugged=rules), path, []
     table = _read(path)
     ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
@@ -73,10 +73,6 @@ def load(path: Path | None, timezone: ZoneInfo | None = None, *, rules: bool = T
     """
     table, where = ({}, "the defaults") if path is None else (_read(path), str(path))
     return settings_of(table, where, timezone, rules=rules, plugged=plugged)
-
-
-def _is_here(folder: Path) -> bool:
-    return folder.resolve() == Path.cwd()
 
 
 def _read(path: Path) -> dict[str, Any]:

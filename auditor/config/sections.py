@@ -3,7 +3,7 @@
 `[rules.NAME]` says whether a rule runs, and its own options, as the rule's `Options` type declares them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -14,19 +14,10 @@ from auditor.model.options import Option, options_of
 from auditor.model.plans import Grade, Plan, TopUp
 from auditor.model.settings import Account, ClientSettings, DeliverySettings, Limit, SourceTable, UsageSettings
 from auditor.registry import DELIVERIES, PROVIDERS, REPORTS, RULES
-from auditor.system.access import mode_of
 
 Catalogue: TypeAlias = Mapping[str, Mapping[str, Plan]]
 """Plans by provider and name."""
-_SOURCE: dict[str, Callable[[Any], Any]] = {
-    "format": values.picture_format,
-    "host": values.pattern,
-    "path": values.pattern,
-    "methods": values.methods,
-    "duration_unit": values.duration_unit,
-}
-_PLAN: values.Readers = {"rollover_cycles": values.count, "period": values.period}
-_CATALOGUED = {"valid_from": None, "checked": None, "grade": Grade.CONFIGURED, "limit_known": True}
+_CATALOGUED: Mapping[str, Any] = {"valid_from": None, "checked": None, "grade": Grade.CONFIGURED, "limit_known": True}
 """What only the catalogue of the program says of a plan."""
 
 
@@ -74,14 +65,14 @@ def client(_: str, table: CheckedTable) -> ClientSettings:
     provider = table.take("provider", values.text, "imejis")
     if provider not in PROVIDERS:
         raise table.fail("provider", f"= {provider!r} is unknown; providers are {', '.join(PROVIDERS)}")
-    return table.read(ClientSettings, {"spool_mode": mode_of, "spool_group": values.group}, provider=provider)
+    return table.read(ClientSettings, provider=provider)
 
 
 def source(name: str, table: CheckedTable) -> SourceTable:
     """`[sources.NAME]`: what calls in a foreign log are renders, and of what."""
     query = table.table("query")
     patterns = {"query": lambda _: {parameter: query.need(parameter, values.pattern) for parameter in query.values}}
-    found = table.read(SourceTable, _SOURCE | patterns, name=name)
+    found = table.read(SourceTable, patterns, name=name)
     if found.key is not None and found.ignore:
         raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
     if found.path is None and found.provider not in PROVIDERS:
@@ -129,7 +120,7 @@ def usage(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> Us
 
 def plan(provider: str, name: str, table: CheckedTable) -> Plan:
     """`[plans.PROVIDER.NAME]`: a plan that the catalogue lacks, or has at another price."""
-    found = table.read(Plan, _PLAN, provider=provider, name=name, source=table.where, **_CATALOGUED)
+    found = table.read(Plan, provider=provider, name=name, source=table.where, **_CATALOGUED)
     for key in ("rollover_cycles", "rollover_limit"):
         if key in table.values and not found.rollover:
             raise table.fail(key, "needs rollover = true")
@@ -142,7 +133,7 @@ def plan(provider: str, name: str, table: CheckedTable) -> Plan:
 
 def limit(_: str, table: CheckedTable) -> Limit:
     """`[limits.templates.NAME]`, `[limits.placements.NAME]`: the largest size at which it is shown."""
-    found = table.read(Limit, dict.fromkeys(("width", "height", "dpr"), values.side), source=table.where)
+    found = table.read(Limit, source=table.where)
     if found.width is None and found.height is None:
         raise table.fail("width", "and height are both missing; a limit needs at least one side")
     for side in (found.width, found.height):

@@ -70,16 +70,15 @@ class CheckedTable:
     def read(self, kind: Callable[..., T], readers: Readers = MappingProxyType({}), **given: Any) -> T:
         """A dataclass whose fields are keys of this table, but for the *given* ones: one without a default is needed.
 
-        Values are converted as their types say, or by *readers*.
+        Values are converted as their names or their types say, or by *readers*.
         """
         assert isinstance(kind, type)
-        hints = get_type_hints(kind)
+        hints, known = get_type_hints(kind), {**READERS, **readers}
         for each in (each for each in fields(kind) if each.name not in given):
             self.known.add(each.name)
             if each.name in self.values or MISSING is each.default is each.default_factory:
-                hint = hints[each.name]
-                convert = readers.get(each.name) or READERS.get(hint) or READERS[get_args(hint)[0]]
-                given[each.name] = self.need(each.name, convert)
+                keys = (each.name, hints[each.name], *get_args(hints[each.name]))
+                given[each.name] = self.need(each.name, next(known[key] for key in keys if key in known))
         made: T = kind(**given)
         return made
 

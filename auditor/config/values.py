@@ -4,7 +4,7 @@ A `ValueError` says what is wrong in words that follow the key's name: `= 'x' is
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -12,20 +12,15 @@ from math import inf
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.units import UNITS
 from auditor.model.events import FORMATS as PICTURE_FORMATS
 from auditor.model.events import MAX_SIDE, Outcome
+from auditor.system.access import mode_of
 
 Readers: TypeAlias = Mapping[Any, Callable[[Any], Any]]
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
-_UNITS = {
-    "us": timedelta(microseconds=1),
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-}
+_MICROS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6}
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -34,7 +29,7 @@ def parse_duration(value: Any) -> timedelta:
     if match is None:
         raise ValueError(f"= {value!r} is not a duration; write 30s, 15m, 24h or 7d")
     try:
-        return int(match[1]) * _UNITS[match[2]]
+        return timedelta(microseconds=int(match[1]) * _MICROS[match[2]])
     except OverflowError:
         raise ValueError(f"= {value!r} is longer than a duration can be") from None
 
@@ -118,13 +113,6 @@ def uncached(value: Any) -> Outcome:
     return Outcome(value)
 
 
-def duration_unit(value: Any) -> str:
-    """The unit of a log's durations."""
-    from auditor.exchanges.units import UNITS
-
-    return word(list(UNITS), value)
-
-
 def picture_format(value: Any) -> str:
     """A format of pictures."""
     from auditor.exchanges.matching import picture_format
@@ -142,11 +130,17 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(text(name) for name in value)
 
 
-def word(allowed: Sequence[str], value: Any) -> str:
+def word(allowed: Collection[str], value: Any, wrong: str = "is none of") -> str:
     """One of some words."""
     if value not in allowed:
-        raise ValueError(f"= {value!r} is none of {', '.join(allowed)}")
+        raise ValueError(f"= {value!r} {wrong} {', '.join(allowed)}")
     return str(value)
+
+
+duration_unit = partial(word, tuple(UNITS))
+"""The unit of a log's durations."""
+period = partial(word, ("month", "year"), wrong="is unknown; allowed are")
+"""How often a plan is paid."""
 
 
 def _integer(least: float, most: float, wrong: str, value: Any) -> int:
@@ -175,13 +169,6 @@ def calendar_day(value: Any) -> date:
         raise ValueError(f"= {value!r} is not a date; write 2026-09-01") from None
 
 
-def period(value: Any) -> str:
-    """How often a plan is paid."""
-    if value not in ("month", "year"):
-        raise ValueError(f"= {value!r} is unknown; allowed are month, year")
-    return str(value)
-
-
 def money(value: Any) -> Decimal:
     """A number from 0 on, exactly."""
     try:
@@ -206,6 +193,15 @@ def side(value: Any) -> Decimal:
 
 
 READERS: Readers = {
+    **dict.fromkeys(("host", "path"), pattern),
+    **dict.fromkeys(("width", "height", "dpr"), side),
+    "duration_unit": duration_unit,
+    "format": picture_format,
+    "methods": methods,
+    "period": period,
+    "rollover_cycles": count,
+    "spool_group": group,
+    "spool_mode": mode_of,
     bool: flag,
     str: text,
     int: whole,
@@ -216,6 +212,6 @@ READERS: Readers = {
     tuple[str, ...]: texts,
     frozenset[str]: parameters,
 }
-"""How a value of a type is read."""
+"""How a value is read: by the name of its key, else by its type."""
 SHAPES: Readers = {"text": text, "texts": texts, "port": port, "flag": flag}
 """How a setting of a delivery is read, by the word for it."""

@@ -22,10 +22,10 @@ from auditor.system.files import FileStamp
 
 PATIENCE = 60.0
 """Seconds that a writer waits for another."""
-_KINDS = (
-    (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
+_KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 class PlaceError(ConfigError):
@@ -43,28 +43,25 @@ def look(path: Path, name: str, *, links: bool = False) -> os.stat_result | None
         lost = next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None)
         if lost is None or (links and lost == path and Path(os.path.realpath(path)).parent.is_dir()):
             return None
-        raise PlaceError(
-            f"{name}: {lost} is a link to {lost.readlink()}, which is not there; correct the link"
-        ) from None
+        wrong = f"{lost} is a link to {lost.readlink()}, which is not there; correct the link"
     except NotADirectoryError:
         between = next(each for each in path.parents if each.exists() and not each.is_dir())
-        raise PlaceError(f"{name}: {between} is a file and not a folder; correct the path") from None
+        wrong = f"{between} is a file and not a folder; correct the path"
     except PermissionError:
         closed = next((each for each in reversed(path.parents) if not os.access(each, os.X_OK)), path.parent)
-        raise PlaceError(
-            f"{name}: this user may not search the folder {closed}; allow it (chmod +x), or run as its owner"
-        ) from None
+        wrong = f"this user may not search the folder {closed}; allow it (chmod +x), or run as its owner"
     except (OSError, ValueError) as error:  # a loop of links, a name that is too long, a disk that fails
-        words = getattr(error, "strerror", None) or error
-        raise PlaceError(f"{name}: the path cannot be followed ({words}); correct it") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise PlaceError(f"{name}: a folder is no ledger; name a file, as in --ledger auditor.db")
-    if not stat.S_ISREG(status.st_mode):
-        kind = next((words for found, words in _KINDS if found(status.st_mode)), "no file")
-        raise PlaceError(f"{name}: {kind} is no ledger; name a regular file, as in --ledger auditor.db")
-    if not os.access(path, os.R_OK):
-        raise PlaceError(f"{name}: this user may not read the file; allow it (chmod +r), or run as its owner")
-    return status
+        wrong = f"the path cannot be followed ({getattr(error, 'strerror', None) or error}); correct it"
+    else:
+        if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
+            return status
+        if stat.S_ISREG(status.st_mode):
+            wrong = "this user may not read the file; allow it (chmod +r), or run as its owner"
+        else:
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
+            file = "a file" if kind == "a folder" else "a regular file"
+            wrong = f"{kind} is no ledger; name {file}, as in --ledger auditor.db"
+    raise PlaceError(f"{name}: {wrong}")
 
 
 def make(path: Path, name: str) -> None:
@@ -76,10 +73,8 @@ def make(path: Path, name: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise PlaceError(
-            f"{name}: the file cannot be made ({error.strerror}); make the folder {target.parent} writable, or name "
-            "another path"
-        ) from None
+        cure = f"make the folder {target.parent} writable, or name another path"
+        raise PlaceError(f"{name}: the file cannot be made ({error.strerror}); {cure}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,7 @@ class Alone:
     def at(cls, path: Path) -> "Alone":
         """Nobody has written since now."""
         with suppress(OSError):
-            return cls(path, FileStamp.of(path.stat()), _size(log_of(path)))
+            return cls(path, FileStamp.of(path.stat()), _log_size(path))
         return cls(path, None, None)
 
     def written(self) -> bool:
@@ -107,20 +102,16 @@ class Alone:
         return self.at(self.path) != self
 
 
-def log_of(path: Path) -> Path:
-    """SQLite's write-ahead log of a database."""
-    return path.with_name(f"{path.name}-wal")
-
-
-def _size(path: Path) -> int | None:
+def _log_size(path: Path) -> int | None:
+    """Of SQLite's write-ahead log of a database."""
     with suppress(OSError):
-        return path.stat().st_size
+        return path.with_name(f"{path.name}-wal").stat().st_size
     return None
 
 
 def connect(path: Path) -> tuple[sqlite3.Connection, Alone | None]:
     """A connection that cannot write, and until when it may be used."""
-    log, own, alone = log_of(path), os.access(path, os.W_OK), Alone.at(path)
+    own, alone = os.access(path, os.W_OK), Alone.at(path)
 
     def opened(mode: str) -> sqlite3.Connection:
         address = f"file:{quote(str(path.resolve()))}?{mode}"
@@ -141,7 +132,7 @@ def connect(path: Path) -> tuple[sqlite3.Connection, Alone | None]:
         if own:
             return opened("mode=rw"), None
     except sqlite3.OperationalError:
-        if _size(log):  # what it holds would be passed over
+        if _log_size(path):  # what it holds would be passed over
             raise
     return opened("mode=ro&immutable=1"), alone
 
@@ -152,8 +143,8 @@ def engine_of(url: URL, name: str, *, reader: bool) -> Engine:
     if not reader:
         make(path, name)
     # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
-    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
-                           hide_parameters=True)  # fmt: skip
+    asked = {"timeout": PATIENCE, "isolation_level": None}
+    engine = create_engine(url, connect_args=asked, hide_parameters=True)
     opened: tuple[int, int] | None = None
 
     @event.listens_for(engine, "do_connect")
@@ -169,12 +160,10 @@ def engine_of(url: URL, name: str, *, reader: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
         nonlocal opened
-        cursor = connection.cursor()
-        if not reader:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA cache_size=-65536")
-        cursor.close()
+        for pragma in (
+            ("cache_size=-65536",) if reader else ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536")
+        ):
+            connection.execute(f"PRAGMA {pragma}")
         record.info["file"] = opened = _identity(path, name)
 
     @event.listens_for(engine, "checkout")
