@@ -49,12 +49,9 @@ class Sources:
         now_us = int(now * 1_000_000)
         there = set(self._names.values()) - {self._names[name] for name in self._names.keys() - self._there}
         self._seen.update(dict.fromkeys(there, now_us))
+        rows = [(name, self._seen.get(name, 0), now_us) for name in dict.fromkeys(self._names.values())]
         with self._ledger.write() as connection:
-            put(
-                connection,
-                sources,
-                [(name, self._seen.get(name, 0), now_us) for name in dict.fromkeys(self._names.values())],
-            )
+            put(connection, sources, rows)
         self._marked = now
 
 
@@ -110,10 +107,8 @@ class SetAside:
         for name in [name for name in self._known if not self._there(name)]:
             self.remove(connection, Path(name))
         if self._own:  # (a row that another process has removed stays away)
-            known = set_aside.c.host == self._host, set_aside.c.path == bindparam("name")
-            connection.execute(
-                update(set_aside).where(*known).values(seen_us=now_us), [{"name": name} for name in self._own]
-            )
+            known = update(set_aside).where(set_aside.c.host == self._host, set_aside.c.path == bindparam("name"))
+            connection.execute(known.values(seen_us=now_us), [{"name": name} for name in self._own])
 
     def _there(self, name: str) -> bool:
         if name in self._own:
@@ -137,10 +132,8 @@ def _gone(path: Path) -> bool:
     """Whether nothing is there. What may not be looked at is not gone, nor is a name without its folder."""
     try:
         path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return path.is_absolute()
-    except OSError:
-        pass
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError) and path.is_absolute()
     return False
 
 

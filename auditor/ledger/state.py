@@ -6,7 +6,7 @@
 import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -24,6 +24,7 @@ ZONE = "timezone"
 """The fact that says how the cycles of accounts are cut that nobody configured."""
 Payer = tuple[str, str]
 """(provider, account)."""
+_DIFFERS = "{} is {}, the ledger has {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,16 @@ class State:
     def zone_difference(self, zone: ZoneInfo) -> str:
         """How a file's time zone differs from the ledger's; empty if it does not."""
         same = not self.told or zone.key == self.timezone.key
-        return "" if same else f"timezone is {zone.key}, the ledger has {self.timezone.key}"
+        return "" if same else _DIFFERS.format("timezone", zone.key, self.timezone.key)
 
     def difference(self, payer: Payer, account: Account, *, added: bool = True) -> str:
         """The same of an account."""
-        texts = "; ".join(_differences(account, self.account(*payer), added))
-        return texts and f"[accounts.{payer[1]}] {texts}"
+        own, ledger = account, self.account(*payer)
+        cuts = ("anchor_day", own.anchor_day, ledger.anchor_day), ("timezone", own.timezone.key, ledger.timezone.key)
+        found = [_DIFFERS.format(*cut) for cut in cuts if cut[1] != cut[2]]
+        if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
+            found.append(_DIFFERS.format("plan", described(own), described(ledger)))
+        return f"[accounts.{payer[1]}] {'; '.join(found)}" if found else ""
 
     def seen_by(self, settings: Settings) -> dict[Payer, Account]:
         """The ledger's accounts and those of a file, as the ledger has them.
@@ -106,15 +111,6 @@ def state_of(connection: Connection) -> State:
         for row in connection.execute(select(accounts).order_by(*accounts.primary_key))
     }
     return State(ZoneInfo(zone or "UTC"), known, zone is not None)
-
-
-def _differences(own: Account, ledger: Account, added: bool) -> Iterator[str]:
-    if own.anchor_day != ledger.anchor_day:
-        yield f"anchor_day is {own.anchor_day}, the ledger has {ledger.anchor_day}"
-    if own.timezone.key != ledger.timezone.key:
-        yield f"timezone is {own.timezone.key}, the ledger has {ledger.timezone.key}"
-    if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
-        yield f"plan is {described(own)}, the ledger has {described(ledger)}"
 
 
 def says(account: Account) -> bool:
@@ -146,11 +142,9 @@ def described(account: Account) -> str:
     """Plans and top-ups in words."""
     parts = ["none" if account.plan is None else _plan(account.plan)]
     parts += [f"{_plan(plan)} from {since}" for since, plan in account.history]
-    parts += [
-        f"{each.credits} credits bought on {each.day} for {each.price}"
-        + (f" until {each.expires}" if each.expires else "")
-        for each in account.topups
-    ]
+    for each in account.topups:
+        until = f" until {each.expires}" if each.expires else ""
+        parts.append(f"{each.credits} credits bought on {each.day} for {each.price}{until}")
     return ", ".join(parts)
 
 
@@ -162,10 +156,8 @@ def _plan(plan: Plan) -> str:
         cycles_on = "" if plan.rollover_cycles is None else f" for {plan.rollover_cycles} cycles"
         limit = "" if plan.rollover_limit is None else f" up to {plan.rollover_limit} times the plan"
         carried = f", carried over{cycles_on}{limit}"
-    return (
-        f"{plan.name} ({plan.price} {plan.currency} a {plan.period}, {plan.included} credits, "
-        f"beyond them {plan.beyond}{carried})"
-    )
+    price = f"{plan.price} {plan.currency} a {plan.period}"
+    return f"{plan.name} ({price}, {plan.included} credits, beyond them {plan.beyond}{carried})"
 
 
 def plans_text(account: Account) -> str | None:

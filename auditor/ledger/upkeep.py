@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
 from auditor.ledger.booking import add_to, correct, count
 from auditor.ledger.names import Names
@@ -36,13 +36,12 @@ def forget(connection: Connection, now_us: int) -> None:
 
 def prune(connection: Connection, before_us: int) -> int:
     """Drop events from before that time; how many that were. Rollups, totals and cycles stay."""
-    gone = connection.execute(select(func.count()).select_from(events).where(events.c.ts_us < before_us)).scalar_one()
-    connection.execute(delete(events).where(events.c.ts_us < before_us))
+    gone = connection.execute(delete(events).where(events.c.ts_us < before_us)).rowcount
     connection.execute(delete(pictures).where(pictures.c.done_us < before_us))
-    count(connection, {"pruned": int(gone)})
+    count(connection, {"pruned": gone})
     if int(fact(connection, HORIZON) or MIN_TS_US) < before_us:
         put(connection, facts, [(HORIZON, str(before_us))])
-    return int(gone)
+    return gone
 
 
 def recut(connection: Connection, state: State, names: Names) -> None:
@@ -62,10 +61,8 @@ def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], en
     What an account has in the totals of `other` stays there, since a counter must not fall, and is a correction.
     """
     payers = list(payers)
-    late = {
-        payer: payer[0] if names.has("provider", "", payer[0]) else OTHER
-        for payer in payers if not names.has("account", *payer)
-    }  # fmt: skip
+    unknown = [payer for payer in payers if not names.has("account", *payer)]
+    late = {payer: payer[0] if names.has("provider", "", payer[0]) else OTHER for payer in unknown}
     new = names.keep("account", payers)
     new |= names.keep("provider", [("", provider) for provider, _ in payers])
     new |= names.keep("environment", [("", environment) for environment in environments])
@@ -75,11 +72,10 @@ def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], en
     moved: dict[tuple[str, str], Sums] = defaultdict(Sums)
     query = select(rollups).where(tuple_(rollups.c.provider, rollups.c.account).in_(late))
     for row in connection.execute(query):
-        own = Sums.of(row)
         place = Place(*names.shown(row.provider, row.account, row.environment), row.outcome, row.format)
-        sums[place] = sums[place].plus(own)
         before = (late[row.provider, row.account], OTHER)
-        moved[before] = moved[before].plus(own)
+        sums[place] = sums[place].plus(Sums.of(row))
+        moved[before] = moved[before].plus(Sums.of(row))
     add_to(connection, totals, sums, lambda _: (0,))
     correct(connection, moved)
     return new
