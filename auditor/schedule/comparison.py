@@ -36,16 +36,12 @@ def compare(before: Report, now: Report, ran: Collection[str] | None = None) -> 
     gone = [found for identity, found in old.items() if identity not in new and identity not in accepted]
     kept = [(old[identity], found) for identity, found in new.items() if identity in old]
     unsought = [found for found in gone if ran is not None and found.rule not in ran]
+    asked = [(name, getattr(before.options, name), getattr(now.options, name)) for name in _ASKED]
     return {
         "schema": SCHEMA,
         "before": _when(before),
         "now": _when(now),
-        "different_options": [
-            f"{name}: {_said(was)} before, {_said(is_now)} now"
-            for name in _ASKED
-            for was, is_now in [(getattr(before.options, name), getattr(now.options, name))]
-            if was != is_now
-        ],
+        "different_options": [f"{name}: {_said(was)} before, {_said(to)} now" for name, was, to in asked if was != to],
         "findings": {
             "new": [_one(found) for identity, found in new.items() if identity not in old and identity not in accepted],
             "fixed": [_one(found) for found in gone if found not in unsought],
@@ -98,18 +94,17 @@ def _saving(before: Report, now: Report) -> dict[str, Any]:
     `realised_at_equal_traffic` is what would be wasted now by the earlier rate of waste to requests, less what is.
     """
     was, is_now = before.waste.total, now.waste.total
-    requests = before.totals.requests, now.totals.requests
+    first, then = before.totals.requests, now.totals.requests
+    equal = number(round(was * then / first - is_now, 6)) if first else None
     return {
-        "requests_before": requests[0],
-        "requests": requests[1],
+        "requests_before": first,
+        "requests": then,
         "credits_before": number(before.totals.credits),
         "credits": number(now.totals.credits),
         "predicted_credits": number(was),
         "wasted_credits": number(is_now),
         "realised_credits": number(was - is_now),
-        "realised_at_equal_traffic": number(round(was * requests[1] / requests[0] - is_now, 6))
-        if requests[0]
-        else None,
+        "realised_at_equal_traffic": equal,
     }
 
 

@@ -41,14 +41,8 @@ class Webhook:
 
     def body(self, message: Message) -> dict[str, Any]:
         """What is posted."""
-        return {
-            "schema": SCHEMA,
-            "id": message.id,
-            "cycle": message.name,
-            "subject": message.subject,
-            "text": "\n".join(message.lines),
-            **message.document,
-        }
+        names = {"schema": SCHEMA, "id": message.id, "cycle": message.name, "subject": message.subject}
+        return {**names, "text": "\n".join(message.lines), **message.document}
 
     def send(self, message: Message) -> None:
         """Post it; 2xx is delivered, 408, 425, 429 and 5xx may be tried again, anything else not."""
