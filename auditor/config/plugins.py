@@ -6,7 +6,7 @@ A broken one is a sentence on stderr: it never stops the rules and reports that 
 import io
 import re
 from collections.abc import Iterable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any, TextIO
 
 from auditor.model.findings import Confidence, Finding, Severity
@@ -90,12 +90,11 @@ def reports() -> list[str]:
 def allow(names: Iterable[str], *, load: bool) -> None:
     """Let packages of these names bring rules and reports; without *load*, only their names are known."""
     for plugin in names:
-        found = [
-            (*kind, entry)
-            for kind in _KINDS
-            for entry in entry_points(group=kind[0])
-            if entry.dist is not None and _normal(entry.dist.name) == _normal(plugin)
-        ]
+        try:
+            brought = distribution(plugin).entry_points
+        except PackageNotFoundError:
+            brought = EntryPoints()
+        found = [(*kind, entry) for kind in _KINDS for entry in brought.select(group=kind[0])]
         for _, _, entries, _, entry in found:
             entries.allowed.add(entry.name)
         if not load or plugin in _tried:
@@ -112,8 +111,3 @@ def allow(names: Iterable[str], *, load: bool) -> None:
             except (Exception, SystemExit) as error:
                 why = type(error).__name__
                 say(f"plug-in {plugin}: {word} {entry.name} cannot be used ({why}); update the package or remove it")
-
-
-def _normal(name: str) -> str:
-    """The name of a package as the packaging standard compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -23,9 +23,11 @@ from auditor.system.files import FileStamp
 PATIENCE = 60.0
 """Seconds that a writer waits for another."""
 _KINDS = {
-    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}  # fmt: skip
+    stat.S_IFDIR: ("a folder", "a file"),
+    stat.S_IFIFO: ("a named pipe", "a regular file"),
+    stat.S_IFSOCK: ("a socket", "a regular file"),
+    **dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), ("a device", "a regular file")),
+}
 
 
 class PlaceError(ConfigError):
@@ -55,12 +57,10 @@ def look(path: Path, name: str, *, links: bool = False) -> os.stat_result | None
     else:
         if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
             return status
+        kind, file = _KINDS.get(stat.S_IFMT(status.st_mode), ("no file", "a regular file"))
+        wrong = f"{kind} is no ledger; name {file}, as in --ledger auditor.db"
         if stat.S_ISREG(status.st_mode):
             wrong = "this user may not read the file; allow it (chmod +r), or run as its owner"
-        else:
-            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
-            file = "a file" if kind == "a folder" else "a regular file"
-            wrong = f"{kind} is no ledger; name {file}, as in --ledger auditor.db"
     raise PlaceError(f"{name}: {wrong}")
 
 

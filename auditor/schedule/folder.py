@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -61,13 +61,7 @@ class KeptReport:
     def comparison(self) -> dict[str, Any] | None:
         """The comparison with the report before, if there was one."""
         path = self.path / COMPARISON
-        try:
-            found = json.loads(path.read_bytes()) if path.is_file() else None
-        except (OSError, ValueError):
-            found = {}
-        if found is not None and not (isinstance(found, dict) and isinstance(found.get("findings"), dict)):
-            raise InputError(f"{path}: is damaged; remove its folder and make that report again")
-        return found
+        return read_json(path, lambda found: isinstance(found["findings"], dict)) if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +87,9 @@ class History:
 
     def entries(self) -> list[KeptReport]:
         """All of them, oldest first."""
-        found = []
-        for path in self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ():
-            try:
-                facts = json.loads(path.read_bytes())
-                facts["start"], facts["end"], facts["anchor_day"], facts["timezone"], facts["files"]
-            except (OSError, ValueError, KeyError, TypeError):
-                raise InputError(f"{path}: is damaged; remove its folder and make that report again") from None
-            found.append(KeptReport(path.parent, facts))
+        known = itemgetter("start", "end", "anchor_day", "timezone", "files")
+        paths = self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ()
+        found = [KeptReport(path.parent, read_json(path, known)) for path in paths]
         return sorted(found, key=lambda entry: (entry.facts["start"], entry.name))
 
     def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
@@ -120,6 +109,19 @@ class History:
         whole = {**facts, "files": sorted(files)}
         write(path / FACTS, encoded(whole))
         return KeptReport(path, whole)
+
+
+def read_json(
+    path: Path, sound: Callable[[Any], object], cure: str = "remove its folder and make that report again"
+) -> Any:
+    """What a file of the history holds, if that is *sound*; `InputError` with the *cure* if it is damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+        if sound(found):
+            return found
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    raise InputError(f"{path}: is damaged; {cure}")
 
 
 def read_report(path: Path) -> Report:

@@ -14,10 +14,10 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from auditor.model.errors import InputError
 from auditor.model.words import plural
 from auditor.results.document import utc
 from auditor.schedule.delivery import Delivery, DeliveryError, Message
+from auditor.schedule.folder import read_json, write
 
 ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -31,7 +31,6 @@ class Outbox:
 
     folder: Path
     """Of the report in the history."""
-    write: Callable[[Path, bytes], None]
     sleep: Callable[[float], None]
     now: Callable[[], datetime]
     say: Callable[[str], None]
@@ -65,19 +64,17 @@ class Outbox:
     def known(self) -> dict[str, Any]:
         """What is written down: state, time, id and tries by name."""
         path = self.folder / FILE
-        try:
-            found = json.loads(path.read_bytes()) if path.is_file() else {}
-        except (OSError, ValueError):
-            found = None
         # Nobody knows then what was sent: sending all of it again must be the user's own decision.
-        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
-            raise InputError(f"{path}: is damaged; remove it, and what it told of is sent again")
+        found: dict[str, Any] = {}
+        if path.is_file():
+            cure = "remove it, and what it told of is sent again"
+            found = read_json(path, lambda found: all(isinstance(one, dict) for one in found.values()), cure)
         return found
 
     def _mark(self, name: str, delivery: Delivery, message: Message, **facts: Any) -> None:
         facts |= {"at": utc(self.now()), "id": message.id, "target": delivery.target}
         known = {**self.known(), name: facts}
-        self.write(self.folder / FILE, json.dumps(known, indent=2, sort_keys=True).encode() + b"\n")
+        write(self.folder / FILE, json.dumps(known, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def identity(*parts: str) -> str:

@@ -12,7 +12,7 @@ from auditor.model.plans import cents
 from auditor.model.words import plural
 from auditor.reports.shared.words import billed, share, share_words, unknown
 from auditor.results.document import written
-from auditor.results.report import Account, Report, Totals
+from auditor.results.report import Account, Report
 
 MOST = 5
 """Findings that are named of each kind."""
@@ -31,19 +31,15 @@ def is_blind(report: Report) -> bool:
     return not report.waste.total and bool(unknown(report)) and share(report) is None
 
 
-def credits_billed(totals: Totals) -> str:
-    """`1 credit`, or that they are unknown."""
-    credits, _ = billed(totals)
-    return "credits unknown" if credits == "unknown" else plural(number(totals.credits), "credit")
-
-
 def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zone: tzinfo = UTC) -> list[str]:
     """One line a fact, the most important first; days are those of *zone*.
 
     Words of logs stand in it as they are: escape them for the sink.
     """
     totals, blind, inputs = report.totals, unknown(report), report.inputs
-    spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits_billed(totals)}"
+    priced = billed(totals)[0] != "unknown"
+    credits = plural(number(totals.credits), "credit") if priced else "credits unknown"
+    spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits}"
     part = share_words(report)
     wasted = f", {number(report.waste.total):,} wasted" + (part and f" ({part})")
     lines = [spent if is_blind(report) else spent + wasted]
@@ -62,8 +58,8 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
     else:
         lines += _compared(comparison, zone)
     if report.accepted:
-        credits = number(sum((one.credits for one in report.accepted), Fraction(0)))
-        lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
+        spared = number(sum((one.credits for one in report.accepted), Fraction(0)))
+        lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(spared, 'credit')}")
     return lines
 
 
