@@ -39,7 +39,7 @@ def _exported(ledger: str, scratch: Path) -> "Source":
     """The events of a ledger as an input."""
     from auditor.intake.sources import Source
     from auditor.ledger.database import Ledger
-    from auditor.ledger.export import export
+    from auditor.ledger.show import export
 
     with Ledger(ledger, reader=True) as opened:
         path = scratch / "ledger.jsonl"

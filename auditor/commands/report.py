@@ -104,7 +104,7 @@ def report(
     from auditor.results import baseline as accepted
     from auditor.schedule.cycle import rhythms
     from auditor.schedule.edition import Edition
-    from auditor.schedule.folder import History, write
+    from auditor.schedule.folder import History
     from auditor.schedule.outbox import Outbox
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
@@ -138,7 +138,7 @@ def report(
             made = Edition(settings, rhythm, span, result, before, formats)
             print("\n".join(plain(line) for line in made.lines), end="\n\n")
             entry = made.keep(kept, say, dry_run=dry_run)
-            outbox = Outbox(entry.path, write, time.sleep, lambda: datetime.now(UTC).replace(microsecond=0), say)
+            outbox = Outbox(entry.path, time.sleep, lambda: datetime.now(UTC).replace(microsecond=0), say)
             arrived = [
                 outbox.deliver(name, way, made.message(name, resend=resend), resend=resend, dry_run=dry_run)
                 for name, way in ways.items()

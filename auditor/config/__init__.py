@@ -11,16 +11,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.config import plugins, sections, values
-from auditor.config.rules import Rules
 from auditor.config.table import CheckedTable
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
-from auditor.model.settings import PRODUCTION, Settings
+from auditor.model.settings import PRODUCTION, BytePrices, Settings
 from auditor.registry import PROVIDERS
 
 FILE_NAME = "auditor.toml"
-
-
 MAX_SIZE = 1 << 20
 """Bytes of the largest auditor.toml."""
 MOST_DOTS = 256
@@ -36,7 +33,7 @@ def find(paths: Sequence[Path]) -> Path | None:
     """
     for path in [*paths, *(path.parent for path in paths), Path()]:
         candidate = path / FILE_NAME
-        if path.is_dir() and candidate.is_file() and (_is_here(path) or stays_in(path, candidate)):
+        if path.is_dir() and candidate.is_file() and (path.resolve() == Path.cwd() or stays_in(path, candidate)):
             return candidate
     return None
 
@@ -50,7 +47,7 @@ def found(
     tables are not used, those of the working directory's file are; nor does it turn off a rule.
     """
     path = find(paths)
-    if path is None or _is_here(path.parent):
+    if path is None or path.parent.resolve() == Path.cwd():
         return load(path, timezone, rules=rules, plugged=rules), path, []
     table = _read(path)
     ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
@@ -60,9 +57,8 @@ def found(
             del rule["enabled"]
             ignored.append(f"rules.{name}.enabled")
     own = find([])
-    mine = (
-        None if own is None else load(own, timezone, rules=rules, plugged=rules)
-    )  # first: the data's rules may be its plug-ins'
+    # First: the data's rules may be its plug-ins'.
+    mine = None if own is None else load(own, timezone, rules=rules, plugged=rules)
     settings = settings_of(table, str(path), timezone, rules=rules)
     if mine is not None:
         settings = replace(settings, clients=mine.clients, usage=mine.usage, deliveries=mine.deliveries)
@@ -77,10 +73,6 @@ def load(path: Path | None, timezone: ZoneInfo | None = None, *, rules: bool = T
     """
     table, where = ({}, "the defaults") if path is None else (_read(path), str(path))
     return settings_of(table, where, timezone, rules=rules, plugged=plugged)
-
-
-def _is_here(folder: Path) -> bool:
-    return folder.resolve() == Path.cwd()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -109,12 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def settings_of(
-    table: Mapping[str, Any],
-    where: str,
-    timezone: ZoneInfo | None = None,
-    *,
-    rules: bool = True,
-    plugged: bool = False,
+    table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None, *, rules: bool = True, plugged: bool = False
 ) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
     root = CheckedTable(table, where, "")
@@ -123,29 +110,17 @@ def settings_of(
     production = root.take("production_environments", values.names, PRODUCTION)
     catalogue = {name: {plan.name: plan for plan in provider.plans} for name, provider in PROVIDERS.items()}
     for provider, plans in root.tables("plans"):
-        for name, plan in plans.tables():
-            catalogue.setdefault(provider, {})[name] = sections.plan(provider, name, plan)
-    accounts = {name: sections.account(account, default_zone, catalogue) for name, account in root.tables("accounts")}
+        for name, plan in plans.each(partial(sections.plan, provider)).items():
+            catalogue.setdefault(provider, {})[name] = plan
+    accounts = root.each(partial(sections.account, default_zone, catalogue), "accounts")
     limits = root.table("limits")
-    templates = {name: sections.limit(limit) for name, limit in limits.tables("templates")}
-    placements = {name: sections.limit(limit) for name, limit in limits.tables("placements")}
-    limits.done()
-    prices = sections.prices(root.table("prices"))
+    templates = limits.each(sections.limit, "templates")
+    placements = limits.all_of(limits.each(sections.limit, "placements"))
+    costs = root.table("prices")
+    prices = costs.all_of(costs.read(BytePrices))
     allowed = root.table("plugins")
-    plugins.allow(allowed.take("allow", values.texts, ()), load=plugged)
-    allowed.done()
-    found = Rules()
-    for name, rule in root.tables("rules"):
-        found.add(name, rule, own=rules)
-    clients = {name.lower(): sections.client(client) for name, client in root.tables("client")}
-    sources = tuple(sections.source(name, source) for name, source in root.tables("sources"))
-    log_formats = {name: sections.log_format(log_format) for name, log_format in root.tables("formats")}
-    usage = {name: sections.usage(name, table, accounts) for name, table in root.tables("usage")}
-    deliveries = {name: sections.delivery(delivery) for name, delivery in root.tables("delivery")}
-    decimal = root.take("decimal", partial(values.word, (",", ".")), None)
-    ids = root.take("ids", partial(values.word, ("keep", "rows")), None)
-    root.done()
-    return Settings(
+    plugins.allow(allowed.all_of(allowed.take("allow", values.texts, ())), load=plugged)
+    found = Settings(
         timezone=default_zone,
         production=production,
         accounts=accounts,
@@ -154,17 +129,16 @@ def settings_of(
         template_limits=templates,
         placement_limits=placements,
         prices=prices,
-        disabled=frozenset(found.disabled),
-        clients=clients,
-        sources=sources,
-        log_formats=log_formats,
-        usage=usage,
-        options=found.options,
-        deliveries=deliveries,
-        decimal=decimal,
-        ids=ids,
-        **found.settings,
+        **sections.rules(root.tables("rules"), own=rules),
+        clients={name.lower(): client for name, client in root.each(sections.client, "client").items()},
+        sources=tuple(root.each(sections.source, "sources").values()),
+        log_formats=root.each(sections.log_format, "formats"),
+        usage=root.each(partial(sections.usage, accounts), "usage"),
+        deliveries=root.each(sections.delivery, "delivery"),
+        decimal=root.take("decimal", partial(values.word, (",", ".")), None),
+        ids=root.take("ids", partial(values.word, ("keep", "rows")), None),
     )
+    return root.all_of(found)
 
 
 def example() -> str:

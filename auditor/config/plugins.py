@@ -5,8 +5,8 @@ A broken one is a sentence on stderr: it never stops the rules and reports that 
 
 import io
 import re
-from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable
+from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any, TextIO
 
 from auditor.model.findings import Confidence, Finding, Severity
@@ -38,21 +38,19 @@ class PluggedRule:
         """What it finds; nothing, and a sentence, where it fails or finds something else than findings."""
         try:
             found = list(self._rule.findings(case))
-            if not all(self._is_own(each) for each in found):
-                raise TypeError(self.id)
+            for each in found:
+                if not (
+                    isinstance(each, Finding)
+                    and each.rule == self.id
+                    and isinstance(each.severity, Severity)
+                    and isinstance(each.confidence, Confidence)
+                    and each.sort_key()
+                ):
+                    raise TypeError(self.id)
         except Exception as error:
             say(f"plug-in {self._plugin}: rule {self.id} failed ({type(error).__name__}); its findings are left out")
             return []
         return found
-
-    def _is_own(self, found: Any) -> bool:
-        return (
-            isinstance(found, Finding)
-            and found.rule == self.id
-            and isinstance(found.severity, Severity)
-            and isinstance(found.confidence, Confidence)
-            and bool(found.sort_key())
-        )
 
 
 class PluggedReport:
@@ -92,7 +90,11 @@ def reports() -> list[str]:
 def allow(names: Iterable[str], *, load: bool) -> None:
     """Let packages of these names bring rules and reports; without *load*, only their names are known."""
     for plugin in names:
-        found = [(*kind, entry) for kind in _KINDS for entry in _brought(plugin, kind[0])]
+        try:
+            brought = distribution(plugin).entry_points
+        except PackageNotFoundError:
+            brought = EntryPoints()
+        found = [(*kind, entry) for kind in _KINDS for entry in brought.select(group=kind[0])]
         for _, _, entries, _, entry in found:
             entries.allowed.add(entry.name)
         if not load or plugin in _tried:
@@ -109,13 +111,3 @@ def allow(names: Iterable[str], *, load: bool) -> None:
             except (Exception, SystemExit) as error:
                 why = type(error).__name__
                 say(f"plug-in {plugin}: {word} {entry.name} cannot be used ({why}); update the package or remove it")
-
-
-def _brought(plugin: str, group: str) -> Iterator[EntryPoint]:
-    wanted = _normal(plugin)
-    return (each for each in entry_points(group=group) if each.dist is not None and _normal(each.dist.name) == wanted)
-
-
-def _normal(name: str) -> str:
-    """The name of a package as the packaging standard compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,51 +1,36 @@
-"""One function for each kind of table in auditor.toml -> its frozen part of `Settings`."""
+"""One function for each kind of table in auditor.toml -> its frozen part of `Settings`.
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+`[rules.NAME]` says whether a rule runs, and its own options, as the rule's `Options` type declares them.
+"""
+
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from auditor.config import values
 from auditor.config.table import CheckedTable
-from auditor.model.events import Outcome
-from auditor.model.plans import Plan, TopUp
-from auditor.model.settings import (
-    Account,
-    BytePrices,
-    ClientSettings,
-    DeliverySettings,
-    Limit,
-    SourceTable,
-    UsageSettings,
-)
-from auditor.registry import DELIVERIES, PROVIDERS, REPORTS
-from auditor.system.access import mode_of
+from auditor.model.options import Option, options_of
+from auditor.model.plans import Grade, Plan, TopUp
+from auditor.model.settings import Account, ClientSettings, DeliverySettings, Limit, SourceTable, UsageSettings
+from auditor.registry import DELIVERIES, PROVIDERS, REPORTS, RULES
+
+Catalogue: TypeAlias = Mapping[str, Mapping[str, Plan]]
+"""Plans by provider and name."""
+_CATALOGUED: Mapping[str, Any] = {"valid_from": None, "checked": None, "grade": Grade.CONFIGURED, "limit_known": True}
+"""What only the catalogue of the program says of a plan."""
 
 
-def account(table: CheckedTable, default_zone: ZoneInfo, catalogue: Mapping[str, Mapping[str, Plan]]) -> Account:
+def account(default_zone: ZoneInfo, catalogue: Catalogue, _: str, table: CheckedTable) -> Account:
     """`[accounts.NAME]`: who is billed, by which plans since when, and what was bought beside them."""
     provider = table.need("provider", values.text)
-    history = []
-    for entry in table.entries("plans"):
-        history.append((entry.need("since", values.calendar_day), plan_named(entry, "plan", provider, catalogue)))
-        entry.done()
-    topups = []
-    for entry in table.entries("topups"):
-        topups.append(
-            TopUp(
-                entry.need("date", values.calendar_day),
-                entry.need("credits", values.money),
-                entry.need("price", values.money),
-                entry.take("expires", values.calendar_day, None),
-            )
-        )
-        if topups[-1].expires is not None and topups[-1].expires < topups[-1].day:
-            raise entry.fail("expires", "is before the day on which the credits were bought")
-        entry.done()
+    history = table.entries(
+        "plans", lambda each: (each.need("since", values.calendar_day), _plan(each, provider, catalogue))
+    )
+    topups = table.entries("topups", _topup)
     found = Account(
         provider=provider,
-        plan=plan_named(table, "plan", provider, catalogue) if "plan" in table.values else None,
+        plan=_plan(table, provider, catalogue) if "plan" in table.values else None,
         anchor_day=table.take("anchor_day", values.day_of_month, 1),
         timezone=table.take("timezone", values.zone, default_zone),
         history=tuple(sorted(history, key=lambda entry: entry[0])),
@@ -56,88 +41,56 @@ def account(table: CheckedTable, default_zone: ZoneInfo, catalogue: Mapping[str,
     currencies = {plan.currency for plan in (found.plan, *(plan for _, plan in history)) if plan is not None}
     if len(currencies) > 1:
         raise table.fail("plans", f"are in {' and '.join(sorted(currencies))}; bills of one account need one currency")
-    table.done()
     return found
 
 
-def plan_named(table: CheckedTable, key: str, provider: str, catalogue: Mapping[str, Mapping[str, Plan]]) -> Plan:
-    """The plan that *key* names, out of the catalogue of a provider."""
-    name, plans = table.need(key, values.text), catalogue.get(provider, {})
+def _topup(table: CheckedTable) -> TopUp:
+    found = table.read(TopUp, day=table.need("date", values.calendar_day))
+    if found.expires is not None and found.expires < found.day:
+        raise table.fail("expires", "is before the day on which the credits were bought")
+    return found
+
+
+def _plan(table: CheckedTable, provider: str, catalogue: Catalogue) -> Plan:
+    """The plan that the key names, out of the catalogue of a provider."""
+    name, plans = table.need("plan", values.text), catalogue.get(provider, {})
     if name not in plans:
         allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
-        raise table.fail(key, f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
+        raise table.fail("plan", f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
     return plans[name]
 
 
-def client(table: CheckedTable) -> ClientSettings:
+def client(_: str, table: CheckedTable) -> ClientSettings:
     """`[client.ENVIRONMENT]`: how that environment calls the provider."""
     provider = table.take("provider", values.text, "imejis")
     if provider not in PROVIDERS:
         raise table.fail("provider", f"= {provider!r} is unknown; providers are {', '.join(PROVIDERS)}")
-    found = ClientSettings(
-        provider=provider,
-        account=table.need("account", values.text),
-        api_key_env=table.need("api_key_env", values.text),
-        base_url=table.take("base_url", values.text, None),
-        cache=table.take("cache", values.text, None),
-        events=table.take("events", values.text, None),
-        spool_mode=table.take("spool_mode", mode_of, None),
-        spool_group=table.take("spool_group", values.group, None),
-        budget=table.take("budget", values.money, None),
-    )
-    table.done()
-    return found
+    return table.read(ClientSettings, provider=provider)
 
 
 def source(name: str, table: CheckedTable) -> SourceTable:
     """`[sources.NAME]`: what calls in a foreign log are renders, and of what."""
     query = table.table("query")
-    found = SourceTable(
-        name=name,
-        provider=table.take("provider", values.text, "own"),
-        account=table.take("account", values.text, "default"),
-        environment=table.take("environment", values.text, None),
-        template=table.take("template", values.text, None),
-        placement=table.take("placement", values.text, None),
-        format=table.take("format", values.picture_format, None),
-        host=table.take("host", values.pattern, None),
-        path=table.take("path", values.pattern, None),
-        query={parameter: query.need(parameter, values.pattern) for parameter in query.values},
-        key=table.take("key", values.parameters, None),
-        ignore=table.take("ignore", values.parameters, frozenset()),
-        methods=table.take("methods", values.methods, frozenset({"GET", "POST"})),
-        uncached=table.take("uncached", values.uncached, Outcome.RENDER),
-        redirects=table.take("redirects", values.uncached, None),
-        duration_unit=table.take("duration_unit", values.duration_unit, None),
-        logs=table.take("logs", values.text, None),
-    )
+    patterns = {"query": lambda _: {parameter: query.need(parameter, values.pattern) for parameter in query.values}}
+    found = table.read(SourceTable, patterns, name=name)
     if found.key is not None and found.ignore:
         raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
     if found.path is None and found.provider not in PROVIDERS:
         raise table.fail("path", f"is missing; only calls to {', '.join(PROVIDERS)} are recognised without one")
-    table.done()
     return found
 
 
-def log_format(table: CheckedTable) -> str:
+def log_format(_: str, table: CheckedTable) -> str:
     """`[formats.NAME]`: an nginx `log_format` of the user."""
-    text = table.need("log_format", values.log_template)
-    table.done()
-    return text
+    return table.need("log_format", values.log_template)
 
 
-def delivery(table: CheckedTable) -> DeliverySettings:
+def delivery(_: str, table: CheckedTable) -> DeliverySettings:
     """`[delivery.NAME]`: where a report goes; the kind says which keys there are."""
     kind = table.need("kind", values.text)
     if kind not in DELIVERIES:
         raise table.fail("kind", f"= {kind!r} is unknown; kinds are {', '.join(DELIVERIES)}")
     way = DELIVERIES[kind]
-    convert: dict[str, Callable[[Any], Any]] = {
-        "text": values.text,
-        "texts": values.texts,
-        "port": values.port,
-        "flag": values.flag,
-    }
     formats = table.take("formats", values.texts, ("text",))
     if unknown := set(formats) - set(REPORTS) - REPORTS.allowed:
         raise table.fail("formats", f"= {min(unknown)!r} is unknown; formats are {', '.join(REPORTS)}")
@@ -146,13 +99,12 @@ def delivery(table: CheckedTable) -> DeliverySettings:
         raise table.fail("formats", f"are {len(formats)}; a {kind} holds one: write a [delivery.NAME] for each")
     given: dict[str, Any] = {}
     for name, shape in way.FIELDS.items():
-        as_shape = convert.get(shape) or partial(values.word, shape.split("|"))
+        as_shape = values.SHAPES.get(shape) or partial(values.word, shape.split("|"))
         given[name] = table.need(name, as_shape) if name in way.REQUIRED else table.take(name, as_shape, None)
-    table.done()
     return DeliverySettings(kind, formats, {name: value for name, value in given.items() if value is not None})
 
 
-def usage(name: str, table: CheckedTable, accounts: Mapping[str, Account]) -> UsageSettings:
+def usage(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> UsageSettings:
     """`[usage.ACCOUNT]`: how to ask the provider for its own count."""
     if name not in accounts:
         raise table.fail("", f"is of no configured account; add [accounts.{name}]")
@@ -161,28 +113,14 @@ def usage(name: str, table: CheckedTable, accounts: Mapping[str, Account]) -> Us
     if known is None or known.usage_url is None or known.usage is None:
         able = ", ".join(each.name for each in PROVIDERS.values() if each.usage is not None)
         raise table.fail("", f"cannot be: {provider} does not tell what was used; those that do are {able}")
-    found = UsageSettings(
+    return UsageSettings(
         provider, table.need("api_key_env", values.text), table.take("url", values.text, known.usage_url)
     )
-    table.done()
-    return found
 
 
 def plan(provider: str, name: str, table: CheckedTable) -> Plan:
     """`[plans.PROVIDER.NAME]`: a plan that the catalogue lacks, or has at another price."""
-    found = Plan(
-        provider=provider,
-        name=name,
-        price=table.need("price", values.money),
-        included=table.need("included", values.money),
-        currency=table.take("currency", values.text, "USD"),
-        overage=table.take("overage", values.money, None),
-        rollover=table.take("rollover", values.flag, default=False),
-        rollover_cycles=table.take("rollover_cycles", values.count, None),
-        rollover_limit=table.take("rollover_limit", values.money, None),
-        period=table.take("period", values.period, "month"),
-        source=table.where,
-    )
+    found = table.read(Plan, provider=provider, name=name, source=table.where, **_CATALOGUED)
     for key in ("rollover_cycles", "rollover_limit"):
         if key in table.values and not found.rollover:
             raise table.fail(key, "needs rollover = true")
@@ -190,33 +128,54 @@ def plan(provider: str, name: str, table: CheckedTable) -> Plan:
         raise table.fail(
             "rollover_limit", f"= {found.rollover_limit} is below 1; it is a multiple of the included credits"
         )
-    table.done()
     return found
 
 
-def limit(table: CheckedTable) -> Limit:
+def limit(_: str, table: CheckedTable) -> Limit:
     """`[limits.templates.NAME]`, `[limits.placements.NAME]`: the largest size at which it is shown."""
-    found = Limit(
-        width=table.take("width", values.side, None),
-        height=table.take("height", values.side, None),
-        dpr=table.take("dpr", values.side, Decimal(1)),
-        source=table.where,
-    )
+    found = table.read(Limit, source=table.where)
     if found.width is None and found.height is None:
         raise table.fail("width", "and height are both missing; a limit needs at least one side")
     for side in (found.width, found.height):
         if side is not None and side * found.dpr * 1000 % 1:
             raise table.fail("dpr", "times a side has more than three decimals; round it")
-    table.done()
     return found
 
 
-def prices(table: CheckedTable) -> BytePrices:
-    """`[prices]`: what bytes cost."""
-    found = BytePrices(
-        egress_per_gb=table.take("egress_per_gb", values.money, None),
-        storage_per_gb_month=table.take("storage_per_gb_month", values.money, None),
-        currency=table.take("currency", values.text, "USD"),
-    )
-    table.done()
+def rules(tables: Iterable[tuple[str, CheckedTable]], *, own: bool) -> dict[str, Any]:
+    """Fields of `Settings` that the tables below `[rules]` set, by name.
+
+    `options` are instances of a rule's `Options` by rule, where its table sets any; options that the stages before the
+    rules have to know are fields of their own. Without *own*, options of a rule itself are not looked at, and it is not
+    imported.
+    """
+    disabled, options, found = set(), {}, dict[str, Any]()
+    for name, table in tables:
+        if name not in RULES and name not in RULES.allowed:
+            raise table.fail("", f"is unknown; rules are {', '.join(RULES)}")
+        if not table.take("enabled", values.flag, default=True):
+            disabled.add(name)
+        if table.values.keys() <= {"enabled"} or not own or name not in RULES:
+            continue
+        kind, taken = RULES[name].Options, {}
+        for key, shape, default, option in options_of(kind):
+            taken[key] = table.take(key, partial(_value, shape, option), default)
+            if option.setting:
+                found[option.setting] = taken[key]
+        options[name] = table.all_of(kind(**taken))
+    return {**found, "disabled": frozenset(disabled), "options": options}
+
+
+def _value(kind: Any, option: Option, value: Any) -> Any:
+    """A value as its field has it; `ValueError` where the type or the bounds do not allow it."""
+    if option.choices:
+        chosen = values.names(value)
+        if unknown := chosen - set(option.choices):
+            known = ", ".join(option.choices)
+            raise ValueError(f"= {min(unknown)!r} is no {option.called}; {option.called.split()[0]}s are {known}")
+        return tuple(name for name in option.choices if name in chosen)
+    found = values.READERS[kind](value)
+    if (option.least is not None and found < option.least) or (option.most is not None and found > option.most):
+        limits = [f"{word} {edge}" for word, edge in (("from", option.least), ("to", option.most)) if edge is not None]
+        raise ValueError(f"= {value!r} is out of range; allowed is {' '.join(limits)}")
     return found

@@ -4,25 +4,23 @@ A `ValueError` says what is wrong in words that follow the key's name: `= 'x' is
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import partial
+from math import inf
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.units import UNITS
 from auditor.model.events import FORMATS as PICTURE_FORMATS
 from auditor.model.events import MAX_SIDE, Outcome
+from auditor.system.access import mode_of
 
+Readers: TypeAlias = Mapping[Any, Callable[[Any], Any]]
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
-_UNITS = {
-    "us": timedelta(microseconds=1),
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-}
+_MICROS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6}
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -31,7 +29,7 @@ def parse_duration(value: Any) -> timedelta:
     if match is None:
         raise ValueError(f"= {value!r} is not a duration; write 30s, 15m, 24h or 7d")
     try:
-        return int(match[1]) * _UNITS[match[2]]
+        return timedelta(microseconds=int(match[1]) * _MICROS[match[2]])
     except OverflowError:
         raise ValueError(f"= {value!r} is longer than a duration can be") from None
 
@@ -77,9 +75,7 @@ def flag(value: Any) -> bool:
 
 def names(value: Any) -> frozenset[str]:
     """A list of names, in lower case."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("is not a list of names")
-    return frozenset(text(name).lower() for name in value)
+    return frozenset(name.lower() for name in texts(value))
 
 
 def parameters(value: Any) -> frozenset[str]:
@@ -117,13 +113,6 @@ def uncached(value: Any) -> Outcome:
     return Outcome(value)
 
 
-def duration_unit(value: Any) -> str:
-    """The unit of a log's durations."""
-    from auditor.exchanges.units import UNITS
-
-    return word(list(UNITS), value)
-
-
 def picture_format(value: Any) -> str:
     """A format of pictures."""
     from auditor.exchanges.matching import picture_format
@@ -141,25 +130,33 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(text(name) for name in value)
 
 
-def word(allowed: Sequence[str], value: Any) -> str:
+def word(allowed: Collection[str], value: Any, wrong: str = "is none of") -> str:
     """One of some words."""
     if value not in allowed:
-        raise ValueError(f"= {value!r} is none of {', '.join(allowed)}")
+        raise ValueError(f"= {value!r} {wrong} {', '.join(allowed)}")
     return str(value)
 
 
-def port(value: Any) -> int:
-    """A TCP port."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 65535:
-        raise ValueError(f"= {value!r} is no port, 1 to 65535")
+duration_unit = partial(word, tuple(UNITS))
+"""The unit of a log's durations."""
+period = partial(word, ("month", "year"), wrong="is unknown; allowed are")
+"""How often a plan is paid."""
+
+
+def _integer(least: float, most: float, wrong: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"= {value!r} {wrong}")
     return value
 
 
-def day_of_month(value: Any) -> int:
-    """The day on which billing cycles begin."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 31:
-        raise ValueError(f"= {value!r} is not a day of the month, 1 to 31")
-    return value
+port = partial(_integer, 1, 65535, "is no port, 1 to 65535")
+"""A TCP port."""
+day_of_month = partial(_integer, 1, 31, "is not a day of the month, 1 to 31")
+"""The day on which billing cycles begin."""
+whole = partial(_integer, -inf, inf, "is not a whole number")
+"""A whole number."""
+count = partial(_integer, 1, inf, "is not a whole number from 1 on")
+"""A whole number from 1 on."""
 
 
 def calendar_day(value: Any) -> date:
@@ -170,27 +167,6 @@ def calendar_day(value: Any) -> date:
         return date.fromisoformat(text(value))
     except ValueError:
         raise ValueError(f"= {value!r} is not a date; write 2026-09-01") from None
-
-
-def period(value: Any) -> str:
-    """How often a plan is paid."""
-    if value not in ("month", "year"):
-        raise ValueError(f"= {value!r} is unknown; allowed are month, year")
-    return str(value)
-
-
-def whole(value: Any) -> int:
-    """A whole number."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"= {value!r} is not a whole number")
-    return value
-
-
-def count(value: Any) -> int:
-    """A whole number from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"= {value!r} is not a whole number from 1 on")
-    return value
 
 
 def money(value: Any) -> Decimal:
@@ -214,3 +190,28 @@ def side(value: Any) -> Decimal:
     if not 0 < number <= MAX_SIDE:
         raise ValueError(f"= {value} is not above 0 and at most {MAX_SIDE:,}")
     return number
+
+
+READERS: Readers = {
+    **dict.fromkeys(("host", "path"), pattern),
+    **dict.fromkeys(("width", "height", "dpr"), side),
+    "duration_unit": duration_unit,
+    "format": picture_format,
+    "methods": methods,
+    "period": period,
+    "rollover_cycles": count,
+    "spool_group": group,
+    "spool_mode": mode_of,
+    bool: flag,
+    str: text,
+    int: whole,
+    Decimal: money,
+    timedelta: parse_duration,
+    date: calendar_day,
+    Outcome: uncached,
+    tuple[str, ...]: texts,
+    frozenset[str]: parameters,
+}
+"""How a value is read: by the name of its key, else by its type."""
+SHAPES: Readers = {"text": text, "texts": texts, "port": port, "flag": flag}
+"""How a setting of a delivery is read, by the word for it."""

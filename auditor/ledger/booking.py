@@ -1,7 +1,7 @@
 """Booking: records into the ledger, with every sum that they change, in the caller's transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from auditor.ledger.days import add_to_days
 from auditor.ledger.names import Names
-from auditor.ledger.record import Place, Record, Sums
+from auditor.ledger.record import Place, Record, Sums, sum_into
 from auditor.ledger.rows import Row, add, find, put
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
 from auditor.ledger.state import State
@@ -19,7 +19,11 @@ from auditor.model.settings import Settings
 
 _RENDER = str(Outcome.RENDER)
 _WIDTH = len(Sums._fields)
-_NONE = Decimal(0)
+_DUPLICATES = Sums._fields.index("duplicates")
+
+
+def _nothing() -> list[Any]:
+    return [*Sums()]
 
 
 @dataclass(slots=True)
@@ -45,14 +49,18 @@ class Booking:
 
     def __post_init__(self) -> None:
         self._names = Names(self.connection)
-        self._buckets: dict[tuple[int, Place], list[Any]] = {}
+        self._buckets: dict[tuple[int, Place], list[Any]] = defaultdict(_nothing)
         self._paid: dict[tuple[str, str, str], int] = {}
 
     def book(self, records: Sequence[Record]) -> None:
         """Add records; the ledger is then as if they had come in any other order, but for `corrections`."""
         fresh = [record for record in records if record.ts_us >= self.horizon_us]
         self.counts["late"] += len(records) - len(fresh)
-        known = self._known({record.id for record in fresh})
+        ids = [(identity,) for identity in sorted({record.id for record in fresh})]
+        known = {
+            identity: _Known(Record.of(line, self.settings.timezone, ts_us), attempts, finals)
+            for identity, ts_us, attempts, finals, line in find(self.connection, events, ids)
+        }
         before = len(known)
         renders: list[Record] = []
         for record in fresh:
@@ -76,15 +84,6 @@ class Booking:
         self._names.save()
         count(self.connection, self.counts)
 
-    def _known(self, ids: Iterable[str]) -> dict[str, _Known]:
-        zone = self.settings.timezone
-        return {
-            identity: _Known(Record.of(line, zone, ts_us), attempts, finals)
-            for identity, ts_us, attempts, finals, line in find(
-                self.connection, events, [(each,) for each in sorted(ids)]
-            )
-        }
-
     def _again(self, known: _Known, record: Record, renders: list[Record]) -> None:
         """Another record of an id that is known: superseded, or a duplicate, or the one that counts from now on."""
         if record.final:
@@ -106,49 +105,29 @@ class Booking:
 
     def _add(self, record: Record, sign: int = 1) -> None:
         """To its quarter of an hour; periods and totals are sums of those."""
-        place = record.place
-        sums = self._bucket(record.ts_us, place)
-        requests, retries, calls, size, _, uncertain, credits = record.sums
-        sums[0] += sign * requests
-        sums[3] += sign * size
-        if retries:
-            sums[1] += sign * retries
-        if calls:
-            sums[2] += sign * calls
-        if uncertain:
-            sums[5] += sign * uncertain
-        if credits:
-            sums[6] = EXACT.fma(sign, credits, sums[6])
-            if sign > 0:
-                where = place[:3]
-                self._paid[where] = max(record.ts_us, self._paid.get(where, 0))
+        sum_into(self._bucket(record), record.sums, sign)
+        if record.credits and sign > 0:
+            where = record.place[:3]
+            self._paid[where] = max(record.ts_us, self._paid.get(where, 0))
 
-    def _bucket(self, ts_us: int, place: Place) -> list[Any]:
-        at = (ts_us - ts_us % BUCKET_US, place)
-        found = self._buckets.get(at)
-        if found is None:
-            found = self._buckets[at] = [0, 0, 0, 0, 0, 0, _NONE]
-        return found
+    def _bucket(self, record: Record) -> list[Any]:
+        return self._buckets[record.ts_us - record.ts_us % BUCKET_US, record.place]
 
     def _add_up(self) -> None:
-        by_cycle: dict[tuple[Place, tuple[int, int]], list[Any]] = {}
-        latest: dict[Place, tuple[int, int, list[Any]]] = {}
+        by_period: dict[Row, list[Any]] = defaultdict(_nothing)
+        by_total: dict[Place, list[Any]] = defaultdict(_nothing)
+        ends: dict[Row, int] = {}
+        latest: dict[Place, tuple[int, int, list[Any], list[Any]]] = {}
         for (bucket_us, place), sums in self._buckets.items():
-            start, end, into = latest.get(place, _NO_CYCLE)
+            start, end, of_period, of_total = latest.get(place, _NO_CYCLE)
             if not start <= bucket_us < end:
                 total = Place(*self._names.shown(*place[:3]), place.outcome, place.format)
                 start, end = self.state.cycle(total.provider, total.account, bucket_us)
-                into = by_cycle.setdefault((total, (start, end)), list(Sums()))
-                latest[place] = start, end, into
-            _sum_into(into, sums)
-        by_period: dict[Row, list[Any]] = defaultdict(lambda: list(Sums()))
-        by_total: dict[Place, list[Any]] = defaultdict(lambda: list(Sums()))
-        ends: dict[Row, int] = {}
-        for (total, (start, end)), sums in by_cycle.items():
-            period = (*total[:3], start)
-            ends[period] = end
-            _sum_into(by_period[period], sums)
-            _sum_into(by_total[total], sums)
+                period = (*total[:3], start)
+                ends[period], of_period, of_total = end, by_period[period], by_total[total]
+                latest[place] = start, end, of_period, of_total
+            sum_into(of_period, sums)
+            sum_into(of_total, sums)
         newest = self.connection.execute(select(func.max(rollups.c.bucket_us))).scalar()
         add_to(
             self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()},
@@ -171,7 +150,7 @@ class Booking:
                 concurrent = record.ts_us < until
                 changed = not concurrent and None not in (digest, record.digest) and digest != record.digest
                 if record.ts_us < until + self.settings.ttl_us and not changed:
-                    self._bucket(record.ts_us, record.place)[4] += 1
+                    self._bucket(record)[_DUPLICATES] += 1
                     continue
             known[key] = (record.done_us, record.digest)
         put(self.connection, pictures, [(*key, *known[key]) for key in before])
@@ -199,19 +178,7 @@ class Booking:
         put(self.connection, paid, [(*shown, ts_us) for shown, ts_us in newest.items()])
 
 
-_NO_CYCLE: tuple[int, int, list[Any]] = (0, 0, [])
-
-
-def _sum_into(into: list[Any], sums: list[Any]) -> None:
-    requests, retries, calls, size, duplicates, uncertain, credits = sums
-    into[0] += requests
-    into[1] += retries
-    into[2] += calls
-    into[3] += size
-    into[4] += duplicates
-    into[5] += uncertain
-    if credits:
-        into[6] = EXACT.add(into[6], credits)
+_NO_CYCLE: tuple[int, int, list[Any], list[Any]] = (0, 0, [], [])
 
 
 def add_to(

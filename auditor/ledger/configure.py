@@ -44,10 +44,8 @@ def configure(connection: Connection, settings: Settings, where: str, *, replaci
             new[payer] = replace(known, anchor_day=account.anchor_day, timezone=account.timezone)
     changed = State(settings.timezone, new)
     put(connection, facts, [(ZONE, settings.timezone.key)])
-    put(
-        connection, accounts,
-        [(*payer, each.anchor_day, each.timezone.key, plans_text(each)) for payer, each in new.items()],
-    )  # fmt: skip
+    rows = [(*payer, each.anchor_day, each.timezone.key, plans_text(each)) for payer, each in new.items()]
+    put(connection, accounts, rows)
     names = Names(connection)
     cut_again = _cuts(state) != _cuts(changed)
     if tell_apart(connection, names, new, settings.production) or cut_again:
@@ -71,11 +69,10 @@ def report(
     connection: Connection, source: str, settings: Settings, differences: Mapping[Payer, str], now_us: int
 ) -> None:
     """Note what a source says otherwise than the ledger, or that it agrees again."""
-    old = connection.execute(
-        select(conflicts.c.provider, conflicts.c.account).where(conflicts.c.source == source)
-    ).all()
-    if set(map(tuple, old)) - set(differences):
-        connection.execute(delete(conflicts).where(conflicts.c.source == source))
+    own = conflicts.c.source == source
+    old = connection.execute(select(conflicts.c.provider, conflicts.c.account).where(own))
+    if {(row.provider, row.account) for row in old} - set(differences):
+        connection.execute(delete(conflicts).where(own))
     said = {payer: {"difference": text, "says": _said(settings, payer)} for payer, text in differences.items()}
     put(connection, conflicts, [(source, *payer, json.dumps(each), now_us) for payer, each in said.items()])
 
@@ -84,8 +81,8 @@ def reported(connection: Connection, now_us: int) -> dict[tuple[str, Payer], str
     """The differences by source and account that are not over: the ledger may have become what a source says."""
     state = state_of(connection)
     rows = connection.execute(select(conflicts).where(conflicts.c.seen_us > now_us - RECENT_US))
-    found = {(row.source, (row.provider, row.account)): row.difference for row in rows}
-    differences = {key: _difference(state, key[1], noted) for key, noted in found.items()}
+    payers = {(row.source, (row.provider, row.account)): row.difference for row in rows}
+    differences = {key: _difference(state, key[1], noted) for key, noted in payers.items()}
     return {key: text for key, text in differences.items() if text}
 
 

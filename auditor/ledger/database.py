@@ -4,34 +4,27 @@ SQLite's deferred transactions fail when two of them turn into writers; IMMEDIAT
 at an advisory lock, so that what one of them read is still so when it writes.
 """
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
-from auditor.ledger.place import look, make
-from auditor.ledger.readonly import connect
-from auditor.model.errors import ConfigError, InputError, MissingExtraError
-from auditor.system.files import FileStamp
+from auditor.ledger.sqlite import engine_of, look
+from auditor.model.errors import AuditorError, ConfigError, InputError, MissingExtraError
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
-PATIENCE = 60.0
-"""Seconds that a writer waits for another."""
 
 
 class LedgerError(InputError):
     """The database fails, in its own words."""
 
 
-class Ledger:
+class Ledger(AbstractContextManager["Ledger"]):
     """An open ledger. *where* may be a path, `sqlite:///PATH` or `postgresql://…`; its password is never shown.
 
     A *reader* makes no ledger, changes none and migrates none; nor is one made that may not be *new*. `InputError`
@@ -41,60 +34,45 @@ class Ledger:
     def __init__(self, where: str | Path, *, reader: bool = False, new: bool = True) -> None:
         url = _url(str(where))
         self._secrets = [value for value in _secrets(url) if value]
+        self._failure: tuple[type[AuditorError], str] = (ConfigError, "cannot be opened as a ledger")
         self.name = url.set(query={}).render_as_string(hide_password=True)
-        makes = new and not reader
-        if _in_file(url) and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
+        makes, in_file = new and not reader, url.get_backend_name() == "sqlite"
+        if in_file and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
-        self.engine = _engine(url, self.name, reader)
-        try:
-            if reader:
-                with self._reading() as connection:
-                    expect_current(connection, self.name)
-                return
-            with self._writing() as connection:
+        self.engine = engine_of(url, self.name, reader=reader) if in_file else _postgresql(url, self.name)
+        if reader:
+            with self.read() as connection:
+                expect_current(connection, self.name)
+        else:
+            with self.write() as connection:
                 migrate(connection, self.name)
-        except DBAPIError as error:
-            raise ConfigError(f"{self.name}: cannot be opened as a ledger ({self._words(error)})") from None
+        self._failure = LedgerError, "the database fails"
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that nobody else writes beside. `LedgerError` if the database fails."""
-        with self._told(), self._writing() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        with self._begun("BEGIN IMMEDIATE", f"SELECT pg_advisory_xact_lock({_LOCK})") as connection:
             yield connection
             connection.commit()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view. `LedgerError` if the database fails."""
-        with self._told(), self._reading() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        with self._begun("BEGIN", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ") as connection:
             yield connection
             if (alone := connection.info.get("alone")) and alone.written():
                 raise LedgerError(f"{self.name}: it was written while it was read; read it again")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _begun(self, sqlite: str, postgresql: str) -> Iterator[Connection]:
+        """A connection whose transaction began with a statement of its database; it is rolled back at the end."""
         try:
-            yield
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(sqlite if connection.dialect.name == "sqlite" else postgresql)
+                yield connection
         except DBAPIError as error:
-            raise LedgerError(f"{self.name}: the database fails ({self._words(error)})") from None
+            kind, what = self._failure
+            raise kind(f"{self.name}: {what} ({self._words(error)})") from None
 
     def _words(self, error: DBAPIError) -> str:
         """What the database says; a driver may repeat what it was given to connect with."""
@@ -106,9 +84,6 @@ class Ledger:
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
-
-    def __enter__(self) -> "Ledger":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -152,60 +127,8 @@ def _secrets(url: URL) -> Iterator[str]:
             yield from values
 
 
-def _in_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite"
-
-
-def _engine(url: URL, name: str, reader: bool) -> Engine:
-    if url.get_backend_name() == "postgresql":
-        try:
-            return create_engine(url, pool_pre_ping=True, hide_parameters=True)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
-    return _sqlite(url, name, reader)
-
-
-def _sqlite(url: URL, name: str, reader: bool) -> Engine:
-    path = Path(url.database or "")
-    if not reader:
-        make(path, name)
-    # With this isolation level the driver sends no BEGIN of its own: `write` and `read` send the one they need.
-    engine = create_engine(url, connect_args={"timeout": PATIENCE, "isolation_level": None},
-                           hide_parameters=True)  # fmt: skip
-    opened: tuple[int, int] | None = None
-
-    @event.listens_for(engine, "do_connect")
-    def _still_there(_: Any, record: ConnectionPoolEntry, *__: Any) -> sqlite3.Connection | None:
-        # SQLite would make an empty file in the place of one that is gone.
-        if opened is not None and _identity(path, name) is None:
-            raise ConfigError(f"{name}: the file is gone; put it back, or restart to begin a new ledger")
-        if not reader:
-            return None
-        connection, record.info["alone"] = connect(path, PATIENCE)
-        return connection
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
-        nonlocal opened
-        cursor = connection.cursor()
-        if not reader:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA cache_size=-65536")
-        cursor.close()
-        record.info["file"] = opened = _identity(path, name)
-
-    @event.listens_for(engine, "checkout")
-    def _still_the_same(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
-        # An open connection would go on reading, and writing, a file that a restore has replaced.
-        alone = record.info.get("alone")
-        if _identity(path, name) != record.info["file"] or (alone and alone.over()):
-            raise DisconnectionError
-
-    return engine
-
-
-def _identity(path: Path, name: str) -> tuple[int, int] | None:
-    """Device and inode of a database in a file; None where there is none. `PlaceError` where there can be none."""
-    status = look(path, name)
-    return status and FileStamp.of(status).file
+def _postgresql(url: URL, name: str) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None

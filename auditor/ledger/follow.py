@@ -76,13 +76,11 @@ class Follow:
         """The rest of a file whose name is gone, or belongs to another one now."""
         try:
             moved = FileStamp.of(path.stat()).file != self._known[path].file
-        except FileNotFoundError:
-            moved = True
-        except OSError:  # (its folder cannot be entered now)
-            moved = False
+        except OSError as error:  # (else its folder cannot be entered now)
+            moved = isinstance(error, FileNotFoundError)
         if moved:
-            descriptor = self._open.pop(path, None)
-            if descriptor is not None:
+            if path in self._open:
+                descriptor = self._open.pop(path)
                 self._ingest.run_one(Path(f"/dev/fd/{descriptor}"), done)
                 os.close(descriptor)
             del self._known[path]
@@ -94,10 +92,8 @@ class Follow:
             size = path.stat().st_size
             if known is not None and size == known.size:
                 return
-            descriptor = self._open.pop(path, None)
-            if descriptor is None:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            self._open[path] = descriptor
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            self._open[path] = descriptor = self._open.pop(path) if path in self._open else os.open(path, flags)
             status, head = os.fstat(descriptor), os.pread(descriptor, HEAD, 0)
         except OSError:  # reading it says so
             return
@@ -114,25 +110,23 @@ class Follow:
 
         *tell* hears of each look; *failed* of a full disk or a database that restarts: it is tried again.
         """
+
+        def attempt(what: Callable[[], object]) -> None:
+            try:
+                what()
+            except Exception as error:
+                failed(error)
+
         last = False
         while not last:
             last = stopping.is_set()
-            try:
-                tell(self.look())
-            except Exception as error:
-                failed(error)
+            attempt(lambda: tell(self.look()))
             ends = time.monotonic() + every
             while not last and not stopping.wait(max(0.0, min(MARK_EVERY, ends - time.monotonic()))):
                 if time.monotonic() >= ends:
                     break
-                self._mark(failed)
+                attempt(self._sources.mark)
         self.close()
-
-    def _mark(self, failed: Callable[[Exception], object]) -> None:
-        try:
-            self._sources.mark()
-        except Exception as error:
-            failed(error)
 
     def close(self) -> None:
         """Let go of the files."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from auditor.analysis.oddtime import bounds, odd, present
@@ -23,10 +23,9 @@ from auditor.ledger.booking import Booking, count
 from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
-from auditor.ledger.schema import facts, rejections
-from auditor.ledger.setaside import SetAside, textual
-from auditor.ledger.sources import Sources
-from auditor.ledger.state import state_of
+from auditor.ledger.schema import rejections
+from auditor.ledger.sources import SetAside, Sources, textual
+from auditor.ledger.state import fact, state_of
 from auditor.ledger.tail import Piece, TailedFile
 from auditor.ledger.upkeep import HORIZON, beat, forget
 from auditor.model.errors import ConfigError
@@ -43,6 +42,8 @@ SET_ASIDE = "set_aside"
 """Of a line that nobody foresaw, among the reasons of rejected ones."""
 NO_MEMORY = "not enough memory"
 """Why a file cannot be read now; it can when others need less."""
+_Wrong = tuple[int, bytes, str, str]
+"""(number, line, reason, detail) of a line that was not booked."""
 SHOWN = 5
 """Rejected lines that are named; all are kept."""
 
@@ -153,7 +154,11 @@ class Ingest:
         """Everything that is new in one file, added to *done*; one that cannot be read keeps no others away."""
         self._sources.mark()
         try:
-            self._file(path, done)
+            stamp = _stamp(path)
+            if self._seen.get(path) != stamp:
+                while not self._read_on(path, done):
+                    pass
+                self._seen[path] = stamp
         except FileNotFoundError:
             done.gone.append(str(path))
         except (OSError, MemoryError) as error:
@@ -167,14 +172,6 @@ class Ingest:
             self._put_aside(path, type(error).__name__)
             self._seen[path] = _stamp(path)
 
-    def _file(self, path: Path, done: Ingested) -> None:
-        stamp = _stamp(path)
-        if self._seen.get(path) == stamp:
-            return
-        while not self._read_on(path, done):
-            pass
-        self._seen[path] = stamp
-
     def _put_aside(self, path: Path, reason: str) -> None:
         nameless = path.parent == Path("/dev/fd")  # nobody can read it again
         if not nameless and not self._aside.told(path, reason):
@@ -187,8 +184,7 @@ class Ingest:
             tail = TailedFile(path, connection)
         for piece in tail.pieces():
             with _uncollected(), self._ledger.write() as connection:
-                assert tail.checkpoint is not None
-                if not tail.checkpoint.unmoved(connection):
+                if not tail.unmoved(connection):
                     return False
                 counts, rejected = self._piece(tail, piece, connection)
             done.counts += counts
@@ -210,7 +206,7 @@ class Ingest:
         else:
             records, others = [], list(piece.lines())
         counts = Counter(lines=len(records) + len(others))
-        wrong: list[tuple[int, bytes, str, str]] = []
+        wrong: list[_Wrong] = []
         for number, line in others:
             try:
                 if len(line) > MAX_LINE:
@@ -222,36 +218,28 @@ class Ingest:
                 if not of_the_data(error):
                     raise
                 wrong.append((number, line, SET_ASIDE, type(error).__name__))
-        wrong += self._booked(list(self._usual(records, wrong)), connection, counts)
-        for number, line, reason, detail in wrong:
-            counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
-            _keep(connection, str(tail.path), number, reason, detail, line)
-        count(connection, {name: counts[name] for name in ("lines", "rejected", "set_aside")})
-        assert tail.checkpoint is not None
-        tail.checkpoint.save(connection)
-        return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
-
-    def _usual(
-        self, records: list[tuple[int, Record]], wrong: list[tuple[int, bytes, str, str]]
-    ) -> Iterator[tuple[int, Record]]:
-        """The records with a usual time; the others become *wrong*, however they were read."""
         first, last = limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
         for number, record in records:
-            if first <= record.ts_us <= last:
-                yield number, record
-            else:
-                bad = odd(record.ts_us, limits)
-                wrong.append((number, record.line, bad.reason.value, bad.detail))
+            if not first <= record.ts_us <= last:  # however it was read
+                strange = odd(record.ts_us, limits)
+                wrong.append((number, record.line, strange.reason.value, strange.detail))
+        usual = [(number, record) for number, record in records if first <= record.ts_us <= last]
+        wrong += self._booked(usual, connection, counts)
+        for number, line, reason, detail in wrong:
+            counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
+            excerpt = redact(line[: EXCERPT * 8])[:EXCERPT].decode(errors="replace").replace("\0", "\\0")
+            row = {"path": textual(tail.path), "line": number, "reason": reason, "detail": detail, "excerpt": excerpt}
+            connection.execute(insert(rejections), row)
+        count(connection, {name: counts[name] for name in ("lines", "rejected", "set_aside")})
+        tail.save(connection)
+        return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
 
-    def _booked(
-        self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]
-    ) -> list[tuple[int, bytes, str, str]]:
+    def _booked(self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]) -> list[_Wrong]:
         """Book what can be booked; (number, line, reason, detail) of what cannot, found by halves."""
         try:
             with connection.begin_nested():
-                booking = Booking(
-                    connection, self._settings, state_of(connection), self._now_us, _horizon(connection)
-                )  # fmt: skip
+                state, horizon_us = state_of(connection), int(fact(connection, HORIZON) or MIN_TS_US)
+                booking = Booking(connection, self._settings, state, self._now_us, horizon_us)
                 booking.book([record for _, record in records])
         except Exception as error:
             small = isinstance(error, MemoryError) and len(records) > 1
@@ -298,14 +286,3 @@ def _without_secrets(line: bytes) -> bytes:
     for _, value in find(line):
         line = line.replace(value, b"****")
     return line
-
-
-def _horizon(connection: Connection) -> int:
-    found = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
-    return int(found) if found is not None else MIN_TS_US
-
-
-def _keep(connection: Connection, path: str, line: int, reason: str, detail: str, data: bytes) -> None:
-    excerpt = redact(data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace").replace("\0", "\\0")
-    row = {"path": textual(path), "line": line, "reason": reason, "detail": detail, "excerpt": excerpt}
-    connection.execute(insert(rejections), [row])

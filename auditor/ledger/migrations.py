@@ -7,25 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
+from auditor.ledger import schema
 from auditor.ledger.days import fill_days
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
-from auditor.ledger.schema import (
-    accounts,
-    conflicts,
-    days,
-    facts,
-    folded,
-    metadata,
-    names,
-    paid,
-    periods,
-    rollups,
-    set_aside,
-    sources,
-    totals,
-)
+from auditor.ledger.schema import facts, paid, periods, rollups, totals
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
 from auditor.model.errors import ConfigError, InputError
@@ -45,10 +32,12 @@ class Migration:
 def _second(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE accounts ADD COLUMN plans TEXT"))
     # These may be the defaults of whichever process came last; other values were in somebody's file.
-    connection.execute(delete(accounts).where(accounts.c.anchor_day == 1, accounts.c.timezone == "UTC"))
+    default = schema.accounts.c.anchor_day == 1, schema.accounts.c.timezone == "UTC"
+    connection.execute(delete(schema.accounts).where(*default))
     for table in (rollups, totals, periods, paid):
         connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
-    for table in (rollups, totals, periods, paid, set_aside, conflicts, sources, names, folded):
+        table.create(connection)
+    for table in (schema.set_aside, schema.conflicts, schema.sources, schema.names, schema.folded):
         table.create(connection)
     columns = [column.name for column in rollups.columns]
     chosen = [f"CAST({name} AS TEXT)" if name in Sums._fields else name for name in columns]
@@ -73,7 +62,7 @@ def _second(connection: Connection) -> None:
 
 
 def _third(connection: Connection) -> None:
-    days.create(connection)
+    schema.days.create(connection)
     fill_days(connection)
 
 
@@ -94,27 +83,33 @@ class NoLedgerError(InputError):
     """There is none that can be read yet: `auditor ingest` makes it, or brings it up to date."""
 
 
-def expect_current(connection: Connection, where: str) -> None:
-    """Raise `NoLedgerError` for what is no ledger of this program's version: a reader migrates none."""
+def _version(connection: Connection, where: str) -> int | None:
+    """That of a ledger, if it is one. `ConfigError` if it is newer than this program."""
     if not inspect(connection).has_table(facts.name):
-        raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
+        return None
     found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
     newest = MIGRATIONS[-1].number
     if found > newest:
         raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
+    return found
+
+
+def expect_current(connection: Connection, where: str) -> None:
+    """Raise `NoLedgerError` for what is no ledger of this program's version: a reader migrates none."""
+    found, newest = _version(connection, where), MIGRATIONS[-1].number
+    if found is None:
+        raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
     if found < newest:
         raise NoLedgerError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
 
 
 def migrate(connection: Connection, where: str) -> None:
     """Bring a ledger up to date. `ConfigError` if it is newer than this program."""
-    newest = MIGRATIONS[-1].number
-    if not inspect(connection).has_table(facts.name):
-        metadata.create_all(connection)
-        connection.execute(insert(facts).values(name=VERSION, value=str(newest)))
-    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
-    if found > newest:
-        raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
+    found = _version(connection, where)
+    if found is None:
+        schema.metadata.create_all(connection)
+        found = MIGRATIONS[-1].number
+        connection.execute(insert(facts).values(name=VERSION, value=str(found)))
     for migration in MIGRATIONS[found:]:
         migration.apply(connection)
         connection.execute(update(facts).where(facts.c.name == VERSION).values(value=str(migration.number)))

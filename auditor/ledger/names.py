@@ -66,11 +66,10 @@ class Names:
 
     def _kept(self, kind: str, provider: str, name: str, *, room: bool = True) -> bool:
         known = self._known[kind]
-        if (provider, name) in known:
-            return True
-        if room and len(known) < CAPS[kind]:
+        if (provider, name) not in known and room and len(known) < CAPS[kind]:
             known.add((provider, name))
             self._new.append((kind, provider, name))
+        if (provider, name) in known:
             return True
         digest = blake2b(f"{len(provider)}:{provider}{name}".encode(), digest_size=8).digest()
         self._folded.add((kind, int.from_bytes(digest, signed=True)))

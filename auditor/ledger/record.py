@@ -1,9 +1,11 @@
 """A record as the ledger weighs it: which of several with one id counts, and what it adds to the sums."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -38,22 +40,26 @@ class Sums(NamedTuple):
     uncertain: int = 0
     credits: Decimal = Decimal(0)
 
+    @classmethod
+    def of(cls, row: Any) -> "Sums":
+        """Those in a row of a table."""
+        return cls(*(getattr(row, name) for name in cls._fields))
+
     def plus(self, other: "Sums", sign: int = 1) -> "Sums":
         """Both together, or the difference."""
-        return Sums(
-            self.requests + sign * other.requests,
-            self.retries + sign * other.retries,
-            self.calls + sign * other.calls,
-            self.bytes + sign * other.bytes,
-            self.duplicates + sign * other.duplicates,
-            self.uncertain + sign * other.uncertain,
-            EXACT.fma(sign, other.credits, self.credits),
-        )
+        total: list[Any] = [*self]
+        sum_into(total, other, sign)
+        return Sums(*total)
 
-    @property
-    def nothing(self) -> bool:
-        """Whether it changes nothing."""
-        return not any(self)
+
+def sum_into(into: list[Any], sums: Sequence[Any], sign: int = 1) -> None:
+    """Add values of `Sums` to others, or take them off."""
+    *counts, credits = sums
+    for index, number in enumerate(counts):
+        if number:
+            into[index] += sign * number
+    if credits:
+        into[-1] = EXACT.fma(sign, credits, into[-1])
 
 
 @dataclass(slots=True)
@@ -78,52 +84,40 @@ class Record:
         *zone* is for a time without an offset; *ts_us* is what the ledger read from it before, maybe in another zone.
         """
         event = parse_event(parse_object(line), zone)
-        return _weighed(
-            line, event.id, event.ts_us if ts_us is None else ts_us, event.outcome, event.provider, event.account,
-            event.environment, event.key, event.format, event.count, event.bytes, event.digest, event.duration_us,
-            event.status, event.credits, event.inputs is not None, event.retried,
-        )  # fmt: skip
+        identity, own_us, *rest = _weighs(event)
+        return _weighed(line, event.inputs is not None, identity, own_us if ts_us is None else ts_us, *rest)
 
     @property
     def final(self) -> bool:
         """Whether it says how the request ended."""
-        return self.place.outcome != _ATTEMPT
-
-    @property
-    def rank(self) -> tuple[Any, ...]:
-        """The smallest of an id counts (semantics section 1); ties are broken by `beats`."""
-        negated = (self.credits or Decimal(0)).copy_negate()
-        return rank(self.place.outcome, self.credits is None, negated, self.ts_us)
+        return self.place.outcome != Outcome.ATTEMPT
 
     def beats(self, other: "Record") -> bool:
-        """Whether it counts rather than another of its id."""
-        mine, others = self.rank, other.rank
+        """Whether it counts rather than another of its id: the smaller by its rank does (semantics section 1)."""
+        mine, others = (
+            rank(each.place.outcome, each.credits is None, (each.credits or _NONE).copy_negate(), each.ts_us)
+            for each in (self, other)
+        )
         if mine != others:
             return mine < others
         return self.line != other.line and canonical_record(self.line) < canonical_record(other.line)
 
 
 def _weighed(  # (in the order of `_COLUMNS`)
-    line: bytes, identity: str, ts_us: int, outcome: str, provider: str, account: str, environment: str, key: str,
-    picture_format: str | None, count: int, size: int | None, digest: str | None, duration_us: int | None,
-    status: int | None, credits: Decimal | None, has_inputs: bool, retried: bool,
+    line: bytes, has_inputs: bool, identity: str, ts_us: int, outcome: str, provider: str, account: str,
+    environment: str, key: str, picture_format: str | None, count: int, size: int | None, digest: str | None,
+    duration_us: int | None, status: int | None, credits: Decimal | None, retried: bool,
 ) -> Record:  # fmt: skip
     """An attempt without an answer may have been billed."""
     place = _place(provider, account, environment, str(outcome), picture_format or "")
-    if outcome == _ATTEMPT:
+    if outcome == Outcome.ATTEMPT:
         sums = _UNRESOLVED
     else:
         # An error that made no call: a waiter whose flight failed carries neither a status nor inputs.
-        waited = outcome == _ERROR and status is None and credits == 0 and not has_inputs
-        sums = Sums(
-            0 if retried else count,
-            1 if retried else 0,
-            1 if outcome in _CALLS and not waited else 0,
-            size * count if size else 0,
-            0,
-            1 if credits is None else 0,
-            credits or _NONE,
-        )
+        waited = outcome == Outcome.ERROR and status is None and credits == 0 and not has_inputs
+        requests, called = 0 if retried else count, outcome in _CALLS and not waited
+        whole, uncertain = (size or 0) * count, int(credits is None)
+        sums = Sums(requests, int(retried), int(called), whole, 0, uncertain, credits or _NONE)
     if len(key) > NAME:
         key = short(key)
     return Record(line, identity, ts_us, place, sums, credits, key, digest, ts_us + (duration_us or 0))
@@ -136,8 +130,7 @@ def _place(provider: str, account: str, environment: str, outcome: str, picture_
 
 
 _UNRESOLVED = Sums(uncertain=1)
-_ATTEMPT, _ERROR = str(Outcome.ATTEMPT), str(Outcome.ERROR)
-_CALLS = frozenset((str(Outcome.RENDER), _ERROR))
+_CALLS = (Outcome.RENDER, Outcome.ERROR)
 _NONE = Decimal(0)
 
 
@@ -158,19 +151,17 @@ def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Reco
     batch, others, _ = read_block(block, first_number - 1)
     lines = block.split(b"\n")
     columns = {name: batch.column(name) for name in batch.schema.names}
-    known = [_values(columns[name]) for name in _COLUMNS]
-    known += [columns["inputs"].is_valid().to_pylist(), columns["retried"].to_pylist()]
+    known = [columns["inputs"].is_valid().to_pylist(), *(_values(columns[name]) for name in _COLUMNS)]
     numbers = columns["line"].to_pylist()
-    records = list(
-        zip(numbers, map(_weighed, [lines[number - first_number] for number in numbers], *known), strict=True)
-    )
-    return records, [(line.number, line.data) for line in others]
+    records = map(_weighed, [lines[number - first_number] for number in numbers], *known)
+    return list(zip(numbers, records, strict=True)), [(line.number, line.data) for line in others]
 
 
 _COLUMNS = (
     "id", "ts_us", "outcome", "provider", "account", "environment", "key", "format", "count", "bytes", "digest",
-    "duration_us", "status", "credits",
+    "duration_us", "status", "credits", "retried",
 )  # fmt: skip
+_weighs = attrgetter(*_COLUMNS)
 
 
 def _values(column: Any) -> list[Any]:
@@ -181,10 +172,7 @@ def _values(column: Any) -> list[Any]:
         column = column.dictionary_encode()
     if not pa.types.is_dictionary(column.type):
         return list(column.to_pylist())
-    made = [_digits(value) if isinstance(value, Decimal) else value for value in column.dictionary.to_pylist()]
+    made = column.dictionary.to_pylist()
+    if made and isinstance(made[0], Decimal):  # as `parse_event` has them: without zeros at the end
+        made = [Decimal(f"{value.normalize(EXACT):f}") for value in made]
     return [None if index is None else made[index] for index in column.indices.to_pylist()]
-
-
-def _digits(value: Decimal) -> Decimal:
-    """As `parse_event` has it: without zeros at the end."""
-    return Decimal(f"{value.normalize(EXACT):f}")

@@ -5,16 +5,15 @@ statement of a thousand parameters costs ten times as much as running it; and ro
 less than half of that time.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
-from auditor.ledger.schema import Exact, Name, Whole, with_nul, without_nul
+from auditor.ledger.schema import Written
 
 _CHUNK = 500
 """Keys in one query of SQLite, which takes 32,766 parameters and keeps the plan of a text that it knows."""
@@ -25,53 +24,43 @@ _FEW = 100
 """New rows that are not worth a COPY, which takes more messages than a statement."""
 
 Row = tuple[Any, ...]
-_Converters = tuple[tuple[int, Callable[[Any], Any]], ...]
-"""(column, what its values pass through)."""
+_KINDS: Mapping[type, str] = {BigInteger: "bigint", Integer: "integer", LargeBinary: "bytea"}
 
 
 def find(connection: Connection, table: Table, keys: Sequence[Row]) -> Iterator[Row]:
     """The rows with those primary keys, in any order, as tuples of all columns."""
     arrays = connection.dialect.name == "postgresql"
-    out, back = _converters(table, arrays)
+    back = [(index, kind.back) for index, kind in _written(table, connection.dialect.name)]
     for chunk in _chunks(keys, _MANY if arrays else _CHUNK):
-        columns = _converted(chunk, out)
-        if arrays:
-            found = connection.exec_driver_sql(_find_arrays(table), tuple(columns))
-        else:
-            found = connection.exec_driver_sql(
-                _find_values(table, len(chunk)), tuple(chain.from_iterable(zip(*columns, strict=True)))
-            )
+        columns = _given(connection, table, chunk)
+        values = columns if arrays else chain.from_iterable(zip(*columns, strict=True))
+        found = connection.exec_driver_sql(_find(table, 0 if arrays else len(chunk)), tuple(values))
         rows = found.cursor.fetchall()
         yield from zip(*_converted(rows, back), strict=True) if rows and back else rows
 
 
 def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows of all columns, or write them over the ones with their keys."""
-    arrays = connection.dialect.name == "postgresql"
-    out, _ = _converters(table, arrays)
-    if not arrays and rows:
-        connection.exec_driver_sql(
-            _put_values(table), list(zip(*_converted(rows, out), strict=True)) if out else list(rows)
-        )
-    elif arrays:
+    if connection.dialect.name == "postgresql":
         for chunk in _chunks(rows, _MANY):
-            connection.exec_driver_sql(_put_arrays(table), tuple(_converted(chunk, out)))
+            connection.exec_driver_sql(_put(table, arrays=True), tuple(_given(connection, table, chunk)))
+    elif rows:
+        given = list(zip(*_given(connection, table, rows), strict=True))
+        connection.exec_driver_sql(_put(table, arrays=False), given)
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows of all columns whose keys the table does not have, as the caller found in this transaction."""
-    arrays = connection.dialect.name == "postgresql"
-    if len(rows) < _FEW or not arrays:
+    if len(rows) < _FEW or connection.dialect.name != "postgresql":
         put(connection, table, rows)
         return
-    out, _ = _converters(table, arrays)
     driven: Any = connection.connection.driver_connection
-    text = f"COPY {table.name} ({', '.join(_names(table)[2])}) FROM STDIN (FORMAT BINARY)"
+    text = f"COPY {table.name} ({_listed(table.columns)}) FROM STDIN (FORMAT BINARY)"
     base = connection.dialect.loaded_dbapi.Error
     try:
         with driven.cursor() as cursor, cursor.copy(text) as copy:
             copy.set_types([_KINDS.get(type(each.type), "text") for each in table.columns])
-            for row in zip(*_converted(rows, out), strict=True):
+            for row in zip(*_given(connection, table, rows), strict=True):
                 copy.write_row(row)
     except base as error:  # (as for what goes through SQLAlchemy)
         raise DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=connection.dialect) from None
@@ -81,7 +70,19 @@ def _chunks(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _converted(rows: Sequence[Row], converters: _Converters) -> list[list[Any]]:
+@cache
+def _written(table: Table, dialect: str) -> list[tuple[int, Written]]:
+    """(column, type) of what does not stand in the database as it is."""
+    kinds = [(index, each.type) for index, each in enumerate(table.columns)]
+    return [(index, kind) for index, kind in kinds if isinstance(kind, Written) and kind.only in ("", dialect)]
+
+
+def _given(connection: Connection, table: Table, rows: Sequence[Row]) -> list[list[Any]]:
+    """The columns of rows as the database takes them."""
+    return _converted(rows, [(index, kind.out) for index, kind in _written(table, connection.dialect.name)])
+
+
+def _converted(rows: Sequence[Row], converters: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[list[Any]]:
     """Their columns; those that are converted are never null."""
     columns: list[list[Any]] = list(map(list, zip(*rows, strict=True)))
     for index, convert in converters:
@@ -91,69 +92,36 @@ def _converted(rows: Sequence[Row], converters: _Converters) -> list[list[Any]]:
 
 
 @cache
-def _converters(table: Table, postgresql: bool) -> tuple[_Converters, _Converters]:
-    """To the database and back: what the column types do one value at a time."""
-    kinds: dict[type, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-        Whole: (str, int), Exact: ("{:f}".format, Decimal)
-    }  # fmt: skip
-    if postgresql:
-        kinds[Name] = without_nul, with_nul
-    known = [(index, kinds[type(each.type)]) for index, each in enumerate(table.columns) if type(each.type) in kinds]
-    return tuple((index, out) for index, (out, _) in known), tuple((index, back) for index, (_, back) in known)
-
-
-def _names(table: Table) -> tuple[list[str], list[str], list[str]]:
-    """(primary key, other columns, all), quoted."""
-    keys, names = set(table.primary_key.columns), list(table.columns)
-    return (
-        [f'"{each.name}"' for each in names if each in keys],
-        [f'"{each.name}"' for each in names if each not in keys],
-        [f'"{each.name}"' for each in names],
-    )
-
-
-@cache
-def _find_values(table: Table, count: int) -> str:
-    keys, _, _ = _names(table)
-    one = f"({', '.join('?' * len(keys))})"
+def _find(table: Table, values: int) -> str:
+    """For so many *values*, or for arrays."""
+    keys = list(table.primary_key.columns)
+    same = " AND ".join(f't."{key.name}" = k."{key.name}"' for key in keys)
+    joined = f"{table.name} AS t ON {same}"
+    chosen = ", ".join(f't."{each.name}"' for each in table.columns)
+    if not values:
+        return f"SELECT {chosen} FROM {_arrays(keys)} AS k({_listed(keys)}) JOIN {joined}"
+    given = ", ".join([f"({_marks(keys)})"] * values)
     # CROSS JOIN fixes the order; with `IN (VALUES …)` SQLite takes fifteen times as long.
-    return f"WITH k({', '.join(keys)}) AS (VALUES {', '.join([one] * count)}) {_joined(table, 'k', 'CROSS JOIN')}"
+    return f"WITH k({_listed(keys)}) AS (VALUES {given}) SELECT {chosen} FROM k CROSS JOIN {joined}"
 
 
 @cache
-def _put_values(table: Table) -> str:
-    _, _, names = _names(table)
-    marks = ", ".join("?" * len(names))
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) {_over(table)}"
+def _put(table: Table, *, arrays: bool) -> str:
+    columns, keys = list(table.columns), list(table.primary_key.columns)
+    source = f"SELECT * FROM {_arrays(columns)}" if arrays else f"VALUES ({_marks(columns)})"
+    over = ", ".join(f'"{each.name}" = excluded."{each.name}"' for each in columns if not each.primary_key)
+    over = f"UPDATE SET {over}" if over else "NOTHING"
+    return f"INSERT INTO {table.name} ({_listed(columns)}) {source} ON CONFLICT ({_listed(keys)}) DO {over}"
 
 
-@cache
-def _find_arrays(table: Table) -> str:
-    keys, _, _ = _names(table)
-    return _joined(table, f"unnest({_arrays(table, len(keys))}) AS k({', '.join(keys)})", "JOIN")
+def _listed(columns: Iterable["Column[Any]"]) -> str:
+    return ", ".join(f'"{each.name}"' for each in columns)
 
 
-def _joined(table: Table, keyed: str, join: str) -> str:
-    keys, _, names = _names(table)
-    same = " AND ".join(f"t.{key} = k.{key}" for key in keys)
-    return f"SELECT {', '.join(f't.{name}' for name in names)} FROM {keyed} {join} {table.name} AS t ON {same}"
+def _marks(columns: Sequence["Column[Any]"]) -> str:
+    return ", ".join("?" * len(columns))
 
 
-@cache
-def _put_arrays(table: Table) -> str:
-    _, _, names = _names(table)
-    columns = ", ".join(names)
-    return f"INSERT INTO {table.name} ({columns}) SELECT * FROM unnest({_arrays(table, len(names))}) {_over(table)}"
-
-
-def _over(table: Table) -> str:
-    keys, others, _ = _names(table)
-    what = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in others)}" if others else "NOTHING"
-    return f"ON CONFLICT ({', '.join(keys)}) DO {what}"
-
-
-_KINDS: Mapping[type, str] = {BigInteger: "bigint", Integer: "integer", LargeBinary: "bytea"}
-
-
-def _arrays(table: Table, count: int) -> str:
-    return ", ".join(f"%b::{_KINDS.get(type(each.type), 'text')}[]" for each in list(table.columns)[:count])
+def _arrays(columns: Sequence["Column[Any]"]) -> str:
+    kinds = (_KINDS.get(type(each.type), "text") for each in columns)
+    return f"unnest({', '.join(f'%b::{kind}[]' for kind in kinds)})"

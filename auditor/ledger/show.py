@@ -1,12 +1,17 @@
-"""What `auditor ledger show` prints: accounts, sources, files set aside, and whose auditor.toml differs."""
+"""What `auditor ledger show` prints: accounts, sources, files set aside, and whose auditor.toml differs.
+
+And the events of a ledger as a log, for audits: each once, as the line that counts.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from auditor.ledger.configure import RECENT_US, reported
-from auditor.ledger.schema import set_aside, sources
+from auditor.ledger.database import Ledger
+from auditor.ledger.schema import events, set_aside, sources
 from auditor.ledger.state import described, state_of
 
 
@@ -35,3 +40,14 @@ def lines(connection: Connection, now_us: int) -> Iterator[str]:
 
 def _time(us: int) -> str:
     return datetime.fromtimestamp(us // 10**6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def export(ledger: Ledger, path: Path) -> int:
+    """Write them, by time; how many there were."""
+    count = 0
+    query = select(events.c.line).order_by(events.c.ts_us, events.c.id)
+    with ledger.read() as connection, path.open("wb") as file:
+        for line in connection.execution_options(yield_per=10_000).execute(query).scalars():
+            file.write(line + b"\n")
+            count += 1
+    return count

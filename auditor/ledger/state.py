@@ -6,13 +6,14 @@
 import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct, to_builtins
+from msgspec.json import decode
 from sqlalchemy import Connection, select
 
 from auditor.ledger.schema import accounts, facts
@@ -23,6 +24,7 @@ ZONE = "timezone"
 """The fact that says how the cycles of accounts are cut that nobody configured."""
 Payer = tuple[str, str]
 """(provider, account)."""
+_DIFFERS = "{} is {}, the ledger has {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,16 @@ class State:
     def zone_difference(self, zone: ZoneInfo) -> str:
         """How a file's time zone differs from the ledger's; empty if it does not."""
         same = not self.told or zone.key == self.timezone.key
-        return "" if same else f"timezone is {zone.key}, the ledger has {self.timezone.key}"
+        return "" if same else _DIFFERS.format("timezone", zone.key, self.timezone.key)
 
     def difference(self, payer: Payer, account: Account, *, added: bool = True) -> str:
         """The same of an account."""
-        texts = "; ".join(_differences(account, self.account(*payer), added))
-        return texts and f"[accounts.{payer[1]}] {texts}"
+        own, ledger = account, self.account(*payer)
+        cuts = ("anchor_day", own.anchor_day, ledger.anchor_day), ("timezone", own.timezone.key, ledger.timezone.key)
+        found = [_DIFFERS.format(*cut) for cut in cuts if cut[1] != cut[2]]
+        if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
+            found.append(_DIFFERS.format("plan", described(own), described(ledger)))
+        return f"[accounts.{payer[1]}] {'; '.join(found)}" if found else ""
 
     def seen_by(self, settings: Settings) -> dict[Payer, Account]:
         """The ledger's accounts and those of a file, as the ledger has them.
@@ -92,26 +98,19 @@ class State:
         return found
 
 
+def fact(connection: Connection, name: str) -> str | None:
+    """What is written down under a name, if anything is."""
+    return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+
+
 def state_of(connection: Connection) -> State:
     """What the ledger knows now."""
-    zone = connection.execute(select(facts.c.value).where(facts.c.name == ZONE)).scalar()
-    return State(
-        ZoneInfo(zone or "UTC"),
-        {
-            (row.provider, row.account): account_of(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
-            for row in connection.execute(select(accounts).order_by(accounts.c.provider, accounts.c.account))
-        },
-        zone is not None,
-    )
-
-
-def _differences(own: Account, ledger: Account, added: bool) -> Iterator[str]:
-    if own.anchor_day != ledger.anchor_day:
-        yield f"anchor_day is {own.anchor_day}, the ledger has {ledger.anchor_day}"
-    if own.timezone.key != ledger.timezone.key:
-        yield f"timezone is {own.timezone.key}, the ledger has {ledger.timezone.key}"
-    if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
-        yield f"plan is {described(own)}, the ledger has {described(ledger)}"
+    zone = fact(connection, ZONE)
+    known = {
+        (row.provider, row.account): account_of(row.provider, row.anchor_day, ZoneInfo(row.timezone), row.plans)
+        for row in connection.execute(select(accounts).order_by(*accounts.primary_key))
+    }
+    return State(ZoneInfo(zone or "UTC"), known, zone is not None)
 
 
 def says(account: Account) -> bool:
@@ -143,11 +142,9 @@ def described(account: Account) -> str:
     """Plans and top-ups in words."""
     parts = ["none" if account.plan is None else _plan(account.plan)]
     parts += [f"{_plan(plan)} from {since}" for since, plan in account.history]
-    parts += [
-        f"{each.credits} credits bought on {each.day} for {each.price}"
-        + (f" until {each.expires}" if each.expires else "")
-        for each in account.topups
-    ]
+    for each in account.topups:
+        until = f" until {each.expires}" if each.expires else ""
+        parts.append(f"{each.credits} credits bought on {each.day} for {each.price}{until}")
     return ", ".join(parts)
 
 
@@ -159,45 +156,24 @@ def _plan(plan: Plan) -> str:
         cycles_on = "" if plan.rollover_cycles is None else f" for {plan.rollover_cycles} cycles"
         limit = "" if plan.rollover_limit is None else f" up to {plan.rollover_limit} times the plan"
         carried = f", carried over{cycles_on}{limit}"
-    return (
-        f"{plan.name} ({plan.price} {plan.currency} a {plan.period}, {plan.included} credits, "
-        f"beyond them {plan.beyond}{carried})"
-    )
+    price = f"{plan.price} {plan.currency} a {plan.period}"
+    return f"{plan.name} ({price}, {plan.included} credits, beyond them {plan.beyond}{carried})"
 
 
 def plans_text(account: Account) -> str | None:
     """Plans and top-ups as JSON; None if nothing is said of them."""
     if not says(account):
         return None
-    found = {
-        "plan": account.plan and asdict(account.plan),
-        "history": [(since, asdict(plan)) for since, plan in account.history],
-        "topups": [asdict(each) for each in account.topups],
-    }
-    return json.dumps(found, default=str)
+    return json.dumps(to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups}))
+
+
+class _Plans(Struct):
+    plan: Plan | None
+    history: tuple[tuple[date, Plan], ...]
+    topups: tuple[TopUp, ...]
 
 
 def account_of(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
     """An account whose plans and top-ups are as `plans_text` wrote them."""
-    if plans is None:
-        return Account(provider, None, anchor_day, zone)
-    found = json.loads(plans)
-    return Account(
-        provider,
-        found["plan"] and Plan(**_typed(found["plan"])),
-        anchor_day,
-        zone,
-        tuple((date.fromisoformat(since), Plan(**_typed(plan))) for since, plan in found["history"]),
-        tuple(TopUp(**_typed(each)) for each in found["topups"]),
-    )
-
-
-_TYPES: Mapping[str, Any] = {
-    **dict.fromkeys(("price", "included", "overage", "rollover_limit", "credits"), Decimal),
-    **dict.fromkeys(("valid_from", "checked", "day", "expires"), date.fromisoformat),
-    "grade": Grade,
-}
-
-
-def _typed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if value is None else _TYPES.get(name, lambda v: v)(value) for name, value in fields.items()}
+    said = decode(plans, type=_Plans) if plans is not None else _Plans(None, (), ())
+    return Account(provider, said.plan, anchor_day, zone, said.history, said.topups)

@@ -7,66 +7,19 @@ that merely begins like another is read from its start.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from auditor.ledger.schema import files
-from auditor.ledger.setaside import textual
+from auditor.ledger.sources import textual
 from auditor.reading.lines import MAX_LINE, LineReader
 from auditor.reading.packed import decompressed
 
 BEFORE = 1024
 """Bytes before the position that have to be the same."""
-
-
-@dataclass(slots=True)
-class Checkpoint:
-    """How far a file was read."""
-
-    number: int | None
-    path: str
-    first_line: str
-    position: int = 0
-    before: bytes = b""
-    lines: int = 0
-    saved: int = 0
-    """The position that the ledger has."""
-    others: set[int] = field(default_factory=set)
-    """Files that begin alike and are not this one."""
-
-    @property
-    def digest(self) -> str:
-        """Of what stands before the position."""
-        return hashlib.sha256(self.before[-BEFORE:]).hexdigest()
-
-    def moved(self, data: bytes, lines: int) -> None:
-        """*data*, so many whole lines, was read."""
-        self.position += len(data)
-        self.lines += lines
-        self.before = (self.before + data[-BEFORE:])[-BEFORE:]
-
-    def unmoved(self, connection: Connection) -> bool:
-        """Whether no other process has read on, or begun the same file, in the meantime."""
-        if self.number is not None:
-            found = connection.execute(select(files.c.position).where(files.c.number == self.number)).scalar()
-            return found == self.saved
-        begun = select(files.c.number).where(files.c.first_line == self.first_line, files.c.position > 0)
-        return set(connection.execute(begun).scalars()) <= self.others
-
-    def save(self, connection: Connection) -> None:
-        """In the transaction that has the lines."""
-        row: dict[str, Any] = {
-            "first_line": self.first_line, "path": textual(self.path), "position": self.position, "before": self.digest,
-            "lines": self.lines,
-        }  # fmt: skip
-        if self.number is None:
-            self.number = connection.execute(insert(files).values(row).returning(files.c.number)).scalar_one()
-        else:
-            connection.execute(update(files).where(files.c.number == self.number).values(row))
-        self.saved = self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,56 +37,73 @@ class Piece:
 
 
 class TailedFile:
-    """One file, from where its checkpoint says."""
+    """One file, from where its checkpoint says: how far it was read."""
 
     def __init__(self, path: Path, connection: Connection) -> None:
         self.path = path
-        self.damage = ""
-        self.checkpoint = self._find(connection)
+        self._number: int | None = None
+        self._position = self._lines = self._saved = 0
+        """How far it was read, and the position that the ledger has."""
+        self._before = b""
+        first, self.damage = _first_line(path)
+        self._begun, self._first_line = first is not None, _digest(first or b"")
+        alike = select(files).where(files.c.first_line == self._first_line).order_by(files.c.position.desc())
+        known = connection.execute(alike).all() if self._begun else []
+        self._others = {row.number for row in known}
+        """Files that begin alike and are not this one."""
+        for row in known:
+            before = _before(path, row.position)
+            if before is not None and _digest(before) == row.before:
+                self._number, self._before = row.number, before
+                self._position, self._lines, self._saved = row.position, row.lines, row.position
+                break
 
     def pieces(self) -> Iterator[Piece]:
         """What is new, in pieces of some 4 MiB; an unfinished last line waits until it is whole.
 
         The checkpoint moves when the next piece is asked for, so that it is saved with the piece that it covers.
         """
-        if self.checkpoint is None:
+        if not self._begun:
             return
         with self.path.open("rb") as raw:
-            stream, skip, carry = decompressed(raw), self.checkpoint.position, b""
+            stream, skip, carry = decompressed(raw), self._position, b""
             if stream is raw:  # else what was read is unpacked again
                 raw.seek(skip)
                 skip = 0
             reader = LineReader(stream)
             for block in reader.chunks():
-                data = carry + block
-                if skip >= len(data):
-                    skip -= len(data)
-                    carry = b""
-                    continue
-                data, skip = data[skip:], 0
+                data, skip = (carry + block)[skip:], max(0, skip - len(carry) - len(block))
                 whole = data.rfind(b"\n") + 1
                 carry = data[whole:]
                 if whole:
-                    piece = Piece(data[:whole], self.checkpoint.lines + 1)
-                    self.checkpoint.moved(piece.data, piece.data.count(b"\n"))
+                    piece = Piece(data[:whole], self._lines + 1)
+                    self._position += whole
+                    self._lines += piece.data.count(b"\n")
+                    self._before = (self._before + piece.data[-BEFORE:])[-BEFORE:]
                     yield piece
             self.damage = reader.damage if reader.truncated else ""
 
-    def _find(self, connection: Connection) -> Checkpoint | None:
-        first, self.damage = _first_line(self.path)
-        if first is None:
-            return None
-        digest = hashlib.sha256(first).hexdigest()
-        known = connection.execute(
-            select(files).where(files.c.first_line == digest).order_by(files.c.position.desc())
-        ).all()
-        for row in known:
-            before = _before(self.path, row.position)
-            if before is not None and hashlib.sha256(before).hexdigest() == row.before:
-                return Checkpoint(
-                    row.number, str(self.path), digest, row.position, before, row.lines, saved=row.position
-                )
-        return Checkpoint(None, str(self.path), digest, others={row.number for row in known})
+    def unmoved(self, connection: Connection) -> bool:
+        """Whether no other process has read on, or begun the same file, in the meantime."""
+        if self._number is not None:
+            found = connection.execute(select(files.c.position).where(files.c.number == self._number)).scalar()
+            return found == self._saved
+        begun = select(files.c.number).where(files.c.first_line == self._first_line, files.c.position > 0)
+        return set(connection.execute(begun).scalars()) <= self._others
+
+    def save(self, connection: Connection) -> None:
+        """The checkpoint, in the transaction that has the lines."""
+        row: dict[str, Any] = {"first_line": self._first_line, "path": textual(self.path), "lines": self._lines}
+        row |= {"position": self._position, "before": _digest(self._before)}
+        if self._number is None:
+            self._number = connection.execute(insert(files).values(row).returning(files.c.number)).scalar_one()
+        else:
+            connection.execute(update(files).where(files.c.number == self._number).values(row))
+        self._saved = self._position
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _first_line(path: Path) -> tuple[bytes | None, str]:
@@ -151,17 +121,15 @@ def _first_line(path: Path) -> tuple[bytes | None, str]:
 def _before(path: Path, position: int) -> bytes | None:
     """The bytes before a position; None if the file is shorter."""
     with path.open("rb") as raw:
-        stream = decompressed(raw)
+        stream, found, seen = decompressed(raw), b"", 0
         if stream is raw:
-            start = max(0, position - BEFORE)
-            raw.seek(start)
-            found = raw.read(position - start)
-            return found if len(found) == position - start else None
-        kept, seen = b"", 0
+            seen = max(0, position - BEFORE)
+            raw.seek(seen)
+            found = raw.read(position - seen)
+            return found if seen + len(found) == position else None
         for block in LineReader(stream).chunks():
-            need = position - seen
-            kept = (kept + block[:need])[-BEFORE:]
-            seen += min(len(block), need)
+            needed = block[: position - seen]
+            found, seen = (found + needed)[-BEFORE:], seen + len(needed)
             if seen == position:
-                return kept
+                return found
     return None

@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
 from auditor.ledger.booking import add_to, correct, count
 from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts, events, facts, periods, pictures, rollups, set_aside, sources, totals
-from auditor.ledger.state import Payer, State
+from auditor.ledger.state import Payer, State, fact
+from auditor.model.events import MIN_TS_US
 from auditor.model.metrics import OTHER
 
 HORIZON = "horizon_us"
@@ -29,24 +30,18 @@ def beat(connection: Connection, now_us: int) -> None:
 
 def forget(connection: Connection, now_us: int) -> None:
     """Drop what was told by processes that are long gone; counters have what they counted."""
-    for table, told in (
-        (sources, sources.c.told_us),
-        (conflicts, conflicts.c.seen_us),
-        (set_aside, set_aside.c.seen_us),
-    ):
-        connection.execute(delete(table).where(told < now_us - KEEP_US))
+    for told in (sources.c.told_us, conflicts.c.seen_us, set_aside.c.seen_us):
+        connection.execute(delete(told.table).where(told < now_us - KEEP_US))
 
 
 def prune(connection: Connection, before_us: int) -> int:
     """Drop events from before that time; how many that were. Rollups, totals and cycles stay."""
-    gone = connection.execute(select(func.count()).select_from(events).where(events.c.ts_us < before_us)).scalar_one()
-    connection.execute(delete(events).where(events.c.ts_us < before_us))
+    gone = connection.execute(delete(events).where(events.c.ts_us < before_us)).rowcount
     connection.execute(delete(pictures).where(pictures.c.done_us < before_us))
-    count(connection, {"pruned": int(gone)})
-    known = connection.execute(select(facts.c.value).where(facts.c.name == HORIZON)).scalar()
-    if known is None or int(known) < before_us:
+    count(connection, {"pruned": gone})
+    if int(fact(connection, HORIZON) or MIN_TS_US) < before_us:
         put(connection, facts, [(HORIZON, str(before_us))])
-    return int(gone)
+    return gone
 
 
 def recut(connection: Connection, state: State, names: Names) -> None:
@@ -56,8 +51,8 @@ def recut(connection: Connection, state: State, names: Names) -> None:
     for row in connection.execute(select(rollups), execution_options={"yield_per": 10_000}):
         shown = names.shown(row.provider, row.account, row.environment)
         key = (*shown, *state.cycle(*shown[:2], row.bucket_us))
-        sums[key] = sums[key].plus(Sums(*(getattr(row, field) for field in Sums._fields)))
-    put(connection, periods, [(*key, *value) for key, value in sums.items() if not value.nothing])
+        sums[key] = sums[key].plus(Sums.of(row))
+    put(connection, periods, [(*key, *value) for key, value in sums.items() if any(value)])
 
 
 def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], environments: Iterable[str]) -> bool:
@@ -66,10 +61,8 @@ def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], en
     What an account has in the totals of `other` stays there, since a counter must not fall, and is a correction.
     """
     payers = list(payers)
-    late = {
-        payer: payer[0] if names.has("provider", "", payer[0]) else OTHER
-        for payer in payers if not names.has("account", *payer)
-    }  # fmt: skip
+    unknown = [payer for payer in payers if not names.has("account", *payer)]
+    late = {payer: payer[0] if names.has("provider", "", payer[0]) else OTHER for payer in unknown}
     new = names.keep("account", payers)
     new |= names.keep("provider", [("", provider) for provider, _ in payers])
     new |= names.keep("environment", [("", environment) for environment in environments])
@@ -79,11 +72,10 @@ def tell_apart(connection: Connection, names: Names, payers: Iterable[Payer], en
     moved: dict[tuple[str, str], Sums] = defaultdict(Sums)
     query = select(rollups).where(tuple_(rollups.c.provider, rollups.c.account).in_(late))
     for row in connection.execute(query):
-        own = Sums(*(getattr(row, field) for field in Sums._fields))
         place = Place(*names.shown(row.provider, row.account, row.environment), row.outcome, row.format)
-        sums[place] = sums[place].plus(own)
         before = (late[row.provider, row.account], OTHER)
-        moved[before] = moved[before].plus(own)
+        sums[place] = sums[place].plus(Sums.of(row))
+        moved[before] = moved[before].plus(Sums.of(row))
     add_to(connection, totals, sums, lambda _: (0,))
     correct(connection, moved)
     return new

@@ -5,7 +5,7 @@ about more bytes, or with equal bytes about more money after a change of plan. A
 is neither new nor fixed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -13,21 +13,11 @@ from auditor.model.findings import Confidence
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.results.document import utc, written
-from auditor.results.report import Account, Finding, Report, Suppressed
+from auditor.results.report import Account, Finding, Options, Report, Suppressed
 
 SCHEMA = "render-auditor/comparison/v1"
 Identity = tuple[str, tuple[tuple[str, str], ...]]
-_ASKED = (
-    "ttl_seconds",
-    "timezone",
-    "production_environments",
-    "environments",
-    "accounts",
-    "templates",
-    "rules",
-    "skip",
-    "min_confidence",
-)
+_ASKED = [name for name in Options.__struct_fields__ if name not in ("since", "until")]
 """Options that make reports incomparable where they differ; the times differ by intention."""
 
 
@@ -36,27 +26,27 @@ def compare(before: Report, now: Report, ran: Collection[str] | None = None) -> 
 
     *ran* are the rules that were looked for now, if that is known: what is missing of another rule is not fixed.
     """
-    unsure = _unsure(before, now)
-    old, new = _findings(before, unsure), _findings(now, unsure)
+    # What one of the reports does not show, being less sure, is neither new nor fixed in the other.
+    least = min(Confidence(each.options.min_confidence or Confidence.LOW).rank for each in (before, now))
+    old, new = (
+        {_identity(found): found for found in report.findings if found.confidence.rank <= least}
+        for report in (before, now)
+    )
     accepted = {_identity(found) for found in (*before.accepted, *now.accepted)}
     gone = [found for identity, found in old.items() if identity not in new and identity not in accepted]
     kept = [(old[identity], found) for identity, found in new.items() if identity in old]
     unsought = [found for found in gone if ran is not None and found.rule not in ran]
+    asked = [(name, getattr(before.options, name), getattr(now.options, name)) for name in _ASKED]
     return {
         "schema": SCHEMA,
         "before": _when(before),
         "now": _when(now),
-        "different_options": [
-            f"{name}: {_said(was)} before, {_said(is_now)} now"
-            for name in _ASKED
-            for was, is_now in [(getattr(before.options, name), getattr(now.options, name))]
-            if was != is_now
-        ],
+        "different_options": [f"{name}: {_said(was)} before, {_said(to)} now" for name, was, to in asked if was != to],
         "findings": {
             "new": [_one(found) for identity, found in new.items() if identity not in old and identity not in accepted],
             "fixed": [_one(found) for found in gone if found not in unsought],
-            "grown": _ordered(_both(was, found) for was, found in kept if _weight(found) > _weight(was)),
-            "shrunk": _ordered(_both(was, found) for was, found in kept if _weight(found) < _weight(was)),
+            "grown": _changed((was, found) for was, found in kept if _weight(found) > _weight(was)),
+            "shrunk": _changed((was, found) for was, found in kept if _weight(found) < _weight(was)),
             "unchanged": sum(_weight(found) == _weight(was) for was, found in kept),
             "suppressed": len(now.accepted),
             "not_looked_for": [_one(found) for found in unsought],
@@ -74,16 +64,6 @@ def _identity(finding: Finding | Suppressed) -> Identity:
     return finding.rule, tuple(sorted(finding.subject.items()))
 
 
-def _unsure(*reports: Report) -> Collection[str]:
-    """The confidences that one of the reports does not show: such a finding is neither new nor fixed in another."""
-    least = min(Confidence(report.options.min_confidence or Confidence.LOW).rank for report in reports)
-    return [confidence for confidence in Confidence if confidence.rank > least]
-
-
-def _findings(report: Report, unsure: Collection[str]) -> dict[Identity, Finding]:
-    return {_identity(finding): finding for finding in report.findings if finding.confidence not in unsure}
-
-
 def _weight(finding: Finding) -> tuple[Fraction, int, Fraction]:
     return finding.credits, finding.bytes, finding.money.after_plan_change or Fraction(0)
 
@@ -93,13 +73,13 @@ def _one(finding: Finding) -> dict[str, Any]:
     return {name: found[name] for name in ("rule", "severity", "subject", "bytes", "message", "credits")}
 
 
-def _both(was: Finding, now: Finding) -> dict[str, Any]:
-    before = {"severity_before": was.severity.value, "credits_before": number(was.credits), "bytes_before": was.bytes}
-    return _one(now) | before
-
-
-def _ordered(pairs: Any) -> list[dict[str, Any]]:
-    """The largest change first."""
+def _changed(kept: Iterable[tuple[Finding, Finding]]) -> list[dict[str, Any]]:
+    """What was of each, and what is now; the largest change first."""
+    pairs = [
+        _one(now)
+        | {"severity_before": was.severity.value, "credits_before": number(was.credits), "bytes_before": was.bytes}
+        for was, now in kept
+    ]
 
     def change(pair: dict[str, Any]) -> tuple[Any, ...]:
         credits = abs(Fraction(pair["credits"]) - Fraction(pair["credits_before"]))
@@ -114,18 +94,17 @@ def _saving(before: Report, now: Report) -> dict[str, Any]:
     `realised_at_equal_traffic` is what would be wasted now by the earlier rate of waste to requests, less what is.
     """
     was, is_now = before.waste.total, now.waste.total
-    requests = before.totals.requests, now.totals.requests
+    first, then = before.totals.requests, now.totals.requests
+    equal = number(round(was * then / first - is_now, 6)) if first else None
     return {
-        "requests_before": requests[0],
-        "requests": requests[1],
+        "requests_before": first,
+        "requests": then,
         "credits_before": number(before.totals.credits),
         "credits": number(now.totals.credits),
         "predicted_credits": number(was),
         "wasted_credits": number(is_now),
         "realised_credits": number(was - is_now),
-        "realised_at_equal_traffic": number(round(was * requests[1] / requests[0] - is_now, 6))
-        if requests[0]
-        else None,
+        "realised_at_equal_traffic": equal,
     }
 
 

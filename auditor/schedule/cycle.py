@@ -17,7 +17,7 @@ from auditor.results.document import utc
 
 LAST = "last"
 _INSTANT = timedelta(microseconds=1)
-_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,11 @@ class Rhythm:
         if choice == LAST:
             # Whatever day it is, the cycle that ended last began at most two months and some days ago.
             return cycles(micros(now - timedelta(days=70)), micros(now), self.anchor_day, self.timezone)[-2]
-        match = _MONTH.fullmatch(choice)
-        if match is None:
+        if _MONTH.fullmatch(choice) is None:
             raise ValueError(f"= {choice!r} is no cycle; write last, or the month in which it starts, like 2026-09")
-        year, month = int(match[1]), int(match[2])
-        middle = datetime(year, month, 15, tzinfo=self.timezone)
-        around = cycles(
-            micros(middle - timedelta(days=20)), micros(middle + timedelta(days=20)), self.anchor_day, self.timezone
-        )
-        (found,) = [one for one in around if _month_of(one, self.timezone) == (year, month)]
+        middle, days = datetime.fromisoformat(f"{choice}-15").replace(tzinfo=self.timezone), timedelta(days=20)
+        around = cycles(micros(middle - days), micros(middle + days), self.anchor_day, self.timezone)
+        (found,) = [one for one in around if one.start.astimezone(self.timezone).isoformat().startswith(choice)]
         return found
 
     def facts(self, cycle: Cycle) -> dict[str, Any]:
@@ -71,11 +67,5 @@ def rhythms(settings: Settings) -> list[Rhythm]:
     """Every rhythm that an account can have, the default first."""
     default = Rhythm(1, settings.timezone, default=True)
     own = {(account.anchor_day, str(account.timezone)): account for account in settings.accounts.values()}
-    others = [Rhythm(account.anchor_day, account.timezone) for _, account in sorted(own.items())
-              if not default.has(account)]  # fmt: skip
-    return [default, *others]
-
-
-def _month_of(cycle: Cycle, zone: ZoneInfo) -> tuple[int, int]:
-    start = cycle.start.astimezone(zone)
-    return start.year, start.month
+    others = (account for _, account in sorted(own.items()) if not default.has(account))
+    return [default, *(Rhythm(account.anchor_day, account.timezone) for account in others)]

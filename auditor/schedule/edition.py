@@ -13,8 +13,7 @@ from auditor.results.report import Report, parse
 from auditor.schedule.comparison import compare
 from auditor.schedule.cycle import Rhythm
 from auditor.schedule.delivery import Attachment, Message
-from auditor.schedule.folder import COMPARISON, History, KeptReport, encoded, write
-from auditor.schedule.index import page
+from auditor.schedule.folder import COMPARISON, History, KeptReport, encoded, page, write
 from auditor.schedule.outbox import identity
 from auditor.schedule.summary import subject, summary
 

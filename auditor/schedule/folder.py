@@ -1,21 +1,43 @@
 """The history: a folder for each report, its comparison and what was delivered, and an index page over all of them.
 
-Files appear whole or not at all, and one run works on a history at a time.
+Files appear whole or not at all, and one run works on a history at a time. The page is one self-contained file, newest
+report first. It loads nothing and runs nothing.
 """
 
 import fcntl
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from auditor.model.errors import ConfigError, InputError
+from auditor.model.numbers import number
+from auditor.model.plans import cents
+from auditor.reports.shared.words import billed
 from auditor.results.report import Report, parse
+from auditor.schedule.summary import is_blind
 from auditor.system.files import replacing
 from auditor.system.indented import indented
 
+_STYLE = """
+:root{color-scheme:light dark;--line:#d0d7de;--dim:#59636e;--link:#0969da}
+@media (prefers-color-scheme:dark){:root{--line:#3d444d;--dim:#9198a1;--link:#4493f8}}
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
+.wide{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:.4rem .8rem .4rem 0;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
+th:first-child,td:first-child,.text{text-align:left}
+thead th,caption{color:var(--dim);font-weight:normal}
+caption{text-align:left;padding-bottom:.5rem}
+a{color:var(--link)}
+"""
+_HEAD = ("Cycle", "Requests", "Credits", "Wasted", "Bill", "Findings", "New", "Fixed", "Grown", "Shrunk", "Accepted")
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
 
 
@@ -39,20 +61,14 @@ class KeptReport:
     def comparison(self) -> dict[str, Any] | None:
         """The comparison with the report before, if there was one."""
         path = self.path / COMPARISON
-        try:
-            found = json.loads(path.read_bytes()) if path.is_file() else None
-        except (OSError, ValueError):
-            found = {}
-        if found is not None and not (isinstance(found, dict) and isinstance(found.get("findings"), dict)):
-            raise InputError(f"{path}: is damaged; remove its folder and make that report again")
-        return found
+        return read_json(path, lambda found: isinstance(found["findings"], dict)) if path.is_file() else None
 
 
+@dataclass(frozen=True, slots=True)
 class History:
     """A folder of entries."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -71,25 +87,16 @@ class History:
 
     def entries(self) -> list[KeptReport]:
         """All of them, oldest first."""
-        found = []
-        for path in self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ():
-            try:
-                facts = json.loads(path.read_bytes())
-                facts["start"], facts["end"], facts["anchor_day"], facts["timezone"], facts["files"]
-            except (OSError, ValueError, KeyError, TypeError):
-                raise InputError(f"{path}: is damaged; remove its folder and make that report again") from None
-            found.append(KeptReport(path.parent, facts))
+        known = itemgetter("start", "end", "anchor_day", "timezone", "files")
+        paths = self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ()
+        found = [KeptReport(path.parent, read_json(path, known)) for path in paths]
         return sorted(found, key=lambda entry: (entry.facts["start"], entry.name))
 
     def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
         """The newest entry of the same rhythm that started earlier."""
-        rhythm = ("anchor_day", "timezone")
-        earlier = [
-            entry
-            for entry in self.entries()
-            if entry.facts["start"] < facts["start"] and all(entry.facts[name] == facts[name] for name in rhythm)
-        ]
-        return earlier[-1] if earlier else None
+        rhythm = itemgetter("anchor_day", "timezone")
+        same = [entry for entry in self.entries() if rhythm(entry.facts) == rhythm(facts)]
+        return next((entry for entry in reversed(same) if entry.facts["start"] < facts["start"]), None)
 
     def keep(self, name: str, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> KeptReport:
         """Write an entry, over the one of the same cycle if there is one; deliveries stay known."""
@@ -102,6 +109,19 @@ class History:
         whole = {**facts, "files": sorted(files)}
         write(path / FACTS, encoded(whole))
         return KeptReport(path, whole)
+
+
+def read_json(
+    path: Path, sound: Callable[[Any], object], cure: str = "remove its folder and make that report again"
+) -> Any:
+    """What a file of the history holds, if that is *sound*; `InputError` with the *cure* if it is damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+        if sound(found):
+            return found
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        pass
+    raise InputError(f"{path}: is damaged; {cure}")
 
 
 def read_report(path: Path) -> Report:
@@ -123,3 +143,58 @@ def write(path: Path, content: bytes) -> None:
     """Written aside and renamed."""
     with replacing(path, 0o644, durable=True) as file:
         file.write(content)
+
+
+def page(entries: Iterable[KeptReport]) -> str:
+    """The page over some entries."""
+    style = "sha256-" + b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    rows = "\n".join(_row(entry) for entry in reversed(list(entries)))
+    head = "".join(f'<th scope="col">{name}</th>' for name in (*_HEAD, "Files"))
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{style}'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Render audits</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>Render audits</h1>
+<div class="wide" tabindex="0" role="region" aria-label="Reports">
+<table>
+<caption>One report a billing cycle, the newest first; each is compared with the one before it.</caption>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</div>
+</body>
+</html>
+"""
+
+
+def _row(entry: KeptReport) -> str:
+    report, comparison = entry.report(), entry.comparison()
+    changes = (comparison or {}).get("findings")
+    cycles = [(cycle.bill, account.currency) for account in report.accounts for cycle in account.cycles]
+    bills = [escape(f"{cents(bill)} {currency}") for bill, currency in cycles if bill is not None]
+    cells = [
+        f"{report.totals.requests:,}",
+        billed(report.totals)[0],
+        "unknown" if is_blind(report) else f"{number(report.waste.total):,}",
+        "<br>".join(bills) or "-",
+        f"{len(report.findings):,}",
+        *(f"{len(changes[kind]):,}" if changes else "-" for kind in ("new", "fixed", "grown", "shrunk")),
+        f"{len(report.accepted):,}",
+    ]
+    names = [escape(str(file)) for file in entry.facts["files"]]
+    files = " ".join(f'<a href="{escape(entry.name)}/{name}">{name}</a>' for name in names)
+    accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
+    start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
+    return (
+        f'<tr><th scope="row">{start} to {end}<br>{accounts}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + f'<td class="text">{files}</td></tr>'
+    )

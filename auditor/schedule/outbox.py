@@ -6,7 +6,7 @@ with the same id, by which the receiver can tell. A place that fails keeps nobod
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,15 @@ from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from auditor.model.errors import InputError
 from auditor.model.words import plural
+from auditor.results.document import utc
 from auditor.schedule.delivery import Delivery, DeliveryError, Message
+from auditor.schedule.folder import read_json, write
 
 ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 FILE = "deliveries.json"
+_AGAIN = retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,6 @@ class Outbox:
 
     folder: Path
     """Of the report in the history."""
-    write: Callable[[Path, bytes], None]
     sleep: Callable[[float], None]
     now: Callable[[], datetime]
     say: Callable[[str], None]
@@ -43,53 +44,37 @@ class Outbox:
         if dry_run:
             size = sum(len(attachment.content) for attachment in message.attachments)
             files = f"{plural(len(message.attachments), 'attachment')}, {plural(size, 'byte')}"
-            self.say(
-                f"{message.name}: would go to {name} ({delivery.target}): {message.subject!r}, "
-                + (files if delivery.MOST_REPORTS != 0 else "no attachments")
-            )
+            files = files if delivery.MOST_REPORTS != 0 else "no attachments"
+            self.say(f"{message.name}: would go to {name} ({delivery.target}): {message.subject!r}, {files}")
             return True
-        self._mark(name, delivery, message, "sending", 0)
-        tries = 0
+        self._mark(name, delivery, message, state="sending", tries=0)
+        retrying = Retrying(stop=stop_after_attempt(ATTEMPTS), wait=_wait, sleep=self.sleep, reraise=True, retry=_AGAIN)
         try:
-            for attempt in self._retrying():
-                with attempt:
-                    tries += 1
-                    delivery.send(message)
+            retrying(delivery.send, message)
         except DeliveryError as error:
-            self._mark(name, delivery, message, "failed", tries, str(error))
+            tries = retrying.statistics["attempt_number"]
+            self._mark(name, delivery, message, state="failed", tries=tries, error=str(error))
             self.say(f"{message.name}: {name} ({delivery.target}) failed after {tries} of {ATTEMPTS} tries: {error}")
             return False
-        self._mark(name, delivery, message, "sent", tries)
+        tries = retrying.statistics["attempt_number"]
+        self._mark(name, delivery, message, state="sent", tries=tries)
         self.say(f"{message.name}: sent to {name} ({delivery.target})" + (f" at try {tries}" if tries > 1 else ""))
         return True
 
     def known(self) -> dict[str, Any]:
         """What is written down: state, time, id and tries by name."""
         path = self.folder / FILE
-        try:
-            found = json.loads(path.read_bytes()) if path.is_file() else {}
-        except (OSError, ValueError):
-            found = None
         # Nobody knows then what was sent: sending all of it again must be the user's own decision.
-        if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
-            raise InputError(f"{path}: is damaged; remove it, and what it told of is sent again")
+        found: dict[str, Any] = {}
+        if path.is_file():
+            cure = "remove it, and what it told of is sent again"
+            found = read_json(path, lambda found: all(isinstance(one, dict) for one in found.values()), cure)
         return found
 
-    def _retrying(self) -> Retrying:
-        return Retrying(
-            stop=stop_after_attempt(ATTEMPTS), wait=_wait, sleep=self.sleep, reraise=True,
-            retry=retry_if_exception(lambda error: isinstance(error, DeliveryError) and error.again),
-        )  # fmt: skip
-
-    def _mark(
-        self, name: str, delivery: Delivery, message: Message, state: str, tries: int, error: str | None = None
-    ) -> None:
-        facts: Mapping[str, Any] = {
-            "state": state, "at": self.now().isoformat().replace("+00:00", "Z"), "id": message.id, "tries": tries,
-            "target": delivery.target, **({} if error is None else {"error": error}),
-        }  # fmt: skip
+    def _mark(self, name: str, delivery: Delivery, message: Message, **facts: Any) -> None:
+        facts |= {"at": utc(self.now()), "id": message.id, "target": delivery.target}
         known = {**self.known(), name: facts}
-        self.write(self.folder / FILE, json.dumps(known, indent=2, sort_keys=True).encode() + b"\n")
+        write(self.folder / FILE, json.dumps(known, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def identity(*parts: str) -> str:

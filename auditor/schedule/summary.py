@@ -1,8 +1,9 @@
 """A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
+from operator import itemgetter
 from typing import Any
 
 from auditor.model.findings import Severity
@@ -11,10 +12,11 @@ from auditor.model.plans import cents
 from auditor.model.words import plural
 from auditor.reports.shared.words import billed, share, share_words, unknown
 from auditor.results.document import written
-from auditor.results.report import Account, Report, Totals
+from auditor.results.report import Account, Report
 
 MOST = 5
 """Findings that are named of each kind."""
+_plain = itemgetter("message")
 
 
 def subject(name: str, report: Report) -> str:
@@ -29,25 +31,18 @@ def is_blind(report: Report) -> bool:
     return not report.waste.total and bool(unknown(report)) and share(report) is None
 
 
-def _wasted(report: Report) -> str:
-    part = share_words(report)
-    return f"{number(report.waste.total):,} wasted" + (part and f" ({part})")
-
-
-def credits_billed(totals: Totals) -> str:
-    """`1 credit`, or that they are unknown."""
-    credits, _ = billed(totals)
-    return "credits unknown" if credits == "unknown" else plural(number(totals.credits), "credit")
-
-
 def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zone: tzinfo = UTC) -> list[str]:
     """One line a fact, the most important first; days are those of *zone*.
 
     Words of logs stand in it as they are: escape them for the sink.
     """
     totals, blind, inputs = report.totals, unknown(report), report.inputs
-    spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits_billed(totals)}"
-    lines = [spent if is_blind(report) else f"{spent}, {_wasted(report)}"]
+    priced = billed(totals)[0] != "unknown"
+    credits = plural(number(totals.credits), "credit") if priced else "credits unknown"
+    spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits}"
+    part = share_words(report)
+    wasted = f", {number(report.waste.total):,} wasted" + (part and f" ({part})")
+    lines = [spent if is_blind(report) else spent + wasted]
     if blind:
         lines.append(f"Waste {blind}")
     if totals.credits_uncertain:
@@ -63,8 +58,8 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
     else:
         lines += _compared(comparison, zone)
     if report.accepted:
-        credits = number(sum((one.credits for one in report.accepted), Fraction(0)))
-        lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(credits, 'credit')}")
+        spared = number(sum((one.credits for one in report.accepted), Fraction(0)))
+        lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(spared, 'credit')}")
     return lines
 
 
@@ -118,19 +113,13 @@ def _saved(credits: int | float | None) -> str:
     return f"{abs(credits):,.0f} {'saved' if credits >= 0 else 'more wasted'}"
 
 
-def _named(findings: Iterable[Mapping[str, Any]], describe: Any) -> list[str]:
+def _named(findings: Iterable[Mapping[str, Any]], describe: Callable[[Any], Any]) -> list[str]:
     found = list(findings)
-    more = [f"- and {len(found) - MOST:,} more"] if len(found) > MOST else []
-    return [*(f"- {finding['severity']} {finding['rule']} {_subject(finding)}: {describe(finding)}"
-              for finding in found[:MOST]), *more]  # fmt: skip
-
-
-def _subject(finding: Mapping[str, Any]) -> str:
-    return " ".join(str(word) for word in finding["subject"].values())
-
-
-def _plain(finding: Mapping[str, Any]) -> str:
-    return str(finding["message"])
+    lines = [
+        f"- {each['severity']} {each['rule']} {' '.join(map(str, each['subject'].values()))}: {describe(each)}"
+        for each in found[:MOST]
+    ]
+    return [*lines, f"- and {len(found) - MOST:,} more"] if len(found) > MOST else lines
 
 
 def _change(finding: Mapping[str, Any]) -> str:
@@ -138,4 +127,4 @@ def _change(finding: Mapping[str, Any]) -> str:
         return f"{plural(finding['credits_before'], 'credit')} before, {finding['credits']:,} now"
     if finding["bytes"] != finding["bytes_before"]:
         return f"{plural(finding['bytes_before'], 'byte')} before, {finding['bytes']:,} now"
-    return str(finding["message"])
+    return str(_plain(finding))

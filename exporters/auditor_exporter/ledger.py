@@ -13,10 +13,9 @@ from auditor.ledger.configure import reported, source_of
 from auditor.ledger.database import Ledger
 from auditor.ledger.names import CAPS
 from auditor.ledger.record import Sums
-from auditor.ledger.schema import corrections, facts, folded, inputs, paid, periods, totals
-from auditor.ledger.setaside import files_set_aside
-from auditor.ledger.sources import last_seen
-from auditor.ledger.state import Payer, State, state_of
+from auditor.ledger.schema import corrections, folded, inputs, paid, periods, totals
+from auditor.ledger.sources import files_set_aside, last_seen
+from auditor.ledger.state import Payer, State, fact, state_of
 from auditor.ledger.upkeep import HEARTBEAT
 from auditor.model.allowance import fold
 from auditor.model.events import EXACT, Outcome
@@ -90,7 +89,7 @@ class LedgerCollector:
         for row in connection.execute(select(totals).order_by(*totals.primary_key)):
             found.add((row.provider, row.account))
             account = self._labels.payer(row.provider, row.account)
-            sums = Sums(*(getattr(row, name) for name in Sums._fields))
+            sums = Sums.of(row)
             if row.outcome != Outcome.ATTEMPT:
                 families.add("requests_total", (*account, row.outcome), sums.requests)
             families.add("credits_used_total", self._place(row), sums.credits)
@@ -131,7 +130,7 @@ class LedgerCollector:
     def _times(self, connection: Connection, families: Families) -> None:
         for row in connection.execute(select(paid)):
             families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
-        beat = connection.execute(select(facts.c.value).where(facts.c.name == HEARTBEAT)).scalar()
+        beat = fact(connection, HEARTBEAT)
         if beat is not None:
             families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from auditor import config as configuration
 from auditor.ledger.migrations import NoLedgerError
-from auditor.ledger.place import PlaceError
+from auditor.ledger.sqlite import PlaceError
 from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.metrics import RELOAD
 from auditor.model.settings import Settings

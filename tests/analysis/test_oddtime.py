@@ -13,9 +13,9 @@ from auditor.cli import app
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.ledger.database import Ledger
-from auditor.ledger.export import export
 from auditor.ledger.ingest import BULK_FROM, Ingest
 from auditor.ledger.schema import rejections
+from auditor.ledger.show import export
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document

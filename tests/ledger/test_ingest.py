@@ -19,10 +19,10 @@ from auditor.config import settings_of
 from auditor.intake.sources import Source, discover
 from auditor.ledger import migrations, schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.export import export
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
+from auditor.ledger.show import export
 from auditor.ledger.upkeep import prune
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit

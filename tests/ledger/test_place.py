@@ -15,7 +15,7 @@ from auditor_exporter.reload import Reloading
 from auditor_exporter.snapshot import Snapshot
 
 from auditor.ledger.database import Ledger, LedgerError
-from auditor.ledger.place import PlaceError
+from auditor.ledger.sqlite import PlaceError
 from auditor.model.errors import ConfigError
 from auditor.model.settings import Settings
 from tests.conftest import ROOT

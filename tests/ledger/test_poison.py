@@ -21,7 +21,7 @@ from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, of_the_data
 from auditor.ledger.record import Record
-from auditor.ledger.setaside import files_set_aside
+from auditor.ledger.sources import files_set_aside
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import counts, feed, sums
 

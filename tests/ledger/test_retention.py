@@ -12,9 +12,8 @@ from auditor.ledger.configure import report, reported
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.setaside import files_set_aside
 from auditor.ledger.show import lines as printed
-from auditor.ledger.sources import last_seen, source_name
+from auditor.ledger.sources import files_set_aside, last_seen, source_name
 from auditor.ledger.upkeep import KEEP_US, forget
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import configured, counts, sums

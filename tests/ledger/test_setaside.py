@@ -25,7 +25,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Record
-from auditor.ledger.setaside import files_set_aside
+from auditor.ledger.sources import files_set_aside
 from tests.conftest import event, lines
 from tests.ledger.conftest import counts
 

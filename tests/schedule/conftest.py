@@ -16,7 +16,6 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from auditor.schedule.delivery import Attachment, Message
-from auditor.schedule.folder import write
 from auditor.schedule.outbox import Outbox
 from tests.services import free_port
 
@@ -147,9 +146,7 @@ class Said:
     def __init__(self, folder: Path) -> None:
         self.words: list[str] = []
         self.waits: list[float] = []
-        self.outbox = Outbox(
-            folder, write, self.waits.append, lambda: datetime(2026, 10, 1, tzinfo=UTC), self.words.append
-        )
+        self.outbox = Outbox(folder, self.waits.append, lambda: datetime(2026, 10, 1, tzinfo=UTC), self.words.append)
 
     def deliver(
         self, delivery: Any, sent: Message | None = None, *, resend: bool = False, dry_run: bool = False

@@ -52,13 +52,12 @@ class Smtp:
                 refused = session.send_message(self.mail(message), self._sender, self._to)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
-            raise DeliveryError(
-                f"every recipient was refused ({codes[0]})", again=all(c < 500 for c in codes)
-            ) from None
-        except smtplib.SMTPAuthenticationError as error:
-            raise DeliveryError(f"the login was refused ({error.smtp_code})", again=error.smtp_code < 500) from None
+            again = all(code < 500 for code in codes)
+            raise DeliveryError(f"every recipient was refused ({codes[0]})", again=again) from None
         except smtplib.SMTPResponseException as error:
-            raise DeliveryError(f"the server refused ({error.smtp_code})", again=error.smtp_code < 500) from None
+            login = isinstance(error, smtplib.SMTPAuthenticationError)
+            what = "the login was refused" if login else "the server refused"
+            raise DeliveryError(f"{what} ({error.smtp_code})", again=error.smtp_code < 500) from None
         except smtplib.SMTPNotSupportedError:
             raise DeliveryError("the server offers no TLS or no login", again=False) from None
         except ssl.SSLError as error:

@@ -14,7 +14,6 @@ from ipaddress import ip_network
 from typing import Any, ClassVar
 
 from auditor.model.errors import ConfigError
-from auditor.model.provider import Answer
 from auditor.schedule.delivery import DeliveryError, Message, secret
 from auditor.system.network import Fetcher, FetchError, Guard, parsed
 
@@ -42,14 +41,8 @@ class Webhook:
 
     def body(self, message: Message) -> dict[str, Any]:
         """What is posted."""
-        return {
-            "schema": SCHEMA,
-            "id": message.id,
-            "cycle": message.name,
-            "subject": message.subject,
-            "text": "\n".join(message.lines),
-            **message.document,
-        }
+        names = {"schema": SCHEMA, "id": message.id, "cycle": message.name, "subject": message.subject}
+        return {**names, "text": "\n".join(message.lines), **message.document}
 
     def send(self, message: Message) -> None:
         """Post it; 2xx is delivered, 408, 425, 429 and 5xx may be tried again, anything else not."""
@@ -68,9 +61,6 @@ class Webhook:
             raise DeliveryError(detail + cure, again=again) from None
         if not 200 <= answer.status < 300:
             again = answer.status in _LATER or answer.status >= 500
-            raise DeliveryError(f"HTTP {answer.status}", again=again, after=_after(answer))
-
-
-def _after(answer: Answer) -> float | None:
-    text = answer.headers.get("retry-after", "")
-    return float(text) if re.fullmatch(r"\d{1,6}", text) else None
+            asked = answer.headers.get("retry-after", "")
+            after = float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
+            raise DeliveryError(f"HTTP {answer.status}", again=again, after=after)
