@@ -9,7 +9,7 @@ fractions, else `EdgeTimeToFirstByteMs`. Bytes are those of the body where they 
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange
@@ -35,12 +35,10 @@ _NEEDED = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
 class Cloudflare(JsonObjects):
     """Field names of the dataset `http_requests`."""
 
-    name: ClassVar[str] = "cloudflare"
-    title: ClassVar[str] = "Cloudflare Logpush, HTTP requests"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple((name,) for name in _NEEDED)
-    documented: ClassVar[frozenset[str]] = frozenset(
-        {"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"}
-    )
+    name = "cloudflare"
+    title = "Cloudflare Logpush, HTTP requests"
+    needs = tuple((name,) for name in _NEEDED)
+    documented = frozenset({"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"})
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:

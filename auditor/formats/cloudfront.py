@@ -10,13 +10,13 @@ documented order is taken.
 
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.event_reader import MAX_ID_LENGTH
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import Lines, RowReader
+from auditor.reading.format import Format, RowReader
 from auditor.reading.json_lines import json_object
 from auditor.reading.names import column_name
 from auditor.reading.rows import texts
@@ -36,11 +36,11 @@ _HOST = ("x-host-header", "cs(Host)", "cs(host)")
 _NEEDED = ("cs-method", "cs-uri-stem", "cs-uri-query", "sc-status")
 
 
-class CloudFront(Lines):
+class CloudFront(Format):
     """Of a distribution for the web, in either version."""
 
-    name: ClassVar[str] = "cloudfront"
-    title: ClassVar[str] = "CloudFront, standard log"
+    name = "cloudfront"
+    title = "CloudFront, standard log"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)

@@ -14,7 +14,7 @@ from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
-from auditor.reading.format import Fits, Lines
+from auditor.reading.format import Fits, Format
 from auditor.reading.log_template import LogTemplate
 from auditor.reading.times import clf_time, start_of
 from auditor.reading.variables import decoded, number_of, split_request, text_of
@@ -26,16 +26,16 @@ TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_se
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
 
 
-class Combined(Lines):
+class Combined(Format):
     """Common and combined."""
 
-    name: ClassVar[str] = "combined"
-    title: ClassVar[str] = "access log, common or combined (nginx, Apache)"
-    ending: ClassVar[bool] = True
+    name = "combined"
+    title = "access log, common or combined (nginx, Apache)"
+    ending = True
     template: ClassVar[LogTemplate | None] = TEMPLATE
-    blanks: ClassVar[int] = 2
+    blanks = 2
 
-    verdict: ClassVar[str | None] = None
+    verdict = None
     """The field before the time whose last word is a cache's verdict, as a sample of the log shows."""
 
     @classmethod

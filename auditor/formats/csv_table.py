@@ -23,7 +23,6 @@ from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
@@ -41,8 +40,8 @@ MAX_ROW_LINES = 100
 class CsvTable(Table):
     """A header and rows."""
 
-    name: ClassVar[str] = "csv"
-    title: ClassVar[str] = "CSV or TSV with a header"
+    name = "csv"
+    title = "CSV or TSV with a header"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)

@@ -5,12 +5,12 @@ without an answer. Connections that carried no request are filtered.
 """
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.json_lines import integer, json_object, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import decoded, split_request, text_of
@@ -33,11 +33,11 @@ _NAMES = {
 """What others call a field: Envoy Gateway and Contour."""
 
 
-class Envoy(Lines):
+class Envoy(Format):
     """Text and JSON."""
 
-    name: ClassVar[str] = "envoy"
-    title: ClassVar[str] = "Envoy, Istio"
+    name = "envoy"
+    title = "Envoy, Istio"
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""

@@ -9,7 +9,7 @@ that only Fastly has, such as `response_state`, `fastly_server` or `service_id`.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
@@ -41,8 +41,8 @@ _TYPE = ("content_type", "response_content_type", "resp_content_type")
 class Fastly(JsonObjects):
     """Keys in any case."""
 
-    name: ClassVar[str] = "fastly"
-    title: ClassVar[str] = "Fastly, JSON"
+    name = "fastly"
+    title = "Fastly, JSON"
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line, with the fields of `event` beside the others."""

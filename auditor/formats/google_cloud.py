@@ -6,7 +6,7 @@ without it a miss; where neither is set, there is no cache to tell of. `insertId
 exported twice counts once. Entries without `httpRequest`, what a service prints for itself, are filtered.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
@@ -19,9 +19,9 @@ from auditor.reading.variables import text_of
 class GoogleCloud(MixedObjects):
     """Entries of Cloud Logging."""
 
-    name: ClassVar[str] = "google-cloud"
-    title: ClassVar[str] = "Google Cloud load balancers and Cloud Run, JSON"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("timestamp",), ("logName",))
+    name = "google-cloud"
+    title = "Google Cloud load balancers and Cloud Run, JSON"
+    needs = (("timestamp",), ("logName",))
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One entry."""

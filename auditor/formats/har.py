@@ -17,7 +17,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -28,7 +28,7 @@ from auditor.exchanges.headers import pairs_of
 from auditor.exchanges.picture import is_picture, media_type_of
 from auditor.model.events import BadRecordError, Reason
 from auditor.model.provider import size_of
-from auditor.reading.format import Lines, Sample
+from auditor.reading.format import Format, Sample
 from auditor.reading.har_entries import Document
 from auditor.reading.json_lines import at, integer, json_object, text
 from auditor.reading.lines import Line, LineReader
@@ -42,11 +42,11 @@ _FAILURES = ("_error", "_errorText", "_failureText", "_blockedReason", "_errorMe
 _CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "fromDiskCache", "fromPrefetchCache", "_cached")
 
 
-class Har(Lines):
+class Har(Format):
     """One JSON object with `log.entries`."""
 
-    name: ClassVar[str] = "har"
-    title: ClassVar[str] = "HAR 1.2"
+    name = "har"
+    title = "HAR 1.2"
 
     @classmethod
     def detect(cls, sample: Sample) -> float:

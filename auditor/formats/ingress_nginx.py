@@ -7,11 +7,10 @@ log_format.
 """
 
 import re
-from typing import ClassVar
 
 from auditor.formats.combined import Combined
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import Behind, Reader
+from auditor.reading.behind import Behind
 from auditor.reading.variables import seconds_of, tries_of
 
 _LIST = r"(?:, | : )"
@@ -34,9 +33,9 @@ class _Tail:
 class IngressNginx(Combined):
     """Kubernetes' NGINX ingress controller."""
 
-    name: ClassVar[str] = "ingress-nginx"
-    title: ClassVar[str] = "ingress-nginx"
-    tail: ClassVar[Reader | None] = _Tail()
+    name = "ingress-nginx"
+    title = "ingress-nginx"
+    tail = _Tail()
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The variables of one line by nginx's names; some are absent."""

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -38,8 +38,8 @@ _TOO_LONG = b" " * (MAX_LINE + 1)
 class Parquet(Table):
     """Rows, read in batches."""
 
-    name: ClassVar[str] = "parquet"
-    title: ClassVar[str] = "Parquet"
+    name = "parquet"
+    title = "Parquet"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)

@@ -11,7 +11,7 @@ line of the program is filtered. The time is that of the answer; the start is re
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
@@ -43,9 +43,9 @@ _FAILED = ("error", "exception", "exc_info")
 class Structlog(MixedObjects):
     """One object a line, whatever wrote it."""
 
-    name: ClassVar[str] = "structlog"
-    title: ClassVar[str] = "httpx, structlog and others, JSON lines"
-    ending: ClassVar[bool] = True
+    name = "structlog"
+    title = "httpx, structlog and others, JSON lines"
+    ending = True
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

@@ -4,12 +4,10 @@ Traefik stamps the start of a request, where nginx and Apache stamp the end.
 """
 
 import re
-from typing import ClassVar
 
 from auditor.formats.combined import Combined
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import Behind, Reader
-from auditor.reading.log_template import LogTemplate
+from auditor.reading.behind import Behind
 from auditor.reading.times import micros
 
 _BEHIND = re.compile(r' (?P<request_count>\d+) "(?P<router>[^"]*)" "(?P<server_url>[^"]*)" (?P<duration>\d+)ms')
@@ -23,11 +21,11 @@ class _Tail:
 class TraefikClf(Combined):
     """Common Log Format with more behind it."""
 
-    name: ClassVar[str] = "traefik-clf"
-    title: ClassVar[str] = "Traefik, common log format"
-    ending: ClassVar[bool] = False
-    template: ClassVar[LogTemplate | None] = None
-    tail: ClassVar[Reader | None] = _Tail()
+    name = "traefik-clf"
+    title = "Traefik, common log format"
+    ending = False
+    template = None
+    tail = _Tail()
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The variables of one line, as it has them."""

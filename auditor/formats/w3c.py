@@ -11,13 +11,12 @@ the query; its `X-ARR-…` parameters, which no client sent, are taken out. A lo
 import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import Lines, RowReader
+from auditor.reading.format import Format, RowReader
 from auditor.reading.rows import texts
 from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
@@ -35,11 +34,11 @@ _ADDED = frozenset({"x-arr-cache-hit", "x-arr-log-id", "server-status", "server-
 """Parameters that Application Request Routing writes behind the query in the log."""
 
 
-class W3C(Lines):
+class W3C(Format):
     """Columns may change within a file, where the server was restarted."""
 
-    name: ClassVar[str] = "w3c"
-    title: ClassVar[str] = "W3C extended (IIS and others)"
+    name = "w3c"
+    title = "W3C extended (IIS and others)"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)

@@ -10,7 +10,7 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Fits, Lines, Sample, UnknownStatusError
+from auditor.reading.format import NO_REQUEST, Fits, Format, Sample, UnknownStatusError
 from auditor.reading.named import completed
 from auditor.reading.unread import Head, counted
 from auditor.reading.wrapped import PREFIX
@@ -19,7 +19,7 @@ _SCANNED = 2000
 """Requests among which those for pictures are looked for."""
 
 
-class JsonObjects(Lines):
+class JsonObjects(Format):
     """A format of one JSON object a line; `exchange` is left to write."""
 
     needs: ClassVar[tuple[tuple[str, ...], ...]] = ()

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
-from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.lines import LineReader
 from auditor.reading.number_columns import columns_of, is_nothing, is_numeric, is_sum, marks_of, plain, singles
 from auditor.reading.rows import Read
 from auditor.reading.unread import Head, counted
 
 
-class Table(Lines):
+class Table(Format):
     """Records that are rows of named columns."""
 
     marks: Mapping[str, str] = {}
