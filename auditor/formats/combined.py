@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
+from auditor.reading.behind import AGENT, Behind, Tail, is_cache, is_host, tail_of, values_of
 from auditor.reading.format import Fits, Format
 from auditor.reading.log_template import LogTemplate
 from auditor.reading.times import clf_time, start_of
@@ -48,7 +48,7 @@ class Combined(Format):
         others: list[tuple[dict[str, str], int | None]] = []
         for line, exchange in itertools.islice(exchanges, SCANNED):
             fields = reader.fields(line)
-            hosts = (exchange.host, *filter(is_host, Values.of(fields["behind"]).all()))
+            hosts = (exchange.host, *filter(is_host, values_of(fields["behind"]).values()))
             if any(fits(exchange.method, host, exchange.target) for host in hosts):
                 fitting.append((fields, exchange.bytes))
                 if len(fitting) == SAMPLED:
@@ -71,9 +71,9 @@ class Combined(Format):
     def parse(self, data: bytes) -> Exchange:
         """One line."""
         fields = self.fields(data)
+        behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
         ts_us, assumed = clf_time(fields["time_local"], self.zone)
         method, target = split_request(fields["request"])
-        behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
         before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
         taken = behind.assumed
         if "second" in fields:

@@ -7,10 +7,10 @@ log_format.
 """
 
 import re
+from collections.abc import Mapping
 
 from auditor.formats.combined import Combined
-from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import Behind
+from auditor.reading.behind import Behind, Fixed
 from auditor.reading.variables import seconds_of, tries_of
 
 _LIST = r"(?:, | : )"
@@ -24,10 +24,8 @@ _BEHIND = re.compile(
 )
 
 
-class _Tail:
-    def read(self, text: str) -> Behind:
-        fields = _match(text).groupdict()
-        return Behind(duration_us=seconds_of(fields["request_time"]), tries=tries_of(fields))
+def _told(found: Mapping[str, str]) -> Behind:
+    return Behind(duration_us=seconds_of(found["request_time"]), tries=tries_of(found))
 
 
 class IngressNginx(Combined):
@@ -35,17 +33,4 @@ class IngressNginx(Combined):
 
     name = "ingress-nginx"
     title = "ingress-nginx"
-    tail = _Tail()
-
-    def fields(self, data: bytes) -> dict[str, str]:
-        """The variables of one line by nginx's names; some are absent."""
-        fields = super().fields(data)
-        found = _match(fields["behind"]).groupdict()
-        return fields | {name: value for name, value in found.items() if value is not None}
-
-
-def _match(text: str) -> re.Match[str]:
-    match = _BEHIND.fullmatch(text)
-    if match is None:
-        raise BadRecordError(Reason.NO_MATCH, "not what ingress-nginx writes behind the user agent")
-    return match
+    tail = Fixed(_BEHIND, "not what ingress-nginx writes behind the user agent", _told)

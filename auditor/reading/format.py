@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
-from auditor.reading.behind import Reader
+from auditor.reading.behind import Fixed, Tail
 from auditor.reading.lines import Line, LineReader
 from auditor.reading.log_template import LogTemplate
 
@@ -52,7 +52,7 @@ class Format:
     """Where one describes the lines, big logs are read by it, many at once."""
     blanks: ClassVar[int] = -1
     """How many blanks the template's first variable has in a plain line, with a dash behind the first; -1 for any."""
-    tail: ClassVar[Reader | None] = None
+    tail: ClassVar[Tail | Fixed | None] = None
     """What reads the rest of a line behind an open template."""
     prefixed: ClassVar[bool] = False
     """Whether what syslog writes before a line tells something of it."""
