@@ -88,8 +88,6 @@ class Api(Protocol):
     base_url: str
     per_second: float
     """Calls a second that its plans bear: what a batch uses by default."""
-    secret_parameters: frozenset[str]
-    """Query parameters that carry an API key."""
     key_variable: str
     """The environment variable that usually holds the API key."""
 
@@ -116,13 +114,13 @@ class Provider:
     name: str
     hosts: tuple[str, ...]
     """Hosts of the API, to recognise calls in logs."""
-    plans: "tuple[Plan, ...]"
-    """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
-    terms: str
-    """What the provider says of several accounts, or that nothing is known."""
     endpoints: "tuple[Endpoint, ...]"
     auth: "Auth"
     billing: "Billing"
+    plans: "tuple[Plan, ...]" = ()
+    """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
+    terms: str = "no published rule on several accounts of one customer was found"
+    """What the provider says of several accounts, or that nothing is known."""
     usage_url: str | None = None
     """Where the provider tells how many credits are used; None where no such address is known."""
     usage: "Reader | None" = None
