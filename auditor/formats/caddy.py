@@ -9,7 +9,8 @@ from typing import Any
 
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.reading.json_lines import JsonObjects, at, header, integer, text
+from auditor.reading.json_lines import JsonObjects, header, integer, text
+from auditor.reading.names import at
 from auditor.reading.times import go_duration, micros, moment, start_of
 from auditor.reading.variables import text_of
 

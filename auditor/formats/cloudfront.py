@@ -18,7 +18,7 @@ from auditor.model.event_reader import MAX_ID_LENGTH
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import Format, RowReader
 from auditor.reading.json_lines import json_object
-from auditor.reading.names import column_name
+from auditor.reading.names import column_name, first
 from auditor.reading.rows import texts
 from auditor.reading.times import epoch, micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
@@ -102,7 +102,7 @@ class CloudFront(Format):
             ts_us=start_of(end, duration),
             method=method,
             target=as_sent(f"{stem}?{query}" if query else stem),
-            host=next((host for name in _HOST if (host := text_of(fields.get(name))) is not None), None),
+            host=first(fields, _HOST),
             status=number_of(fields["sc-status"], "sc-status") or None,
             bytes=_size(fields),
             duration_us=duration,

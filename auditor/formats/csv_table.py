@@ -25,9 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from auditor.exchanges.exchange import Exchange, Exported
-from auditor.model.events import BadRecordError, Reason, UsageEvent
-from auditor.reading.cells import DELIMITERS
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.cells import DELIMITERS, is_hint
 from auditor.reading.format import Sample
 from auditor.reading.lines import MAX_LINE, Line, LineReader
 from auditor.reading.rows import is_events, reader_of
@@ -42,10 +41,10 @@ class CsvTable(Table):
 
     name = "csv"
     title = "CSV or TSV with a header"
+    unknown = "the first line names no columns that are known"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)
-        self.hint = ""
         self._delimiter = ","
         self._names: list[str] | None = None
 
@@ -61,15 +60,6 @@ class CsvTable(Table):
         """Its rows, each by its first line."""
         self.hint = path.name
         yield from _rows(iter(reader))
-
-    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
-        """One row; None for the header."""
-        row = self.row(data)
-        if row is None:
-            return None
-        if self.made is None:
-            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
-        return self.read(row, self.made)
 
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""
@@ -94,8 +84,7 @@ class CsvTable(Table):
         return dict(zip(self._names or (), self._values(data.decode(errors="backslashreplace")), strict=False))
 
     def _header(self, text: str) -> None:
-        if text.lower().startswith("sep=") and len(text) == 5:
-            # Excel's own hint.
+        if is_hint(text):
             return
         self._delimiter = max(DELIMITERS, key=text.count)
         self._names = self._values(text)

@@ -30,8 +30,9 @@ from auditor.model.events import BadRecordError, Reason
 from auditor.model.provider import size_of
 from auditor.reading.format import Format, Sample
 from auditor.reading.har_entries import Document
-from auditor.reading.json_lines import at, integer, json_object, text
+from auditor.reading.json_lines import integer, json_object, text
 from auditor.reading.lines import Line, LineReader
+from auditor.reading.names import at
 from auditor.reading.times import micros, moment
 from auditor.reading.variables import text_of
 

@@ -17,9 +17,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.errors import InputError, TooLargeError
-from auditor.model.events import BadRecordError, Reason, UsageEvent
 from auditor.reading.format import Sample
 from auditor.reading.json_lines import json_object
 from auditor.reading.lines import MAX_LINE, Line, LineReader
@@ -40,10 +38,10 @@ class Parquet(Table):
 
     name = "parquet"
     title = "Parquet"
+    unknown = "the columns are those of no table that is known"
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__(zone)
-        self._hint = ""
         self._names: tuple[str, ...] = ()
 
     @classmethod
@@ -70,7 +68,7 @@ class Parquet(Table):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._hint = path.name
+        self.hint = path.name
         number, stored = 0, path.stat().st_size
         try:
             with pq.ParquetFile(path) as file:
@@ -96,19 +94,12 @@ class Parquet(Table):
                 return
             raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more, unpacked") from None
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported:
-        """One row."""
-        row = self.row(data)
-        if self.made is None:
-            raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return self.read(row, self.made)
-
     def row(self, data: bytes) -> dict[str, Any]:
         """The values of one row."""
         row = json_object(data)
         names = tuple(row)
         if names != self._names:
-            self._names, self.made, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
+            self._names, self.made, self.own = names, reader_of(names, self.hint, self.zone), is_events(names)
         return row
 
 

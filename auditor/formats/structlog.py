@@ -18,7 +18,8 @@ from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.durations import Durations, amount, durations
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, at, integer
+from auditor.reading.json_lines import MixedObjects, integer
+from auditor.reading.names import at
 from auditor.reading.statuses import status_of
 from auditor.reading.times import micros, moment, start_of
 from auditor.reading.variables import text_of

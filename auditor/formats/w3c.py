@@ -17,6 +17,7 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import Format, RowReader
+from auditor.reading.names import first
 from auditor.reading.rows import texts
 from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
@@ -80,7 +81,7 @@ class W3C(Format):
         """What a row tells; names are in lower case."""
         duration = _duration(fields)
         ts_us, assumed = self._time(fields, duration)
-        target = _first(fields, _TARGET)
+        target = first(fields, _TARGET)
         method = text_of(fields.get("cs-method"))
         if target is None or method is None:
             raise BadRecordError(Reason.MISSING_FIELD, "cs-method or cs-uri-stem is missing")
@@ -91,12 +92,12 @@ class W3C(Format):
             ts_us=ts_us,
             method=method,
             target=f"{target}?{query}" if query and "?" not in target else target,
-            host=_first(fields, _HOST),
+            host=first(fields, _HOST),
             status=number_of(status, "sc-status"),
-            bytes=number_of(_first(fields, _BYTES), "sc-bytes"),
+            bytes=number_of(first(fields, _BYTES), "sc-bytes"),
             duration_us=duration,
             cache=result or routed or cache_of(fields) or text_of(fields.get("s-action")),
-            media_type=_first(fields, _TYPE),
+            media_type=first(fields, _TYPE),
             assumed_timezone=assumed,
             ended=duration is None and "beginrequest-utc" not in fields,
         )
@@ -138,7 +139,7 @@ class W3C(Format):
 
 
 def _duration(fields: Mapping[str, str]) -> int | None:
-    milliseconds = _first(fields, ("timetakenms", "time-taken-ms"))
+    milliseconds = first(fields, ("timetakenms", "time-taken-ms"))
     if milliseconds is not None:
         return micros(milliseconds, 1000)
     taken = fields.get("time-taken")
@@ -152,7 +153,3 @@ def _without_added(query: str) -> tuple[str, str | None]:
     hit = "hit" if "X-ARR-CACHE-HIT=1" in query else "miss" if "X-ARR-CACHE-HIT=0" in query else None
     kept = [part for part in query.split("&") if part.partition("=")[0].lower() not in _ADDED]
     return "&".join(kept), hit
-
-
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((value for name in names if (value := text_of(fields.get(name))) is not None), None)

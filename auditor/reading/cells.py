@@ -29,7 +29,7 @@ class Cells:
     def line(self, row: bytes) -> bytes:
         """The line in a row; nothing for the header, and the row itself where its columns cannot be told."""
         text = _text(row)
-        if _is_hint(text) or _is_rest(text, self.delimiter):
+        if is_hint(text) or _is_rest(text, self.delimiter):
             return b""
         cells = _split(text, self.delimiter)
         if self.names is not None and tuple(cells) == self.names:
@@ -46,7 +46,7 @@ class Cells:
 
 def cells_in(lines: Sequence[bytes]) -> Iterator[Cells]:
     """The columns that may hold lines, if these are the first rows of a table."""
-    every = [text for text in map(_text, lines) if not _is_hint(text)]
+    every = [text for text in map(_text, lines) if not is_hint(text)]
     if 2 * sum(text[:1] == "{" for text in every) > len(every):
         return
     for delimiter in DELIMITERS:
@@ -103,6 +103,6 @@ def _is_rest(text: str, delimiter: str) -> bool:
     return not text.strip('" ') or (text.startswith(f'"{delimiter}') and text.count('"') % 2 == 1)
 
 
-def _is_hint(text: str) -> bool:
+def is_hint(text: str) -> bool:
     """Whether a line is Excel's own hint."""
     return len(text) == 5 and text.lower().startswith("sep=")

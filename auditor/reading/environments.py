@@ -11,7 +11,7 @@ from typing import Any
 
 from auditor.exchanges.cache_field import NONE
 from auditor.exchanges.headers import pairs_of
-from auditor.reading.names import column_name
+from auditor.reading.names import at, column_name
 
 _EXACT = {"environment": 1, "env": 2, "stage": 3}
 _NAME = re.compile(r"(?:(?P<of>[a-z0-9_]+)_)?(?P<what>environment|env|stage)(?:_(?P<more>name|type|tier|slug))?")
@@ -45,7 +45,11 @@ def environment_of(fields: Mapping[str, Any]) -> str | None:
     for path in _WITHIN:
         if path[0] not in fields:
             continue
-        if (place := _at(fields, path)) and (told := _told(place, "".join(f"{each}." for each in path))):
+        place = at(fields, *path)
+        if path == ("ddtags",) and isinstance(place, str):
+            place = place.split(",")  # `env:staging`
+        pairs = pairs_of(place) if isinstance(place, dict | list) else ()
+        if told := _told(pairs, "".join(f"{each}." for each in path)):
             return _agreed(told)
     return None
 
@@ -88,13 +92,3 @@ def _rank(name: str) -> tuple[int, bool]:
     if _OTHERS.fullmatch(of) or (what == "stage" and not _STAGED.fullmatch(of)):
         return 0, False
     return 6 if _FRAMEWORK.fullmatch(of) else 4, _KNOWN.fullmatch(of) is not None and more in (None, "name")
-
-
-def _at(fields: Mapping[str, Any], path: tuple[str, ...]) -> Iterable[tuple[str, Any]]:
-    """What stands at a path: an object, or tags (`env:staging`)."""
-    place: Any = fields
-    for name in path:
-        place = place.get(name) if isinstance(place, Mapping) else None
-    if path and path[-1] == "ddtags" and isinstance(place, str):
-        place = place.split(",")
-    return list(pairs_of(place)) if isinstance(place, Mapping | list) else ()

@@ -12,6 +12,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Fits, Format, Sample, UnknownStatusError
 from auditor.reading.named import completed
+from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
 from auditor.reading.wrapped import PREFIX
 
@@ -27,11 +28,10 @@ class JsonObjects(Format):
     documented: ClassVar[frozenset[str]] = frozenset()
     """Numbers that are not read, and that by their documentation are no counts of renders and no prices."""
 
-    def parse(self, data: bytes) -> Exchange | None:
+    def parse(self, data: bytes) -> Exchange:
         """One line."""
         fields = self.fields(data)
-        found = self._told(fields)
-        return counted(found, fields, self.unread) if self.unread and found is not None else found
+        return counted(self._told(fields), fields, self.unread)
 
     @classmethod
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
@@ -43,9 +43,9 @@ class JsonObjects(Format):
         unread = tuple(path for path in head.unread(reader._told) if path[-1] not in cls.documented)
         return type(cls.__name__, (cls,), {"unread": unread}) if unread else cls
 
-    def _told(self, fields: Mapping[str, Any]) -> Exchange | None:
+    def _told(self, fields: Mapping[str, Any]) -> Exchange:
         found = self.exchange(dict(fields))
-        return found if found is None or found is NO_REQUEST else completed(found, fields)
+        return found if found is NO_REQUEST else completed(found, fields)
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line."""
@@ -55,7 +55,7 @@ class JsonObjects(Format):
                 raise BadRecordError(Reason.MISSING_FIELD, f"{'.'.join(path)} is missing")
         return found
 
-    def exchange(self, record: dict[str, Any]) -> Exchange | None:
+    def exchange(self, record: dict[str, Any]) -> Exchange:
         """What an object tells."""
         raise NotImplementedError
 
@@ -106,15 +106,6 @@ def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadRecordError(Reason.BAD_ENCODING, "not UTF-8, and no JSON without that either") from None
-
-
-def at(value: Any, *path: str) -> Any:
-    """What stands at a path of keys; None where there is nothing."""
-    for key in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
 
 
 def header(headers: Any, name: str) -> str | None:

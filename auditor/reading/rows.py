@@ -20,7 +20,7 @@ from auditor.reading import exports
 from auditor.reading.durations import durations
 from auditor.reading.format import Row
 from auditor.reading.named import completed
-from auditor.reading.names import column_name
+from auditor.reading.names import column_name, first
 from auditor.reading.times import moment, start_of
 from auditor.reading.variables import ALIASES, number_of, request_of, text_of
 from auditor.registry import FORMATS
@@ -134,8 +134,8 @@ def _whole(value: object) -> object:
 
 def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
     """A request of an access log."""
-    found = {what: _first(row, (*names, *_MORE.get(what, ()))) for what, names in ALIASES.items()}
-    time = _first(row, _TIMES)
+    found = {what: first(row, (*names, *_MORE.get(what, ())), ("",)) for what, names in ALIASES.items()}
+    time = first(row, _TIMES, ("",))
     if isinstance(row.get("date"), str) and isinstance(row.get("time"), str):
         time = f"{row['date']} {row['time']}"
     if time is None:
@@ -154,14 +154,10 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         took=told.took,
         cache=cache_of(row),
         media_type=text_of(found["type"]),
-        failure=text_of(_first(row, _FAILURES)),
+        failure=text_of(first(row, _FAILURES, ("",))),
         assumed_timezone=assumed,
         ended=told.known_us is None,
     )
-
-
-def _first(row: Row, names: tuple[str, ...]) -> Any:
-    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
 
 
 def _number(value: Any, name: str) -> Decimal:

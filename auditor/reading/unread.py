@@ -16,7 +16,7 @@ from auditor.model.events import BadRecordError, UsageEvent
 from auditor.reading.decimals import readings
 from auditor.reading.durations import unit_of
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.names import column_name
+from auditor.reading.names import at, column_name
 from auditor.reading.number_columns import is_numeric, is_price, is_sum
 
 HEAD = 10_000
@@ -81,7 +81,7 @@ def counted(item: _Item, record: Record, unread: Iterable[Path]) -> _Item:
     """*item*, with word of the numbers in its record that are *unread*."""
     if isinstance(item, UsageEvent) or item is NO_REQUEST:
         return item
-    if all(_is_absent(_at(record, path)) for path in unread):
+    if all(_is_absent(at(record, *path)) for path in unread):
         return item
     return replace(item, assumed=(*item.assumed, Assumption.NUMBERS_UNREAD))
 
@@ -97,12 +97,6 @@ def sentence(unread: Iterable[Path]) -> str:
         "says how many renders a line stands for, export a line for each render, or run: auditor estimate --requests N;"
         " if one holds the credits of each render in a table, rename it to `credits`"
     )
-
-
-def _at(record: Any, path: Path) -> Any:
-    for name in path:
-        record = record.get(name) if isinstance(record, Mapping) else None
-    return record
 
 
 def _leaves(record: Record, path: Path = ()) -> Iterator[tuple[Path, Any]]:

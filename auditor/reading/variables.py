@@ -15,6 +15,7 @@ from auditor.reading.durations import Durations, durations
 from auditor.reading.environments import environment_of
 from auditor.reading.log_template import BETWEEN
 from auditor.reading.named import body_of
+from auditor.reading.names import first
 from auditor.reading.statuses import status_of
 from auditor.reading.times import clf_time, epoch, micros, start_of
 
@@ -42,7 +43,7 @@ def exchange_of(
 
     Raises `BadRecordError` for what is missing or no value.
     """
-    found = {field: _first(variables, names) for field, names in ALIASES.items()}
+    found = {field: first(variables, names, ()) for field, names in ALIASES.items()}
     time = found["time"]
     if time is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
@@ -194,7 +195,3 @@ def number_of(value: object, name: str) -> int | None:
 def decoded(data: bytes) -> str:
     r"""Text of a line; bytes that are no UTF-8 look as nginx would have escaped them (`\xe9`)."""
     return data.decode(errors="backslashreplace")
-
-
-def _first(variables: Mapping[str, object], names: tuple[str, ...]) -> object:
-    return next((variables[name] for name in names if variables.get(name) is not None), None)
