@@ -101,10 +101,11 @@ class CloudFront(Format):
         return Exchange(
             ts_us=start_of(end, duration),
             method=method,
-            target=as_sent(f"{stem}?{query}" if query else stem),
+            # Of CloudFront's own encoding only that of the percent sign changes what an address means.
+            target=(f"{stem}?{query}" if query else stem).replace("%25", "%"),
             host=first(fields, _HOST),
             status=number_of(fields["sc-status"], "sc-status") or None,
-            bytes=_size(fields),
+            bytes=number_of(first(fields, ("sc-content-len", "sc-bytes")), "sc-bytes"),
             duration_us=duration,
             cache=result,
             media_type=text_of(fields.get("sc-content-type")),
@@ -120,13 +121,3 @@ class CloudFront(Format):
         if name.strip() != "Fields" or not any(each.startswith("x-edge-") for each in names):
             raise BadRecordError(Reason.NO_MATCH, "not a header of CloudFront")
         self._names = names
-
-
-def as_sent(text: str) -> str:
-    """An address without CloudFront's own encoding: only that of the percent sign changes what it means."""
-    return text.replace("%25", "%")
-
-
-def _size(fields: Mapping[str, Any]) -> int | None:
-    length = text_of(fields.get("sc-content-len"))
-    return number_of(length or fields.get("sc-bytes"), "sc-bytes")

@@ -29,7 +29,7 @@ from auditor.model.events import BadRecordError, Reason
 from auditor.reading.cells import DELIMITERS, is_hint
 from auditor.reading.format import Sample
 from auditor.reading.lines import MAX_LINE, Line, LineReader
-from auditor.reading.rows import is_events, reader_of
+from auditor.reading.rows import reader_of
 from auditor.reading.table import Table
 
 MAX_ROW_LINES = 100
@@ -88,10 +88,10 @@ class CsvTable(Table):
             return
         self._delimiter = max(DELIMITERS, key=text.count)
         self._names = self._values(text)
-        found = reader_of(self._names, self.hint, self.zone)
+        found, own = reader_of(self._names, self.hint, self.zone)
         if found is None or len(set(self._names)) != len(self._names):
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
-        self.made, self.own, self.local = found, is_events(self._names), self._delimiter != ","
+        self.made, self.own, self.local = found, own, self._delimiter != ","
 
     def _values(self, text: str) -> list[str]:
         try:

@@ -60,7 +60,7 @@ class HAProxy(Format):
         return Exchange(
             ts_us=ts_us,
             method=method,
-            target=_ENCODED.sub(_sent, target),
+            target=_ENCODED.sub(lambda encoded: decoded(bytes.fromhex(encoded[0].replace("#", ""))), target),
             status=number_of(fields["http_status_code"], "status"),
             bytes=number_of(fields["bytes_read"], "bytes"),
             duration_us=micros(fields["time_duration"], 1000),
@@ -77,7 +77,3 @@ class HAProxy(Format):
         if prefix is not None and _SYSLOG.search(prefix[0]) and not _ASKS.search(text):
             return {"message": text}
         raise BadRecordError(Reason.NO_MATCH, "not a line of HAProxy's HTTP log")
-
-
-def _sent(encoded: re.Match[str]) -> str:
-    return decoded(bytes.fromhex(encoded[0].replace("#", "")))

@@ -59,8 +59,16 @@ class Structlog(MixedObjects):
         if found is None:
             return NO_REQUEST
         method, target, status, size = found
-        stamp, assumed = self._time(fields)
-        told = _durations(fields)
+        time = _find(fields, _TIME)
+        if isinstance(time, dict):
+            # Loguru: {"repr": …, "timestamp": …}
+            time = time.get("timestamp")
+        if time is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
+        stamp, assumed = moment(time, self.zone)
+        # ECS documents nanoseconds.
+        nanoseconds = amount(_find(fields, ("event.duration",)))
+        told = durations(fields) if nanoseconds is None else Durations(micros(nanoseconds / 1000, 1), ())
         return Exchange(
             ts_us=start_of(stamp, told.known_us),
             method=method,
@@ -75,15 +83,6 @@ class Structlog(MixedObjects):
             assumed_timezone=assumed,
             ended=told.known_us is None,
         )
-
-    def _time(self, fields: Mapping[str, Any]) -> tuple[int, bool]:
-        value = _find(fields, _TIME)
-        if isinstance(value, dict):
-            # Loguru: {"repr": …, "timestamp": …}
-            value = value.get("timestamp")
-        if value is None:
-            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
-        return moment(value, self.zone)
 
 
 def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | None, Any] | None:
@@ -106,12 +105,6 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | N
         # A line before the call, say; the one after it has the status.
         return None
     return (method or "GET").upper(), target, status, size
-
-
-def _durations(fields: Mapping[str, Any]) -> Durations:
-    """ECS documents nanoseconds."""
-    nanoseconds = amount(_find(fields, ("event.duration",)))
-    return durations(fields) if nanoseconds is None else Durations(micros(nanoseconds / 1000, 1), ())
 
 
 def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:

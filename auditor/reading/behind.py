@@ -182,14 +182,11 @@ def _micros(
         texts = [value for value, _ in said]
         if any(_rest(values, (*read, place)) for values, _ in found):
             continue
-        if _mostly(_is_both, texts):
-            return place
         numbers = [(int(text), size) for text, size in said if _WHOLE.fullmatch(text)]
-        if (
-            _mostly(_WHOLE.fullmatch, texts)
-            and not _counts_bytes(numbers)
-            and _only_micros(sorted(n for n, _ in numbers))
-        ):
+        # Most numbers are as great as the body, or greater by a header, where they count bytes.
+        bytes_told = 2 * sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
+        plain = _mostly(_WHOLE.fullmatch, texts) and bytes_told <= len(numbers)
+        if _mostly(_is_both, texts) or (plain and _only_micros(sorted(number for number, _ in numbers))):
             return place
     return None
 
@@ -198,12 +195,6 @@ def _is_both(text: str) -> bool:
     """Whether a value is `%T/%D`, seconds and the same in microseconds."""
     match = _APACHE.fullmatch(text)
     return match is not None and int(match[2]) // 10**6 == int(match[1])
-
-
-def _counts_bytes(numbers: Sequence[tuple[int, int | None]]) -> bool:
-    """Whether most numbers are as great as the body, or greater by a header."""
-    alike = sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
-    return 2 * alike > len(numbers)
 
 
 def _only_micros(numbers: Sequence[int]) -> bool:

@@ -28,7 +28,6 @@ from auditor.reading.environments import environment_of
 from auditor.reading.names import first
 from auditor.reading.number_columns import CREDITS
 from auditor.reading.times import moment
-from auditor.registry import PROVIDERS
 
 _TEMPLATE = ("template_id", "template_uid", "template_uuid", "template", "design_id", "design", "template_name")
 _TIME = ("created_at", "created", "rendered_at", "generated_at", "timestamp", "ts", "time", "datetime", "date",
@@ -57,11 +56,6 @@ def fits(names: Collection[str]) -> bool:
     return not any(map(_REQUEST.__contains__, names)) and all(
         any(map(names.__contains__, group)) for group in (_TEMPLATE, _TIME)
     )
-
-
-def provider_in(hint: str) -> str:
-    """The provider that a file's name holds."""
-    return next((name for name in PROVIDERS if name in hint.lower()), "unknown")
 
 
 def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:

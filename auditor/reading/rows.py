@@ -4,7 +4,7 @@ The names tell what kind of table it is, the most specific first: usage events, 
 what a provider exports of its renders, and any access log whose columns are named after what they hold.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -23,9 +23,11 @@ from auditor.reading.named import completed
 from auditor.reading.names import column_name, first
 from auditor.reading.times import moment, start_of
 from auditor.reading.variables import ALIASES, number_of, request_of, text_of
-from auditor.registry import FORMATS
+from auditor.registry import FORMATS, PROVIDERS
 
 Read = Callable[[Row], Exchange | UsageEvent | Exported]
+Reader = tuple[Read | None, bool]
+"""What reads a row of a table, None if nothing does, and whether its rows are usage events."""
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
@@ -41,8 +43,8 @@ _MORE = {
 }
 
 
-def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
-    """What reads a row of a table with such columns; None if nothing does.
+def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
+    """The reader of a table with such columns.
 
     *hint* is the file's name, which may name the provider that exported it.
     """
@@ -52,26 +54,17 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     def named(row: Row) -> dict[str, Any]:
         return {name: row.get(original) for name, original in columns.items()}
 
-    if _are_events(known):
-        return lambda row: _event(named(row), zone)
+    if known >= _EVENT and ("ts" in known or "ts_us" in known):
+        return lambda row: _event(named(row), zone), True
     for kind in FORMATS.values():
         if (read := kind.row_reader(columns, zone)) is not None:
-            return lambda row: completed(read(row), named(row))
+            return lambda row: completed(read(row), named(row)), False
     if exports.fits(known):
-        provider = exports.provider_in(hint)
-        return lambda row: exports.event_of(named(row), provider, zone)
+        provider = next((name for name in PROVIDERS if name in hint.lower()), "unknown")
+        return lambda row: exports.event_of(named(row), provider, zone), False
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
-        return lambda row: completed(_exchange(named(row), zone), named(row))
-    return None
-
-
-def is_events(names: Iterable[str]) -> bool:
-    """Whether a table with such columns holds usage events."""
-    return _are_events(set(map(column_name, names)))
-
-
-def _are_events(known: Collection[str]) -> bool:
-    return set(known) >= _EVENT and ("ts" in known or "ts_us" in known)
+        return lambda row: completed(_exchange(named(row), zone), named(row)), False
+    return None, False
 
 
 def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:

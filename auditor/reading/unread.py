@@ -120,7 +120,8 @@ def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
     if not all(_is_number(value) for value, _ in held):
         return False
     known = _EVIDENT.fullmatch(name) or is_numeric(name) or unit_of(name) or unit_of(name, renders=True)
-    return not (known or all(_is_time(value) for value, _ in held))
+    digits = [str(value) for value, _ in held]
+    return not (known or all(text.isdigit() and int(text[:20]) >= _TIME_FROM for text in digits))
 
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:
@@ -128,7 +129,7 @@ def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record]
         _made(read, record) != _made(read, _changed(record, path, other))
         for value, record in held
         # What a render costs anyway makes no difference where it is left out.
-        for other in (None, _another(value))
+        for other in (None, "8" if str(value).strip() == "7" else "7")
     )
 
 
@@ -139,8 +140,8 @@ def _made(read: Callable[[Record], object], record: Record) -> object:
         return None
 
 
-def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
-    """*record* with another value at a path; None leaves it out."""
+def _changed(record: Record, path: Path, value: str | None) -> dict[str, Any]:
+    """*record* with another number at a path; None leaves it out."""
     name, *rest = path
     changed = dict(record)
     if rest:
@@ -148,21 +149,11 @@ def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
     elif value is None:
         del changed[name]
     else:
-        changed[name] = value
+        changed[name] = value if isinstance(record[name], str) else int(value)
     return changed
-
-
-def _another(value: Any) -> Any:
-    number = 8 if str(value).strip() == "7" else 7
-    return str(number) if isinstance(value, str) else number
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):
         return bool(readings(value)) or _SCIENTIFIC.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_time(value: Any) -> bool:
-    text = str(value)
-    return text.isdigit() and int(text[:20]) >= _TIME_FROM
