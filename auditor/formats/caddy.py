@@ -20,7 +20,7 @@ class Caddy(JsonObjects):
 
     name = "caddy"
     title = "Caddy, JSON"
-    needs = (("ts",), ("request", "uri"), ("request", "method"), ("status",))
+    needs = ("ts", "request.uri", "request.method", "status")
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import RowReader
-from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.json_lines import JsonObjects, integer, needing, text
 from auditor.reading.rows import filled
 from auditor.reading.times import epoch, micros, rfc3339
 from auditor.reading.variables import text_of
@@ -27,8 +27,6 @@ _FIELDS = (
     "CacheCacheStatus", "RayID",
 )  # fmt: skip
 """What is read."""
-
-
 _NEEDED = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
 
 
@@ -37,7 +35,7 @@ class Cloudflare(JsonObjects):
 
     name = "cloudflare"
     title = "Cloudflare Logpush, HTTP requests"
-    needs = tuple((name,) for name in _NEEDED)
+    needs = _NEEDED
     documented = frozenset({"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"})
 
     @classmethod
@@ -56,9 +54,7 @@ class Cloudflare(JsonObjects):
 
 def _exchange(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
     """What a record tells, whichever file it stands in."""
-    for name in _NEEDED:
-        if record.get(name) is None:
-            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+    needing(record, _NEEDED)
     start, end = (_stamp(record.get(name), zone) for name in (_START, _END))
     if start is None and end is None:
         raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")

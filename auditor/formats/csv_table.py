@@ -53,7 +53,7 @@ class CsvTable(Table):
         """The share of the rows that it can read, more than the header alone."""
         reader = cls(ZoneInfo("UTC"))
         rows = [row.data for row in _rows(Line(number, line) for number, line in enumerate(sample.lines, 1))]
-        read = sum(map(reader._reads, rows))
+        read = sum(reader._vote(row) is not False for row in rows)
         return read / len(rows) if reader.made is not None else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
@@ -78,10 +78,6 @@ class CsvTable(Table):
         """The header."""
         if self._names is None:
             self.parse(data)
-
-    def fields(self, data: bytes) -> dict[str, str]:
-        """The values of one row by the names of the header."""
-        return dict(zip(self._names or (), self._values(data.decode(errors="backslashreplace")), strict=False))
 
     def _header(self, text: str) -> None:
         if is_hint(text):

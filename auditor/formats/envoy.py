@@ -11,7 +11,7 @@ from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Format
-from auditor.reading.json_lines import integer, json_object, text
+from auditor.reading.json_lines import integer, json_object, needing, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import decoded, split_request, text_of
 from auditor.reading.wrapped import PREFIX
@@ -82,7 +82,4 @@ def _named(found: dict[str, Any]) -> dict[str, Any]:
             if found.get(name) is None and value is not None:
                 found[name] = value
     request = () if "response_flags" in found and found.get("method") is None else ("method", "path")
-    for name in ("start_time", *request, "response_code"):
-        if found.get(name) is None:
-            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
-    return found
+    return needing(found, ("start_time", *request, "response_code"))

@@ -11,7 +11,7 @@ from typing import Any
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, integer, text
+from auditor.reading.json_lines import MixedObjects, integer, needing, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import text_of
 
@@ -21,7 +21,7 @@ class GoogleCloud(MixedObjects):
 
     name = "google-cloud"
     title = "Google Cloud load balancers and Cloud Run, JSON"
-    needs = (("timestamp",), ("logName",))
+    needs = ("timestamp", "logName")
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One entry."""
@@ -30,9 +30,7 @@ class GoogleCloud(MixedObjects):
             return NO_REQUEST
         if not isinstance(request, dict):
             raise BadRecordError(Reason.BAD_VALUE, "httpRequest is not an object")
-        for name in ("requestMethod", "requestUrl"):
-            if request.get(name) is None:
-                raise BadRecordError(Reason.MISSING_FIELD, f"httpRequest.{name} is missing")
+        needing(record, ("httpRequest.requestMethod", "httpRequest.requestUrl"))
         stamp = text(record["timestamp"], "timestamp")
         ts_us, assumed = rfc3339(stamp, self.zone)
         identity = text_of(record.get("insertId"))

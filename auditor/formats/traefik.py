@@ -18,7 +18,7 @@ class Traefik(JsonObjects):
 
     name = "traefik"
     title = "Traefik, JSON"
-    needs = (("RequestMethod",), ("RequestPath",))
+    needs = ("RequestMethod", "RequestPath")
     documented = frozenset({"RequestCount", "RetryAttempts"})
 
     def exchange(self, record: dict[str, Any]) -> Exchange:

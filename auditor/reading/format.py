@@ -107,9 +107,6 @@ class Format:
         """
         raise NotImplementedError
 
-    def _reads(self, line: bytes) -> bool:
-        return self._vote(line) is not False
-
     def _vote(self, line: bytes) -> bool | None:
         """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
         try:

@@ -3,7 +3,7 @@
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -16,6 +16,7 @@ from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
 from auditor.reading.wrapped import PREFIX
 
+_Record = TypeVar("_Record", bound=Mapping[str, Any])
 _SCANNED = 2000
 """Requests among which those for pictures are looked for."""
 
@@ -23,8 +24,8 @@ _SCANNED = 2000
 class JsonObjects(Format):
     """A format of one JSON object a line; `exchange` is left to write."""
 
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Paths of keys that every record has: a line without one is of another format."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Keys that every record has, of objects within it with dots: a line without one is of another format."""
     documented: ClassVar[frozenset[str]] = frozenset()
     """Numbers that are not read, and that by their documentation are no counts of renders and no prices."""
 
@@ -50,10 +51,7 @@ class JsonObjects(Format):
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line."""
         found = json_object(data)
-        for path in self.needs:
-            if at(found, *path) is None:
-                raise BadRecordError(Reason.MISSING_FIELD, f"{'.'.join(path)} is missing")
-        return found
+        return needing(found, self.needs)
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """What an object tells."""
@@ -92,6 +90,14 @@ def json_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
     return value
+
+
+def needing(record: _Record, names: Iterable[str]) -> _Record:
+    """*record*, if it has all of some keys (`request.uri`). Raises `BadRecordError` for one that is missing."""
+    for name in names:
+        if at(record, *name.split(".")) is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+    return record
 
 
 def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:

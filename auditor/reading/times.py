@@ -10,10 +10,7 @@ from auditor.model.events import BadRecordError, Reason
 _CLF = re.compile(
     r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: (?:([+-]\d\d):?(\d\d)|(UTC|GMT)))?", re.ASCII
 )
-_MONTHS = {
-    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09",
-    "Oct": "10", "Nov": "11", "Dec": "12",
-}  # fmt: skip
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FAR = Decimal(2) ** 33
 """Seconds until the year 2242: greater numbers are milliseconds, microseconds or nanoseconds."""
 
@@ -28,11 +25,11 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     match = _CLF.fullmatch(text)
     if match is None:
         return _loose(text, zone)
-    month = _MONTHS.get(match[2].title())
-    if month is None:
+    if match[2].title() not in _MONTHS:
         raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
+    month = _MONTHS.index(match[2].title()) + 1
     offset = f"{match[5]}:{match[6]}" if match[5] else "Z" if match[7] else ""
-    return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
+    return parse_time(f"{match[3]}-{month:02}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
 
 _SHORT_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
