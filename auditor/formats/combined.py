@@ -44,8 +44,7 @@ class Combined(Format):
         if cls.tail is not None:
             return cls
         reader = cls(ZoneInfo("UTC"))
-        fitting: list[tuple[dict[str, str], int | None]] = []
-        others: list[tuple[dict[str, str], int | None]] = []
+        fitting, others = (list[tuple[dict[str, str], int | None]]() for _ in range(2))
         for line, exchange in itertools.islice(exchanges, SCANNED):
             fields = reader.fields(line)
             hosts = (exchange.host, *filter(is_host, values_of(fields["behind"]).values()))
@@ -63,7 +62,7 @@ class Combined(Format):
         # A log may write more behind its lines later on, which is then named as unread.
         found = type(cls.__name__, (cls,), {"tail": tail or Tail()})
         for name in ("ident", "remote_user"):
-            if is_cache([_last(fields[name]) for fields, _ in sample]):
+            if is_cache([fields[name].rpartition(" ")[2] for fields, _ in sample]):
                 # The head of such a line is more than a client.
                 return type(cls.__name__, (found,), {"verdict": name, "template": None})
         return found
@@ -74,7 +73,7 @@ class Combined(Format):
         behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
         ts_us, assumed = clf_time(fields["time_local"], self.zone)
         method, target = split_request(fields["request"])
-        before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
+        before = None if self.verdict is None else text_of(fields[self.verdict].rpartition(" ")[2])
         taken = behind.assumed
         if "second" in fields:
             taken += (Assumption.HOST_SECOND,)
@@ -139,10 +138,6 @@ def _head(text: str) -> dict[str, str]:
         **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
         "remote_user": " ".join(rest[1:]) or "-",
     }  # fmt: skip
-
-
-def _last(text: str) -> str:
-    return text.rpartition(" ")[2]
 
 
 def _is_client(word: str) -> bool:

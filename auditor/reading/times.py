@@ -10,6 +10,13 @@ from auditor.model.events import BadRecordError, Reason
 _CLF = re.compile(
     r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: (?:([+-]\d\d):?(\d\d)|(UTC|GMT)))?", re.ASCII
 )
+_LOOSE = re.compile(
+    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+)
+_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (GMT|UTC|[+-]\d{4})$", re.ASCII)
+_CTIME = re.compile(
+    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
+)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FAR = Decimal(2) ** 33
 """Seconds until the year 2242: greater numbers are milliseconds, microseconds or nanoseconds."""
@@ -24,7 +31,13 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         text = _CTIME.sub(r"\2/\1/\5:\3 \4", _HTTP.sub(r"\1/\2/\3:\4 \5", text)).strip()
     match = _CLF.fullmatch(text)
     if match is None:
-        return _loose(text, zone)
+        match = _LOOSE.fullmatch(text)
+        if match is None:
+            return rfc3339(text, zone)
+        day, minute, second, fraction, zulu, hours, minutes = match.groups()
+        offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
+        fraction = (fraction or "").replace(",", ".")
+        return parse_time(f"{day.replace('/', '-')}T{minute}{second or ':00'}{fraction}{offset}", zone)
     if match[2].title() not in _MONTHS:
         raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
     month = _MONTHS.index(match[2].title()) + 1
@@ -32,26 +45,13 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     return parse_time(f"{match[3]}-{month:02}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
 
-_SHORT_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
-
-
 def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """RFC 3339, also with `+0200` for its offset, a comma before the fraction, or a bare number of seconds."""
     if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
         return epoch(text), False
     if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and "T" in text:
-        text = _SHORT_OFFSET.sub(r"\1:\2", text)
+        text = f"{text[:-2]}:{text[-2:]}"
     return parse_time(text.replace(",", ".", 1), zone)
-
-
-_LOOSE = re.compile(
-    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
-)
-
-_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (GMT|UTC|[+-]\d{4})$", re.ASCII)
-_CTIME = re.compile(
-    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
-)
 
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
@@ -59,17 +59,6 @@ def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
     if not isinstance(value, str):
         return epoch(value), False
     return clf_time(value.strip(" []"), zone)
-
-
-def _loose(text: str, zone: ZoneInfo) -> tuple[int, bool]:
-    match = _LOOSE.fullmatch(text)
-    if match is None:
-        return rfc3339(text, zone)
-    day, minute, second, fraction, zulu, hours, minutes = match.groups()
-    offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
-    return parse_time(
-        f"{day.replace('/', '-')}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone
-    )
 
 
 def epoch(value: object) -> int:

@@ -19,7 +19,6 @@ from auditor.reading.names import first
 from auditor.reading.statuses import status_of
 from auditor.reading.times import clf_time, epoch, micros, start_of
 
-SECOND, MILLISECOND = 10**6, 1000
 ALIASES = {
     "time": ("time_local", "time_iso8601", "msec", "time", "timestamp", "@timestamp", "ts", "date", "datetime"),
     "request": ("request", "request_line"),
@@ -104,7 +103,7 @@ def cache_in(variables: Mapping[str, object]) -> str | None:
 
 def seconds_of(value: object) -> int | None:
     """A duration; those of several upstreams add up. None where none is known."""
-    known = [took for each in BETWEEN.split(str(value)) if (took := micros(each, SECOND)) is not None]
+    known = [took for each in BETWEEN.split(str(value)) if (took := micros(each, 10**6)) is not None]
     return sum(known) if known else None
 
 
@@ -123,7 +122,7 @@ def tries_of(variables: Mapping[str, object]) -> tuple[Try, ...]:
     # A list that is shorter does not tell whose value is missing.
     statuses, times = (each if len(each) == calls else ["-"] * calls for each in (statuses, times))
     return tuple(
-        Try(number_of(status, "upstream_status"), micros(took, SECOND))
+        Try(number_of(status, "upstream_status"), micros(took, 10**6))
         for status, took in zip(statuses[:-1], times[:-1], strict=True)
     )
 
@@ -147,34 +146,30 @@ def request_of(found: Mapping[str, object], *, escaped: bool = True) -> tuple[st
 
 def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
     """(method, target) of `GET /og.png HTTP/1.1`; ("", line as logged) for what is none: TLS on a plain port, say."""
-    method, blank, rest = line.partition(" ")
-    if not blank or not method.isascii() or not method.isupper() or not method.isalpha():
+    match = _REQUEST.fullmatch(line)
+    if match is None:
         return "", line
-    target, blank, protocol = rest.rpartition(" ")
-    if not blank or not protocol.startswith("HTTP/"):
-        target = rest
-    return method, unescaped(target) if escaped else target
+    return match[1], unescaped(match[2]) if escaped else match[2]
 
 
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")
-_SINGLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "v": "\v", "f": "\f"}
+_REQUEST = re.compile(r"([A-Z]+) (.*?)(?: HTTP/[^ ]*)?", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")
+_SINGLE = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
 
 
 def unescaped(text: str) -> str:
     r"""*text* without the escapes of nginx and Apache: `\xD0\xB0` is UTF-8."""
     if "\\" not in text:
         return text
-    parts, end = [], 0
-    for match in _ESCAPE.finditer(text):
-        parts.append(text[end : match.start()].encode(errors="surrogatepass"))
-        end = match.end()
-        if match[1]:
-            parts.append(bytes([int(match[1], 16)]))
-        elif match[2]:
-            parts.append(chr(int(match[2], 16)).encode(errors="replace"))
-        else:
-            parts.append(_SINGLE.get(match[3], match[3]).encode(errors="surrogatepass"))
-    return (b"".join(parts) + text[end:].encode(errors="surrogatepass")).decode(errors="backslashreplace")
+    return _ESCAPE.sub(_meant, text.encode(errors="surrogatepass")).decode(errors="backslashreplace")
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return bytes([int(escape[1], 16)])
+    if escape[2]:
+        return chr(int(escape[2], 16)).encode(errors="replace")
+    return _SINGLE.get(escape[3], escape[3])
 
 
 def text_of(value: object) -> str | None:
