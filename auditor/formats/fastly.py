@@ -18,9 +18,8 @@ from auditor.model.events import BadRecordError, Reason
 from auditor.reading.durations import Durations, durations
 from auditor.reading.json_lines import JsonObjects, integer, text
 from auditor.reading.names import first
-from auditor.reading.statuses import status_of
 from auditor.reading.times import micros, moment, start_of
-from auditor.reading.variables import split_request, text_of
+from auditor.reading.variables import split_request, status_of, text_of
 
 _MARKS = frozenset({"response_state", "service_id", "pop", "datacenter", "server_datacenter", "is_edge", "is_shield"})
 _START = (

@@ -20,9 +20,8 @@ from auditor.reading.durations import Durations, amount, durations
 from auditor.reading.format import NO_REQUEST
 from auditor.reading.json_lines import MixedObjects, integer
 from auditor.reading.names import at
-from auditor.reading.statuses import status_of
 from auditor.reading.times import micros, moment, start_of
-from auditor.reading.variables import text_of
+from auditor.reading.variables import status_of, text_of
 
 _HTTPX = re.compile(r'HTTP Request: ([A-Z]+) (\S+) "HTTP/[\d.]+ (\d{3})')
 _URLLIB3 = re.compile(r'(https?://[^\s"]+) "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) (\d+|None|-)')

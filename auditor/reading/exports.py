@@ -24,7 +24,7 @@ from auditor.model.event_reader import parse_event
 from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown
 from auditor.model.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.reading.durations import durations
-from auditor.reading.environments import environment_of
+from auditor.reading.named import environment_of
 from auditor.reading.names import first
 from auditor.reading.number_columns import CREDITS
 from auditor.reading.times import moment

@@ -5,18 +5,19 @@ key whichever server wrote of it.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
-from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.cache_field import bare, cache_of
 from auditor.exchanges.exchange import Exchange, Try
-from auditor.model.events import BadRecordError, Reason
+from auditor.model.events import BadRecordError, Outcome, Reason
 from auditor.reading.durations import Durations, durations
-from auditor.reading.environments import environment_of
+from auditor.reading.exports import WORDS
+from auditor.reading.format import UnknownStatusError
 from auditor.reading.log_template import BETWEEN
-from auditor.reading.named import body_of
+from auditor.reading.named import body_of, environment_of
 from auditor.reading.names import first
-from auditor.reading.statuses import status_of
 from auditor.reading.times import clf_time, epoch, micros, start_of
 
 ALIASES = {
@@ -190,3 +191,39 @@ def number_of(value: object, name: str) -> int | None:
 def decoded(data: bytes) -> str:
     r"""Text of a line; bytes that are no UTF-8 look as nginx would have escaped them (`\xe9`)."""
     return data.decode(errors="backslashreplace")
+
+
+_ALONE = re.compile(r"(-?\d{1,18})(?:\.0+)?", re.ASCII)
+_WITHIN = re.compile(
+    r"(?:(?<=HTTP)|(?<![A-Za-z\d.-]))(?<!\d,)([1-5]\d\d)(?![,.]?\d)(?![A-Za-z]| ?(?:ms|s|us|ns|µs|k?b|bytes)\b)",
+    re.ASCII,
+)
+_PHRASES = {bare(each.phrase): each.value for each in HTTPStatus if each >= 400}
+_FAILED = {word for word, outcome in WORDS.items() if outcome is Outcome.ERROR}
+
+
+def status_of(told: Iterable[object], *, failed: bool = False) -> int | None:
+    """The first status that can be read: `200`, `HTTP/1.1 200 OK`, `OK (200)`; words alone tell of failures only.
+
+    None where none is told, and for a call that *failed* or has a word for that in its place. Raises
+    `UnknownStatusError` where any other word is all there is: `OK` may be 200, or say that something else went well.
+    """
+    words = []
+    for value in told:
+        if (status := _status(value)) is not None:
+            return status
+        if value not in (None, "", "-"):
+            words.append(str(value).strip().lower())
+    if any(words) and not failed and _FAILED.isdisjoint(words):
+        raise UnknownStatusError(Reason.BAD_VALUE, "status is no number")
+    return None
+
+
+def _status(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    if alone := _ALONE.fullmatch(text):
+        return int(alone[1])
+    within = _WITHIN.findall(text[:200])
+    return int(within[0]) if len(within) == 1 else _PHRASES.get(bare(text))
