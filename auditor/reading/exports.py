@@ -25,7 +25,7 @@ from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown
 from auditor.model.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.reading.durations import durations
 from auditor.reading.named import environment_of
-from auditor.reading.names import first
+from auditor.reading.names import first, json_in
 from auditor.reading.number_columns import CREDITS
 from auditor.reading.times import moment
 
@@ -143,13 +143,8 @@ def _inputs(told: Any) -> Any:
     """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
     if not isinstance(told, str):
         return told
-    try:
-        found = orjson.loads(told)
-    except orjson.JSONDecodeError:
-        found = None
-    if found is None:
-        return [told]
-    return found if is_exact(found) else None
+    found = json_in(told)
+    return [told] if found is None else found if is_exact(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:

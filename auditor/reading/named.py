@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,7 +13,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
 from auditor.model.fingerprint import is_exact
 from auditor.reading.durations import unread_in
-from auditor.reading.names import at, column_name
+from auditor.reading.names import at, column_name, json_in
 
 _BODY = ("request_body", "requestbody", "request.body", "http.request.body", "http.request.body.content", "input")
 
@@ -42,10 +41,8 @@ def body_of(fields: Mapping[str, Any]) -> bytes | None:
 
 
 def _object(value: Any) -> dict[str, Any] | None:
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        with suppress(orjson.JSONDecodeError):
-            value = orjson.loads(value)
-    return value if isinstance(value, dict) else None
+    held = json_in(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+    return held if isinstance(held, dict) else None
 
 
 def _bodies(fields: Mapping[str, Any]) -> Iterator[Any]:

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 
 def column_name(name: str) -> str:
@@ -23,3 +26,10 @@ def at(value: Any, *path: str) -> Any:
 def first(fields: Mapping[str, Any], names: Iterable[str], absent: tuple[str, ...] = ("", "-")) -> Any:
     """The first of some fields that is there; *absent* are texts that stand for nothing."""
     return next((fields[name] for name in names if fields.get(name) not in (None, *absent)), None)
+
+
+def json_in(text: bytes | str) -> Any:
+    """What a JSON text holds; None for what is none."""
+    with suppress(orjson.JSONDecodeError):
+        return orjson.loads(text)
+    return None

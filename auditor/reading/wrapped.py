@@ -8,7 +8,7 @@ out before a format sees it, line by line, so that numbers stay those of the fil
 import re
 from typing import Any
 
-import orjson
+from auditor.reading.names import json_in
 
 _STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
 _NAME = rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"
@@ -67,10 +67,7 @@ def _inner(line: bytes) -> bytes | None:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
+    value = json_in(line)
     return value if isinstance(value, dict) else {}
 
 
