@@ -1,7 +1,6 @@
 """cache-trace: `time,id,size` in seconds and bytes, with or without a header (semantics section 10)."""
 
 from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo
 
 from auditor.model.events import MAX_BYTES, MAX_TS_US, BadRecordError, Outcome, Reason, UsageEvent
 from auditor.reading.format import Format
@@ -14,10 +13,7 @@ class CacheTrace(Format):
 
     name = "cache-trace"
     title = "cache trace (time,id,size)"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._row = 0
+    _row = 0
 
     def parse(self, data: bytes) -> UsageEvent | None:
         """One row."""

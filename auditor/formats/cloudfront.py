@@ -41,10 +41,7 @@ class CloudFront(Format):
 
     name = "cloudfront"
     title = "CloudFront, standard log"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._names: tuple[str, ...] = COLUMNS
+    _names: tuple[str, ...] = COLUMNS
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:

@@ -42,11 +42,8 @@ class CsvTable(Table):
     name = "csv"
     title = "CSV or TSV with a header"
     unknown = "the first line names no columns that are known"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._delimiter = ","
-        self._names: list[str] | None = None
+    _delimiter = ","
+    _names: list[str] | None = None
 
     @classmethod
     def detect(cls, sample: Sample) -> float:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import pyarrow as pa
@@ -43,10 +42,7 @@ class Parquet(Table):
     name = "parquet"
     title = "Parquet"
     unknown = "the columns are those of no table that is known"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._names: tuple[str, ...] = ()
+    _names: tuple[str, ...] = ()
 
     @classmethod
     def detect(cls, sample: Sample) -> float:

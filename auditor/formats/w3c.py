@@ -40,11 +40,8 @@ class W3C(Format):
 
     name = "w3c"
     title = "W3C extended (IIS and others)"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._names: list[str] = []
-        self._date = ""
+    _names: tuple[str, ...] = ()
+    _date = ""
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -111,8 +108,8 @@ class W3C(Format):
             self._date = value.partition(" ")[0]
         if name != "fields":
             return
-        self._names = []
-        names = value.split()
+        self._names = ()
+        names = tuple(value.split())
         known = {each.lower() for each in names}
         if any(each.startswith("x-edge-") for each in known) or not (
             "sc-status" in known and "cs-method" in known and known.intersection(_TARGET)

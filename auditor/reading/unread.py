@@ -6,7 +6,7 @@ reads it.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from auditor.exchanges.assumptions import Assumption
@@ -47,12 +47,12 @@ Record = Mapping[str, Any]
 _Item = TypeVar("_Item", bound=Exchange | UsageEvent | Exported)
 
 
+@dataclass(slots=True)
 class Head:
     """The first values of each field, and the records that hold them."""
 
-    def __init__(self) -> None:
-        self.records = 0
-        self._fields: dict[Path, list[tuple[Any, Record]]] = {}
+    records: int = 0
+    _fields: dict[Path, list[tuple[Any, Record]]] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
