@@ -45,39 +45,35 @@ class Cloudflare(JsonObjects):
         if not plain.keys() >= {name.lower() for name in _NEEDED}:
             return None
         originals = {name: plain[name.lower()] for name in _FIELDS if name.lower() in plain}
-        return lambda row: _exchange(filled(row, originals), zone)
+        reader = cls(zone)
+        return lambda row: reader.exchange(filled(row, originals))
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
-        """One line."""
-        return _exchange(record, self.zone)
-
-
-def _exchange(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
-    """What a record tells, whichever file it stands in."""
-    needing(record, _NEEDED)
-    start, end = (_stamp(record.get(name), zone) for name in (_START, _END))
-    if start is None and end is None:
-        raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")
-    duration = None
-    if start is not None and end is not None and (start % 10**6 or end % 10**6) and end >= start:
-        duration = end - start
-    elif (first_byte := record.get("EdgeTimeToFirstByteMs")) is not None:
-        duration = micros(first_byte, 1000)
-    began = start if start is not None else (end or 0) - (duration or 0)
-    body = record.get("EdgeResponseBodyBytes")
-    return Exchange(
-        ts_us=began,
-        method=text(record["ClientRequestMethod"], "ClientRequestMethod"),
-        target=text(record["ClientRequestURI"], "ClientRequestURI"),
-        host=text_of(record.get("ClientRequestHost")),
-        status=integer(record["EdgeResponseStatus"], "EdgeResponseStatus") or None,
-        bytes=integer(record.get("EdgeResponseBytes") if body is None else body, "EdgeResponseBytes"),
-        duration_us=duration,
-        cache=text_of(record.get("CacheCacheStatus")),
-        media_type=text_of(record.get("EdgeResponseContentType")),
-        id=text_of(record.get("RayID")),
-        ended=start is None and duration is None,
-    )
+        """What a record tells, whichever file it stands in."""
+        needing(record, _NEEDED)
+        start, end = (_stamp(record.get(name), self.zone) for name in (_START, _END))
+        if start is None and end is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")
+        duration = None
+        if start is not None and end is not None and (start % 10**6 or end % 10**6) and end >= start:
+            duration = end - start
+        elif (first_byte := record.get("EdgeTimeToFirstByteMs")) is not None:
+            duration = micros(first_byte, 1000)
+        began = start if start is not None else (end or 0) - (duration or 0)
+        body = record.get("EdgeResponseBodyBytes")
+        return Exchange(
+            ts_us=began,
+            method=text(record["ClientRequestMethod"], "ClientRequestMethod"),
+            target=text(record["ClientRequestURI"], "ClientRequestURI"),
+            host=text_of(record.get("ClientRequestHost")),
+            status=integer(record["EdgeResponseStatus"], "EdgeResponseStatus") or None,
+            bytes=integer(record.get("EdgeResponseBytes") if body is None else body, "EdgeResponseBytes"),
+            duration_us=duration,
+            cache=text_of(record.get("CacheCacheStatus")),
+            media_type=text_of(record.get("EdgeResponseContentType")),
+            id=text_of(record.get("RayID")),
+            ended=start is None and duration is None,
+        )
 
 
 def _stamp(value: object, zone: ZoneInfo) -> int | None:

@@ -26,17 +26,11 @@ class LogFormat(Format):
         roles = roles_of(template.names)
         shaped = [(variable, role) for role, variable in roles.items()]
         shaped += [(variable, "cache") for variable in template.names if names_cache(variable)]
-        shapes = [(variable, shape) for variable, role in shaped if (shape := shape_of(variable, role)) is not None]
-        return type(
-            "LogFormat",
-            (cls,),
-            {
-                "name": name,
-                "template": template,
-                "ending": "request_time" not in template.names,
-                "shapes": tuple(shapes),
-            },
+        shapes = tuple(
+            (variable, shape) for variable, role in shaped if (shape := shape_of(variable, role)) is not None
         )
+        ending = "request_time" not in template.names
+        return type("LogFormat", (cls,), {"name": name, "template": template, "ending": ending, "shapes": shapes})
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""

@@ -76,12 +76,10 @@ class Table(Format):
                 row = self.row(line.data)
                 if row is None:
                     continue
-                looked_at = {name: value for name, value in row.items() if is_numeric(name) or self._sums(name)}
-                if not self.own:
+                sums = not self.own
+                looked_at = {name: value for name, value in row.items() if is_numeric(name) or (sums and is_sum(name))}
+                if sums:
                     head.look(row)
                 if not (whole and looked_at) and (self.own or head.full):
                     return
                 yield line.number, looked_at
-
-    def _sums(self, name: str) -> bool:
-        return not self.own and is_sum(name)

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.units import UNITS
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError, Reason
 
@@ -101,7 +102,6 @@ def micros(text: object, unit: int) -> int | None:
 
 
 _GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)(s|ms|µs|us|ns))?", re.ASCII)
-_UNITS = {"s": Decimal(10**6), "ms": Decimal(1000), "µs": Decimal(1), "us": Decimal(1), "ns": Decimal("0.001")}
 
 
 def go_duration(text: str) -> int | None:
@@ -110,5 +110,5 @@ def go_duration(text: str) -> int | None:
     if match is None or not text:
         return None
     hours, minutes, number, unit = match.groups()
-    rest = (Decimal(number) * _UNITS[unit]).quantize(Decimal(1)) if number else 0
+    rest = (Decimal(number) * UNITS[unit.replace("µ", "u")]).quantize(Decimal(1)) if number else 0
     return (int(hours or 0) * 3600 + int(minutes or 0) * 60) * 10**6 + int(rest)
