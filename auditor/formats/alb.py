@@ -7,7 +7,6 @@ since clients may send it.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from auditor.formats.elb import Elb
 from auditor.model.events import BadRecordError, Reason
@@ -19,9 +18,9 @@ TYPES = frozenset({"http", "https", "h2", "grpcs", "ws", "wss"})
 class Alb(Elb):
     """HTTP, HTTP/2, gRPC and WebSockets."""
 
-    name: ClassVar[str] = "alb"
-    title: ClassVar[str] = "AWS Application Load Balancer"
-    names: ClassVar[tuple[str, ...]] = (
+    name = "alb"
+    title = "AWS Application Load Balancer"
+    names = (
         "type", *Elb.names, "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
         "request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_port_list",
         "target_status_code_list", "classification", "classification_reason", "conn_trace_id", "transformed_host",

@@ -1,24 +1,19 @@
 """cache-trace: `time,id,size` in seconds and bytes, with or without a header (semantics section 10)."""
 
 from decimal import Decimal, InvalidOperation
-from typing import ClassVar
-from zoneinfo import ZoneInfo
 
 from auditor.model.events import MAX_BYTES, MAX_TS_US, BadRecordError, Outcome, Reason, UsageEvent
-from auditor.reading.format import Lines
+from auditor.reading.format import Format
 
 HEADER = [b"time", b"id", b"size"]
 
 
-class CacheTrace(Lines):
+class CacheTrace(Format):
     """Each row is one demand event; rows of one time keep their order by their ids."""
 
-    name: ClassVar[str] = "cache-trace"
-    title: ClassVar[str] = "cache trace (time,id,size)"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._row = 0
+    name = "cache-trace"
+    title = "cache trace (time,id,size)"
+    _row = 0
 
     def parse(self, data: bytes) -> UsageEvent | None:
         """One row."""

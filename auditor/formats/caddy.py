@@ -5,11 +5,12 @@ milliseconds where they are below 100,000.
 """
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.reading.json_lines import JsonObjects, at, header, integer, text
+from auditor.reading.json_lines import JsonObjects, header, integer, text
+from auditor.reading.names import at
 from auditor.reading.times import go_duration, micros, moment, start_of
 from auditor.reading.variables import text_of
 
@@ -17,9 +18,9 @@ from auditor.reading.variables import text_of
 class Caddy(JsonObjects):
     """Stamped at the end."""
 
-    name: ClassVar[str] = "caddy"
-    title: ClassVar[str] = "Caddy, JSON"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("ts",), ("request", "uri"), ("request", "method"), ("status",))
+    name = "caddy"
+    title = "Caddy, JSON"
+    needs = ("ts", "request.uri", "request.method", "status")
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

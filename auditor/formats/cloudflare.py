@@ -9,13 +9,13 @@ fractions, else `EdgeTimeToFirstByteMs`. Bytes are those of the body where they 
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import RowReader
-from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.json_lines import JsonObjects, integer, needing, text
 from auditor.reading.rows import filled
 from auditor.reading.times import epoch, micros, rfc3339
 from auditor.reading.variables import text_of
@@ -27,20 +27,16 @@ _FIELDS = (
     "CacheCacheStatus", "RayID",
 )  # fmt: skip
 """What is read."""
-
-
 _NEEDED = ("ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus")
 
 
 class Cloudflare(JsonObjects):
     """Field names of the dataset `http_requests`."""
 
-    name: ClassVar[str] = "cloudflare"
-    title: ClassVar[str] = "Cloudflare Logpush, HTTP requests"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple((name,) for name in _NEEDED)
-    documented: ClassVar[frozenset[str]] = frozenset(
-        {"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"}
-    )
+    name = "cloudflare"
+    title = "Cloudflare Logpush, HTTP requests"
+    needs = _NEEDED
+    documented = frozenset({"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"})
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -49,41 +45,35 @@ class Cloudflare(JsonObjects):
         if not plain.keys() >= {name.lower() for name in _NEEDED}:
             return None
         originals = {name: plain[name.lower()] for name in _FIELDS if name.lower() in plain}
-        return lambda row: _exchange(filled(row, originals), zone)
+        reader = cls(zone)
+        return lambda row: reader.exchange(filled(row, originals))
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
-        """One line."""
-        return _exchange(record, self.zone)
-
-
-def _exchange(record: Mapping[str, Any], zone: ZoneInfo) -> Exchange:
-    """What a record tells, whichever file it stands in."""
-    for name in _NEEDED:
-        if record.get(name) is None:
-            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
-    start, end = (_stamp(record.get(name), zone) for name in (_START, _END))
-    if start is None and end is None:
-        raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")
-    duration = None
-    if start is not None and end is not None and (start % 10**6 or end % 10**6) and end >= start:
-        duration = end - start
-    elif (first_byte := record.get("EdgeTimeToFirstByteMs")) is not None:
-        duration = micros(first_byte, 1000)
-    began = start if start is not None else (end or 0) - (duration or 0)
-    body = record.get("EdgeResponseBodyBytes")
-    return Exchange(
-        ts_us=began,
-        method=text(record["ClientRequestMethod"], "ClientRequestMethod"),
-        target=text(record["ClientRequestURI"], "ClientRequestURI"),
-        host=text_of(record.get("ClientRequestHost")),
-        status=integer(record["EdgeResponseStatus"], "EdgeResponseStatus") or None,
-        bytes=integer(record.get("EdgeResponseBytes") if body is None else body, "EdgeResponseBytes"),
-        duration_us=duration,
-        cache=text_of(record.get("CacheCacheStatus")),
-        media_type=text_of(record.get("EdgeResponseContentType")),
-        id=text_of(record.get("RayID")),
-        ended=start is None and duration is None,
-    )
+        """What a record tells, whichever file it stands in."""
+        needing(record, _NEEDED)
+        start, end = (_stamp(record.get(name), self.zone) for name in (_START, _END))
+        if start is None and end is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{_START} is missing")
+        duration = None
+        if start is not None and end is not None and (start % 10**6 or end % 10**6) and end >= start:
+            duration = end - start
+        elif (first_byte := record.get("EdgeTimeToFirstByteMs")) is not None:
+            duration = micros(first_byte, 1000)
+        began = start if start is not None else (end or 0) - (duration or 0)
+        body = record.get("EdgeResponseBodyBytes")
+        return Exchange(
+            ts_us=began,
+            method=text(record["ClientRequestMethod"], "ClientRequestMethod"),
+            target=text(record["ClientRequestURI"], "ClientRequestURI"),
+            host=text_of(record.get("ClientRequestHost")),
+            status=integer(record["EdgeResponseStatus"], "EdgeResponseStatus") or None,
+            bytes=integer(record.get("EdgeResponseBytes") if body is None else body, "EdgeResponseBytes"),
+            duration_us=duration,
+            cache=text_of(record.get("CacheCacheStatus")),
+            media_type=text_of(record.get("EdgeResponseContentType")),
+            id=text_of(record.get("RayID")),
+            ended=start is None and duration is None,
+        )
 
 
 def _stamp(value: object, zone: ZoneInfo) -> int | None:

@@ -10,15 +10,15 @@ documented order is taken.
 
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.event_reader import MAX_ID_LENGTH
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import Lines, RowReader
+from auditor.reading.format import Format, RowReader
 from auditor.reading.json_lines import json_object
-from auditor.reading.names import column_name
+from auditor.reading.names import column_name, first
 from auditor.reading.rows import texts
 from auditor.reading.times import epoch, micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
@@ -36,15 +36,12 @@ _HOST = ("x-host-header", "cs(Host)", "cs(host)")
 _NEEDED = ("cs-method", "cs-uri-stem", "cs-uri-query", "sc-status")
 
 
-class CloudFront(Lines):
+class CloudFront(Format):
     """Of a distribution for the web, in either version."""
 
-    name: ClassVar[str] = "cloudfront"
-    title: ClassVar[str] = "CloudFront, standard log"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._names: tuple[str, ...] = COLUMNS
+    name = "cloudfront"
+    title = "CloudFront, standard log"
+    _names: tuple[str, ...] = COLUMNS
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -101,10 +98,11 @@ class CloudFront(Lines):
         return Exchange(
             ts_us=start_of(end, duration),
             method=method,
-            target=as_sent(f"{stem}?{query}" if query else stem),
-            host=next((host for name in _HOST if (host := text_of(fields.get(name))) is not None), None),
+            # Of CloudFront's own encoding only that of the percent sign changes what an address means.
+            target=(f"{stem}?{query}" if query else stem).replace("%25", "%"),
+            host=first(fields, _HOST),
             status=number_of(fields["sc-status"], "sc-status") or None,
-            bytes=_size(fields),
+            bytes=number_of(first(fields, ("sc-content-len", "sc-bytes")), "sc-bytes"),
             duration_us=duration,
             cache=result,
             media_type=text_of(fields.get("sc-content-type")),
@@ -120,13 +118,3 @@ class CloudFront(Lines):
         if name.strip() != "Fields" or not any(each.startswith("x-edge-") for each in names):
             raise BadRecordError(Reason.NO_MATCH, "not a header of CloudFront")
         self._names = names
-
-
-def as_sent(text: str) -> str:
-    """An address without CloudFront's own encoding: only that of the percent sign changes what it means."""
-    return text.replace("%25", "%")
-
-
-def _size(fields: Mapping[str, Any]) -> int | None:
-    length = text_of(fields.get("sc-content-len"))
-    return number_of(length or fields.get("sc-bytes"), "sc-bytes")

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import AGENT, Behind, Tail, Values, is_cache, is_host, tail_of
-from auditor.reading.format import Fits, Lines
+from auditor.reading.behind import AGENT, Behind, Tail, is_cache, is_host, tail_of, values_of
+from auditor.reading.format import Fits, Format
 from auditor.reading.log_template import LogTemplate
 from auditor.reading.times import clf_time, start_of
 from auditor.reading.variables import decoded, number_of, split_request, text_of
@@ -26,16 +26,16 @@ TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_se
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
 
 
-class Combined(Lines):
+class Combined(Format):
     """Common and combined."""
 
-    name: ClassVar[str] = "combined"
-    title: ClassVar[str] = "access log, common or combined (nginx, Apache)"
-    ending: ClassVar[bool] = True
+    name = "combined"
+    title = "access log, common or combined (nginx, Apache)"
+    ending = True
     template: ClassVar[LogTemplate | None] = TEMPLATE
-    blanks: ClassVar[int] = 2
+    blanks = 2
 
-    verdict: ClassVar[str | None] = None
+    verdict = None
     """The field before the time whose last word is a cache's verdict, as a sample of the log shows."""
 
     @classmethod
@@ -44,11 +44,10 @@ class Combined(Lines):
         if cls.tail is not None:
             return cls
         reader = cls(ZoneInfo("UTC"))
-        fitting: list[tuple[dict[str, str], int | None]] = []
-        others: list[tuple[dict[str, str], int | None]] = []
+        fitting, others = (list[tuple[dict[str, str], int | None]]() for _ in range(2))
         for line, exchange in itertools.islice(exchanges, SCANNED):
             fields = reader.fields(line)
-            hosts = (exchange.host, *filter(is_host, Values.of(fields["behind"]).all()))
+            hosts = (exchange.host, *filter(is_host, values_of(fields["behind"]).values()))
             if any(fits(exchange.method, host, exchange.target) for host in hosts):
                 fitting.append((fields, exchange.bytes))
                 if len(fitting) == SAMPLED:
@@ -63,7 +62,7 @@ class Combined(Lines):
         # A log may write more behind its lines later on, which is then named as unread.
         found = type(cls.__name__, (cls,), {"tail": tail or Tail()})
         for name in ("ident", "remote_user"):
-            if is_cache([_last(fields[name]) for fields, _ in sample]):
+            if is_cache([fields[name].rpartition(" ")[2] for fields, _ in sample]):
                 # The head of such a line is more than a client.
                 return type(cls.__name__, (found,), {"verdict": name, "template": None})
         return found
@@ -71,10 +70,10 @@ class Combined(Lines):
     def parse(self, data: bytes) -> Exchange:
         """One line."""
         fields = self.fields(data)
+        behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
         ts_us, assumed = clf_time(fields["time_local"], self.zone)
         method, target = split_request(fields["request"])
-        behind = Behind() if self.tail is None else self.tail.read(fields["behind"])
-        before = None if self.verdict is None else text_of(_last(fields[self.verdict]))
+        before = None if self.verdict is None else text_of(fields[self.verdict].rpartition(" ")[2])
         taken = behind.assumed
         if "second" in fields:
             taken += (Assumption.HOST_SECOND,)
@@ -139,10 +138,6 @@ def _head(text: str) -> dict[str, str]:
         **host, "remote_addr": " ".join(words[: last + 1]).strip('"'), "ident": rest[0] if rest else "-",
         "remote_user": " ".join(rest[1:]) or "-",
     }  # fmt: skip
-
-
-def _last(text: str) -> str:
-    return text.rpartition(" ")[2]
 
 
 def _is_client(word: str) -> bool:

@@ -23,15 +23,13 @@ from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
-from auditor.exchanges.exchange import Exchange, Exported
-from auditor.model.events import BadRecordError, Reason, UsageEvent
-from auditor.reading.cells import DELIMITERS
+from auditor.model.events import BadRecordError, Reason
+from auditor.reading.cells import DELIMITERS, is_hint
 from auditor.reading.format import Sample
 from auditor.reading.lines import MAX_LINE, Line, LineReader
-from auditor.reading.rows import is_events, reader_of
+from auditor.reading.rows import reader_of
 from auditor.reading.table import Table
 
 MAX_ROW_LINES = 100
@@ -41,36 +39,24 @@ MAX_ROW_LINES = 100
 class CsvTable(Table):
     """A header and rows."""
 
-    name: ClassVar[str] = "csv"
-    title: ClassVar[str] = "CSV or TSV with a header"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self.hint = ""
-        self._delimiter = ","
-        self._names: list[str] | None = None
+    name = "csv"
+    title = "CSV or TSV with a header"
+    unknown = "the first line names no columns that are known"
+    _delimiter = ","
+    _names: list[str] | None = None
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
         """The share of the rows that it can read, more than the header alone."""
         reader = cls(ZoneInfo("UTC"))
         rows = [row.data for row in _rows(Line(number, line) for number, line in enumerate(sample.lines, 1))]
-        read = sum(map(reader._reads, rows))
+        read = sum(reader._vote(row) is not False for row in rows)
         return read / len(rows) if reader.made is not None else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its rows, each by its first line."""
         self.hint = path.name
         yield from _rows(iter(reader))
-
-    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
-        """One row; None for the header."""
-        row = self.row(data)
-        if row is None:
-            return None
-        if self.made is None:
-            raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known")
-        return self.read(row, self.made)
 
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""
@@ -90,20 +76,15 @@ class CsvTable(Table):
         if self._names is None:
             self.parse(data)
 
-    def fields(self, data: bytes) -> dict[str, str]:
-        """The values of one row by the names of the header."""
-        return dict(zip(self._names or (), self._values(data.decode(errors="backslashreplace")), strict=False))
-
     def _header(self, text: str) -> None:
-        if text.lower().startswith("sep=") and len(text) == 5:
-            # Excel's own hint.
+        if is_hint(text):
             return
         self._delimiter = max(DELIMITERS, key=text.count)
         self._names = self._values(text)
-        found = reader_of(self._names, self.hint, self.zone)
+        found, own = reader_of(self._names, self.hint, self.zone)
         if found is None or len(set(self._names)) != len(self._names):
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
-        self.made, self.own, self.local = found, is_events(self._names), self._delimiter != ","
+        self.made, self.own, self.local = found, own, self._delimiter != ","
 
     def _values(self, text: str) -> list[str]:
         try:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import decoded, number_of, split_request
 from auditor.reading.wrapped import PREFIX
@@ -21,11 +21,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,20}Z?")
 _PARTS = ("request_processing_time", "target_processing_time", "response_processing_time")
 
 
-class Elb(Lines):
+class Elb(Format):
     """Values between blanks, in a fixed order; new ones are added at the end."""
 
-    name: ClassVar[str] = "elb"
-    title: ClassVar[str] = "AWS Classic Load Balancer"
+    name = "elb"
+    title = "AWS Classic Load Balancer"
     names: ClassVar[tuple[str, ...]] = (
         "time", "elb", "client", "target", *_PARTS, "elb_status_code", "target_status_code", "received_bytes",
         "sent_bytes", "request", "user_agent", "ssl_cipher", "ssl_protocol",

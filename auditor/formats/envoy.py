@@ -5,13 +5,13 @@ without an answer. Connections that carried no request are filtered.
 """
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Lines
-from auditor.reading.json_lines import integer, json_object, text
+from auditor.reading.format import NO_REQUEST, Format
+from auditor.reading.json_lines import integer, json_object, needing, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import decoded, split_request, text_of
 from auditor.reading.wrapped import PREFIX
@@ -33,11 +33,11 @@ _NAMES = {
 """What others call a field: Envoy Gateway and Contour."""
 
 
-class Envoy(Lines):
+class Envoy(Format):
     """Text and JSON."""
 
-    name: ClassVar[str] = "envoy"
-    title: ClassVar[str] = "Envoy, Istio"
+    name = "envoy"
+    title = "Envoy, Istio"
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -82,7 +82,4 @@ def _named(found: dict[str, Any]) -> dict[str, Any]:
             if found.get(name) is None and value is not None:
                 found[name] = value
     request = () if "response_flags" in found and found.get("method") is None else ("method", "path")
-    for name in ("start_time", *request, "response_code"):
-        if found.get(name) is None:
-            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
-    return found
+    return needing(found, ("start_time", *request, "response_code"))

@@ -9,16 +9,17 @@ that only Fastly has, such as `response_state`, `fastly_server` or `service_id`.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.durations import Durations, durations
 from auditor.reading.json_lines import JsonObjects, integer, text
-from auditor.reading.statuses import status_of
+from auditor.reading.names import first
 from auditor.reading.times import micros, moment, start_of
-from auditor.reading.variables import split_request, text_of
+from auditor.reading.variables import split_request, status_of, text_of
 
 _MARKS = frozenset({"response_state", "service_id", "pop", "datacenter", "server_datacenter", "is_edge", "is_shield"})
 _START = (
@@ -41,8 +42,8 @@ _TYPE = ("content_type", "response_content_type", "resp_content_type")
 class Fastly(JsonObjects):
     """Keys in any case."""
 
-    name: ClassVar[str] = "fastly"
-    title: ClassVar[str] = "Fastly, JSON"
+    name = "fastly"
+    title = "Fastly, JSON"
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line, with the fields of `event` beside the others."""
@@ -59,12 +60,12 @@ class Fastly(JsonObjects):
         """One line."""
         fields = {name.lower(): value for name, value in record.items()}
         method, target = _request(fields)
-        status = _first(fields, _STATUS)
+        status = _said(fields, _STATUS)
         if status is None:
             raise BadRecordError(Reason.MISSING_FIELD, "response_status is missing")
         told = _elapsed(fields)
         duration = told.known_us
-        start, end = _first(fields, _START), _first(fields, _END)
+        start, end = _said(fields, _START), _said(fields, _END)
         if start is not None:
             ts_us, assumed = moment(start, self.zone)
         elif end is not None:
@@ -76,27 +77,30 @@ class Fastly(JsonObjects):
             ts_us=ts_us,
             method=method,
             target=target,
-            host=text_of(_first(fields, _HOST)),
+            host=text_of(_said(fields, _HOST)),
             status=status_of([status]) or None,
-            bytes=integer(_first(fields, _BYTES), "response_body_size"),
+            bytes=integer(_said(fields, _BYTES), "response_body_size"),
             duration_us=duration,
             took=told.took,
             cache=cache_of({"cache_state": fields.get("state"), **fields}),
-            media_type=text_of(_first(fields, _TYPE)),
+            media_type=text_of(_said(fields, _TYPE)),
             assumed_timezone=assumed,
             ended=start is None and duration is None,
         )
+
+
+_said = partial(first, absent=("", "-", "(null)"))
 
 
 def _request(fields: Mapping[str, Any]) -> tuple[str, str]:
     line = fields.get("request")
     if isinstance(line, str) and " " in line:
         return split_request(line)
-    target = text(_first(fields, _TARGET), "url")
-    query = text_of(_first(fields, _QUERY))
+    target = text(_said(fields, _TARGET), "url")
+    query = text_of(_said(fields, _QUERY))
     if query and "?" not in target:
         target = f"{target}?{query.removeprefix('?')}"
-    return text_of(_first(fields, _METHOD)) or text_of(line) or "GET", target
+    return text_of(_said(fields, _METHOD)) or text_of(line) or "GET", target
 
 
 def _elapsed(fields: Mapping[str, Any]) -> Durations:
@@ -105,7 +109,3 @@ def _elapsed(fields: Mapping[str, Any]) -> Durations:
         return durations(fields)
     # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
     return Durations(micros(taken, 10**6 if "." in str(taken) else 1), ())
-
-
-def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((fields[name] for name in names if fields.get(name) not in (None, "", "-", "(null)")), None)

@@ -6,12 +6,12 @@ without it a miss; where neither is set, there is no cache to tell of. `insertId
 exported twice counts once. Entries without `httpRequest`, what a service prints for itself, are filtered.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, integer, text
+from auditor.reading.json_lines import MixedObjects, integer, needing, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import text_of
 
@@ -19,9 +19,9 @@ from auditor.reading.variables import text_of
 class GoogleCloud(MixedObjects):
     """Entries of Cloud Logging."""
 
-    name: ClassVar[str] = "google-cloud"
-    title: ClassVar[str] = "Google Cloud load balancers and Cloud Run, JSON"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("timestamp",), ("logName",))
+    name = "google-cloud"
+    title = "Google Cloud load balancers and Cloud Run, JSON"
+    needs = ("timestamp", "logName")
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One entry."""
@@ -30,9 +30,7 @@ class GoogleCloud(MixedObjects):
             return NO_REQUEST
         if not isinstance(request, dict):
             raise BadRecordError(Reason.BAD_VALUE, "httpRequest is not an object")
-        for name in ("requestMethod", "requestUrl"):
-            if request.get(name) is None:
-                raise BadRecordError(Reason.MISSING_FIELD, f"httpRequest.{name} is missing")
+        needing(record, ("httpRequest.requestMethod", "httpRequest.requestUrl"))
         stamp = text(record["timestamp"], "timestamp")
         ts_us, assumed = rfc3339(stamp, self.zone)
         identity = text_of(record.get("insertId"))

@@ -7,11 +7,10 @@ is no ASCII are logged as `#22`, and read back.
 """
 
 import re
-from typing import ClassVar
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Lines
+from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.times import clf_time, micros
 from auditor.reading.variables import decoded, number_of, split_request
 from auditor.reading.wrapped import PREFIX
@@ -44,12 +43,12 @@ _ENCODED = re.compile(r"(?:#[0-9A-F]{2})+")
 _SYSLOG = re.compile(rb" haproxy(?:(?:\[\d+\])?: | \S+ \S+ [-\[])")
 
 
-class HAProxy(Lines):
+class HAProxy(Format):
     """HTTP log lines."""
 
-    name: ClassVar[str] = "haproxy"
-    title: ClassVar[str] = "HAProxy, HTTP log"
-    prefixed: ClassVar[bool] = True
+    name = "haproxy"
+    title = "HAProxy, HTTP log"
+    prefixed = True
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -61,7 +60,7 @@ class HAProxy(Lines):
         return Exchange(
             ts_us=ts_us,
             method=method,
-            target=_ENCODED.sub(_sent, target),
+            target=_ENCODED.sub(lambda encoded: decoded(bytes.fromhex(encoded[0].replace("#", ""))), target),
             status=number_of(fields["http_status_code"], "status"),
             bytes=number_of(fields["bytes_read"], "bytes"),
             duration_us=micros(fields["time_duration"], 1000),
@@ -78,7 +77,3 @@ class HAProxy(Lines):
         if prefix is not None and _SYSLOG.search(prefix[0]) and not _ASKS.search(text):
             return {"message": text}
         raise BadRecordError(Reason.NO_MATCH, "not a line of HAProxy's HTTP log")
-
-
-def _sent(encoded: re.Match[str]) -> str:
-    return decoded(bytes.fromhex(encoded[0].replace("#", "")))

@@ -17,10 +17,8 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
-
-import orjson
 
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
@@ -28,10 +26,11 @@ from auditor.exchanges.headers import pairs_of
 from auditor.exchanges.picture import is_picture, media_type_of
 from auditor.model.events import BadRecordError, Reason
 from auditor.model.provider import size_of
-from auditor.reading.format import Lines, Sample
+from auditor.reading.format import Format, Sample
 from auditor.reading.har_entries import Document
-from auditor.reading.json_lines import at, integer, json_object, text
+from auditor.reading.json_lines import integer, json_object, text
 from auditor.reading.lines import Line, LineReader
+from auditor.reading.names import at, json_in
 from auditor.reading.times import micros, moment
 from auditor.reading.variables import text_of
 
@@ -42,11 +41,11 @@ _FAILURES = ("_error", "_errorText", "_failureText", "_blockedReason", "_errorMe
 _CACHED = ("_fromCache", "fromCache", "_fromDiskCache", "fromDiskCache", "fromPrefetchCache", "_cached")
 
 
-class Har(Lines):
+class Har(Format):
     """One JSON object with `log.entries`."""
 
-    name: ClassVar[str] = "har"
-    title: ClassVar[str] = "HAR 1.2"
+    name = "har"
+    title = "HAR 1.2"
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -131,21 +130,14 @@ def _known(content: dict[str, Any]) -> dict[str, Any]:
         data = base64.b64decode(held, validate=True) if content.get("encoding") == "base64" else held.encode()
     except (binascii.Error, ValueError):
         return known
-    if is_picture(media_type_of(text_of(content.get("mimeType")))) is None and _is_json(data):
+    is_one = is_picture(media_type_of(text_of(content.get("mimeType"))))
+    if is_one is None and isinstance(json_in(data), dict | list):  # the address of a picture, say
         known["mimeType"] = "application/json"
     if len(data) != content.get("size"):
         return known
     known["_digest"] = "sha256:" + hashlib.sha256(data).hexdigest()
     known["_width"], known["_height"] = size_of(data)
     return known
-
-
-def _is_json(data: bytes) -> bool:
-    """Whether an answer that names no type is JSON: an address of a picture, say, and no picture."""
-    try:
-        return isinstance(orjson.loads(data), dict | list)
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _body(request: dict[str, Any]) -> bytes | None:

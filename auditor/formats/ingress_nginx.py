@@ -7,11 +7,10 @@ log_format.
 """
 
 import re
-from typing import ClassVar
+from collections.abc import Mapping
 
 from auditor.formats.combined import Combined
-from auditor.model.events import BadRecordError, Reason
-from auditor.reading.behind import Behind, Reader
+from auditor.reading.behind import Behind, Fixed
 from auditor.reading.variables import seconds_of, tries_of
 
 _LIST = r"(?:, | : )"
@@ -25,28 +24,13 @@ _BEHIND = re.compile(
 )
 
 
-class _Tail:
-    def read(self, text: str) -> Behind:
-        fields = _match(text).groupdict()
-        return Behind(duration_us=seconds_of(fields["request_time"]), tries=tries_of(fields))
+def _told(found: Mapping[str, str]) -> Behind:
+    return Behind(duration_us=seconds_of(found["request_time"]), tries=tries_of(found))
 
 
 class IngressNginx(Combined):
     """Kubernetes' NGINX ingress controller."""
 
-    name: ClassVar[str] = "ingress-nginx"
-    title: ClassVar[str] = "ingress-nginx"
-    tail: ClassVar[Reader | None] = _Tail()
-
-    def fields(self, data: bytes) -> dict[str, str]:
-        """The variables of one line by nginx's names; some are absent."""
-        fields = super().fields(data)
-        found = _match(fields["behind"]).groupdict()
-        return fields | {name: value for name, value in found.items() if value is not None}
-
-
-def _match(text: str) -> re.Match[str]:
-    match = _BEHIND.fullmatch(text)
-    if match is None:
-        raise BadRecordError(Reason.NO_MATCH, "not what ingress-nginx writes behind the user agent")
-    return match
+    name = "ingress-nginx"
+    title = "ingress-nginx"
+    tail = Fixed(_BEHIND, "not what ingress-nginx writes behind the user agent", _told)

@@ -3,18 +3,18 @@
 import codecs
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 from auditor.model.event_reader import parse_event
 from auditor.model.events import BadRecordError, Reason, UsageEvent
-from auditor.reading.format import Lines, Sample
+from auditor.reading.format import Format, Sample
 
 
-class JsonLines(Lines):
+class JsonLines(Format):
     """One JSON object a line."""
 
-    name: ClassVar[str] = "jsonl"
-    title: ClassVar[str] = "usage events, JSON Lines"
+    name = "jsonl"
+    title = "usage events, JSON Lines"
 
     @classmethod
     def detect(cls, sample: Sample) -> float:

@@ -1,25 +1,22 @@
 """A user's own nginx `log_format`, given with `--input-format` or as `[formats.NAME]` in auditor.toml."""
 
-import re
-from typing import ClassVar
-
 from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import Lines
+from auditor.reading.format import Format
 from auditor.reading.log_template import LogTemplate
 from auditor.reading.variables import decoded, exchange_of, roles_of, shape_of
 from auditor.reading.wrapped import PREFIX
 
 
-class LogFormat(Lines):
+class LogFormat(Format):
     """Made for one string by `of`."""
 
-    name: ClassVar[str] = "log-format"
-    title: ClassVar[str] = "nginx with a log_format of one's own"
-    template: ClassVar[LogTemplate | None] = None
-    ending: ClassVar[bool] = True
-    shapes: "ClassVar[tuple[tuple[str, re.Pattern[str]], ...]]" = ()
+    name = "log-format"
+    title = "nginx with a log_format of one's own"
+    template = None
+    ending = True
+    shapes = ()
     """(variable, what its values look like)."""
 
     @classmethod
@@ -29,17 +26,11 @@ class LogFormat(Lines):
         roles = roles_of(template.names)
         shaped = [(variable, role) for role, variable in roles.items()]
         shaped += [(variable, "cache") for variable in template.names if names_cache(variable)]
-        shapes = [(variable, shape) for variable, role in shaped if (shape := shape_of(variable, role)) is not None]
-        return type(
-            "LogFormat",
-            (cls,),
-            {
-                "name": name,
-                "template": template,
-                "ending": "request_time" not in template.names,
-                "shapes": tuple(shapes),
-            },
+        shapes = tuple(
+            (variable, shape) for variable, role in shaped if (shape := shape_of(variable, role)) is not None
         )
+        ending = "request_time" not in template.names
+        return type("LogFormat", (cls,), {"name": name, "template": template, "ending": ending, "shapes": shapes})
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""

@@ -1,7 +1,7 @@
 """nginx with `escape=json`: one object a line, its keys named after nginx's variables or after what they hold."""
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
@@ -21,10 +21,10 @@ _OTHERS = frozenset({"v", "outcome", "RayID", "resourceLogs", "event"})
 class NginxJson(JsonObjects):
     """Keys in any case, a `$` before them is left out."""
 
-    name: ClassVar[str] = "nginx-json"
-    title: ClassVar[str] = "nginx, JSON"
-    certainty: ClassVar[float] = 0.9
-    ending: ClassVar[bool] = True
+    name = "nginx-json"
+    title = "nginx, JSON"
+    certainty = 0.9
+    ending = True
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

@@ -12,39 +12,37 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.errors import InputError, TooLargeError
-from auditor.model.events import BadRecordError, Reason, UsageEvent
 from auditor.reading.format import Sample
 from auditor.reading.json_lines import json_object
 from auditor.reading.lines import MAX_LINE, Line, LineReader
 from auditor.reading.number_columns import is_numeric, is_sum
 from auditor.reading.packed import FREE_RECORDS, Expansion
-from auditor.reading.rows import is_events, reader_of
+from auditor.reading.rows import reader_of
 from auditor.reading.table import Table
 
 _MAGIC = b"PAR1"
 _BATCH = 4096
 _PIECE = MAX_LINE
 """Bytes of rows that are made at once: what is larger in one row is no line of any log."""
+_TEXTS = frozenset({pa.string(), pa.large_string(), pa.binary(), pa.large_binary()})
 _TOO_LONG = b" " * (MAX_LINE + 1)
 
 
 class Parquet(Table):
     """Rows, read in batches."""
 
-    name: ClassVar[str] = "parquet"
-    title: ClassVar[str] = "Parquet"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._hint = ""
-        self._names: tuple[str, ...] = ()
+    name = "parquet"
+    title = "Parquet"
+    unknown = "the columns are those of no table that is known"
+    _names: tuple[str, ...] = ()
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -54,9 +52,6 @@ class Parquet(Table):
     @classmethod
     def whole(cls, path: Path) -> bool:
         """Where no number is text and no column counts renders, the head tells all."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         with suppress(pa.ArrowException, OSError):
             schema = pq.read_schema(path)
             texts = {
@@ -67,14 +62,11 @@ class Parquet(Table):
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Its rows as JSON."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._hint = path.name
+        self.hint = path.name
         number, stored = 0, path.stat().st_size
         try:
             with pq.ParquetFile(path) as file:
-                texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+                texts = [field.name for field in file.schema_arrow if field.type in _TEXTS]
                 kept = _dictionaries(file.metadata)
             # As dictionaries: a text that stands in every row is held once, however long it is.
             with pq.ParquetFile(path, read_dictionary=[name for name in texts if name in kept]) as file:
@@ -96,19 +88,13 @@ class Parquet(Table):
                 return
             raise InputError(f"{path.name}: not a whole Parquet file ({error}); get it once more, unpacked") from None
 
-    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported:
-        """One row."""
-        row = self.row(data)
-        if self.made is None:
-            raise BadRecordError(Reason.NO_MATCH, "the columns are those of no table that is known")
-        return self.read(row, self.made)
-
     def row(self, data: bytes) -> dict[str, Any]:
         """The values of one row."""
         row = json_object(data)
         names = tuple(row)
         if names != self._names:
-            self._names, self.made, self.own = names, reader_of(names, self._hint, self.zone), is_events(names)
+            self._names = names
+            self.made, self.own = reader_of(names, self.hint, self.zone)
         return row
 
 
@@ -124,8 +110,6 @@ def _batches(file: Any, stored: int) -> Iterator[Any]:
 
 def _measure(file: Any, stored: int) -> None:
     """Raise `TooLargeError` for a bomb; what is damaged is told when it is read."""
-    import pyarrow as pa
-
     try:
         deque(_batches(file, stored), maxlen=0)
     except TooLargeError:
@@ -165,12 +149,9 @@ def _pieces(batch: Any) -> Iterator[Any]:
 
 def _size(batch: Any) -> int:
     """Bytes of the values of a batch, each text as often as it stands there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     size = 0
     for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+        if pa.types.is_dictionary(column.type) and column.type.value_type in _TEXTS:
             lengths = pc.binary_length(column.dictionary).cast(pa.int64())
             size += pc.sum(lengths.take(column.indices)).as_py() or 0
         else:
@@ -178,17 +159,8 @@ def _size(batch: Any) -> int:
     return size
 
 
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return any(is_one(kind) for is_one in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary,
-                                           pa.types.is_large_binary))  # fmt: skip
-
-
 def _readable(batch: Any) -> Any:
     """A batch without dictionaries, and without nanoseconds, for which Python has no type."""
-    import pyarrow as pa
-
     for index, field in enumerate(batch.schema):
         if pa.types.is_dictionary(field.type):
             batch = batch.set_column(index, field.name, batch.column(index).dictionary_decode())

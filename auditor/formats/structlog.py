@@ -11,17 +11,17 @@ line of the program is filtered. The time is that of the answer; the start is re
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.durations import Durations, amount, durations
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, at, integer
-from auditor.reading.statuses import status_of
+from auditor.reading.json_lines import MixedObjects, integer
+from auditor.reading.names import at
 from auditor.reading.times import micros, moment, start_of
-from auditor.reading.variables import text_of
+from auditor.reading.variables import status_of, text_of
 
 _HTTPX = re.compile(r'HTTP Request: ([A-Z]+) (\S+) "HTTP/[\d.]+ (\d{3})')
 _URLLIB3 = re.compile(r'(https?://[^\s"]+) "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) (\d+|None|-)')
@@ -43,9 +43,9 @@ _FAILED = ("error", "exception", "exc_info")
 class Structlog(MixedObjects):
     """One object a line, whatever wrote it."""
 
-    name: ClassVar[str] = "structlog"
-    title: ClassVar[str] = "httpx, structlog and others, JSON lines"
-    ending: ClassVar[bool] = True
+    name = "structlog"
+    title = "httpx, structlog and others, JSON lines"
+    ending = True
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
@@ -58,8 +58,16 @@ class Structlog(MixedObjects):
         if found is None:
             return NO_REQUEST
         method, target, status, size = found
-        stamp, assumed = self._time(fields)
-        told = _durations(fields)
+        time = _find(fields, _TIME)
+        if isinstance(time, dict):
+            # Loguru: {"repr": …, "timestamp": …}
+            time = time.get("timestamp")
+        if time is None:
+            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
+        stamp, assumed = moment(time, self.zone)
+        # ECS documents nanoseconds.
+        nanoseconds = amount(_find(fields, ("event.duration",)))
+        told = durations(fields) if nanoseconds is None else Durations(micros(nanoseconds / 1000, 1), ())
         return Exchange(
             ts_us=start_of(stamp, told.known_us),
             method=method,
@@ -74,15 +82,6 @@ class Structlog(MixedObjects):
             assumed_timezone=assumed,
             ended=told.known_us is None,
         )
-
-    def _time(self, fields: Mapping[str, Any]) -> tuple[int, bool]:
-        value = _find(fields, _TIME)
-        if isinstance(value, dict):
-            # Loguru: {"repr": …, "timestamp": …}
-            value = value.get("timestamp")
-        if value is None:
-            raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
-        return moment(value, self.zone)
 
 
 def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | None, Any] | None:
@@ -105,12 +104,6 @@ def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | N
         # A line before the call, say; the one after it has the status.
         return None
     return (method or "GET").upper(), target, status, size
-
-
-def _durations(fields: Mapping[str, Any]) -> Durations:
-    """ECS documents nanoseconds."""
-    nanoseconds = amount(_find(fields, ("event.duration",)))
-    return durations(fields) if nanoseconds is None else Durations(micros(nanoseconds / 1000, 1), ())
 
 
 def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -4,7 +4,7 @@ What a cache did stands in a header that Traefik was told to keep: `accessLog.fi
 """
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
@@ -16,10 +16,10 @@ from auditor.reading.variables import text_of
 class Traefik(JsonObjects):
     """Field names of Traefik 2 and 3."""
 
-    name: ClassVar[str] = "traefik"
-    title: ClassVar[str] = "Traefik, JSON"
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = (("RequestMethod",), ("RequestPath",))
-    documented: ClassVar[frozenset[str]] = frozenset({"RequestCount", "RetryAttempts"})
+    name = "traefik"
+    title = "Traefik, JSON"
+    needs = ("RequestMethod", "RequestPath")
+    documented = frozenset({"RequestCount", "RetryAttempts"})
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line; a log whose `StartUTC` was dropped has the end in `time`."""

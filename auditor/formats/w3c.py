@@ -11,13 +11,13 @@ the query; its `X-ARR-…` parameters, which no client sent, are taken out. A lo
 import re
 from codecs import BOM_UTF8
 from collections.abc import Mapping
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import Lines, RowReader
+from auditor.reading.format import Format, RowReader
+from auditor.reading.names import first
 from auditor.reading.rows import texts
 from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
@@ -35,16 +35,13 @@ _ADDED = frozenset({"x-arr-cache-hit", "x-arr-log-id", "server-status", "server-
 """Parameters that Application Request Routing writes behind the query in the log."""
 
 
-class W3C(Lines):
+class W3C(Format):
     """Columns may change within a file, where the server was restarted."""
 
-    name: ClassVar[str] = "w3c"
-    title: ClassVar[str] = "W3C extended (IIS and others)"
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__(zone)
-        self._names: list[str] = []
-        self._date = ""
+    name = "w3c"
+    title = "W3C extended (IIS and others)"
+    _names: tuple[str, ...] = ()
+    _date = ""
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -81,7 +78,7 @@ class W3C(Lines):
         """What a row tells; names are in lower case."""
         duration = _duration(fields)
         ts_us, assumed = self._time(fields, duration)
-        target = _first(fields, _TARGET)
+        target = first(fields, _TARGET)
         method = text_of(fields.get("cs-method"))
         if target is None or method is None:
             raise BadRecordError(Reason.MISSING_FIELD, "cs-method or cs-uri-stem is missing")
@@ -92,12 +89,12 @@ class W3C(Lines):
             ts_us=ts_us,
             method=method,
             target=f"{target}?{query}" if query and "?" not in target else target,
-            host=_first(fields, _HOST),
+            host=first(fields, _HOST),
             status=number_of(status, "sc-status"),
-            bytes=number_of(_first(fields, _BYTES), "sc-bytes"),
+            bytes=number_of(first(fields, _BYTES), "sc-bytes"),
             duration_us=duration,
             cache=result or routed or cache_of(fields) or text_of(fields.get("s-action")),
-            media_type=_first(fields, _TYPE),
+            media_type=first(fields, _TYPE),
             assumed_timezone=assumed,
             ended=duration is None and "beginrequest-utc" not in fields,
         )
@@ -111,8 +108,8 @@ class W3C(Lines):
             self._date = value.partition(" ")[0]
         if name != "fields":
             return
-        self._names = []
-        names = value.split()
+        self._names = ()
+        names = tuple(value.split())
         known = {each.lower() for each in names}
         if any(each.startswith("x-edge-") for each in known) or not (
             "sc-status" in known and "cs-method" in known and known.intersection(_TARGET)
@@ -139,7 +136,7 @@ class W3C(Lines):
 
 
 def _duration(fields: Mapping[str, str]) -> int | None:
-    milliseconds = _first(fields, ("timetakenms", "time-taken-ms"))
+    milliseconds = first(fields, ("timetakenms", "time-taken-ms"))
     if milliseconds is not None:
         return micros(milliseconds, 1000)
     taken = fields.get("time-taken")
@@ -153,7 +150,3 @@ def _without_added(query: str) -> tuple[str, str | None]:
     hit = "hit" if "X-ARR-CACHE-HIT=1" in query else "miss" if "X-ARR-CACHE-HIT=0" in query else None
     kept = [part for part in query.split("&") if part.partition("=")[0].lower() not in _ADDED]
     return "&".join(kept), hit
-
-
-def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((value for name in names if (value := text_of(fields.get(name))) is not None), None)

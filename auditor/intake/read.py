@@ -29,10 +29,10 @@ from auditor.intake.detect import NATIVE, Detected, detect, named, sample_of, wr
 from auditor.intake.sources import Note, Source
 from auditor.model.events import BadRecordError, Reason, Rejection
 from auditor.model.settings import Settings
-from auditor.reading.environments import names_environment
 from auditor.reading.format import Format
 from auditor.reading.ids import Ids
 from auditor.reading.lines import Line, LineReader
+from auditor.reading.named import names_environment
 from auditor.reading.packed import decompressed
 from auditor.reading.reader import Reading, Tally
 from auditor.reading.table import Table

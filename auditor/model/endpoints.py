@@ -58,7 +58,7 @@ class Endpoint:
     """The query parameter or field of the body that names the template, where the path does not."""
     overrides: str = ""
     """The field of the body that the picture depends on; empty: the whole body."""
-    ignored: frozenset[str] = frozenset()
+    ignored: tuple[str, ...] = ()
     """Fields of the body that do not change the picture: metadata, webhooks."""
 
     def template_of(self, method: str, url: SplitResult) -> str | None:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult
 
 import orjson
 
-from auditor.model.endpoints import PAYMENT_REQUIRED
+from auditor.model.endpoints import PAYMENT_REQUIRED, Auth, Billing, Endpoint, Quota, Seen
 from auditor.model.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -25,7 +25,6 @@ from auditor.model.events import AMBIGUOUS_STATUS, Outcome, error_of_status
 from auditor.model.media import media_type_of
 
 if TYPE_CHECKING:  # the client's import is light: the catalogue comes with the first provider
-    from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
     from auditor.model.plans import Plan
     from auditor.model.usage import Reader
 
@@ -88,8 +87,6 @@ class Api(Protocol):
     base_url: str
     per_second: float
     """Calls a second that its plans bear: what a batch uses by default."""
-    secret_parameters: frozenset[str]
-    """Query parameters that carry an API key."""
     key_variable: str
     """The environment variable that usually holds the API key."""
 
@@ -105,7 +102,7 @@ class Api(Protocol):
     def error(self, answer: Answer) -> RenderError:
         """What any other answer means."""
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> "Seen | None":
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
         """The render call that this request is, if it is one."""
 
 
@@ -116,18 +113,18 @@ class Provider:
     name: str
     hosts: tuple[str, ...]
     """Hosts of the API, to recognise calls in logs."""
-    plans: "tuple[Plan, ...]"
+    endpoints: tuple[Endpoint, ...]
+    auth: Auth
+    billing: Billing
+    plans: "tuple[Plan, ...]" = ()
     """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
-    terms: str
+    terms: str = "no published rule on several accounts of one customer was found"
     """What the provider says of several accounts, or that nothing is known."""
-    endpoints: "tuple[Endpoint, ...]"
-    auth: "Auth"
-    billing: "Billing"
     usage_url: str | None = None
     """Where the provider tells how many credits are used; None where no such address is known."""
     usage: "Reader | None" = None
     """How to read what it tells there."""
-    quota: "Quota" = PAYMENT_REQUIRED
+    quota: Quota = PAYMENT_REQUIRED
     """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
@@ -155,7 +152,7 @@ class Provider:
             return QuotaExceededError(said, status=answer.status)
         return error_of(answer.status, said)
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> "Seen | None":
+    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
         """The render call that this request is, if it is one."""
         if self.api is not None:
             return self.api.recognise(method, url, content)

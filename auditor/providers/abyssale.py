@@ -13,13 +13,11 @@ from auditor.model.provider import Provider
 ABYSSALE = Provider(
     name="abyssale",
     hosts=("api.abyssale.com",),
-    plans=(),
-    terms="no published rule on several accounts of one customer was found",
     endpoints=(
         Endpoint(
             r"/(?:async/)?banner-builder/(?P<template>[^/]+)/generate/?",
             overrides="elements",
-            ignored=frozenset({"callback_url"}),
+            ignored=("callback_url",)
         ),
     ),
     auth=Auth("x-api-key"),

@@ -5,11 +5,11 @@ Only the free plan has both a price and credits in what was found (a directory, 
 """
 
 from datetime import date
-from decimal import Decimal
 
 from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Provider
+from auditor.providers import catalogue
 
 _DIRECTORY = "https://apis.io/rate-limits/apitemplate (unverified directory entry)"
 _CHECKED = date(2026, 5, 8)
@@ -17,13 +17,9 @@ _CHECKED = date(2026, 5, 8)
 APITEMPLATE = Provider(
     name="apitemplate",
     hosts=("rest.apitemplate.io", "rest-us.apitemplate.io", "rest-de.apitemplate.io", "rest-au.apitemplate.io"),
-    plans=(
-        Plan("apitemplate", "Free", Decimal(0), Decimal(50), source=_DIRECTORY, checked=_CHECKED,
-             grade=Grade.UNVERIFIED),
-    ),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("apitemplate", {"Free": ("0", 50)}, _DIRECTORY, _CHECKED, Grade.UNVERIFIED),
     endpoints=(
-        Endpoint(r"/v2/create-(?:image|pdf)/?", template="template_id", ignored=frozenset({"meta"})),
+        Endpoint(r"/v2/create-(?:image|pdf)/?", template="template_id", ignored=("meta",)),
     ),
     auth=Auth("x-api-key"),
     billing=Billing(source=_DIRECTORY, checked=_CHECKED, grade=Grade.UNVERIFIED),

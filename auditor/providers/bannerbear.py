@@ -5,37 +5,27 @@ Check them against your invoice and override them with `[plans.bannerbear.NAME]`
 """
 
 from datetime import date
-from decimal import Decimal
 
 from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Provider
 from auditor.model.usage import fields
+from auditor.providers import catalogue
 
 _DIRECTORY = "https://apis.io/providers/bannerbear (unverified directory entry)"
 _CREDITS = "https://www.bannerbear.com/help/articles/203-what-are-api-credits/"
-
-
-def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("bannerbear", name, Decimal(price), Decimal(included), source=_DIRECTORY, checked=date(2026, 6, 20),
-                grade=Grade.UNVERIFIED)  # fmt: skip
-
+_PLANS = {"Automate": ("49.00", 1_000), "Scale": ("149.00", 10_000), "Enterprise": ("299.00", 20_000)}
 
 BANNERBEAR = Provider(
     name="bannerbear",
     hosts=("api.bannerbear.com", "sync.api.bannerbear.com"),
-    plans=(
-        _plan("Automate", "49.00", 1_000),
-        _plan("Scale", "149.00", 10_000),
-        _plan("Enterprise", "299.00", 20_000),
-    ),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("bannerbear", _PLANS, _DIRECTORY, date(2026, 6, 20), Grade.UNVERIFIED),
     endpoints=(
         Endpoint(
             r"/v[25]/images/?",
             template="template",
             overrides="modifications",
-            ignored=frozenset({"webhook_url", "metadata", "project_id"}),
+            ignored=("webhook_url", "metadata", "project_id")
         ),
     ),
     auth=Auth(scheme="Bearer"),

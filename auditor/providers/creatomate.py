@@ -5,32 +5,23 @@ They are prices of 1,000 and of 10,000 pictures a month; what happens beyond is 
 """
 
 from datetime import date
-from decimal import Decimal
 
 from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Provider
+from auditor.providers import catalogue
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
 _CHECKED = date(2026, 3, 31)
-
-
-def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("creatomate", name, Decimal(price), Decimal(included), source=_RIVAL, checked=_CHECKED,
-                grade=Grade.THIRD_PARTY, limit_known=False)  # fmt: skip
-
+_PLANS = {"1,000": ("54.00", 1_000), "10,000": ("129.00", 10_000)}
 
 CREATOMATE = Provider(
     name="creatomate",
     hosts=("api.creatomate.com",),
-    plans=(_plan("1,000", "54.00", 1_000), _plan("10,000", "129.00", 10_000)),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("creatomate", _PLANS, _RIVAL, _CHECKED, Grade.THIRD_PARTY, limit_known=False),
     endpoints=(
         Endpoint(
-            r"/v[12]/renders/?",
-            template="template_id",
-            overrides="modifications",
-            ignored=frozenset({"webhook_url", "metadata"}),
+            r"/v[12]/renders/?", template="template_id", overrides="modifications", ignored=("webhook_url", "metadata")
         ),
     ),
     auth=Auth(scheme="Bearer"),

@@ -9,10 +9,8 @@ from auditor.model.provider import Provider
 DYNAPICTURES = Provider(
     name="dynapictures",
     hosts=("api.dynapictures.com",),
-    plans=(),
-    terms="no published rule on several accounts of one customer was found",
     endpoints=(
-        Endpoint(r"/designs/(?P<template>[^/]+)/?", overrides="params", ignored=frozenset({"metadata"})),
+        Endpoint(r"/designs/(?P<template>[^/]+)/?", overrides="params", ignored=("metadata",)),
     ),
     auth=Auth(scheme="Bearer"),
     billing=Billing(),

@@ -16,12 +16,18 @@ import orjson
 from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
 from auditor.model.errors import InvalidRequestError, QuotaExceededError, RenderError
 from auditor.model.fingerprint import parsed
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Answer, Call, Picture, Provider, error_of
 from auditor.model.usage import Usage, number
+from auditor.providers import catalogue
 
-_SOURCE = "https://apis.io/providers/htmlcsstoimage (unverified directory entry)"
-_CHECKED = date(2026, 6, 20)
+_LISTED = (
+    "https://apis.io/providers/htmlcsstoimage (unverified directory entry)", date(2026, 6, 20), Grade.UNVERIFIED,
+)  # fmt: skip
+_PAID = {
+    "1,000": ("14.00", 1_000), "3,000": ("29.00", 3_000), "10,000": ("69.00", 10_000), "30,000": ("149.00", 30_000),
+    "65,000": ("249.00", 65_000), "100,000": ("375.00", 100_000),
+}  # fmt: skip
 _OPTIONS = {"format", "device_scale", "viewport_width", "viewport_height"}
 _FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _PATH = re.compile(r"/v1/image/([^/]+)/?")
@@ -42,7 +48,6 @@ class Hcti:
 
     base_url = "https://hcti.io/v1/image"
     per_second = 10.0
-    secret_parameters: frozenset[str] = frozenset()
     key_variable = "HCTI_API_KEY"
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,12 +120,6 @@ def _number(answer: Answer, header: str) -> Decimal | None:
     return value if value.is_finite() and value >= 0 else None
 
 
-def _plan(name: str, price: str, included: int) -> Plan:
-    overage = None if name == "Free" else Decimal("0.01")
-    return Plan("hcti", name, Decimal(price), Decimal(included), overage=overage, source=_SOURCE, checked=_CHECKED,
-                grade=Grade.UNVERIFIED)  # fmt: skip
-
-
 def _usage(document: Mapping[str, Any], now: datetime) -> Usage:
     """Of the billing period that is now; hours, days and months are the same pictures again."""
     for period in document["per_billing_period"]:
@@ -134,15 +133,9 @@ HCTI = Provider(
     name="hcti",
     hosts=("hcti.io",),
     plans=(
-        _plan("Free", "0.00", 50),
-        _plan("1,000", "14.00", 1_000),
-        _plan("3,000", "29.00", 3_000),
-        _plan("10,000", "69.00", 10_000),
-        _plan("30,000", "149.00", 30_000),
-        _plan("65,000", "249.00", 65_000),
-        _plan("100,000", "375.00", 100_000),
+        *catalogue("hcti", {"Free": ("0.00", 50)}, *_LISTED),
+        *catalogue("hcti", _PAID, *_LISTED, overage=Decimal("0.01")),
     ),
-    terms="no published rule on several accounts of one customer was found",
     endpoints=(Endpoint(r"/v1/image(?:/(?P<template>[^/]+))?/?"),),
     auth=_AUTH,
     quota=Quota(frozenset({402, 429})),

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
-from decimal import Decimal
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
@@ -22,11 +21,13 @@ from auditor.model.errors import (
     ThrottledError,
 )
 from auditor.model.fingerprint import parsed
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
+from auditor.providers import catalogue
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
 _CHECKED = date(2026, 11, 22)
+_PLANS = {"Free": ("0.00", 100), "Basic": ("14.99", 1_000), "Pro": ("24.99", 10_000)}
 _FORMATS = ("png", "jpeg", "webp", "pdf")
 _DELIVERIES = ("stream", "hosted", "signed")
 _OPTIONS = {"format", "quality", "delivery", "expiresIn"}
@@ -50,7 +51,6 @@ class Imejis:
 
     base_url = "https://render.imejis.io/v1"
     per_second = 10.0
-    secret_parameters = _AUTH.query
     key_variable = "IMEJIS_API_KEY"
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -127,7 +127,7 @@ class Imejis:
         match = _PATH.fullmatch(url.path)
         if url.hostname not in IMEJIS.hosts or match is None or method not in ("GET", "POST"):
             return None
-        query = [(name, value) for name, value in parse_qsl(url.query) if name not in self.secret_parameters]
+        query = [(name, value) for name, value in parse_qsl(url.query) if name not in _AUTH.query]
         options: dict[str, Any] = {name: value for name, value in query if name in _OPTIONS}
         if method == "GET":
             overrides: Mapping[str, Any] = {name: value for name, value in query if name not in _OPTIONS}
@@ -165,16 +165,10 @@ def _after(answer: Answer) -> float | None:
     return float(text) if re.fullmatch(r"\d{1,9}(\.\d+)?", text) else None
 
 
-def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("imejis", name, Decimal(price), Decimal(included), source=_SOURCE, checked=_CHECKED,
-                grade=Grade.PROVIDER)  # fmt: skip
-
-
 IMEJIS = Provider(
     name="imejis",
     hosts=("render.imejis.io", "api.imejis.io"),
-    plans=(_plan("Free", "0.00", 100), _plan("Basic", "14.99", 1_000), _plan("Pro", "24.99", 10_000)),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("imejis", _PLANS, _SOURCE, _CHECKED, Grade.PROVIDER),
     endpoints=(Endpoint(_PATH.pattern, frozenset({"GET", "POST"})),),
     auth=_AUTH,
     quota=Quota(says=r"\bquota\b"),

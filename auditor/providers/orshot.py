@@ -5,32 +5,23 @@ caps here; override them with `[plans.orshot.NAME]`.
 """
 
 from datetime import date
-from decimal import Decimal
 
 from auditor.model.endpoints import Auth, Billing, Endpoint, Quota
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Provider
+from auditor.providers import catalogue
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
 _USAGE = "https://orshot.com/help/render-usage-and-credits"
-
-
-def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("orshot", name, Decimal(price), Decimal(included), source=_RIVAL, checked=date(2026, 3, 31),
-                grade=Grade.THIRD_PARTY)  # fmt: skip
-
+_PLANS = {"1,000": ("30.00", 1_000), "10,000": ("75.00", 10_000)}
 
 ORSHOT = Provider(
     name="orshot",
     hosts=("api.orshot.com",),
-    plans=(_plan("1,000", "30.00", 1_000), _plan("10,000", "75.00", 10_000)),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("orshot", _PLANS, _RIVAL, date(2026, 3, 31), Grade.THIRD_PARTY),
     endpoints=(
         Endpoint(
-            r"/v1/studio/render/?",
-            template="templateId",
-            overrides="modifications",
-            ignored=frozenset({"webhook", "metadata"}),
+            r"/v1/studio/render/?", template="templateId", overrides="modifications", ignored=("webhook", "metadata")
         ),
     ),
     auth=Auth(scheme="Bearer"),

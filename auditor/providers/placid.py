@@ -15,19 +15,17 @@ _OTHERS = "templates|collections|media|videos|editor-templates|compose|accounts|
 PLACID = Provider(
     name="placid",
     hosts=("api.placid.app",),
-    plans=(),
-    terms="no published rule on several accounts of one customer was found",
     endpoints=(
         Endpoint(
             r"/api/rest/(?:images|pdfs)/?",
             template="template_uuid",
             overrides="layers",
-            ignored=frozenset({"webhook_success", "passthrough", "create_now"}),
+            ignored=("webhook_success", "passthrough", "create_now"),
         ),
         Endpoint(
             rf"/api/rest/(?P<template>(?!(?:{_OTHERS})/?$)[^/]+)/?",
             overrides="layers",
-            ignored=frozenset({"webhook_success", "passthrough", "create_now"}),
+            ignored=("webhook_success", "passthrough", "create_now"),
         ),
     ),
     auth=Auth(scheme="Bearer"),

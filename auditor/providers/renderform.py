@@ -13,14 +13,12 @@ from auditor.model.usage import fields
 RENDERFORM = Provider(
     name="renderform",
     hosts=("get.renderform.io",),
-    plans=(),
-    terms="no published rule on several accounts of one customer was found",
     endpoints=(
         Endpoint(
             r"/api/v2/render/?",
             template="template",
             overrides="data",
-            ignored=frozenset({"webhookUrl", "metadata", "fileName", "expires"}),
+            ignored=("webhookUrl", "metadata", "fileName", "expires")
         ),
     ),
     auth=Auth("x-api-key"),

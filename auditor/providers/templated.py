@@ -5,33 +5,24 @@ not said anywhere that was found. Check them against your invoice and override t
 """
 
 from datetime import date
-from decimal import Decimal
 
 from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade, Plan
+from auditor.model.plans import Grade
 from auditor.model.provider import Provider
 from auditor.model.usage import fields
+from auditor.providers import catalogue
 
 _DIRECTORY = "https://apis.io/providers/templated (unverified directory entry)"
 _CHECKED = date(2026, 6, 25)
-
-
-def _plan(name: str, price: str, included: int) -> Plan:
-    return Plan("templated", name, Decimal(price), Decimal(included), source=_DIRECTORY, checked=_CHECKED,
-                grade=Grade.UNVERIFIED, limit_known=False)  # fmt: skip
-
+_PLANS = {"Starter": ("29.00", 1_000), "Scale": ("79.00", 5_000), "Enterprise": ("179.00", 25_000)}
 
 TEMPLATED = Provider(
     name="templated",
     hosts=("api.templated.io",),
-    plans=(_plan("Starter", "29.00", 1_000), _plan("Scale", "79.00", 5_000), _plan("Enterprise", "179.00", 25_000)),
-    terms="no published rule on several accounts of one customer was found",
+    plans=catalogue("templated", _PLANS, _DIRECTORY, _CHECKED, Grade.UNVERIFIED, limit_known=False),
     endpoints=(
         Endpoint(
-            r"/v1/render/?",
-            template="template",
-            overrides="layers",
-            ignored=frozenset({"webhook_url", "metadata", "external_id"}),
+            r"/v1/render/?", template="template", overrides="layers", ignored=("webhook_url", "metadata", "external_id")
         ),
     ),
     auth=Auth(scheme="Bearer"),

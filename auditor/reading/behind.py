@@ -5,16 +5,16 @@ behind the same name (`cs=HIT`), and every use is an assumption that the report 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import NONE, names_cache, verdict_in
 from auditor.exchanges.exchange import Try
 from auditor.exchanges.outcome import is_verdict
 from auditor.exchanges.units import LONGEST_US, SHORTEST_US
+from auditor.model.events import BadRecordError, Reason
 
 SHARE = 0.9
 """Of the sampled lines that say something in a place, so many have to say the same kind of thing."""
@@ -49,61 +49,33 @@ class Behind(NamedTuple):
     assumed: tuple[Assumption, ...] = ()
 
 
-class Reader(Protocol):
-    """Reads what stands behind a line's user agent."""
-
-    def read(self, text: str) -> Behind:
-        """What it tells. Raises `BadRecordError` where it is not of the format."""
+Values = Mapping[Place, str]
+"""The values behind one line by their places, of which each has two; empty where one says that there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """The values behind one line."""
+def values_of(text: str) -> Values:
+    """The values of a text, without quotes and brackets around them; those behind a name (`cs=HIT`) by that."""
+    placed, named = list[str](), dict[Place, str]()
+    for token in _TOKEN.findall(text):
+        value = _bare(token)
+        match = None if is_verdict(value) or is_host(value) or "://" in value else _NAMED.fullmatch(value)
+        if match is None:
+            placed.append(value)
+        else:
+            name, said = match[1].lower().lstrip("$"), _bare(match[2])
+            named[name] = verdict_in(name, said) or said  # (a boolean is one, too)
+    found: dict[Place, str] = {**named, **dict(enumerate(placed)), **dict(enumerate(placed, -len(placed)))}
+    return {place: "" if value.lower() in NONE else value for place, value in found.items()}
 
-    placed: tuple[str, ...]
-    named: Mapping[str, str]
-    """Those behind a name, as in `cs=HIT`."""
 
-    @classmethod
-    def of(cls, text: str) -> "Values":
-        """The values of a text, without quotes and brackets around them."""
-        placed, named = [], {}
-        for token in _TOKEN.findall(text):
-            value = _bare(token)
-            match = None if is_verdict(value) or is_host(value) or "://" in value else _NAMED.fullmatch(value)
-            if match is None:
-                placed.append(value)
-            else:
-                name, said = match[1].lower().lstrip("$"), _bare(match[2])
-                named[name] = verdict_in(name, said) or said  # (a boolean is one, too)
-        return cls(tuple(placed), named)
-
-    def places(self) -> list[Place]:
-        """Every place that has a value, counted from both ends."""
-        count = len(self.placed)
-        return [*self.named, *range(count), *range(-count, 0)]
-
-    def at(self, place: Place | None) -> str:
-        """The value in a place; empty where there is none, or where it says that there is none."""
-        value = ""
-        if isinstance(place, str):
-            value = self.named.get(place, "")
-        elif place is not None and -len(self.placed) <= place < len(self.placed):
-            value = self.placed[place]
-        return "" if value.lower() in NONE else value
-
-    def all(self) -> Iterator[str]:
-        """Every value."""
-        return chain(self.placed, self.named.values())
-
-    def rest(self, read: Collection[Place | None]) -> list[str]:
-        """The values that stand in no place that is read."""
-        count = len(self.placed)
-        return [self.at(name) for name in self.named if name not in read and self.at(name)] + [
-            self.at(place)
-            for place in range(count)
-            if place not in read and place - count not in read and self.at(place)
-        ]
+def _rest(values: Values, read: Collection[Place | None]) -> list[str]:
+    """The values that stand in no place that is read."""
+    count = sum(isinstance(place, int) for place in values) // 2
+    return [
+        value
+        for place, value in values.items()
+        if value and place not in read and (isinstance(place, str) or (place >= 0 and place - count not in read))
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +88,36 @@ class Tail:
 
     def read(self, text: str) -> Behind:
         """What one line has behind its user agent."""
-        values = Values.of(text)
-        cache, host, took = (values.at(place) for place in (self.cache, self.host, self.micros))
+        values, places = values_of(text), (self.cache, self.host, self.micros)
+        cache, host, took = ("" if place is None else values.get(place, "") for place in places)
         took = took.rpartition("/")[2]
         duration = int(took) if took.isascii() and took.isdigit() and len(took) < DIGITS else None
         used = {
             Assumption.CACHE_BEHIND: bool(cache),
             Assumption.HOST_BEHIND: bool(host),
             Assumption.MICROS_BEHIND: duration is not None,
-            Assumption.UNREAD_BEHIND: bool(values.rest((self.cache, self.host, self.micros))),
+            Assumption.UNREAD_BEHIND: bool(_rest(values, places)),
         }
         assumed = tuple(assumption for assumption, true in used.items() if true)
         return Behind(host or None, cache or None, duration, assumed=assumed)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What one server writes behind every line."""
+
+    pattern: re.Pattern[str]
+    missing: str
+    """Why a line without it is refused."""
+    told: Callable[[Mapping[str, Any]], Behind]
+    """What the groups of the pattern tell."""
+
+    def read(self, text: str) -> Behind:
+        """What one line has behind its user agent. Raises `BadRecordError` where it is not of the format."""
+        match = self.pattern.fullmatch(text)
+        if match is None:
+            raise BadRecordError(Reason.NO_MATCH, self.missing)
+        return self.told(match.groupdict())
 
 
 def tail_of(behinds: Sequence[tuple[str, int | None]], *, hosts: bool) -> Tail | None:
@@ -135,13 +125,15 @@ def tail_of(behinds: Sequence[tuple[str, int | None]], *, hosts: bool) -> Tail |
 
     *hosts* is whether a host is looked for.
     """
-    found = [Values.of(text) for text, _ in behinds]
-    places = sorted({place for values in found for place in values.places()}, key=_order)
+    found = [values_of(text) for text, _ in behinds]
+    places = sorted({place for values in found for place in values}, key=_order)
     if not places:
         return None
-    cache = next((place for place in places if is_cache([values.at(place) for values in found])), None)
+    cache = next((place for place in places if is_cache([values.get(place, "") for values in found])), None)
     named = [place for place in places if place != cache and (not isinstance(place, str) or place in _HOST_NAMES)]
-    host = next((place for place in named if hosts and _mostly(is_host, [values.at(place) for values in found])), None)
+    host = next(
+        (place for place in named if hosts and _mostly(is_host, [values.get(place, "") for values in found])), None
+    )
     micros = _micros([(values, size) for values, (_, size) in zip(found, behinds, strict=True)], places, (cache, host))
     return Tail(cache, host, micros)
 
@@ -186,18 +178,15 @@ def _micros(
     for place in places:
         if place in read or isinstance(place, str):
             continue
-        said = [(value, size) for values, size in found if (value := values.at(place))]
+        said = [(value, size) for values, size in found if (value := values.get(place))]
         texts = [value for value, _ in said]
-        if any(values.rest((*read, place)) for values, _ in found):
+        if any(_rest(values, (*read, place)) for values, _ in found):
             continue
-        if _mostly(_is_both, texts):
-            return place
         numbers = [(int(text), size) for text, size in said if _WHOLE.fullmatch(text)]
-        if (
-            _mostly(_WHOLE.fullmatch, texts)
-            and not _counts_bytes(numbers)
-            and _only_micros(sorted(n for n, _ in numbers))
-        ):
+        # Most numbers are as great as the body, or greater by a header, where they count bytes.
+        bytes_told = 2 * sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
+        plain = _mostly(_WHOLE.fullmatch, texts) and bytes_told <= len(numbers)
+        if _mostly(_is_both, texts) or (plain and _only_micros(sorted(number for number, _ in numbers))):
             return place
     return None
 
@@ -206,12 +195,6 @@ def _is_both(text: str) -> bool:
     """Whether a value is `%T/%D`, seconds and the same in microseconds."""
     match = _APACHE.fullmatch(text)
     return match is not None and int(match[2]) // 10**6 == int(match[1])
-
-
-def _counts_bytes(numbers: Sequence[tuple[int, int | None]]) -> bool:
-    """Whether most numbers are as great as the body, or greater by a header."""
-    alike = sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
-    return 2 * alike > len(numbers)
 
 
 def _only_micros(numbers: Sequence[int]) -> bool:

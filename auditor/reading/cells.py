@@ -29,13 +29,13 @@ class Cells:
     def line(self, row: bytes) -> bytes:
         """The line in a row; nothing for the header, and the row itself where its columns cannot be told."""
         text = _text(row)
-        if _is_hint(text) or _is_rest(text, self.delimiter):
+        if is_hint(text) or _is_rest(text, self.delimiter):
             return b""
         cells = _split(text, self.delimiter)
         if self.names is not None and tuple(cells) == self.names:
             return b""
         more = len(cells) - self.columns
-        if more > 0 and '"' not in (text[:1], *(text[at + 1 : at + 2] for at in _places(text, self.delimiter))):
+        if more > 0 and f'{self.delimiter}"' not in f"{self.delimiter}{text}":
             cells = text.split(self.delimiter)
             more = len(cells) - self.columns
             cells[self.index : self.index + more + 1] = [self.delimiter.join(cells[self.index : self.index + more + 1])]
@@ -46,7 +46,7 @@ class Cells:
 
 def cells_in(lines: Sequence[bytes]) -> Iterator[Cells]:
     """The columns that may hold lines, if these are the first rows of a table."""
-    every = [text for text in map(_text, lines) if not _is_hint(text)]
+    every = [text for text in map(_text, lines) if not is_hint(text)]
     if 2 * sum(text[:1] == "{" for text in every) > len(every):
         return
     for delimiter in DELIMITERS:
@@ -57,19 +57,16 @@ def cells_in(lines: Sequence[bytes]) -> Iterator[Cells]:
         names = tuple(rows[0]) if all(map(_is_name, rows[0])) else None
         columns = len(rows[0]) if names else min(map(len, rows))
         for index in range(columns) if columns <= _COLUMNS else ():
-            quoted = 2 * sum(_is_quoted(text, delimiter, row, index) for text, row in zip(texts, rows, strict=True))
-            if (columns > 1 or (delimiter == "," and quoted > len(rows))) and _may_hold(rows, index):
+            cells = [row[index] if index < len(row) else "" for row in rows]
+            quoted = 2 * sum(_is_quoted(text, delimiter, cell) for text, cell in zip(texts, cells, strict=True))
+            # More than words and numbers, in most rows.
+            telling = [not _is_word(cell) for cell in cells[1:] or cells]
+            if (columns > 1 or (delimiter == "," and quoted > len(rows))) and 2 * sum(telling) > len(telling):
                 yield Cells(delimiter, columns, index, names, quoted > len(rows[1:]))
 
 
-def _may_hold(rows: Sequence[Sequence[str]], index: int) -> bool:
-    """Whether a column holds more than words and numbers, in most rows."""
-    return 2 * sum(index < len(row) and not _is_word(row[index]) for row in rows[1:] or rows) > len(rows[1:] or rows)
-
-
-def _is_quoted(text: str, delimiter: str, row: Sequence[str], index: int) -> bool:
-    cell = row[index].replace('"', '""') if index < len(row) else ""
-    return f'{delimiter}"{cell}"{delimiter}' in f"{delimiter}{text}{delimiter}"
+def _is_quoted(text: str, delimiter: str, cell: str) -> bool:
+    return '{0}"{1}"{0}'.format(delimiter, cell.replace('"', '""')) in f"{delimiter}{text}{delimiter}"
 
 
 def _is_word(cell: str) -> bool:
@@ -80,10 +77,6 @@ def _is_name(cell: str) -> bool:
     """Whether a cell may be a column's name: `jsonPayload.message`, `@timestamp`, `log line`."""
     bare = cell.strip()
     return len(bare) <= 60 and bare[:1] not in "0123456789{[<#" and not set(bare) & set('":/{}[]=')
-
-
-def _places(text: str, mark: str) -> Iterator[int]:
-    return (at for at, character in enumerate(text) if character == mark)
 
 
 def _split(text: str, delimiter: str) -> list[str]:
@@ -103,6 +96,6 @@ def _is_rest(text: str, delimiter: str) -> bool:
     return not text.strip('" ') or (text.startswith(f'"{delimiter}') and text.count('"') % 2 == 1)
 
 
-def _is_hint(text: str) -> bool:
+def is_hint(text: str) -> bool:
     """Whether a line is Excel's own hint."""
     return len(text) == 5 and text.lower().startswith("sep=")

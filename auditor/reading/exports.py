@@ -24,10 +24,10 @@ from auditor.model.event_reader import parse_event
 from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown
 from auditor.model.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.reading.durations import durations
-from auditor.reading.environments import environment_of
+from auditor.reading.named import environment_of
+from auditor.reading.names import first, json_in
 from auditor.reading.number_columns import CREDITS
 from auditor.reading.times import moment
-from auditor.registry import PROVIDERS
 
 _TEMPLATE = ("template_id", "template_uid", "template_uuid", "template", "design_id", "design", "template_name")
 _TIME = ("created_at", "created", "rendered_at", "generated_at", "timestamp", "ts", "time", "datetime", "date",
@@ -58,33 +58,28 @@ def fits(names: Collection[str]) -> bool:
     )
 
 
-def provider_in(hint: str) -> str:
-    """The provider that a file's name holds."""
-    return next((name for name in PROVIDERS if name in hint.lower()), "unknown")
-
-
 def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     """The event of one row. Raises `BadRecordError`."""
-    template = _first(row, _TEMPLATE)
-    time = _first(row, _TIME)
+    template = first(row, _TEMPLATE)
+    time = first(row, _TIME)
     if template is None or time is None:
         raise BadRecordError(Reason.MISSING_FIELD, "template or time is missing")
     ts_us, assumed = moment(time, zone)
     record = {
         "v": 1,
         "ts": iso(ts_us),
-        "provider": str(_first(row, ("provider", "service")) or provider).lower(),
-        "account": str(_first(row, _ACCOUNT) or "default"),
+        "provider": str(first(row, ("provider", "service")) or provider).lower(),
+        "account": str(first(row, _ACCOUNT) or "default"),
         "environment": environment_of(row) or "production",
         "template": str(template),
         **_sizes(row),
     }
     record |= _fate(row, record["provider"])
-    credits = number(_first(row, CREDITS), "credits")
+    credits = number(first(row, CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
-    identity, said, inputs = _first(row, _ID), _first(row, ("key", "fingerprint")), _inputs(_first(row, _INPUTS))
-    if masked := is_masked([record["provider"], record["account"], record["template"], said, _first(row, _INPUTS)]):
+    identity, said, inputs = first(row, _ID), first(row, ("key", "fingerprint")), _inputs(first(row, _INPUTS))
+    if masked := is_masked([record["provider"], record["account"], record["template"], said, first(row, _INPUTS)]):
         said = inputs = None
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
@@ -116,7 +111,7 @@ def number(value: Any, name: str) -> Decimal | None:
 
 def _fate(row: Mapping[str, Any], provider: str) -> dict[str, Any]:
     """Outcome, status and error of a row."""
-    said = str(_first(row, _STATUS) or "completed").strip().lower()
+    said = str(first(row, _STATUS) or "completed").strip().lower()
     cached = served(cache_of(row)) is Served.HIT
     if said.isascii() and said.isdigit() and len(said) <= 3:
         became = fate(int(said), served("hit") if cached else None, Outcome.RENDER, used_up=used_up(provider))
@@ -132,14 +127,14 @@ def _fate(row: Mapping[str, Any], provider: str) -> dict[str, Any]:
 
 def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     """Sides, bytes and format."""
-    found: dict[str, Any] = {name: number(_first(row, (name,)), name) for name in ("width", "height")}
-    size = _first(row, _BYTES)
-    sides = _SIDES.fullmatch(str(_first(row, ("dimensions", "resolution", "size")) or ""))
+    found: dict[str, Any] = {name: number(first(row, (name,)), name) for name in ("width", "height")}
+    size = first(row, _BYTES)
+    sides = _SIDES.fullmatch(str(first(row, ("dimensions", "resolution", "size")) or ""))
     if sides is not None:
         found = {"width": Decimal(sides[1]), "height": Decimal(sides[2])}
-        size = _first(row, _BYTES[:-1])
+        size = first(row, _BYTES[:-1])
     found["bytes"] = number(size, "bytes")
-    kind = str(_first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
+    kind = str(first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
     found["format"] = kind if kind in ("png", "jpg", "jpeg", "webp", "avif", "gif", "svg", "pdf") else None
     return found
 
@@ -148,13 +143,8 @@ def _inputs(told: Any) -> Any:
     """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
     if not isinstance(told, str):
         return told
-    try:
-        found = orjson.loads(told)
-    except orjson.JSONDecodeError:
-        found = None
-    if found is None:
-        return [told]
-    return found if is_exact(found) else None
+    found = json_in(told)
+    return [told] if found is None else found if is_exact(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:
@@ -165,7 +155,3 @@ def _key(record: Mapping[str, Any], inputs: Any) -> str:
         *map(str, (record.get("width"), record.get("height"))),
     ]
     return FOREIGN_PREFIX + hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
-
-
-def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((row[name] for name in names if row.get(name) not in (None, "", "-")), None)

@@ -5,15 +5,15 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.reading.reader`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
-from auditor.reading.behind import Reader
+from auditor.reading.behind import Fixed, Tail
 from auditor.reading.lines import Line, LineReader
 from auditor.reading.log_template import LogTemplate
 
@@ -40,37 +40,48 @@ class Sample:
     """Whether the input is such an array."""
 
 
-class Format(Protocol):
-    """One log format."""
+class Format:
+    """One log format: of lines that do not hang together only `parse` is left to write."""
 
     name: ClassVar[str]
     title: ClassVar[str]
     """How people call it."""
-    ending: ClassVar[bool]
+    ending: ClassVar[bool] = False
     """Whether the log stamps the end of a request and does not know how long it took."""
-    template: ClassVar[LogTemplate | None]
+    template: ClassVar[LogTemplate | None] = None
     """Where one describes the lines, big logs are read by it, many at once."""
-    blanks: ClassVar[int]
+    blanks: ClassVar[int] = -1
     """How many blanks the template's first variable has in a plain line, with a dash behind the first; -1 for any."""
-    tail: ClassVar[Reader | None]
+    tail: ClassVar[Tail | Fixed | None] = None
     """What reads the rest of a line behind an open template."""
-    prefixed: ClassVar[bool]
+    prefixed: ClassVar[bool] = False
     """Whether what syslog writes before a line tells something of it."""
-    unread: ClassVar[tuple[tuple[str, ...], ...]]
+    unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths of the numbers of one log that are not read, and that may be counts or prices."""
+    certainty: ClassVar[float] = 1.0
+    """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
 
-    def __init__(self, zone: ZoneInfo) -> None: ...
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
 
     @classmethod
-    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Format]":
+    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Any]":
         """The format of one log of its kind, by the first of its (lines, exchanges): where they differ, it shows there.
 
-        *fits* says whether a request (method, host, target) is for a picture.
+        *fits* says whether a request (method, host, target) is for a picture. Itself where all logs are alike.
         """
+        del exchanges, fits
+        return cls
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
-        """How sure it is that the sample is of this format, 0 to 1."""
+        """How sure it is that the sample is of this format, 0 to 1.
+
+        The share of the lines that it can read; one that holds no request's method does not vote.
+        """
+        reader = cls(ZoneInfo("UTC"))
+        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        return cls.certainty * sum(votes) / len(votes) if votes else 0.0
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -78,9 +89,13 @@ class Format(Protocol):
 
         *columns* are the table's, by what `auditor.reading.names.column_name` makes of them.
         """
+        del columns, zone
+        return None
 
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
-        """The records of an input, numbered from 1 as their file has them."""
+        """The records of an input, numbered from 1 as their file has them: its lines."""
+        del path
+        return reader
 
     def remember(self, data: bytes) -> None:
         """Take from a record that is passed over what the ones behind it are read by: a header."""
@@ -90,60 +105,7 @@ class Format(Protocol):
 
         Raises `BadRecordError` with the reason of semantics section 8.
         """
-
-
-class UnknownStatusError(BadRecordError):
-    """A record that is of the format, but has a word for its status that may mean anything."""
-
-
-class Lines:
-    """A format of lines that do not hang together: only `parse` is left to write."""
-
-    ending: ClassVar[bool] = False
-    template: ClassVar[LogTemplate | None] = None
-    blanks: ClassVar[int] = -1
-    tail: ClassVar[Reader | None] = None
-    prefixed: ClassVar[bool] = False
-    unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    certainty: ClassVar[float] = 1.0
-    """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self.zone = zone
-
-    @classmethod
-    def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Any]":
-        """Itself: all logs of its kind are alike."""
-        del exchanges, fits
-        return cls
-
-    @classmethod
-    def detect(cls, sample: Sample) -> float:
-        """The share of the lines that it can read; one that holds no request's method does not vote."""
-        reader = cls(ZoneInfo("UTC"))
-        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
-        return cls.certainty * sum(votes) / len(votes) if votes else 0.0
-
-    @classmethod
-    def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
-        """None: nobody makes tables of them that have columns of their own."""
-        del columns, zone
-        return None
-
-    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
-        """Its lines."""
-        del path
-        yield from reader
-
-    def remember(self, data: bytes) -> None:
-        """Nothing: the lines do not hang together."""
-
-    def parse(self, data: bytes) -> Exchange | UsageEvent | Exported | None:
-        """What one line tells."""
         raise NotImplementedError
-
-    def _reads(self, line: bytes) -> bool:
-        return self._vote(line) is not False
 
     def _vote(self, line: bytes) -> bool | None:
         """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
@@ -152,3 +114,7 @@ class Lines:
         except BadRecordError as bad:
             return isinstance(bad, UnknownStatusError)
         return None if isinstance(item, Exchange) and item is not NO_REQUEST and not item.method else True
+
+
+class UnknownStatusError(BadRecordError):
+    """A record that is of the format, but has a word for its status that may mean anything."""

@@ -45,14 +45,14 @@ class Document:
         try:
             if self._peek() == "\ufeff":
                 self._at += 1
-            for key in self._keys():
+            for key in self._parts("{", "}"):
                 if key != "log" or self._peek() != "{":
                     self._value()
                     continue
-                for name in self._keys():
+                for name in self._parts("{", "}"):
                     if name == "entries" and self._peek() == "[":
                         begun = True
-                        yield from self._items()
+                        yield from self._parts("[", "]")
                     else:
                         self._value()
             broken = bool(self._peek())
@@ -61,37 +61,25 @@ class Document:
         if broken or not begun:
             yield (self._text[self._at : self._at + _EXCERPT] if begun else self._head).strip() or "{"
 
-    def _keys(self) -> Iterator[str]:
-        """The keys of an object; whoever asks for the next one has read the value."""
-        self._take("{")
-        if self._peek() == "}":
+    def _parts(self, begin: str, end: str) -> Iterator[Any]:
+        """The keys of an object or the items of an array; whoever asks for the next key has read the value."""
+        self._take(begin)
+        if self._peek() == end:
             self._at += 1
             return
         while True:
-            key = self._value()
-            if not isinstance(key, str):
+            part = self._value()
+            if end == "}":
+                if not isinstance(part, str):
+                    raise BrokenError
+                self._take(":")
+            yield part
+            found = self._peek()
+            if found not in (",", end):
                 raise BrokenError
-            self._take(":")
-            yield key
-            if self._next_is_last("}"):
-                return
-
-    def _items(self) -> Iterator[Any]:
-        self._take("[")
-        if self._peek() == "]":
             self._at += 1
-            return
-        while True:
-            yield self._value()
-            if self._next_is_last("]"):
+            if found == end:
                 return
-
-    def _next_is_last(self, end: str) -> bool:
-        found = self._peek()
-        if found not in (",", end):
-            raise BrokenError
-        self._at += 1
-        return found == end
 
     def _take(self, char: str) -> None:
         if self._peek() != char:

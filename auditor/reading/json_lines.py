@@ -3,35 +3,36 @@
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Fits, Lines, Sample, UnknownStatusError
+from auditor.reading.format import NO_REQUEST, Fits, Format, Sample, UnknownStatusError
 from auditor.reading.named import completed
+from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
 from auditor.reading.wrapped import PREFIX
 
+_Record = TypeVar("_Record", bound=Mapping[str, Any])
 _SCANNED = 2000
 """Requests among which those for pictures are looked for."""
 
 
-class JsonObjects(Lines):
+class JsonObjects(Format):
     """A format of one JSON object a line; `exchange` is left to write."""
 
-    needs: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Paths of keys that every record has: a line without one is of another format."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Keys that every record has, of objects within it with dots: a line without one is of another format."""
     documented: ClassVar[frozenset[str]] = frozenset()
     """Numbers that are not read, and that by their documentation are no counts of renders and no prices."""
 
-    def parse(self, data: bytes) -> Exchange | None:
+    def parse(self, data: bytes) -> Exchange:
         """One line."""
         fields = self.fields(data)
-        found = self._told(fields)
-        return counted(found, fields, self.unread) if self.unread and found is not None else found
+        return counted(self._told(fields), fields, self.unread)
 
     @classmethod
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
@@ -43,19 +44,16 @@ class JsonObjects(Lines):
         unread = tuple(path for path in head.unread(reader._told) if path[-1] not in cls.documented)
         return type(cls.__name__, (cls,), {"unread": unread}) if unread else cls
 
-    def _told(self, fields: Mapping[str, Any]) -> Exchange | None:
+    def _told(self, fields: Mapping[str, Any]) -> Exchange:
         found = self.exchange(dict(fields))
-        return found if found is None or found is NO_REQUEST else completed(found, fields)
+        return found if found is NO_REQUEST else completed(found, fields)
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The object of one line."""
         found = json_object(data)
-        for path in self.needs:
-            if at(found, *path) is None:
-                raise BadRecordError(Reason.MISSING_FIELD, f"{'.'.join(path)} is missing")
-        return found
+        return needing(found, self.needs)
 
-    def exchange(self, record: dict[str, Any]) -> Exchange | None:
+    def exchange(self, record: dict[str, Any]) -> Exchange:
         """What an object tells."""
         raise NotImplementedError
 
@@ -94,6 +92,14 @@ def json_object(data: bytes) -> dict[str, Any]:
     return value
 
 
+def needing(record: _Record, names: Iterable[str]) -> _Record:
+    """*record*, if it has all of some keys (`request.uri`). Raises `BadRecordError` for one that is missing."""
+    for name in names:
+        if at(record, *name.split(".")) is None:
+            raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+    return record
+
+
 def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
     r"""The value of a line with bytes that are no UTF-8, as nginx lets them through: they become `\xff`, as text."""
     text = data.decode(errors="surrogateescape")
@@ -106,15 +112,6 @@ def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadRecordError(Reason.BAD_ENCODING, "not UTF-8, and no JSON without that either") from None
-
-
-def at(value: Any, *path: str) -> Any:
-    """What stands at a path of keys; None where there is nothing."""
-    for key in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
 
 
 def header(headers: Any, name: str) -> str | None:

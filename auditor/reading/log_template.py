@@ -106,10 +106,8 @@ def _quoted_end(line: bytes, at: int, literal: bytes) -> int:
     """Where *literal*, which begins with a quote, stands unescaped at or after *at*."""
     start = at
     while (end := line.find(literal, at)) >= 0:
-        slashes = end
-        while slashes > start and line[slashes - 1] == 0x5C:
-            slashes -= 1
-        if (end - slashes) % 2 == 0:
+        before = line[start:end]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
             return end
         at = start = end + 1
     return -1

@@ -1,7 +1,7 @@
 """The numbers of a table: each column decides over the whole file how its numbers are spelled, or the user is asked."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -185,20 +185,17 @@ def _counts(value: Any) -> set[Decimal]:
 
 def plain(row: Mapping[str, Any], marks: Mapping[str, str]) -> dict[str, Any]:
     """A row whose numbers are written as programs write them. Raises `BadRecordError` for one of another mark."""
-    return dict(_plain(row, marks))
+    return {name: _plain(name, value, marks.get(name, "")) for name, value in row.items()}
 
 
-def _plain(row: Mapping[str, Any], marks: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    for name, value in row.items():
-        if not isinstance(value, str) or value.isdigit() or not is_numeric(name):
-            yield name, value
-            continue
-        marked = marks.get(name, "")
-        values = readings(value)
-        # Nobody has looked at the column where a sample is read: any reading does, and a whole number fits any field.
-        readable = (values[each] for each in marked or MARKS if each in values)
-        found = min(readable, key=lambda each: each != each.to_integral_value(), default=None)
-        if found is None and is_number(value) and ", " not in value:
-            told = f" with the decimal mark {marked}" if marked else ""
-            raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number{told}")
-        yield name, value if found is None else format(found, "f")
+def _plain(name: str, value: Any, mark: str) -> Any:
+    if not isinstance(value, str) or value.isdigit() or not is_numeric(name):
+        return value
+    values = readings(value)
+    # Nobody has looked at the column where a sample is read: any reading does, and a whole number fits any field.
+    readable = (values[each] for each in mark or MARKS if each in values)
+    found = min(readable, key=lambda each: each != each.to_integral_value(), default=None)
+    if found is None and is_number(value) and ", " not in value:
+        told = f" with the decimal mark {mark}" if mark else ""
+        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number{told}")
+    return value if found is None else format(found, "f")

@@ -143,7 +143,6 @@ class _Zstandard:
         self._new = zstandard.ZstdDecompressor().decompressobj
         self._stream = stream
         self._frame = self._new()
-        self._in_frame = False
         self._feed = _ZSTD_FEED[0]
 
     def read1(self, size: int, /) -> bytes:
@@ -151,19 +150,16 @@ class _Zstandard:
         del size  # a step is bounded by what it is fed
         while True:
             data = self._frame.unused_data or self._stream.read(self._feed)
-            if self._frame.eof:
-                self._frame, self._in_frame = self._new(), False
             if not data:
-                if self._in_frame:
-                    raise EOFError("the zstd frame is cut off")
-                return b""
-            self._in_frame = True
+                if self._frame.eof:
+                    return b""
+                raise EOFError("the zstd frame is cut off")
+            if self._frame.eof:
+                self._frame = self._new()
             try:
                 out = self._frame.decompress(data)
             except self._error as error:
                 raise OSError(str(error)) from None
             self._feed = _ZSTD_FEED[len(out) < 1 << 20]
-            if self._frame.eof and not self._frame.unused_data:
-                self._in_frame = False
             if out:
                 return out

@@ -8,12 +8,12 @@ ids and counts once.
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from auditor.exchanges.assumptions import SENTENCES, Assumption
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.keys import key_of
 from auditor.exchanges.mapped import LeftOut
@@ -77,11 +77,6 @@ class Tally:
 def together(assumptions: tuple[StrEnum, ...]) -> str | None:
     """`UsageEvent.assumed` of what was assumed for it."""
     return " ".join(sorted({assumption.value for assumption in assumptions})) or None
-
-
-def explained(name: str, own: Mapping[str, str]) -> str:
-    """What was assumed, for people; *own* are the sentences of a log."""
-    return own.get(name) or SENTENCES[name]
 
 
 def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:

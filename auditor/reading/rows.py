@@ -4,7 +4,7 @@ The names tell what kind of table it is, the most specific first: usage events, 
 what a provider exports of its renders, and any access log whose columns are named after what they hold.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,12 +20,14 @@ from auditor.reading import exports
 from auditor.reading.durations import durations
 from auditor.reading.format import Row
 from auditor.reading.named import completed
-from auditor.reading.names import column_name
+from auditor.reading.names import column_name, first
 from auditor.reading.times import moment, start_of
 from auditor.reading.variables import ALIASES, number_of, request_of, text_of
-from auditor.registry import FORMATS
+from auditor.registry import FORMATS, PROVIDERS
 
 Read = Callable[[Row], Exchange | UsageEvent | Exported]
+Reader = tuple[Read | None, bool]
+"""What reads a row of a table, None if nothing does, and whether its rows are usage events."""
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
@@ -41,8 +43,8 @@ _MORE = {
 }
 
 
-def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
-    """What reads a row of a table with such columns; None if nothing does.
+def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
+    """The reader of a table with such columns.
 
     *hint* is the file's name, which may name the provider that exported it.
     """
@@ -52,26 +54,17 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Read | None:
     def named(row: Row) -> dict[str, Any]:
         return {name: row.get(original) for name, original in columns.items()}
 
-    if _are_events(known):
-        return lambda row: _event(named(row), zone)
+    if known >= _EVENT and ("ts" in known or "ts_us" in known):
+        return lambda row: _event(named(row), zone), True
     for kind in FORMATS.values():
         if (read := kind.row_reader(columns, zone)) is not None:
-            return lambda row: completed(read(row), named(row))
+            return lambda row: completed(read(row), named(row)), False
     if exports.fits(known):
-        provider = exports.provider_in(hint)
-        return lambda row: exports.event_of(named(row), provider, zone)
+        provider = next((name for name in PROVIDERS if name in hint.lower()), "unknown")
+        return lambda row: exports.event_of(named(row), provider, zone), False
     if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
-        return lambda row: completed(_exchange(named(row), zone), named(row))
-    return None
-
-
-def is_events(names: Iterable[str]) -> bool:
-    """Whether a table with such columns holds usage events."""
-    return _are_events(set(map(column_name, names)))
-
-
-def _are_events(known: Collection[str]) -> bool:
-    return set(known) >= _EVENT and ("ts" in known or "ts_us" in known)
+        return lambda row: completed(_exchange(named(row), zone), named(row)), False
+    return None, False
 
 
 def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
@@ -134,8 +127,8 @@ def _whole(value: object) -> object:
 
 def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
     """A request of an access log."""
-    found = {what: _first(row, (*names, *_MORE.get(what, ()))) for what, names in ALIASES.items()}
-    time = _first(row, _TIMES)
+    found = {what: first(row, (*names, *_MORE.get(what, ())), ("",)) for what, names in ALIASES.items()}
+    time = first(row, _TIMES, ("",))
     if isinstance(row.get("date"), str) and isinstance(row.get("time"), str):
         time = f"{row['date']} {row['time']}"
     if time is None:
@@ -154,14 +147,10 @@ def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
         took=told.took,
         cache=cache_of(row),
         media_type=text_of(found["type"]),
-        failure=text_of(_first(row, _FAILURES)),
+        failure=text_of(first(row, _FAILURES, ("",))),
         assumed_timezone=assumed,
         ended=told.known_us is None,
     )
-
-
-def _first(row: Row, names: tuple[str, ...]) -> Any:
-    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
 
 
 def _number(value: Any, name: str) -> Decimal:

@@ -30,20 +30,14 @@ def find(line: bytes) -> Iterator[tuple[str, bytes]]:
     folded = line.lower().replace(_PLAIN_KEY, b"", 1)
     if not any(hint in folded for hint in _HINTS) and not (b"://" in folded and b"@" in folded):
         return
-    for match in _FIELD.finditer(line):
-        if not _DIGEST.fullmatch(match[2]):
-            yield from _named(match[1], match[2])
-    for pattern in (_PARAMETER, _BEARER, _BASIC):
-        for match in pattern.finditer(line):
-            yield from _named(match[1], match[2])
+    found = [match.groups() for match in _FIELD.finditer(line) if not _DIGEST.fullmatch(match[2])]
+    found += (match.groups() for pattern in (_PARAMETER, _BEARER, _BASIC) for match in pattern.finditer(line))
+    for name, value in found:
+        if _is_there(value):
+            yield name.decode(errors="replace").lower(), value
     for match in _USERINFO.finditer(line):
         if _is_there(match[2]):
             yield "password in a URL", match[2]
-
-
-def _named(name: bytes, value: bytes) -> Iterator[tuple[str, bytes]]:
-    if _is_there(value):
-        yield name.decode(errors="replace").lower(), value
 
 
 def _is_there(value: bytes) -> bool:

@@ -4,16 +4,21 @@ import re
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
+from auditor.exchanges.units import UNITS
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError, Reason
 
 _CLF = re.compile(
     r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d:\d\d:\d\d(?:\.\d+)?)(?: (?:([+-]\d\d):?(\d\d)|(UTC|GMT)))?", re.ASCII
 )
-_MONTHS = {
-    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06", "Jul": "07", "Aug": "08", "Sep": "09",
-    "Oct": "10", "Nov": "11", "Dec": "12",
-}  # fmt: skip
+_LOOSE = re.compile(
+    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
+)
+_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (GMT|UTC|[+-]\d{4})$", re.ASCII)
+_CTIME = re.compile(
+    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FAR = Decimal(2) ** 33
 """Seconds until the year 2242: greater numbers are milliseconds, microseconds or nanoseconds."""
 
@@ -27,15 +32,18 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         text = _CTIME.sub(r"\2/\1/\5:\3 \4", _HTTP.sub(r"\1/\2/\3:\4 \5", text)).strip()
     match = _CLF.fullmatch(text)
     if match is None:
-        return _loose(text, zone)
-    month = _MONTHS.get(match[2].title())
-    if month is None:
+        match = _LOOSE.fullmatch(text)
+        if match is None:
+            return rfc3339(text, zone)
+        day, minute, second, fraction, zulu, hours, minutes = match.groups()
+        offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
+        fraction = (fraction or "").replace(",", ".")
+        return parse_time(f"{day.replace('/', '-')}T{minute}{second or ':00'}{fraction}{offset}", zone)
+    if match[2].title() not in _MONTHS:
         raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
+    month = _MONTHS.index(match[2].title()) + 1
     offset = f"{match[5]}:{match[6]}" if match[5] else "Z" if match[7] else ""
-    return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
-
-
-_SHORT_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")
+    return parse_time(f"{match[3]}-{month:02}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
 
 def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
@@ -43,18 +51,8 @@ def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
         return epoch(text), False
     if len(text) > 5 and text[-5] in "+-" and text[-4:].isdigit() and "T" in text:
-        text = _SHORT_OFFSET.sub(r"\1:\2", text)
+        text = f"{text[:-2]}:{text[-2:]}"
     return parse_time(text.replace(",", ".", 1), zone)
-
-
-_LOOSE = re.compile(
-    r"(\d{4}[-/]\d\d[-/]\d\d)[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,12})? ?(?:(Z|z|UTC|GMT)|([+-]\d\d):?(\d\d)?)?", re.ASCII
-)
-
-_HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\d:\d\d) (GMT|UTC|[+-]\d{4})$", re.ASCII)
-_CTIME = re.compile(
-    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
-)
 
 
 def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
@@ -62,17 +60,6 @@ def moment(value: object, zone: ZoneInfo) -> tuple[int, bool]:
     if not isinstance(value, str):
         return epoch(value), False
     return clf_time(value.strip(" []"), zone)
-
-
-def _loose(text: str, zone: ZoneInfo) -> tuple[int, bool]:
-    match = _LOOSE.fullmatch(text)
-    if match is None:
-        return rfc3339(text, zone)
-    day, minute, second, fraction, zulu, hours, minutes = match.groups()
-    offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
-    return parse_time(
-        f"{day.replace('/', '-')}T{minute}{second or ':00'}{(fraction or '').replace(',', '.')}{offset}", zone
-    )
 
 
 def epoch(value: object) -> int:
@@ -115,7 +102,6 @@ def micros(text: object, unit: int) -> int | None:
 
 
 _GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)(s|ms|µs|us|ns))?", re.ASCII)
-_UNITS = {"s": Decimal(10**6), "ms": Decimal(1000), "µs": Decimal(1), "us": Decimal(1), "ns": Decimal("0.001")}
 
 
 def go_duration(text: str) -> int | None:
@@ -124,5 +110,5 @@ def go_duration(text: str) -> int | None:
     if match is None or not text:
         return None
     hours, minutes, number, unit = match.groups()
-    rest = (Decimal(number) * _UNITS[unit]).quantize(Decimal(1)) if number else 0
+    rest = (Decimal(number) * UNITS[unit.replace("µ", "u")]).quantize(Decimal(1)) if number else 0
     return (int(hours or 0) * 3600 + int(minutes or 0) * 60) * 10**6 + int(rest)

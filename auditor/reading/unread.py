@@ -6,7 +6,7 @@ reads it.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from auditor.exchanges.assumptions import Assumption
@@ -16,7 +16,7 @@ from auditor.model.events import BadRecordError, UsageEvent
 from auditor.reading.decimals import readings
 from auditor.reading.durations import unit_of
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.names import column_name
+from auditor.reading.names import at, column_name
 from auditor.reading.number_columns import is_numeric, is_price, is_sum
 
 HEAD = 10_000
@@ -47,12 +47,12 @@ Record = Mapping[str, Any]
 _Item = TypeVar("_Item", bound=Exchange | UsageEvent | Exported)
 
 
+@dataclass(slots=True)
 class Head:
     """The first values of each field, and the records that hold them."""
 
-    def __init__(self) -> None:
-        self.records = 0
-        self._fields: dict[Path, list[tuple[Any, Record]]] = {}
+    records: int = 0
+    _fields: dict[Path, list[tuple[Any, Record]]] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
@@ -81,7 +81,7 @@ def counted(item: _Item, record: Record, unread: Iterable[Path]) -> _Item:
     """*item*, with word of the numbers in its record that are *unread*."""
     if isinstance(item, UsageEvent) or item is NO_REQUEST:
         return item
-    if all(_is_absent(_at(record, path)) for path in unread):
+    if all(_is_absent(at(record, *path)) for path in unread):
         return item
     return replace(item, assumed=(*item.assumed, Assumption.NUMBERS_UNREAD))
 
@@ -97,12 +97,6 @@ def sentence(unread: Iterable[Path]) -> str:
         "says how many renders a line stands for, export a line for each render, or run: auditor estimate --requests N;"
         " if one holds the credits of each render in a table, rename it to `credits`"
     )
-
-
-def _at(record: Any, path: Path) -> Any:
-    for name in path:
-        record = record.get(name) if isinstance(record, Mapping) else None
-    return record
 
 
 def _leaves(record: Record, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -126,7 +120,8 @@ def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
     if not all(_is_number(value) for value, _ in held):
         return False
     known = _EVIDENT.fullmatch(name) or is_numeric(name) or unit_of(name) or unit_of(name, renders=True)
-    return not (known or all(_is_time(value) for value, _ in held))
+    digits = [str(value) for value, _ in held]
+    return not (known or all(text.isdigit() and int(text[:20]) >= _TIME_FROM for text in digits))
 
 
 def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record], object]) -> bool:
@@ -134,7 +129,7 @@ def _is_read(path: Path, held: list[tuple[Any, Record]], read: Callable[[Record]
         _made(read, record) != _made(read, _changed(record, path, other))
         for value, record in held
         # What a render costs anyway makes no difference where it is left out.
-        for other in (None, _another(value))
+        for other in (None, "8" if str(value).strip() == "7" else "7")
     )
 
 
@@ -145,8 +140,8 @@ def _made(read: Callable[[Record], object], record: Record) -> object:
         return None
 
 
-def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
-    """*record* with another value at a path; None leaves it out."""
+def _changed(record: Record, path: Path, value: str | None) -> dict[str, Any]:
+    """*record* with another number at a path; None leaves it out."""
     name, *rest = path
     changed = dict(record)
     if rest:
@@ -154,21 +149,11 @@ def _changed(record: Record, path: Path, value: Any) -> dict[str, Any]:
     elif value is None:
         del changed[name]
     else:
-        changed[name] = value
+        changed[name] = value if isinstance(record[name], str) else int(value)
     return changed
-
-
-def _another(value: Any) -> Any:
-    number = 8 if str(value).strip() == "7" else 7
-    return str(number) if isinstance(value, str) else number
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, str):
         return bool(readings(value)) or _SCIENTIFIC.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_time(value: Any) -> bool:
-    text = str(value)
-    return text.isdigit() and int(text[:20]) >= _TIME_FROM

@@ -5,20 +5,21 @@ key whichever server wrote of it.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
-from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.cache_field import bare, cache_of
 from auditor.exchanges.exchange import Exchange, Try
-from auditor.model.events import BadRecordError, Reason
+from auditor.model.events import BadRecordError, Outcome, Reason
 from auditor.reading.durations import Durations, durations
-from auditor.reading.environments import environment_of
+from auditor.reading.exports import WORDS
+from auditor.reading.format import UnknownStatusError
 from auditor.reading.log_template import BETWEEN
-from auditor.reading.named import body_of
-from auditor.reading.statuses import status_of
+from auditor.reading.named import body_of, environment_of
+from auditor.reading.names import first
 from auditor.reading.times import clf_time, epoch, micros, start_of
 
-SECOND, MILLISECOND = 10**6, 1000
 ALIASES = {
     "time": ("time_local", "time_iso8601", "msec", "time", "timestamp", "@timestamp", "ts", "date", "datetime"),
     "request": ("request", "request_line"),
@@ -42,7 +43,7 @@ def exchange_of(
 
     Raises `BadRecordError` for what is missing or no value.
     """
-    found = {field: _first(variables, names) for field, names in ALIASES.items()}
+    found = {field: first(variables, names, ()) for field, names in ALIASES.items()}
     time = found["time"]
     if time is None:
         raise BadRecordError(Reason.MISSING_FIELD, "the time is missing")
@@ -103,7 +104,7 @@ def cache_in(variables: Mapping[str, object]) -> str | None:
 
 def seconds_of(value: object) -> int | None:
     """A duration; those of several upstreams add up. None where none is known."""
-    known = [took for each in BETWEEN.split(str(value)) if (took := micros(each, SECOND)) is not None]
+    known = [took for each in BETWEEN.split(str(value)) if (took := micros(each, 10**6)) is not None]
     return sum(known) if known else None
 
 
@@ -122,7 +123,7 @@ def tries_of(variables: Mapping[str, object]) -> tuple[Try, ...]:
     # A list that is shorter does not tell whose value is missing.
     statuses, times = (each if len(each) == calls else ["-"] * calls for each in (statuses, times))
     return tuple(
-        Try(number_of(status, "upstream_status"), micros(took, SECOND))
+        Try(number_of(status, "upstream_status"), micros(took, 10**6))
         for status, took in zip(statuses[:-1], times[:-1], strict=True)
     )
 
@@ -146,34 +147,30 @@ def request_of(found: Mapping[str, object], *, escaped: bool = True) -> tuple[st
 
 def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
     """(method, target) of `GET /og.png HTTP/1.1`; ("", line as logged) for what is none: TLS on a plain port, say."""
-    method, blank, rest = line.partition(" ")
-    if not blank or not method.isascii() or not method.isupper() or not method.isalpha():
+    match = _REQUEST.fullmatch(line)
+    if match is None:
         return "", line
-    target, blank, protocol = rest.rpartition(" ")
-    if not blank or not protocol.startswith("HTTP/"):
-        target = rest
-    return method, unescaped(target) if escaped else target
+    return match[1], unescaped(match[2]) if escaped else match[2]
 
 
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")
-_SINGLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "v": "\v", "f": "\f"}
+_REQUEST = re.compile(r"([A-Z]+) (.*?)(?: HTTP/[^ ]*)?", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")
+_SINGLE = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
 
 
 def unescaped(text: str) -> str:
     r"""*text* without the escapes of nginx and Apache: `\xD0\xB0` is UTF-8."""
     if "\\" not in text:
         return text
-    parts, end = [], 0
-    for match in _ESCAPE.finditer(text):
-        parts.append(text[end : match.start()].encode(errors="surrogatepass"))
-        end = match.end()
-        if match[1]:
-            parts.append(bytes([int(match[1], 16)]))
-        elif match[2]:
-            parts.append(chr(int(match[2], 16)).encode(errors="replace"))
-        else:
-            parts.append(_SINGLE.get(match[3], match[3]).encode(errors="surrogatepass"))
-    return (b"".join(parts) + text[end:].encode(errors="surrogatepass")).decode(errors="backslashreplace")
+    return _ESCAPE.sub(_meant, text.encode(errors="surrogatepass")).decode(errors="backslashreplace")
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return bytes([int(escape[1], 16)])
+    if escape[2]:
+        return chr(int(escape[2], 16)).encode(errors="replace")
+    return _SINGLE.get(escape[3], escape[3])
 
 
 def text_of(value: object) -> str | None:
@@ -196,5 +193,37 @@ def decoded(data: bytes) -> str:
     return data.decode(errors="backslashreplace")
 
 
-def _first(variables: Mapping[str, object], names: tuple[str, ...]) -> object:
-    return next((variables[name] for name in names if variables.get(name) is not None), None)
+_ALONE = re.compile(r"(-?\d{1,18})(?:\.0+)?", re.ASCII)
+_WITHIN = re.compile(
+    r"(?:(?<=HTTP)|(?<![A-Za-z\d.-]))(?<!\d,)([1-5]\d\d)(?![,.]?\d)(?![A-Za-z]| ?(?:ms|s|us|ns|µs|k?b|bytes)\b)",
+    re.ASCII,
+)
+_PHRASES = {bare(each.phrase): each.value for each in HTTPStatus if each >= 400}
+_FAILED = {word for word, outcome in WORDS.items() if outcome is Outcome.ERROR}
+
+
+def status_of(told: Iterable[object], *, failed: bool = False) -> int | None:
+    """The first status that can be read: `200`, `HTTP/1.1 200 OK`, `OK (200)`; words alone tell of failures only.
+
+    None where none is told, and for a call that *failed* or has a word for that in its place. Raises
+    `UnknownStatusError` where any other word is all there is: `OK` may be 200, or say that something else went well.
+    """
+    words = []
+    for value in told:
+        if (status := _status(value)) is not None:
+            return status
+        if value not in (None, "", "-"):
+            words.append(str(value).strip().lower())
+    if any(words) and not failed and _FAILED.isdisjoint(words):
+        raise UnknownStatusError(Reason.BAD_VALUE, "status is no number")
+    return None
+
+
+def _status(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    if alone := _ALONE.fullmatch(text):
+        return int(alone[1])
+    within = _WITHIN.findall(text[:200])
+    return int(within[0]) if len(within) == 1 else _PHRASES.get(bare(text))

@@ -8,7 +8,7 @@ out before a format sees it, line by line, so that numbers stay those of the fil
 import re
 from typing import Any
 
-import orjson
+from auditor.reading.names import json_in
 
 _STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
 _NAME = rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^\]\s]{1,300}\] )"
@@ -20,20 +20,10 @@ _OTHERS = (
     rb" (?:-|(?:\[[^\]]{1,1000}\]){1,8}) (?:\xef\xbb\xbf)?"
     rb"|" + _STAMP + rb" (?:stdout|stderr) [FP] "  # Kubernetes
 )
-PREFIX = re.compile(
-    _NAME
-    + rb"(?:"
-    + _STAMP
-    + rb" )?|"
-    + _OTHERS
-    +
-    # Timestamps of docker and kubectl; a classic balancer's line begins with one of its own.
-    rb"|"
-    + _STAMP
-    + rb" (?=[{\[]|(?:\S++ ){1,8}\[\d)"
-)
+# Timestamps alone are those of docker and kubectl; a classic balancer's line begins with one of its own.
+PREFIX = re.compile(rb"%b(?:%b )?|%b|%b (?=[{\[]|(?:\S++ ){1,8}\[\d)" % (_NAME, _STAMP, _OTHERS, _STAMP))
 """What collectors put before a line."""
-_ONE = re.compile(_NAME + rb"|" + _OTHERS + rb"|" + _STAMP + rb" ")
+_ONE = re.compile(rb"%b|%b|%b " % (_NAME, _OTHERS, _STAMP))
 """The same, piece by piece: whether a time is the line's own shows in what can be read without it."""
 _KEYS = ("log", "message", "MESSAGE", "textPayload", "line")
 DEEP = 3
@@ -61,8 +51,7 @@ def is_part(line: bytes) -> bool:
     """Whether a line holds a part of one that was too long for the container runtime."""
     if _CRI_PART.match(line):
         return True
-    text = _object(line).get("log") if len(line) >= _DOCKER_SPLITS else None
-    return _is_docker_part(text)
+    return len(line) >= _DOCKER_SPLITS and _is_docker_part(_object(line).get("log"))
 
 
 def _inner(line: bytes) -> bytes | None:
@@ -78,10 +67,7 @@ def _inner(line: bytes) -> bytes | None:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
+    value = json_in(line)
     return value if isinstance(value, dict) else {}
 
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from auditor.analysis.choice import Counts
 from auditor.analysis.identities import Replaced
+from auditor.exchanges.assumptions import SENTENCES
 from auditor.intake.read import Intake
 from auditor.intake.sources import Source
 from auditor.model.events import Reason
-from auditor.reading.reader import MAX_REJECTIONS, explained
+from auditor.reading.reader import MAX_REJECTIONS
 from auditor.results.inputs import InputFile, Inputs, RejectedLine
 
 
@@ -39,7 +40,7 @@ def inputs_of(sources: Sequence[Source], intakes: Sequence[Intake], replaced: Re
                 detected=intake.detected,
                 other_requests=intake.tally.others,
                 filtered=dict(sorted(intake.tally.filtered.items())),
-                explained={name: explained(name, intake.tally.explained) for name in assumed},
+                explained={name: intake.tally.explained.get(name) or SENTENCES[name] for name in assumed},
             )
             for index, (source, intake) in enumerate(zip(sources, intakes, strict=True))
         ),

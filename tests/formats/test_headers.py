@@ -12,7 +12,7 @@ from auditor.exchanges.headers import pairs_of
 from auditor.formats.har import _headers
 from auditor.formats.nginx_json import NginxJson
 from auditor.formats.structlog import Structlog
-from auditor.reading.format import Lines
+from auditor.reading.format import Format
 
 UTC = ZoneInfo("UTC")
 SHAPES: list[Any] = [
@@ -37,7 +37,7 @@ SHAPES: list[Any] = [
 AROUND = ["response_headers", "responseHeaders", "resp_headers", "response.headers", "res"]
 
 
-def parsed(kind: type[Lines], more: dict[str, Any]) -> Exchange:
+def parsed(kind: type[Format], more: dict[str, Any]) -> Exchange:
     record = {
         "time": "2026-09-01T06:00:01Z", "request": "POST https://h.example/1 HTTP/1.1", "url": "https://h.example/1",
         "method": "POST", "status": 200, **more,
@@ -49,7 +49,7 @@ def parsed(kind: type[Lines], more: dict[str, Any]) -> Exchange:
 
 @pytest.mark.parametrize("headers", SHAPES)
 @pytest.mark.parametrize("kind", [NginxJson, Structlog])
-def test_every_shape_tells_type_and_verdict(kind: type[Lines], headers: Any) -> None:
+def test_every_shape_tells_type_and_verdict(kind: type[Format], headers: Any) -> None:
     for name in AROUND:
         found = parsed(kind, {name: headers})
         assert (found.media_type, found.cache) == ("text/html", "HIT"), name

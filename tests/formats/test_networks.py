@@ -14,13 +14,13 @@ from auditor.formats.fastly import Fastly
 from auditor.formats.w3c import W3C
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError
-from auditor.reading.format import Lines
+from auditor.reading.format import Format
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
 
 
-def read(kind: Lines, line: str | dict[str, Any]) -> Exchange:
+def read(kind: Format, line: str | dict[str, Any]) -> Exchange:
     found = kind.parse((line if isinstance(line, str) else json.dumps(line)).encode())
     assert isinstance(found, Exchange)
     return found

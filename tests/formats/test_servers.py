@@ -24,13 +24,13 @@ from auditor.formats.w3c import W3C
 from auditor.intake.detect import detect
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError
-from auditor.reading.format import NO_REQUEST, Lines, Sample
+from auditor.reading.format import NO_REQUEST, Format, Sample
 
 UTC = ZoneInfo("UTC")
 NOON = parse_time("2026-09-01T12:00:00Z", UTC)[0]
 
 
-def read(kind: type[Lines], line: str | dict[str, Any]) -> Exchange:
+def read(kind: type[Format], line: str | dict[str, Any]) -> Exchange:
     found = kind(UTC).parse((line if isinstance(line, str) else json.dumps(line)).encode())
     assert isinstance(found, Exchange)
     return found
