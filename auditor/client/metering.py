@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import orjson
@@ -31,8 +31,8 @@ from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
 
 log = logging.getLogger("auditor.client")
-
-
+T = TypeVar("T")
+R = TypeVar("R")
 UNSEEN = (
     "%s counts as one call a request, since its connections cannot be seen: if it caches or retries, hits count as "
     "renders and retries are missed; meter the transport that it calls: MeteredTransport(…)"
@@ -281,6 +281,14 @@ class Metering:
             )
         except Exception:  # noqa: S110 (nothing is left to tell it to)
             pass
+
+    def tried(self, function: Callable[[T], R], subject: T) -> R | None:
+        """What a function says that may not be ours; None where it fails, which is counted."""
+        try:
+            return function(subject)
+        except Exception as error:
+            self.fault(error)
+            return None
 
     def forked(self) -> None:
         """Go on in a child process."""

@@ -153,11 +153,7 @@ class ObservedCall:
     def _entry(self, result: object, answer: Answer | None) -> Entry:
         picture = self._observed.picture
         if picture is not None:
-            try:
-                result, answer = picture(result), None
-            except Exception as error:
-                self.metering.fault(error)
-                result = None
+            result, answer = self.metering.tried(picture, result), None
         data = _bytes_of(result, answer)
         headers = _sniffed(data) or ({} if answer is None else answer.headers)
         found = picture_of(Answer(200, headers, data))
@@ -165,11 +161,7 @@ class ObservedCall:
 
     def _credits(self, result: object, whole: bool) -> Any:
         price = self._observed.price
-        try:
-            return None if price.asks and not whole else price.of(result)
-        except Exception as error:
-            self.metering.fault(error)
-            return None
+        return None if price.asks and not whole else self.metering.tried(price.of, result)
 
 
 def _info_of(function: Any) -> Any:
