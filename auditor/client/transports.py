@@ -20,9 +20,7 @@ from auditor.client.watch import Journey, Watch, quiet
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
-
-_DEEPEST = 2
-"""How many streams one may be inside of."""
+_TRANSPORTS = ("BaseTransport", "AsyncBaseTransport")
 _CLIENT = (
     "%s holds a client of its own, which others may share: what that sends counts only while a request is under way; "
     "to count all of it, build that client on MeteredTransport(…)"
@@ -141,7 +139,7 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __new__(cls, inner: Any, metering: Metering) -> "MeteredTransport":
         """An object that is a transport to the library of *inner* too."""
         del metering
-        others = [kind for kind in bases(inner, ("BaseTransport", "AsyncBaseTransport")) if not issubclass(cls, kind)]
+        others = [kind for kind in bases(inner, _TRANSPORTS) if not issubclass(cls, kind)]
         own: Any = cls
         return cast(MeteredTransport, object.__new__(mixed(own, *others) if others else own))
 
@@ -238,7 +236,7 @@ def from_cache(response: Any) -> bool | None:
 def _answers(response: Any, call: Watch) -> bool:
     """Whether it is the answer to a call, as it came or with its stream inside another."""
     streams = [response.stream]
-    for _ in range(_DEEPEST):
+    for _ in range(2):  # so many it may be inside of
         streams += [inner for stream in streams for inner in getattr(stream, "__dict__", {}).values()]
     answer = call.answer
     return (answer is not None and answer() is response) or any(watched(stream) is call for stream in streams)
@@ -294,15 +292,11 @@ def _shared(place: _Place, kind: Callable[[Any, Metering], _Tap], outer: _Tap) -
 def _layers(transport: Any, metering: Metering) -> Iterator[_Place]:
     """Transports that a transport holds, by attribute, list, dict, or a client of its own."""
     for name, value in list(getattr(transport, "__dict__", {}).items()):
-        if _is_transport(value):
+        if bases(value, _TRANSPORTS):
             yield _Place(vars(transport), name, value)
         elif isinstance(value, list | dict):
             items = list(enumerate(value) if isinstance(value, list) else value.items())
-            yield from (_Place(value, key, item) for key, item in items if _is_transport(item))
+            yield from (_Place(value, key, item) for key, item in items if bases(item, _TRANSPORTS))
         elif bases(value, ("Client", "AsyncClient")) and hasattr(value, "_mounts"):
             metering.tell_once(f"client in {type(transport).__qualname__}", _CLIENT, type(transport).__qualname__)
             yield from places(value)
-
-
-def _is_transport(value: Any) -> bool:
-    return bool(bases(value, ("BaseTransport", "AsyncBaseTransport")))
