@@ -46,10 +46,10 @@ class Observed:
         """In place of a call that is not observed."""
         self.info = _info_of(function)
         """Of a function that keeps its results, as those of `functools.lru_cache`: what says how many it found."""
-        first = _first(signature_of(function, follow=True) or signature_of(function, follow=False))
-        self._receiver = first if receiver or first in ("self", "cls") else ""
+        own = signature_of(function, follow=True) or signature_of(function, follow=False)
         # Of a method in a partial, the object is what the partial gives.
-        below = _first(self._bindings[0].signature)
+        first, below = (next(iter(each.parameters), "") if each else "" for each in (own, self._bindings[0].signature))
+        self._receiver = first if receiver or first in ("self", "cls") else ""
         self._receivers = {self._receiver, below} if below in ("self", "cls") else {self._receiver}
 
     @quiet
@@ -124,7 +124,9 @@ class ObservedCall:
             self._meter.failed(self._request, failed_with(answer, self._observed.provider), self._made)
         else:
             entry = self._entry(result, answer) if whole else Entry(Picture(None), None, None, 0.0, 0.0)
-            credits = None if kept is None else self._credits(result, whole)
+            price, credits = self._observed.price, None
+            if kept is not None and (whole or not price.asks):
+                credits = self.metering.tried(price.of, result)
             self._meter.rendered(self._request, entry, self._made, status, credits)
 
     @quiet
@@ -132,15 +134,13 @@ class ObservedCall:
         """It failed."""
         if not self.over:
             self.over = True
-            self._write(error, partial(self._failed, failure_of(error, self._observed.provider)))
+            write = partial(self._failed, failure_of(error, self._observed.provider))
+            # Apart where a garbage collection may have closed what ran.
+            UNREAD.apart(write) if isinstance(error, GeneratorExit) else write()
 
     @quiet
     def _failed(self, failure: RenderError) -> None:
         self._meter.failed(self._request, failure, self._made)
-
-    def _write(self, error: BaseException, end: Callable[[], object]) -> None:
-        """Apart where a garbage collection may have closed what ran."""
-        UNREAD.apart(end) if isinstance(error, GeneratorExit) else end()
 
     @quiet
     def left(self, error: BaseException) -> None:
@@ -159,10 +159,6 @@ class ObservedCall:
         found = picture_of(Answer(200, headers, data))
         return Entry(found, None, None, 0.0, 0.0) if not data or found.content is None else Entry.of(found, 0.0, 0.0)
 
-    def _credits(self, result: object, whole: bool) -> Any:
-        price = self._observed.price
-        return None if price.asks and not whole else self.metering.tried(price.of, result)
-
 
 def _info_of(function: Any) -> Any:
     """`cache_info` of a function, or of one below its decorators and partials."""
@@ -176,11 +172,6 @@ def _info_of(function: Any) -> Any:
                 function = getattr(function, name, function)
                 break
     return None
-
-
-def _first(signature: inspect.Signature | None) -> str:
-    """The name of the first parameter."""
-    return "" if signature is None else next(iter(signature.parameters), "")
 
 
 def _stable(name: str, value: Any) -> Any:

@@ -268,14 +268,12 @@ class Watch:
         UNREAD.discard(self)
 
     def _refusal(self, answer: Answer) -> RenderError:
-        rule = self.journey.rule
+        rule, said = self.journey.rule, f"HTTP {answer.status}"
         known = PROVIDERS.get(rule.provider)
-        said = None if known is None else self.metering.tried(known.error, answer)
-        if said is not None:
-            return said
-        if rule.quota.used_up(answer.status, answer.content):
-            return QuotaExceededError(f"HTTP {answer.status}", status=answer.status)
-        return error_of(answer.status, f"HTTP {answer.status}")
+        found = None if known is None else self.metering.tried(known.error, answer)
+        if found is None and rule.quota.used_up(answer.status, answer.content):
+            return QuotaExceededError(said, status=answer.status)
+        return found or error_of(answer.status, said)
 
     def _picture(self, answer: Answer, told: bool) -> Picture | None:
         provider = PROVIDERS.get(self.journey.rule.provider)
