@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from auditor.model.errors import AuditorError, ConfigError, InvalidRequestError
@@ -25,9 +26,8 @@ def seconds(name: str, value: Seconds, *, above: float | None = None, error: typ
     raise error(f"{name}={value!r}: a number of seconds or a timedelta is needed, {least}")
 
 
-def call_seconds(name: str, value: Seconds) -> float:
-    """As `seconds`, of one call."""
-    return seconds(name, value, error=InvalidRequestError)
+call_seconds = partial(seconds, error=InvalidRequestError)
+"""As `seconds`, of one call."""
 
 
 def rate(name: str, value: float | None) -> float | None:

@@ -8,7 +8,7 @@ from auditor.client.unread import UNREAD
 from auditor.client.watch import Watch, quiet
 
 _BODY = "_auditor_body"
-_READ, _PIECE, _STREAM, _CLOSE = ("read",), ("read1",), ("stream", "read_chunked"), ("close", "release_conn")
+Method = Callable[..., Any]
 
 
 def watch_body(watch: Watch, raw: Any) -> None:
@@ -35,8 +35,7 @@ def _watched(kind: Any) -> Any:
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
     methods = {
         name: functools.wraps(method)(around(method))
-        for around, of in ((_reading, _READ), (_taking, _PIECE), (_streaming, _STREAM), (_closing, _CLOSE))
-        for name in of
+        for name, around in _METHODS.items()
         if (method := getattr(kind, name, None)) is not None
     }
     return type(kind.__name__, (kind,), {**names, **methods, "__del__": _deleted})
@@ -64,8 +63,8 @@ class _Body:
             self.watch.ended(whole=True)
 
 
-def _reading(method: Callable[..., Any], rest: bool = True) -> Callable[..., Any]:
-    """Of `read`: the whole, or a piece."""
+def _reading(method: Method, rest: bool = True) -> Method:
+    """Of `read`: the whole, or a piece; of `read1`, without *rest*: what is there."""
 
     def call(raw: Any, *args: Any, **kwargs: Any) -> Any:
         body: _Body = vars(raw)[_BODY]
@@ -86,12 +85,7 @@ def _reading(method: Callable[..., Any], rest: bool = True) -> Callable[..., Any
     return call
 
 
-def _taking(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Of `read1`: what is there."""
-    return _reading(method, rest=False)
-
-
-def _streaming(method: Callable[..., Any]) -> Callable[..., Any]:
+def _streaming(method: Method) -> Method:
     """Of `stream`: piece by piece."""
 
     def call(raw: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
@@ -118,7 +112,7 @@ def _streaming(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _closing(method: Callable[..., Any]) -> Callable[..., Any]:
+def _closing(method: Method) -> Method:
     """Of `close`."""
 
     def call(raw: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +129,12 @@ def _deleted(raw: Any) -> None:
     body.inside = True  # what is called from here on writes nothing itself
     if not body.watch.over:
         UNREAD.gone(body.watch)
-    for kind in type(raw).__mro__[1:]:
-        if hasattr(kind, "__del__"):
-            kind.__del__(raw)
-            break
+    original = getattr(super(type(raw), raw), "__del__", None)
+    if original is not None:
+        original()
+
+
+_METHODS: dict[str, Callable[[Method], Method]] = {
+    "read": _reading, "read1": functools.partial(_reading, rest=False), "stream": _streaming,
+    "read_chunked": _streaming, "close": _closing, "release_conn": _closing,
+}  # fmt: skip

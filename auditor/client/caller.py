@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,35 +50,30 @@ Rescue = Callable[[RenderError], Awaitable[Entry | None]]
 """What may stand in for a picture that failed so."""
 
 
+@dataclass(eq=False, repr=False)
 class Caller:
     """Calls one provider with one key. *timeout* is for one call from start to end, in seconds."""
 
-    def __init__(
-        self,
-        api: Api,
-        meter: Meter,
-        clock: Clock,
-        *,
-        api_key: str,
-        base_url: str,
-        timeout: float,
-        tries: int,
-        longest_retry_after: float,
-        retry_uncertain: bool,
-        guard: Guard | None = None,
-        per_second: float | None = None,
-        max_answer_bytes: int = answers.LARGEST,
-        longest_queue: float = 2.0,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._api, self._meter, self._clock = api, meter, clock
-        self._api_key, self._base_url = api_key, _checked(base_url).rstrip("/")
-        self._secrets = {api_key, *(part for part in api_key.split(":") if len(part) >= SHORTEST)}
-        self._timeout, self._tries = timeout, tries
-        self._longest_retry_after, self._retry_uncertain = longest_retry_after, retry_uncertain
-        self._guard: Guard = guard or (lambda: nullcontext(lambda _: None))
-        self._per_second, self._longest_queue = per_second, longest_queue
-        self._most, self._transport = max_answer_bytes, transport
+    api: Api
+    meter: Meter
+    clock: Clock
+    _: KW_ONLY
+    api_key: str
+    base_url: str
+    timeout: float
+    tries: int
+    longest_retry_after: float
+    retry_uncertain: bool
+    guard: Guard | None
+    per_second: float | None
+    max_answer_bytes: int
+    transport: httpx.AsyncBaseTransport | None
+    longest_queue: float = 2.0
+
+    def __post_init__(self) -> None:
+        self.base_url = _checked(self.base_url).rstrip("/")
+        self._secrets = {self.api_key, *(part for part in self.api_key.split(":") if len(part) >= SHORTEST)}
+        self._guard: Guard = self.guard or (lambda: nullcontext(lambda _: None))
         self.circuit: Circuit | None = None
         self.forked()
         load()
@@ -103,18 +99,18 @@ class Caller:
         A caller's *pace* is waited for as long as it takes; the renderer's own rate is a guard and refuses.
         """
         tries = AsyncRetrying(
-            stop=stop_after_attempt(self._tries),
+            stop=stop_after_attempt(self.tries),
             retry=retry_if_exception(self._worth_another),
             wait=self._wait,
-            sleep=self._clock.sleep,
-            before_sleep=lambda _: self._meter.failed(request, current[1], current[0], retried=True),
+            sleep=self.clock.sleep,
+            before_sleep=lambda _: self.meter.failed(request, current[1], current[0], retried=True),
             reraise=True,
         )
         current: tuple[MeteredTry, RenderError] = (made, RenderError(""))
         try:
             async for attempt in tries:
                 number = attempt.retry_state.attempt_number
-                this = made if number == 1 else self._meter.begin()
+                this = made if number == 1 else self.meter.begin()
                 with attempt:
                     try:
                         return await self._once(request, this, pace), Outcome.RENDER
@@ -125,9 +121,9 @@ class Caller:
             spare = await rescue(error)
             if not isinstance(error, RefusedError):
                 # With a spare the request is a hit, so that this was one of its calls and not its end.
-                self._meter.failed(request, error, current[0], spared=spare is not None)
+                self.meter.failed(request, error, current[0], spared=spare is not None)
             elif spare is None:
-                self._meter.refused(request, current[0])
+                self.meter.refused(request, current[0])
             if spare is None:
                 raise
             return spare, Outcome.HIT
@@ -141,8 +137,8 @@ class Caller:
             await pace.acquire()
         await self._queue()
         with self._guard() as settle:
-            self._meter.attempt(request, made)
-        began = self._clock.steady()
+            self.meter.attempt(request, made)
+        began = self.clock.steady()
         try:
             entry, status = await self._called(request)
         except RenderError as error:
@@ -151,7 +147,7 @@ class Caller:
                 circuit.exhausted(error)
             raise
         settle(entry.picture.credits)
-        self._meter.rendered(request, entry, made, status)
+        self.meter.rendered(request, entry, made, status)
         if circuit is not None:
             await circuit.succeeded(began)
         return entry
@@ -160,9 +156,9 @@ class Caller:
         """(what one call gave, its status)."""
         answer = await self._exchange(request)
         if not 200 <= answer.status < 300:
-            raise self._api.error(answer).without({*self._secrets, *_texts(request.body)})
+            raise self.api.error(answer).without({*self._secrets, *_texts(request.body)})
         picture = self._read(answer, request)
-        now = self._clock.now()
+        now = self.clock.now()
         ends = now + request.ttl
         if picture.expires_at is not None:
             ends = min(ends, picture.expires_at - SIGNED_MARGIN)
@@ -171,7 +167,7 @@ class Caller:
 
     def _read(self, answer: Answer, request: Request) -> Picture:
         try:
-            return self._api.picture(answer, request.options)
+            return self.api.picture(answer, request.options)
         except RenderError:
             raise
         except Exception as error:
@@ -179,10 +175,10 @@ class Caller:
         raise InvalidRequestError(what, status=answer.status, credits=None)
 
     async def _exchange(self, request: Request) -> Answer:
-        call = self._api.call(self._base_url, self._api_key, request.template, request.body, request.options)
+        call = self.api.call(self.base_url, self.api_key, request.template, request.body, request.options)
         client = self._connected()
         # None: unknown, until a transport of the user's own says by its first event that it would tell.
-        sent = False if self._transport is None or type(self._transport) is httpx.AsyncHTTPTransport else None
+        sent = False if self.transport is None or type(self.transport) is httpx.AsyncHTTPTransport else None
 
         async def trace(event: str, info: Any) -> None:
             nonlocal sent
@@ -190,15 +186,15 @@ class Caller:
             sent = sent or event.endswith("send_request_headers.started")
 
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 async with client.stream(
                     call.method, call.url, headers=call.headers, content=call.content, extensions={"trace": trace}
                 ) as response:
-                    return await answers.read(response, self._most)
+                    return await answers.read(response, self.max_answer_bytes)
         except InvalidRequestError:
             raise
         except (httpx.TimeoutException, TimeoutError) as error:
-            what, word, early = f"no answer within {self._timeout:g} s", "timeout", precedes_sending(error)
+            what, word, early = f"no answer within {self.timeout:g} s", "timeout", precedes_sending(error)
         except (httpx.HTTPError, OSError) as error:
             what, word, early = "the connection broke", "connection", precedes_sending(error)
         except Exception as error:
@@ -207,24 +203,24 @@ class Caller:
         raise NotSentError(what) if sent is False or (sent is None and early) else UncertainError(what, word=word)
 
     async def _queue(self) -> None:
-        if self._per_second is None:
+        if self.per_second is None:
             return
         if self._limiter is None:
-            self._limiter = AsyncLimiter(1, 1 / self._per_second)
+            self._limiter = AsyncLimiter(1, 1 / self.per_second)
         try:
-            async with asyncio.timeout(self._longest_queue):
+            async with asyncio.timeout(self.longest_queue):
                 await self._limiter.acquire()
         except TimeoutError:
             raise RateExceededError(
-                f"the call would wait more than {self._longest_queue:g} s at {self._per_second:g} calls a second"
+                f"the call would wait more than {self.longest_queue:g} s at {self.per_second:g} calls a second"
             ) from None
 
     def _worth_another(self, error: BaseException) -> bool:
         if isinstance(error, UncertainError):
-            return self._retry_uncertain
+            return self.retry_uncertain
         if not isinstance(error, RenderError) or not error.retry:
             return False
-        return error.retry_after is None or error.retry_after <= self._longest_retry_after
+        return error.retry_after is None or error.retry_after <= self.longest_retry_after
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -236,9 +232,9 @@ class Caller:
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
-                transport=self._transport,
-                verify=TRUST.context() if self._transport is None else False,
-                timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+                transport=self.transport,
+                verify=TRUST.context() if self.transport is None else False,
+                timeout=httpx.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout)),
                 headers={"accept-encoding": answers.OFFERED},
                 follow_redirects=False,  # a redirect would carry the key to another host
                 trust_env=True,
@@ -263,14 +259,8 @@ def _checked(url: str) -> str:
 
 def _texts(body: bytes) -> set[str]:
     """The strings that were sent, at any depth."""
-    found: set[str] = set()
     waiting: list[Any] = [orjson.loads(body)]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str) and len(value) >= SHORTEST:
-            found.add(value)
-        elif isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-    return found
+    for value in waiting:  # which grows meanwhile
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+    return {value for value in waiting if isinstance(value, str) and len(value) >= SHORTEST}

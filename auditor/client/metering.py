@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import orjson
@@ -31,8 +31,8 @@ from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
 
 log = logging.getLogger("auditor.client")
-
-
+T = TypeVar("T")
+R = TypeVar("R")
 UNSEEN = (
     "%s counts as one call a request, since its connections cannot be seen: if it caches or retries, hits count as "
     "renders and retries are missed; meter the transport that it calls: MeteredTransport(…)"
@@ -170,29 +170,27 @@ class Metering:
         for rule in provider_rules() if rules is None else rules:
             for host in rule.hosts:
                 self._rules.setdefault(host, []).append(rule)
-        self._shapes: dict[str, Shapes] = {}
         self._registry = registry
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, tuple[Meter, Shapes]] = {}
         self._told: set[str] = set()
         renew_in_children(self)
 
     def meter(self, provider: str) -> Meter:
         """The meter of a provider."""
+        return self._known(provider)[0]
+
+    def _known(self, provider: str) -> tuple[Meter, Shapes]:
         found = self._meters.get(provider)
         if found is None:
             scope = Scope(provider, self._account, self._environment, self._secret)
-            found = self._meters[provider] = Meter(
-                scope, sink=self._sink, registry=self._registry, clock=self._clock,
-                production=self._environment in PRODUCTION,
-            )  # fmt: skip
+            production = self._environment in PRODUCTION
+            meter = Meter(scope, sink=self._sink, registry=self._registry, clock=self._clock, production=production)
+            found = self._meters[provider] = (meter, Shapes(scope, dict))
         return found
 
     def request(self, provider: str, seen: Seen) -> Request:
         """The request that was seen, with its key."""
-        shapes = self._shapes.get(provider)
-        if shapes is None:
-            shapes = self._shapes[provider] = Shapes(self.meter(provider).scope, dict)
-        shape = shapes.of(seen.template, None, seen.options)
+        shape = self._known(provider)[1].of(seen.template, None, seen.options)
         slot, body = shape.identify(seen.overrides)
         return Request(seen.template, slot, body, shape.options, None, self._placement, "online", 0.0)
 
@@ -207,11 +205,8 @@ class Metering:
 
     def rule(self, asked: SeenRequest) -> tuple[CallRule, Seen, bool] | None:
         """The rule that takes a request, what it sees in it, and whether the body told it; None for other traffic."""
-        rules = self._rules.get(asked.host)
-        if rules is None:
-            return None
         url = urlsplit(asked.url)
-        for rule in rules:
+        for rule in self._rules.get(asked.host, ()):
             seen = rule.recognise(asked.method, url, asked.content or b"")
             told = seen is not None
             if seen is None and rule.template_of is not None:
@@ -282,10 +277,18 @@ class Metering:
         except Exception:  # noqa: S110 (nothing is left to tell it to)
             pass
 
+    def tried(self, function: Callable[[T], R], subject: T) -> R | None:
+        """What a function says that may not be ours; None where it fails, which is counted."""
+        try:
+            return function(subject)
+        except Exception as error:
+            self.fault(error)
+            return None
+
     def forked(self) -> None:
         """Go on in a child process."""
-        for each in self._meters.values():
-            each.forked()
+        for meter, _ in self._meters.values():
+            meter.forked()
 
     def close(self) -> None:
         """Seal the spool."""

@@ -1,7 +1,7 @@
 """Calls of a metered function: what they were asked for, and what came of them."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -42,18 +42,21 @@ class Observed:
         self._bindings = [Binding.of(function, follow=True)]
         if not self._bindings[0].sure:  # a decorator in between may take what the function's own does not
             self._bindings.append(Binding.of(function, follow=False))
+        self.nothing = ObservedCall(self, None)
+        """In place of a call that is not observed."""
         self.info = _info_of(function)
         """Of a function that keeps its results, as those of `functools.lru_cache`: what says how many it found."""
-        first = _first(signature_of(function, follow=True) or signature_of(function, follow=False))
-        self._receiver = first if receiver or first in ("self", "cls") else ""
+        own = signature_of(function, follow=True) or signature_of(function, follow=False)
         # Of a method in a partial, the object is what the partial gives.
-        below = _first(self._bindings[0].signature)
+        first, below = (next(iter(each.parameters), "") if each else "" for each in (own, self._bindings[0].signature))
+        self._receiver = first if receiver or first in ("self", "cls") else ""
         self._receivers = {self._receiver, below} if below in ("self", "cls") else {self._receiver}
 
     @quiet
     def begun(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "ObservedCall | None":
         """The call that begins; None for arguments that do not fit, which is the function's to complain about."""
-        inputs = self._bound(args, kwargs)
+        fits = (each.bound(args, kwargs) for each in self._bindings)
+        inputs = next((found for found in fits if found is not None), None)
         if inputs is None:
             return None
 
@@ -64,9 +67,6 @@ class Observed:
             return found if isinstance(found, dict) else {"key": found}
 
         return ObservedCall(self, self.metering.named(self.provider, self._template, form, self._name))
-
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any] | None:
-        return next((found for each in self._bindings if (found := each.bound(args, kwargs)) is not None), None)
 
     def _called(self, key: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """With the function's arguments; without the receiver where *key* does not take it."""
@@ -80,16 +80,16 @@ class Observed:
 
 
 class ObservedCall:
-    """One call."""
+    """One call; without *request* one that nobody observes, which is over from the start."""
 
-    def __init__(self, observed: Observed, request: Request) -> None:
-        self._observed, self._request = observed, request
-        self.metering, self.collects = observed.metering, observed.collects
-        self._meter = observed.metering.meter(observed.provider)
-        self._made = self._meter.begin()
-        self._over = False
-        self._before = self._counts()
-        self._meter.attempt(request, self._made)
+    def __init__(self, observed: Observed, request: Request | None) -> None:
+        self._observed, self.metering = observed, observed.metering
+        self.collects, self.over = request is not None and observed.collects, request is None
+        if request is not None:
+            self._request, self._meter = request, observed.metering.meter(observed.provider)
+            self._made = self._meter.begin()
+            self._before = self._counts()
+            self._meter.attempt(request, self._made)
 
     def _counts(self) -> tuple[int, int] | None:
         """(hits, misses) of a function that keeps its results."""
@@ -110,9 +110,9 @@ class ObservedCall:
     @quiet
     def returned(self, result: object, *, whole: bool = True) -> None:
         """It gave a result; of a generator that was left early, not the whole."""
-        if self._over:  # an object that was awaited twice
+        if self.over:  # an object that was awaited twice
             return
-        self._over = True
+        self.over = True
         answer = _answer(result)
         status = None if answer is None else answer.status
         kept = self._kept()
@@ -124,52 +124,40 @@ class ObservedCall:
             self._meter.failed(self._request, failed_with(answer, self._observed.provider), self._made)
         else:
             entry = self._entry(result, answer) if whole else Entry(Picture(None), None, None, 0.0, 0.0)
-            credits = None if kept is None else self._credits(result, whole)
+            price, credits = self._observed.price, None
+            if kept is not None and (whole or not price.asks):
+                credits = self.metering.tried(price.of, result)
             self._meter.rendered(self._request, entry, self._made, status, credits)
 
     @quiet
     def raised(self, error: BaseException) -> None:
         """It failed."""
-        if not self._over:
-            self._over = True
-            self._write(error, partial(self._failed, failure_of(error, self._observed.provider)))
+        if not self.over:
+            self.over = True
+            write = partial(self._failed, failure_of(error, self._observed.provider))
+            # Apart where a garbage collection may have closed what ran.
+            UNREAD.apart(write) if isinstance(error, GeneratorExit) else write()
 
     @quiet
     def _failed(self, failure: RenderError) -> None:
         self._meter.failed(self._request, failure, self._made)
 
-    def _write(self, error: BaseException, end: Callable[[], object]) -> None:
-        """Apart where a garbage collection may have closed what ran."""
-        UNREAD.apart(end) if isinstance(error, GeneratorExit) else end()
-
     @quiet
     def left(self, error: BaseException) -> None:
         """A generator ended early: it failed, or its reader had enough, who has paid for all of it."""
-        if isinstance(error, GeneratorExit):
-            self._write(error, partial(self.returned, None, whole=False))
+        if isinstance(error, GeneratorExit) and not self.over:
+            UNREAD.apart(partial(self.returned, None, whole=False))
         else:
             self.raised(error)
 
     def _entry(self, result: object, answer: Answer | None) -> Entry:
         picture = self._observed.picture
         if picture is not None:
-            try:
-                result, answer = picture(result), None
-            except Exception as error:
-                self.metering.fault(error)
-                result = None
+            result, answer = self.metering.tried(picture, result), None
         data = _bytes_of(result, answer)
         headers = _sniffed(data) or ({} if answer is None else answer.headers)
         found = picture_of(Answer(200, headers, data))
         return Entry(found, None, None, 0.0, 0.0) if not data or found.content is None else Entry.of(found, 0.0, 0.0)
-
-    def _credits(self, result: object, whole: bool) -> Any:
-        price = self._observed.price
-        try:
-            return None if price.asks and not whole else price.of(result)
-        except Exception as error:
-            self.metering.fault(error)
-            return None
 
 
 def _info_of(function: Any) -> Any:
@@ -184,11 +172,6 @@ def _info_of(function: Any) -> Any:
                 function = getattr(function, name, function)
                 break
     return None
-
-
-def _first(signature: inspect.Signature | None) -> str:
-    """The name of the first parameter."""
-    return "" if signature is None else next(iter(signature.parameters), "")
 
 
 def _stable(name: str, value: Any) -> Any:
@@ -211,15 +194,12 @@ def _bytes_of(result: object, answer: Answer | None) -> bytes:
     """The image in a result; empty where it holds none, or will not say so yet."""
     if isinstance(result, bytes | bytearray | memoryview):
         data = bytes(result)
-        return b"" if data[:1] in (b"{", b"[") and _is_json(data) else data
+        is_json = data[:1] == b"[" or (data[:1] == b"{" and json_object(data) is not None)
+        return b"" if is_json else data
     if answer is not None:
         return answer.content if is_picture(answer.media_type) or _sniffed(answer.content) else b""
     content = content_of(result)
     return content if _sniffed(content) else b""
-
-
-def _is_json(data: bytes) -> bool:
-    return json_object(data) is not None or data[:1] == b"["
 
 
 _MAGIC = (

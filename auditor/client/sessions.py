@@ -8,6 +8,7 @@ import os
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -16,26 +17,15 @@ from auditor.client.failures import content_of
 from auditor.client.holders import HOLDERS, Holder
 from auditor.client.metering import UNSEEN, Metering, SeenRequest
 from auditor.client.origin import sender
-from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started, underway
+from auditor.client.passage import CURRENT, Passage, Passing, started, underway
+from auditor.client.watch import Journey, Watch, quiet
 
-_GETTERS = ("get_connection_with_tls_context", "get_connection")
-"""Methods of an adapter that give the pool of an address; requests 2.32 brought the former."""
-
-
-class _Sent:
-    """One `send` of a session, while it goes on."""
-
-    def __init__(self) -> None:
-        self.journey: Journey | None = None
-        self.answer: Any = None
-        """The newest answer of an adapter."""
-        self.followed: list[Any] = []
-        """Answers to requests of their own that were made meanwhile: steps of a redirect, calls of a hook."""
-
-
-_SENDING: ContextVar[_Sent | None] = ContextVar("auditor_sending", default=None)
-_CALL: ContextVar[tuple[Watch, bool] | None] = ContextVar("auditor_call", default=None)
-"""The call that is leaving, and whether its further tries, from inside it as with urllib3's `Retry`, can be seen."""
+Method = Callable[..., Any]
+Asked = Callable[[Metering], SeenRequest | None]
+"""The request as one who meters sees it; None for other traffic."""
+_SENDING: "ContextVar[_Sending | None]" = ContextVar("auditor_sending", default=None)
+_CALL: "ContextVar[_Leaving | None]" = ContextVar("auditor_call", default=None)
+"""The call that is leaving."""
 _ELSEWHERE: set[SeenRequest] = set()
 """Requests under way of sessions that share an adapter with a metered one."""
 if hasattr(os, "register_at_fork"):
@@ -60,10 +50,8 @@ class MeteredSession:
 
     def detach(self) -> None:
         """Everything is as it was, but for what other metered sessions share."""
-        mine = [(at, holder) for at, holder in list(HOLDERS.items()) if self in holder.users]
-        for _, holder in mine:
+        for at, holder in [(at, holder) for at, holder in list(HOLDERS.items()) if self in holder.users]:
             holder.users.discard(self)
-        for at, holder in mine:
             if not holder.users:
                 del HOLDERS[at]
                 holder.undo()
@@ -75,7 +63,7 @@ class MeteredSession:
         HOLDERS[at].users.add(self)
         return HOLDERS[at]
 
-    def _shadow(self, thing: Any, name: str, method: Callable[..., Any]) -> None:
+    def _shadow(self, thing: Any, name: str, method: Method) -> None:
         self._holder(thing).replace(name, method)
 
     def send(self, session: Any, request: Any, **options: Any) -> Any:
@@ -83,137 +71,82 @@ class MeteredSession:
         holder = HOLDERS.get(id(session))
         if holder is None or holder.attached() is not self:  # undone, but another tool has put its own before this
             return self._send(request, **options)
-        outer = _SENDING.get()
-        sent = self._begins(request)
-        token = CURRENT.set((sent and sent.journey) or Passing(self.metering))
-        sending = _SENDING.set(sent)
-        try:
-            response = self._send(request, **options)
-        except BaseException:
-            if sent is not None and sent.journey is not None:
-                sent.journey.raised()
-            raise
-        finally:
-            _SENDING.reset(sending)
-            CURRENT.reset(token)
-        if sent is not None and sent.journey is not None:
-            self._answered(sent.journey, sent, request, response)
-        if outer is not None:
-            self._follows(outer, response)
-        return response
-
-    @quiet
-    def _follows(self, outer: _Sent, response: Any) -> None:
-        outer.followed += [response, *response.history]
-
-    @quiet
-    def _begins(self, request: Any) -> _Sent:
-        sent = _Sent()
-        try:
-            asked = self._asked(self.metering, request.method, request.url, request.body)
-            if asked is not None:
-                token = CURRENT.set(None)
-                try:
-                    sent.journey, _ = started(self.metering, asked, request, layered=True)
-                finally:
-                    CURRENT.reset(token)
-        except Exception as error:
-            self.metering.fault(error)
-        return sent
-
-    @quiet
-    def _answered(self, journey: Journey, sent: _Sent, request: Any, response: Any) -> None:
-        try:
-            own = _own(sent, request, response)
-            if own is None:
-                journey.left()
-                return
-            adapter = self._holder(self._get_adapter(url=own.request.url))
-            adapter.reached = adapter.reached or bool(journey.calls)
-            watch = journey.answered(
-                own.status_code, own.headers, _from_cache(own), reached=adapter.reached,
-                of=lambda call: watched_by(getattr(own, "raw", None)) is call,
-            )  # fmt: skip
-            if watch is not None:
-                watch.chunk(content_of(own), decoded=True)
-                watch.ended(whole=True)
-        except Exception:
-            journey.left()
-            raise
+        passage = _Sending(self.metering, self, request)
+        with passage:
+            passage.answer = self._send(request, **options)
+        return passage.answer
 
     def get_adapter(self, session: Any, url: str) -> Any:
         """The adapter of an address, with its pools metered."""
         del session
         adapter = self._get_adapter(url=url)
-        try:
-            self._tap(adapter)
-        except Exception as error:
-            self.metering.fault(error)
+        self._tapped(adapter)
         return adapter
 
     def _tap(self, adapter: Any) -> None:
         holder = self._holder(adapter)
         if "send" in holder.ours:
             return
-        getters = [name for name in _GETTERS if hasattr(adapter, name)]
+        # They give the pool of an address; requests 2.32 brought the former.
+        getters = [name for name in ("get_connection_with_tls_context", "get_connection") if hasattr(adapter, name)]
         for name in getters:
-            self._shadow(adapter, name, self._getter(_method(adapter, name), holder))
+            self._shadow(adapter, name, functools.partial(self._found, _method(adapter, name), holder))
+        kind = type(adapter)
         if not getters:
-            self.metering.tell_once(f"inside {type(adapter).__qualname__}", UNSEEN, type(adapter).__qualname__)
-        self._shadow(
-            adapter, "send", self._sender(_method(adapter, "send"), holder, type(adapter) if getters else None)
-        )
+            self.metering.tell_once(f"inside {kind.__qualname__}", UNSEEN, kind.__qualname__)
+        send = functools.partial(self._sent, _method(adapter, "send"), holder, kind if getters else None)
+        self._shadow(adapter, "send", send)
         self._shadow(adapter, "__getstate__", holder.state)
 
-    def _getter(self, getter: Callable[..., Any], adapter: Holder) -> Callable[..., Any]:
-        def found(*args: Any, **kwargs: Any) -> Any:
-            pool = getter(*args, **kwargs)
-            try:
-                if id(pool) not in HOLDERS:
-                    urlopen = self._urlopen(f"{pool.scheme}://{pool.host}", _method(pool, "urlopen"), adapter)
-                    self._shadow(pool, "urlopen", urlopen)
-                    HOLDERS[id(pool)].users = adapter.users
-            except Exception as error:
-                self.metering.fault(error)
-            return pool
+    _tapped = quiet(_tap)
 
-        return found
+    def _found(self, getter: Method, adapter: Holder, *args: Any, **kwargs: Any) -> Any:
+        pool = getter(*args, **kwargs)
+        try:
+            if id(pool) not in HOLDERS:
+                origin, urlopen = f"{pool.scheme}://{pool.host}", _method(pool, "urlopen")
+                self._shadow(pool, "urlopen", functools.partial(self._urlopen, origin, urlopen, adapter))
+                HOLDERS[id(pool)].users = adapter.users
+        except Exception as error:
+            self.metering.fault(error)
+        return pool
 
-    def _urlopen(self, origin: str, urlopen: Callable[..., Any], adapter: Holder) -> Callable[..., Any]:
+    def _urlopen(
+        self, origin: str, urlopen: Method, adapter: Holder, method: str, url: str, *args: Any, **kwargs: Any
+    ) -> Any:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
-        def call(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            def asked(metering: Metering) -> SeenRequest | None:
-                whole = url if "://" in url else origin + url
-                return self._asked(metering, method, whole, kwargs.get("body", args[0] if args else None))
+        def asked(metering: Metering) -> SeenRequest | None:
+            whole = url if "://" in url else origin + url
+            return _asked(metering, method, whole, kwargs.get("body", args[0] if args else None))
 
-            retries = kwargs.get("retries", args[2] if len(args) > 2 else None)
-            sending = functools.partial(urlopen, method, url, *args, **kwargs)
-            return self._through(asked, sending, _raw, adapter, retries)
+        retries = kwargs.get("retries", args[2] if len(args) > 2 else None)
+        passage = _Leaving(self.metering, asked, adapter, at_pool=True, retries=retries)
+        with passage:
+            passage.answer = urlopen(method, url, *args, **kwargs)
+        return passage.answer
 
-        return call
-
-    def _sender(self, send: Callable[..., Any], adapter: Holder, kind: type | None) -> Callable[..., Any]:
+    def _sent(self, send: Method, adapter: Holder, kind: type | None, request: Any, *args: Any, **kwargs: Any) -> Any:
         """The answers of an adapter; of a request whose call is not seen at a pool, that too.
 
         *kind* is its class if it has pools.
         """
 
-        def call(request: Any, *args: Any, **kwargs: Any) -> Any:
-            def asked(metering: Metering) -> SeenRequest | None:
-                return self._asked(metering, request.method, request.url, request.body)
+        def asked(metering: Metering) -> SeenRequest | None:
+            return _asked(metering, request.method, request.url, request.body)
 
-            sending = functools.partial(send, request, *args, **kwargs)
-            if self._foreign():
-                return self._elsewhere(asked, sending)
-            hidden = kind is None or self._bypasses(kind, request)
-            response = self._through(asked, sending, _response, adapter) if hidden else sending()
-            sent = _SENDING.get()
-            if sent is not None:
-                sent.answer = response
-            return response
-
-        return call
+        if self._foreign():
+            with _Elsewhere(self.metering, asked):
+                return send(request, *args, **kwargs)
+        passage = Passage(self.metering)
+        if kind is None or self._bypasses(kind, request):
+            passage = _Leaving(self.metering, asked, adapter, at_pool=False)
+        with passage:
+            passage.answer = send(request, *args, **kwargs)
+        sent = _SENDING.get()
+        if sent is not None:
+            sent.newest = passage.answer
+        return passage.answer
 
     @quiet
     def _foreign(self) -> bool:
@@ -229,73 +162,132 @@ class MeteredSession:
         sends = [vars(each)["send"] for each in kind.__mro__ if "send" in vars(each)]
         return any("_get_conn" in getattr(getattr(send, "__code__", None), "co_names", ()) for send in sends)
 
-    def _elsewhere(self, asked: Callable[[Metering], SeenRequest | None], call: Callable[[], Any]) -> Any:
-        found = self._named(asked)
-        if found is not None:
-            _ELSEWHERE.add(found)
-        token = CURRENT.set(Passing(None))
-        try:
-            return call()
-        finally:
-            CURRENT.reset(token)
-            _ELSEWHERE.discard(found)
+
+@dataclass(eq=False)
+class _Sending(Passage):
+    """One `send` of a session, while it goes on."""
+
+    session: MeteredSession
+    request: Any
+    newest: Any = None
+    """The newest answer of an adapter."""
+    followed: list[Any] = field(default_factory=list)
+    """Answers to requests of their own that were made meanwhile: steps of a redirect, calls of a hook."""
 
     @quiet
-    def _named(self, asked: Callable[[Metering], SeenRequest | None]) -> SeenRequest | None:
-        return asked(self.metering)
-
-    def _through(
-        self,
-        asked: Callable[[Metering], SeenRequest | None],
-        call: Callable[[], Any],
-        body: Callable[[Watch, Any], None],
-        adapter: Holder,
-        retries: Any = None,
-    ) -> Any:
-        journey, watch = self._starts(asked, adapter, retries) or (None, None)
-        if journey is None or watch is None:
-            return call()
-        token, leaving = CURRENT.set(journey), _CALL.set((watch, body is _raw))
-        try:
-            answer = call()
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        finally:
-            _CALL.reset(leaving)
-            CURRENT.reset(token)
-        if not watch.over:  # else a later try, from inside, has been watched
-            try:
-                body(watch, answer)
-            except Exception as error:
-                self.metering.fault(error)
-                watch.dropped()
-        return answer
+    def __enter__(self) -> None:
+        self.tokens = (CURRENT.set(Passing(self.metering)), _SENDING.set(self))
+        asked = _asked(self.metering, self.request.method, self.request.url, self.request.body)
+        if asked is not None:
+            self.journey, _ = started(self.metering, asked, self.request, layered=True)
+            CURRENT.set(self.journey or Passing(self.metering))
 
     @quiet
-    def _starts(
-        self, asked: Callable[[Metering], SeenRequest | None], adapter: Holder, retries: Any
-    ) -> tuple[Journey | None, Watch | None] | None:
+    def left(self) -> None:
+        """An outer one, if there is one, hears what followed on it."""
+        super().left()
+        outer = _SENDING.get()
+        if outer is not None and self.answer is not None:
+            outer.followed += [self.answer, *self.answer.history]
+
+    def answered(self, journey: Journey) -> None:
+        """By the answer to the request itself, however many others were made for it."""
+        own = self._own()
+        if own is None:
+            journey.left()
+            return
+        adapter = self.session._holder(self.session._get_adapter(url=own.request.url))
+        adapter.reached = adapter.reached or bool(journey.calls)
+        watch = journey.answered(
+            own.status_code, own.headers, _from_cache(own), reached=adapter.reached,
+            of=lambda call: watched_by(getattr(own, "raw", None)) is call,
+        )  # fmt: skip
+        if watch is not None:
+            watch.chunk(content_of(own), decoded=True)
+            watch.ended(whole=True)
+
+    def _own(self) -> Any:
+        """The answer to the request itself: not that of a redirect's later steps, or to what a hook sent.
+
+        None where only other requests were answered.
+        """
+        answers = [*self.answer.history, self.answer]
+        own = next((each for each in reversed(answers) if all(each is not other for other in self.followed)), None)
+        hooked = self.request.hooks.get("response")
+        if own is None or (hooked and _from_cache(own) is not True and self.newest is not None):
+            return self.newest  # a hook may give anything for it
+        return own
+
+
+@dataclass(eq=False)
+class _Leaving(Passage):
+    """A call leaves: at a pool, or at an adapter that brings its own connections."""
+
+    asked: Asked
+    adapter: Holder
+    at_pool: bool
+    """Where further tries, from inside as with `Retry`, can be seen."""
+    retries: Any = None
+
+    @quiet
+    def __enter__(self) -> None:
         current, outer = CURRENT.get(), _CALL.get()
-        metering = _metering(asked, adapter) if current is None else current.metering
-        found = None if metering is None else asked(metering)
+        metering = _metering(self.asked, self.adapter) if current is None else current.metering
+        found = None if metering is None else self.asked(metering)
         if metering is None or found is None:
-            return None
-        if outer is not None and outer[0].journey is current:
-            if not outer[1]:
-                return None
-            _tell(outer[0], retries)
-            outer[0].dropped()
-        return started(metering, found, found, layered=False, below=True)
+            return
+        if outer is not None and outer.watch is not None and outer.journey is current:
+            if not outer.at_pool:
+                return
+            _tell(outer.watch, self.retries)
+            outer.watch.dropped()
+        self.journey, self.watch = started(metering, found, found, layered=False, below=True)
+        if self.journey is not None:
+            self.tokens = (CURRENT.set(self.journey), _CALL.set(self))
 
-    @staticmethod
-    def _asked(metering: Metering, method: str, url: str, body: Any) -> SeenRequest | None:
-        host = urlsplit(url).hostname or ""
-        if not metering.knows(host):
-            return None
-        content = b"" if body is None else body.encode() if isinstance(body, str) else body
-        held = isinstance(content, bytes | bytearray | memoryview)
-        return SeenRequest(method, url, host, bytes(content) if held else None)
+    def answered(self, journey: Journey) -> None:
+        """Its body is still to be read, as a rule."""
+        del journey
+        watch, answer = self.watch, self.answer
+        if watch is None or watch.over:  # a later try, from inside, has been watched
+            return
+        watch.heard(answer.status if self.at_pool else answer.status_code, answer.headers)
+        watch.cached = not self.at_pool and _from_cache(answer) is True
+        if self.at_pool or getattr(answer, "_content", False) is False:
+            watch_body(watch, answer if self.at_pool else answer.raw)
+        else:
+            watch.chunk(content_of(answer), decoded=True)
+            watch.ended(whole=True)
+
+
+@dataclass(eq=False)
+class _Elsewhere(Passage):
+    """A request of a session that is not metered, at an adapter that it shares with a metered one."""
+
+    asked: Asked
+    found: SeenRequest | None = None
+
+    @quiet
+    def __enter__(self) -> None:
+        self.tokens = (CURRENT.set(Passing(None)),)
+        self.found = self.asked(self.metering)
+        if self.found is not None:
+            _ELSEWHERE.add(self.found)
+
+    @quiet
+    def left(self) -> None:
+        """It is not under way any more."""
+        super().left()
+        _ELSEWHERE.discard(self.found)
+
+
+def _asked(metering: Metering, method: str, url: str, body: Any) -> SeenRequest | None:
+    host = urlsplit(url).hostname or ""
+    if not metering.knows(host):
+        return None
+    content = b"" if body is None else body.encode() if isinstance(body, str) else body
+    held = isinstance(content, bytes | bytearray | memoryview)
+    return SeenRequest(method, url, host, bytes(content) if held else None)
 
 
 def attached_to(session: Any) -> MeteredSession | None:
@@ -304,7 +296,7 @@ def attached_to(session: Any) -> MeteredSession | None:
     return None if holder is None else holder.attached()
 
 
-def _metering(asked: Callable[[Metering], SeenRequest | None], adapter: Holder) -> Metering | None:
+def _metering(asked: Asked, adapter: Holder) -> Metering | None:
     """Whose call it is that leaves in a thread which a session, or a layer in an adapter, has started."""
     session = sender()
     if session is not None:
@@ -318,23 +310,11 @@ def _metering(asked: Callable[[Metering], SeenRequest | None], adapter: Holder) 
     return next((metering for metering, each in found if not any(map(each.same, list(_ELSEWHERE)))), None)
 
 
-def _own(sent: _Sent, request: Any, response: Any) -> Any:
-    """The answer to the request itself: not that of a redirect's later steps, or to what a hook sent.
-
-    None where only other requests were answered.
-    """
-    answers = [*response.history, response]
-    own = next((each for each in reversed(answers) if all(each is not other for other in sent.followed)), None)
-    if own is None or (request.hooks.get("response") and _from_cache(own) is not True and sent.answer is not None):
-        return sent.answer  # a hook may give anything for it
-    return own
-
-
-def _method(holder: Any, name: str) -> Callable[..., Any]:
+def _method(holder: Any, name: str) -> Method:
     """A method of an object, looked up when it is called: another tool may replace that of the class meanwhile."""
     own = vars(holder).get(name)
     if own is not None:
-        return cast(Callable[..., Any], own)
+        return cast(Method, own)
     ref = weakref.ref(holder)
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -361,25 +341,3 @@ def _from_cache(response: Any) -> bool | None:
         return word
     said = str(response.headers.get("x-hishel-from-cache", "")).lower()
     return None if said not in ("true", "false") else said == "true"
-
-
-def _streams(response: Any) -> bool:
-    """Whether its body is still to be read."""
-    return getattr(response, "_content", False) is False
-
-
-def _response(watch: Watch, response: Any) -> None:
-    """The answer of an adapter that brings its own connections."""
-    watch.heard(response.status_code, response.headers)
-    watch.cached = _from_cache(response) is True
-    if not _streams(response):
-        watch.chunk(content_of(response), decoded=True)
-        watch.ended(whole=True)
-    else:
-        watch_body(watch, response.raw)
-
-
-def _raw(watch: Watch, answer: Any) -> None:
-    """The answer of urllib3, whose body is still to be read."""
-    watch.heard(answer.status, answer.headers)
-    watch_body(watch, answer)

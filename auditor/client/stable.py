@@ -56,7 +56,9 @@ def _form(value: Any) -> Any:
     for known, form in _KNOWN:
         if isinstance(value, known):
             _all_told(value, kind, known)
-            return form(value) if not _extended(kind, known) else _tagged(_name(kind), [form(value), _reduced(value)])
+            # Of what cannot be seen, what pickle would keep.
+            kept = [form(value), _form(list(value.__reduce__()[1:]))] if _extended(kind, known) else None
+            return form(value) if kept is None else _tagged(_name(kind), kept)
     return _object(value, kind)
 
 
@@ -96,16 +98,12 @@ def _items(value: Iterable[Any]) -> list[Any]:
 def _mapping(value: Mapping[Any, Any]) -> Any:
     if all(type(name) is str and _text(name) is name for name in value) and _TYPE not in value:
         return {name: _form(item) for name, item in value.items()}
-    return _tagged("dict", _sorted([_form(name), _form(item)] for name, item in value.items()))
-
-
-def _sorted(forms: Iterable[Any]) -> list[Any]:
-    return sorted(forms, key=canonical)
+    return _tagged("dict", sorted(([_form(name), _form(item)] for name, item in value.items()), key=canonical))
 
 
 def _set(value: set[Any] | frozenset[Any]) -> Any:
     items = set.copy(value) if isinstance(value, set) else frozenset.copy(value)  # whatever its own methods show
-    return _tagged("set", _sorted(_form(item) for item in items))
+    return _tagged("set", sorted(map(_form, items), key=canonical))
 
 
 def _enum(value: Enum) -> Any:
@@ -139,15 +137,9 @@ def _zone(value: tzinfo | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _moment(value: datetime | time) -> Any:
+def _moment(spell: Callable[[Any], str]) -> Callable[[Any], Any]:
     # The zone too: an offset alone would be another input after the clocks change.
-    spell: Callable[[Any], str] = datetime.isoformat if isinstance(value, datetime) else time.isoformat
-    return _tagged(type(value).__name__, [spell(value), value.fold, _zone(value.tzinfo)])
-
-
-def _path(value: PurePath) -> Any:
-    name = "WindowsPath" if isinstance(value, PureWindowsPath) else "Path"
-    return _tagged(name, _text(PurePath.__str__(value)))
+    return lambda value: _tagged(type(value).__name__, [spell(value), value.fold, _zone(value.tzinfo)])
 
 
 def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
@@ -166,14 +158,15 @@ _PLAIN: dict[Any, Callable[[Any], Any]] = {
 }  # fmt: skip
 _KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, _enum),
-    (datetime, _moment),
+    (datetime, _moment(datetime.isoformat)),
     (date, _spelled("date", date.isoformat)),
-    (time, _moment),
+    (time, _moment(time.isoformat)),
     (timedelta, lambda value: _tagged("timedelta", [part.__get__(value) for part in _PARTS])),
     (Decimal, _spelled("Decimal", Decimal.__str__)),
     (Fraction, _spelled("Fraction", Fraction.__str__)),
     (UUID, _spelled("UUID", UUID.__str__)),
-    (PurePath, _path),
+    (PureWindowsPath, _spelled("WindowsPath", PurePath.__str__)),
+    (PurePath, _spelled("Path", PurePath.__str__)),
     (ZoneInfo, lambda value: _tagged("ZoneInfo", _zone(value))),
     (timezone, lambda value: _tagged("timezone", [_form(value.utcoffset(None)), str(value)])),
     (IPv4Address, _spelled("ip", str)),
@@ -210,19 +203,13 @@ def _object(value: Any, kind: type) -> Any:
         if isinstance(value, base):
             own = _beside(value, kind, ())
             if isinstance(value, defaultdict):
-                own["default_factory"] = _default(value.default_factory)
+                if value.default_factory not in (*_PLAIN, set, None):
+                    raise UnstableError("defaultdict")
+                own["default_factory"] = getattr(value.default_factory, "__name__", None)
             ordered = isinstance(value, OrderedDict)  # which compares its order too
             plain = list(OrderedDict.items(value)) if ordered else read(value)
             return _tagged(_name(kind), [_form(plain), *([_mapping(own)] if own else [])])
     raise UnstableError(kind.__name__)
-
-
-def _default(factory: Any) -> str | None:
-    if factory is None:
-        return None
-    if factory in (*_PLAIN, set):
-        return str(factory.__name__)
-    raise UnstableError("defaultdict")
 
 
 def _beside(value: Any, kind: type, names: Collection[str]) -> dict[str, Any]:
@@ -261,16 +248,7 @@ def _extended(kind: type, known: type) -> bool:
         return False
     members = [each for base in kind.__mro__ for each in vars(base).values() if isinstance(each, MemberDescriptorType)]
     places = len(members) + (kind.__weakrefoffset__ > 0) + (kind.__dictoffset__ > 0)
-    return kind.__basicsize__ - known.__basicsize__ > _POINTER * (places + bool(known.__itemsize__))
-
-
-_POINTER = calcsize("P")
-
-
-def _reduced(value: Any) -> Any:
-    """What pickle would keep of it."""
-    _, given, *state = value.__reduce__()
-    return _form([given, *state])
+    return kind.__basicsize__ - known.__basicsize__ > calcsize("P") * (places + bool(known.__itemsize__))
 
 
 def _only(value: Any, kind: type, names: Collection[str]) -> None:

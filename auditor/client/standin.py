@@ -4,10 +4,14 @@ A callable that is no plain function has attributes and a type that its users re
 `lru_cache`), and so has an object that is awaited. What is done to a stand-in is done to the object behind it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from functools import partial
-from types import MethodType
+from types import CoroutineType, GeneratorType, MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from auditor.client.observed import ObservedCall
 
 _OURS = frozenset((
     "__class__", "__class_getitem__", "__del__", "__delattr__", "__getattr__", "__getattribute__", "__getstate__",
@@ -41,7 +45,7 @@ class _StandIn:
         delattr(self._auditor_thing, name)
 
 
-def stand_in_class(kind: type, own: Mapping[str, Any]) -> Callable[..., Any]:
+def _class(kind: type, own: Mapping[str, Any]) -> Callable[..., Any]:
     """A class of stand-ins for objects of a type; *own* are the attributes that are otherwise."""
     special: dict[str, Any] = {}
     for name in dir(kind):
@@ -67,7 +71,7 @@ def stand_in(thing: Any, call: Callable[..., Any]) -> Any:
     own: dict[str, Any] = {"__call__": staticmethod(call), "__wrapped__": property(lambda _: thing)}
     if hasattr(kind, "__get__"):
         own["__get__"] = bound
-    return stand_in_class(kind, own)(thing)
+    return _class(kind, own)(thing)
 
 
 def _attribute(name: str, stand_in: Any) -> Any:
@@ -80,3 +84,77 @@ def _passed_on(name: str) -> Callable[..., Any]:
         return getattr(type(thing), name)(thing, *args, **kwargs)
 
     return passed_on
+
+
+def awaited(result: Any, call: ObservedCall) -> Any:
+    """What is awaited in place of an awaitable object; it is everything else that the object is."""
+    kind = type(result)
+    made = _CLASSES.get(kind)
+    if made is None:
+        own = {name: method for name, method in _OWN.items() if name == "__await__" or hasattr(kind, name)}
+        if not issubclass(kind, GeneratorType):
+            own.pop("__iter__", None)
+        if not issubclass(kind, CoroutineType | GeneratorType):  # others may go on by themselves
+            own.pop("__del__", None)
+        made = _CLASSES[kind] = _class(kind, own)
+    return made(result, call)
+
+
+def _await(self: Any) -> Generator[Any, Any, Any]:
+    thing, call = self._auditor_thing, self._auditor_call
+    try:
+        result = yield from (type(thing).__await__(thing) if hasattr(type(thing), "__await__") else thing)
+    except BaseException as error:
+        call.raised(error)
+        raise
+    call.returned(result)
+    return result
+
+
+async def _enter(self: Any) -> Any:
+    thing, call = self._auditor_thing, self._auditor_call
+    try:
+        result = await type(thing).__aenter__(thing)
+    except BaseException as error:
+        call.raised(error)
+        raise
+    call.returned(result)
+    return result
+
+
+def _step(name: str) -> Callable[..., Any]:
+    """One step of a coroutine, as event loops make them."""
+
+    def step(self: Any, *args: Any) -> Any:
+        thing, call = self._auditor_thing, self._auditor_call
+        given, args = list(args), ()  # a frame that holds its own error is a cycle
+        try:
+            return getattr(type(thing), name)(thing, *[given.pop(0) for _ in range(len(given))])
+        except StopIteration as end:
+            call.returned(end.value)
+            raise
+        except BaseException as error:
+            call.raised(error)
+            raise
+
+    return step
+
+
+def _close(self: Any) -> None:
+    thing, call = self._auditor_thing, self._auditor_call
+    type(thing).close(thing)
+    call.raised(GeneratorExit())
+
+
+def _deleted(self: Any) -> None:
+    """A coroutine that nobody awaits any more."""
+    with suppress(AttributeError):  # of one that was never finished
+        object.__getattribute__(self, "_auditor_call").raised(GeneratorExit())
+
+
+_OWN: dict[str, Callable[..., Any]] = {
+    "__await__": _await, "__aenter__": _enter, "__iter__": lambda self: self, "__next__": _step("__next__"),
+    "send": _step("send"), "throw": _step("throw"), "close": _close,
+    "__del__": _deleted,
+}  # fmt: skip
+_CLASSES: WeakKeyDictionary[type, Callable[..., Any]] = WeakKeyDictionary()

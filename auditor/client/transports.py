@@ -6,31 +6,26 @@ that streaming stays streaming. What goes wrong here is counted, and the answer 
 
 import functools
 import weakref
-from collections.abc import Iterator, Mapping
-from contextvars import Token
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import httpx
 
 from auditor.client.metering import UNSEEN, Metering, SeenRequest
 from auditor.client.origin import sender
+from auditor.client.passage import CURRENT, Passage, Passing, started
 from auditor.client.streams import WatchedStream, bases, mixed, watched
-from auditor.client.watch import CURRENT, Journey, Passing, Watch, quiet, started
+from auditor.client.watch import Journey, Watch, quiet
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
-
-_DEEPEST = 2
-"""How many streams one may be inside of."""
+_TRANSPORTS = ("BaseTransport", "AsyncBaseTransport")
 _CLIENT = (
     "%s holds a client of its own, which others may share: what that sends counts only while a request is under way; "
     "to count all of it, build that client on MeteredTransport(…)"
 )
 """Said when a client is metered."""
-_Current = Token[Journey | Passing | None] | None
-_Start = tuple[Journey | None, Watch | None, _Current]
-_OTHER: _Start = (None, None, None)
-"""Of traffic that is not metered."""
 
 
 class _Tap:
@@ -45,86 +40,24 @@ class _Tap:
 
     def handle_request(self, request: Any) -> Any:
         """Send it, and watch it if it is a render."""
-        journey, watch, token = self._starts(request) or _OTHER
-        if journey is None and token is None:
-            return self.inner.handle_request(request)
-        try:
-            response = self.inner.handle_request(request)
-        except BaseException as error:
-            if journey is not None:
-                journey.raised() if watch is None else watch.failed(error)
-            raise
-        finally:
-            self._left(token)
-        if journey is not None:
-            self._answered(journey, watch, response)
-        return response
+        passage = _Passage(self.metering, self, request)
+        with passage:
+            passage.answer = self.inner.handle_request(request)
+        return passage.answer
 
     async def handle_async_request(self, request: Any) -> Any:
         """As `handle_request`, for async clients."""
-        journey, watch, token = self._starts(request) or _OTHER
-        if journey is None and token is None:
-            return await self.inner.handle_async_request(request)
-        try:
-            response = await self.inner.handle_async_request(request)
-        except BaseException as error:
-            if journey is not None:
-                journey.raised() if watch is None else watch.failed(error)
-            raise
-        finally:
-            self._left(token)
-        if journey is not None:
-            self._answered(journey, watch, response)
-        return response
-
-    @quiet
-    def _starts(self, request: Any) -> _Start:
-        current, metering = CURRENT.get(), self._whose()
-        asked = None if metering is None else self._asked(request, metering)
-        journey, watch = None, None
-        if metering is not None and asked is not None:
-            below = self._users is not None
-            journey, watch = started(metering, asked, request, layered=bool(self._below), below=below)
-        if journey is None and self._below and current is None:
-            return None, None, CURRENT.set(Passing(self.metering))
-        return journey, watch, CURRENT.set(journey) if journey is not None and watch is None else None
+        passage = _Passage(self.metering, self, request)
+        with passage:
+            passage.answer = await self.inner.handle_async_request(request)
+        return passage.answer
 
     def _whose(self) -> Metering | None:
         """Who meters what passes; None for a client that shares the layers above with a metered one."""
-        current = CURRENT.get()
-        if self._users is None:
-            return self.metering
-        if current is not None:
-            return current.metering
-        # Without a client it is a thread that a layer started.
-        return next((each.metering for each in list(self._users)), None) if sender() is None else None
-
-    @quiet
-    def _left(self, token: _Current) -> None:
-        if token is not None:
-            try:
-                CURRENT.reset(token)
-            except ValueError:  # a loop that goes on in another context
-                CURRENT.set(None)
-
-    @quiet
-    def _answered(self, journey: Journey, watch: Watch | None, response: Any) -> None:
-        try:
-            status, headers = self._head(response)
-            cached = from_cache(response)
-            if watch is None:
-                self._reached = self._reached or bool(journey.calls)
-                of = functools.partial(_answers, response)
-                watch = journey.answered(status, headers, cached, reached=self._reached, of=of)
-            else:
-                watch.heard(status, headers)
-                watch.cached = cached is True
-                watch.answer = weakref.ref(response) if watch.apart else None
-            if watch is not None:
-                self._watch_body(watch, response)
-        except Exception as error:
-            self.metering.fault(error)
-            journey.left() if watch is None else watch.dropped()
+        current = self if self._users is None else CURRENT.get()
+        if current is None and sender() is None:  # it is a thread that a layer started
+            current = next(iter(list(self._users or ())), None)
+        return None if current is None else current.metering
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
         try:
@@ -159,6 +92,41 @@ class _Tap:
                     place.put(tap.inner)
 
 
+@dataclass(eq=False)
+class _Passage(Passage):
+    """A request comes in at a tap above layers, or a call leaves at one below."""
+
+    tap: _Tap
+    request: Any
+
+    @quiet
+    def __enter__(self) -> None:
+        tap, metering = self.tap, self.tap._whose()
+        asked = None if metering is None else tap._asked(self.request, metering)
+        if metering is not None and asked is not None:
+            self.journey, self.watch = started(
+                metering, asked, self.request, layered=bool(tap._below), below=tap._users is not None
+            )
+        if tap._below and (self.journey is not None or CURRENT.get() is None):
+            self.tokens = (CURRENT.set(self.journey or Passing(self.metering)),)
+
+    def answered(self, journey: Journey) -> None:
+        """Its body is still to be read, as a rule."""
+        tap, response = self.tap, self.answer
+        status, headers = tap._head(response)
+        cached = from_cache(response)
+        if self.watch is None:
+            tap._reached = tap._reached or bool(journey.calls)
+            of = functools.partial(_answers, response)
+            self.watch = journey.answered(status, headers, cached, reached=tap._reached, of=of)
+        else:
+            self.watch.heard(status, headers)
+            self.watch.cached = cached is True
+            self.watch.answer = weakref.ref(response) if self.watch.apart else None
+        if self.watch is not None:
+            tap._watch_body(self.watch, response)
+
+
 class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A transport that meters what *inner*, another one, does: of httpx or httpx2, sync or async.
 
@@ -171,7 +139,7 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __new__(cls, inner: Any, metering: Metering) -> "MeteredTransport":
         """An object that is a transport to the library of *inner* too."""
         del metering
-        others = [kind for kind in bases(inner, ("BaseTransport", "AsyncBaseTransport")) if not issubclass(cls, kind)]
+        others = [kind for kind in bases(inner, _TRANSPORTS) if not issubclass(cls, kind)]
         own: Any = cls
         return cast(MeteredTransport, object.__new__(mixed(own, *others) if others else own))
 
@@ -240,7 +208,7 @@ class _MeteredPool(_Tap):
 
 
 class _Place(NamedTuple):
-    """Where an object holds a transport: an attribute, or an item of a list or dict."""
+    """Where a transport is held: an item of a list or dict, or of an object's attributes."""
 
     holder: Any
     name: Any
@@ -248,8 +216,6 @@ class _Place(NamedTuple):
 
     def now(self) -> Any:
         """What is held there now; None if the place is gone."""
-        if not isinstance(self.holder, list | dict):
-            return getattr(self.holder, self.name, None)
         try:
             return self.holder[self.name]
         except LookupError:
@@ -257,10 +223,7 @@ class _Place(NamedTuple):
 
     def put(self, value: Any) -> None:
         """Hold another one."""
-        if isinstance(self.holder, list | dict):
-            self.holder[self.name] = value
-        else:
-            setattr(self.holder, self.name, value)
+        self.holder[self.name] = value
 
 
 def from_cache(response: Any) -> bool | None:
@@ -273,7 +236,7 @@ def from_cache(response: Any) -> bool | None:
 def _answers(response: Any, call: Watch) -> bool:
     """Whether it is the answer to a call, as it came or with its stream inside another."""
     streams = [response.stream]
-    for _ in range(_DEEPEST):
+    for _ in range(2):  # so many it may be inside of
         streams += [inner for stream in streams for inner in getattr(stream, "__dict__", {}).values()]
     answer = call.answer
     return (answer is not None and answer() is response) or any(watched(stream) is call for stream in streams)
@@ -291,41 +254,34 @@ def places(client: Any) -> list[_Place]:
     """Where an httpx client holds its transports, the main one and those for patterns of addresses."""
     mounts = client._mounts
     found = [_Place(mounts, pattern, inner) for pattern, inner in mounts.items() if inner is not None]
-    return [_Place(client, "_transport", client._transport), *found]
+    return [_Place(vars(client), "_transport", client._transport), *found]
 
 
 def _tapped(transport: Any, outer: _Tap, seen: set[int]) -> Iterator[_Place]:
     """Meter the places below a transport where calls leave."""
-    seen.add(id(transport))
-    if isinstance(transport, MeteredTransport):
+    if isinstance(transport, MeteredTransport):  # built in, or put there by another client
         return
+    seen.add(id(transport))
     below = [place for place in _layers(transport, outer.metering) if id(place.value) not in seen]
     for place in below:
-        if isinstance(place.value, MeteredTransport):  # one that was built in, or that another client has put there
-            yield _shared(place, place.value, outer)
-            continue
-        lower = list(_tapped(place.value, outer, seen))
-        yield from lower
-        if not lower:
-            yield _shared(place, MeteredTransport(place.value, outer.metering), outer, new=True)
+        yield from list(_tapped(place.value, outer, seen)) or [_shared(place, MeteredTransport, outer)]
     if below:
         return
-    made_by = type(transport).__module__.partition(".")[0]
-    known = bases(transport, ("HTTPTransport", "AsyncHTTPTransport"))
-    own = [kind for kind in known if kind.__module__.partition(".")[0] in _LEAVES]
-    if own and hasattr(transport, "_pool") and _overrides(type(transport), own[0]):
-        place = _Place(transport, "_pool", transport._pool)
-        is_new = not isinstance(place.value, _MeteredPool)
-        tap = _MeteredPool(place.value, outer.metering) if is_new else place.value
-        yield _shared(place, tap, outer, new=is_new)
-    elif made_by not in _LEAVES and not own:
-        name = type(transport).__qualname__
-        outer.metering.tell_once(f"inside {name}", UNSEEN, name)
+    kind, known = type(transport), bases(transport, ("HTTPTransport", "AsyncHTTPTransport"))
+    own = next((each for each in known if each.__module__.partition(".")[0] in _LEAVES), None)
+    sends = ("handle_request", "handle_async_request")
+    extended = own is not None and any(getattr(kind, name, 0) is not getattr(own, name, 0) for name in sends)
+    if extended and "_pool" in vars(transport):
+        yield _shared(_Place(vars(transport), "_pool", transport._pool), _MeteredPool, outer)
+    elif own is None and kind.__module__.partition(".")[0] not in _LEAVES:
+        outer.metering.tell_once(f"inside {kind.__qualname__}", UNSEEN, kind.__qualname__)
 
 
-def _shared(place: _Place, tap: _Tap, outer: _Tap, *, new: bool = False) -> _Place:
+def _shared(place: _Place, kind: Callable[[Any, Metering], _Tap], outer: _Tap) -> _Place:
     """A place whose calls are those of *outer*, and of whoever else uses the layers above it."""
-    if new:
+    tap = place.value
+    if not isinstance(tap, _Tap):
+        tap = kind(tap, outer.metering)
         tap._users = weakref.WeakSet()
         place.put(tap)
     if tap._users is not None:
@@ -333,25 +289,14 @@ def _shared(place: _Place, tap: _Tap, outer: _Tap, *, new: bool = False) -> _Pla
     return place
 
 
-def _overrides(kind: type, base: type) -> bool:
-    return any(
-        getattr(kind, name, None) is not getattr(base, name, None)
-        for name in ("handle_request", "handle_async_request")
-    )
-
-
 def _layers(transport: Any, metering: Metering) -> Iterator[_Place]:
     """Transports that a transport holds, by attribute, list, dict, or a client of its own."""
     for name, value in list(getattr(transport, "__dict__", {}).items()):
-        if _is_transport(value):
-            yield _Place(transport, name, value)
+        if bases(value, _TRANSPORTS):
+            yield _Place(vars(transport), name, value)
         elif isinstance(value, list | dict):
             items = list(enumerate(value) if isinstance(value, list) else value.items())
-            yield from (_Place(value, key, item) for key, item in items if _is_transport(item))
+            yield from (_Place(value, key, item) for key, item in items if bases(item, _TRANSPORTS))
         elif bases(value, ("Client", "AsyncClient")) and hasattr(value, "_mounts"):
             metering.tell_once(f"client in {type(transport).__qualname__}", _CLIENT, type(transport).__qualname__)
             yield from places(value)
-
-
-def _is_transport(value: Any) -> bool:
-    return bool(bases(value, ("BaseTransport", "AsyncBaseTransport")))

@@ -9,9 +9,8 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from auditor.caches import Entry
 from auditor.client.decoding import decoded
@@ -48,13 +47,6 @@ def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P],
             return None
 
     return cast(Callable[Concatenate[S, P], R | None], call)
-
-
-class Passing(NamedTuple):
-    """A request that is no render, as far as anything is known; without *metering* that of a client nobody meters."""
-
-    metering: Metering | None
-    open: bool = False
 
 
 class Journey:
@@ -142,13 +134,7 @@ class Journey:
 
     @quiet
     def answered(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        cached: bool | None,
-        *,
-        reached: bool,
-        of: Callable[["Watch"], bool],
+        self, status: int, headers: Mapping[str, str], cached: bool | None, reached: bool, of: Callable[["Watch"], bool]
     ) -> "Watch | None":
         """The request has its answer; a watch over its body where none of its calls is watched already.
 
@@ -282,15 +268,12 @@ class Watch:
         UNREAD.discard(self)
 
     def _refusal(self, answer: Answer) -> RenderError:
-        rule = self.journey.rule
-        if rule.provider in PROVIDERS:
-            try:
-                return PROVIDERS[rule.provider].error(answer)
-            except Exception as error:
-                self.metering.fault(error)
-        if rule.quota.used_up(answer.status, answer.content):
-            return QuotaExceededError(f"HTTP {answer.status}", status=answer.status)
-        return error_of(answer.status, f"HTTP {answer.status}")
+        rule, said = self.journey.rule, f"HTTP {answer.status}"
+        known = PROVIDERS.get(rule.provider)
+        found = None if known is None else self.metering.tried(known.error, answer)
+        if found is None and rule.quota.used_up(answer.status, answer.content):
+            return QuotaExceededError(said, status=answer.status)
+        return found or error_of(answer.status, said)
 
     def _picture(self, answer: Answer, told: bool) -> Picture | None:
         provider = PROVIDERS.get(self.journey.rule.provider)
@@ -323,44 +306,13 @@ class Watch:
             return {}
         content = self.journey.asked.content
         body = None if content is None else json_object(content)
-        try:
-            return {"credits": None if body is None and price.asks else price.of(body)}
-        except Exception as error:
-            self.metering.fault(error)
-            return {"credits": None}
+        return {"credits": None if body is None and price.asks else self.metering.tried(price.of, body)}
 
 
-CURRENT: ContextVar[Journey | Passing | None] = ContextVar("auditor_journey", default=None)
-"""The request that the layers of this context work on."""
 UNDERWAY: set[Journey] = set()
-"""Requests whose layers may make calls in threads of their own, where there is no such context."""
+"""Requests whose layers may make calls in threads of their own, where nothing tells whose these are."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=UNDERWAY.clear)  # those of other threads go on in the parent
-
-
-def started(
-    metering: Metering, asked: SeenRequest, request: object, *, layered: bool, below: bool = False
-) -> tuple[Journey | None, Watch | None]:
-    """A request passes a place that is metered: its journey, and the watch over its call if it leaves here.
-
-    A call that a layer makes for a request that is under way belongs to that request's journey, also one from *below*
-    layers in a thread of its own. (None, None) for what is no render.
-    """
-    found = metering.rule(asked)
-    if found is None:
-        return None, None
-    current = CURRENT.get()
-    journey = underway(asked) if below and current is None else current
-    if isinstance(journey, Journey) and journey.open and journey.rule.provider == found[0].provider:
-        return (None, None) if layered else (journey, journey.begin(apart=current is None))
-    journey = Journey(metering, found[0], metering.identified(found, asked, request), asked, layered=layered)
-    return journey, None if layered else journey.begin()
-
-
-def underway(asked: SeenRequest) -> Journey | None:
-    """The journey of the same request, of several the one with the fewest calls."""
-    same = [each for each in list(UNDERWAY) if asked.same(each.asked)]
-    return min(same, key=lambda each: len(each.calls), default=None)
 
 
 def picture_of(answer: Answer) -> Picture:

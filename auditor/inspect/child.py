@@ -11,11 +11,12 @@ import resource
 import sys
 import warnings
 from contextlib import suppress
-from typing import Any, BinaryIO
+from importlib.metadata import version
+from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from auditor.inspect.quality import trials
+from auditor.inspect.quality import LADDER, MEAN, TILE, trials
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 MEMORY = 1 << 30
@@ -115,44 +116,35 @@ def warm_up() -> None:
                 answer({}, out.getvalue())
 
 
-def serve(jobs: BinaryIO, out: BinaryIO) -> None:
-    """Until standard input ends."""
-    while head := jobs.read(8):
-        length, size = int.from_bytes(head[:4]), int.from_bytes(head[4:])
-        asked, data = json.loads(jobs.read(length)), jobs.read(size)
-        allow_time()
-        out.write(json.dumps(answer(asked, data)).encode() + b"\n")
-        out.flush()
-
-
 def method() -> dict[str, Any]:
     """What was measured with, for the file."""
-    from importlib.metadata import version
-
-    from PIL import features
-
-    from auditor.inspect.quality import LADDER, MEAN, TILE
-
-    encoders = {name: features.version(name) for name in ("jpg", "webp", "avif")}
     return {
         "metric": "SSIM, Gaussian window (Wang et al. 2004), least of luma and half-size chroma",
         "mean": MEAN,
         "worst_tile": TILE,
         "scikit_image": version("scikit-image"),
         "pillow": version("pillow"),
-        "encoders": encoders,
+        "encoders": {name: features.version(name) for name in ("jpg", "webp", "avif")},
         "qualities": list(LADDER),
     }
 
 
 def main() -> None:
-    """Say what is measured with, then serve."""
+    """Say what is measured with, then measure until standard input ends."""
+    jobs, out = sys.stdin.buffer, sys.stdout.buffer
     warm_up()
-    ready = json.dumps(method()).encode() + b"\n"
+    said = method()
     limit()
-    sys.stdout.buffer.write(ready)
-    sys.stdout.buffer.flush()
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    while True:
+        out.write(json.dumps(said).encode() + b"\n")
+        out.flush()
+        head = jobs.read(8)
+        if not head:
+            return
+        length, size = int.from_bytes(head[:4]), int.from_bytes(head[4:])
+        asked, data = json.loads(jobs.read(length)), jobs.read(size)
+        allow_time()
+        said = answer(asked, data)
 
 
 if __name__ == "__main__":

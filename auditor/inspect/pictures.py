@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -82,19 +83,16 @@ def _local(path: Path) -> Callable[[], bytes]:
             raise FetchError("unreadable", f"cannot be read ({error.strerror})") from None
         if len(data) > MOST:
             raise FetchError("too_large", f"more than {MOST:,} bytes")
-        return _of_cache(data) if data.startswith(MAGIC) else data
+        if not data.startswith(MAGIC):
+            return data
+        entry = opened(data)  # of the client's cache
+        if entry is None:
+            raise FetchError("damaged", "the cache entry is not what was written")
+        if entry.picture.content is None:
+            raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
+        return entry.picture.content
 
     return read
-
-
-def _of_cache(data: bytes) -> bytes:
-    """The picture in a file of the client's cache."""
-    entry = opened(data)
-    if entry is None:
-        raise FetchError("damaged", "the cache entry is not what was written")
-    if entry.picture.content is None:
-        raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
-    return entry.picture.content
 
 
 def _remote(address: str, fetch: Callable[[str], bytes], facts: Mapping[str, Any]) -> Wanted:
@@ -116,22 +114,16 @@ def _addresses(name: str, skipped: Skipped) -> Iterator[tuple[str, Mapping[str, 
             line = data.decode(errors="replace")
             if not line.strip():
                 continue
-            found = list(_of_line(line))
+            found = _of_line(line)
             if not found:
                 skipped.lines += 1
                 skipped.first = skipped.first or f"{name} line {number}"
             yield from found
 
 
-def _of_line(line: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _of_line(line: str) -> list[tuple[str, Mapping[str, Any]]]:
     if line.lstrip().startswith("{"):
-        try:
+        with suppress(ValueError, RecursionError):
             facts = json.loads(line)
-        except (ValueError, RecursionError):
-            facts = None
-        if isinstance(facts, dict):
-            if isinstance(facts.get("url"), str):
-                yield facts["url"], facts
-            return
-    for address in _ADDRESS.findall(line):
-        yield address.rstrip(_TRAILING), {}
+            return [(facts["url"], facts)] if isinstance(facts.get("url"), str) else []
+    return [(address.rstrip(_TRAILING), {}) for address in _ADDRESS.findall(line)]

@@ -43,23 +43,16 @@ def trials(picture: Image.Image, formats: Sequence[str], alpha: bool) -> list[di
     for name in formats:
         if name == "jpeg" and alpha:
             continue
-        kept = [trial for trial in (_lossless(picture, name), _lossy(picture, name)) if trial is not None]
-        if kept:
-            found.append(min(kept, key=lambda trial: int(trial["bytes"])))
-    return found
-
-
-def _lossless(picture: Image.Image, name: str) -> dict[str, Any] | None:
-    if name not in _LOSSLESS:
-        return None
-    size = len(_encoded(picture, name, _LOSSLESS[name]))
-    return {"format": name, "bytes": size, "lossless": True, "quality": None, "ssim": 1.0}
+        kept = [_lossy(picture, name)] if name in _SAVE else []
+        if name in _LOSSLESS:
+            size = len(_encoded(picture, name, _LOSSLESS[name]))
+            kept.insert(0, {"format": name, "bytes": size, "lossless": True, "quality": None, "ssim": 1.0})
+        found.append(min(filter(None, kept), key=lambda trial: int(trial["bytes"]), default=None))
+    return [trial for trial in found if trial is not None]
 
 
 def _lossy(picture: Image.Image, name: str) -> dict[str, Any] | None:
     """By bisection over the ladder: similarity grows with quality."""
-    if name not in _SAVE:
-        return None
     low, high, best = 0, len(LADDER), None
     while low < high:
         middle = (low + high) // 2
@@ -100,10 +93,8 @@ def _similarity(one: Image.Image, other: Image.Image) -> tuple[float, float]:
         # Hardly larger than the window: only the same will do.
         same = 1.0 if one.tobytes() == other.tobytes() else 0.0
         return same, same
-    planes = []
-    pairs = zip(one.convert("YCbCr").split(), other.convert("YCbCr").split(), strict=True)
-    for place, (first, second) in enumerate(pairs):
-        planes.append(_plane(first, second) if place == 0 else _plane(first.reduce(2), second.reduce(2)))
+    pairs = zip(one.convert("YCbCr").split(), other.convert("YCbCr").split(), (1, 2, 2), strict=True)
+    planes = [_plane(first.reduce(factor), second.reduce(factor)) for first, second, factor in pairs]
     return min(mean for mean, _ in planes), min(worst for _, worst in planes)
 
 

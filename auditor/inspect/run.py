@@ -1,15 +1,16 @@
 """The whole of an inspection: pictures are read, judged by their first bytes, and measured, some at the same time."""
 
-import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
+from auditor.caches import digest_of
 from auditor.inspect.pictures import MOST, Wanted
 from auditor.inspect.worker import Worker
-from auditor.model.measurements import Measured, Refused, Trial
+from auditor.model.measurements import Measured, Refused, measured
 from auditor.model.settings import Limit
 from auditor.system.network import FetchError
 
@@ -31,17 +32,17 @@ class Inspected:
     """Of those, the ones that an earlier file had measured."""
 
 
+_KINDS = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)|(?P<webp>RIFF.{4}WEBP)"
+    rb"|(?P<avif>.{4}ftyp(?:avif|avis|mif1))",
+    re.DOTALL,
+)
+
+
 def kind_of(data: bytes) -> str | None:
     """The format that the first bytes stand for, of those that are opened at all."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "gif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    return "avif" if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1") else None
+    found = _KINDS.match(data)
+    return None if found is None else found.lastgroup
 
 
 class Inspection:
@@ -82,19 +83,20 @@ class Inspection:
         return self.result
 
     def _take(self, task: Wanted) -> None:
-        outcome = self._outcome(task)
-        with self._lock:
-            if isinstance(outcome, Measured):
-                self.result.pictures[outcome.digest] = outcome
-            elif outcome is not None:
-                self.result.refused.append(outcome)
-
-    def _outcome(self, task: Wanted) -> Measured | Refused | None:
         try:
-            data = task.read()
-            digest = _admitted(data)
+            outcome = self._outcome(task)
         except FetchError as error:
-            return Refused(task.source, error.reason, error.detail)
+            with self._lock:
+                self.result.refused.append(Refused(task.source, error.reason, error.detail))
+            return
+        if outcome is not None:
+            with self._lock:
+                self.result.pictures[outcome.digest] = outcome
+
+    def _outcome(self, task: Wanted) -> Measured | None:
+        """What was measured; None for a copy, `FetchError` for what is no picture to be measured."""
+        data = task.read()
+        digest = _admitted(data)
         box = _box(self._limit_of(task.template, task.placement))
         known = self._known.get(digest)
         with self._lock:
@@ -110,16 +112,15 @@ class Inspection:
         found = worker.measure(data, box)
         self.result.method = worker.method
         if "refused" in found:
-            return Refused(task.source, found["refused"], found["detail"])
-        return _measured(task.source, digest, len(data), found)
+            raise FetchError(found["refused"], found["detail"])
+        return measured({"source": task.source, "digest": digest, "bytes": len(data), **found})
 
     def _worker(self) -> Worker:
-        worker: Worker | None = getattr(self._local, "worker", None)
-        if worker is None:
-            worker = self._local.worker = self._workers()
+        if not hasattr(self._local, "worker"):
+            self._local.worker = self._workers()
             with self._lock:
-                self._started.append(worker)
-        return worker
+                self._started.append(self._local.worker)
+        return cast(Worker, self._local.worker)
 
 
 def _admitted(data: bytes) -> str:
@@ -130,7 +131,7 @@ def _admitted(data: bytes) -> str:
         raise FetchError("too_large", f"more than {MOST:,} bytes")
     if kind_of(data) is None:
         raise FetchError("format", "is no PNG, JPEG, WebP, AVIF or GIF")
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return digest_of(data)
 
 
 def _box(limit: Limit | None) -> dict[str, float | None] | None:
@@ -147,13 +148,3 @@ def _fits(picture: Measured, box: Mapping[str, float | None] | None) -> bool:
     scale = min([1.0, *(most / side for side, most in sides if most)])
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return (picture.shown or (picture.width, picture.height)) == size or bool(picture.note)
-
-
-def _measured(source: str, digest: str, size: int, found: Mapping[str, Any]) -> Measured:
-    shown = found["shown"]
-    return Measured(
-        source=source, digest=digest, bytes=size, format=found["format"], width=found["width"],
-        height=found["height"], frames=found["frames"], alpha=found["alpha"], flat=found["flat"],
-        trials=tuple(Trial(**trial) for trial in found["trials"]), shown=tuple(shown) if shown else None,
-        right_sized=tuple(Trial(**trial) for trial in found["right_sized"]), note=found["note"],
-    )  # fmt: skip

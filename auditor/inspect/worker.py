@@ -23,7 +23,7 @@ _ENDED: Mapping[int, tuple[str, str]] = {
 }
 
 
-class Worker:
+class Worker(contextlib.AbstractContextManager["Worker"]):
     """Measures one picture after another; a picture that ends the child is refused, and the next gets a new one."""
 
     def __init__(
@@ -37,9 +37,6 @@ class Worker:
         self._served = 0
         self.method: Mapping[str, Any] = {}
         """What the child measures with."""
-
-    def __enter__(self) -> "Worker":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -60,7 +57,10 @@ class Worker:
             return {"refused": "out_of_time", "detail": f"took more than {self._seconds:g} seconds"}
         self._served += 1
         if not line.endswith(b"\n"):
-            return self._ended(child)
+            code = child.wait()
+            self.close()
+            reason, detail = _ENDED.get(-code, ("crashed", f"ended its process ({code})"))
+            return {"refused": reason, "detail": detail}
         if self._served >= SERVED:
             self.close()
         return cast("dict[str, Any]", json.loads(line))
@@ -74,12 +74,6 @@ class Worker:
             for stream in (child.stdin, child.stdout):
                 with contextlib.suppress(BrokenPipeError):
                     cast(BinaryIO, stream).close()
-
-    def _ended(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
-        code = child.wait()
-        self.close()
-        reason, detail = _ENDED.get(-code, ("crashed", f"ended its process ({code})"))
-        return {"refused": reason, "detail": detail}
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:

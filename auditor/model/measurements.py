@@ -105,13 +105,14 @@ def load(path: Path) -> tuple[tuple[Measured, ...], Mapping[str, Any]]:
     pictures = []
     for place, picture in enumerate(found.get("pictures") or ()):
         try:
-            pictures.append(_picture(picture))
+            pictures.append(measured(picture))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: pictures[{place}] is damaged ({error}); make the file anew") from None
     return tuple(pictures), found.get("method") or {}
 
 
-def _picture(found: Mapping[str, Any]) -> Measured:
+def measured(found: Mapping[str, Any]) -> Measured:
+    """One picture of a file, or of a measuring process; `KeyError`, `TypeError` or `ValueError` if it is damaged."""
     trials = tuple(_trial(trial) for trial in found["trials"])
     right_sized = tuple(_trial(trial) for trial in found["right_sized"])
     shown = found["shown"]

@@ -4,6 +4,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from itertools import accumulate
 
 
 class Fault(StrEnum):
@@ -49,17 +50,12 @@ class Faults:
 
     def draw(self) -> Fault | None:
         """What this call meets."""
-        fault = self._drawn()
+        if self._next:
+            fault = self._next.popleft()
+        else:
+            drawn = self._random.random()
+            ends = zip(self.rates, accumulate(self.rates.values()), strict=True)
+            fault = next((each for each, end in ends if drawn < end), None)
         if fault is not None:
             self.drawn[fault] += 1
         return fault
-
-    def _drawn(self) -> Fault | None:
-        if self._next:
-            return self._next.popleft()
-        drawn = self._random.random()
-        for fault, share in self.rates.items():
-            drawn -= share
-            if drawn < 0:
-                return fault
-        return None

@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 DEFAULT_SIZE = (1200, 630)
-_SAVE: Mapping[str, Mapping[str, Any]] = {
-    "png": {"compress_level": 1}, "jpeg": {"quality": 85}, "webp": {"quality": 85, "method": 0}, "pdf": {},
+_SAVE: Mapping[str, dict[str, Any]] = {
+    "png": {"compress_level": 1}, "jpeg": {}, "webp": {"quality": 85, "method": 0}, "pdf": {},
 }  # fmt: skip
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "pdf": "application/pdf"}
 
@@ -33,10 +33,8 @@ def draw(
             shown = text[:80].encode("latin-1", "replace").decode("latin-1")
             brush.text((width // 20, height // 12 + line * height // 9), shown, fill=(20, 20, 30), font=font)
     out = io.BytesIO()
-    options = dict(_SAVE[picture_format])
-    if picture_format == "jpeg":
-        options["quality"] = quality
-    image.save(out, "PDF" if picture_format == "pdf" else picture_format.upper(), **options)
+    asked = {"quality": quality} if picture_format == "jpeg" else {}
+    image.save(out, picture_format.upper(), **_SAVE[picture_format] | asked)
     return out.getvalue()
 
 

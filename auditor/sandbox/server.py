@@ -9,8 +9,8 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
@@ -60,8 +60,6 @@ class Sandbox:
         self._limiters: dict[str, AsyncLimiter] = {}
         self._hosted: dict[str, tuple[bytes, str, float | None]] = {}
         self._signing = secrets.token_bytes(32)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self.origin = ""
         """`http://127.0.0.1:PORT` once it runs."""
 
@@ -101,24 +99,18 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         ready = threading.Event()
-        loop = self._loop = asyncio.new_event_loop()
-        task = loop.create_task(self.serve(ready.set))
-        task.add_done_callback(lambda _: ready.set())
+
+        async def serve() -> None:
+            self._task = asyncio.ensure_future(self.serve(ready.set))
+            with suppress(asyncio.CancelledError):
+                await self._task
 
         def run() -> None:
-            asyncio.set_event_loop(loop)
             try:
-                loop.run_until_complete(task)
-            except asyncio.CancelledError:
-                pass
+                asyncio.run(serve())
             finally:
-                hanging = asyncio.all_tasks(loop)
-                for each in hanging:
-                    each.cancel()
-                loop.run_until_complete(asyncio.gather(*hanging, return_exceptions=True))
-                loop.close()
+                ready.set()
 
-        self._task = task
         self._thread = threading.Thread(target=run, name="auditor-sandbox", daemon=True)
         self._thread.start()
         ready.wait()
@@ -126,11 +118,8 @@ class Sandbox:
             raise ConfigError(f"the sandbox did not start on port {self._port}")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._loop is not None and self._thread is not None
-        self._loop.call_soon_threadsafe(self._task.cancel)
+    def __exit__(self, *error: object) -> None:
+        self._task.get_loop().call_soon_threadsafe(self._task.cancel)
         self._thread.join(5)
 
     # The render API
@@ -148,10 +137,9 @@ class Sandbox:
         self.billing.bill(account, design)
         if self._latency:
             await asyncio.sleep(self._random.lognormvariate(0, self._spread) * self._latency)
-        size = self._designs.get(design, DEFAULT_SIZE)
-        picture_format, quality = options.get("format", "jpeg"), options.get("quality", 85)
-        texts = tuple(texts_of(overrides))
-        content = await asyncio.to_thread(draw, design, body, texts, picture_format, quality, size)
+        picture_format, texts = options.get("format", "jpeg"), tuple(texts_of(overrides))
+        looks = (picture_format, options.get("quality", 85), self._designs.get(design, DEFAULT_SIZE))
+        content = await asyncio.to_thread(draw, design, body, texts, *looks)
         if fault in BILLED:
             self.billing.unanswered += 1
             if fault is Fault.DRIP:
@@ -165,23 +153,22 @@ class Sandbox:
         """(account, options, overrides, their canonical bytes) of a call that will be billed; else `RefusalError`."""
         key = request.headers.get(KEY) or request.query.get(KEY)
         if not key:
-            raise RefusalError(401, {"success": False, "error": "Unauthorized"})
+            raise RefusalError(401, error="Unauthorized")
         account = self.billing.accounts.get(key)
         if account is None:
-            raise RefusalError(404, {"success": False, "error": "Key not found"})
+            raise RefusalError(404, error="Key not found")
         if self._designs and request.match_info["design"] not in self._designs:
-            raise RefusalError(404, {"success": False, "message": "Design not found"})
+            raise RefusalError(404, message="Design not found")
         try:
             options = self._api.options(options_of(request.query))
             overrides = await overrides_of(request)
             body = canonical(overrides)
         except (ValueError, ConnectionResetError) as error:
-            raise RefusalError(400, {"success": False, "message": str(error)}) from None
+            raise RefusalError(400, message=str(error)) from None
         if account.remaining == 0:
-            raise RefusalError(429, self._exhausted(account))
+            raise RefusalError(429, **self._exhausted(account))
         if throttle or self._throttled(key):
-            document = {"success": False, "message": "Too many requests", "requestId": str(uuid.uuid4())}
-            raise RefusalError(429, document, {"Retry-After": "1"})
+            raise RefusalError(429, {"Retry-After": "1"}, message="Too many requests", requestId=str(uuid.uuid4()))
         return account, options, overrides, body
 
     def _delivered(self, options: Mapping[str, Any], picture_format: str, content: bytes) -> web.Response:
@@ -203,25 +190,20 @@ class Sandbox:
     def _exhausted(self, account: Subscription) -> dict[str, Any]:
         """The 429 of a quota: for a workspace without a plan as the service words it."""
         resets = datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=1022)
-        if account.included is None:
-            message = "Your workspace has no active plan. Choose a plan to start generating images."
-            reason = "no-plan"
-        else:
-            message, reason = "You have used all credits of your plan.", "quota-exceeded"
         data = {
             "usage": account.used, "limit": account.included or 0, "remaining": 0,
             "resetAt": resets.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }  # fmt: skip
-        return {
-            "success": False, "message": message, "reason": reason, "data": data, "requestId": str(uuid.uuid4()),
-        }  # fmt: skip
+        message, reason = "You have used all credits of your plan.", "quota-exceeded"
+        if account.included is None:
+            message = "Your workspace has no active plan. Choose a plan to start generating images."
+            reason = "no-plan"
+        return {"message": message, "reason": reason, "data": data, "requestId": str(uuid.uuid4())}
 
     def _throttled(self, key: str) -> bool:
         if self._per_second is None:
             return False
-        limiter = self._limiters.get(key)
-        if limiter is None:
-            limiter = self._limiters[key] = AsyncLimiter(self._per_second, 1)
+        limiter = self._limiters.setdefault(key, AsyncLimiter(self._per_second, 1))
         if not limiter.has_capacity():
             return True
         # There is room, so this does not wait: it only counts.
@@ -242,12 +224,10 @@ class Sandbox:
         """A byte a second."""
         response = web.StreamResponse(headers={"Content-Type": media_type, "Content-Length": str(len(content))})
         await response.prepare(request)
-        try:
+        with suppress(ConnectionResetError):  # the client has had enough, which is what this fault is for
             for place in range(len(content)):
                 await response.write(content[place : place + 1])
                 await asyncio.sleep(1)
-        except ConnectionResetError:  # the client has had enough, which is what this fault is for
-            pass
         return response
 
     # Around it

@@ -22,8 +22,7 @@ GUARDS = {"quiet.<locals>.call", "Metering.fault", "Meter.lost"}
 """What catches faults, and what counts them."""
 PASSAGES = {
     "_async_generator.<locals>.call", "_generator.<locals>.call", "_watched.<locals>.<lambda>",
-    "MeteredSession._through", "MeteredSession._urlopen.<locals>.call.<locals>.<lambda>",
-    "MeteredSession._sender.<locals>.call.<locals>.<lambda>", "_method.<locals>.call",
+    "Passage.__exit__", "_method.<locals>.call",
 }  # fmt: skip
 """Through which the caller's own call goes on."""
 READERS = {

@@ -477,7 +477,7 @@ def test_a_purge_during_a_render_keeps_the_old_picture_out(build: Build, upstrea
 def test_the_rate_is_a_guard(build: Build, upstream: Upstream, events: Events) -> None:
     """A call that would wait too long for its turn is refused, which is an event and not a call."""
     renderer = build(per_second=0.01)
-    renderer._core._caller._longest_queue = 0.01
+    renderer._core._caller.longest_queue = 0.01
     renderer.render("og", {"a": 1})
     with pytest.raises(RateExceededError):
         renderer.render("og", {"a": 2})
