@@ -57,6 +57,7 @@ class Caller:
         api: Api,
         meter: Meter,
         clock: Clock,
+        circuit: Circuit,
         *,
         api_key: str,
         base_url: str,
@@ -70,7 +71,7 @@ class Caller:
         longest_queue: float = 2.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._api, self._meter, self._clock = api, meter, clock
+        self._api, self._meter, self._clock, self.circuit = api, meter, clock, circuit
         self._api_key, self._base_url = api_key, _checked(base_url).rstrip("/")
         self._secrets = {api_key, *(part for part in api_key.split(":") if len(part) >= SHORTEST)}
         self._timeout, self._tries = timeout, tries
@@ -78,7 +79,6 @@ class Caller:
         self._guard: Guard = guard or (lambda: nullcontext(lambda _: None))
         self._per_second, self._longest_queue = per_second, longest_queue
         self._most, self._transport = max_answer_bytes, transport
-        self.circuit: Circuit | None = None
         self.forked()
         load()
         self.ready()
@@ -134,9 +134,7 @@ class Caller:
         raise AssertionError("tenacity ends with a picture or an error")
 
     async def _once(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Entry:
-        circuit = self.circuit
-        if circuit is not None:
-            await circuit.enter()
+        await self.circuit.enter()
         if pace is not None:
             await pace.acquire()
         await self._queue()
@@ -147,13 +145,12 @@ class Caller:
             entry, status = await self._called(request)
         except RenderError as error:
             settle(error.credits)
-            if circuit is not None and isinstance(error, QuotaExceededError):
-                circuit.exhausted(error)
+            if isinstance(error, QuotaExceededError):
+                self.circuit.exhausted(error)
             raise
         settle(entry.picture.credits)
         self._meter.rendered(request, entry, made, status)
-        if circuit is not None:
-            await circuit.succeeded(began)
+        await self.circuit.succeeded(began)
         return entry
 
     async def _called(self, request: Request) -> tuple[Entry, int]:

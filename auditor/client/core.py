@@ -5,31 +5,30 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import copy
+from functools import partial
 from typing import NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from auditor.caches import AHEAD, Cache, Entry, Slot
+from auditor.caches import AHEAD, Entry, Slot, is_key
 from auditor.caches.memory import Memory
 from auditor.client.background import Background
 from auditor.client.caller import Caller
-from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.containers import whole
 from auditor.client.far import Far
-from auditor.client.flights import Flights
-from auditor.client.lease import Turn
+from auditor.client.flights import Flights, turn
 from auditor.client.meter import Meter, MeteredTry
-from auditor.client.purges import Purges
 from auditor.client.request import FREE, Rendered, Request
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.model.events import Outcome
 
 log = logging.getLogger("auditor.client")
+_MOST_PURGES = 4096
 
 
 class Landed(NamedTuple):
@@ -49,65 +48,75 @@ class Wait(NamedTuple):
     """Whether it started the flight: then the flight records what becomes of its request, even if it goes away."""
 
 
+class Purges:
+    """The newest names that were forgotten, each with its turn: a picture that was asked for before is not kept.
+
+    They are so many that years of deletes take no more room than a busy hour.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[str, int] = {}
+        self._dropped = 0
+        """The newest turn that is not remembered any more."""
+        self.turn = 0
+        """Of the newest purge."""
+
+    def note(self, name: str) -> None:
+        """A template was purged, or a key deleted."""
+        self.turn += 1
+        self._turns.pop(name, None)
+        self._turns[name] = self.turn
+        if len(self._turns) > _MOST_PURGES:
+            self._dropped = self._turns.pop(next(iter(self._turns)))
+
+    def since(self, turn: int, slot: Slot) -> bool:
+        """Whether its template or key was forgotten after *turn*; where that is too long ago to know, it may be."""
+        return turn < self._dropped or any(self._turns.get(name, 0) > turn for name in (slot.group, slot.key))
+
+
 class Core:
     """Flights over two levels of cache and one provider."""
 
     def __init__(
-        self, near: Memory | None, far: Cache | None, caller: Caller, meter: Meter, clock: Clock, *,
-        longest: float, circuit: Callable[[Far | None], Circuit],
-    ) -> None:  # fmt: skip
-        self._caller, self._meter, self._clock = caller, meter, clock
-        self.background = Background()
-        self.near = near
-        self._far = Far(far, meter, clock, self.background.spawn, longest) if far is not None else None
-        caller.circuit = circuit(self._far)
-        self._flights: Flights[Landed] = Flights(self.background)
+        self, background: Background, near: Memory | None, far: Far, caller: Caller, meter: Meter, clock: Clock
+    ) -> None:
+        self.near, self._far, self._caller, self._meter, self._clock = near, far, caller, meter, clock
+        self._background = background
+        self._flights: Flights[Landed] = Flights(background)
         self._purges = Purges()
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
-        wait = self._join(request)
-        try:
+        with self._waiting(request) as wait:
             landed = self._peek_or_launch(wait) if wait.first else None
             if landed is None:
                 landed = wait.flight.result(patience)
-        except BaseException as error:
-            self._missed(wait, error)
-            raise _explained(error) from None
-        finally:
-            self._meter.inflight(-1)
         return self._landed(wait, landed)
 
     async def atake(self, request: Request, patience: float | None, pace: AsyncLimiter | None = None) -> Rendered:
         """As `take`, for event loops; a flight that starts here waits for its turn at *pace*."""
-        wait = self._join(request)
-        try:
+        with self._waiting(request) as wait:
             if wait.first:
                 self._launch(wait, pace)
-            waiting = asyncio.wrap_future(wait.flight)
-            if patience is None:
-                landed = await waiting
-            else:
-                async with asyncio.timeout(patience):
-                    landed = await waiting
+            async with asyncio.timeout(patience):
+                landed = await asyncio.wrap_future(wait.flight)
+        return self._landed(wait, landed)
+
+    @contextmanager
+    def _waiting(self, request: Request) -> Iterator[Wait]:
+        """A caller joins a flight; if it gets nothing, that is recorded, and it is told why."""
+        self._caller.ready()
+        self._far.longest = max(self._far.longest, request.ttl)
+        made = self._meter.begin()
+        self._meter.inflight(1)
+        wait = Wait(request, made, *self._flights.join(request.flight))
+        try:
+            yield wait
         except BaseException as error:
             self._missed(wait, error)
             raise _explained(error) from None
         finally:
             self._meter.inflight(-1)
-        return self._landed(wait, landed)
-
-    def pace(self, per_second: float) -> AsyncLimiter:
-        """What a batch waits for before each call."""
-        return AsyncLimiter(1, 1 / per_second)
-
-    def _join(self, request: Request) -> Wait:
-        self._caller.ready()
-        if self._far is not None and request.ttl > self._far.longest:
-            self._far.longest = request.ttl
-        made = self._meter.begin()
-        self._meter.inflight(1)
-        return Wait(request, made, *self._flights.join(request.flight))
 
     def _launch(self, wait: Wait, pace: AsyncLimiter | None, *, looked: bool = False) -> None:
         work = self._fly(wait.request, wait.made, pace, looked)
@@ -115,16 +124,12 @@ class Core:
 
     def _peek_or_launch(self, wait: Wait) -> Landed | None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
-        entry, slot = None, wait.request.slot
-        if wait.request.refresh:
-            self._launch(wait, None, looked=True)
-            return None
-        seen = self._purges.turn
+        entry, slot, seen = None, wait.request.slot, self._purges.turn
         try:
-            entry = self._far.peek(slot) if self._far is not None else None
+            entry = None if wait.request.refresh else self._far.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self._launch(wait, None, looked=self._far is not None and self._far.peeks)
+                self._launch(wait, None, looked=self._far.peeks)
         if entry is None:
             return None
         self._keep(slot, entry, seen)
@@ -136,16 +141,16 @@ class Core:
     def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
         entry, outcome = landed
-        key = wait.request.slot.key
-        if wait.first:
-            return Rendered(entry, outcome, key, entry.picture.credits if outcome is Outcome.RENDER else FREE)
-        if wait.request.source == "batch":  # a check, which is no request
-            return Rendered(entry, Outcome.HIT, key, FREE)
-        if outcome is Outcome.HIT:
-            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
-            return Rendered(entry, Outcome.HIT, key, FREE)
-        self._meter.coalesced(wait.request, entry, wait.made)
-        return Rendered(entry, Outcome.COALESCED, key, FREE)
+        if not wait.first:
+            if wait.request.source == "batch":  # a check, which is no request
+                outcome = Outcome.HIT
+            elif outcome is Outcome.HIT:
+                self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+            else:
+                self._meter.coalesced(wait.request, entry, wait.made)
+                outcome = Outcome.COALESCED
+        credits = entry.picture.credits if outcome is Outcome.RENDER else FREE
+        return Rendered(entry, outcome, wait.request.slot.key, credits)
 
     def _missed(self, wait: Wait, error: BaseException) -> None:
         """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
@@ -158,55 +163,36 @@ class Core:
         else:
             self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
 
-    async def purge(self, group: str) -> int:
-        """Forget a group, here and in the shared store; what is on its way is not kept."""
-        gone = 0
+    async def forget(self, name: str) -> int:
+        """Forget a key or a group, here and in the shared store; what is on its way is not kept."""
+        gone = self._forget(name)
         try:
-            gone += self._forget(group)
-            gone += await self._far.purge(group) if self._far is not None else 0
+            return gone + await self._far.forget(name)
         finally:
-            self._forget(group)  # what a request took from the store in the meantime
-        return gone
+            self._forget(name)  # what a request took from the store in the meantime
 
-    async def delete(self, key: str) -> int:
-        """Forget one picture, here and in the shared store; one that is being rendered is not kept."""
-        gone = 0
-        try:
-            gone += self._drop(key)
-            gone += await self._far.delete(key) if self._far is not None else 0
-        finally:
-            self._drop(key)
-        return gone
-
-    def _drop(self, key: str) -> int:
-        self._purges.note(key)
-        return self.near.drop(key) if self.near is not None else 0
-
-    def _gone(self, slot: Slot, seen: int) -> bool:
-        """Whether its template was purged or itself deleted since the turn that was *seen*."""
-        return self._purges.since(seen, slot.group, slot.key)
-
-    def _forget(self, group: str) -> int:
-        self._purges.note(group)
-        return self.near.forget(group) if self.near is not None else 0
+    def _forget(self, name: str) -> int:
+        self._purges.note(name)
+        if self.near is None:
+            return 0
+        return self.near.drop(name) if is_key(name) else self.near.forget(name)
 
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
-        if self.background.started:
+        if self._background.started:
             self._flights.wait(patience)
             with suppress(TimeoutError):
-                self.background.spawn(self._disconnect()).result(1)
-            self.background.stop()
+                self._background.spawn(self._disconnect()).result(1)
+            self._background.stop()
         self._caller.forked()
 
     async def _disconnect(self) -> None:
         await self._caller.close()
-        if self._far is not None:
-            await self._far.close()
+        await self._far.close()
 
     def forked(self) -> None:
         """Go on in a child process, with nothing of the parent's but what is in memory."""
-        for part in (self.background, self._flights, self._caller, self.near, self._far):
+        for part in (self._background, self._flights, self._caller, self.near, self._far):
             if part is not None:
                 part.forked()
 
@@ -227,18 +213,16 @@ class Core:
         return landed
 
     async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
-        slot, far, near = request.slot, self._far, self.near
+        slot, seen = request.slot, self._purges.turn
         if request.refresh:
             return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
-        if near is not None and (entry := near.find(slot.key)) is not None:
+        if self.near is not None and (entry := self.near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        seen = self._purges.turn
-        if far is not None and not looked and (entry := await far.get(slot)) is not None:
+        if not looked and (entry := await self._far.get(slot)) is not None:
             self._keep(slot, entry, seen)
             return Landed(entry, Outcome.HIT)
-        async with Turn(far, slot, self._clock) as turn:
-            elsewhere, waited = await turn.wait()
+        async with turn(self._far, slot, self._clock) as (elsewhere, waited):
             if elsewhere is not None:
                 self._keep(slot, elsewhere, seen)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
@@ -246,30 +230,24 @@ class Core:
 
     async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
         """What the provider gave, or what stands in for it."""
-        slot, far = request.slot, self._far
-        seen = self._purges.turn
-
-        async def rescue(error: RenderError) -> Entry | None:
-            return await self._spare(request, error) if request.stale else None
-
-        entry, outcome = await self._caller.render(request, made, pace, rescue)
-        if outcome is Outcome.RENDER and not self._gone(slot, seen) and entry.expires_at > self._clock.now():
+        slot, seen = request.slot, self._purges.turn
+        entry, outcome = await self._caller.render(request, made, pace, partial(self._spare, request))
+        if outcome is Outcome.RENDER and not self._purges.since(seen, slot) and entry.expires_at > self._clock.now():
             content = entry.picture.content
             if content is not None and not whole(content):
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
                 self._keep(slot, entry, seen)
-                if far is not None:
-                    await far.put(slot, entry)
+                await self._far.put(slot, entry)
         return Landed(entry, outcome)
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:
         """The expired picture that may stand in: not where the provider says that the request itself is wrong."""
         wrong = isinstance(error, InvalidRequestError | NotFoundError)
-        if wrong and error.status is not None and 400 <= error.status < 500:
+        if not request.stale or (wrong and error.status is not None and 400 <= error.status < 500):
             return None
         entry = self.near.spare(request.slot.key) if self.near is not None else None
-        if entry is None and self._far is not None:
+        if entry is None:
             entry = await self._far.spare(request.slot)
         now = self._clock.now()
         if entry is None or entry.expires_at + request.stale <= now or entry.stored_at > now + AHEAD:
@@ -279,7 +257,7 @@ class Core:
 
     def _keep(self, slot: Slot, entry: Entry, seen: int) -> None:
         """In memory, unless it was purged or deleted since the turn that was *seen*."""
-        if self.near is not None and not self._gone(slot, seen):
+        if self.near is not None and not self._purges.since(seen, slot):
             try:
                 self.near.keep(slot, entry)
             except Exception:  # (what was paid for is delivered, kept or not)

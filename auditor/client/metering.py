@@ -27,7 +27,6 @@ from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
 from auditor.model.metrics import client_metrics
-from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
 
 log = logging.getLogger("auditor.client")
@@ -181,10 +180,7 @@ class Metering:
         found = self._meters.get(provider)
         if found is None:
             scope = Scope(provider, self._account, self._environment, self._secret)
-            found = self._meters[provider] = Meter(
-                scope, sink=self._sink, registry=self._registry, clock=self._clock,
-                production=self._environment in PRODUCTION,
-            )  # fmt: skip
+            found = self._meters[provider] = Meter(scope, sink=self._sink, registry=self._registry, clock=self._clock)
         return found
 
     def request(self, provider: str, seen: Seen) -> Request:

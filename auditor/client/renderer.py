@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, Unpack, overload
 
 import httpx
 
+from auditor.caches import is_key
 from auditor.client import arguments
 from auditor.client.arguments import Seconds, call_seconds, check_name, seconds
 from auditor.client.clock import Clock
@@ -22,22 +23,18 @@ from auditor.model.events import Outcome
 from auditor.registry import PROVIDERS
 
 if TYPE_CHECKING:
-    import asyncio
-    from concurrent.futures import Future
-
     from prometheus_client import CollectorRegistry
     from typing_extensions import TypeVar
 
     from auditor.caches import Cache
     from auditor.client.batch import BatchReport, Item
     from auditor.client.budget import Budget
-    from auditor.client.options import HctiCall, ImejisCall
+    from auditor.client.options import Hcti, HctiCall, Imejis, ImejisCall
     from auditor.client.sinks import Record, Sink
-    from auditor.client.tiered import Tiered
+    from auditor.client.stores import Tiered
     from auditor.model.provider import Api
 
-    T = TypeVar("T")
-    P_co = TypeVar("P_co", bound=Literal["imejis", "hcti"], default=Any, covariant=True)
+    P_co = TypeVar("P_co", bound=Imejis | Hcti, default=Any, covariant=True)
 else:
     from typing import TypeVar
 
@@ -95,6 +92,7 @@ class Renderer(Generic[P_co]):
         # Here and not above: they would double what importing this costs.
         from prometheus_client import REGISTRY
 
+        from auditor.client.background import Background
         from auditor.client.budget import Budget, BudgetGuard
         from auditor.client.caller import Caller
         from auditor.client.circuit import Circuit
@@ -102,24 +100,22 @@ class Renderer(Generic[P_co]):
         from auditor.client.far import Far
         from auditor.client.identity import Shapes
         from auditor.client.meter import Meter
-        from auditor.client.sinks import Spool, sink_of
+        from auditor.client.sinks import sink_of
         from auditor.client.stores import levels
         from auditor.model.fingerprint import Scope, derive_key
-        from auditor.model.settings import PRODUCTION
 
-        api = _api_of(provider)
+        self._api = api = _api_of(provider)
         api_key = arguments.api_key(api_key, api.key_variable)
-        account, environment = arguments.text("account", account), arguments.text("environment", environment)
+        account, environment = arguments.text("account", account), arguments.text("environment", environment).lower()
         arguments.one_of("events_hits", events_hits, ("all", "none"))
         arguments.one_of("retry_uncertain", retry_uncertain, (True, False))
         arguments.one_of("production", production, (True, False, None))
-        shown: CollectorRegistry | None = REGISTRY if registry == "default" else registry
-        arguments.offers("registry", shown, "register", "a CollectorRegistry of prometheus_client, or None")
+        self._registry: CollectorRegistry | None = REGISTRY if registry == "default" else registry
+        arguments.offers("registry", self._registry, "register", "a CollectorRegistry of prometheus_client, or None")
         arguments.offers("transport", transport, "handle_async_request", "an asynchronous transport of httpx")
         if budget is not None and not isinstance(budget, Budget):
             raise ConfigError(f"budget={budget!r}: write Budget({budget!r}), from auditor import Budget")
-        self._api = api
-        self._clock = clock or Clock()
+        self._clock = clock = clock or Clock()
         secret = arguments.text("secret", secret or os.environ.get("AUDITOR_SECRET") or api_key)
         self._ttl = {"online": seconds("ttl", ttl), "batch": seconds("batch_ttl", batch_ttl)}
         if not isinstance(template_ttl, Mapping | None):
@@ -128,24 +124,24 @@ class Renderer(Generic[P_co]):
             name: seconds(f"template_ttl[{name!r}]", value) for name, value in (template_ttl or {}).items()
         }
         self._stale = seconds("stale_if_error", stale_if_error)
-        self._scope = Scope(provider, account, environment.lower(), derive_key(secret))
-        sink = sink_of(events, self._clock, spool_mode, spool_group)
-        self._meter = Meter(
-            self._scope,
-            sink=sink,
-            registry=shown,
-            production=environment.lower() in PRODUCTION if production is None else production,
-            hits=events_hits,
-            clock=self._clock,
+        self._scope = scope = Scope(provider, account, environment, derive_key(secret))
+        sink = sink_of(events, clock, spool_mode, spool_group)
+        self._meter = meter = Meter(
+            scope, sink=sink, registry=self._registry, production=production, hits=events_hits, clock=clock
         )
-        folder = sink.folder if isinstance(sink, Spool) else None
-        self._guard = BudgetGuard(budget, folder, self._scope, self._clock) if budget is not None else None
+        self._guard = BudgetGuard(budget, sink, scope, clock) if budget is not None else None
+        near, store = levels(cache, clock)
+        self._background = background = Background()
+        longest = max(*self._ttl.values(), *self._template_ttl.values())
+        far = Far(store, meter, clock, background.spawn, longest)
+        every = seconds("probe_every", probe_every, above=0)
         caller = Caller(
-            self._api,
-            self._meter,
-            self._clock,
+            api,
+            meter,
+            clock,
+            Circuit(scope, clock, far, budget or Budget(0), every),
             api_key=api_key,
-            base_url=self._api.base_url if base_url is None else arguments.text("base_url", base_url),
+            base_url=api.base_url if base_url is None else arguments.text("base_url", base_url),
             timeout=seconds("timeout", timeout, above=0),
             tries=arguments.whole("tries", tries, 1),
             longest_retry_after=seconds("longest_retry_after", longest_retry_after),
@@ -155,18 +151,10 @@ class Renderer(Generic[P_co]):
             max_answer_bytes=arguments.whole("max_answer_bytes", max_answer_bytes, 1),
             transport=transport,
         )
-        every, cycle = seconds("probe_every", probe_every, above=0), budget or Budget(0)
-
-        def circuit(far: "Far | None") -> Circuit:
-            return Circuit(self._scope, self._clock, far, every=every, anchor_day=cycle.anchor_day, zone=cycle.zone)
-
-        self._registry = shown
-        self._shapes = Shapes(self._scope, self._api.options)
-        longest = max(*self._ttl.values(), *self._template_ttl.values())
-        near, far = levels(cache, self._clock)
-        self._core = Core(near, far, caller, self._meter, self._clock, longest=longest, circuit=circuit)
+        self._shapes = Shapes(scope, api.options)
+        self._core = Core(background, near, far, caller, meter, clock)
         # A renderer that nobody closes takes its thread with it.
-        weakref.finalize(self, self._core.background.stop, 0).atexit = False
+        weakref.finalize(self, background.stop, 0).atexit = False
         _RENDERERS.add(self)
         renew_in_children(self)
 
@@ -176,14 +164,11 @@ class Renderer(Generic[P_co]):
 
     @overload
     def render(
-        self: "Renderer[Literal['imejis']]",
-        template: str,
-        overrides: Mapping[str, Any],
-        **options: "Unpack[ImejisCall]",
+        self: "Renderer[Imejis]", template: str, overrides: Mapping[str, Any], **options: "Unpack[ImejisCall]"
     ) -> Rendered: ...
     @overload
     def render(
-        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+        self: "Renderer[Hcti]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
     ) -> Rendered: ...
     def render(
         self,
@@ -211,14 +196,11 @@ class Renderer(Generic[P_co]):
 
     @overload
     async def arender(
-        self: "Renderer[Literal['imejis']]",
-        template: str,
-        overrides: Mapping[str, Any],
-        **options: "Unpack[ImejisCall]",
+        self: "Renderer[Imejis]", template: str, overrides: Mapping[str, Any], **options: "Unpack[ImejisCall]"
     ) -> Rendered: ...
     @overload
     async def arender(
-        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+        self: "Renderer[Hcti]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
     ) -> Rendered: ...
     async def arender(
         self,
@@ -248,12 +230,8 @@ class Renderer(Generic[P_co]):
         progress: "Callable[[BatchReport], None] | None" = None,
     ) -> "BatchReport":
         """Render what is not in the cache yet, at the pace that the provider bears; see `aprerender`."""
-        work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
-        try:
-            return work.result()
-        except BaseException:
-            work.cancel()  # no further items; what flies already is paid for, and lands
-            raise
+        work = self.aprerender(items, concurrency=concurrency, per_second=per_second, progress=progress)
+        return self._background.run(work)
 
     async def aprerender(
         self,
@@ -269,30 +247,51 @@ class Renderer(Generic[P_co]):
         the budget, an empty plan or a wrong key; other failures are reported item by item. *per_second* defaults to
         what the provider's plans bear. *progress* is called in another thread.
         """
-        work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
-        return await _here(work)
+        from aiolimiter import AsyncLimiter
+
+        from auditor.client.batch import prerender
+
+        pace = AsyncLimiter(1, 1 / (arguments.rate("per_second", per_second) or self._api.per_second))
+
+        async def one(item: "Item") -> Outcome:
+            shape = self._shapes.of(item.template, item.template_version, item.options)
+            slot, body = shape.identify(item.overrides)
+            if item.placement is not None:
+                check_name("placement", item.placement)
+            default = self._template_ttl.get(item.template, self._ttl["batch"])
+            life = default if item.ttl is None else call_seconds("ttl", item.ttl)
+            if self._core.near is not None and self._core.near.find(slot.key) is not None:
+                return Outcome.HIT
+            request = Request(
+                item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life
+            )
+            return (await self._core.atake(request, None, pace)).outcome
+
+        return await self._background.arun(prerender(items, one, concurrency, progress))
 
     def purge(self, template: str) -> int:
         """Forget all pictures of a template, whatever their version: how many were in this process and the store.
 
         Other processes keep what they have in memory until it expires; a new `template_version` is instant everywhere.
         """
-        return self._core.background.spawn(self._core.purge(self._scope.group(template))).result()
+        return self._background.run(self.apurge(template))
 
     async def apurge(self, template: str) -> int:
         """As `purge`, for event loops."""
-        return await _here(self._core.background.spawn(self._core.purge(self._scope.group(template))))
+        return await self._background.arun(self._core.forget(self._scope.group(template)))
 
     def delete(self, key: str) -> bool:
         """Forget the picture of one key (`Rendered.key`) in this process and the store: whether there was one.
 
         As with `purge`, other processes keep what they have in memory. `InvalidRequestError` for what is no key.
         """
-        return self._core.background.spawn(self._core.delete(_key(key))).result() > 0
+        return self._background.run(self.adelete(key))
 
     async def adelete(self, key: str) -> bool:
         """As `delete`, for event loops."""
-        return await _here(self._core.background.spawn(self._core.delete(_key(key)))) > 0
+        if not is_key(key):
+            raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")
+        return await self._background.arun(self._core.forget(key)) > 0
 
     def metrics_app(self, kind: Literal["asgi", "wsgi"] = "asgi") -> Any:
         """An application that shows the metrics of this renderer's registry, or in multiprocess mode of all workers.
@@ -365,40 +364,11 @@ class Renderer(Generic[P_co]):
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
 
-    def _batched(self, item: "Item") -> Request:
-        shape = self._shapes.of(item.template, item.template_version, item.options)
-        slot, body = shape.identify(item.overrides)
-        if item.placement is not None:
-            check_name("placement", item.placement)
-        default = self._template_ttl.get(item.template, self._ttl["batch"])
-        life = default if item.ttl is None else call_seconds("ttl", item.ttl)
-        return Request(item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life)
-
-    async def _prerender(
-        self,
-        items: "Iterable[Item]",
-        concurrency: int,
-        per_second: float | None,
-        progress: "Callable[[BatchReport], None] | None",
-    ) -> "BatchReport":
-        from auditor.client.batch import prerender
-
-        pace = self._core.pace(arguments.rate("per_second", per_second) or self._api.per_second)
-
-        async def one(item: "Item") -> Outcome:
-            request = self._batched(item)
-            if self._core.near is not None and self._core.near.find(request.slot.key) is not None:
-                return Outcome.HIT
-            return (await self._core.atake(request, None, pace)).outcome
-
-        return await prerender(items, one, concurrency, progress)
-
     def forked(self) -> None:
         """Go on in a child process; called there by itself."""
-        self._core.forked()
-        self._meter.forked()
-        if self._guard is not None:
-            self._guard.forked()
+        for part in (self._core, self._meter, self._guard):
+            if part is not None:
+                part.forked()
 
 
 def _api_of(provider: object) -> "Api":
@@ -409,21 +379,6 @@ def _api_of(provider: object) -> "Api":
         speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
         raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
     return api
-
-
-def _here(work: "Future[T]") -> "asyncio.Future[T]":
-    """*work* of the background's loop, for the caller's."""
-    from asyncio import wrap_future
-
-    return wrap_future(work)
-
-
-def _key(key: object) -> str:
-    from auditor.caches import is_key
-
-    if not isinstance(key, str) or not is_key(key):
-        raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")
-    return key
 
 
 _RENDERERS: "weakref.WeakSet[Renderer]" = weakref.WeakSet()

@@ -2,13 +2,13 @@
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from auditor.caches import Cache
 from auditor.caches.files import BUCKETS
 from auditor.caches.memory import Memory
 from auditor.client.clock import Clock
-from auditor.client.tiered import Tiered
 from auditor.model.errors import ConfigError
 from auditor.registry import CACHES
 
@@ -17,6 +17,14 @@ _SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "re
 )
 _KNOWN = "memory://, redis://host:6379/0, rediss://, unix://, file:///folder, s3://bucket, gs://, az://, or a folder"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://(?P<rest>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiered:
+    """Memory in front of a shared store; a picture found in the store is kept in memory too."""
+
+    near: Memory
+    far: Cache
 
 
 def levels(cache: Cache | Tiered | str | os.PathLike[str] | None, clock: Clock) -> tuple[Memory | None, Cache | None]:
