@@ -5,30 +5,36 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from copy import copy
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from auditor.caches import AHEAD, Entry, Slot, is_key
-from auditor.caches.memory import Memory
+from auditor.caches import AHEAD, Cache, Entry
+from auditor.client.arguments import Seconds, call_seconds, check_name
 from auditor.client.background import Background
+from auditor.client.batch import BatchReport, Item, prerender
+from auditor.client.budget import Budget
 from auditor.client.caller import Caller
+from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.containers import whole
 from auditor.client.far import Far
 from auditor.client.flights import Flights, turn
+from auditor.client.identity import Shapes
 from auditor.client.meter import Meter, MeteredTry
-from auditor.client.request import FREE, Rendered, Request
+from auditor.client.request import FREE, Lives, Rendered, Request
+from auditor.client.stores import Levels, Tiered, stores_of
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.model.events import Outcome
+from auditor.model.provider import Api
 
 log = logging.getLogger("auditor.client")
-_MOST_PURGES = 4096
 
 
 class Landed(NamedTuple):
@@ -48,42 +54,88 @@ class Wait(NamedTuple):
     """Whether it started the flight: then the flight records what becomes of its request, even if it goes away."""
 
 
-class Purges:
-    """The newest names that were forgotten, each with its turn: a picture that was asked for before is not kept.
-
-    They are so many that years of deletes take no more room than a busy hour.
-    """
-
-    def __init__(self) -> None:
-        self._turns: dict[str, int] = {}
-        self._dropped = 0
-        """The newest turn that is not remembered any more."""
-        self.turn = 0
-        """Of the newest purge."""
-
-    def note(self, name: str) -> None:
-        """A template was purged, or a key deleted."""
-        self.turn += 1
-        self._turns.pop(name, None)
-        self._turns[name] = self.turn
-        if len(self._turns) > _MOST_PURGES:
-            self._dropped = self._turns.pop(next(iter(self._turns)))
-
-    def since(self, turn: int, slot: Slot) -> bool:
-        """Whether its template or key was forgotten after *turn*; where that is too long ago to know, it may be."""
-        return turn < self._dropped or any(self._turns.get(name, 0) > turn for name in (slot.group, slot.key))
-
-
 class Core:
     """Flights over two levels of cache and one provider."""
 
     def __init__(
-        self, background: Background, near: Memory | None, far: Far, caller: Caller, meter: Meter, clock: Clock
+        self,
+        api: Api,
+        cache: Cache | Tiered | str | os.PathLike[str] | None,
+        caller: Callable[[Circuit], Caller],
+        meter: Meter,
+        clock: Clock,
+        lives: Lives,
+        cycle: Budget,
+        probe_every: float,
     ) -> None:
-        self.near, self._far, self._caller, self._meter, self._clock = near, far, caller, meter, clock
-        self._background = background
-        self._flights: Flights[Landed] = Flights(background)
-        self._purges = Purges()
+        self._api, self._meter, self._clock, self._lives = api, meter, clock, lives
+        self._shapes = Shapes(meter.scope, api.options)
+        self.background = Background()
+        longest = max(*lives.sources.values(), *lives.templates.values())
+        self.near, store = stores_of(cache, clock)
+        self._far = Far(store, meter, clock, self.background.spawn, longest)
+        self.levels = Levels(self.near, self._far, meter)
+        self._caller = caller(Circuit(meter.scope, clock, self._far, cycle, probe_every))
+        self._flights: Flights[Landed] = Flights(self.background)
+
+    def begin(
+        self,
+        template: str,
+        overrides: Mapping[str, Any],
+        template_version: str | None,
+        placement: str | None,
+        ttl: Seconds | None,
+        refresh: bool,
+        stale: Seconds | None,
+        options: Mapping[str, Any],
+    ) -> Rendered | Request:
+        """What is at hand, else the request to make. A hit makes no more objects than it must."""
+        meter, near, started = self._meter, self.near, self._clock.steady()
+        shape = self._shapes.of(template, template_version, options)
+        slot, body = shape.identify(overrides)
+        entry = None if near is None or refresh else near.find(slot.key)
+        if placement is not None:
+            check_name("placement", placement)
+        if entry is not None and not meter.writes_hits:
+            meter.count_hit(entry, started)
+            return Rendered(entry, Outcome.HIT, slot.key, FREE)
+        life = self._life(template, "online", ttl)
+        spare = self._lives.stale if stale is None else call_seconds("stale_if_error", stale)
+        request = Request(
+            template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
+        )
+        if entry is None:
+            return request
+        meter.hit(request, entry, self._clock.wall_ns(), started)
+        return Rendered(entry, Outcome.HIT, slot.key, FREE)
+
+    def _life(self, template: str, source: str, ttl: Seconds | None) -> float:
+        lives = self._lives
+        return lives.templates.get(template, lives.sources[source]) if ttl is None else call_seconds("ttl", ttl)
+
+    async def prerender(
+        self,
+        items: Iterable[Item],
+        concurrency: int,
+        per_second: float | None,
+        progress: Callable[[BatchReport], None] | None,
+    ) -> BatchReport:
+        """Render what is not at hand; *per_second* is what the provider's plans bear, unless given."""
+        pace = AsyncLimiter(1, 1 / (per_second or self._api.per_second))
+
+        async def one(item: Item) -> Outcome:
+            template, version, placement = item.template, item.template_version, item.placement
+            shape = self._shapes.of(template, version, item.options)
+            slot, body = shape.identify(item.overrides)
+            if placement is not None:
+                check_name("placement", placement)
+            life = self._life(template, "batch", item.ttl)
+            if self.near is not None and self.near.find(slot.key) is not None:
+                return Outcome.HIT
+            request = Request(template, slot, body, shape.options, version, placement, "batch", life)
+            return (await self.atake(request, None, pace)).outcome
+
+        return await prerender(items, one, concurrency, progress)
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
@@ -124,15 +176,14 @@ class Core:
 
     def _peek_or_launch(self, wait: Wait) -> Landed | None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
-        entry, slot, seen = None, wait.request.slot, self._purges.turn
+        entry, slot = None, wait.request.slot
         try:
-            entry = None if wait.request.refresh else self._far.peek(slot)
+            entry = None if wait.request.refresh else self.levels.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
                 self._launch(wait, None, looked=self._far.peeks)
         if entry is None:
             return None
-        self._keep(slot, entry, seen)
         landed = Landed(entry, Outcome.HIT)
         self._flights.land(slot.key, wait.flight, landed)
         self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
@@ -163,28 +214,15 @@ class Core:
         else:
             self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
 
-    async def forget(self, name: str) -> int:
-        """Forget a key or a group, here and in the shared store; what is on its way is not kept."""
-        gone = self._forget(name)
-        try:
-            return gone + await self._far.forget(name)
-        finally:
-            self._forget(name)  # what a request took from the store in the meantime
-
-    def _forget(self, name: str) -> int:
-        self._purges.note(name)
-        if self.near is None:
-            return 0
-        return self.near.drop(name) if is_key(name) else self.near.forget(name)
-
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
-        if self._background.started:
+        if self.background.started:
             self._flights.wait(patience)
             with suppress(TimeoutError):
-                self._background.spawn(self._disconnect()).result(1)
-            self._background.stop()
+                self.background.spawn(self._disconnect()).result(1)
+            self.background.stop()
         self._caller.forked()
+        self._meter.close()
 
     async def _disconnect(self) -> None:
         await self._caller.close()
@@ -192,9 +230,8 @@ class Core:
 
     def forked(self) -> None:
         """Go on in a child process, with nothing of the parent's but what is in memory."""
-        for part in (self._background, self._flights, self._caller, self.near, self._far):
-            if part is not None:
-                part.forked()
+        for part in (self.background, self._flights, self._caller, self.levels, self._meter):
+            part.forked()
 
     async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
@@ -213,31 +250,30 @@ class Core:
         return landed
 
     async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
-        slot, seen = request.slot, self._purges.turn
+        slot, seen = request.slot, self.levels.turn
         if request.refresh:
             return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
         if self.near is not None and (entry := self.near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        if not looked and (entry := await self._far.get(slot)) is not None:
-            self._keep(slot, entry, seen)
+        if not looked and (entry := await self.levels.get(slot)) is not None:
             return Landed(entry, Outcome.HIT)
         async with turn(self._far, slot, self._clock) as (elsewhere, waited):
             if elsewhere is not None:
-                self._keep(slot, elsewhere, seen)
+                self.levels.keep(slot, elsewhere, seen)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
             return await self._called(request, made, pace)
 
     async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
         """What the provider gave, or what stands in for it."""
-        slot, seen = request.slot, self._purges.turn
+        slot, seen = request.slot, self.levels.turn
         entry, outcome = await self._caller.render(request, made, pace, partial(self._spare, request))
-        if outcome is Outcome.RENDER and not self._purges.since(seen, slot) and entry.expires_at > self._clock.now():
+        if outcome is Outcome.RENDER and not self.levels.gone(slot, seen) and entry.expires_at > self._clock.now():
             content = entry.picture.content
             if content is not None and not whole(content):
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
-                self._keep(slot, entry, seen)
+                self.levels.keep(slot, entry, seen)
                 await self._far.put(slot, entry)
         return Landed(entry, outcome)
 
@@ -246,22 +282,12 @@ class Core:
         wrong = isinstance(error, InvalidRequestError | NotFoundError)
         if not request.stale or (wrong and error.status is not None and 400 <= error.status < 500):
             return None
-        entry = self.near.spare(request.slot.key) if self.near is not None else None
-        if entry is None:
-            entry = await self._far.spare(request.slot)
+        entry = await self.levels.spare(request.slot)
         now = self._clock.now()
         if entry is None or entry.expires_at + request.stale <= now or entry.stored_at > now + AHEAD:
             return None
         ends = entry.picture.expires_at
         return entry if ends is None or ends > now else None
-
-    def _keep(self, slot: Slot, entry: Entry, seen: int) -> None:
-        """In memory, unless it was purged or deleted since the turn that was *seen*."""
-        if self.near is not None and not self._purges.since(seen, slot):
-            try:
-                self.near.keep(slot, entry)
-            except Exception:  # (what was paid for is delivered, kept or not)
-                self._meter.cache_failed(self.near.name, "put")
 
 
 def _explained(error: BaseException) -> BaseException:

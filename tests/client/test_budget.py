@@ -128,7 +128,7 @@ def test_a_budget_needs_a_spool() -> None:
 def test_the_lock_is_held_until_the_attempt_is_written(build: Build, tmp_path: Path) -> None:
     """Nobody else decides in between; and it is free after."""
     renderer = build(budget=Budget(5))
-    guard: Any = renderer._guard
+    guard: Any = renderer._core._caller._guard
 
     def free() -> bool:
         with (tmp_path / "usage" / ".budget.lock").open() as file:

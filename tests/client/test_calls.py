@@ -159,22 +159,22 @@ def test_what_was_deleted_during_a_render_is_known_among_many(
         elif gone == "template":
             await renderer.apurge("og")
         for number in range(others):
-            renderer._core._forget(f"k1:{number:064x}")
+            renderer._core.levels.drop(f"k1:{number:064x}")
         upstream.gate.set()
         await task
         return (await renderer.arender("og", {})).outcome
 
     assert asyncio.run(main()) == ("hit" if gone is None and others <= 4096 else "render")
-    assert len(renderer._core._purges._turns) <= 4096
+    assert len(renderer._core.levels._turns) <= 4096
 
 
 def test_deletes_of_years_take_no_more_room_than_some(build: Build) -> None:
     """Of keys and of templates, each of which was there once."""
     renderer = build()
     for number in range(10_000):
-        renderer._core._forget(f"k1:{number:064x}")
-        renderer._core._forget(f"template {number}")
-    assert len(renderer._core._purges._turns) <= 4096
+        renderer._core.levels.drop(f"k1:{number:064x}")
+        renderer._core.levels.drop(f"template {number}")
+    assert len(renderer._core.levels._turns) <= 4096
     assert renderer.render("og", {}).outcome is Outcome.RENDER
     assert renderer.render("og", {}).outcome is Outcome.HIT
 

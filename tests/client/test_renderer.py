@@ -395,7 +395,7 @@ def test_a_renderer_that_nobody_closes_takes_its_thread_with_it(upstream: Upstre
     for _ in range(3):
         renderer = Renderer(api_key="k", transport=upstream, registry=None)
         renderer.render("og", {})
-        (thread,) = [each for each in threading.enumerate() if each is renderer._background._thread]
+        (thread,) = [each for each in threading.enumerate() if each is renderer._core.background._thread]
         del renderer
         gc.collect()
         thread.join(10)

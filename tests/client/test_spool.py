@@ -315,7 +315,7 @@ def test_a_lock_that_is_held_at_a_fork(lock: str, tmp_path: Path) -> None:
         "r = Renderer(api_key='k', transport=Upstream(), events=sys.argv[1])\nr.render('og', {})\n"
         "m = r._meter._account\n"
         "lock = {'memory': r._core.near._lock, 'spool': r._meter.sink._lock, 'flights': r._core._flights._lock,\n"
-        "        'background': r._background._lock, 'metric': m.requests['render']._value._lock,\n"
+        "        'background': r._core.background._lock, 'metric': m.requests['render']._value._lock,\n"
         "        'family': r._meter.metrics.families['api_requests_total']._lock,\n"
         "        'labels': r._meter.metrics.account._lock}[sys.argv[2]]\n"
         "lock.acquire()\n"
