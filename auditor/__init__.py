@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from auditor.client.request import Rendered
     from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
-    from auditor.client.tiered import Tiered
+    from auditor.client.stores import Tiered
     from auditor.client.transports import MeteredTransport
     from auditor.model.errors import (
         AuditorError,
@@ -60,7 +60,7 @@ _PUBLIC = {
     "CallRule": "client.metering", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
     "reconcile": "notebook", "simulate": "notebook",
     "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
-    "Tiered": "client.tiered", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
+    "Tiered": "client.stores", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
 } | dict.fromkeys(
     (

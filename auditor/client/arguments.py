@@ -6,9 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from auditor.model.errors import AuditorError, ConfigError, InvalidRequestError
+from auditor.registry import PROVIDERS
+
+if TYPE_CHECKING:
+    from auditor.model.provider import Api
 
 Seconds = float | timedelta
 T = TypeVar("T")
@@ -24,6 +28,13 @@ def seconds(name: str, value: Seconds, *, above: float | None = None, error: typ
         return float(number)
     least = "0 or more" if above is None else f"more than {above:g}"
     raise error(f"{name}={value!r}: a number of seconds or a timedelta is needed, {least}")
+
+
+def times(name: str, values: Mapping[str, Seconds] | None) -> dict[str, float]:
+    """Times in seconds by template."""
+    if not isinstance(values, Mapping | None):
+        raise ConfigError(f"{name}={values!r}: give a mapping of templates to TTLs")
+    return {key: seconds(f"{name}[{key!r}]", value) for key, value in (values or {}).items()}
 
 
 call_seconds = partial(seconds, error=InvalidRequestError)
@@ -80,6 +91,17 @@ def offers(name: str, value: T, method: str, what: str) -> T:
     if value is None or callable(getattr(value, method, None)):
         return value
     raise ConfigError(f"{name} is {type(value).__name__}: give {what}")
+
+
+def api_of(provider: object) -> "Api":
+    """What speaks to a provider."""
+    if not isinstance(provider, str) or provider not in PROVIDERS:
+        raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
+    api = PROVIDERS[provider].api
+    if api is None:
+        speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
+        raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
+    return api
 
 
 def api_key(given: str | None, variable: str, environ: Mapping[str, str] = os.environ) -> str:

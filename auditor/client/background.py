@@ -46,6 +46,19 @@ class Background:
         with self._lock:  # so that `stop` cannot come between finding the loop and handing it the work
             return asyncio.run_coroutine_threadsafe(work, self._running())
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there, and wait for it; who is interrupted meanwhile ends it."""
+        running = self.spawn(work)
+        try:
+            return running.result()
+        except BaseException:
+            running.cancel()
+            raise
+
+    async def arun(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `run`, for event loops."""
+        return await asyncio.wrap_future(self.spawn(work))
+
     @property
     def started(self) -> bool:
         """Whether there is a loop at all."""

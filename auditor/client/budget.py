@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from auditor.client.clock import Clock
 from auditor.client.count import Count
+from auditor.client.forks import renew_in_children
+from auditor.client.sinks import Sink, Spool
 from auditor.model.errors import BudgetExceededError, ConfigError
 from auditor.model.fingerprint import Scope
 from auditor.model.plans import cycles
@@ -69,13 +71,16 @@ class Budget:
 class BudgetGuard:
     """Decides, under the lock, whether one more call fits."""
 
-    def __init__(self, budget: Budget, folder: Path | None, scope: Scope, clock: Clock) -> None:
-        if folder is None:
+    def __init__(self, budget: Budget, sink: Sink | None, scope: Scope, clock: Clock) -> None:
+        if not isinstance(budget, Budget):
+            raise ConfigError(f"budget={budget!r}: write Budget({budget!r}), from auditor import Budget")
+        if not isinstance(sink, Spool):
             raise ConfigError("a budget is counted in the spool folder: give events= a folder")
-        self._budget, self._folder, self._scope, self._clock = budget, folder, scope, clock
+        self._budget, self._folder, self._scope, self._clock = budget, sink.folder, scope, clock
         self.zone = budget.zone
         self._series = "ever" if budget.per == "ever" else f"{budget.anchor_day} {budget.timezone}"
         self.forked()
+        renew_in_children(self)
 
     def forked(self) -> None:
         """The child reads for itself."""

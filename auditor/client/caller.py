@@ -57,6 +57,7 @@ class Caller:
     api: Api
     meter: Meter
     clock: Clock
+    circuit: Circuit
     _: KW_ONLY
     api_key: str
     base_url: str
@@ -74,7 +75,6 @@ class Caller:
         self.base_url = _checked(self.base_url).rstrip("/")
         self._secrets = {self.api_key, *(part for part in self.api_key.split(":") if len(part) >= SHORTEST)}
         self._guard: Guard = self.guard or (lambda: nullcontext(lambda _: None))
-        self.circuit: Circuit | None = None
         self.forked()
         load()
         self.ready()
@@ -130,9 +130,7 @@ class Caller:
         raise AssertionError("tenacity ends with a picture or an error")
 
     async def _once(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Entry:
-        circuit = self.circuit
-        if circuit is not None:
-            await circuit.enter()
+        await self.circuit.enter()
         if pace is not None:
             await pace.acquire()
         await self._queue()
@@ -143,13 +141,12 @@ class Caller:
             entry, status = await self._called(request)
         except RenderError as error:
             settle(error.credits)
-            if circuit is not None and isinstance(error, QuotaExceededError):
-                circuit.exhausted(error)
+            if isinstance(error, QuotaExceededError):
+                self.circuit.exhausted(error)
             raise
         settle(entry.picture.credits)
         self.meter.rendered(request, entry, made, status)
-        if circuit is not None:
-            await circuit.succeeded(began)
+        await self.circuit.succeeded(began)
         return entry
 
     async def _called(self, request: Request) -> tuple[Entry, int]:

@@ -7,16 +7,15 @@ is let through; with a store that hosts share, one of them all. A call that succ
 import hashlib
 import uuid
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from auditor.caches import Slot
+from auditor.client.budget import Budget
 from auditor.client.clock import Clock
 from auditor.client.far import Far
 from auditor.model.errors import CircuitOpenError, QuotaExceededError
 from auditor.model.fingerprint import Scope
 from auditor.model.plans import cycles
 
-_UTC = ZoneInfo("UTC")
 _LONGEST = 366 * 86_400.0
 """Seconds: no billing cycle is longer."""
 
@@ -24,11 +23,8 @@ _LONGEST = 366 * 86_400.0
 class Circuit:
     """Of one account in one process, *every* so many seconds one call looks whether the plan works again."""
 
-    def __init__(
-        self, scope: Scope, clock: Clock, far: Far | None, *, every: float, anchor_day: int = 1, zone: ZoneInfo = _UTC
-    ) -> None:
-        self._account, self._clock, self._far, self._every = scope.account, clock, far, every
-        self._anchor_day, self._zone = anchor_day, zone
+    def __init__(self, scope: Scope, clock: Clock, far: Far, cycle: Budget, every: float) -> None:
+        self._account, self._clock, self._far, self._cycle, self._every = scope.account, clock, far, cycle, every
         account = hashlib.blake2b(f"{scope.provider}\0{scope.account}".encode(), key=scope.secret, digest_size=16)
         self._slot, self._token = Slot("probe", f"probe:{account.hexdigest()}"), uuid.uuid4().hex
         self._until: float | None = None
@@ -63,14 +59,14 @@ class Circuit:
         self._until = None if error.resets_at is None else min(error.resets_at, now + _LONGEST)
         if self._until is None or self._until <= now:
             moment = int(now * 1e6)
-            self._until = cycles(moment, moment, self._anchor_day, self._zone)[0].end_us / 1e6
+            self._until = cycles(moment, moment, self._cycle.anchor_day, self._cycle.zone)[0].end_us / 1e6
 
     async def succeeded(self, began: float) -> None:
         """A call of then, on the steady clock, gave a picture."""
         if self._until is not None and began >= self._opened:
             self._until = None
-            if self._far is not None:  # so that the other processes need not wait for their turn to find out
-                await self._far.release(self._slot, self._token)
+            # So that the other processes need not wait for their turn to find out.
+            await self._far.release(self._slot, self._token)
 
     @property
     def _open(self) -> bool:
@@ -80,7 +76,7 @@ class Circuit:
 
     async def _ours(self) -> bool:
         far = self._far
-        if far is None or far.lease is None or not far.up:
+        if not far.leases:
             return True
         # Our own turn of before may not have run out there yet; that of another process is theirs.
         await far.release(self._slot, self._token)

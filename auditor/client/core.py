@@ -5,29 +5,34 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import copy
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from aiolimiter import AsyncLimiter
 
-from auditor.caches import AHEAD, Cache, Entry, Slot
-from auditor.caches.memory import Memory
+from auditor.caches import AHEAD, Cache, Entry
+from auditor.client.arguments import Seconds, call_seconds, check_name
 from auditor.client.background import Background
+from auditor.client.batch import BatchReport, Item, prerender
+from auditor.client.budget import Budget
 from auditor.client.caller import Caller
 from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.containers import whole
 from auditor.client.far import Far
-from auditor.client.flights import Flights
-from auditor.client.lease import Turn
+from auditor.client.flights import Flights, turn
+from auditor.client.identity import Shapes
 from auditor.client.meter import Meter, MeteredTry
-from auditor.client.purges import Purges
-from auditor.client.request import FREE, Rendered, Request
+from auditor.client.request import FREE, Lives, Rendered, Request
+from auditor.client.stores import Levels, Tiered, stores_of
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.model.events import Outcome
+from auditor.model.provider import Api
 
 log = logging.getLogger("auditor.client")
 
@@ -53,61 +58,117 @@ class Core:
     """Flights over two levels of cache and one provider."""
 
     def __init__(
-        self, near: Memory | None, far: Cache | None, caller: Caller, meter: Meter, clock: Clock, *,
-        longest: float, circuit: Callable[[Far | None], Circuit],
-    ) -> None:  # fmt: skip
-        self._caller, self._meter, self._clock = caller, meter, clock
+        self,
+        api: Api,
+        cache: Cache | Tiered | str | os.PathLike[str] | None,
+        caller: Callable[[Circuit], Caller],
+        meter: Meter,
+        clock: Clock,
+        lives: Lives,
+        cycle: Budget,
+        probe_every: float,
+    ) -> None:
+        self._api, self._meter, self._clock, self._lives = api, meter, clock, lives
+        self._shapes = Shapes(meter.scope, api.options)
         self.background = Background()
-        self.near = near
-        self._far = Far(far, meter, clock, self.background.spawn, longest) if far is not None else None
-        caller.circuit = circuit(self._far)
+        longest = max(*lives.sources.values(), *lives.templates.values())
+        self.near, store = stores_of(cache, clock)
+        self._far = Far(store, meter, clock, self.background.spawn, longest)
+        self.levels = Levels(self.near, self._far, meter)
+        self._caller = caller(Circuit(meter.scope, clock, self._far, cycle, probe_every))
         self._flights: Flights[Landed] = Flights(self.background)
-        self._purges = Purges()
+
+    def begin(
+        self,
+        template: str,
+        overrides: Mapping[str, Any],
+        template_version: str | None,
+        placement: str | None,
+        ttl: Seconds | None,
+        refresh: bool,
+        stale: Seconds | None,
+        options: Mapping[str, Any],
+    ) -> Rendered | Request:
+        """What is at hand, else the request to make. A hit makes no more objects than it must."""
+        meter, near, started = self._meter, self.near, self._clock.steady()
+        shape = self._shapes.of(template, template_version, options)
+        slot, body = shape.identify(overrides)
+        entry = None if near is None or refresh else near.find(slot.key)
+        if placement is not None:
+            check_name("placement", placement)
+        if entry is not None and not meter.writes_hits:
+            meter.count_hit(entry, started)
+            return Rendered(entry, Outcome.HIT, slot.key, FREE)
+        life = self._life(template, "online", ttl)
+        spare = self._lives.stale if stale is None else call_seconds("stale_if_error", stale)
+        request = Request(
+            template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
+        )
+        if entry is None:
+            return request
+        meter.hit(request, entry, self._clock.wall_ns(), started)
+        return Rendered(entry, Outcome.HIT, slot.key, FREE)
+
+    def _life(self, template: str, source: str, ttl: Seconds | None) -> float:
+        lives = self._lives
+        return lives.templates.get(template, lives.sources[source]) if ttl is None else call_seconds("ttl", ttl)
+
+    async def prerender(
+        self,
+        items: Iterable[Item],
+        concurrency: int,
+        per_second: float | None,
+        progress: Callable[[BatchReport], None] | None,
+    ) -> BatchReport:
+        """Render what is not at hand; *per_second* is what the provider's plans bear, unless given."""
+        pace = AsyncLimiter(1, 1 / (per_second or self._api.per_second))
+
+        async def one(item: Item) -> Outcome:
+            template, version, placement = item.template, item.template_version, item.placement
+            shape = self._shapes.of(template, version, item.options)
+            slot, body = shape.identify(item.overrides)
+            if placement is not None:
+                check_name("placement", placement)
+            life = self._life(template, "batch", item.ttl)
+            if self.near is not None and self.near.find(slot.key) is not None:
+                return Outcome.HIT
+            request = Request(template, slot, body, shape.options, version, placement, "batch", life)
+            return (await self.atake(request, None, pace)).outcome
+
+        return await prerender(items, one, concurrency, progress)
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
-        wait = self._join(request)
-        try:
+        with self._waiting(request) as wait:
             landed = self._peek_or_launch(wait) if wait.first else None
             if landed is None:
                 landed = wait.flight.result(patience)
-        except BaseException as error:
-            self._missed(wait, error)
-            raise _explained(error) from None
-        finally:
-            self._meter.inflight(-1)
         return self._landed(wait, landed)
 
     async def atake(self, request: Request, patience: float | None, pace: AsyncLimiter | None = None) -> Rendered:
         """As `take`, for event loops; a flight that starts here waits for its turn at *pace*."""
-        wait = self._join(request)
-        try:
+        with self._waiting(request) as wait:
             if wait.first:
                 self._launch(wait, pace)
-            waiting = asyncio.wrap_future(wait.flight)
-            if patience is None:
-                landed = await waiting
-            else:
-                async with asyncio.timeout(patience):
-                    landed = await waiting
+            async with asyncio.timeout(patience):
+                landed = await asyncio.wrap_future(wait.flight)
+        return self._landed(wait, landed)
+
+    @contextmanager
+    def _waiting(self, request: Request) -> Iterator[Wait]:
+        """A caller joins a flight; if it gets nothing, that is recorded, and it is told why."""
+        self._caller.ready()
+        self._far.longest = max(self._far.longest, request.ttl)
+        made = self._meter.begin()
+        self._meter.inflight(1)
+        wait = Wait(request, made, *self._flights.join(request.flight))
+        try:
+            yield wait
         except BaseException as error:
             self._missed(wait, error)
             raise _explained(error) from None
         finally:
             self._meter.inflight(-1)
-        return self._landed(wait, landed)
-
-    def pace(self, per_second: float) -> AsyncLimiter:
-        """What a batch waits for before each call."""
-        return AsyncLimiter(1, 1 / per_second)
-
-    def _join(self, request: Request) -> Wait:
-        self._caller.ready()
-        if self._far is not None and request.ttl > self._far.longest:
-            self._far.longest = request.ttl
-        made = self._meter.begin()
-        self._meter.inflight(1)
-        return Wait(request, made, *self._flights.join(request.flight))
 
     def _launch(self, wait: Wait, pace: AsyncLimiter | None, *, looked: bool = False) -> None:
         work = self._fly(wait.request, wait.made, pace, looked)
@@ -116,18 +177,13 @@ class Core:
     def _peek_or_launch(self, wait: Wait) -> Landed | None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot = None, wait.request.slot
-        if wait.request.refresh:
-            self._launch(wait, None, looked=True)
-            return None
-        seen = self._purges.turn
         try:
-            entry = self._far.peek(slot) if self._far is not None else None
+            entry = None if wait.request.refresh else self.levels.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self._launch(wait, None, looked=self._far is not None and self._far.peeks)
+                self._launch(wait, None, looked=self._far.peeks)
         if entry is None:
             return None
-        self._keep(slot, entry, seen)
         landed = Landed(entry, Outcome.HIT)
         self._flights.land(slot.key, wait.flight, landed)
         self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
@@ -136,16 +192,16 @@ class Core:
     def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
         entry, outcome = landed
-        key = wait.request.slot.key
-        if wait.first:
-            return Rendered(entry, outcome, key, entry.picture.credits if outcome is Outcome.RENDER else FREE)
-        if wait.request.source == "batch":  # a check, which is no request
-            return Rendered(entry, Outcome.HIT, key, FREE)
-        if outcome is Outcome.HIT:
-            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
-            return Rendered(entry, Outcome.HIT, key, FREE)
-        self._meter.coalesced(wait.request, entry, wait.made)
-        return Rendered(entry, Outcome.COALESCED, key, FREE)
+        if not wait.first:
+            if wait.request.source == "batch":  # a check, which is no request
+                outcome = Outcome.HIT
+            elif outcome is Outcome.HIT:
+                self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
+            else:
+                self._meter.coalesced(wait.request, entry, wait.made)
+                outcome = Outcome.COALESCED
+        credits = entry.picture.credits if outcome is Outcome.RENDER else FREE
+        return Rendered(entry, outcome, wait.request.slot.key, credits)
 
     def _missed(self, wait: Wait, error: BaseException) -> None:
         """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
@@ -158,38 +214,6 @@ class Core:
         else:
             self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
 
-    async def purge(self, group: str) -> int:
-        """Forget a group, here and in the shared store; what is on its way is not kept."""
-        gone = 0
-        try:
-            gone += self._forget(group)
-            gone += await self._far.purge(group) if self._far is not None else 0
-        finally:
-            self._forget(group)  # what a request took from the store in the meantime
-        return gone
-
-    async def delete(self, key: str) -> int:
-        """Forget one picture, here and in the shared store; one that is being rendered is not kept."""
-        gone = 0
-        try:
-            gone += self._drop(key)
-            gone += await self._far.delete(key) if self._far is not None else 0
-        finally:
-            self._drop(key)
-        return gone
-
-    def _drop(self, key: str) -> int:
-        self._purges.note(key)
-        return self.near.drop(key) if self.near is not None else 0
-
-    def _gone(self, slot: Slot, seen: int) -> bool:
-        """Whether its template was purged or itself deleted since the turn that was *seen*."""
-        return self._purges.since(seen, slot.group, slot.key)
-
-    def _forget(self, group: str) -> int:
-        self._purges.note(group)
-        return self.near.forget(group) if self.near is not None else 0
-
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
         if self.background.started:
@@ -198,17 +222,16 @@ class Core:
                 self.background.spawn(self._disconnect()).result(1)
             self.background.stop()
         self._caller.forked()
+        self._meter.close()
 
     async def _disconnect(self) -> None:
         await self._caller.close()
-        if self._far is not None:
-            await self._far.close()
+        await self._far.close()
 
     def forked(self) -> None:
         """Go on in a child process, with nothing of the parent's but what is in memory."""
-        for part in (self.background, self._flights, self._caller, self.near, self._far):
-            if part is not None:
-                part.forked()
+        for part in (self.background, self._flights, self._caller, self.levels, self._meter):
+            part.forked()
 
     async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
@@ -227,63 +250,44 @@ class Core:
         return landed
 
     async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
-        slot, far, near = request.slot, self._far, self.near
+        slot, seen = request.slot, self.levels.turn
         if request.refresh:
             return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
-        if near is not None and (entry := near.find(slot.key)) is not None:
+        if self.near is not None and (entry := self.near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
-        seen = self._purges.turn
-        if far is not None and not looked and (entry := await far.get(slot)) is not None:
-            self._keep(slot, entry, seen)
+        if not looked and (entry := await self.levels.get(slot)) is not None:
             return Landed(entry, Outcome.HIT)
-        async with Turn(far, slot, self._clock) as turn:
-            elsewhere, waited = await turn.wait()
+        async with turn(self._far, slot, self._clock) as (elsewhere, waited):
             if elsewhere is not None:
-                self._keep(slot, elsewhere, seen)
+                self.levels.keep(slot, elsewhere, seen)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
             return await self._called(request, made, pace)
 
     async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
         """What the provider gave, or what stands in for it."""
-        slot, far = request.slot, self._far
-        seen = self._purges.turn
-
-        async def rescue(error: RenderError) -> Entry | None:
-            return await self._spare(request, error) if request.stale else None
-
-        entry, outcome = await self._caller.render(request, made, pace, rescue)
-        if outcome is Outcome.RENDER and not self._gone(slot, seen) and entry.expires_at > self._clock.now():
+        slot, seen = request.slot, self.levels.turn
+        entry, outcome = await self._caller.render(request, made, pace, partial(self._spare, request))
+        if outcome is Outcome.RENDER and not self.levels.gone(slot, seen) and entry.expires_at > self._clock.now():
             content = entry.picture.content
             if content is not None and not whole(content):
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
-                self._keep(slot, entry, seen)
-                if far is not None:
-                    await far.put(slot, entry)
+                self.levels.keep(slot, entry, seen)
+                await self._far.put(slot, entry)
         return Landed(entry, outcome)
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:
         """The expired picture that may stand in: not where the provider says that the request itself is wrong."""
         wrong = isinstance(error, InvalidRequestError | NotFoundError)
-        if wrong and error.status is not None and 400 <= error.status < 500:
+        if not request.stale or (wrong and error.status is not None and 400 <= error.status < 500):
             return None
-        entry = self.near.spare(request.slot.key) if self.near is not None else None
-        if entry is None and self._far is not None:
-            entry = await self._far.spare(request.slot)
+        entry = await self.levels.spare(request.slot)
         now = self._clock.now()
         if entry is None or entry.expires_at + request.stale <= now or entry.stored_at > now + AHEAD:
             return None
         ends = entry.picture.expires_at
         return entry if ends is None or ends > now else None
-
-    def _keep(self, slot: Slot, entry: Entry, seen: int) -> None:
-        """In memory, unless it was purged or deleted since the turn that was *seen*."""
-        if self.near is not None and not self._gone(slot, seen):
-            try:
-                self.near.keep(slot, entry)
-            except Exception:  # (what was paid for is delivered, kept or not)
-                self._meter.cache_failed(self.near.name, "put")
 
 
 def _explained(error: BaseException) -> BaseException:

@@ -1,16 +1,27 @@
-"""Flights: identical requests that are on their way at the same time share one (coalescing in one process)."""
+"""Coalescing: identical requests that are on their way at the same time share one call.
+
+In one process they share a flight. Across processes and hosts one of them holds the lease and calls, the others look
+once in a while: one process once for all of its callers. The lease is renewed while the render lasts, so that a slow
+render is not made twice; a holder that dies lets it run out, and the next one takes over.
+"""
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+import uuid
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future, wait
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
+from auditor.caches import Entry, Slot
 from auditor.client.background import Background
+from auditor.client.clock import Clock
+from auditor.client.far import Far
 from auditor.model.errors import RenderError
 
 T = TypeVar("T")
-_CLOSED = "the renderer was closed while this was under way"
+FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.15, 1.5
+"""Seconds between looks: soon at first, then seldom."""
 
 
 class Flights(Generic[T]):
@@ -43,42 +54,27 @@ class Flights(Generic[T]):
 
     def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         """Let *work* bring what all wait for."""
+
+        def landed(done: "Future[T]") -> None:
+            self._forget(key)
+            if done.cancelled():
+                flight.set_exception(RenderError("the renderer was closed while this was under way"))
+            elif (error := done.exception()) is not None:
+                flight.set_exception(error)
+            else:
+                flight.set_result(done.result())
+
         try:
-            flying = self._background.spawn(self._fly(key, flight, work))
+            self._background.spawn(work).add_done_callback(landed)
         except BaseException as error:
             work.close()
             self._forget(key)
             flight.set_exception(error)
-        else:
-            flying.add_done_callback(lambda _: self._crashed(key, flight, work))
-
-    def _crashed(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        """Cancelled before its first step, by a close, it could not even say so itself."""
-        if not flight.done():
-            work.close()
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
 
     def land(self, key: str, flight: "Future[T]", result: T) -> None:
         """It was at hand after all."""
         self._forget(key)
         flight.set_result(result)
-
-    async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        try:
-            landed = await work
-        except asyncio.CancelledError:
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
-            raise
-        except BaseException as error:
-            self._forget(key)
-            flight.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            self._forget(key)
-            flight.set_result(landed)
 
     def wait(self, patience: float) -> None:
         """Until all that fly now have landed, *patience* seconds at most."""
@@ -89,3 +85,38 @@ class Flights(Generic[T]):
     def _forget(self, key: str) -> None:
         with self._lock:
             self._flying.pop(key, None)
+
+
+@asynccontextmanager
+async def turn(far: Far, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
+    """The right to make the call; without a lease everybody has it.
+
+    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn.
+    """
+    token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False
+    entry: Entry | None = None
+    while entry is None and not ours and far.leases:
+        ours = await far.acquire(slot, token)
+        if ours:
+            # Between the look before and the lease, the holder before us may have finished.
+            entry = await far.get(slot)
+        held = not ours
+        while entry is None and held and far.leases:
+            await clock.sleep(delay)
+            delay, waited = min(delay * SLOWER, LAST_LOOK), True
+            entry, held = await far.look(slot)
+    renewing = asyncio.create_task(_renew(far, slot, token, clock)) if ours and entry is None else None
+    try:
+        yield entry, waited
+    finally:
+        if renewing is not None:
+            renewing.cancel()
+        if ours:
+            await far.release(slot, token)
+
+
+async def _renew(far: Far, slot: Slot, token: str, clock: Clock) -> None:
+    while True:
+        await clock.sleep(far.lease.lease_seconds / 3)
+        if not await far.renew(slot, token):
+            return

@@ -1,5 +1,6 @@
-"""What has to begin anew in a forked child, in one register: locks, threads and connections are the parent's."""
+"""What begins anew in a forked child: locks, threads and connections are the parent's. And what is closed at exit."""
 
+import atexit
 import logging
 import os
 import weakref
@@ -8,6 +9,7 @@ from typing import Any
 log = logging.getLogger("auditor.client")
 
 _PARTS: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_OPEN: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def renew_in_children(part: Any) -> None:
@@ -25,3 +27,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def close_at_exit(part: Any) -> None:
+    """Call its `close()` when the interpreter ends, if it still lives."""
+    _OPEN.add(part)
+
+
+@atexit.register
+def _at_exit() -> None:
+    for part in list(_OPEN):
+        part.close()

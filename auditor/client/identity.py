@@ -20,30 +20,6 @@ class Known(NamedTuple):
     """Canonical JSON of the overrides: what was hashed, and what is sent."""
 
 
-class Memo:
-    """What is remembered for all shapes of a scope, so that there is one bound, however many shapes there are."""
-
-    def __init__(self) -> None:
-        self._tables: list[dict[bytes, Known]] = []
-        self._count = 0
-
-    def table(self) -> dict[bytes, Known]:
-        """A new table for a shape: by spelling. It may be emptied at any time."""
-        self._tables.append({})
-        return self._tables[-1]
-
-    def keep(self, table: dict[bytes, Known], spelled: bytes, found: Known) -> None:
-        """Remember an identity in a table of this memo; a full memo forgets all first."""
-        if self._count >= _MOST_KNOWN:
-            self._count = 0
-            for each in self._tables:
-                each.clear()
-        self._count += 1
-        # Copies, since what orjson gives sits in a block of kilobytes.
-        body = bytes(memoryview(found.body))
-        table[body if body == spelled else bytes(memoryview(spelled))] = found._replace(body=body)
-
-
 class Shape(NamedTuple):
     """What the requests for one template with one set of options have in common."""
 
@@ -51,9 +27,10 @@ class Shape(NamedTuple):
     options: Mapping[str, Any]
     group: str
     secret: bytes
-    memo: Memo
     known: dict[bytes, Known]
-    """A table of the memo: a hit is most often spelled like the one before, and need not be put in order again."""
+    """By spelling: a hit is most often spelled like the one before, and need not be put in order again."""
+    keep: Callable[[dict[bytes, Known], bytes, Known], None]
+    """Remembers an identity; it may be forgotten at any time."""
 
     def identify(self, overrides: Mapping[str, Any]) -> Known:
         """The slot and the bytes of a request; `InvalidRequestError` for what has no canonical JSON."""
@@ -67,7 +44,7 @@ class Shape(NamedTuple):
             raise InvalidRequestError(str(error)) from None
         found = Known(Slot(self.group, self.prepared.key(body), self.secret), body)
         if spelled is not None and len(spelled) <= _LONGEST_KNOWN and certain(spelled):
-            self.memo.keep(self.known, spelled, found)
+            self.keep(self.known, spelled, found)
         return found
 
 
@@ -77,7 +54,7 @@ class Shapes:
     def __init__(self, scope: Scope, check: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
         self._scope, self._check = scope, check
         self._found: dict[tuple[Any, ...], Shape] = {}
-        self._memo = Memo()
+        self._kept = 0
 
     def of(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> Shape:
         """The shape of a template, its version and the output options."""
@@ -99,8 +76,18 @@ class Shapes:
         prepared = self._scope.prepare(template, checked, template_version)
         if len(self._found) >= _MOST_SHAPES:
             self._found.clear()
-            self._memo = Memo()
-        memo = self._memo
-        shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, memo, memo.table())
+            self._kept = 0
+        shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, {}, self._keep)
         self._found[(template, template_version, *options.items())] = shape
         return shape
+
+    def _keep(self, known: dict[bytes, Known], spelled: bytes, found: Known) -> None:
+        """Remember an identity of one shape; there is one bound for all of them, at which all is forgotten."""
+        if self._kept >= _MOST_KNOWN:
+            self._kept = 0
+            for shape in list(self._found.values()):
+                shape.known.clear()
+        self._kept += 1
+        # Copies, since what orjson gives sits in a block of kilobytes.
+        body = bytes(memoryview(found.body))
+        known[body if body == spelled else bytes(memoryview(spelled))] = found._replace(body=body)

@@ -8,7 +8,7 @@ from types import EllipsisType
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 
 from auditor.caches import Entry
 from auditor.client.clock import Clock
@@ -19,7 +19,7 @@ from auditor.client.sinks import Sink
 from auditor.model.errors import RenderError
 from auditor.model.events import SCHEMA_VERSION, Outcome
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope
-from auditor.model.provider import Picture
+from auditor.model.settings import PRODUCTION
 
 log = logging.getLogger("auditor.client")
 RESULTS = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.ATTEMPT)
@@ -43,19 +43,19 @@ class Meter:
         scope: Scope,
         *,
         sink: Sink | None,
-        registry: CollectorRegistry | None = REGISTRY,
-        production: bool = False,
+        registry: CollectorRegistry | None,
+        production: bool | None = None,
         hits: Literal["all", "none"] = "all",
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
-        self.scope, self.sink, self.clock = scope, sink, clock or Clock()
+        self.scope, self.sink, self.clock = scope, sink, clock
         self.writes_hits = sink is not None and hits == "all"
         self.metrics: ClientMetrics | None = None if registry is None else client_metrics(registry)
         self._account: AccountMetrics | None = None
         if self.metrics is not None:
-            self._account = AccountMetrics(
-                self.metrics, scope.provider, scope.account, scope.environment, production, RESULTS
-            )
+            real = scope.environment in PRODUCTION if production is None else production
+            labels = (scope.provider, scope.account, scope.environment)
+            self._account = AccountMetrics(self.metrics, *labels, real, RESULTS)
         self._warned_ns: int | None = None
         self.dropped = 0
         """Events that could not be written."""
@@ -112,8 +112,7 @@ class Meter:
         cost = picture.credits if isinstance(credits, EllipsisType) else credits
 
         def event() -> dict[str, Any]:
-            answer = {} if status is None else {"status": status}
-            billed = {**answer, "credits": _number(cost), "inputs": self._inputs(request)}
+            billed = _status(status) | {"credits": _number(cost), "inputs": self._inputs(request)}
             return self._delivered(request, entry, made, Outcome.RENDER, took) | billed
 
         def count(account: AccountMetrics) -> None:
@@ -129,17 +128,14 @@ class Meter:
     def served(self, request: Request, entry: Entry, made: MeteredTry, status: int | None) -> None:
         """A cache of somebody else's had it, or the provider confirmed (304) that the caller does."""
         took = self.clock.steady() - made.started
-
-        def event() -> dict[str, Any]:
-            answer = {} if status is None else {"status": status}
-            return self._delivered(request, entry, made, Outcome.HIT, took) | {**answer, "credits": 0}
+        answer = _status(status) | {"credits": 0}
 
         def count(account: AccountMetrics) -> None:
             if status == 304:
                 account.called(status, took, 0.0, self.clock.now())
             account.ended("hit", took, entry.size, entry.picture.format)
 
-        self._write(event, lasting=True)
+        self._write(lambda: self._delivered(request, entry, made, Outcome.HIT, took) | answer, lasting=True)
         self._count(count)
 
     def failed(
@@ -153,9 +149,8 @@ class Meter:
                 "duration_ms": round(took * 1000, 3), "status": error.status, "credits": _number(error.credits),
                 "error": error.word, "inputs": self._inputs(request),
             }  # fmt: skip
-            return (
-                self._event(request, made, Outcome.ERROR) | failure | ({"retried": True} if retried or spared else {})
-            )
+            again = {"retried": True} if retried or spared else {}
+            return self._event(request, made, Outcome.ERROR) | failure | again
 
         def count(account: AccountMetrics) -> None:
             credits = None if error.credits is None else float(error.credits)
@@ -185,7 +180,7 @@ class Meter:
         """A cache did not do what it was asked for."""
         metrics = self.metrics
         if metrics is not None:
-            self._count(lambda _: metrics.child("cache_errors_total", tier, operation).inc())
+            self._kept(lambda: metrics.child("cache_errors_total", tier, operation).inc())
 
     def inflight(self, by: int) -> None:
         """Requests that wait now, more or fewer."""
@@ -193,18 +188,21 @@ class Meter:
 
     def _write(self, event: Callable[[], dict[str, Any]], *, lasting: bool) -> None:
         """The event first, so that no trouble with metrics can cost it."""
-        if self.sink is not None:
-            try:
-                self.sink.write(event(), lasting=lasting)
-            except Exception as error:  # (the promise of this module)
-                self.lost(error)
+        sink = self.sink
+        if sink is not None:
+            self._kept(lambda: sink.write(event(), lasting=lasting))
 
     def _count(self, count: Callable[[AccountMetrics], None]) -> None:
-        if self._account is not None:
-            try:
-                count(self._account)
-            except Exception as error:
-                self.lost(error)
+        account = self._account
+        if account is not None:
+            self._kept(lambda: count(account))
+
+    def _kept(self, work: Callable[[], object]) -> None:
+        """The promise of this module: what goes wrong in *work* is counted and reaches no caller."""
+        try:
+            work()
+        except Exception as error:
+            self.lost(error)
 
     def lost(self, error: Exception) -> None:
         """Count an event that could not be written, and say so at most once a minute."""
@@ -225,10 +223,7 @@ class Meter:
     def close(self) -> None:
         """Seal what is open."""
         if self.sink is not None:
-            try:
-                self.sink.close()
-            except Exception as error:
-                self.lost(error)
+            self._kept(self.sink.close)
 
     def forked(self) -> None:
         """Go on in a child process."""
@@ -256,7 +251,7 @@ class Meter:
     def _delivered(
         self, request: Request, entry: Entry, made: MeteredTry, outcome: Outcome, took: float
     ) -> dict[str, Any]:
-        picture: Picture = entry.picture
+        picture = entry.picture
         event = self._event(request, made, outcome)
         event["duration_ms"] = round(took * 1000, 3)
         if picture.format is not None:
@@ -276,6 +271,10 @@ class Meter:
 
 def _utc(ns: int) -> datetime:
     return datetime.fromtimestamp(ns / 1e9, UTC)  # a float of seconds is exact to a quarter of a microsecond here
+
+
+def _status(status: int | None) -> dict[str, Any]:
+    return {} if status is None else {"status": status}
 
 
 def _number(credits: Decimal | None) -> Any:

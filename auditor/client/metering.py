@@ -27,7 +27,6 @@ from auditor.client.unread import UNREAD
 from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
-from auditor.model.settings import PRODUCTION
 from auditor.registry import PROVIDERS
 
 log = logging.getLogger("auditor.client")
@@ -183,8 +182,7 @@ class Metering:
         found = self._meters.get(provider)
         if found is None:
             scope = Scope(provider, self._account, self._environment, self._secret)
-            production = self._environment in PRODUCTION
-            meter = Meter(scope, sink=self._sink, registry=self._registry, clock=self._clock, production=production)
+            meter = Meter(scope, sink=self._sink, registry=self._registry, clock=self._clock)
             found = self._meters[provider] = (meter, Shapes(scope, dict))
         return found
 

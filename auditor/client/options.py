@@ -1,10 +1,13 @@
 """What type checkers know of a call: the options of each provider, and those of every call."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from auditor.client.arguments import Seconds
 from auditor.providers.hcti import HctiOptions
 from auditor.providers.imejis import ImejisOptions
+
+Imejis = Literal["imejis"]
+Hcti = Literal["hcti"]
 
 
 class CallOptions(TypedDict, total=False):

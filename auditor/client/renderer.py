@@ -3,47 +3,37 @@
 fingerprint → cache → in flight? wait and share → budget and rate → `attempt` → call → store → final event
 """
 
-import atexit
 import os
+import typing
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, Unpack, overload
 
-import httpx
-
+from auditor.caches import is_key
 from auditor.client import arguments
-from auditor.client.arguments import Seconds, call_seconds, check_name, seconds
+from auditor.client.arguments import Seconds, call_seconds, seconds
 from auditor.client.clock import Clock
-from auditor.client.forks import renew_in_children
-from auditor.client.request import FREE, Rendered, Request
+from auditor.client.forks import close_at_exit, renew_in_children
+from auditor.client.request import Lives, Rendered
 from auditor.model.errors import ConfigError, InvalidRequestError
-from auditor.model.events import Outcome
-from auditor.registry import PROVIDERS
 
 if TYPE_CHECKING:
-    import asyncio
-    from concurrent.futures import Future
-
+    import httpx
     from prometheus_client import CollectorRegistry
     from typing_extensions import TypeVar
 
     from auditor.caches import Cache
     from auditor.client.batch import BatchReport, Item
     from auditor.client.budget import Budget
-    from auditor.client.options import HctiCall, ImejisCall
+    from auditor.client.options import Hcti, HctiCall, Imejis, ImejisCall
     from auditor.client.sinks import Record, Sink
-    from auditor.client.tiered import Tiered
-    from auditor.model.provider import Api
+    from auditor.client.stores import Tiered
 
-    T = TypeVar("T")
-    P_co = TypeVar("P_co", bound=Literal["imejis", "hcti"], default=Any, covariant=True)
+    P_co = TypeVar("P_co", bound=Imejis | Hcti, default=Any, covariant=True)
 else:
-    from typing import TypeVar
-
-    P_co = TypeVar("P_co", covariant=True)
-
-DAY = 86_400.0
+    P_co = typing.TypeVar("P_co", covariant=True)
 
 
 class Renderer(Generic[P_co]):
@@ -75,8 +65,8 @@ class Renderer(Generic[P_co]):
         events_hits: Literal["all", "none"] = "all",
         budget: "Budget | None" = None,
         per_second: float | None = None,
-        ttl: Seconds = DAY,
-        batch_ttl: Seconds = 7 * DAY,
+        ttl: Seconds = 86_400.0,
+        batch_ttl: Seconds = 7 * 86_400.0,
         template_ttl: Mapping[str, Seconds] | None = None,
         timeout: Seconds = 30.0,
         tries: int = 3,
@@ -89,7 +79,7 @@ class Renderer(Generic[P_co]):
         secret: str | None = None,
         production: bool | None = None,
         registry: "CollectorRegistry | Literal['default'] | None" = "default",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
         clock: Clock | None = None,
     ) -> None:
         # Here and not above: they would double what importing this costs.
@@ -97,78 +87,55 @@ class Renderer(Generic[P_co]):
 
         from auditor.client.budget import Budget, BudgetGuard
         from auditor.client.caller import Caller
-        from auditor.client.circuit import Circuit
         from auditor.client.core import Core
-        from auditor.client.far import Far
-        from auditor.client.identity import Shapes
         from auditor.client.meter import Meter
-        from auditor.client.sinks import Spool, sink_of
-        from auditor.client.stores import levels
+        from auditor.client.sinks import sink_of
         from auditor.model.fingerprint import Scope, derive_key
-        from auditor.model.settings import PRODUCTION
 
-        api = _api_of(provider)
+        api = arguments.api_of(provider)
         api_key = arguments.api_key(api_key, api.key_variable)
-        account, environment = arguments.text("account", account), arguments.text("environment", environment)
+        account, environment = arguments.text("account", account), arguments.text("environment", environment).lower()
         arguments.one_of("events_hits", events_hits, ("all", "none"))
         arguments.one_of("retry_uncertain", retry_uncertain, (True, False))
         arguments.one_of("production", production, (True, False, None))
-        shown: CollectorRegistry | None = REGISTRY if registry == "default" else registry
-        arguments.offers("registry", shown, "register", "a CollectorRegistry of prometheus_client, or None")
+        self._registry: CollectorRegistry | None = REGISTRY if registry == "default" else registry
+        arguments.offers("registry", self._registry, "register", "a CollectorRegistry of prometheus_client, or None")
         arguments.offers("transport", transport, "handle_async_request", "an asynchronous transport of httpx")
-        if budget is not None and not isinstance(budget, Budget):
-            raise ConfigError(f"budget={budget!r}: write Budget({budget!r}), from auditor import Budget")
-        self._api = api
-        self._clock = clock or Clock()
+        clock = clock or Clock()
         secret = arguments.text("secret", secret or os.environ.get("AUDITOR_SECRET") or api_key)
-        self._ttl = {"online": seconds("ttl", ttl), "batch": seconds("batch_ttl", batch_ttl)}
-        if not isinstance(template_ttl, Mapping | None):
-            raise ConfigError(f"template_ttl={template_ttl!r}: give a mapping of templates to TTLs")
-        self._template_ttl = {
-            name: seconds(f"template_ttl[{name!r}]", value) for name, value in (template_ttl or {}).items()
-        }
-        self._stale = seconds("stale_if_error", stale_if_error)
-        self._scope = Scope(provider, account, environment.lower(), derive_key(secret))
-        sink = sink_of(events, self._clock, spool_mode, spool_group)
-        self._meter = Meter(
-            self._scope,
-            sink=sink,
-            registry=shown,
-            production=environment.lower() in PRODUCTION if production is None else production,
-            hits=events_hits,
-            clock=self._clock,
+        lives = Lives(
+            {"online": seconds("ttl", ttl), "batch": seconds("batch_ttl", batch_ttl)},
+            arguments.times("template_ttl", template_ttl),
+            seconds("stale_if_error", stale_if_error),
         )
-        folder = sink.folder if isinstance(sink, Spool) else None
-        self._guard = BudgetGuard(budget, folder, self._scope, self._clock) if budget is not None else None
-        caller = Caller(
-            self._api,
-            self._meter,
-            self._clock,
+        self._scope = scope = Scope(provider, account, environment, derive_key(secret))
+        sink = sink_of(events, clock, spool_mode, spool_group)
+        self._meter = meter = Meter(
+            scope, sink=sink, registry=self._registry, production=production, hits=events_hits, clock=clock
+        )
+        guard = BudgetGuard(budget, sink, scope, clock) if budget is not None else None
+        caller = partial(
+            Caller,
+            api,
+            meter,
+            clock,
             api_key=api_key,
-            base_url=self._api.base_url if base_url is None else arguments.text("base_url", base_url),
+            base_url=api.base_url if base_url is None else arguments.text("base_url", base_url),
             timeout=seconds("timeout", timeout, above=0),
             tries=arguments.whole("tries", tries, 1),
             longest_retry_after=seconds("longest_retry_after", longest_retry_after),
             retry_uncertain=retry_uncertain,
-            guard=self._guard,
+            guard=guard,
             per_second=arguments.rate("per_second", per_second),
             max_answer_bytes=arguments.whole("max_answer_bytes", max_answer_bytes, 1),
             transport=transport,
         )
-        every, cycle = seconds("probe_every", probe_every, above=0), budget or Budget(0)
-
-        def circuit(far: "Far | None") -> Circuit:
-            return Circuit(self._scope, self._clock, far, every=every, anchor_day=cycle.anchor_day, zone=cycle.zone)
-
-        self._registry = shown
-        self._shapes = Shapes(self._scope, self._api.options)
-        longest = max(*self._ttl.values(), *self._template_ttl.values())
-        near, far = levels(cache, self._clock)
-        self._core = Core(near, far, caller, self._meter, self._clock, longest=longest, circuit=circuit)
+        every = seconds("probe_every", probe_every, above=0)
+        self._core = Core(api, cache, caller, meter, clock, lives, budget or Budget(0), every)
         # A renderer that nobody closes takes its thread with it.
         weakref.finalize(self, self._core.background.stop, 0).atexit = False
-        _RENDERERS.add(self)
-        renew_in_children(self)
+        close_at_exit(self)
+        renew_in_children(self._core)
 
     def __repr__(self) -> str:
         scope = self._scope
@@ -176,14 +143,11 @@ class Renderer(Generic[P_co]):
 
     @overload
     def render(
-        self: "Renderer[Literal['imejis']]",
-        template: str,
-        overrides: Mapping[str, Any],
-        **options: "Unpack[ImejisCall]",
+        self: "Renderer[Imejis]", template: str, overrides: Mapping[str, Any], **options: "Unpack[ImejisCall]"
     ) -> Rendered: ...
     @overload
     def render(
-        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+        self: "Renderer[Hcti]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
     ) -> Rendered: ...
     def render(
         self,
@@ -204,21 +168,20 @@ class Renderer(Generic[P_co]):
         renders whatever the cache holds. Other failures are `RenderError`s; a request that has no canonical JSON is an
         `InvalidRequestError` before any call.
         """
-        request = self._begin(template, overrides, template_version, placement, ttl, refresh, stale_if_error, options)
+        request = self._core.begin(
+            template, overrides, template_version, placement, ttl, refresh, stale_if_error, options
+        )
         if isinstance(request, Rendered):
             return request
         return self._core.take(request, None if timeout is None else call_seconds("timeout", timeout))
 
     @overload
     async def arender(
-        self: "Renderer[Literal['imejis']]",
-        template: str,
-        overrides: Mapping[str, Any],
-        **options: "Unpack[ImejisCall]",
+        self: "Renderer[Imejis]", template: str, overrides: Mapping[str, Any], **options: "Unpack[ImejisCall]"
     ) -> Rendered: ...
     @overload
     async def arender(
-        self: "Renderer[Literal['hcti']]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
+        self: "Renderer[Hcti]", template: str, overrides: Mapping[str, Any], **options: "Unpack[HctiCall]"
     ) -> Rendered: ...
     async def arender(
         self,
@@ -234,7 +197,9 @@ class Renderer(Generic[P_co]):
         **options: Any,
     ) -> Rendered:
         """As `render`, for event loops. Cancelling it cancels nobody else's wait, and not the render."""
-        request = self._begin(template, overrides, template_version, placement, ttl, refresh, stale_if_error, options)
+        request = self._core.begin(
+            template, overrides, template_version, placement, ttl, refresh, stale_if_error, options
+        )
         if isinstance(request, Rendered):
             return request
         return await self._core.atake(request, None if timeout is None else call_seconds("timeout", timeout))
@@ -248,12 +213,8 @@ class Renderer(Generic[P_co]):
         progress: "Callable[[BatchReport], None] | None" = None,
     ) -> "BatchReport":
         """Render what is not in the cache yet, at the pace that the provider bears; see `aprerender`."""
-        work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
-        try:
-            return work.result()
-        except BaseException:
-            work.cancel()  # no further items; what flies already is paid for, and lands
-            raise
+        work = self.aprerender(items, concurrency=concurrency, per_second=per_second, progress=progress)
+        return self._core.background.run(work)
 
     async def aprerender(
         self,
@@ -269,30 +230,32 @@ class Renderer(Generic[P_co]):
         the budget, an empty plan or a wrong key; other failures are reported item by item. *per_second* defaults to
         what the provider's plans bear. *progress* is called in another thread.
         """
-        work = self._core.background.spawn(self._prerender(items, concurrency, per_second, progress))
-        return await _here(work)
+        pace = arguments.rate("per_second", per_second)
+        return await self._core.background.arun(self._core.prerender(items, concurrency, pace, progress))
 
     def purge(self, template: str) -> int:
         """Forget all pictures of a template, whatever their version: how many were in this process and the store.
 
         Other processes keep what they have in memory until it expires; a new `template_version` is instant everywhere.
         """
-        return self._core.background.spawn(self._core.purge(self._scope.group(template))).result()
+        return self._core.background.run(self.apurge(template))
 
     async def apurge(self, template: str) -> int:
         """As `purge`, for event loops."""
-        return await _here(self._core.background.spawn(self._core.purge(self._scope.group(template))))
+        return await self._core.background.arun(self._core.levels.forget(self._scope.group(template)))
 
     def delete(self, key: str) -> bool:
         """Forget the picture of one key (`Rendered.key`) in this process and the store: whether there was one.
 
         As with `purge`, other processes keep what they have in memory. `InvalidRequestError` for what is no key.
         """
-        return self._core.background.spawn(self._core.delete(_key(key))).result() > 0
+        return self._core.background.run(self.adelete(key))
 
     async def adelete(self, key: str) -> bool:
         """As `delete`, for event loops."""
-        return await _here(self._core.background.spawn(self._core.delete(_key(key)))) > 0
+        if not is_key(key):
+            raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")
+        return await self._core.background.arun(self._core.levels.forget(key)) > 0
 
     def metrics_app(self, kind: Literal["asgi", "wsgi"] = "asgi") -> Any:
         """An application that shows the metrics of this renderer's registry, or in multiprocess mode of all workers.
@@ -309,7 +272,6 @@ class Renderer(Generic[P_co]):
     def close(self, patience: float = 5.0) -> None:
         """Wait for flights, *patience* seconds at most, then close connections and the spool. It can be used again."""
         self._core.close(patience)
-        self._meter.close()
 
     async def aclose(self, patience: float = 5.0) -> None:
         """As `close`, for event loops."""
@@ -333,103 +295,3 @@ class Renderer(Generic[P_co]):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    def _begin(
-        self,
-        template: str,
-        overrides: Mapping[str, Any],
-        template_version: str | None,
-        placement: str | None,
-        ttl: Seconds | None,
-        refresh: bool,
-        stale: Seconds | None,
-        options: Mapping[str, Any],
-    ) -> "Rendered | Request":
-        """What is at hand, else the request to make. A hit makes no more objects than it must."""
-        meter, near, started = self._meter, self._core.near, self._clock.steady()
-        shape = self._shapes.of(template, template_version, options)
-        slot, body = shape.identify(overrides)
-        entry = None if near is None or refresh else near.find(slot.key)
-        if placement is not None:
-            check_name("placement", placement)
-        if entry is not None and not meter.writes_hits:
-            meter.count_hit(entry, started)
-            return Rendered(entry, Outcome.HIT, slot.key, FREE)
-        life = self._template_ttl.get(template, self._ttl["online"]) if ttl is None else call_seconds("ttl", ttl)
-        spare = self._stale if stale is None else call_seconds("stale_if_error", stale)
-        request = Request(
-            template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
-        )
-        if entry is None:
-            return request
-        meter.hit(request, entry, self._clock.wall_ns(), started)
-        return Rendered(entry, Outcome.HIT, slot.key, FREE)
-
-    def _batched(self, item: "Item") -> Request:
-        shape = self._shapes.of(item.template, item.template_version, item.options)
-        slot, body = shape.identify(item.overrides)
-        if item.placement is not None:
-            check_name("placement", item.placement)
-        default = self._template_ttl.get(item.template, self._ttl["batch"])
-        life = default if item.ttl is None else call_seconds("ttl", item.ttl)
-        return Request(item.template, slot, body, shape.options, item.template_version, item.placement, "batch", life)
-
-    async def _prerender(
-        self,
-        items: "Iterable[Item]",
-        concurrency: int,
-        per_second: float | None,
-        progress: "Callable[[BatchReport], None] | None",
-    ) -> "BatchReport":
-        from auditor.client.batch import prerender
-
-        pace = self._core.pace(arguments.rate("per_second", per_second) or self._api.per_second)
-
-        async def one(item: "Item") -> Outcome:
-            request = self._batched(item)
-            if self._core.near is not None and self._core.near.find(request.slot.key) is not None:
-                return Outcome.HIT
-            return (await self._core.atake(request, None, pace)).outcome
-
-        return await prerender(items, one, concurrency, progress)
-
-    def forked(self) -> None:
-        """Go on in a child process; called there by itself."""
-        self._core.forked()
-        self._meter.forked()
-        if self._guard is not None:
-            self._guard.forked()
-
-
-def _api_of(provider: object) -> "Api":
-    if not isinstance(provider, str) or provider not in PROVIDERS:
-        raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
-    api = PROVIDERS[provider].api
-    if api is None:
-        speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)
-        raise ConfigError(f"the client counts calls to {provider}, but does not make them; it speaks to {speaks}")
-    return api
-
-
-def _here(work: "Future[T]") -> "asyncio.Future[T]":
-    """*work* of the background's loop, for the caller's."""
-    from asyncio import wrap_future
-
-    return wrap_future(work)
-
-
-def _key(key: object) -> str:
-    from auditor.caches import is_key
-
-    if not isinstance(key, str) or not is_key(key):
-        raise InvalidRequestError("what is to be deleted is no key: give the `key` of what `render` gave")
-    return key
-
-
-_RENDERERS: "weakref.WeakSet[Renderer]" = weakref.WeakSet()
-
-
-@atexit.register
-def _at_exit() -> None:
-    for renderer in list(_RENDERERS):
-        renderer.close()

@@ -1,6 +1,6 @@
 """One request: what is asked for, and what its caller gets.
 
-Both are named tuples: they are made on the way of every memory hit, where a frozen dataclass costs four times as much.
+They are named tuples: they are made on the way of every memory hit, where a frozen dataclass costs four times as much.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,15 @@ from auditor.model.events import Outcome
 from auditor.model.provider import MEDIA_TYPES
 
 FREE = Decimal(0)
+
+
+class Lives(NamedTuple):
+    """How long pictures may be served, in seconds, by the source of a request and by template."""
+
+    sources: Mapping[str, float]
+    templates: Mapping[str, float]
+    stale: float
+    """How much longer they may stand in for a render that fails."""
 
 
 class Request(NamedTuple):

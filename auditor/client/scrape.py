@@ -15,8 +15,15 @@ _SEVERAL = (
 )
 _OF_LIVING = re.compile(r"_(\d+)\.db$")
 _dead: Any = multiprocess.mark_process_dead
-_collector: Any = multiprocess.MultiProcessCollector
 _TEXT = "text/plain; charset=utf-8"
+
+
+class _Workers(multiprocess.MultiProcessCollector):
+    """The sum over all workers, without what those had in flight that died where no hook runs."""
+
+    def collect(self) -> Any:
+        bury(Path(self._path))
+        return super().collect()  # type: ignore[no-untyped-call]
 
 
 def metrics_app(registry: CollectorRegistry, kind: Literal["asgi", "wsgi"]) -> Any:
@@ -24,14 +31,12 @@ def metrics_app(registry: CollectorRegistry, kind: Literal["asgi", "wsgi"]) -> A
 
     Where several workers share a listening socket without that mode, it answers 503: one worker's share is no figure.
     """
+    make = make_asgi_app if kind == "asgi" else make_wsgi_app
     if multiprocess_mode():
-        folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         shared = CollectorRegistry()
-        _collector(shared, str(folder))
-        return _before(make_asgi_app(shared), lambda: bury(folder)) if kind == "asgi" else _before_wsgi(
-            make_wsgi_app(shared), lambda: bury(folder)
-        )  # fmt: skip
-    return _asgi(make_asgi_app(registry)) if kind == "asgi" else _wsgi(make_wsgi_app(registry))
+        _Workers(shared)  # type: ignore[no-untyped-call]
+        return make(shared)
+    return (_asgi if kind == "asgi" else _wsgi)(make(registry))
 
 
 def multiprocess_mode() -> bool:
@@ -106,22 +111,6 @@ def _sockets(process: Path) -> set[str]:
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-def _before(app: Asgi, work: Callable[[], None]) -> Asgi:
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        work()
-        await app(scope, receive, send)
-
-    return answer
-
-
-def _before_wsgi(app: Wsgi, work: Callable[[], None]) -> Wsgi:
-    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        work()
-        return app(environ, start)
-
-    return answer
 
 
 def _asgi(app: Asgi) -> Asgi:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from auditor.caches import Entry
-from auditor.client.decoding import decoded
+from auditor.client.answers import decoded
 from auditor.client.failures import failure_of, given_up_at
 from auditor.client.meter import Meter, MeteredTry
 from auditor.client.metering import CallRule, Metering, SeenRequest, json_object

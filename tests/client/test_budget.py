@@ -18,6 +18,7 @@ from auditor.client import budget
 from auditor.client.budget import LOCK_NAME, Budget, BudgetGuard
 from auditor.client.clock import Clock
 from auditor.client.renderer import Renderer
+from auditor.client.sinks import Spool
 from auditor.model.errors import BudgetExceededError, ConfigError, ProviderError, UncertainError
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import Scope
@@ -127,7 +128,7 @@ def test_a_budget_needs_a_spool() -> None:
 def test_the_lock_is_held_until_the_attempt_is_written(build: Build, tmp_path: Path) -> None:
     """Nobody else decides in between; and it is free after."""
     renderer = build(budget=Budget(5))
-    guard: Any = renderer._guard
+    guard: Any = renderer._core._caller._guard
 
     def free() -> bool:
         with (tmp_path / "usage" / ".budget.lock").open() as file:
@@ -186,7 +187,7 @@ def test_four_processes_spend_exactly_the_budget(tmp_path: Path) -> None:
 
 def guarded(folder: Path) -> BudgetGuard:
     """A guard as a renderer has it."""
-    return BudgetGuard(Budget(5), folder, Scope("imejis", "main", "production", b"k" * 32), Clock())
+    return BudgetGuard(Budget(5), Spool(folder), Scope("imejis", "main", "production", b"k" * 32), Clock())
 
 
 def test_a_fork_while_the_lock_is_held_locks_nobody_out(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from auditor.caches.memory import Memory
 from auditor.client.containers import whole
 from auditor.client.renderer import Renderer
 from auditor.client.request import Rendered
-from auditor.client.tiered import Tiered
+from auditor.client.stores import Tiered
 from auditor.model.errors import ConfigError
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
@@ -206,7 +206,7 @@ def test_files_are_of_this_user_alone_and_never_links(tmp_path: Path, upstream: 
             assert not list((tmp_path / "in").rglob(".*")), "nothing is left aside"
             if not file.is_fifo():
                 file.unlink(missing_ok=True)
-            renderer._core._far.up = True  # type: ignore[union-attr]
+            renderer._core._far.up = True
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from auditor.caches.files import Files
 from auditor.caches.memory import ENTRY_BYTES, Memory
 from auditor.caches.redis import Redis
 from auditor.client.renderer import Renderer
-from auditor.client.tiered import Tiered
+from auditor.client.stores import Tiered
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
 from auditor.registry import CACHES

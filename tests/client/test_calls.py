@@ -15,7 +15,7 @@ from auditor.caches.redis import Redis
 from auditor.client.batch import Item
 from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
-from auditor.client.tiered import Tiered
+from auditor.client.stores import Tiered
 from auditor.model.errors import (
     AuthenticationError,
     BudgetExceededError,
@@ -159,22 +159,22 @@ def test_what_was_deleted_during_a_render_is_known_among_many(
         elif gone == "template":
             await renderer.apurge("og")
         for number in range(others):
-            renderer._core._drop(f"k1:{number:064x}")
+            renderer._core.levels.drop(f"k1:{number:064x}")
         upstream.gate.set()
         await task
         return (await renderer.arender("og", {})).outcome
 
     assert asyncio.run(main()) == ("hit" if gone is None and others <= 4096 else "render")
-    assert len(renderer._core._purges) <= 4096
+    assert len(renderer._core.levels._turns) <= 4096
 
 
 def test_deletes_of_years_take_no_more_room_than_some(build: Build) -> None:
     """Of keys and of templates, each of which was there once."""
     renderer = build()
     for number in range(10_000):
-        renderer._core._drop(f"k1:{number:064x}")
-        renderer._core._forget(f"template {number}")
-    assert len(renderer._core._purges) <= 4096
+        renderer._core.levels.drop(f"k1:{number:064x}")
+        renderer._core.levels.drop(f"template {number}")
+    assert len(renderer._core.levels._turns) <= 4096
     assert renderer.render("og", {}).outcome is Outcome.RENDER
     assert renderer.render("og", {}).outcome is Outcome.HIT
 
@@ -430,7 +430,7 @@ def test_a_call_from_before_does_not_close_it(build: Build, upstream: Upstream, 
         last = asyncio.ensure_future(renderer.arender("og", {"last": 1}))
         await asyncio.to_thread(upstream.arrived.acquire)
         moving.now += 1
-        renderer._core._caller.circuit.exhausted(QuotaExceededError("used up"))  # type: ignore[union-attr]
+        renderer._core._caller.circuit.exhausted(QuotaExceededError("used up"))
         upstream.gate.set()
         await last
 

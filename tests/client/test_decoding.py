@@ -19,7 +19,7 @@ import pytest
 import zstandard
 
 from auditor import Metering, meter
-from auditor.client import decoding
+from auditor.client import answers
 from auditor.client.watch import HEAD
 from tests.client.conftest import png
 from tests.client.test_attach import Body
@@ -183,7 +183,7 @@ def test_what_cannot_be_decoded_is_unknown(coding: str, sent: bytes, say: Say) -
     found = say(coding, sent, JSON)
     assert (found["outcome"], found["credits"]) == ("render", 1)
     assert "format" not in found and "bytes" not in found
-    refused = decoding.decoded(sent, coding, HEAD)
+    refused = answers.decoded(sent, coding, HEAD)
     assert refused is None
 
 
@@ -201,17 +201,17 @@ class Older:
 
 def test_an_older_brotli_reads_what_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """In steps, so that a bomb goes no further than one of them."""
-    monkeypatch.setattr(decoding.brotli, "Decompressor", Older)
-    assert decoding.decoded(brotli.compress(hosted()), "br", HEAD) == hosted()
-    begun = decoding.decoded(bomb("br"), "br", HEAD)
+    monkeypatch.setattr(answers.brotli, "Decompressor", Older)
+    assert answers.decoded(brotli.compress(hosted()), "br", HEAD) == hosted()
+    begun = answers.decoded(bomb("br"), "br", HEAD)
     assert begun and len(begun) <= HEAD and begun == (b'{"url": "' + bytes(HEAD))[: len(begun)]
     long = noise()
-    begun = decoding.decoded(brotli.compress(long), "br", HEAD)
+    begun = answers.decoded(brotli.compress(long), "br", HEAD)
     assert begun and long.startswith(begun)
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd"])
 def test_without_its_package_a_coding_is_unknown(coding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that offers what we cannot read is still served."""
-    monkeypatch.setattr(decoding, {"br": "brotli", "zstd": "zstandard"}[coding], None)
-    assert decoding.decoded(CODINGS[coding](hosted()), coding, HEAD) is None
+    monkeypatch.setattr(answers, {"br": "brotli", "zstd": "zstandard"}[coding], None)
+    assert answers.decoded(CODINGS[coding](hosted()), coding, HEAD) is None
