@@ -14,11 +14,11 @@ from auditor.analysis.bills import Bill, bills
 from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import Demand, demand
-from auditor.analysis.facts import Facts, gather
+from auditor.analysis.facts import Facts
 from auditor.analysis.identities import Replaced
 from auditor.analysis.load import Load, Progress
 from auditor.analysis.oddtime import present
-from auditor.analysis.units import locate
+from auditor.analysis.units import Located, locate
 from auditor.analysis.walk import Replayed, replay
 from auditor.intake.lookup import requests_of
 from auditor.intake.read import Intake, detected_in
@@ -75,8 +75,8 @@ class Options:
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
     with _load(sources, settings, options, progress).records() as (records, intakes):
-        facts = gather(records, settings, options.since, options.until, options.belongs)
-        facts = facts.without_advice(_mostly_filtered(intakes))
+        chosen = options.since, options.until, options.belongs, _mostly_filtered(intakes)
+        facts = locate(Facts, records, settings, *chosen)
         replayed = replay(facts, settings.ttl_us)
         case = Case(
             facts,
@@ -106,7 +106,7 @@ def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
-    found = simulated(demand(facts.located), settings)
+    found = simulated(demand(facts), settings)
     return tuple(
         TtlPoint(
             ttl_us=row.setting.ttl_us,
@@ -139,11 +139,11 @@ def simulate(
         simulation = simulated(asked, caches, per_template=per_template)
     else:
         with _load(sources, settings, options, progress).records() as (records, intakes):
-            asked = demand(locate(records, settings, options.since, options.until))
+            asked = demand(locate(Located, records, settings, options.since, options.until))
             simulation = simulated(asked, caches, per_template=per_template)
             if batch:
                 ahead = ahead_of(asked)
-        inputs = inputs_of(sources, intakes, records.replaced, asked.counts)
+        inputs = inputs_of(sources, intakes, records.replaced, asked.accounts.counts)
     return result_of(
         simulation,
         inputs,
@@ -174,7 +174,8 @@ class Examined:
 def examine(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Iterator[Examined]:
     """What plans, estimates and invoices are held against. Raises `InputError` where there is nothing to read."""
     with _load(sources, settings, options, progress).records() as (records, intakes):
-        facts = gather(records, settings, options.since, options.until).without_advice(_mostly_filtered(intakes))
+        chosen = options.since, options.until, None, _mostly_filtered(intakes)
+        facts = locate(Facts, records, settings, *chosen)
         replayed = replay(facts, settings.ttl_us)
         yield Examined(
             facts,
@@ -201,7 +202,7 @@ def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> t
         return None
     asked, rows = found
     intake = Intake(detected.kind.name, str(detected) if detected.lines else "", tally=Tally(lines=rows))
-    return asked, inputs_of(sources, [intake], Replaced(0, 0), asked.counts)
+    return asked, inputs_of(sources, [intake], Replaced(0, 0), asked.accounts.counts)
 
 
 def _mostly_filtered(intakes: Sequence[Intake]) -> frozenset[tuple[str, str]]:

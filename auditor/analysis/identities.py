@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, Table, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, func, literal, select
 
 from auditor.engines import Engine
 from auditor.model.events import Outcome
@@ -93,3 +93,19 @@ def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_l
     lines = read_lines(row for group in groups for row in group) if groups else {}
     best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
     return pa.table({"row": pa.array(best, pa.int64())})
+
+
+def hashed(*columns: ColumnElement[Any]) -> ColumnElement[int]:
+    """62 bits of the columns' hash, as a BIGINT that a later + 1 cannot overflow."""
+    return cast(func.hash(*columns).op(">>")(2), BigInteger)
+
+
+def key_halves(records: Table) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """124 bits of a record's (provider, account, environment, key)."""
+    key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
+    return hashed(*key), hashed(literal("low"), *key)
+
+
+def digest_code(records: Table) -> ColumnElement[int]:
+    """62 bits of a record's digest, 0 where it has none."""
+    return case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1)

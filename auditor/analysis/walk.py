@@ -163,7 +163,7 @@ def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, A
 
     Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
     """
-    events, records = facts.events, facts.records
+    events, records = facts.events, facts.records.table
     by_size = and_(
         events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
     )

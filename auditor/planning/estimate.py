@@ -96,7 +96,7 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
         return None
     complete = [index for index, use in enumerate(bill.uses) if use.complete]
     basis = complete or [len(bill.uses) - 1]
-    own = set(facts.located.accounts.units_of(bill.payer.code))
+    own = set(facts.units_of(bill.payer.code))
 
     def asked(outcome: Outcome) -> int:
         return sum(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from auditor.analysis.choice import Counts
+from auditor.analysis.accounts import Counts
 from auditor.analysis.identities import Replaced
 from auditor.intake.read import Intake
 from auditor.intake.sources import Source

@@ -29,8 +29,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated
 
+from auditor.analysis.again import Repeated, most_repeated
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.duplicates import Repeated, most_repeated
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
@@ -91,7 +91,7 @@ class DuplicateRenders(Rule):
                 rule=self.id,
                 severity=severity_of(credits, case.credits),
                 confidence=Confidence.HIGH,
-                subject=case.facts.labels(unit),
+                subject=case.facts.units[unit].names,
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
                 f"was there or on its way: {credits_word(credits)}" + _most_often(first, requests),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),

@@ -24,8 +24,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 
+from auditor.analysis.again import ghosts
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.failures import ghosts
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, Money, severity_of

@@ -28,8 +28,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.images import price_of_bytes
-from auditor.analysis.pictures import SMALLEST, Saved, saved
+from auditor.analysis.pictures import SMALLEST, Saved, price_of_bytes, saved
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -94,7 +93,7 @@ class FormatWaste(Rule):
                 f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
-                money=price_of_bytes(case, stored, lost),
+                money=price_of_bytes(case.facts, stored, lost),
                 evidence={
                     "stored_wasted_bytes": stored.total(),
                     "delivered_wasted_bytes": lost,

@@ -26,8 +26,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.images import price_of_bytes
-from auditor.analysis.pictures import SCALE, Oversized, oversized, placements
+from auditor.analysis.pictures import SCALE, Oversized, oversized, placements, price_of_bytes
 from auditor.analysis.placements import limit_for
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -73,7 +72,7 @@ class OversizedOutputs(Rule):
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=price_of_bytes(case, by_payer, lost),
+                money=price_of_bytes(case.facts, by_payer, lost),
                 evidence={
                     "stored_wasted_bytes": by_payer.total(),
                     "delivered_wasted_bytes": lost,

@@ -3,16 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Protocol
 
-import pyarrow as pa
-
-from auditor.analysis.accounts import Accounts, Payer
-from auditor.analysis.demand import Asked
+from auditor.analysis.accounts import Payer
+from auditor.analysis.demand import Demand
 from auditor.model.events import EPOCH
 from auditor.model.plans import cheapest, micros, total_bill
 from auditor.replay import lru, ttl
-from auditor.replay.demand import Groups, Prices
+from auditor.replay.demand import Groups
 from auditor.replay.sums import Sum, read
 from auditor.simulation.rows import (
     NOTHING,
@@ -25,41 +22,9 @@ from auditor.simulation.rows import (
     knee,
     recommended,
 )
+from auditor.simulation.trace import TraceDemand
 
-
-class DemandSource(Protocol):
-    """What was asked for: of `auditor.analysis.demand`, or of a cache trace."""
-
-    @property
-    def accounts(self) -> Accounts:
-        """Who asked."""
-
-    @property
-    def prices(self) -> Prices:
-        """What a simulated render takes and costs."""
-
-    @property
-    def usage(self) -> Sequence[Asked]:
-        """One row for each unit, cycle and outcome."""
-
-    @property
-    def rows(self) -> int:
-        """Events of the demand; a hit with a count is one."""
-
-    @property
-    def most_cycles(self) -> int:
-        """The most billing cycles that an account has."""
-
-    def by_key(self) -> Iterator[pa.RecordBatch]:
-        """Ordered by key, time and id."""
-
-    def by_time(self) -> Iterator[pa.RecordBatch]:
-        """Ordered by time and id, with a dense code for each key."""
-
-    def keys(self) -> int:
-        """How many keys there are."""
-
-
+DemandSource = Demand | TraceDemand
 MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
 Group = tuple[int, str | None, int]
@@ -100,7 +65,7 @@ def simulate(demand: DemandSource, settings: Sequence[Setting], *, per_template:
 def _groups(demand: DemandSource, per_template: bool) -> tuple[list[Group], Groups]:
     """The groups in the order of their codes, and the code of each (unit, cycle)."""
     code: dict[Group, int] = {}
-    cycles, payers = demand.most_cycles, demand.accounts.payers
+    cycles, payers = demand.accounts.most_cycles, demand.accounts.payers
     flat = []
     for unit in demand.accounts.units:
         for cycle in range(cycles):
@@ -132,19 +97,20 @@ def _asked(demand: DemandSource, per_template: bool) -> Sums:
 
 def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
     """Each setting with the sums of every group."""
-    if not demand.rows:
+    rows = sum(row.events for row in demand.usage)
+    if not rows:
         yield from ((setting, [Sum()] * codes.count) for setting in settings)
         return
     caches = {setting: setting.cache for setting in settings}
     ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
     if ttls:
-        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, demand.rows, MEMORY)
+        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
         for setting, cache in caches.items():
             if not setting.bounded:
                 yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
     bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
     if bounded:
-        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, demand.rows, demand.keys(), MEMORY)
+        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
         for setting, cache in caches.items():
             if setting.bounded:
                 yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
