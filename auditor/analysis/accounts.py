@@ -34,6 +34,11 @@ class Payer:
     """Whether most lines that its sources fit are redirects, parts or no pictures: no plan advice rests on the rest."""
 
     @property
+    def names(self) -> dict[str, str]:
+        """Provider and account."""
+        return {"provider": self.provider, "account": self.account}
+
+    @property
     def stretches(self) -> tuple[tuple[int, int], ...]:
         """(start, end) in microseconds of the cycles that are listed, those without a gap between them together."""
         edges = [0, *(gap.before for gap in self.gaps), len(self.cycles)]
@@ -92,6 +97,10 @@ class Counts:
     assumed_timezone: int
     assumed: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     """Number of a file -> what its log could not tell -> events for which something was taken instead."""
+    superseded: int = 0
+    """Attempts that are no events of their own, since their id has a final event."""
+    duplicates: int = 0
+    """Further records of an id."""
 
 
 @dataclass(frozen=True)

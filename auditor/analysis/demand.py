@@ -81,10 +81,6 @@ class Demand:
         found = self.accounts.engine.run(select(func.count().label("keys")).select_from(keys))
         return int(found.to_pylist()[0]["keys"])
 
-    def named(self, rows: Sequence[int]) -> dict[int, str]:
-        """Row -> key of some records."""
-        return self.accounts.records.values("key", rows)
-
     @property
     def _records(self) -> Table:
         return self.accounts.records.table
@@ -116,19 +112,6 @@ class Demand:
 
 def demand(located: Located) -> Demand:
     """The demand of some records, such as those of an audit."""
-    priced, prices = _prices(located)
-    return Demand(located, priced, prices, _usage(located))
-
-
-def _delivered(records: Table) -> ColumnElement[bool]:
-    return records.c.outcome.in_([str(outcome) for outcome in DELIVERED])
-
-
-def _rendered(records: Table) -> ColumnElement[bool]:
-    return records.c.outcome == str(Outcome.RENDER)
-
-
-def _usage(located: Located) -> tuple[Asked, ...]:
     records = located.records.table
     groups = (located.by_unit.c.unit, located.by_cycle.c.cycle, records.c.outcome)
     sums = located.placed(
@@ -140,7 +123,16 @@ def _usage(located: Located) -> tuple[Asked, ...]:
         func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
         func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
     )
-    return tuple(rows_of(located.engine, Asked, sums.where(_delivered(records)).group_by(*groups)))
+    usage = rows_of(located.engine, Asked, sums.where(_delivered(records)).group_by(*groups))
+    return Demand(located, *_prices(located), tuple(usage))
+
+
+def _delivered(records: Table) -> ColumnElement[bool]:
+    return records.c.outcome.in_([str(outcome) for outcome in DELIVERED])
+
+
+def _rendered(records: Table) -> ColumnElement[bool]:
+    return records.c.outcome == str(Outcome.RENDER)
 
 
 def _prices(located: Located) -> tuple[Table, Prices]:

@@ -21,14 +21,6 @@ ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """Records that are not events of their own."""
-
-    superseded: int
-    duplicates: int
-
-
-@dataclass(frozen=True, slots=True)
 class Records:
     """Every line that was an event or attempt, and which of them count."""
 
@@ -37,7 +29,8 @@ class Records:
     """`row`, and the fields of an event as `auditor.intake.columns` has them."""
     losers: Table
     """`row` of each that another record with the same id replaces."""
-    replaced: Replaced
+    superseded: int
+    duplicates: int
 
     def values(self, name: str, rows: Sequence[int]) -> dict[int, str]:
         """Row -> value of a column of text, of some records."""
@@ -77,7 +70,7 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
         ).select_from(per_id)
     ).to_pylist()[0]
     dropped = int(row["superseded"] or 0)
-    return Records(engine, records, losers, Replaced(dropped, int(row["losers"]) - dropped))
+    return Records(engine, records, losers, dropped, int(row["losers"]) - dropped)
 
 
 def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, literal, or_, select
 
 from auditor.analysis.facts import Facts
 from auditor.analysis.identities import hashed
-from auditor.analysis.rows import loaded, rows_of
+from auditor.analysis.rows import grouped, loaded, rows_of
 from auditor.engines.tables import Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.model.findings import Money
@@ -272,6 +272,15 @@ def sizes_of(facts: Facts) -> Sizes:
         size = row["format"], row["width"], row["height"]
         found.setdefault((row["payer"], row["cycle"]), {})[size] = int(row["renders"])
     return found
+
+
+Placed = TypeVar("Placed", Saved, Oversized)
+
+
+def by_place(facts: Facts, rows: Iterable[Placed]) -> dict[tuple[str, str, str], list[Placed]]:
+    """(provider, template, placement) -> rows, in any account and environment."""
+    units = facts.units
+    return grouped(rows, lambda row: (units[row.unit].provider, units[row.unit].template, row.placement))
 
 
 def price_of_bytes(facts: Facts, stored: Mapping[int, int], delivered: int) -> Money:

@@ -155,7 +155,10 @@ def _chosen(
             func.count().filter(table.c.assumed_timezone).label("assumed"),
         )
     ).to_pylist()[0]
-    return which, Counts(row["events"], row["filtered"], row["assumed"], _assumed(records, which))
+    assumed = _assumed(records, which)
+    return which, Counts(
+        row["events"], row["filtered"], row["assumed"], assumed, records.superseded, records.duplicates
+    )
 
 
 def _assumed(records: Records, which: ColumnElement[bool]) -> Mapping[int, Mapping[str, int]]:

@@ -130,23 +130,16 @@ def _unwalked(facts: Facts) -> pa.Table:
 def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
     events = facts.events
     wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
-    found = rows_of(
-        facts.engine,
-        _Reason,
+    found = facts.engine.run(
         select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
         .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
         .group_by(events.c.unknown)
-        .order_by(events.c.unknown),
+        .order_by(events.c.unknown)
+    ).to_pylist()
+    reasons = {row["unknown"]: row["renders"] for row in found}
+    return UnknownRenders(
+        sum(reasons.values()), sum((Fraction(row["credits"] or 0) for row in found), Fraction(0)), reasons
     )
-    reasons = {row.unknown: row.renders for row in found}
-    return UnknownRenders(sum(reasons.values()), sum((row.credits for row in found), Fraction(0)), reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    unknown: str
-    renders: int
-    credits: Fraction
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:
