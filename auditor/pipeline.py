@@ -10,16 +10,15 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from auditor.analysis.bills import Bill, bills
+from auditor.analysis.bills import bills
 from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
-from auditor.analysis.demand import Demand, demand
-from auditor.analysis.facts import Facts, gather
-from auditor.analysis.identities import Replaced
+from auditor.analysis.demand import demand
+from auditor.analysis.facts import Facts
 from auditor.analysis.load import Load, Progress
 from auditor.analysis.oddtime import present
-from auditor.analysis.units import locate
-from auditor.analysis.walk import Replayed, replay
+from auditor.analysis.units import Located, locate
+from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
 from auditor.intake.read import Intake, detected_in
 from auditor.intake.sources import Note, Source
@@ -31,12 +30,9 @@ from auditor.reading.reader import Tally
 from auditor.registry import RULES
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
-from auditor.results.conservation import inputs_of
-from auditor.results.inputs import Inputs
+from auditor.results.inputs import Inputs, inputs_of
 from auditor.results.simulation import Simulated
-from auditor.results.simulation import simulated as result_of
-from auditor.simulation.batch import ahead_of
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import NOTHING, Setting, stale_known, sums_of
 from auditor.simulation.simulate import simulate as simulated
 from auditor.simulation.trace import TraceDemand, read_trace
 
@@ -74,31 +70,18 @@ class Options:
 
 def audit(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Result:
     """Audit some inputs. Raises `InputError` where there is nothing to read."""
-    with _load(sources, settings, options, progress).records() as (records, intakes):
-        facts = gather(records, settings, options.since, options.until, options.belongs)
-        facts = facts.without_advice(_mostly_filtered(intakes))
-        replayed = replay(facts, settings.ttl_us)
-        case = Case(
-            facts,
-            replayed,
-            bills(facts, replayed),
-            _secrets(sources, intakes),
-            facts.credits,
-            partial(requests_of, sources, settings, options.input_format),
-            options.measured,
-        )
-        days = daily(facts, replayed)
-        curve = _curve(facts, progress) if options.curve else ()
+    with examine(sources, settings, options, progress) as case:
+        days = daily(case.facts, case.replayed)
+        curve = _curve(case.facts, progress) if options.curve else ()
         progress("Auditing", 0, 0)
         findings = [
             finding for rule in RULES.values() if rule.id not in settings.disabled for finding in rule.findings(case)
         ]
-    inputs = inputs_of(sources, intakes, records.replaced, facts.counts)
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
-    now, suppressed = generated_at(options.now), None
+    now, suppressed = case.generated_at, None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, settings.today(now))
-    return Result(inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
+    return Result(case.inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
@@ -106,17 +89,14 @@ def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
-    found = simulated(demand(facts.located), settings)
+    asked = demand(facts)
+    known = stale_known(asked)
     return tuple(
         TtlPoint(
-            ttl_us=row.setting.ttl_us,
-            now=row.setting.ttl_us == now,
-            requests=row.outcome.requests,
-            renders=row.outcome.renders,
-            credits=row.outcome.credits,
-            stale=row.outcome.stale if found.stale_known else None,
+            setting.ttl_us, setting.ttl_us == now, of.requests, of.renders, of.credits, of.stale if known else None
         )
-        for row in found.rows
+        for setting, sums in sums_of(asked, settings).items()
+        for of in [sum(sums.values(), NOTHING)]
     )
 
 
@@ -131,40 +111,24 @@ def simulate(
     batch: bool = False,
 ) -> Simulated:
     """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
+    shown = _options(settings, options, ("timezone", "since", "until")), generated_at(options.now)
     traced = None if batch else _trace(sources, settings, options)
-    asked: TraceDemand | Demand
-    ahead = None
     if traced is not None:
-        asked, inputs = traced
-        simulation = simulated(asked, caches, per_template=per_template)
-    else:
-        with _load(sources, settings, options, progress).records() as (records, intakes):
-            asked = demand(locate(records, settings, options.since, options.until))
-            simulation = simulated(asked, caches, per_template=per_template)
-            if batch:
-                ahead = ahead_of(asked)
-        inputs = inputs_of(sources, intakes, records.replaced, asked.counts)
-    return result_of(
-        simulation,
-        inputs,
-        asked.accounts.window,
-        _options(settings, options, ("timezone", "since", "until")),
-        generated_at(options.now),
-        ahead,
-    )
+        return simulated(traced[0], caches, traced[1], *shown, per_template=per_template)
+    with _load(sources, settings, options, progress).records() as (records, intakes):
+        asked = demand(locate(Located, records, settings, options.since, options.until))
+        inputs = inputs_of(sources, intakes, asked.accounts.counts)
+        return simulated(asked, caches, inputs, *shown, per_template=per_template, batch=batch)
 
 
 def _load(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Load:
     return Load(sources, settings, options.input_format, options.cache, options.now, options.note, progress)
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examined(Case):
     """Some inputs, replayed and billed, while their engine is open."""
 
-    facts: Facts
-    replayed: Replayed
-    bills: tuple[Bill, ...]
     inputs: Inputs
     options: Mapping[str, Any]
     generated_at: datetime
@@ -172,17 +136,23 @@ class Examined:
 
 @contextmanager
 def examine(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Iterator[Examined]:
-    """What plans, estimates and invoices are held against. Raises `InputError` where there is nothing to read."""
+    """What rules, plans, estimates and invoices rest on. Raises `InputError` where there is nothing to read."""
     with _load(sources, settings, options, progress).records() as (records, intakes):
-        facts = gather(records, settings, options.since, options.until).without_advice(_mostly_filtered(intakes))
+        chosen = options.since, options.until, options.belongs, _mostly_filtered(intakes)
+        facts = locate(Facts, records, settings, *chosen)
         replayed = replay(facts, settings.ttl_us)
+        names = ("ttl_seconds", "timezone", "production_environments", "since", "until")
         yield Examined(
             facts,
             replayed,
             bills(facts, replayed),
-            inputs_of(sources, intakes, records.replaced, facts.counts),
-            _options(settings, options, ("ttl_seconds", "timezone", "production_environments", "since", "until")),
-            generated_at(options.now),
+            _secrets(sources, intakes),
+            facts.credits,
+            partial(requests_of, sources, settings, options.input_format),
+            options.measured,
+            inputs=inputs_of(sources, intakes, facts.counts),
+            options=_options(settings, options, names),
+            generated_at=generated_at(options.now),
         )
 
 
@@ -201,7 +171,7 @@ def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> t
         return None
     asked, rows = found
     intake = Intake(detected.kind.name, str(detected) if detected.lines else "", tally=Tally(lines=rows))
-    return asked, inputs_of(sources, [intake], Replaced(0, 0), asked.counts)
+    return asked, inputs_of(sources, [intake], asked.accounts.counts)
 
 
 def _mostly_filtered(intakes: Sequence[Intake]) -> frozenset[tuple[str, str]]:

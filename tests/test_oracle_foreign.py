@@ -7,7 +7,7 @@ import pytest
 
 from auditor.model.errors import InputError
 from auditor.model.numbers import number
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from tests.bruteforce_foreign import AskedError, Foreign
 from tests.foreign_logs import foreign
 from tests.simulation.test_simulate_oracle import product as simulated

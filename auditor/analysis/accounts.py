@@ -1,8 +1,8 @@
 """Accounts: who used what, from when to when, in which billing cycles."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain, pairwise
@@ -32,6 +32,11 @@ class Payer:
 
     mostly_filtered: bool = False
     """Whether most lines that its sources fit are redirects, parts or no pictures: no plan advice rests on the rest."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Provider and account."""
+        return {"provider": self.provider, "account": self.account}
 
     @property
     def stretches(self) -> tuple[tuple[int, int], ...]:
@@ -84,6 +89,21 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the records."""
+
+    events: int
+    filtered: int
+    assumed_timezone: int
+    assumed: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """Number of a file -> what its log could not tell -> events for which something was taken instead."""
+    superseded: int = 0
+    """Attempts that are no events of their own, since their id has a final event."""
+    duplicates: int = 0
+    """Further records of an id."""
+
+
+@dataclass(frozen=True)
 class Accounts:
     """Who used what, from when to when."""
 
@@ -91,6 +111,12 @@ class Accounts:
     units: tuple[Unit, ...]
     window: tuple[datetime, datetime] | None
     """First and last time of an event; None for a log without events."""
+    counts: Counts
+
+    @property
+    def most_cycles(self) -> int:
+        """The most billing cycles that an account has."""
+        return max((len(payer.cycles) for payer in self.payers), default=0)
 
     def units_of(self, payer: int) -> list[int]:
         """The codes of the units that an account pays for."""
@@ -105,6 +131,7 @@ def payer_of(
     last_us: int,
     settings: Settings,
     rests: Sequence[tuple[int, int]] = (),
+    mostly_filtered: bool = False,
 ) -> Payer:
     """The account with its settings, plans and the billing cycles from its first to its last event.
 
@@ -125,4 +152,5 @@ def payer_of(
         first_us=first_us,
         last_us=last_us,
         gaps=gaps,
+        mostly_filtered=mostly_filtered,
     )

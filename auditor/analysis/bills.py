@@ -4,13 +4,13 @@ Every saving goes through the plan function: a credit saved inside an allowance 
 nothing until a smaller plan fits.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from auditor.analysis.accounts import Payer
-from auditor.analysis.facts import Facts
+from auditor.analysis.facts import Facts, UnitUsage
+from auditor.analysis.rows import grouped
 from auditor.analysis.terms import CycleUse, GapUse, Terms, gap_use, terms_of, total
 from auditor.analysis.walk import Replayed
 from auditor.model.allowance import Balance, fold
@@ -24,43 +24,31 @@ WEEK_US = 7 * 86_400 * 10**6
 """What has to have passed of a cycle before it is projected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recommended:
+@dataclass(frozen=True)  # (no slots: a bill is made of it)
+class Recommendation:
     """A plan and what it was chosen on."""
 
-    plan: Plan | None
+    recommended: Plan | None
     loads: tuple[tuple[Fraction, Fraction], ...] = ()
     """(credits, demand) of the complete cycles, or the one that is projected."""
-    must_hold: tuple[Fraction, ...] = ()
-    """Demands so far of the other cycles."""
     idle: Mapping[int, int] = field(default_factory=dict)
-    """See `auditor.model.plans.Idle`."""
+    """Position in `loads` -> cycles of a gap before it (`auditor.model.plans.Idle`)."""
     projected: bool = False
+    """Whether the advice rests on a projection, since no cycle is complete."""
     unadvised: Unadvised | None = None
+    """Why there is no advice; None where there is, or no plan is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+@dataclass(frozen=True, kw_only=True)
+class Bill(Recommendation):
     """One account: its cycles and what follows for its plan."""
 
     payer: Payer
     terms: tuple[Terms, ...]
     uses: tuple[CycleUse, ...]
     gaps: tuple[GapUse, ...]
-    recommended: Plan | None
-    recommended_after_fixes: Plan | None
-    projected: bool
-    """Whether the advice rests on a projection, since no cycle is complete."""
-    loads: tuple[tuple[Fraction, Fraction], ...]
-    """(credits, demand) of the cycles that the advice rests on."""
-    loads_after_fixes: tuple[tuple[Fraction, Fraction], ...]
-    must_hold: tuple[Fraction, ...]
-    """Demands so far of the other cycles."""
-    idle: Mapping[int, int]
-    """Position in `loads` -> cycles of a gap before it."""
-    unadvised: Unadvised | None = None
-    """Why there is no advice; None where there is, or no plan is known."""
-    blind: bool = False
+    after_fixes: Recommendation
+    blind: bool
     """Whether the log tells of no render which image it was: what a fix by image saves is unknown."""
 
     @property
@@ -115,7 +103,7 @@ class Bill:
         after = total(terms.bill(balance) for terms, balance in (balances[index] for index in self.complete))
         best = recommend(self.payer, self.uses, saved)
         billed = [(left[index], left[index]) for index in self.complete]
-        smaller = None if best.plan is None else total_bill(best.plan, billed, idle=best.idle)
+        smaller = None if best.recommended is None else total_bill(best.recommended, billed, idle=best.idle)
         return Money(
             now=_difference(before, after),
             after_plan_change=_difference(before, smaller),
@@ -137,68 +125,53 @@ def _difference(before: Fraction | None, after: Fraction | None) -> Fraction | N
 
 def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
     """The bill of every account."""
-    found: dict[int, dict[int, _Used]] = defaultdict(lambda: defaultdict(_Used))
     payers = {code: unit.payer for code, unit in enumerate(facts.units)}
-    for row in facts.usage:
-        used = found[payers[row.unit]][row.cycle]
-        used.credits += row.credits
-        used.demand += row.demand
-        used.renders += row.events if row.outcome == Outcome.RENDER else 0
-        used.uncertain += row.uncertain
+    used = grouped(facts.usage, lambda row: (payers[row.unit], row.cycle))
     wasted = replayed.waste.by_payer_cycle(payers)
     blind, sighted = (
         {payers[row.unit] for row in replayed.verdicts if (row.verdict == Verdict.UNKNOWN) == unknown}
         for unknown in (True, False)
     )
     return tuple(
-        _bill(payer, found[payer.code], wasted.get(payer.code, {}), blind=payer.code in blind - sighted)
+        _bill(
+            payer,
+            [used.get((payer.code, index), []) for index in range(len(payer.cycles))],
+            wasted.get(payer.code, {}),
+            blind=payer.code in blind - sighted,
+        )
         for payer in facts.payers
     )
 
 
-@dataclass(slots=True)
-class _Used:
-    """Sums of one cycle."""
-
-    credits: Fraction = Fraction(0)
-    demand: Fraction = Fraction(0)
-    renders: int = 0
-    uncertain: int = 0
-
-
-def _bill(payer: Payer, used: Mapping[int, _Used], wasted: Mapping[int, Fraction], *, blind: bool) -> Bill:
-    sums = [used.get(index, _Used()) for index in range(len(payer.cycles))]
+def _bill(payer: Payer, used: Sequence[Sequence[UnitUsage]], wasted: Mapping[int, Fraction], *, blind: bool) -> Bill:
     terms = terms_of(payer)
     gaps = tuple(gap_use(payer, gap) for gap in payer.gaps)
-    balances = _fold(terms, [each.credits for each in sums], gaps)
-    uses = [
+    credits = [sum((row.credits for row in rows), Fraction(0)) for rows in used]
+    uses = tuple(
         CycleUse(
             cycle=cycle,
             complete=complete,
-            credits=sums[index].credits,
-            demand=sums[index].demand,
-            renders=sums[index].renders,
-            uncertain=sums[index].uncertain,
+            credits=credits[index],
+            demand=sum((row.demand for row in used[index]), Fraction(0)),
+            renders=sum(row.events for row in used[index] if row.outcome == Outcome.RENDER),
+            uncertain=sum(row.uncertain for row in used[index]),
             wasted=wasted.get(index, Fraction(0)),
             plan=terms[index].plan,
             balance=balance,
             bill=terms[index].bill(balance) if complete else None,
         )
-        for index, (cycle, balance) in enumerate(zip(payer.cycles, balances, strict=True))
+        for index, (cycle, balance) in enumerate(zip(payer.cycles, _fold(terms, credits, gaps), strict=True))
         for complete in [payer.complete(cycle)]
-    ]
+    )
     now = recommend(payer, uses, {})
     after = recommend(payer, uses, wasted) if wasted else now
-    return Bill(
-        payer, terms, tuple(uses), gaps, now.plan, after.plan, now.projected, now.loads, after.loads, now.must_hold,
-        now.idle, now.unadvised, blind,
-    )  # fmt: skip
+    return Bill(**vars(now), payer=payer, terms=terms, uses=uses, gaps=gaps, after_fixes=after, blind=blind)
 
 
-def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]) -> Recommended:
+def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]) -> Recommendation:
     """The plan once *saved* credits, by cycle, are gone."""
     if payer.mostly_filtered:
-        return Recommended(None, unadvised=Unadvised.MOSTLY_FILTERED)
+        return Recommendation(None, unadvised=Unadvised.MOSTLY_FILTERED)
     left = [
         (use.credits - gone, use.demand - gone)
         for index, use in enumerate(uses)
@@ -207,13 +180,12 @@ def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fracti
     complete = payer.complete_cycles
     if complete:
         loads = tuple(left[index] for index in complete)
-        must_hold = tuple(demand for (_, demand), use in zip(left, uses, strict=True) if not use.complete)
-        return Recommended(cheapest(payer.plans, loads, must_hold, payer.idle), loads, must_hold, payer.idle)
+        must_hold = [demand for (_, demand), use in zip(left, uses, strict=True) if not use.complete]
+        return Recommendation(cheapest(payer.plans, loads, must_hold, payer.idle), loads, payer.idle)
     newest = uses[-1].cycle
     elapsed = payer.last_us - max(newest.start_us, payer.first_us)
     if elapsed < WEEK_US:
-        return Recommended(None, unadvised=Unadvised.TOO_LITTLE_DATA)
+        return Recommendation(None, unadvised=Unadvised.TOO_LITTLE_DATA)
     projected = left[-1][1] * Fraction(newest.end_us - newest.start_us, elapsed)
-    must_hold = tuple(demand for _, demand in left)
-    plan = cheapest(payer.plans, [(projected, projected)], must_hold)
-    return Recommended(plan, ((projected, projected),), must_hold, projected=True)
+    plan = cheapest(payer.plans, [(projected, projected)], [demand for _, demand in left])
+    return Recommendation(plan, ((projected, projected),), projected=True)

@@ -16,9 +16,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from sqlalchemy import and_, cast, func, select
 
-from auditor.analysis.facts import Facts
-from auditor.analysis.rows import rows_of
-from auditor.analysis.usage import Used, used
+from auditor.analysis.facts import Facts, Used, used
+from auditor.analysis.rows import loaded, rows_of
 from auditor.analysis.walk import Replayed
 from auditor.engines.tables import Wide
 from auditor.model.events import EPOCH, Outcome
@@ -105,17 +104,18 @@ def _use(row: _Part, outcome: Outcome) -> Use:
 
 
 def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
-    offsets = facts.engine.load("offsets", pa.Table.from_pylist(list(_offsets(facts)), schema=_OFFSETS))
-    events, units, walked = facts.events, facts.located.units, replayed.walked.table
+    columns = {"payer": pa.int32(), **dict.fromkeys(("start_us", "end_us", "shift_us"), pa.int64())}
+    offsets = loaded(facts.engine, "offsets", _offsets(facts), columns)
+    events, walked = facts.events, replayed.walked.table
     here = and_(
-        offsets.c.payer == units.c.payer,
+        offsets.c.payer == events.c.payer,
         events.c.ts_us >= offsets.c.start_us,
         events.c.ts_us < offsets.c.end_us,
     )
     groups = (
-        units.c.payer,
+        events.c.payer,
         ((events.c.ts_us + offsets.c.shift_us) // DAY_US).label("day"),
-        units.c.unit.in_(sorted(replayed.staging)).label("staging"),
+        events.c.unit.in_(sorted(replayed.staging)).label("staging"),
         events.c.outcome,
         events.c.retried,
         func.coalesce(walked.c.verdict, -1).label("verdict"),
@@ -124,25 +124,16 @@ def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
     return rows_of(
         facts.engine,
         _Part,
-        sums.select_from(events)
-        .join(units, units.c.unit == events.c.unit)
-        .join(offsets, here)
-        .outerjoin(walked, walked.c.row == events.c.row)
-        .group_by(*groups),
+        sums.join_from(events, offsets, here).outerjoin(walked, walked.c.row == events.c.row).group_by(*groups),
     )
 
 
-_OFFSETS = pa.schema(
-    [("payer", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64()), ("shift_us", pa.int64())]
-)
-
-
-def _offsets(facts: Facts) -> Iterator[dict[str, int]]:
+def _offsets(facts: Facts) -> Iterator[tuple[int, int, int, int]]:
     """For each account the spans of one UTC offset, and what has to be added to a time to get its local ordinal."""
     for payer in facts.payers:
         for stretch in payer.stretches:
             for start, end, offset in offsets_of(*stretch, str(payer.settings.timezone)):
-                yield {"payer": payer.code, "start_us": start, "end_us": end, "shift_us": offset + FIRST * DAY_US}
+                yield payer.code, start, end, offset + FIRST * DAY_US
 
 
 @lru_cache(1000)

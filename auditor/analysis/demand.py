@@ -4,6 +4,7 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,12 +13,10 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select
 
-from auditor.analysis.accounts import Accounts
-from auditor.analysis.choice import Counts
-from auditor.analysis.hashes import digest_code, key_halves
-from auditor.analysis.medians import medians
+from auditor.analysis.identities import digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.analysis.units import Located
+from auditor.engines import Engine
 from auditor.engines.tables import Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.replay.demand import Prices
@@ -46,31 +45,12 @@ class Asked:
 class Demand:
     """What was asked for, and the streams of it."""
 
-    located: Located
+    accounts: Located
+    """Who asked, and where their records are."""
     priced: Table
     """price (a dense code), credits: the credits that renders cost."""
     prices: Prices
     usage: tuple[Asked, ...]
-
-    @property
-    def accounts(self) -> Accounts:
-        """Who asked."""
-        return self.located.accounts
-
-    @property
-    def counts(self) -> Counts:
-        """What became of the records."""
-        return self.located.counts
-
-    @property
-    def rows(self) -> int:
-        """Events of the demand; a hit with a count is one."""
-        return sum(row.events for row in self.usage)
-
-    @property
-    def most_cycles(self) -> int:
-        """The most billing cycles that an account has."""
-        return max((len(payer.cycles) for payer in self.accounts.payers), default=0)
 
     def by_key(self) -> Iterator[pa.RecordBatch]:
         """Ordered by key, time and id."""
@@ -85,10 +65,10 @@ class Demand:
         """Ordered by key, time and id, for `auditor.simulation.batch`."""
         records = self._records
         waited = and_(_rendered(records), records.c.source != "batch")
-        stream = self.located.placed(
+        stream = self.accounts.placed(
             *self._key(),
             records.c.ts_us,
-            self.located.units.c.unit,
+            self.accounts.by_unit.c.unit,
             cast(waited, BigInteger).label("online"),
             records.c.row,
         )
@@ -96,18 +76,14 @@ class Demand:
 
     def keys(self) -> int:
         """How many keys there are."""
-        halves, which = key_halves(self._records), and_(self.located.which, _delivered(self._records))
+        halves, which = key_halves(self._records), and_(self.accounts.which, _delivered(self._records))
         keys = select(*halves).where(which).distinct().subquery()
-        found = self.located.records.engine.run(select(func.count().label("keys")).select_from(keys))
+        found = self.accounts.engine.run(select(func.count().label("keys")).select_from(keys))
         return int(found.to_pylist()[0]["keys"])
-
-    def named(self, rows: Sequence[int]) -> dict[int, str]:
-        """Row -> key of some records."""
-        return self.located.records.values("key", rows)
 
     @property
     def _records(self) -> Table:
-        return self.located.records.table
+        return self.accounts.records.table
 
     def _key(self) -> list[ColumnElement[int]]:
         return [half.label(name) for name, half in zip(("key_high", "key_low"), key_halves(self._records), strict=True)]
@@ -115,16 +91,16 @@ class Demand:
     def _sorted(self, stream: Select[Any], *key: str) -> Iterator[pa.RecordBatch]:
         records = self._records
         chosen = stream.where(_delivered(records)).order_by(*key, records.c.ts_us, records.c.id)
-        return self.located.records.engine.sorted_stream(chosen)
+        return self.accounts.engine.sorted_stream(chosen)
 
     def _stream(self, *key: ColumnElement[Any]) -> Select[Any]:
         records, prices = self._records, self.priced
         rendered = _rendered(records)
-        return self.located.placed(
+        return self.accounts.placed(
             *key,
             records.c.ts_us,
-            self.located.units.c.unit,
-            self.located.cycles.c.cycle,
+            self.accounts.by_unit.c.unit,
+            self.accounts.by_cycle.c.cycle,
             records.c.count.label("weight"),
             case((rendered, func.coalesce(records.c.duration_us, -1)), else_=-1).label("duration_us"),
             digest_code(records).label("digest"),
@@ -136,8 +112,19 @@ class Demand:
 
 def demand(located: Located) -> Demand:
     """The demand of some records, such as those of an audit."""
-    priced, prices = _prices(located)
-    return Demand(located, priced, prices, _usage(located))
+    records = located.records.table
+    groups = (located.by_unit.c.unit, located.by_cycle.c.cycle, records.c.outcome)
+    sums = located.placed(
+        *groups,
+        func.count().label("events"),
+        func.sum(records.c.count).label("requests"),
+        func.sum(records.c.credits).label("credits"),
+        func.count().filter(records.c.credits.is_(None)).label("unknown"),
+        func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
+        func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
+    )
+    usage = rows_of(located.engine, Asked, sums.where(_delivered(records)).group_by(*groups))
+    return Demand(located, *_prices(located), tuple(usage))
 
 
 def _delivered(records: Table) -> ColumnElement[bool]:
@@ -148,24 +135,9 @@ def _rendered(records: Table) -> ColumnElement[bool]:
     return records.c.outcome == str(Outcome.RENDER)
 
 
-def _usage(located: Located) -> tuple[Asked, ...]:
-    records = located.records.table
-    groups = (located.units.c.unit, located.cycles.c.cycle, records.c.outcome)
-    sums = located.placed(
-        *groups,
-        func.count().label("events"),
-        func.sum(records.c.count).label("requests"),
-        func.sum(records.c.credits).label("credits"),
-        func.count().filter(records.c.credits.is_(None)).label("unknown"),
-        func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
-        func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
-    )
-    return tuple(rows_of(located.records.engine, Asked, sums.where(_delivered(records)).group_by(*groups)))
-
-
 def _prices(located: Located) -> tuple[Table, Prices]:
     """The prices that occur, and the usual price and duration of each unit."""
-    engine, records = located.records.engine, located.records.table
+    engine, records = located.engine, located.records.table
     rendered = and_(located.which, _rendered(records))
     known = select(records.c.credits).where(rendered, records.c.credits.is_not(None)).distinct()
     table = engine.run(known.order_by(records.c.credits))
@@ -173,10 +145,10 @@ def _prices(located: Located) -> tuple[Table, Prices]:
     amounts = [Fraction(value) for value in table.column("credits").to_pylist()]
     code = {amount: place for place, amount in enumerate(amounts)}
     credits, durations = (
-        medians(engine, records.c.template, value, rendered) for value in (records.c.credits, records.c.duration_us)
+        _medians(engine, records.c.template, value, rendered) for value in (records.c.credits, records.c.duration_us)
     )
     usual_price, usual_duration = [], []
-    for unit in located.accounts.units:
+    for unit in located.units:
         price = credits.get(unit.template, credits.get(None, RENDER_CREDITS))
         if price not in code:
             code[price] = len(amounts)
@@ -184,3 +156,40 @@ def _prices(located: Located) -> tuple[Table, Prices]:
         usual_price.append(code[price])
         usual_duration.append(round(durations.get(unit.template, durations.get(None, Fraction(0)))))
     return priced, Prices(amounts, usual_price, usual_duration)
+
+
+def _medians(
+    engine: Engine, group: ColumnElement[str], value: ColumnElement[Any], which: ColumnElement[bool]
+) -> dict[str | None, Fraction]:
+    """The exact median of each group, and under None of all rows; of an even number it is the mean of the middle two.
+
+    Rows without a value do not count; a group without one is left out. Memory is bounded: sorts spill, and only the
+    middle rows are kept.
+    """
+    chosen = select(group.label("name"), func.count().label("rows")).where(which, value.is_not(None))
+    counts = engine.run(chosen.group_by(group).order_by(group)).to_pylist()
+    values = select(value).where(which, value.is_not(None))
+    rows = [int(each["rows"]) for each in counts]
+    found: dict[str | None, Fraction] = dict(
+        zip((each["name"] for each in counts), _middles(engine, values.order_by(group, value), rows), strict=True)
+    )
+    if counts:
+        found[None] = _middles(engine, values.order_by(value), [sum(rows)])[0]
+    return found
+
+
+def _middles(engine: Engine, ordered: Select[Any], lengths: Sequence[int]) -> list[Fraction]:
+    """The medians of groups that follow each other, each in order, with so many rows."""
+    starts = itertools.accumulate(lengths, initial=0)
+    wanted = [
+        place
+        for start, rows in zip(starts, lengths, strict=False)
+        for place in (start + (rows - 1) // 2, start + rows // 2)
+    ]
+    kept: list[Fraction] = []
+    before = 0
+    for batch in engine.sorted_stream(ordered):
+        while len(kept) < len(wanted) and wanted[len(kept)] < before + len(batch):
+            kept.append(Fraction(batch.column(0)[wanted[len(kept)] - before].as_py()))
+        before += len(batch)
+    return [(low + high) / 2 for low, high in zip(kept[::2], kept[1::2], strict=True)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, Table, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, func, literal, select
 
 from auditor.engines import Engine
 from auditor.model.events import Outcome
@@ -21,14 +21,6 @@ ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """Records that are not events of their own."""
-
-    superseded: int
-    duplicates: int
-
-
-@dataclass(frozen=True, slots=True)
 class Records:
     """Every line that was an event or attempt, and which of them count."""
 
@@ -37,7 +29,8 @@ class Records:
     """`row`, and the fields of an event as `auditor.intake.columns` has them."""
     losers: Table
     """`row` of each that another record with the same id replaces."""
-    replaced: Replaced
+    superseded: int
+    duplicates: int
 
     def values(self, name: str, rows: Sequence[int]) -> dict[int, str]:
         """Row -> value of a column of text, of some records."""
@@ -77,7 +70,7 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
         ).select_from(per_id)
     ).to_pylist()[0]
     dropped = int(row["superseded"] or 0)
-    return Records(engine, records, losers, Replaced(dropped, int(row["losers"]) - dropped))
+    return Records(engine, records, losers, dropped, int(row["losers"]) - dropped)
 
 
 def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
@@ -93,3 +86,19 @@ def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_l
     lines = read_lines(row for group in groups for row in group) if groups else {}
     best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
     return pa.table({"row": pa.array(best, pa.int64())})
+
+
+def hashed(*columns: ColumnElement[Any]) -> ColumnElement[int]:
+    """62 bits of the columns' hash, as a BIGINT that a later + 1 cannot overflow."""
+    return cast(func.hash(*columns).op(">>")(2), BigInteger)
+
+
+def key_halves(records: Table) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """124 bits of a record's (provider, account, environment, key)."""
+    key = (records.c.provider, records.c.account, records.c.environment, records.c.key)
+    return hashed(*key), hashed(literal("low"), *key)
+
+
+def digest_code(records: Table) -> ColumnElement[int]:
+    """62 bits of a record's digest, 0 where it has none."""
+    return case((records.c.digest.is_(None), 0), else_=hashed(records.c.digest) + 1)

@@ -1,20 +1,20 @@
 """Load: inputs -> the records of all of them in one engine, of which those with one id are told apart."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Table
+from sqlalchemy import ColumnElement, Table, func, not_, select
 
 from auditor.analysis.identities import Records, drop_replaced
-from auditor.analysis.oddtime import bounds, drop_odd, is_usual, odd, present
+from auditor.analysis.oddtime import bounds, is_usual, odd, present
 from auditor.analysis.repeats import repeating
 from auditor.engines import Engine
-from auditor.engines.tables import LINE_BITS
+from auditor.engines.tables import LINE_BITS, file_of
 from auditor.intake.lookup import read_records
 from auditor.intake.read import Intake
 from auditor.intake.sources import Note, Source
@@ -54,7 +54,10 @@ class Load:
         with tempfile.TemporaryDirectory(prefix="auditor-") as name:
             folder = Path(name) / "records"
             folder.mkdir()
-            intakes = self._read(folder)
+            total, done, intakes = sum(source.size for source in self.sources), 0, []
+            for index, source in enumerate(self.sources):
+                intakes.append(self._taken(source, _path(folder, index), self.settings, done, total))
+                done += source.size
             engine: Engine = ENGINES["duckdb"](Path(name))
             try:
                 table = self._judged(engine, folder, intakes)
@@ -64,14 +67,6 @@ class Load:
                 )
             finally:
                 engine.close()
-
-    def _read(self, folder: Path) -> list[Intake]:
-        """Every input as a Parquet file in *folder*, named by its number."""
-        total, done, intakes = sum(source.size for source in self.sources), 0, []
-        for index, source in enumerate(self.sources):
-            intakes.append(self._taken(source, _path(folder, index), self.settings, done, total))
-            done += source.size
-        return intakes
 
     def _taken(self, source: Source, path: Path, settings: Settings, done: int, total: int) -> Intake:
         def told(read: int) -> None:
@@ -87,10 +82,11 @@ class Load:
         scopes = {index: intake.scopes for index, intake in enumerate(intakes) if intake.scopes}
         staged = [index for index in scopes if intakes[index].stages]
         labels = [source.label for source in self.sources]
-        for index in repeating(engine, taken, is_usual(taken, limits, relative), scopes, staged, labels):
+        usual = is_usual(taken, limits, relative)
+        for index in repeating(engine, taken, usual, scopes, staged, labels):
             intakes[index] = self._by_rows(self.sources[index], _path(folder, index))
         self.progress("Replaying", 0, 0)
-        return self._drop_odd(engine, taken, intakes, limits, relative)
+        return self._drop_odd(engine, taken, intakes, limits, usual)
 
     def _by_rows(self, source: Source, path: Path) -> Intake:
         """Read once more an input whose ids turned out to be none beside the others: each row is an event."""
@@ -104,21 +100,30 @@ class Load:
         taken: Table,
         intakes: Sequence[Intake],
         limits: tuple[int, int],
-        relative: Collection[int],
+        usual: ColumnElement[bool],
     ) -> Table:
         """Reject the lines of odd times, whether they were just read or come from a cache."""
-        records, counts, first = drop_odd(engine, taken, limits, relative, MAX_REJECTIONS)
-        lines = read_records(self.sources, self.settings, self.input_format, [row for row, _ in first])
-        for row, ts_us in first:
+        records = engine.view("records", select(taken).where(usual))
+        file = file_of(taken)
+        counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
+        counts = engine.run(counted).to_pylist()
+        if not counts:
+            return records
+        odd_ones = select(taken.c.row, taken.c.ts_us).where(not_(usual)).order_by(taken.c.row).limit(MAX_REJECTIONS)
+        first = engine.run(odd_ones).to_pylist()
+        lines = read_records(self.sources, self.settings, self.input_format, [each["row"] for each in first])
+        for each in first:
+            row, why = each["row"], odd(each["ts_us"], limits)
             index, number = row >> LINE_BITS, row & (1 << TRY_BITS) - 1
-            bad = rejection_of(self.sources[index].label, Line(number, lines.get(row, b"")), odd(ts_us, limits))
+            bad = rejection_of(self.sources[index].label, Line(number, lines.get(row, b"")), why)
             intakes[index].tally.rejections.append(bad)
-        for index, lost in counts.items():
-            tally = intakes[index].tally
-            tally.reasons[Reason.ODD_TIME] += lost
-            tally.rejections = sorted(tally.rejections, key=lambda each: each.line)[:MAX_REJECTIONS]
+        for each in counts:
+            tally = intakes[each["file"]].tally
+            tally.reasons[Reason.ODD_TIME] += each["lines"]
+            tally.rejections = sorted(tally.rejections, key=lambda one: one.line)[:MAX_REJECTIONS]
         return records
 
 
 def _path(folder: Path, index: int) -> Path:
+    """The file of an input, named by its number."""
     return folder / f"{index:08d}.parquet"

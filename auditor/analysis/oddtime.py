@@ -5,12 +5,11 @@ Judged at each run and not when a line is read, since a cache of records outlive
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, or_
 
-from auditor.engines import Engine
 from auditor.engines.tables import file_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import EPOCH, BadRecordError, Reason
@@ -50,21 +49,3 @@ def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
 def is_usual(taken: Table, limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
     """The rows whose times are not odd; *exempt* are the numbers of files whose times are relative."""
     return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file_of(taken).in_(sorted(exempt)))
-
-
-def drop_odd(
-    engine: Engine, taken: Table, limits: tuple[int, int], exempt: Collection[int], most: int
-) -> tuple[Table, dict[int, int], Sequence[tuple[int, int]]]:
-    """(rows of usual times, file -> odd times in it, (row, time) of the first odd ones, at most *most*).
-
-    *exempt* are the numbers of files whose times are relative.
-    """
-    usual = is_usual(taken, limits, exempt)
-    records = engine.view("records", select(taken).where(usual))
-    file = file_of(taken)
-    counted = select(file.label("file"), func.count().label("lines")).where(not_(usual)).group_by(file)
-    counts = {int(row["file"]): int(row["lines"]) for row in engine.run(counted).to_pylist()}
-    if not counts:
-        return records, {}, ()
-    first = select(taken.c.row, taken.c.ts_us).where(not_(usual)).order_by(taken.c.row).limit(most)
-    return records, counts, [(int(row["row"]), int(row["ts_us"])) for row in engine.run(first).to_pylist()]

@@ -1,22 +1,27 @@
-"""Pictures: which are stored and delivered, how large, and what of their bytes was needless."""
+"""Pictures: which are stored and delivered, how large, what of their bytes was needless, and what bytes cost."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, literal, or_, select
 
 from auditor.analysis.facts import Facts
-from auditor.analysis.hashes import hashed
-from auditor.analysis.rows import rows_of
+from auditor.analysis.identities import hashed
+from auditor.analysis.rows import grouped, loaded, rows_of
 from auditor.engines.tables import Wide
 from auditor.model.events import DELIVERED, Outcome
+from auditor.model.findings import Money
 
 SMALLEST = 4096
 """Bytes that a picture has to waste before it is worth a word."""
 SCALE = 1000
 """Limits are whole thousandths of a pixel, so that every sum is exact."""
+MONTH_DAYS = Fraction("30.4375")
+DAY_US = 86_400 * 10**6
 _DELIVERED = [str(outcome) for outcome in DELIVERED]
 
 
@@ -47,9 +52,9 @@ class Saved:
 
 def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Saved]:
     """*trials* are (digest, place, format, bytes that it saves) of measured pictures."""
-    made = [pa.array(column, kind) for column, kind in zip(zip(*trials, strict=True), _TRIALS.types, strict=False)]
-    tried = facts.engine.load("trials", pa.Table.from_arrays(made, schema=_TRIALS) if made else _TRIALS.empty_table())
-    events, records = facts.events, facts.records
+    columns = {"digest": pa.string(), "picture": pa.int32(), "format": pa.string(), "saved": pa.int64()}
+    tried = loaded(facts.engine, "trials", trials, columns)
+    events, records = facts.events, facts.records.table
 
     def pictures(times: ColumnElement[Any], kept: ColumnElement[Any]) -> Select[Any]:
         return (
@@ -80,9 +85,6 @@ def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Sav
     return rows_of(facts.engine, Saved, sums)
 
 
-_TRIALS = pa.schema([("digest", pa.string()), ("picture", pa.int32()), ("format", pa.string()), ("saved", pa.int64())])
-
-
 def placements(facts: Facts) -> list[tuple[int, str]]:
     """Every (unit, placement) that there is; the placement may be empty."""
     events = facts.events
@@ -110,11 +112,8 @@ Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
 
 def oversized(facts: Facts, limits: Limits) -> tuple[list[Oversized], list[Oversized]]:
     """(delivered, stored) pictures beyond their limits that waste at least `SMALLEST` bytes each."""
-    rows = [
-        {"unit": unit, "placement": placement, "max_width": width, "max_height": height}
-        for (unit, placement), (width, height) in limits.items()
-    ]
-    limit = facts.engine.load("limits", pa.Table.from_pylist(rows, schema=_LIMITS))
+    columns = {"unit": pa.int32(), "placement": pa.string(), "max_width": pa.int64(), "max_height": pa.int64()}
+    limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), columns)
     events = facts.events
     delivered = _beyond(events, limit, events.c.weight).where(events.c.outcome.in_(_DELIVERED))
     once = _beyond(events, limit, cast(literal(1), BigInteger))
@@ -137,11 +136,6 @@ def oversized(facts: Facts, limits: Limits) -> tuple[list[Oversized], list[Overs
         )
 
     return sums(delivered), sums(stored)
-
-
-_LIMITS = pa.schema(
-    [("unit", pa.int32()), ("placement", pa.string()), ("max_width", pa.int64()), ("max_height", pa.int64())]
-)
 
 
 def _beyond(events: Table, limits: Table, times: ColumnElement[Any]) -> Select[Any]:
@@ -188,7 +182,7 @@ class Delivered:
 
 def delivered(facts: Facts) -> list[Delivered]:
     """Of every size that is known, in any account and environment."""
-    events, units = facts.events, facts.located.units
+    events, units = facts.events, facts.by_unit
     groups = (units.c.provider, units.c.template, events.c.width, events.c.height)
     sums = (
         select(
@@ -218,7 +212,7 @@ class Variants:
 
 def variants(facts: Facts) -> list[Variants]:
     """Of every template, in any account and environment."""
-    events, records, units = facts.events, facts.records, facts.located.units
+    events, records, units = facts.events, facts.records.table, facts.by_unit
     sizes = (
         select(
             units.c.provider,
@@ -266,11 +260,10 @@ Sizes = Mapping[tuple[int, int], Mapping[tuple[str | None, int | None, int | Non
 
 def sizes_of(facts: Facts) -> Sizes:
     """What was rendered, by size."""
-    events, units = facts.events, facts.located.units
-    groups = (units.c.payer, events.c.cycle, events.c.format, events.c.width, events.c.height)
+    events = facts.events
+    groups = (events.c.payer, events.c.cycle, events.c.format, events.c.width, events.c.height)
     rows = facts.engine.run(
         select(*groups, func.count().label("renders"))
-        .join(units, units.c.unit == events.c.unit)
         .where(events.c.outcome == Outcome.RENDER, func.coalesce(events.c.credits, 1) > 0)
         .group_by(*groups)
     ).to_pylist()
@@ -279,3 +272,29 @@ def sizes_of(facts: Facts) -> Sizes:
         size = row["format"], row["width"], row["height"]
         found.setdefault((row["payer"], row["cycle"]), {})[size] = int(row["renders"])
     return found
+
+
+Placed = TypeVar("Placed", Saved, Oversized)
+
+
+def by_place(facts: Facts, rows: Iterable[Placed]) -> dict[tuple[str, str, str], list[Placed]]:
+    """(provider, template, placement) -> rows, in any account and environment."""
+    units = facts.units
+    return grouped(rows, lambda row: (units[row.unit].provider, units[row.unit].template, row.placement))
+
+
+def price_of_bytes(facts: Facts, stored: Mapping[int, int], delivered: int) -> Money:
+    """Storage over the window and egress; unknown, never 0, where a price is unset.
+
+    *stored* are bytes by the code of the account that keeps them: in a gap of its cycles it keeps none.
+    """
+    prices, window = facts.settings.prices, facts.window
+    if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
+        return Money(currency=prices.currency)
+    micro = timedelta(microseconds=1)
+    kept = Fraction(0)
+    for payer, size in stored.items():
+        gaps = sum((gap.end - gap.start) // micro for gap in facts.payers[payer].gaps)
+        kept += Fraction(size, 10**9) * Fraction((window[1] - window[0]) // micro - gaps, DAY_US) / MONTH_DAYS
+    cost = kept * Fraction(prices.storage_per_gb_month) + Fraction(delivered, 10**9) * Fraction(prices.egress_per_gb)
+    return Money(now=cost, after_plan_change=cost, currency=prices.currency)

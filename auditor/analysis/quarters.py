@@ -1,12 +1,13 @@
 """Use by quarter of an hour, from which the days of any calendar are added up."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fractions import Fraction
 
-from sqlalchemy import select
-
-from auditor.analysis.facts import Facts
-from auditor.analysis.rows import rows_of
-from auditor.analysis.usage import OutcomeUsage, kinds, usage
+from auditor.analysis.facts import Facts, OutcomeUsage
+from auditor.model.plans import moment
 
 QUARTER_US = 15 * 60 * 10**6
 """All zones of today are whole quarters of an hour from UTC, so that quarters never straddle a midnight."""
@@ -28,7 +29,36 @@ class Quarter(OutcomeUsage):
 
 def quarters(facts: Facts) -> list[Quarter]:
     """Of all accounts."""
-    events, units = facts.events, facts.located.units
-    groups = (units.c.payer, (events.c.ts_us // QUARTER_US).label("quarter"), *kinds(events))
-    sums = select(*groups, *usage(events)).join(units, units.c.unit == events.c.unit).group_by(*groups)
-    return rows_of(facts.engine, Quarter, sums)
+    return facts.usage_by(Quarter, facts.events.c.payer, (facts.events.c.ts_us // QUARTER_US).label("quarter"))
+
+
+@dataclass(slots=True)
+class Days:
+    """One account, by local date."""
+
+    demand: dict[date, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    credits: dict[date, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+
+    def seen(self, day: date) -> bool:
+        """Whether the log has any event of the account on that day."""
+        return day in self.demand
+
+    def silent(self, first: date, end: date) -> list[date]:
+        """The days from *first* to before *end* without any event."""
+        return [day for day in days_between(first, end) if not self.seen(day)]
+
+
+def days_between(first: date, end: date) -> list[date]:
+    """The days from *first* to before *end*."""
+    return [first + timedelta(days=number) for number in range((end - first).days)]
+
+
+def days_of(facts: Facts, used: Iterable[Quarter]) -> Mapping[int, Days]:
+    """The days of each account, by the payer's code."""
+    found: dict[int, Days] = defaultdict(Days)
+    for quarter in used:
+        day = facts.payers[quarter.payer].settings.day(moment(quarter.start_us))
+        days = found[quarter.payer]
+        days.credits[day] += quarter.credits
+        days.demand[day] += quarter.demand
+    return found

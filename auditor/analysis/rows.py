@@ -1,13 +1,16 @@
-"""Results of the engine as typed rows. Credits are `Fraction` in every row, so that no sum is ever rounded."""
+"""The results of the engine as typed rows, and rows as its tables.
+
+Credits are `Fraction` in every row, so that no sum is ever rounded.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import SelectBase
+from sqlalchemy import SelectBase, Table
 
 from auditor.engines import Engine
 
@@ -29,6 +32,13 @@ def _exact(column: pa.ChunkedArray) -> list[Any]:
         return values
     exact = int if column.type.scale == 0 else Fraction
     return [exact(value or 0) for value in values]
+
+
+def loaded(engine: Engine, name: str, rows: Iterable[Sequence[Any]], columns: Mapping[str, pa.DataType]) -> Table:
+    """Rows as a table of the engine with *columns*."""
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = [pa.array(column, kind) for column, kind in zip(values, columns.values(), strict=True)]
+    return engine.load(name, pa.Table.from_arrays(arrays, list(columns)))
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:

@@ -1,38 +1,44 @@
-"""Units and billing cycles: where each of the chosen records is added up."""
+"""Units and billing cycles: which records are events, and where each of these is added up."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, select, true
 
-from auditor.analysis.accounts import NAMES, Accounts, Unit, payer_of
-from auditor.analysis.choice import Counts, choose
+from auditor.analysis.accounts import NAMES, Accounts, Counts, Unit, payer_of
 from auditor.analysis.identities import Records
+from auditor.analysis.rows import grouped, loaded
 from auditor.engines import Engine
-from auditor.model.plans import IDLE, moment
+from auditor.engines.tables import file_of
+from auditor.model.plans import IDLE, micros, moment
 from auditor.model.settings import Account, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """The chosen records, their accounts, and both as tables."""
+@dataclass(frozen=True)  # (no slots: what extends it keeps what it asked once)
+class Located(Accounts):
+    """The records that are events, their accounts, and both as tables."""
 
+    settings: Settings
     records: Records
     which: ColumnElement[bool]
-    """The chosen ones."""
-    counts: Counts
-    accounts: Accounts
-    units: Table
+    """The records that are events."""
+    by_unit: Table
     """unit (a dense code), provider, account, environment, template, payer (the code of the account)."""
-    cycles: Table
+    by_cycle: Table
     """payer, cycle (from 0), start_us, end_us."""
 
+    @property
+    def engine(self) -> Engine:
+        """Where the tables are."""
+        return self.records.engine
+
     def placed(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """*columns* of the records, `units` and `cycles`: each chosen record with its unit and billing cycle."""
-        records, units, cycles = self.records.table, self.units, self.cycles
+        """*columns* of the records, `by_unit` and `by_cycle`: each event with its unit and billing cycle."""
+        records, units, cycles = self.records.table, self.by_unit, self.by_cycle
         same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
         own_cycle = and_(
             cycles.c.payer == units.c.payer, records.c.ts_us >= cycles.c.start_us, records.c.ts_us < cycles.c.end_us
@@ -41,72 +47,140 @@ class Located:
         return joined.where(self.which)
 
 
+Place = TypeVar("Place", bound=Located)
+
+
 def locate(
-    loaded: Records,
+    kind: type[Place],
+    records: Records,
     settings: Settings,
     since: datetime | None,
     until: datetime | None,
     belongs: Callable[[Account], bool] | None = None,
-) -> Located:
-    """Find the accounts of the records that `choose` chooses, their units and cycles."""
-    which, counts = choose(loaded, settings, since, until, belongs)
-    engine, records = loaded.engine, loaded.table
-    names = [records.c[name] for name in NAMES]
-    ends = func.min(records.c.ts_us).label("first_us"), func.max(records.c.ts_us).label("last_us")
-    spans = engine.run(select(*names, *ends).where(which).group_by(*names)).to_pylist()
-    spans.sort(key=lambda span: [span[name] for name in NAMES])
-    of_account: dict[tuple[str, str], tuple[int, int]] = {}
-    for span in spans:
-        who = span["provider"], span["account"]
-        first_us, last_us = of_account.get(who, (span["first_us"], span["last_us"]))
-        of_account[who] = min(first_us, span["first_us"]), max(last_us, span["last_us"])
-    longest = max((last_us - first_us for first_us, last_us in of_account.values()), default=0)
-    rests = _rests(engine, records, which) if longest >= _IDLE_US else {}
+    mostly_filtered: Collection[tuple[str, str]] = (),
+) -> Place:
+    """Find the events among the records, their accounts, units and cycles.
+
+    *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
+    duplicates of an id were dropped. *mostly_filtered* are the accounts, (provider, account), that get no advice.
+    """
+    which, counts = _chosen(records, settings, since, until, belongs)
+    table = records.table
+    names = [table.c[name] for name in NAMES]
+    edges = func.min(table.c.ts_us).label("first_us"), func.max(table.c.ts_us).label("last_us")
+    found = records.engine.run(select(*names, *edges).where(which).group_by(*names)).to_pylist()
+    spans = sorted(found, key=lambda span: [span[name] for name in NAMES])
+    ends = {
+        who: (min(span["first_us"] for span in own), max(span["last_us"] for span in own))
+        for who, own in grouped(spans, lambda span: (span["provider"], span["account"])).items()
+    }
+    idle = any(last_us - first_us >= _IDLE_US for first_us, last_us in ends.values())
+    rests = _rests(records, which) if idle else {}
     payers = tuple(
-        payer_of(code, *who, first_us, last_us, settings, rests.get(who, ()))
-        for code, (who, (first_us, last_us)) in enumerate(of_account.items())
+        payer_of(code, *who, *ends[who], settings, rests.get(who, ()), who in mostly_filtered)
+        for code, who in enumerate(ends)
     )
-    codes = {who: code for code, who in enumerate(of_account)}
+    codes = {who: code for code, who in enumerate(ends)}
     units = tuple(
         Unit(**{name: span[name] for name in NAMES}, payer=codes[span["provider"], span["account"]]) for span in spans
     )
-    edges = [
-        {"payer": payer.code, "cycle": index, "start_us": cycle.start_us, "end_us": cycle.end_us}
-        for payer in payers
-        for index, cycle in enumerate(payer.cycles)
-    ]
-    firsts, lasts = zip(*of_account.values(), strict=True) if of_account else ((), ())
-    return Located(
-        loaded,
-        which,
+    firsts, lasts = zip(*ends.values(), strict=True) if ends else ((), ())
+    whole, text = pa.int32(), pa.string()
+    return kind(
+        payers,
+        units,
+        (moment(min(firsts)), moment(max(lasts))) if ends else None,
         counts,
-        Accounts(payers, units, (moment(min(firsts)), moment(max(lasts))) if firsts else None),
-        engine.load(
+        settings,
+        records,
+        which,
+        loaded(
+            records.engine,
             "units",
-            pa.Table.from_pylist(
-                [{"unit": code, **unit.names, "payer": unit.payer} for code, unit in enumerate(units)], schema=_UNITS
-            ),
+            ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units)),
+            {"unit": whole, **dict.fromkeys(NAMES, text), "payer": whole},
         ),
-        engine.load("cycles", pa.Table.from_pylist(edges, schema=_CYCLES)),
+        loaded(
+            records.engine,
+            "cycles",
+            (
+                (payer.code, index, cycle.start_us, cycle.end_us)
+                for payer in payers
+                for index, cycle in enumerate(payer.cycles)
+            ),
+            {"payer": whole, "cycle": whole, "start_us": pa.int64(), "end_us": pa.int64()},
+        ),
     )
 
 
-_UNITS = pa.schema([("unit", pa.int32()), *((name, pa.string()) for name in NAMES), ("payer", pa.int32())])
-_CYCLES = pa.schema([("payer", pa.int32()), ("cycle", pa.int32()), ("start_us", pa.int64()), ("end_us", pa.int64())])
 _IDLE_US = IDLE // timedelta(microseconds=1)
 _DAY_US = 86_400 * 10**6
 
 
-def _rests(engine: Engine, records: Table, which: ColumnElement[bool]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+def _rests(records: Records, which: ColumnElement[bool]) -> dict[tuple[str, str], list[tuple[int, int]]]:
     """(provider, account) -> (last event before, first event after) of its stretches of `IDLE` without any event."""
-    both = (records.c.provider, records.c.account)
-    day = records.c.ts_us // _DAY_US
-    edges = func.min(records.c.ts_us).label("first_us"), func.max(records.c.ts_us).label("last_us")
-    days = select(*both, *edges).where(which).group_by(*both, day).subquery()
+    table = records.table
+    both = (table.c.provider, table.c.account)
+    edges = func.min(table.c.ts_us).label("first_us"), func.max(table.c.ts_us).label("last_us")
+    days = select(*both, *edges).where(which).group_by(*both, table.c.ts_us // _DAY_US).subquery()
     before = func.lag(days.c.last_us).over(partition_by=(days.c.provider, days.c.account), order_by=days.c.first_us)
     pairs = select(days.c.provider, days.c.account, before.label("before_us"), days.c.first_us).subquery()
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
     apart = pairs.c.first_us - pairs.c.before_us >= _IDLE_US
-    for row in engine.run(select(pairs).where(apart).order_by(pairs.c.first_us)).to_pylist():
+    for row in records.engine.run(select(pairs).where(apart).order_by(pairs.c.first_us)).to_pylist():
         found.setdefault((row["provider"], row["account"]), []).append((row["before_us"], row["first_us"]))
     return found
+
+
+def _chosen(
+    records: Records,
+    settings: Settings,
+    since: datetime | None,
+    until: datetime | None,
+    belongs: Callable[[Account], bool] | None,
+) -> tuple[ColumnElement[bool], Counts]:
+    """(records that no other of their id replaces and that are looked at, how many)."""
+    table = records.table
+    live = table.c.row.not_in(select(records.losers.c.row))
+    inside = and_(
+        _of_accounts(records, settings, belongs) if belongs else true(),
+        table.c.ts_us >= micros(since) if since else true(),
+        table.c.ts_us < micros(until) if until else true(),
+    )
+    which = and_(live, inside)
+    row = records.engine.run(
+        select(
+            func.count().filter(which).label("events"),
+            func.count().filter(and_(live, ~inside)).label("filtered"),
+            func.count().filter(table.c.assumed_timezone).label("assumed"),
+        )
+    ).to_pylist()[0]
+    assumed = _assumed(records, which)
+    return which, Counts(
+        row["events"], row["filtered"], row["assumed"], assumed, records.superseded, records.duplicates
+    )
+
+
+def _assumed(records: Records, which: ColumnElement[bool]) -> Mapping[int, Mapping[str, int]]:
+    table = records.table
+    columns = file_of(table).label("file"), table.c.assumed
+    found: dict[int, Counter[str]] = {}
+    for row in records.engine.run(
+        select(*columns, func.count().label("events")).where(which, table.c.assumed.is_not(None)).group_by(*columns)
+    ).to_pylist():
+        found.setdefault(row["file"], Counter()).update(dict.fromkeys(row["assumed"].split(), row["events"]))
+    return found
+
+
+def _of_accounts(records: Records, settings: Settings, belongs: Callable[[Account], bool]) -> ColumnElement[bool]:
+    table = records.table
+    names = (table.c.provider, table.c.account)
+    pairs = records.engine.run(select(*names).distinct()).to_pylist()
+    return or_(
+        false(),
+        *(
+            and_(table.c.provider == pair["provider"], table.c.account == pair["account"])
+            for pair in pairs
+            if belongs(settings.account(pair["provider"], pair["account"]))
+        ),
+    )

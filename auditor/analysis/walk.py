@@ -130,23 +130,16 @@ def _unwalked(facts: Facts) -> pa.Table:
 def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
     events = facts.events
     wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
-    found = rows_of(
-        facts.engine,
-        _Reason,
+    found = facts.engine.run(
         select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
         .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
         .group_by(events.c.unknown)
-        .order_by(events.c.unknown),
+        .order_by(events.c.unknown)
+    ).to_pylist()
+    reasons = {row["unknown"]: row["renders"] for row in found}
+    return UnknownRenders(
+        sum(reasons.values()), sum((Fraction(row["credits"] or 0) for row in found), Fraction(0)), reasons
     )
-    reasons = {row.unknown: row.renders for row in found}
-    return UnknownRenders(sum(reasons.values()), sum((row.credits for row in found), Fraction(0)), reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    unknown: str
-    renders: int
-    credits: Fraction
 
 
 def _staging_units(facts: Facts) -> frozenset[int]:
@@ -163,7 +156,7 @@ def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, A
 
     Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
     """
-    events, records = facts.events, facts.records
+    events, records = facts.events, facts.records.table
     by_size = and_(
         events.c.digest == 0, events.c.bytes.is_not(None), records.c.key.startswith(FOREIGN_PREFIX, autoescape=True)
     )

@@ -48,10 +48,9 @@ def self_hosted(
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
-    from auditor.planning.selfhosted import ASSUMPTIONS, CURRENCY, Comparison
     from auditor.reports.terminal import selfhosted as text
     from auditor.results import header
-    from auditor.results.selfhosted import compared
+    from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 
     plans = plans_of(settings_of([], config), provider)
     assumptions = dict(ASSUMPTIONS)
@@ -61,7 +60,7 @@ def self_hosted(
             assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, figure))
     if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
         say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
-    found = compared(Comparison(provider, assumptions, plans), calls)
+    found = compared(provider, assumptions, plans, calls)
     with opened(output) if output else nullcontext(sys.stdout) as out:
         (header if output_format is CompareFormat.json else text).write(found, out)
 

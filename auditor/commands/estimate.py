@@ -38,7 +38,7 @@ from auditor.model.errors import ConfigError
 from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.planning.estimate import Estimate
+    from auditor.results.estimate import OneEstimate
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -84,15 +84,14 @@ def estimate(
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
     from auditor.analysis.walk import replay
-    from auditor.planning.estimate import estimate as guessed
-    from auditor.planning.estimate import measure, unmeasured
     from auditor.reports.terminal import estimate as text
     from auditor.results import header
-    from auditor.results.estimate import estimated
+    from auditor.results.estimate import Estimated, measure, unmeasured
+    from auditor.results.estimate import estimate as guessed
 
     settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
     code = OK
-    found: list[Estimate] = []
+    found: list[OneEstimate] = []
     if requests is not None:
         if paths or ledger:
             raise ConfigError("--requests is for an estimate without a log; leave it out, or the log")
@@ -115,7 +114,7 @@ def estimate(
                 else:
                     found.append(measured)
         code = intake_code(log.inputs, max_rejected, allow_empty=allow_empty)
-    result = estimated(found)
+    result = Estimated(estimates=tuple(found))
     with opened(output) if output else nullcontext(sys.stdout) as out:
         (header if output_format is EstimateFormat.json else text).write(result, out)
     raise typer.Exit(code)

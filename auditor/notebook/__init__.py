@@ -25,7 +25,7 @@ from auditor.results import report as documents
 from auditor.results.audit import Result, report
 from auditor.results.reconciliation import Reconciled, reconciled
 from auditor.results.simulation import Simulated
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from auditor.system import memory
 from auditor.system.files import replacing
 

@@ -1,1 +1,1 @@
-"""Demand and prices -> plans, estimates and reconciliation."""
+"""Demand and prices -> plans and reconciliation."""

@@ -12,10 +12,10 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
+from auditor.analysis.quarters import Days, days_between
 from auditor.model.allowance import Balance
 from auditor.model.plans import Cycle, moment
 from auditor.model.settings import Account
-from auditor.planning.days import Days, days_between
 
 WEEK = 7
 MOST_WEEKS = 8

@@ -71,7 +71,7 @@ def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]
         return plan, None if total is None else total / len(there)
 
     now, monthly = best(bill.loads, fixed=False)
-    after, monthly_after = best(bill.loads_after_fixes if bill.fixes_known else (), fixed=True)
+    after, monthly_after = best(bill.after_fixes.loads if bill.fixes_known else (), fixed=True)
     return Offer(provider, plans, now, monthly, after, monthly_after, unsized)
 
 

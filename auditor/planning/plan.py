@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill, Recommended, bills, recommend
+from auditor.analysis.bills import Bill, Recommendation, bills, recommend
 from auditor.analysis.facts import Facts
 from auditor.analysis.pictures import sizes_of
-from auditor.analysis.quarters import quarters
+from auditor.analysis.quarters import days_of, quarters
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold
 from auditor.model.plans import Plan, Unadvised, moment, total_bill
 from auditor.model.provider import Provider
 from auditor.model.waste import Cause
 from auditor.model.words import ttl_words
-from auditor.planning.days import days_of
 from auditor.planning.forecast import Forecast, forecast
 from auditor.planning.offers import Offer, offers
 
@@ -109,7 +108,7 @@ def _fixes(
     facts: Facts, replayed: Replayed, longer: Replayed | None, bill: Bill, longer_ttl_us: int
 ) -> Iterable[tuple[str, str, Mapping[int, Fraction]]]:
     """(fix, what it does, credits saved by cycle)."""
-    own = facts.located.accounts.units_of(bill.payer.code)
+    own = facts.units_of(bill.payer.code)
     ttl = ttl_words(facts.settings.ttl_us)
 
     def saved(by: Replayed, *causes: Cause) -> Mapping[int, Fraction]:
@@ -132,8 +131,8 @@ def _fixes(
 
 
 def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction], known: bool) -> Scenario:
-    found = recommend(bill.payer, bill.uses, saved) if known else Recommended(None)
-    best, loads = found.plan, found.loads
+    found = recommend(bill.payer, bill.uses, saved) if known else Recommendation(None)
+    best, loads = found.recommended, found.loads
     total = None if best is None else total_bill(best, loads, idle=found.idle)
     current, billed = bill.payer.plan, [(credits, credits) for credits, _ in loads]
     staying = None if current is None or not loads else total_bill(current, billed, idle=found.idle)

@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
-from auditor.analysis.quarters import Quarter, quarters
+from auditor.analysis.quarters import Days, Quarter, days_of, quarters
 from auditor.analysis.terms import CycleUse
 from auditor.model.events import Outcome
 from auditor.model.plans import Cycle, cycles
 from auditor.model.provider import Provider
-from auditor.planning.days import Days, days_of
 
 
 @dataclass(frozen=True, slots=True)

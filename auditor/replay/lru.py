@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auditor.replay.compiled import compiled
-from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of
-from auditor.replay.sums import BASE, BYTES, CREDIT_LIMBS, CREDITS, RENDERS, STALE, WIDTH, carry
+from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of, prepared
+from auditor.replay.sums import BASE, BYTES, CREDIT_LIMBS, CREDITS, RENDERS, STALE, WIDTH, carry, limbs
 from auditor.replay.ttl import COMPILE_FROM
 
 NAMES = ("key", *(name for name in COLUMNS if name != "duration_us"))
@@ -116,10 +115,7 @@ def replay(
     The stream is taken anew for each handful of caches whose state fits *memory* bytes; *keys* is how many there are.
     """
     much = rows * len(caches) >= COMPILE_FROM
-    step: Callable[..., None] = compiled(walk) if much else walk
-
-    def held(values: Sequence[int]) -> Any:
-        return np.array(values, np.int64) if much else list(values)
+    step, held = prepared(walk, much)
 
     def slots() -> Any:
         if not much:
@@ -128,7 +124,7 @@ def replay(
         empty[:, _HELD] = 0
         return empty.ravel()
 
-    settled = [held(groups.codes), groups.cycles, held(prices.usual_price), held(prices.limbs())]
+    settled = [held(groups.codes), groups.cycles, held(prices.usual_price), held(limbs(prices.amounts))]
     width = len(caches) * WIDTH
     sums = held([0] * (groups.count * width))
     at_once = max(1, memory // max(1, keys * STATE_BYTES))

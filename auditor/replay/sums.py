@@ -44,21 +44,10 @@ class Sum:
     stale: int = 0
     """Hits whose own picture, as logged, was another than the stored one."""
 
-    def __add__(self, other: "Sum") -> "Sum":
-        return Sum(
-            self.renders + other.renders,
-            self.concurrent + other.concurrent,
-            self.credits + other.credits,
-            self.concurrent_credits + other.concurrent_credits,
-            self.bytes + other.bytes,
-            self.concurrent_bytes + other.concurrent_bytes,
-            self.stale + other.stale,
-        )
-
 
 def carry(sums: Any) -> None:
     """Bring each limb but the highest below `BASE`; *sums* has rows of `WIDTH`, one after the other."""
-    rows = np.asarray(sums, np.int64).reshape(-1, WIDTH) if isinstance(sums, list) else sums.reshape(-1, WIDTH)
+    rows = np.asarray(sums, np.int64).reshape(-1, WIDTH)
     for limb in _CARRIES:
         rows[:, limb + 1] += rows[:, limb] // BASE
         rows[:, limb] %= BASE

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auditor.replay.compiled import compiled
-from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of
+from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of, prepared
 from auditor.replay.sums import (
     BASE,
     BYTES,
@@ -26,6 +25,7 @@ from auditor.replay.sums import (
     STALE,
     WIDTH,
     carry,
+    limbs,
 )
 
 COMPILE_FROM = 1_000_000
@@ -95,29 +95,19 @@ def replay(
     The stream is taken once, unless there are so many groups that not all sums fit *memory* bytes.
     """
     much = rows * len(ttls_us) >= COMPILE_FROM
+    step, held = prepared(walk, much)
+    settled = (
+        held(groups.codes), groups.cycles, held(prices.usual_price), held(prices.usual_duration_us),
+        held(limbs(prices.amounts)),
+    )  # fmt: skip
     at_once = max(1, memory // max(1, groups.count * WIDTH * 8))
-    parts = [
-        _replay(stream(), ttls_us[start : start + at_once], groups, prices, much)
-        for start in range(0, len(ttls_us), at_once)
-    ]
+    parts = [np.zeros((groups.count, 0, WIDTH), np.int64)]
+    for start in range(0, len(ttls_us), at_once):
+        ttls = ttls_us[start : start + at_once]
+        states = [held([0] * size) for size in (5, *[len(ttls)] * 3)]
+        sums = held([0] * (groups.count * len(ttls) * WIDTH))
+        for columns in columns_of(stream(), NAMES, much):
+            step(*columns, held(ttls), *settled, *states, sums)
+            carry(sums)
+        parts.append(np.asarray(sums, np.int64).reshape(groups.count, len(ttls), WIDTH))
     return np.concatenate(parts, axis=1)
-
-
-def _replay(
-    batches: Iterable[pa.RecordBatch], ttls_us: Sequence[int], groups: Groups, prices: Prices, much: bool
-) -> Any:
-    step: Callable[..., None] = compiled(walk) if much else walk
-
-    def held(values: Sequence[int]) -> Any:
-        return np.array(values, np.int64) if much else list(values)
-
-    nothing = [0] * len(ttls_us)
-    settled = [
-        held(ttls_us), held(groups.codes), groups.cycles, held(prices.usual_price), held(prices.usual_duration_us),
-        held(prices.limbs()), held([0] * 5), held(nothing), held(nothing), held(nothing),
-    ]  # fmt: skip
-    sums = held([0] * (groups.count * len(ttls_us) * WIDTH))
-    for columns in columns_of(batches, NAMES, much):
-        step(*columns, *settled, sums)
-        carry(sums)
-    return np.asarray(sums, np.int64).reshape(groups.count, len(ttls_us), WIDTH)

@@ -102,28 +102,19 @@ def random_numbers(codes: Ints, seed: int) -> Sums:
 
 def find(sample: RenderSample, ttl_us: int) -> Volatile | None:
     """The volatile fields of a sample, None if there are none."""
-    passing: list[tuple[int, Pairs]] = []
-    for field, name in enumerate(sample.fields):
-        if name == ADDRESS:
-            continue
-        pairs = _pairs(sample, [field])
-        if pairs.passes:
-            passing.append((field, pairs))
+    each = {field: _pairs(sample, [field]) for field, name in enumerate(sample.fields) if name != ADDRESS}
+    passing = {field: pairs for field, pairs in each.items() if pairs.passes}
     if not passing:
         return None
-    savings = {field: _savings(sample, [field], ttl_us) for field, _ in passing}
-    by_saving = sorted(passing, key=lambda item: (-_total(savings[item[0]]), sample.fields[item[0]]))
-    together = [field for field, _ in passing]
-    if len(passing) > 1 and _pairs(sample, together).passes:
-        saved = _savings(sample, together, ttl_us)
+    savings = {field: _savings(sample, [field], ttl_us) for field in passing}
+    alone = {field: sum((credits for credits, _ in saved), Fraction(0)) for field, saved in savings.items()}
+    by_saving = sorted(passing, key=lambda field: (-alone[field], sample.fields[field]))
+    if len(passing) > 1 and _pairs(sample, list(passing)).passes:
+        saved = _savings(sample, list(passing), ttl_us)
     else:
         by_saving = by_saving[:1]
-        saved = savings[by_saving[0][0]]
-    return Volatile(tuple((sample.fields[field], pairs) for field, pairs in by_saving), tuple(saved))
-
-
-def _total(savings: Sequence[tuple[Fraction, Ints]]) -> Fraction:
-    return sum((credits for credits, _ in savings), Fraction(0))
+        saved = savings[by_saving[0]]
+    return Volatile(tuple((sample.fields[field], passing[field]) for field in by_saving), tuple(saved))
 
 
 def _sums(sample: RenderSample, left_out: Sequence[int]) -> tuple[Sums, Sums]:
@@ -146,30 +137,31 @@ def _by_group(sums: Sums) -> tuple[Ints, npt.NDArray[np.bool_]]:
     return order, starts
 
 
+def _neighbours(usable: Ints, same: Sums, other: Sums) -> tuple[Ints, Ints]:
+    """Of the *usable* positions those of neighbours in time with equal *same* numbers and different *other* ones."""
+    order, starts = _by_group(same[:, usable])
+    order = usable[order]
+    before, after = order[:-1], order[1:]
+    pair = ~starts[1:] & (other[:, before] != other[:, after]).any(axis=0)
+    return before[pair], after[pair]
+
+
 def _pairs(sample: RenderSample, left_out: Sequence[int]) -> Pairs:
     remaining, gone = _sums(sample, left_out)
     usable = np.flatnonzero((sample.digest != 0) & ~np.isin(sample.verdict, DUPLICATES))
-    order, starts = _by_group(remaining[:, usable])
-    order = usable[order]
-    before, after = order[:-1], order[1:]
-    pair = ~starts[1:] & (gone[:, before] != gone[:, after]).any(axis=0)
-    before, after = before[pair], after[pair]
+    before, after = _neighbours(usable, remaining, gone)
     same = sample.digest[before] == sample.digest[after]
+    apart = None
+    if sample.by_size:
+        one, other = _neighbours(usable, sample.shape_numbers, remaining)
+        apart = Apart(len(one), int((sample.digest[one] == sample.digest[other]).sum()))
     return Pairs(
         len(before),
         int(same.sum()),
         _example(sample, before, after, same),
         _example(sample, before, after, ~same),
-        _apart(sample, usable, remaining) if sample.by_size else None,
+        apart,
     )
-
-
-def _apart(sample: RenderSample, usable: Ints, remaining: Sums) -> Apart:
-    order, starts = _by_group(sample.shape_numbers[:, usable])
-    order = usable[order]
-    before, after = order[:-1], order[1:]
-    other = ~starts[1:] & (remaining[:, before] != remaining[:, after]).any(axis=0)
-    return Apart(int(other.sum()), int((sample.digest[before] == sample.digest[after])[other].sum()))
 
 
 def _example(sample: RenderSample, before: Ints, after: Ints, which: npt.NDArray[np.bool_]) -> tuple[int, int] | None:

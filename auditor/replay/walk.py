@@ -4,15 +4,14 @@ Input is one stream of renders, ordered by key (128 bits), time and id, in batch
 batch to batch. The loop is plain Python; for many rows the very same function is compiled by numba.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from auditor.replay.compiled import compiled
+from auditor.replay.demand import columns_of, prepared
 
 COMPILE_FROM = 200_000
 """Rows from which starting numba pays off."""
@@ -64,26 +63,13 @@ def walk(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, sta
 def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Table:
     """(row, verdict) of every render in the stream; *rows* is about how many there are."""
     much = rows >= COMPILE_FROM
-    step: Callable[..., None] = compiled(walk) if much else walk
-    state = np.zeros(6, np.int64) if much else [0] * 6
-    row_parts: list[npt.NDArray[np.int64]] = []
-    verdict_parts: list[npt.NDArray[np.int8]] = []
-    for batch in batches:
-        out: Any = np.zeros(len(batch), np.int8)
-        columns: list[Any] = [_integers(batch, name) for name in COLUMNS]
-        if not much:
-            columns = [column.tolist() for column in columns]
+    step, held = prepared(walk, much)
+    state = held([0] * 6)
+    row_parts = [np.zeros(0, np.int64)]
+    verdict_parts = [np.zeros(0, np.int8)]
+    for *columns, row in columns_of(batches, (*COLUMNS, "row"), much):
+        out: Any = np.zeros(len(row), np.int8)
         step(*columns, ttl_us, state, out)
-        row_parts.append(_integers(batch, "row"))
+        row_parts.append(np.asarray(row, np.int64))
         verdict_parts.append(out)
-    return pa.table(
-        {
-            "row": pa.array(np.concatenate([np.zeros(0, np.int64), *row_parts])),
-            "verdict": pa.array(np.concatenate([np.zeros(0, np.int8), *verdict_parts])),
-        }
-    )
-
-
-def _integers(batch: pa.RecordBatch, name: str) -> npt.NDArray[np.int64]:
-    column: npt.NDArray[np.int64] = batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    return column
+    return pa.table({"row": np.concatenate(row_parts), "verdict": np.concatenate(verdict_parts)})

@@ -77,7 +77,7 @@ def _rows(result: Result) -> Iterator[Row]:
                 yield shared | _overage(plan, use.balance.beyond)
             for unit, used in usage[bill.payer.code, index].items():
                 booked = {why: amount for (at, why), amount in waste.units.get(unit, {}).items() if at == index}
-                yield shared | _priced(used, result.case.facts.labels(unit), booked, plan, price)
+                yield shared | _priced(used, result.case.facts.units[unit].names, booked, plan, price)
 
 
 def unit_price(plan: Plan, terms: Terms, use: CycleUse) -> Fraction:

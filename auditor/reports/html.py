@@ -252,7 +252,7 @@ def _savings(bills: Sequence[Bill]) -> Any:
     unknown: set[str] = set()
     for bill in bills:
         now = bill.saving(bill.recommended, bill.loads)
-        after = bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes)
+        after = bill.saving(bill.after_fixes.recommended, bill.after_fixes.loads)
         if bill.currency is not None and (now is not None or after is not None):
             both = sums.setdefault(bill.currency, [Fraction(0), Fraction(0)])
             both[0] += now or 0

@@ -158,7 +158,7 @@ def _totals(case: Case) -> Totals:
 
 
 def _account(bill: Bill) -> Account:
-    payer = bill.payer
+    payer, after = bill.payer, bill.after_fixes
     return Account(
         provider=payer.provider,
         account=payer.account,
@@ -166,13 +166,13 @@ def _account(bill: Bill) -> Account:
         currency=bill.currency,
         cycles=tuple(_cycle(bill, use) for use in bill.uses),
         recommended_plan=bill.recommended.name if bill.recommended else None,
-        recommended_after_fixes=bill.recommended_after_fixes.name if bill.recommended_after_fixes else None,
+        recommended_after_fixes=after.recommended.name if after.recommended else None,
         fixes_known=bill.fixes_known,
         projected=bill.projected,
         advice=bill.unadvised,
         gaps=gaps_of(bill),
         monthly_saving=bill.saving(bill.recommended, bill.loads),
-        monthly_saving_after_fixes=bill.saving(bill.recommended_after_fixes, bill.loads_after_fixes),
+        monthly_saving_after_fixes=bill.saving(after.recommended, after.loads),
     )
 
 

@@ -1,18 +1,33 @@
-"""The estimate, and its verdict in words."""
+"""The calculator of the cost guide: requests, less what a cache, deduplication and batches spare, and the plan for it.
+
+calls = requests x (1 - hit rate) x (1 - deduplication) x (1 - batches), exactly; the rates are guesses, or measured.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from msgspec import Struct, field
 
+from auditor.analysis.accounts import Payer
+from auditor.analysis.bills import Bill
+from auditor.analysis.facts import Facts
+from auditor.analysis.walk import Replayed
+from auditor.model.events import Outcome
 from auditor.model.numbers import number
-from auditor.model.plans import Plan, cents
-from auditor.planning.estimate import Estimate
+from auditor.model.plans import Plan, Unadvised, cents, cheapest
+from auditor.model.words import TOO_SHORT
+from auditor.replay.walk import DUPLICATES, Verdict
 from auditor.results.document import Amount, Credits, Share
 from auditor.results.header import Document
 from auditor.results.plans import KnownPlan, known_plan
 from auditor.system.terminal import plain
+
+STEPS = ("hit rate", "deduplication", "batches")
+GUIDE = (Fraction(8000), Fraction("0.7"), Fraction("0.15"), Fraction("0.3"))
+"""The worked example of the provider's guide, which puts 1,428 calls on a plan of 1,000."""
 
 
 class Spared(Struct, frozen=True, kw_only=True):
@@ -66,83 +81,158 @@ class Estimated(Document, frozen=True, kw_only=True):
     estimates: tuple[OneEstimate, ...]
 
 
-def estimated(estimates: Iterable[Estimate]) -> Estimated:
-    """The result of some estimates."""
-    return Estimated(estimates=tuple(_estimate(each) for each in estimates))
+def estimate(
+    requests: Fraction,
+    rates: Sequence[Fraction],
+    plans: Sequence[Plan],
+    measured: Payer | None = None,
+    cycles: int = 0,
+    unknown: Fraction = Fraction(0),
+) -> OneEstimate:
+    """The estimate for some rates from 0 to 1, in the order of `STEPS`.
 
-
-def _estimate(found: Estimate) -> OneEstimate:
-    plan = found.plan
-    payer = found.measured.payer if found.measured else None
-    return OneEstimate(
-        account=payer.account if payer else None,
-        provider=found.plans[0].provider if found.plans else payer.provider if payer else None,
-        measured_cycles=found.cycles,
-        requests=found.requests,
-        unknown=found.unknown,
-        steps=tuple(
-            Spared(
-                name=step.name, rate=float(round(step.rate, 6)), before=step.before, after=step.after, exact=step.rate
-            )
-            for step in found.steps
-        ),
-        calls=found.calls,
-        credits=found.credits,
-        plan=plan.name if plan else None,
-        bill=plan.bill(found.credits) if plan else None,
-        currency=plan.currency if plan else None,
-        why=why(found),
-        plans=tuple(_priced(each, found) for each in found.plans),
-    )
-
-
-def _priced(plan: Plan, found: Estimate) -> PricedPlan:
-    included = Fraction(plan.included)
-    return known_plan(
-        plan,
-        PricedPlan,
-        bill=plan.bill(found.credits),
-        lacks=max(Fraction(0), found.credits - included),
-        monthly=plan.monthly,
-        beyond=plan.beyond,
-        chosen=plan == found.plan,
-        used=found.credits / included if included else Fraction(0),
-    )
-
-
-def why(found: Estimate) -> str:
-    """The plan, and why no cheaper one will do."""
-    calls, s = (f"{number(found.credits):,} calls a month", "") if found.credits != 1 else ("1 call a month", "s")
-    plan = found.plan
-    if not found.plans:
-        return f"{calls}; no plan of this provider is known: describe one under [plans] in auditor.toml"
-    if plan is None:
-        largest = max(found.plans, key=lambda each: (each.included, each.name))
-        return f"{calls} fit{s} no known plan; the largest, {plain(largest.name)}, holds {number(largest.included):,}"
-    sentences = [f"{calls} need{s} {plain(plan.name)}, {cents(plan.bill(found.credits))} {plan.currency}"]
-    smaller = [each for each in found.plans if each.monthly < plan.monthly and not each.holds(found.credits)]
-    if smaller:
-        closest = max(smaller, key=lambda each: (each.included, each.name))
-        lacks = number(found.credits - Fraction(closest.included))
-        sentences[0] += f": {plain(closest.name)} holds {number(closest.included):,} credits, {lacks:,} too few"
-    before = found.without()
-    if before is None:
-        sentences.append("Without these steps no known plan would hold the calls")
-    elif before != plan:
-        whole = before.bill(Fraction(math.ceil(found.requests)))
-        sentences.append(f"Without these steps it would be {plain(before.name)}, {cents(whole)} {before.currency}")
-    elif found.calls < found.requests:
-        sentences.append("The same plan would do without these steps: they leave room, but save no money yet")
-    if found.unknown:
+    *measured* is the account that the rates were measured on, over so many *cycles*; without one they were given. No
+    step spares the *unknown* renders: they are requests and calls beside the others.
+    """
+    steps: list[Spared] = []
+    for name, rate in zip(STEPS, rates, strict=True):
+        before = steps[-1].after if steps else requests
+        share = float(round(rate, 6))
+        steps.append(Spared(name=name, rate=share, before=before, after=before * (1 - rate), exact=rate))
+    requests += unknown
+    calls = steps[-1].after + unknown
+    credits = Fraction(math.ceil(calls))  # half a call cannot be made
+    plan = cheapest(plans, [(credits, credits)])
+    sentences = list(_why(plans, plan, requests, calls, credits))
+    if plan is not None and unknown:
         sentences.append(
-            f"Of these, {calls_of(found.unknown)} are of unknown images: how many of them were necessary is unknown"
+            f"Of these, {calls_of(unknown)} are of unknown images: how many of them were necessary is unknown"
         )
-    if found.guide:
+    if plan is not None and (requests, *rates) == GUIDE:
         sentences.append(
             "The provider's guide ends this very sum with Basic; by its own table of plans Basic holds 1,000 credits, "
             "so it has to be Pro"
         )
-    return ". ".join(sentences)
+    provider = measured.provider if measured else None
+    return OneEstimate(
+        account=measured.account if measured else None,
+        provider=plans[0].provider if plans else provider,
+        measured_cycles=cycles,
+        requests=requests,
+        unknown=unknown,
+        steps=tuple(steps),
+        calls=calls,
+        credits=credits,
+        plan=plan.name if plan else None,
+        bill=plan.bill(credits) if plan else None,
+        currency=plan.currency if plan else None,
+        why=". ".join(sentences),
+        plans=tuple(_priced(each, credits, chosen=each == plan) for each in plans),
+    )
+
+
+def _priced(plan: Plan, credits: Fraction, *, chosen: bool) -> PricedPlan:
+    included = Fraction(plan.included)
+    return known_plan(
+        plan,
+        PricedPlan,
+        bill=plan.bill(credits),
+        lacks=max(Fraction(0), credits - included),
+        monthly=plan.monthly,
+        beyond=plan.beyond,
+        chosen=chosen,
+        used=credits / included if included else Fraction(0),
+    )
+
+
+def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> OneEstimate | None:
+    """The estimate with the rates of a log, for one account; None where `unmeasured` says why.
+
+    Demand is every request that was given an image. The hit rate counts the hits there were and the repeats that a
+    cache would have served; deduplication the calls that waited for another, and those that could have. *batched* is
+    the replay with the TTL of batches: what of the rest would then not have been rendered again. Renders of
+    unknown images are neither spared nor needed: the rates are those of the other requests.
+    """
+    if bill.unadvised is not None:
+        return None
+    complete = [index for index, use in enumerate(bill.uses) if use.complete]
+    basis = complete or [len(bill.uses) - 1]
+    own = set(facts.units_of(bill.payer.code))
+
+    def asked(outcome: Outcome) -> int:
+        return sum(
+            row.requests for row in facts.usage if row.outcome == outcome and row.unit in own and row.cycle in basis
+        )
+
+    def renders(by: Replayed, *verdicts: Verdict) -> int:
+        return sum(
+            row.renders for row in by.verdicts if row.verdict in verdicts and row.unit in own and row.cycle in basis
+        )
+
+    unknown = renders(replayed, Verdict.UNKNOWN)
+    rendered = asked(Outcome.RENDER) - unknown
+    demand = asked(Outcome.HIT) + asked(Outcome.COALESCED) + rendered
+    if not demand:
+        return None
+    cached = demand - asked(Outcome.HIT) - renders(replayed, Verdict.REPEAT)
+    shared = cached - asked(Outcome.COALESCED) - renders(replayed, Verdict.CONCURRENT)
+    kept = min(shared, rendered - renders(batched, *DUPLICATES))
+    left = [demand, cached, shared, kept]
+    rates = [1 - Fraction(after, before) if before else Fraction(0) for before, after in pairwise(left)]
+    scale = Fraction(1, len(basis)) if complete else _scale(bill)
+    return estimate(demand * scale, rates, bill.payer.plans, bill.payer, len(complete), unknown * scale)
+
+
+def unmeasured(bill: Bill) -> str:
+    """Why there is no estimate of an account, for people."""
+    if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
+        return f"{TOO_SHORT}, too little to project a month"
+    if bill.unadvised is Unadvised.MOSTLY_FILTERED:
+        return "most of the requests for its images are filtered (redirects, partial answers, other media types)"
+    if any(use.renders for use in bill.uses):
+        return (
+            "of no render of the cycles that count does the log tell which image it was: log the body of each call, "
+            "or the column of its inputs"
+        )
+    return "no request is known to have been given an image: there is nothing to measure"
+
+
+def _scale(bill: Bill) -> Fraction:
+    """From the part of the newest cycle that the log has, a week at least, to the whole of it."""
+    newest, payer = bill.uses[-1].cycle, bill.payer
+    return Fraction(newest.end_us - newest.start_us, payer.last_us - max(newest.start_us, payer.first_us))
+
+
+def _why(
+    plans: Sequence[Plan], plan: Plan | None, requests: Fraction, calls: Fraction, credits: Fraction
+) -> Iterator[str]:
+    """The plan, and why no cheaper one will do, in sentences."""
+    many, s = (f"{number(credits):,} calls a month", "") if credits != 1 else ("1 call a month", "s")
+    if not plans:
+        yield f"{many}; no plan of this provider is known: describe one under [plans] in auditor.toml"
+        return
+    if plan is None:
+        largest = max(plans, key=_size)
+        yield f"{many} fit{s} no known plan; the largest, {plain(largest.name)}, holds {number(largest.included):,}"
+        return
+    smaller = [each for each in plans if each.monthly < plan.monthly and not each.holds(credits)]
+    closest, more = max(smaller, key=_size, default=None), ""
+    if closest is not None:
+        lacks = number(credits - Fraction(closest.included))
+        more = f": {plain(closest.name)} holds {number(closest.included):,} credits, {lacks:,} too few"
+    yield f"{many} need{s} {plain(plan.name)}, {cents(plan.bill(credits))} {plan.currency}{more}"
+    whole = Fraction(math.ceil(requests))
+    before = cheapest(plans, [(whole, whole)])
+    if before is None:
+        yield "Without these steps no known plan would hold the calls"
+    elif before != plan:
+        yield f"Without these steps it would be {plain(before.name)}, {cents(before.bill(whole))} {before.currency}"
+    elif calls < requests:
+        yield "The same plan would do without these steps: they leave room, but save no money yet"
+
+
+def _size(plan: Plan) -> tuple[Decimal, str]:
+    return plan.included, plan.name
 
 
 def calls_of(amount: Fraction) -> str:

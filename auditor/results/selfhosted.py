@@ -1,13 +1,23 @@
-"""The comparison with rendering at home."""
+"""Rendering at home: the guide's cost model as dated assumptions, held against the plans of a provider.
 
+A server, its upkeep and its monitoring cost the same however few pictures are rendered; a provider's bill rises with
+them. The break-even is the smallest number of calls a month for which the provider's cheapest plan costs more.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 
 from msgspec import Struct
 
-from auditor.planning.selfhosted import Comparison, volumes
+from auditor.model.plans import Plan, cheapest
 from auditor.results.document import Amount, Day
 from auditor.results.header import Document
 from auditor.results.plans import KnownPlan, known_plan
+
+GUIDE = "cost guide"
+CHECKED = date(2026, 11, 22)
+CURRENCY = "USD"
 
 
 class Assumed(Struct, frozen=True):
@@ -20,6 +30,26 @@ class Assumed(Struct, frozen=True):
     high: Fraction
     source: str
     checked: Day | None
+
+    def replaced(self, low: Fraction, high: Fraction) -> "Assumed":
+        """What the user says instead."""
+        return Assumed(self.name, self.meaning, self.unit, low, high, "you", None)
+
+
+def _guide(name: str, words: str, unit: str, low: int, high: int) -> Assumed:
+    return Assumed(name, words, unit, Fraction(low), Fraction(high), GUIDE, CHECKED)
+
+
+ASSUMPTIONS: Mapping[str, Assumed] = {
+    each.name: each
+    for each in (
+        _guide("server", "a server that renders", "a month", 20, 40),
+        _guide("maintenance", "upkeep: updates, fonts, browsers, incidents", "hours a month", 4, 8),
+        _guide("hourly", "an hour of it", "an hour", 50, 50),
+        _guide("monitoring", "monitoring and logs", "a month", 10, 20),
+        _guide("redis", "a cache, on either side", "a month", 5, 10),
+    )
+}
 
 
 class Costs(Struct, frozen=True):
@@ -69,24 +99,69 @@ class Compared(Document, frozen=True, kw_only=True):
     points: tuple[Point, ...]
 
 
-def compared(found: Comparison, own: int | None) -> Compared:
-    """The result of one comparison; *own* calls a month are marked."""
+def compared(provider: str, assumptions: Mapping[str, Assumed], plans: tuple[Plan, ...], own: int | None) -> Compared:
+    """Both ways, for any volume; *own* calls a month are marked."""
+    home, cache = [], []
+    for costs in (
+        {name: each.low for name, each in assumptions.items()},
+        {name: each.high for name, each in assumptions.items()},
+    ):
+        home.append(costs["server"] + costs["maintenance"] * costs["hourly"] + costs["monitoring"] + costs["redis"])
+        cache.append(costs["redis"])
+    # The cache is needed on both sides.
+    evens = Evens(*(_break_even(plans, cost - redis) for cost, redis in zip(home, cache, strict=True)))
+    points = []
+    for calls in _volumes(plans, evens, own):
+        there = bought(plans, calls)
+        plan, bill = (there[0].name, there[1]) if there else (None, None)
+        low, high = (None if bill is None else bill + redis for redis in cache)
+        points.append(Point(calls, calls == own, plan, bill, low, high))
     return Compared(
-        provider=found.provider,
-        currency=found.plans[0].currency if found.plans else None,
-        assumptions=tuple(
-            Assumed(each.name, each.words, each.unit, each.low, each.high, each.source, each.checked)
-            for each in found.assumptions.values()
-        ),
-        plans=tuple(known_plan(plan, KnownPlan) for plan in found.plans),
-        self_hosted=Costs(*found.own),
-        break_even=Evens(*(Even(even.calls, even.known_to) for even in found.break_even())),
-        points=tuple(_point(found, calls, own) for calls in volumes(found, own)),
+        provider=provider,
+        currency=plans[0].currency if plans else None,
+        assumptions=tuple(assumptions.values()),
+        plans=tuple(known_plan(plan, KnownPlan) for plan in plans),
+        self_hosted=Costs(*home),
+        break_even=evens,
+        points=tuple(points),
     )
 
 
-def _point(found: Comparison, calls: int, own: int | None) -> Point:
-    bought = found.bought(calls)
-    plan, bill = (bought[0].name, bought[1]) if bought else (None, None)
-    low, high = (None if bill is None else bill + cache for cache in found.cache)
-    return Point(calls, calls == own, plan, bill, low, high)
+def bought(plans: Sequence[Plan], calls: int) -> tuple[Plan, Fraction] | None:
+    """The cheapest plan for so many calls and its bill, without the cache; None where no known plan holds them."""
+    load = Fraction(calls)
+    plan = cheapest(plans, [(load, load)])
+    bill = None if plan is None else plan.bill(load)
+    return None if plan is None or bill is None else (plan, bill)
+
+
+def _break_even(plans: Sequence[Plan], cost: Fraction) -> Even:
+    """The cheapest bill never falls when there are more calls, so it can be found by halving."""
+
+    def dearer(calls: int) -> bool:
+        found = bought(plans, calls)
+        return found is not None and found[1] > cost
+
+    any_number = any(plan.overage is not None for plan in plans)
+    known_to = None if any_number else int(max((plan.included for plan in plans), default=0))
+    top = known_to
+    if top is None:
+        top = 1
+        while not dearer(top) and top < 10**12:
+            top *= 2
+    if not dearer(top):
+        return Even(None, known_to)
+    below, reached = -1, top
+    while reached - below > 1:
+        middle = (below + reached) // 2
+        below, reached = (below, middle) if dearer(middle) else (middle, reached)
+    return Even(reached, known_to)
+
+
+def _volumes(plans: Sequence[Plan], evens: Evens, own: int | None) -> list[int]:
+    """Calls a month that are worth a row: 1, 2 and 5 in each power of ten, where plans end, break-evens, the user's."""
+    marked = [each for each in (evens.low.calls, evens.high.calls, own) if each]
+    top = max([100_000, *marked])
+    steps = [digit * 10**power for power in range(2, 13) for digit in (1, 2, 5)]
+    every = {*(each for each in steps if each <= top), *(int(plan.included) for plan in plans), *marked}
+    return sorted(each for each in every if each > 0)

@@ -1,20 +1,77 @@
 """The demand of the past under other caches."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from fractions import Fraction
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
-from auditor.model.numbers import ratio
-from auditor.model.plans import cents
-from auditor.results.ahead import Ahead, ahead
-from auditor.results.document import Amount, Count, Credits, Share
+from auditor.results.document import Amount, Count, Credits, Share, Time
 from auditor.results.header import Run
-from auditor.results.inputs import Inputs
-from auditor.results.report import Window
-from auditor.simulation import rows
-from auditor.simulation.batch import Batch
+
+TOP = 20
+"""Keys and bursts that are named."""
+Hour = Annotated[int, Meta(ge=0, le=23)]
+
+
+class Subject(Struct, frozen=True):
+    """Where some renders were made."""
+
+    provider: str
+    account: str
+    environment: str
+    template: str
+
+
+class SteadyKey(Subject, frozen=True):
+    """A key that is asked for day by day."""
+
+    key: str
+    renders: Count
+
+
+class Burst(Subject, frozen=True):
+    """New keys of one template, one after the other."""
+
+    start: Time
+    renders: Count
+
+
+class Steady(Struct, frozen=True):
+    """The first renders of a day, of keys that are asked for day by day."""
+
+    keys: Count
+    renders: Count
+    top: Annotated[tuple[SteadyKey, ...], Meta(max_length=TOP)]
+
+
+class Bursts(Struct, frozen=True):
+    """The first renders of new keys."""
+
+    bursts: Count
+    renders: Count
+    top: Annotated[tuple[Burst, ...], Meta(max_length=TOP)]
+
+
+class PeakHours(Struct, frozen=True):
+    """What can move out of one account's peak hours."""
+
+    provider: str
+    account: str
+    online_renders: Count
+    movable: Count
+    movable_share: Share | None
+    peak_hours: tuple[Hour, ...]
+    movable_in_peak_hours: Count
+    busiest_hour: Count
+    busiest_hour_then: Count
+
+
+class Ahead(Struct, frozen=True):
+    """Renders that need not have waited for a request."""
+
+    steady: Steady
+    bursts: Bursts
+    accounts: tuple[PeakHours, ...]
 
 
 class AccountBill(Struct, frozen=True):
@@ -149,99 +206,3 @@ class Simulated(Run, frozen=True, kw_only=True):
     batch: Ahead | None
     stale_known: bool = field(name="_stale_known")
     """Whether any hit of the log says which picture it showed."""
-
-
-def simulated(
-    found: rows.Simulation,
-    inputs: Inputs,
-    window: tuple[datetime, datetime] | None,
-    options: Mapping[str, str | float | list[str] | None],
-    generated_at: datetime,
-    batch: Batch | None,
-) -> Simulated:
-    """The result of one simulation; *batch* where it was asked for."""
-    logged, each_best = found.logged, found.each_best
-    return Simulated(
-        generated_at=generated_at,
-        window=Window(*window or (None, None)),
-        options=dict(options),
-        inputs=inputs,
-        demand=logged.outcome.requests,
-        demand_bytes=logged.outcome.bytes,
-        logged=Logged(*(*_figures(logged.outcome), *_bills(logged), logged.outcome.uncertain)),
-        rows=tuple(
-            Row(*(*_setting(row.setting), *_figures(row.outcome), *_bills(row), row is found.best))
-            for row in found.rows
-        ),
-        recommendation=_chosen(found.best) if found.best else None,
-        knee=_knee(found.knee) if found.knee else None,
-        fewest_credits=_chosen(found.fewest) if found.fewest else None,
-        templates=tuple(_template(each) for each in found.templates),
-        each_template_its_own=Figures(*(*_figures(each_best.outcome), *_bills(each_best))) if each_best else None,
-        batch=ahead(batch) if batch else None,
-        stale_known=found.stale_known,
-    )
-
-
-def _setting(of: rows.Setting) -> tuple[Fraction | None, bool, int | None, int | None]:
-    return None if of.ttl_us is None else Fraction(of.ttl_us, 10**6), of.coalescing, of.entries, of.bytes
-
-
-def _figures(
-    of: rows.DemandOutcome,
-) -> tuple[int, int, int, float | None, float | None, float | None, Fraction | None, int]:
-    served = of.hits + of.coalesced
-    return (
-        of.renders, of.hits, of.coalesced, ratio(served, of.requests), ratio(of.renders, of.requests),
-        ratio(of.missed_bytes, of.bytes), of.credits if of.known else None, of.stale,
-    )  # fmt: skip
-
-
-def _bills(row: rows.Row) -> tuple[tuple[AccountBill, ...], Fraction | None, str, str]:
-    """Each account's bill, the share that was missed, and the bills' totals."""
-    missed = Fraction(row.outcome.renders, row.outcome.requests) if row.outcome.requests else None
-    bills = tuple(_bill(bill) for bill in row.bills)
-    return bills, missed, _total(row.bills, "bill"), _total(row.bills, "cheapest_bill")
-
-
-def _bill(of: rows.SimulatedBill) -> AccountBill:
-    plan, cheapest = of.payer.plan, of.cheapest
-    currency = next((known.currency for known in (plan, cheapest) if known is not None), None)
-    return AccountBill(
-        of.payer.provider, of.payer.account, of.credits, currency, plan.name if plan else None, of.bill,
-        cheapest.name if cheapest else None, of.cheapest_bill, of.cycles, bool(of.payer.plans),
-        cheapest.currency if cheapest else None,
-    )  # fmt: skip
-
-
-def _total(bills: Sequence[rows.SimulatedBill], name: str) -> str:
-    """The bills of all accounts of known providers; none where one of them is unknown, or not in the same currency."""
-    known = [bill for bill in bills if bill.payer.plans]
-    if not known or len({plan.currency for bill in known for plan in bill.payer.plans}) > 1:
-        return "-"
-    if name == "bill" and any(bill.payer.plan is None for bill in known):
-        return "-"
-    if any(bill.credits is None for bill in known):
-        return "unknown"
-    amounts = [getattr(bill, name) for bill in known if bill.cycles]
-    if any(amount is None for amount in amounts):
-        return "over the cap"
-    if len(amounts) < len(known):
-        return "too little data"  # no whole cycle, no bill
-    return str(cents(sum(amounts, Fraction(0))))
-
-
-def _chosen(row: rows.Row) -> Chosen:
-    return Chosen(*_setting(row.setting), row.outcome.renders, row.outcome.credits, row.outcome.stale)
-
-
-def _knee(row: rows.Row) -> Knee:
-    setting = Setting(*_setting(row.setting))
-    return Knee(setting.ttl_seconds or Fraction(0), row.outcome.renders, setting)
-
-
-def _template(each: rows.Template) -> TemplateBest:
-    return TemplateBest(
-        each.payer.provider, each.payer.account, each.template, each.best.outcome.requests, _chosen(each.best),
-        tuple(TemplateRow(*(*_setting(row.setting), *_figures(row.outcome))) for row in each.rows),
-    )  # fmt: skip

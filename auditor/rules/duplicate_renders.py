@@ -29,8 +29,8 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated
 
+from auditor.analysis.again import Repeated, most_repeated
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.duplicates import Repeated, most_repeated
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
@@ -42,6 +42,7 @@ from auditor.model.words import credits_word, plural
 from auditor.replay.walk import DUPLICATES, Verdict
 
 TOP_KEYS = 3
+CAUSES = (Cause.CONCURRENT, Cause.REPEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +72,13 @@ class DuplicateRenders(Rule):
             for row in own:
                 counts[row.verdict] += row.renders
             concurrent, repeat = (counts[verdict] for verdict in DUPLICATES)
-            credits = case.replayed.waste.total(Cause.CONCURRENT, [unit]) + case.replayed.waste.total(
-                Cause.REPEAT, [unit]
-            )
-            first = keys[unit][0]
+            credits = sum(case.replayed.waste.by_cycle([unit], CAUSES).values(), Fraction(0))
+            first, paid = keys[unit][0], sum((row.credits for row in own if row.verdict in DUPLICATES), Fraction(0))
             evidence = {
                 "renders": counts.total(),
                 "concurrent": concurrent,
                 "repeat": repeat,
-                "duplicate_credits": number(
-                    sum((row.credits for row in own if row.verdict in DUPLICATES), Fraction(0))
-                ),
+                "duplicate_credits": number(paid),
                 "expired_identical": counts[Verdict.EXPIRED_IDENTICAL],
                 "ttl_seconds": number(Fraction(case.replayed.walked.ttl_us, 10**6)),
                 "top_keys": [_named(each, requests) for each in keys[unit]],
@@ -91,12 +88,12 @@ class DuplicateRenders(Rule):
                 rule=self.id,
                 severity=severity_of(credits, case.credits),
                 confidence=Confidence.HIGH,
-                subject=case.facts.labels(unit),
+                subject=case.facts.units[unit].names,
                 message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
                 f"was there or on its way: {credits_word(credits)}" + _most_often(first, requests),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
-                money=case.money(case.payer_of(unit), [unit], (Cause.CONCURRENT, Cause.REPEAT)),
+                money=case.money(case.payer_of(unit), [unit], CAUSES),
                 evidence=evidence,
             )
 

@@ -24,8 +24,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
 
+from auditor.analysis.again import ghosts
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.failures import ghosts
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, Money, severity_of
@@ -64,12 +64,11 @@ class FailedCalls(Rule):
             for row in group:
                 by_cycle[row.cycle] += row.credits
             credits = sum(by_cycle.values(), Fraction(0))
-            account = case.bills[payer].payer
             yield Finding(
                 rule=self.id,
                 severity=severity_of(credits + uncertain, case.credits),
                 confidence=Confidence.HIGH,
-                subject={"provider": account.provider, "account": account.account, "error": error},
+                subject={**case.bills[payer].payer.names, "error": error},
                 message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
                 f"{uncertain:,} perhaps billed" + (f"; {credits_word(credits)} billed for failures" if credits else ""),
                 credits=credits,

@@ -28,10 +28,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.images import price_of_bytes
-from auditor.analysis.pictures import SMALLEST, Saved, saved
+from auditor.analysis.pictures import SMALLEST, by_place, price_of_bytes, saved
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
-from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.measurements import Measured, Trial
 from auditor.model.options import Option
@@ -61,19 +59,15 @@ class FormatWaste(Rule):
         if not case.measured:
             return
         whole = case.facts.delivered_bytes
-
-        def place(each: Saved) -> tuple[str, str, str]:
-            unit = case.facts.units[each.unit]
-            return unit.provider, unit.template, each.placement
-
-        for (provider, template, placement), group in grouped(saved(case.facts, _trials(case)), place).items():
+        found_at = by_place(case.facts, saved(case.facts, _trials(case)))
+        for (provider, template, placement), group in found_at.items():
             allowed = set(case.facts.settings.options_of(self.id, Options).formats)
             if placement in PLACEMENTS:
                 allowed &= COMPATIBLE
-            totals: dict[str, int] = {}
+            totals: Counter[str] = Counter()
             for each in sorted(group, key=lambda each: each.format):
                 if each.format in allowed:
-                    totals[each.format] = totals.get(each.format, 0) + each.delivered
+                    totals[each.format] += each.delivered
             if not totals:
                 continue
             best = min(totals, key=lambda name: (-totals[name], name))
@@ -83,18 +77,19 @@ class FormatWaste(Rule):
             stored: Counter[int] = Counter()
             for each in chosen:
                 stored[case.payer_of(each.unit)] += each.stored
-            found = {picture.digest: _trial(picture, best) for picture in pictures}
+            found = {one.digest: trial for one in pictures for trial in one.trials if trial.format == best}
             subject = {"provider": provider, "template": template}
+            formats = " and ".join(sorted({picture.format for picture in pictures}))
             yield Finding(
                 rule=self.id,
                 severity=severity_of(lost, whole),
                 confidence=Confidence.HIGH if all(trial.lossless for trial in found.values()) else Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
-                message=f"{plural(requests, 'request')} delivered {_names(pictures)} where {best} looks the same with "
+                message=f"{plural(requests, 'request')} delivered {formats} where {best} looks the same with "
                 f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
-                money=price_of_bytes(case, stored, lost),
+                money=price_of_bytes(case.facts, stored, lost),
                 evidence={
                     "stored_wasted_bytes": stored.total(),
                     "delivered_wasted_bytes": lost,
@@ -104,7 +99,7 @@ class FormatWaste(Rule):
                     "lossless": sum(trial.lossless for trial in found.values()),
                     "transparent": sum(picture.alpha for picture in pictures),
                     "drawings": sum(picture.flat for picture in pictures),
-                    "saved_by_format": totals,
+                    "saved_by_format": dict(totals),
                     "right_sized": _right_sized(pictures, best),
                     "largest": _largest(pictures, found),
                 },
@@ -117,15 +112,6 @@ def _trials(case: Case) -> Iterator[tuple[str, int, str, int]]:
         for trial in picture.trials:
             if picture.bytes - trial.bytes >= SMALLEST:
                 yield picture.digest, place, trial.format, picture.bytes - trial.bytes
-
-
-def _trial(picture: Measured, name: str) -> Trial:
-    (trial,) = [trial for trial in picture.trials if trial.format == name]
-    return trial
-
-
-def _names(pictures: Collection[Measured]) -> str:
-    return " and ".join(sorted({picture.format for picture in pictures}))
 
 
 def _advice(name: str, found: Collection[Trial]) -> str:

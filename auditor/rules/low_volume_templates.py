@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
@@ -49,18 +48,23 @@ class LowVolumeTemplates(Rule):
             if not chosen:
                 continue
             moved = {index: used.get(index, Fraction(0)) for index in bill.complete}
+            cycles = [(bill.uses[index].cycle.start, number(credits)) for index, credits in moved.items()]
             total = sum(chosen.values(), Fraction(0))
             yield Finding(
                 rule=self.id,
                 severity=Severity.LOW,
                 confidence=Confidence.LOW,
-                subject={"provider": bill.payer.provider, "account": bill.payer.account},
+                subject=bill.payer.names,
                 message=f"{plural(len(chosen), 'template')} with {credits_word(total)} together fit {free.name} in "
                 f"every complete cycle",
                 advice=f"Move them to a {free.name} account if the provider's terms allow one: "
                 f"{case.facts.settings.terms.get(bill.payer.provider, 'unknown')}",
                 money=bill.money(moved),
-                evidence=_evidence(chosen, moved, bill, free.name),
+                evidence={
+                    "free_plan": free.name,
+                    "templates": [{"template": name, "credits": number(credits)} for name, credits in chosen.items()],
+                    "cycles": [{"start": start, "credits": credits} for start, credits in cycles],
+                },
             )
 
 
@@ -90,13 +94,3 @@ def _smallest(usage: Mapping[str, Cycles], room: Fraction) -> tuple[dict[str, Fr
             break
         cycles, chosen[name] = {**cycles, **after}, total
     return chosen, cycles
-
-
-def _evidence(chosen: dict[str, Fraction], moved: dict[int, Fraction], bill: Bill, plan: str) -> dict[str, object]:
-    return {
-        "free_plan": plan,
-        "templates": [{"template": name, "credits": number(credits)} for name, credits in chosen.items()],
-        "cycles": [
-            {"start": bill.uses[index].cycle.start, "credits": number(credits)} for index, credits in moved.items()
-        ],
-    }

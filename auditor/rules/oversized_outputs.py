@@ -26,10 +26,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.images import price_of_bytes
-from auditor.analysis.pictures import SCALE, Oversized, oversized, placements
+from auditor.analysis.pictures import SCALE, by_place, oversized, placements, price_of_bytes
 from auditor.analysis.placements import limit_for
-from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.numbers import number
 from auditor.model.settings import Limit
@@ -45,15 +43,13 @@ class OversizedOutputs(Rule):
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are the delivered ones."""
         chosen = _limits(case)
-        sides = {at: (_device(each.width, each.dpr), _device(each.height, each.dpr)) for at, each in chosen.items()}
+        sides = {
+            at: (_scaled(each.width, each.dpr * SCALE), _scaled(each.height, each.dpr * SCALE))
+            for at, each in chosen.items()
+        }
         delivered, stored = oversized(case.facts, sides)
         whole = case.facts.delivered_bytes
-
-        def place(each: Oversized) -> tuple[str, str, str]:
-            unit = case.facts.units[each.unit]
-            return unit.provider, unit.template, each.placement
-
-        sent_to, kept_for = grouped(delivered, place), grouped(stored, place)
+        sent_to, kept_for = by_place(case.facts, delivered), by_place(case.facts, stored)
         for at in sorted(sent_to.keys() | kept_for.keys()):
             provider, template, placement = at
             sent, kept = sent_to.get(at, []), kept_for.get(at, [])
@@ -73,15 +69,15 @@ class OversizedOutputs(Rule):
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=price_of_bytes(case, by_payer, lost),
+                money=price_of_bytes(case.facts, by_payer, lost),
                 evidence={
                     "stored_wasted_bytes": by_payer.total(),
                     "delivered_wasted_bytes": lost,
                     "pictures": sum(each.times for each in kept),
                     "requests": requests,
                     "limit": {
-                        "width": _side(limit.width),
-                        "height": _side(limit.height),
+                        "width": None if limit.width is None else number(limit.width),
+                        "height": None if limit.height is None else number(limit.height),
                         "dpr": number(limit.dpr),
                         "source": limit.source,
                     },
@@ -99,12 +95,8 @@ def _limits(case: Case) -> dict[tuple[int, str], Limit]:
     return {at: limit for at, limit in limits.items() if limit is not None}
 
 
-def _device(side: Decimal | None, dpr: Decimal) -> int | None:
-    return None if side is None else int(side * dpr * SCALE)
-
-
-def _side(side: Decimal | None) -> int | float | None:
-    return None if side is None else number(side)
+def _scaled(side: Decimal | None, by: Decimal) -> int | None:
+    return None if side is None else int(side * by)
 
 
 def _shown(limit: Limit) -> str:

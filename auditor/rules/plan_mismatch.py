@@ -22,11 +22,12 @@ Options
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case, Rule
-from auditor.model.findings import Confidence, Finding, Money, Severity
+from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, cents, total_bill
 from auditor.model.words import TOO_SHORT
@@ -49,10 +50,11 @@ class PlanMismatch(Rule):
                 rule=self.id,
                 severity=_severity(bill, plan),
                 confidence=Confidence.LOW if bill.projected else Confidence.HIGH,
-                subject={"provider": bill.payer.provider, "account": bill.payer.account},
+                subject=bill.payer.names,
                 message=_message(bill, plan),
                 advice=_advice(bill, plan),
-                money=_money(bill, plan),
+                # The change of plan saves nothing before it is made; both are unknown without a complete cycle.
+                money=replace(bill.money({}), now=Fraction(0) if bill.complete else None, currency=plan.currency),
                 evidence={
                     "plan": plan.name,
                     "recommended": bill.recommended.name if bill.recommended else None,
@@ -70,12 +72,6 @@ class PlanMismatch(Rule):
                     ],
                 },
             )
-
-
-def _money(bill: Bill, plan: Plan) -> Money:
-    """The change of plan saves nothing before it is made; both are unknown without a complete cycle."""
-    then = bill.money({}).after_plan_change
-    return Money(Fraction(0) if bill.complete else None, then, plan.currency)
 
 
 def _severity(bill: Bill, plan: Plan) -> Severity:
@@ -110,15 +106,9 @@ def _advice(bill: Bill, plan: Plan) -> str:
     saving = bill.saving(best, bill.loads)
     if best == plan:
         return f"{plan.name} is the right plan for whole cycles; watch the cycle that exceeds it"
-    words = (
-        ""
-        if saving is None
-        else (
-            f", which saves {cents(saving)} {plan.currency} a month"
-            if saving >= 0
-            else f", which costs {cents(-saving)} {plan.currency} a month more"
-        )
-    )
-    return f"Change to {best.name} ({cents(best.price)} {best.currency}){words}" + (
-        "; projected from a part of a cycle" if bill.projected else ""
-    )
+    words = f"Change to {best.name} ({cents(best.price)} {best.currency})"
+    if saving is not None and saving >= 0:
+        words += f", which saves {cents(saving)} {plan.currency} a month"
+    elif saving is not None:
+        words += f", which costs {cents(-saving)} {plan.currency} a month more"
+    return words + ("; projected from a part of a cycle" if bill.projected else "")

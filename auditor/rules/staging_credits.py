@@ -40,7 +40,7 @@ class StagingCredits(Rule):
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Evidence says how much of it would fit the provider's free plan, month by month."""
-        units = case.facts.units
+        units, renders = case.facts.units, [row for row in case.facts.usage if row.outcome == Outcome.RENDER]
         chosen = grouped(sorted(case.replayed.staging), lambda unit: (units[unit].payer, units[unit].environment))
         for (payer, environment), own in chosen.items():
             credits = case.replayed.waste.total(Cause.STAGING, own)
@@ -58,28 +58,20 @@ class StagingCredits(Rule):
                 for index, use in enumerate(bill.uses)
             ]
             fit = exact_sum(month["fit_free_plan"] or 0 for month in monthly)
+            fitting = ""
+            if free:
+                fitting = f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)"
             yield Finding(
                 rule=self.id,
                 severity=severity_of(credits, case.credits),
                 confidence=Confidence.MEDIUM,
-                subject={
-                    "provider": bill.payer.provider,
-                    "account": bill.payer.account,
-                    "environment": environment,
-                },
+                subject={**bill.payer.names, "environment": environment},
                 message=f"{environment} used {credits_word(credits)} of a plan that costs money",
-                advice="Point it at a free account or a sandbox, or cache its renders"
-                + (
-                    f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)"
-                    if free
-                    else ""
-                ),
+                advice=f"Point it at a free account or a sandbox, or cache its renders{fitting}",
                 credits=credits,
                 money=case.money(payer, own, [Cause.STAGING]),
                 evidence={
-                    "renders": sum(
-                        row.billed for row in case.facts.usage if row.outcome == Outcome.RENDER and row.unit in own
-                    ),
+                    "renders": sum(row.billed for row in renders if row.unit in own),
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,

@@ -50,7 +50,7 @@ class VolatileInputs(Rule):
                     rule=self.id,
                     severity=severity_of(credits, case.credits),
                     confidence=_confidence(pairs),
-                    subject={**case.facts.labels(unit), "field": name},
+                    subject={**case.facts.units[unit].names, "field": name},
                     message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "
                     f"{plural(pairs.pairs, 'pair')}{' by size' if pairs.apart else ''}: {credits_word(credits)}"
                     + (" (booked on the field that saves most)" if place else ""),
@@ -94,7 +94,7 @@ def _ids(case: Case) -> dict[int, str]:
         for pair in (pairs.example_agreeing, pairs.example_differing)
         for row in pair or ()
     }
-    return case.facts.ids(sorted(rows)) if rows else {}
+    return case.facts.records.values("id", sorted(rows))
 
 
 def _named(rows: tuple[int, int] | None, ids: dict[int, str]) -> list[str] | None:

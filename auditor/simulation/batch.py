@@ -11,19 +11,20 @@ Peak hours of an account are the hours of the local day with more renders than a
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from auditor.analysis.accounts import Accounts, Payer, Unit
+from auditor.analysis.accounts import Payer
 from auditor.analysis.days import offsets_of
 from auditor.analysis.demand import Demand
+from auditor.model.numbers import ratio
+from auditor.model.plans import moment
 from auditor.replay.sums import Ints
+from auditor.results.simulation import TOP, Ahead, Burst, Bursts, PeakHours, Steady, SteadyKey
 
 DAYS = 5
 SHARE = (4, 5)
@@ -34,90 +35,47 @@ _DAY = 24 * _HOUR
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Renders:
+class _Renders(NamedTuple):
     """Some renders of one key or burst."""
 
-    unit: int
-    first_us: int
-    keys: int
     renders: int
+    first_us: int
     row: int
     """A record of it."""
+    unit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """One account's day."""
-
-    payer: Payer
-    hours: tuple[int, ...]
-    """Its peak hours, 0 to 23, local."""
-    online: int
-    """Renders that a request waited for."""
-    movable: int
-    movable_in_peak: int
-    busiest_hour: int
-    """Most renders in one hour of the window."""
-    busiest_hour_then: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What could have been pre-generated."""
-
-    steady: tuple[Renders, ...]
-    """One a key, those with most renders first."""
-    bursts: tuple[Renders, ...]
-    peaks: tuple[Peak, ...]
-    units: tuple[Unit, ...]
-    keys: Mapping[int, str]
-    """Row -> key of the first `TOP` of `steady`."""
-
-
-TOP = 20
-"""Keys and bursts that are named."""
-
-
-@dataclass(slots=True)
-class _Found:
-    ts: list[Ints] = field(default_factory=list)
-    unit: list[Ints] = field(default_factory=list)
-    movable: list[Bools] = field(default_factory=list)
-    first: list[Bools] = field(default_factory=list)
-    row: list[Ints] = field(default_factory=list)
-    steady: list[Renders] = field(default_factory=list)
-
-
-def ahead_of(demand: Demand) -> Batch:
+def ahead_of(demand: Demand) -> Ahead:
     """What of the log could have been made ahead of its request."""
-    batch = pregenerated(demand.online(), demand.accounts)
-    return replace(batch, keys=demand.named([each.row for each in batch.steady[:TOP]]))
-
-
-def pregenerated(batches: Iterable[pa.RecordBatch], accounts: Accounts) -> Batch:
-    """Judge the demand, ordered by key, time and id, with `unit`, `row`, `online` (1 for a render made online)."""
-    payer_of = np.array([unit.payer for unit in accounts.units], np.int64)
-    clocks = [_Clock(payer) for payer in accounts.payers]
-    found = _Found()
-    for table in _whole_keys(batches):
-        _judge(table, payer_of, clocks, found)
-    if not found.ts:
-        return Batch((), (), tuple(Peak(payer, (), 0, 0, 0, 0, 0) for payer in accounts.payers), accounts.units, {})
-    ts, unit, row = (np.concatenate(parts) for parts in (found.ts, found.unit, found.row))
-    movable, first = np.concatenate(found.movable), np.concatenate(found.first)
-    bursts = []
+    payers, units = demand.accounts.payers, demand.accounts.units
+    payer_of = np.array([unit.payer for unit in units], np.int64)
+    clocks = [_Clock(payer) for payer in payers]
+    steady: list[_Renders] = []
+    bursts: list[_Renders] = []
+    parts = [np.zeros((5, 0), np.int64), *(_judge(table, payer_of, clocks, steady) for table in _whole_keys(demand))]
+    ts, unit, row, *marks = np.concatenate(parts, axis=1)
+    movable, first = (mark.astype(np.bool_) for mark in marks)
     for members in _bursts(ts, unit, first):
         movable[members] = True
         at = int(members[0])
-        bursts.append(Renders(int(unit[at]), int(ts[at]), len(members), len(members), int(row[at])))
+        bursts.append(_Renders(len(members), int(ts[at]), int(row[at]), int(unit[at])))
+    for every in (steady, bursts):
+        every.sort(key=lambda each: (-each.renders, each.first_us, each.row))
+    keys = demand.accounts.records.values("key", [each.row for each in steady[:TOP]])
+    subjects = [(each.provider, each.account, each.environment, each.template) for each in units]
     peaks = (_peak(clock, ts[own], movable[own]) for clock in clocks for own in [payer_of[unit] == clock.payer.code])
-    return Batch(
-        tuple(sorted(found.steady, key=lambda each: (-each.renders, each.first_us, each.row))),
-        tuple(sorted(bursts, key=lambda each: (-each.renders, each.first_us, each.row))),
+    return Ahead(
+        Steady(
+            len(steady),
+            sum(each.renders for each in steady),
+            tuple(SteadyKey(*subjects[each.unit], keys[each.row], each.renders) for each in steady[:TOP]),
+        ),
+        Bursts(
+            len(bursts),
+            sum(each.renders for each in bursts),
+            tuple(Burst(*subjects[each.unit], moment(each.first_us), each.renders) for each in bursts[:TOP]),
+        ),
         tuple(peaks),
-        accounts.units,
-        {},
     )
 
 
@@ -137,10 +95,10 @@ class _Clock:
         return at
 
 
-def _whole_keys(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Ints]]:
+def _whole_keys(demand: Demand) -> Iterator[dict[str, Ints]]:
     """Columns of batches that are cut between keys."""
     held: dict[str, Ints] = {}
-    for batch in batches:
+    for batch in demand.online():
         for name in batch.schema.names:
             own = batch.column(name).to_numpy().astype(np.int64)
             held[name] = np.concatenate([held[name], own]) if name in held else own
@@ -160,7 +118,8 @@ def _starts(columns: dict[str, Ints]) -> Bools:
     return starts
 
 
-def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[_Clock], found: _Found) -> None:
+def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[_Clock], steady: list[_Renders]) -> Ints:
+    """The renders, each with its time, unit, row, whether it can move, and whether it is the first of its key."""
     ts, unit, online = columns["ts_us"], columns["unit"], columns["online"] == 1
     starts = _starts(columns)
     key = np.cumsum(starts) - 1
@@ -173,22 +132,18 @@ def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[_Clock], found
     days = np.bincount(key, new_day).astype(np.int64)
     first_day = day[starts]
     last_day = day[np.append(np.flatnonzero(starts)[1:] - 1, len(day) - 1)]
-    steady = (days >= DAYS) & (days * SHARE[1] >= (last_day - first_day + 1) * SHARE[0])
+    often = (days >= DAYS) & (days * SHARE[1] >= (last_day - first_day + 1) * SHARE[0])
 
     render = np.flatnonzero(online)
     of_day = np.cumsum(new_day)[render]
     first_of_day = np.ones(len(render), np.bool_)
     first_of_day[1:] = of_day[1:] != of_day[:-1]
-    movable = first_of_day & steady[key[render]] & (day[render] > first_day[key[render]])
-    found.ts.append(ts[render])
-    found.unit.append(unit[render])
-    found.row.append(columns["row"][render])
-    found.movable.append(movable)
-    found.first.append(starts[render])
+    movable = first_of_day & often[key[render]] & (day[render] > first_day[key[render]])
     moved = render[movable]
     for code, count in zip(*np.unique(key[moved], return_counts=True), strict=True):
         at = int(moved[np.searchsorted(key[moved], code)])
-        found.steady.append(Renders(int(unit[at]), int(ts[at]), 1, int(count), int(columns["row"][at])))
+        steady.append(_Renders(int(count), int(ts[at]), int(columns["row"][at]), int(unit[at])))
+    return np.stack([ts[render], unit[render], columns["row"][render], movable, starts[render]])
 
 
 def _bursts(ts: Ints, unit: Ints, first: Bools) -> Iterator[Ints]:
@@ -203,21 +158,24 @@ def _bursts(ts: Ints, unit: Ints, first: Bools) -> Iterator[Ints]:
             yield order[start:end]
 
 
-def _peak(clock: _Clock, ts: Ints, movable: Bools) -> Peak:
+def _peak(clock: _Clock, ts: Ints, movable: Bools) -> PeakHours:
     hour = clock.local(ts) // _HOUR
     of_day = hour % 24
     by_hour = np.bincount(of_day, minlength=24)
     hours = np.flatnonzero(by_hour * 24 > len(ts))
+    moved = int(movable.sum())
 
     def busiest(which: Any) -> int:
         return int(np.unique(hour[which], return_counts=True)[1].max(initial=0))
 
-    return Peak(
-        payer=clock.payer,
-        hours=tuple(hours.tolist()),
-        online=len(ts),
-        movable=int(movable.sum()),
-        movable_in_peak=int((movable & np.isin(of_day, hours)).sum()),
+    return PeakHours(
+        provider=clock.payer.provider,
+        account=clock.payer.account,
+        online_renders=len(ts),
+        movable=moved,
+        movable_share=ratio(moved, len(ts)),
+        peak_hours=tuple(hours.tolist()),
+        movable_in_peak_hours=int((movable & np.isin(of_day, hours)).sum()),
         busiest_hour=busiest(slice(None)),
         busiest_hour_then=busiest(~movable),
     )

@@ -1,206 +1,183 @@
-"""The demand of the past under other caches: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
+"""The demand of the past under other caches, and which of them is worth it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from fractions import Fraction
-from typing import Protocol
+from typing import Any
 
-import pyarrow as pa
-
-from auditor.analysis.accounts import Accounts, Payer
-from auditor.analysis.demand import Asked
+from auditor.analysis.accounts import Payer
+from auditor.analysis.demand import Demand
 from auditor.model.events import EPOCH
-from auditor.model.plans import cheapest, micros, total_bill
-from auditor.replay import lru, ttl
-from auditor.replay.demand import Groups, Prices
-from auditor.replay.sums import Sum, read
-from auditor.simulation.rows import (
+from auditor.model.plans import cents, cheapest, micros, total_bill
+from auditor.results import simulation as results
+from auditor.results.inputs import Inputs
+from auditor.results.report import Window
+from auditor.results.simulation import AccountBill, Chosen, Figures, Knee, Logged, Row, Simulated, TemplateBest
+from auditor.simulation.batch import ahead_of
+from auditor.simulation.outcomes import (
     NOTHING,
     DemandOutcome,
-    Row,
+    DemandSource,
     Setting,
-    SimulatedBill,
-    Simulation,
-    Template,
-    knee,
-    recommended,
+    Sums,
+    asked_of,
+    stale_known,
+    sums_of,
 )
 
-
-class DemandSource(Protocol):
-    """What was asked for: of `auditor.analysis.demand`, or of a cache trace."""
-
-    @property
-    def accounts(self) -> Accounts:
-        """Who asked."""
-
-    @property
-    def prices(self) -> Prices:
-        """What a simulated render takes and costs."""
-
-    @property
-    def usage(self) -> Sequence[Asked]:
-        """One row for each unit, cycle and outcome."""
-
-    @property
-    def rows(self) -> int:
-        """Events of the demand; a hit with a count is one."""
-
-    @property
-    def most_cycles(self) -> int:
-        """The most billing cycles that an account has."""
-
-    def by_key(self) -> Iterator[pa.RecordBatch]:
-        """Ordered by key, time and id."""
-
-    def by_time(self) -> Iterator[pa.RecordBatch]:
-        """Ordered by time and id, with a dense code for each key."""
-
-    def keys(self) -> int:
-        """How many keys there are."""
+NEAR = Fraction(101, 100)
+"""Credits, as a multiple of the fewest, that are as good as these."""
+KNEE = Fraction(105, 100)
+"""Renders, as a multiple of the fewest, that the knee may have."""
 
 
-MEMORY = 400 << 20
-"""Bytes that the sums and caches of one pass may take."""
-Group = tuple[int, str | None, int]
-"""Payer, template (None where templates are not told apart), cycle."""
-Sums = dict[Group, DemandOutcome]
+def simulate(
+    demand: DemandSource,
+    settings: Sequence[Setting],
+    inputs: Inputs,
+    options: Mapping[str, Any],
+    generated_at: datetime,
+    *,
+    per_template: bool = False,
+    batch: bool = False,
+) -> Simulated:
+    """Replay *demand* under each of *settings*.
 
-
-def simulate(demand: DemandSource, settings: Sequence[Setting], *, per_template: bool = False) -> Simulation:
-    """Replay *demand* under each of *settings*; *per_template* asks for the best setting of each template too."""
-    groups, codes = _groups(demand, per_template)
-    asked = _asked(demand, per_template)
-    outcomes = {
-        setting: {
-            group: _outcome(setting, asked.get(group, NOTHING), found) for group, found in zip(groups, own, strict=True)
-        }
-        for setting, own in _replayed(demand, settings, codes)
-    }
-    rows = tuple(_row(demand, setting, outcomes[setting]) for setting in settings)
-    logged = _row(demand, Setting(None), asked)
+    *per_template* asks for the best setting of each template too, *batch* for what could have been made ahead.
+    """
+    found = sums_of(demand, settings, per_template=per_template)
+    whole = {setting: sum(own.values(), NOTHING) for setting, own in found.items()}
+    asked = asked_of(demand, per_template)
+    logged = sum(asked.values(), NOTHING)
     start, end = demand.accounts.window or (EPOCH, EPOCH)
-    within = knee(rows, micros(end) - micros(start))
-    answer = Simulation(
-        logged, rows, within, recommended(rows, lambda row: row.credits), any(row.digests for row in demand.usage)
+    span_us = micros(end) - micros(start)
+    within = {each: of for each, of in whole.items() if each.ttl_us is not None and each.ttl_us <= span_us}
+    knee = _best(within, lambda outcome: outcome.renders, KNEE)
+    best = knee if knee is not None and whole[knee].renders < logged.renders else None
+    templates, mixed = _by_template(demand, settings, found) if per_template else ((), None)
+    fewest = _best(whole, lambda outcome: outcome.credits, NEAR)
+    return Simulated(
+        generated_at=generated_at,
+        window=Window(*demand.accounts.window or (None, None)),
+        options=dict(options),
+        inputs=inputs,
+        demand=logged.requests,
+        demand_bytes=logged.bytes,
+        logged=Logged(*(*logged.figures, *_bills(demand, asked), logged.uncertain)),
+        rows=tuple(
+            Row(*(*each.written, *whole[each].figures, *_bills(demand, found[each]), each == best)) for each in settings
+        ),
+        recommendation=_chosen(best, whole) if best else None,
+        knee=_knee(knee, whole[knee]) if knee else None,
+        fewest_credits=_chosen(fewest, whole) if fewest else None,
+        templates=templates,
+        each_template_its_own=None
+        if mixed is None
+        else Figures(*(*sum(mixed.values(), NOTHING).figures, *_bills(demand, mixed))),
+        batch=ahead_of(demand) if batch and isinstance(demand, Demand) else None,
+        stale_known=stale_known(demand),
     )
-    if not per_template:
-        return answer
-    templates = tuple(_templates(demand, settings, outcomes))
-    own = {(each.payer.code, each.template): each.best.setting for each in templates}
-    mixed = {
-        group: outcome
-        for setting, sums in outcomes.items()
-        for group, outcome in sums.items()
-        if own.get((group[0], str(group[1]))) == setting
-    }
-    return replace(answer, templates=templates, each_best=_row(demand, Setting(None), mixed))
 
 
-def _groups(demand: DemandSource, per_template: bool) -> tuple[list[Group], Groups]:
-    """The groups in the order of their codes, and the code of each (unit, cycle)."""
-    code: dict[Group, int] = {}
-    cycles, payers = demand.most_cycles, demand.accounts.payers
-    flat = []
-    for unit in demand.accounts.units:
-        for cycle in range(cycles):
-            group = (unit.payer, unit.template if per_template else None, cycle)
-            exists = cycle < len(payers[group[0]].cycles)
-            flat.append(code.setdefault(group, len(code)) if exists else -1)
-    return list(code), Groups(flat, cycles, len(code))
+def _bills(demand: DemandSource, sums: Sums) -> tuple[tuple[AccountBill, ...], Fraction | None, str, str]:
+    """Each account's bill, the share that was missed, and the bills' totals."""
+    by_cycle: dict[tuple[int, int], DemandOutcome] = {}
+    for (payer, _, cycle), outcome in sums.items():
+        by_cycle[payer, cycle] = by_cycle.get((payer, cycle), NOTHING) + outcome
+    whole, payers = sum(sums.values(), NOTHING), demand.accounts.payers
+    bills = [
+        _bill(payer, [by_cycle.get((payer.code, cycle), NOTHING) for cycle in range(len(payer.cycles))])
+        for payer in payers
+    ]
+    known = [(payer, bill) for payer, bill in zip(payers, bills, strict=True) if bill.priced]
+    now = _total(known, "bill") if all(payer.plan for payer, _ in known) else "-"
+    missed = Fraction(whole.renders, whole.requests) if whole.requests else None
+    return tuple(bills), missed, now, _total(known, "cheapest_bill")
 
 
-def _asked(demand: DemandSource, per_template: bool) -> Sums:
-    """What the log says, by group: its own renders, credits and bytes."""
-    found: Sums = {}
-    for row in demand.usage:
-        unit = demand.accounts.units[row.unit]
-        group = (unit.payer, unit.template if per_template else None, row.cycle)
-        render = row.outcome == "render"
-        found[group] = found.get(group, NOTHING) + DemandOutcome(
-            requests=row.requests,
-            bytes=row.bytes,
-            renders=row.requests if render else 0,
-            coalesced=row.requests if row.outcome == "coalesced" else 0,
-            credits=row.credits,
-            missed_bytes=row.bytes if render else 0,
-            stale=0,
-            uncertain=row.unknown,
-        )
-    return found
-
-
-def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
-    """Each setting with the sums of every group."""
-    if not demand.rows:
-        yield from ((setting, [Sum()] * codes.count) for setting in settings)
-        return
-    caches = {setting: setting.cache for setting in settings}
-    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
-    if ttls:
-        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, demand.rows, MEMORY)
-        for setting, cache in caches.items():
-            if not setting.bounded:
-                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
-    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
-    if bounded:
-        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, demand.rows, demand.keys(), MEMORY)
-        for setting, cache in caches.items():
-            if setting.bounded:
-                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
-
-
-def _outcome(setting: Setting, asked: DemandOutcome, found: Sum) -> DemandOutcome:
-    if setting.coalescing:
-        renders, coalesced = found.renders, found.concurrent
-        credits, missed = found.credits, found.bytes
-    else:
-        renders, coalesced = found.renders + found.concurrent, 0
-        credits, missed = found.credits + found.concurrent_credits, found.bytes + found.concurrent_bytes
-    return DemandOutcome(asked.requests, asked.bytes, renders, coalesced, credits, missed, found.stale)
-
-
-def _row(demand: DemandSource, setting: Setting, outcomes: Mapping[Group, DemandOutcome]) -> Row:
-    sums: dict[tuple[int, int], DemandOutcome] = {}
-    for (payer, _, cycle), outcome in outcomes.items():
-        sums[payer, cycle] = sums.get((payer, cycle), NOTHING) + outcome
-    bills = tuple(
-        _bill(payer, [sums.get((payer.code, cycle), NOTHING) for cycle in range(len(payer.cycles))])
-        for payer in demand.accounts.payers
-    )
-    return Row(setting, sum(outcomes.values(), NOTHING), bills)
-
-
-def _bill(payer: Payer, used: Sequence[DemandOutcome]) -> SimulatedBill:
-    complete, credits = payer.complete_cycles, [each.credits for each in used]
-    if not sum(used, NOTHING).known:
-        return SimulatedBill(payer, None, len(complete), None, None, None)
-    loads, idle = [(credits[index], credits[index]) for index in complete], payer.idle
+def _bill(payer: Payer, used: Sequence[DemandOutcome]) -> AccountBill:
+    """What one account would have paid; its bill only where its plan holds the credits of every complete cycle."""
+    complete, credits, plan = payer.complete_cycles, [each.credits for each in used], payer.plan
+    known = sum(used, NOTHING).known
+    loads, idle = [(credits[index], credits[index]) for index in complete if known], payer.idle
     best = cheapest(payer.plans, loads, idle=idle) if loads else None
-    return SimulatedBill(
-        payer=payer,
-        credits=sum(credits, Fraction(0)),
-        cycles=len(complete),
-        bill=total_bill(payer.plan, loads, idle=idle) if payer.plan and loads else None,
-        cheapest=best,
+    return AccountBill(
+        provider=payer.provider,
+        account=payer.account,
+        credits=sum(credits, Fraction(0)) if known else None,
+        currency=next((each.currency for each in (plan, best) if each is not None), None),
+        plan=plan.name if plan else None,
+        bill=total_bill(plan, loads, idle=idle) if plan and loads else None,
+        cheapest_plan=best.name if best else None,
         cheapest_bill=total_bill(best, loads, idle=idle) if best else None,
+        cycles=len(complete),
+        priced=bool(payer.plans),
+        cheapest_currency=best.currency if best else None,
     )
 
 
-def _templates(
-    demand: DemandSource, settings: Sequence[Setting], outcomes: Mapping[Setting, Sums]
-) -> Iterator[Template]:
-    """Each template that was asked for, those with the most requests first."""
+def _total(known: Sequence[tuple[Payer, AccountBill]], name: str) -> str:
+    """The bills of all accounts of known providers; none where one of them is unknown, or not in the same currency."""
+    if len({plan.currency for payer, _ in known for plan in payer.plans}) != 1:
+        return "-"
+    if any(bill.credits is None for _, bill in known):
+        return "unknown"
+    amounts = [getattr(bill, name) for _, bill in known if bill.cycles]
+    if any(amount is None for amount in amounts):
+        return "over the cap"
+    if len(amounts) < len(known):
+        return "too little data"  # no whole cycle, no bill
+    return str(cents(sum(amounts, Fraction(0))))
+
+
+def _chosen(setting: Setting, of: Mapping[Setting, DemandOutcome]) -> Chosen:
+    return Chosen(*setting.written, of[setting].renders, of[setting].credits, of[setting].stale)
+
+
+def _knee(setting: Setting, of: DemandOutcome) -> Knee:
+    written = results.Setting(*setting.written)
+    return Knee(written.ttl_seconds or Fraction(0), of.renders, written)
+
+
+def _by_template(
+    demand: DemandSource, settings: Sequence[Setting], found: Mapping[Setting, Sums]
+) -> tuple[tuple[TemplateBest, ...], Sums]:
+    """Each template that was asked for, those with the most requests first, and all with the best setting for each."""
     sums: dict[tuple[int, str], dict[Setting, DemandOutcome]] = {}
-    for setting, own in outcomes.items():
+    for setting, own in found.items():
         for (payer, template, _), outcome in own.items():
             by_setting = sums.setdefault((payer, str(template)), {})
             by_setting[setting] = by_setting.get(setting, NOTHING) + outcome
-    payers = demand.accounts.payers
-    for (payer, template), found in sorted(
-        sums.items(), key=lambda item: (-next(iter(item[1].values())).requests, item[0])
-    ):
-        rows = tuple(Row(setting, found[setting]) for setting in settings)
-        best = recommended(rows, lambda row: row.credits)
-        if best is not None and rows[0].outcome.requests:
-            yield Template(payers[payer], template, rows, best)
+    templates, chosen = [], {}
+    for at, of in sorted(sums.items(), key=lambda item: (-next(iter(item[1].values())).requests, item[0])):
+        best = _best(of, lambda outcome: outcome.credits, NEAR)
+        if best is None or not of[best].requests:
+            continue
+        chosen[at], payer_of = best, demand.accounts.payers[at[0]]
+        rows = tuple(results.TemplateRow(*(*each.written, *of[each].figures)) for each in settings)
+        templates.append(
+            TemplateBest(payer_of.provider, payer_of.account, at[1], of[best].requests, _chosen(best, of), rows)
+        )
+    mixed = {
+        group: outcome
+        for setting, own in found.items()
+        for group, outcome in own.items()
+        if chosen.get((group[0], str(group[1]))) == setting
+    }
+    return tuple(templates), mixed
+
+
+def _best(
+    found: Mapping[Setting, DemandOutcome], cost: Callable[[DemandOutcome], Fraction | int], near: Fraction
+) -> Setting | None:
+    """The setting with the smallest TTL whose cost is at most *near* times the least; None where there is none.
+
+    Ties go to the lower cost, then to coalescing, then to the smaller cache.
+    """
+    least = min(map(cost, found.values()), default=0)
+
+    def rank(setting: Setting) -> tuple[int, Fraction | int, bool, int, int]:
+        cache = setting.cache
+        return cache.ttl_us, cost(found[setting]), not setting.coalescing, cache.entries, cache.bytes
+
+    return min((each for each, outcome in found.items() if cost(outcome) <= least * near), key=rank, default=None)

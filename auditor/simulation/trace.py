@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from auditor.analysis.accounts import Accounts, Unit, payer_of
-from auditor.analysis.choice import Counts
+from auditor.analysis.accounts import Accounts, Counts, Unit, payer_of
 from auditor.analysis.demand import Asked
 from auditor.formats.cache_trace import HEADER
 from auditor.model.events import MAX_BYTES, MAX_TS_US, Outcome
@@ -36,7 +35,6 @@ class TraceDemand:
     """A trace, as a simulation asks for its demand. Arrays have one element a request, in the order of time."""
 
     accounts: Accounts
-    counts: Counts
     prices: Prices
     usage: tuple[Asked, ...]
     key: Ints
@@ -45,19 +43,9 @@ class TraceDemand:
     size: Ints
     cycle: Ints
 
-    @property
-    def rows(self) -> int:
-        """Requests."""
-        return len(self.key)
-
-    @property
-    def most_cycles(self) -> int:
-        """Billing cycles of the only account."""
-        return len(self.accounts.payers[0].cycles)
-
     def by_time(self) -> Iterator[pa.RecordBatch]:
         """Ordered by time; rows of one time keep the order of the file."""
-        return self._batches(np.arange(self.rows))
+        return self._batches(np.arange(len(self.key)))
 
     def by_key(self) -> Iterator[pa.RecordBatch]:
         """Ordered by key, time and row."""
@@ -109,8 +97,9 @@ def read_trace(
         if end > start
     )  # fmt: skip
     demand = TraceDemand(
-        accounts=Accounts((payer,), (_UNIT,), (moment(int(ts[0])), moment(int(ts[-1])))),
-        counts=Counts(len(ts), rows - len(ts), 0),
+        accounts=Accounts(
+            (payer,), (_UNIT,), (moment(int(ts[0])), moment(int(ts[-1]))), Counts(len(ts), rows - len(ts), 0)
+        ),
         prices=Prices([Fraction(1)], [0], [0]),
         usage=usage,
         key=key,

@@ -13,7 +13,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import document
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from tests.conftest import command
 
 CONFIG = {

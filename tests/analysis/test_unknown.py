@@ -14,7 +14,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import Result, document
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from auditor.analysis.quarters import quarters
-from auditor.planning.days import days_of
+from auditor.analysis.quarters import days_of, quarters
 from auditor.planning.forecast import Forecast, forecast
 from tests.examined import daily, examined, on
 

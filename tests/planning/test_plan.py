@@ -56,9 +56,9 @@ def test_every_cell_and_sum_of_random_logs(seed: int, tmp_path: Path) -> None:
         SCHEMA.validate(document(Advised(found, log.inputs, log.facts.window, log.options, log.generated_at)))
         for advice, bill in zip(found, log.bills, strict=True):
             none, every = scenario(advice, "none"), scenario(advice, "all")
-            assert (none.recommended, every.recommended) == (bill.recommended, bill.recommended_after_fixes)
+            assert (none.recommended, every.recommended) == (bill.recommended, bill.after_fixes.recommended)
             assert none.saving == bill.saving(bill.recommended, bill.loads)
-            own = log.facts.located.accounts.units_of(bill.payer.code)
+            own = log.facts.units_of(bill.payer.code)
             for fix, cause in (
                 ("dedupe", Cause.REPEAT),
                 ("coalescing", Cause.CONCURRENT),

@@ -10,36 +10,38 @@ from hypothesis import strategies as st
 
 from auditor.commands.compare import span
 from auditor.model.plans import Plan
-from auditor.planning.selfhosted import ASSUMPTIONS, Comparison, volumes
 from auditor.providers.hcti import HCTI
 from auditor.providers.imejis import IMEJIS
+from auditor.results.selfhosted import ASSUMPTIONS, bought, compared
 from tests.examined import ran
 
 
 def test_the_guides_model() -> None:
     """20 + 4 x 50 + 10 + 5 and 40 + 8 x 50 + 20 + 10."""
-    found = Comparison("imejis", ASSUMPTIONS, IMEJIS.plans)
-    assert found.own == (235, 470)
+    found = compared("imejis", ASSUMPTIONS, IMEJIS.plans, None).self_hosted
+    assert (found.low, found.high) == (235, 470)
     assert all(each.source and each.checked for each in ASSUMPTIONS.values())
 
 
 def test_imejis_stays_cheaper_as_far_as_its_plans_are_known() -> None:
     """No plan above Pro is known, so beyond 10,000 nothing is claimed."""
-    for even in Comparison("imejis", ASSUMPTIONS, IMEJIS.plans).break_even():
-        assert (even.calls, even.known_to) == (None, 10_000)
+    found = compared("imejis", ASSUMPTIONS, IMEJIS.plans, None).break_even
+    for even in (found.low, found.high):
+        assert (even.calls, even.plans_known_to) == (None, 10_000)
 
 
 def test_hcti_by_hand() -> None:
     """230 = 149 + 8,100 x 0.01 on the plan of 30,000: the next call is dearer."""
-    low, high = Comparison("hcti", ASSUMPTIONS, HCTI.plans).break_even()
-    assert (low.calls, high.calls) == (38_101, 108_501)
+    found = compared("hcti", ASSUMPTIONS, HCTI.plans, None).break_even
+    assert (found.low.calls, found.high.calls) == (38_101, 108_501)
 
 
 def test_an_unknown_provider_is_unknown_and_not_free() -> None:
     """Without plans there is no figure at all."""
-    found = Comparison("placid", ASSUMPTIONS, ())
-    assert found.bought(1) is None
-    assert [(even.calls, even.known_to) for even in found.break_even()] == [(None, 0), (None, 0)]
+    found = compared("placid", ASSUMPTIONS, (), None)
+    assert bought((), 1) is None
+    even = found.break_even
+    assert [(each.calls, each.plans_known_to) for each in (even.low, even.high)] == [(None, 0), (None, 0)]
     text = ran("compare", "self-hosted", "--provider", "placid").out
     assert "unknown: no plan of placid is known" in text
     assert "cheaper" not in text
@@ -61,12 +63,12 @@ def test_the_break_even_is_the_first_dearer_number(offers: list[Plan], cost: int
     """Counted up one by one."""
     assumptions = {name: each.replaced(Fraction(0), Fraction(0)) for name, each in ASSUMPTIONS.items()}
     assumptions["server"] = assumptions["server"].replaced(Fraction(cost), Fraction(cost))
-    found = Comparison("p", assumptions, tuple(offers))
-    even, _ = found.break_even()
-    top = 1300 if found.known_to is None else found.known_to
-    first = next((calls for calls in range(top + 1) if (there := found.bought(calls)) and there[1] > cost), None)
+    found = compared("p", assumptions, tuple(offers), 7)
+    even = found.break_even.low
+    top = 1300 if even.plans_known_to is None else even.plans_known_to
+    first = next((calls for calls in range(top + 1) if (there := bought(offers, calls)) and there[1] > cost), None)
     assert even.calls == first
-    rows = volumes(found, 7)
+    rows = [point.calls for point in found.points]
     assert rows == sorted(set(rows))
     assert 7 in rows
 

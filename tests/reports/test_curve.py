@@ -9,7 +9,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import CURVE, Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import Result
-from auditor.simulation.simulate import Setting
+from auditor.simulation.outcomes import Setting
 from tests.random_logs import generate
 from tests.reports.conftest import written
 

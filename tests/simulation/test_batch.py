@@ -13,7 +13,7 @@ from auditor import pipeline
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.results.header import document
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from tests.bruteforce import Audit, grouped, unit
 from tests.conftest import event, lines
 from tests.simulation.test_simulate_oracle import demand_log

@@ -17,7 +17,7 @@ from auditor.intake.sources import discover
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.results.header import document
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from tests.bruteforce import Audit
 from tests.random_logs import generate
 from tests.slow_replay import Figures, SlowReplay
@@ -124,7 +124,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
         monkeypatch.setattr("auditor.replay.ttl.COMPILE_FROM", 0)
         monkeypatch.setattr("auditor.replay.lru.COMPILE_FROM", 0)
     if seed % 3 == 0:
-        monkeypatch.setattr("auditor.simulation.simulate.MEMORY", 20_000)
+        monkeypatch.setattr("auditor.simulation.outcomes.MEMORY", 20_000)
     caches = settings(seed)
     slow = SlowReplay(Audit(files, config))
     report = product(files, config, tmp_path, caches, per_template=bool(seed % 2))

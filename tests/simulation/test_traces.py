@@ -10,7 +10,7 @@ from auditor import pipeline
 from auditor.config import load
 from auditor.intake.sources import discover
 from auditor.results.header import document
-from auditor.simulation.rows import Setting
+from auditor.simulation.outcomes import Setting
 from tests.conftest import ROOT
 from tests.replay.test_lru import textbook
 

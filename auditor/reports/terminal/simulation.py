@@ -14,9 +14,8 @@ from auditor.model.plans import cents
 from auditor.model.words import plural, ttl_words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
-from auditor.results.ahead import Ahead, Subject
 from auditor.results.document import utc
-from auditor.results.simulation import AccountBill, Logged, Row, Setting, Simulated
+from auditor.results.simulation import AccountBill, Ahead, Logged, Row, Setting, Simulated, Subject
 from auditor.system.terminal import plain
 
 CURVE = 24

@@ -1,0 +1,181 @@
+"""What becomes of a demand under a cache: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from auditor.analysis.demand import Demand
+from auditor.model.numbers import is_unknown, ratio
+from auditor.model.settings import FOR_EVER_US
+from auditor.replay import lru, ttl
+from auditor.replay.demand import Groups
+from auditor.replay.lru import UNBOUNDED, CacheSetting
+from auditor.replay.sums import Sum, read
+from auditor.simulation.trace import TraceDemand
+
+MEMORY = 400 << 20
+"""Bytes that the sums and caches of one pass may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One cache: how long a picture may be served (None: for ever), whether identical calls share one, what fits."""
+
+    ttl_us: int | None
+    coalescing: bool = True
+    entries: int | None = None
+    bytes: int | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the cache is LRU."""
+        return self.entries is not None or self.bytes is not None
+
+    @property
+    def cache(self) -> CacheSetting:
+        """The cache as the walk by time takes it."""
+        return CacheSetting(
+            FOR_EVER_US if self.ttl_us is None else min(self.ttl_us, FOR_EVER_US),
+            UNBOUNDED if self.entries is None else self.entries,
+            UNBOUNDED if self.bytes is None else self.bytes,
+        )
+
+    @property
+    def written(self) -> tuple[Fraction | None, bool, int | None, int | None]:
+        """The fields of `auditor.results.simulation.Setting`."""
+        return None if self.ttl_us is None else Fraction(self.ttl_us, 10**6), self.coalescing, self.entries, self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DemandOutcome:
+    """What became of some demand."""
+
+    requests: int
+    bytes: int
+    renders: int
+    coalesced: int
+    credits: Fraction
+    missed_bytes: int
+    """Of the requests that were rendered."""
+    stale: int
+    uncertain: int = 0
+    """Events whose credits are unknown; only of what was logged."""
+
+    @property
+    def known(self) -> bool:
+        """Whether any render says what it cost."""
+        return not is_unknown(self.credits, self.renders, self.uncertain)
+
+    @property
+    def hits(self) -> int:
+        """Requests that the cache served."""
+        return self.requests - self.renders - self.coalesced
+
+    @property
+    def figures(self) -> tuple[int, int, int, float | None, float | None, float | None, Fraction | None, int]:
+        """The figures of `auditor.results.simulation.TemplateRow`."""
+        served, missed = (ratio(part, self.requests) for part in (self.hits + self.coalesced, self.renders))
+        missed_bytes, credits = ratio(self.missed_bytes, self.bytes), self.credits if self.known else None
+        return self.renders, self.hits, self.coalesced, served, missed, missed_bytes, credits, self.stale
+
+    def __add__(self, other: "DemandOutcome") -> "DemandOutcome":
+        return DemandOutcome(
+            self.requests + other.requests,
+            self.bytes + other.bytes,
+            self.renders + other.renders,
+            self.coalesced + other.coalesced,
+            self.credits + other.credits,
+            self.missed_bytes + other.missed_bytes,
+            self.stale + other.stale,
+            self.uncertain + other.uncertain,
+        )
+
+
+NOTHING = DemandOutcome(0, 0, 0, 0, Fraction(0), 0, 0)
+
+
+DemandSource = Demand | TraceDemand
+Group = tuple[int, str | None, int]
+"""Payer, template (None where templates are not told apart), cycle."""
+Sums = dict[Group, DemandOutcome]
+
+
+def stale_known(demand: DemandSource) -> bool:
+    """Whether any hit of the log says which picture it showed."""
+    return any(row.digests for row in demand.usage)
+
+
+def sums_of(demand: DemandSource, settings: Sequence[Setting], *, per_template: bool = False) -> dict[Setting, Sums]:
+    """What becomes of *demand* under each of *settings*, by group."""
+    groups, codes = _groups(demand, per_template)
+    asked = asked_of(demand, per_template)
+    return {
+        setting: {
+            group: _outcome(setting, asked.get(group, NOTHING), found) for group, found in zip(groups, own, strict=True)
+        }
+        for setting, own in _replayed(demand, settings, codes)
+    }
+
+
+def _groups(demand: DemandSource, per_template: bool) -> tuple[list[Group], Groups]:
+    """The groups in the order of their codes, and the code of each (unit, cycle)."""
+    code: dict[Group, int] = {}
+    cycles, payers = demand.accounts.most_cycles, demand.accounts.payers
+    flat = []
+    for unit in demand.accounts.units:
+        for cycle in range(cycles):
+            group = (unit.payer, unit.template if per_template else None, cycle)
+            exists = cycle < len(payers[group[0]].cycles)
+            flat.append(code.setdefault(group, len(code)) if exists else -1)
+    return list(code), Groups(flat, cycles, len(code))
+
+
+def asked_of(demand: DemandSource, per_template: bool) -> Sums:
+    """What the log says, by group: its own renders, credits and bytes."""
+    found: Sums = {}
+    for row in demand.usage:
+        unit = demand.accounts.units[row.unit]
+        group = (unit.payer, unit.template if per_template else None, row.cycle)
+        render = row.outcome == "render"
+        found[group] = found.get(group, NOTHING) + DemandOutcome(
+            requests=row.requests,
+            bytes=row.bytes,
+            renders=row.requests if render else 0,
+            coalesced=row.requests if row.outcome == "coalesced" else 0,
+            credits=row.credits,
+            missed_bytes=row.bytes if render else 0,
+            stale=0,
+            uncertain=row.unknown,
+        )
+    return found
+
+
+def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
+    """Each setting with the sums of every group."""
+    rows = sum(row.events for row in demand.usage)
+    if not rows:
+        yield from ((setting, [Sum()] * codes.count) for setting in settings)
+        return
+    caches = {setting: setting.cache for setting in settings}
+    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
+    if ttls:
+        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
+        for setting, cache in caches.items():
+            if not setting.bounded:
+                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
+    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
+    if bounded:
+        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
+        for setting, cache in caches.items():
+            if setting.bounded:
+                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
+
+
+def _outcome(setting: Setting, asked: DemandOutcome, found: Sum) -> DemandOutcome:
+    if setting.coalescing:
+        renders, coalesced = found.renders, found.concurrent
+        credits, missed = found.credits, found.bytes
+    else:
+        renders, coalesced = found.renders + found.concurrent, 0
+        credits, missed = found.credits + found.concurrent_credits, found.bytes + found.concurrent_bytes
+    return DemandOutcome(asked.requests, asked.bytes, renders, coalesced, credits, missed, found.stale)
