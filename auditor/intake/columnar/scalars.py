@@ -15,17 +15,27 @@ jit = numba.njit(cache=True, boundscheck=False, nogil=True)
 
 
 @jit
-def row_of(table: Any, buf: Any, start: int, end: int) -> int:
-    """Row of *table* that equals buf[start:end], -1 if none does."""
-    size = end - start
-    for row in range(len(table)):
+def row_of(table: Any, row: int, stop: int, buf: Any, start: int, end: int) -> int:
+    """The row of table[row:stop] that equals buf[start:end], counted from the first of them; -1 if none does."""
+    size, first = end - start, row
+    while row < stop:
         if table[row, 0] == size:
             i = 0
             while i < size and table[row, i + 1] == buf[start + i]:
                 i += 1
             if i == size:
-                return row
+                return row - first
+        row += 1
     return -1
+
+
+@jit
+def spells(buf: Any, at: int, word: Any) -> bool:
+    """Whether *word* stands there."""
+    for i in range(len(word)):
+        if buf[at + i] != word[i]:
+            return False
+    return True
 
 
 @jit
