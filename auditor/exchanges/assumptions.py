@@ -50,6 +50,3 @@ class Assumption(StrEnum):
         "unread_duration",
         "durations are written in a way or at a place that is not read: they are not used",
     )
-
-
-SENTENCES = {each.value: each.sentence for each in Assumption}

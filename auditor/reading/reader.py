@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
-from auditor.exchanges.assumptions import SENTENCES, Assumption
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
@@ -24,6 +24,7 @@ from auditor.reading.lines import EXCERPT, MAX_LINE, Line
 from auditor.reading.secrets import find, mask, redact
 from auditor.reading.wrapped import is_part
 
+_SENTENCES = {each.value: each.sentence for each in Assumption}
 MAX_REJECTIONS = 100
 TRY_BITS = 32
 """A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
@@ -80,7 +81,7 @@ def together(assumptions: tuple[StrEnum, ...]) -> str | None:
 
 def explained(name: str, own: Mapping[str, str]) -> str:
     """What was assumed, for people; *own* are the sentences of a log."""
-    return own.get(name) or SENTENCES[name]
+    return own.get(name) or _SENTENCES[name]
 
 
 def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:

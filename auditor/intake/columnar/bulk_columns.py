@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from auditor.intake.columnar.bulk import NAMES, NANO, NUMBERS, TEXTS, WORDS, scan
-from auditor.intake.columnar.scalars import gather
+from auditor.intake.columnar.scalars import text_column
 from auditor.intake.columns import CREDITS, SCHEMA
 from auditor.model.events import FIELDS
 from auditor.reading.lines import Line
@@ -49,7 +49,7 @@ def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> l
     made["credits"] = _credits(values[:, _INDEX["credits"]])
     made["inputs"] = _inputs(buf, values[:, _INDEX["inputs"]], entries)
     for index, name in enumerate(TEXTS):
-        text = _text(buf, spans[:, index, 0], spans[:, index, 1], values[:, _INDEX[name]] < 0)
+        text = text_column(buf, spans[:, index, 0], spans[:, index, 1], values[:, _INDEX[name]] < 0)
         made[name] = text.dictionary_encode() if pa.types.is_dictionary(SCHEMA.field(name).type) else text
     for name in WORDS:
         made[name] = _words(values[:, _INDEX[name]], FIELDS[name].choices, "online" if name == "source" else None)
@@ -76,21 +76,11 @@ def _credits(nano: Any) -> pa.Array:
 _PLACES = len(str(NANO)) - 1
 
 
-def _text(buf: Any, starts: Any, ends: Any, absent: Any = None) -> pa.Array:
-    if absent is not None and absent.any():
-        ends = np.where(absent, starts, ends)
-    offsets = np.empty(len(starts) + 1, np.int32)
-    out = np.empty(int((ends - starts).sum()), np.uint8)
-    gather(buf, np.ascontiguousarray(starts), np.ascontiguousarray(ends), offsets, out)
-    validity = None if absent is None or not absent.any() else pa.array(~absent).buffers()[1]
-    return pa.Array.from_buffers(pa.string(), len(starts), [validity, pa.py_buffer(offsets), pa.py_buffer(out)])
-
-
 def _inputs(buf: Any, counts: Any, entries: Any) -> pa.Array:
     offsets = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(np.maximum(counts, 0), out=offsets[1:])
-    keys = _text(buf, entries[:, 0], entries[:, 1])
-    items = _text(buf, entries[:, 2], entries[:, 3])
+    keys = text_column(buf, entries[:, 0], entries[:, 1])
+    items = text_column(buf, entries[:, 2], entries[:, 3])
     pairs = pa.StructArray.from_arrays([keys, items], fields=list(SCHEMA.field("inputs").type.field(0).type))
     validity = pa.array(counts >= 0).buffers()[1]
     return pa.Array.from_buffers(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auditor.intake.columnar.scalars import gather
+from auditor.intake.columnar.scalars import text_column
 from auditor.intake.columns import SCHEMA
 from auditor.model.events import BadRecordError
 from auditor.reading.variables import decoded
@@ -61,12 +61,7 @@ class PlainLines:
             starts, ends = self.spans[:, -1, 1], self.bounds[:, 1]
         else:
             starts, ends = self.spans[:, place, 0], self.spans[:, place, 1]
-        starts, ends = np.ascontiguousarray(starts), np.ascontiguousarray(ends)
-        offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
-        gather(self.buf, starts, ends, offsets, out)
-        column = pa.Array.from_buffers(
-            pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(out)]
-        ).dictionary_encode()
+        column = text_column(self.buf, starts, ends, kind=pa.binary()).dictionary_encode()
         return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
 
     def same(self, value: Any) -> Coded:

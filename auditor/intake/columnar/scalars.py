@@ -1,9 +1,10 @@
-"""Compiled readers of single JSON values in a buffer: texts, numbers, times and plain inputs."""
+"""Compiled readers of single values in a buffer, texts, numbers, times and plain inputs, and columns of texts."""
 
 from typing import Any
 
 import numba
 import numpy as np
+import pyarrow as pa
 
 MAX_INPUTS = 32
 SAFE = np.array([0x20 < c < 0x7F and chr(c) not in '"\\=%@' for c in range(256)])
@@ -189,8 +190,19 @@ def _compare(buf: Any, a: int, a_end: int, b: int, b_end: int) -> int:
     return (a_end - a) - (b_end - b)
 
 
+def text_column(buf: Any, starts: Any, ends: Any, absent: Any = None, kind: Any = None) -> pa.Array:
+    """The spans of a buffer as a column of strings, or of *kind*; null where they are *absent*."""
+    validity = None
+    if absent is not None and absent.any():
+        ends, validity = np.where(absent, starts, ends), pa.array(~absent).buffers()[1]
+    offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
+    _gather(buf, np.ascontiguousarray(starts), np.ascontiguousarray(ends), offsets, out)
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(out)]
+    return pa.Array.from_buffers(kind or pa.string(), len(starts), buffers)
+
+
 @jit
-def gather(buf: Any, starts: Any, ends: Any, offsets: Any, out: Any) -> None:
+def _gather(buf: Any, starts: Any, ends: Any, offsets: Any, out: Any) -> None:
     """Copy the spans of a text column behind each other."""
     at = 0
     for i in range(len(starts)):
