@@ -12,9 +12,8 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, func, literal, select
 
 from auditor.engines import Engine
-from auditor.model.events import Outcome
+from auditor.model.events import Outcome, rank
 from auditor.model.fingerprint import canonical_record
-from auditor.model.precedence import rank
 
 ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
 """From rows of `records` to the lines they came from."""

@@ -53,3 +53,4 @@ class Assumption(StrEnum):
 
 
 SENTENCES = {each.value: each.sentence for each in Assumption}
+"""What was assumed, for people, by its name in reports."""

@@ -1,12 +1,14 @@
-"""What a request line says, or why a request has no key or is no event."""
+"""What a request line says, its key, or why it has none or is no event."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from auditor.exchanges.assumptions import Assumption
-from auditor.exchanges.picture import Filtered
+from auditor.exchanges.outcome import Filtered
 from auditor.model.events import Outcome, Unknown
+from auditor.model.fingerprint import FOREIGN_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,14 @@ class LeftOut(NamedTuple):
 
     why: Filtered
     payer: tuple[str, str]
+
+
+def key_of(provider: str, identity: str) -> str:
+    """A key that no event of another identity has."""
+    return digest_of([provider, identity])
+
+
+def digest_of(parts: Sequence[str | bytes]) -> str:
+    """`f1:` and SHA-256 of the length-prefixed parts."""
+    data = [part if isinstance(part, bytes) else part.encode(errors="backslashreplace") for part in parts]
+    return FOREIGN_PREFIX + hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in data)).hexdigest()

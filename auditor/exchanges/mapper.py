@@ -14,16 +14,15 @@ from urllib.parse import SplitResult, urlsplit
 from auditor.exchanges.addresses import parameters, split
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.keys import digest_of, own_key
-from auditor.exchanges.mapped import MASKED_ADDRESS, MASKED_BODY, NO_BODY, Lack, LeftOut, Mapped
+from auditor.exchanges.mapped import MASKED_ADDRESS, MASKED_BODY, NO_BODY, Lack, LeftOut, Mapped, digest_of, key_of
 from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
 from auditor.exchanges.matching import CompiledTable, picture_format, side
-from auditor.exchanges.outcome import Fate, fate, served
-from auditor.exchanges.picture import left_out, media_type_of, tells_size
+from auditor.exchanges.outcome import Fate, fate, left_out, served, tells_size
 from auditor.exchanges.units import Took, Units
 from auditor.model.endpoints import Seen
 from auditor.model.events import MAX_BYTES, Outcome, UsageEvent
 from auditor.model.fingerprint import ADDRESS, Scope, canonical, derive_key
+from auditor.model.media import media_type_of
 from auditor.model.provider import format_of
 from auditor.model.settings import Settings
 from auditor.registry import PROVIDERS
@@ -65,8 +64,12 @@ class Mapper:
     def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut | None:
         """The event and what was assumed for it; None for a request that asks for no picture anybody told of."""
         mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body, exchange.environment)
-        if mapped is None:
-            return None
+        return None if mapped is None else self.answered(mapped, exchange, identity)
+
+    def answered(
+        self, mapped: Mapped, exchange: Exchange, identity: str
+    ) -> tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut:
+        """The event of a request that is known, and its answer."""
         media_type = media_type_of(exchange.media_type)
         why = left_out(exchange.status, media_type, exchange.failure, typed=mapped.typed, redirects=mapped.redirects)
         if why is not None:
@@ -87,7 +90,7 @@ class Mapper:
             account=mapped.account,
             environment=mapped.environment,
             template=mapped.template,
-            key=own_key(mapped, identity),
+            key=mapped.key or key_of(mapped.provider, identity),
             template_version=mapped.template_version,
             placement=mapped.placement,
             format=mapped.format or format_of(media_type),

@@ -2,6 +2,10 @@
 
 RFC 9211 (Cache-Status) says of each cache either `hit` or why it forwarded (`fwd=`), and whether the forwarded request
 was `collapsed` with another. Vendors' words are older than that; `served` brings all of them to three.
+
+By the media types of `auditor.model.media` (semantics 11.2 and 11.3), an answer that is known to be something else than
+a picture, a redirect, a part of a picture, and a request that never left are no renders: they are filtered, and counted
+by their reason.
 """
 
 import re
@@ -10,7 +14,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from auditor.model.events import Outcome, default_credits, error_of_status
+from auditor.model.events import DELIVERED, Outcome, default_credits, error_of_status
+from auditor.model.media import is_picture
+from auditor.model.media import tells_size as is_whole
 
 
 class Served(StrEnum):
@@ -144,3 +150,43 @@ def fate(
     error = "quota" if status in used_up else error_of_status(status)
     credits = Decimal(0) if served_by in (Served.HIT, Served.COLLAPSED) else default_credits(Outcome.ERROR, status)
     return Fate(Outcome.ERROR, status, error, credits)
+
+
+_NEVER_SENT = re.compile(
+    r"blocked(?![_ -]?by[_ -]?(?:response|orb|corp))(?!.*(?:cors|cross[_ -]?origin|opaque))"
+    r"|(?:cancel|abort)\w*.{0,40}\bbefore\b.{0,40}\bsen[dt]"
+    r"|\b(?:not|never)[_ -]sent\b",
+    re.IGNORECASE,
+)
+"""Browsers block a request before it leaves (`net::ERR_BLOCKED_BY_CLIENT`), or an answer that has come."""
+
+
+class Filtered(StrEnum):
+    """Why a line that a source fits is no event."""
+
+    NOT_A_PICTURE = "not_a_picture"
+    REDIRECT = "redirect"
+    PARTIAL = "partial"
+    NOT_SENT = "not_sent"
+
+
+def tells_size(outcome: Outcome, status: int | None, media_type: str = "") -> bool:
+    """Whether the answer's bytes, and their digest, are a whole picture's."""
+    return outcome in DELIVERED and is_whole(status, media_type)
+
+
+def left_out(
+    status: int | None, media_type: str, failure: str | None, *, typed: bool, redirects: Outcome | None
+) -> Filtered | None:
+    """Why an answer is no event, None where it is one.
+
+    *failure* is what the log says of a request without an answer. *typed* asks the media type, which says nothing at a
+    provider's own endpoint. *redirects* is what a 3xx stands for; None filters it.
+    """
+    if not status:
+        return Filtered.NOT_SENT if failure and _NEVER_SENT.search(failure) else None
+    if typed and 200 <= status < 300 and is_picture(media_type) is False:
+        return Filtered.NOT_A_PICTURE
+    if 300 <= status < 400 and status != 304 and redirects is None:
+        return Filtered.REDIRECT
+    return Filtered.PARTIAL if status == 206 else None

@@ -25,7 +25,7 @@ from auditor.exchanges.endpoints import (
 )
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.patterns import FORMAT_NAMES, SIZE, Group, host_pattern, path_pattern, query_patterns
-from auditor.exchanges.picture import is_picture, media_type_of
+from auditor.model.media import is_picture, media_type_of
 from auditor.registry import PROVIDERS
 
 SHARE = 0.02

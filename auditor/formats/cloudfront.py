@@ -14,8 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange
-from auditor.model.event_reader import MAX_ID_LENGTH
-from auditor.model.events import BadRecordError, Reason
+from auditor.model.events import MAX_ID_LENGTH, BadRecordError, Reason
 from auditor.reading.format import Format, RowReader
 from auditor.reading.json_lines import json_object
 from auditor.reading.names import column_name, first

@@ -23,8 +23,8 @@ from urllib.parse import urlencode
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
-from auditor.exchanges.picture import is_picture, media_type_of
 from auditor.model.events import BadRecordError, Reason
+from auditor.model.media import is_picture, media_type_of
 from auditor.model.provider import size_of
 from auditor.reading.format import Format, Sample
 from auditor.reading.har_entries import Document

@@ -7,7 +7,6 @@ settings. It is written elsewhere and renamed, so that two processes may do so a
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,7 +26,7 @@ from auditor.intake.columns import SCHEMA
 from auditor.intake.sources import Source
 from auditor.system.files import FileStamp, replacing
 
-READER = 7
+READER = 8
 """Raise it with every change of what reading gives: records, rejections, assumptions. Older caches are then no use."""
 FROM = 64 << 20
 """Bytes from which an input is worth a cache."""
@@ -70,7 +70,7 @@ class IntakeCache:
     def metadata(self, intake: Any) -> dict[bytes, bytes]:
         """What has to stand in a file that is kept."""
         known = {**self._identity, "stamp": self._stamp, "digest": _digest(self._source)}
-        return {_KEY: json.dumps({"identity": known, "intake": intake}).encode()}
+        return {_KEY: msgspec.msgpack.encode({"identity": known, "intake": intake})}
 
     def keep(self, made: Path) -> Path | None:
         """Keep a copy of a Parquet file; None where that cannot be, or the input was written to meanwhile."""
@@ -98,18 +98,15 @@ class IntakeCache:
                 return None
             if not hmac.compare_digest(path.stem.partition("-")[2], _mac(self._key, path)):
                 return None
-            stored = json.loads((pq.read_metadata(path).metadata or {})[_KEY])
+            stored = msgspec.msgpack.decode((pq.read_metadata(path).metadata or {})[_KEY])
             known = stored["identity"]
-            if any(known[name] != value for name, value in self._identity.items()) or not _fits(pq.read_schema(path)):
+            fits: bool = pq.read_schema(path).remove_metadata().equals(SCHEMA)
+            if not fits or any(known[name] != value for name, value in self._identity.items()):
                 return None
             same = bool(self._stamp) and known["stamp"] == self._stamp
             return stored["intake"] if same or known["digest"] == _digest(self._source) else None
-        except (OSError, KeyError, ValueError, TypeError, pa.ArrowException):
+        except (OSError, KeyError, TypeError, msgspec.MsgspecError, pa.ArrowException):
             return None
-
-
-def _fits(schema: pa.Schema) -> bool:
-    return bool(schema.remove_metadata().equals(SCHEMA))
 
 
 def _key(place: Path) -> bytes | None:

@@ -10,40 +10,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from auditor.model.events import CREDIT_DECIMALS, UsageEvent
+from auditor.model.events import CREDIT_DECIMALS, FIELDS, UsageEvent
 
 BATCH = 50_000
 CREDITS = pa.decimal128(38, CREDIT_DECIMALS)
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[str, pa.DataType] = {
-    "ts_us": pa.int64(),
-    "outcome": _WORD,
-    "provider": _WORD,
-    "account": _WORD,
-    "environment": _WORD,
-    "template": _WORD,
-    "template_version": _WORD,
-    "count": pa.int64(),
-    "source": _WORD,
-    "placement": _WORD,
-    "format": _WORD,
-    "width": pa.int64(),
-    "height": pa.int64(),
-    "bytes": pa.int64(),
-    "duration_us": pa.int64(),
-    "status": pa.int64(),
-    "credits": CREDITS,
-    "inputs": pa.map_(pa.string(), pa.string()),
-    "error": _WORD,
-    "retried": pa.bool_(),
-    "assumed_timezone": pa.bool_(),
-    "unknown": _WORD,
-    "assumed": _WORD,
-}
-SCHEMA = pa.schema(
-    [pa.field("line", pa.int64()), *(pa.field(f.name, _TYPES.get(f.name, pa.string())) for f in fields(UsageEvent))]
-)
-_NAMES = [f.name for f in fields(UsageEvent)]
+    **dict.fromkeys(("time", "whole", "milliseconds"), pa.int64()), **dict.fromkeys(("id", "digest"), pa.string()),
+    "flag": pa.bool_(), "credits": CREDITS, "digests": pa.map_(pa.string(), pa.string()),
+}  # fmt: skip
+"""By the kind of a field; texts and words repeat."""
+_KINDS = {field.attribute: field.kind for field in FIELDS.values()} | {"assumed_timezone": "flag"}
+_NAMES = [field.name for field in fields(UsageEvent)]
+SCHEMA = pa.schema({"line": pa.int64(), **{name: _TYPES.get(_KINDS.get(name, "text"), _WORD) for name in _NAMES}})
 
 
 def batches(rows: Iterable[tuple[int, UsageEvent]]) -> Iterator[pa.RecordBatch]:

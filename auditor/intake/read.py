@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,7 +28,7 @@ from auditor.intake.cache import IntakeCache
 from auditor.intake.columns import SCHEMA, batches
 from auditor.intake.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
 from auditor.intake.sources import Note, Source
-from auditor.model.events import BadRecordError, Reason, Rejection
+from auditor.model.events import BadRecordError
 from auditor.model.settings import Settings
 from auditor.reading.format import Format
 from auditor.reading.ids import Ids
@@ -88,7 +89,7 @@ class Intake:
         known = kept.load()
         if known is not None:
             _place(known[0], target)
-            return cls.undump(known[1])
+            return msgspec.convert(known[1], cls, dec_hook=_counter)
         intake = cls._read(source, target, settings, detected, kept, progress)
         if (written := kept.keep(target)) is not None:
             note(
@@ -135,7 +136,7 @@ class Intake:
             intake.tally.explained |= {name.value: text for name, text in said.items() if text}
             intake.scopes, intake.stages = reading.ids.suffixes, reading.ids.stages
             if kept is not None:
-                writer.add_key_value_metadata(kept.metadata(intake.dump()))
+                writer.add_key_value_metadata(kept.metadata(intake))
         return intake
 
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
@@ -166,46 +167,10 @@ class Intake:
         if held:
             writer.write_table(pa.Table.from_batches(held))
 
-    def dump(self) -> dict[str, Any]:
-        """As JSON, for the cache."""
-        tally = self.tally
-        return {
-            "format": self.format,
-            "detected": self.detected,
-            "truncated": self.truncated,
-            "damage": self.damage,
-            "scopes": self.scopes,
-            "stages": self.stages,
-            "lines": tally.lines,
-            "others": tally.others,
-            "reasons": dict(tally.reasons),
-            "secrets": tally.secrets,
-            "explained": tally.explained,
-            "filtered": dict(tally.filtered),
-            "kept": [[*payer, lines] for payer, lines in tally.kept.items()],
-            "dropped": [[*payer, lines] for payer, lines in tally.dropped.items()],
-            "rejections": [[bad.path, bad.line, bad.reason, bad.detail, bad.excerpt] for bad in tally.rejections],
-        }
 
-    @classmethod
-    def undump(cls, data: dict[str, Any]) -> "Intake":
-        """What `dump` gave."""
-        tally = Tally(
-            lines=data["lines"],
-            others=data["others"],
-            reasons=Counter({Reason(name): count for name, count in data["reasons"].items()}),
-            rejections=[
-                Rejection(path, line, Reason(reason), detail, excerpt)
-                for path, line, reason, detail, excerpt in data["rejections"]
-            ],
-            secrets={name: (lines, masked) for name, (lines, masked) in data["secrets"].items()},
-            explained=data["explained"],
-            filtered=Counter(data["filtered"]),
-            kept=Counter({(provider, account): lines for provider, account, lines in data["kept"]}),
-            dropped=Counter({(provider, account): lines for provider, account, lines in data["dropped"]}),
-        )
-        own = {name: data[name] for name in ("format", "detected", "truncated", "damage", "scopes", "stages")}
-        return cls(**own, tally=tally)
+def _counter(kind: Any, value: dict[Any, int]) -> Counter[Any]:
+    """What a cache has of a counter of such a *kind*."""
+    return Counter(msgspec.convert(value, dict[kind.__args__[0], int]))
 
 
 def detected_in(source: Source, settings: Settings, input_format: str | None) -> Detected:

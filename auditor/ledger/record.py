@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 
 from auditor.formats.jsonl import parse_object
 from auditor.model.event_reader import parse_event
-from auditor.model.events import EXACT, Outcome
+from auditor.model.events import EXACT, Outcome, rank
 from auditor.model.fingerprint import canonical_record
-from auditor.model.precedence import rank
 
 NAME = 150
 """Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""

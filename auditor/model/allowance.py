@@ -84,8 +84,13 @@ def fold(grants: Sequence[Grant], used: Sequence[Fraction], idle: Idle | None = 
     balances: list[Balance] = []
     if not grants:
         return []
-    if all(grant.lives == 0 and not grant.bought for grant in grants) and not _carry(idle):
-        return [_alone(grant.included, spent) for grant, spent in zip(grants, used, strict=True)]
+    stretches = [stretch.grant for own in (idle or {}).values() for stretch in own]
+    if all(grant.lives == 0 and not grant.bought for grant in (*grants, *stretches)):  # every cycle stands alone
+        unused = [grant.included - spent for grant, spent in zip(grants, used, strict=True)]
+        return [
+            Balance(grant.included, NONE, NONE, spent, max(NONE, -left), max(NONE, left))
+            for grant, spent, left in zip(grants, used, unused, strict=True)
+        ]
     renewed = [*grants, Grant(grants[-1].included, grants[-1].lives, grants[-1].limit)]
     index = 0
     for place, (grant, spent) in enumerate(zip(renewed, [*used, NONE], strict=True)):
@@ -102,24 +107,13 @@ def fold(grants: Sequence[Grant], used: Sequence[Fraction], idle: Idle | None = 
             _cut(lots, grant)
             carried = _total(lots)
         lots += _granted(grant, index)
-        balance = Balance(grant.included, carried, sum((each.credits for each in grant.bought), NONE), spent, NONE)
-        balance.beyond = _spend(lots, spent)
+        bought = sum((each.credits for each in grant.bought), NONE)
+        balance = Balance(grant.included, carried, bought, spent, _spend(lots, spent))
         balance.ended = sum((lot.credits for lot in lots if lot.last is not None and lot.last <= index), NONE)
         lots = _living(lots, index)
         balances.append(balance)
         index += 1
     return balances[:-1]
-
-
-def _carry(idle: Idle | None) -> bool:
-    """Whether anything of a stretch can be used after it."""
-    return any(each.grant.lives != 0 or each.grant.bought for own in (idle or {}).values() for each in own)
-
-
-def _alone(included: Fraction, spent: Fraction) -> Balance:
-    """The balance of a cycle that neither gets nor leaves anything."""
-    unused = included - spent
-    return Balance(included, NONE, NONE, spent, max(NONE, -unused), max(NONE, unused))
 
 
 def _granted(grant: Grant, index: int) -> list[_Lot]:
@@ -152,29 +146,23 @@ def _pass(lots: list[_Lot], stretch: Stretch, index: int) -> list[_Lot]:
     return _living([*lots, *_granted(grant, last)], last)
 
 
-def _cut(lots: list[_Lot], grant: Grant) -> Fraction:
+def _cut(lots: Sequence[_Lot], grant: Grant) -> Fraction:
     """Take away what the plan of this cycle does not carry on; the soonest to end goes first."""
-    carried = sum((lot.credits for lot in lots if not lot.bought), NONE)
+    included = [lot for lot in lots if not lot.bought]
+    carried = _total(included)
     room = NONE if grant.lives == 0 else carried if grant.limit is None else max(NONE, grant.limit - grant.included)
-    excess = lost = max(NONE, carried - room)
-    for lot in sorted((lot for lot in lots if not lot.bought), key=_end):
-        part = min(lot.credits, excess)
-        lot.credits -= part
-        excess -= part
+    lost = max(NONE, carried - room)
+    _spend(included, lost)
     return lost
 
 
 def _spend(lots: Sequence[_Lot], spent: Fraction) -> Fraction:
     """Use credits up; what no lot could give."""
-    for lot in sorted(lots, key=_end):  # stable: older lots first
+    for lot in sorted(lots, key=lambda lot: (lot.last is None, lot.last or 0)):  # stable: older lots first
         part = min(lot.credits, spent)
         lot.credits -= part
         spent -= part
     return spent
-
-
-def _end(lot: _Lot) -> tuple[bool, int]:
-    return lot.last is None, lot.last or 0
 
 
 def _total(lots: Sequence[_Lot]) -> Fraction:

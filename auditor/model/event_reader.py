@@ -4,7 +4,7 @@ The bulk reader of `auditor.formats.jsonl` may only take what this one would tak
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,29 +13,23 @@ from zoneinfo import ZoneInfo
 from auditor.model.events import (
     CREDIT_DECIMALS,
     EPOCH,
-    ERRORS,
     EXACT,
-    FORMATS,
-    MAX_BYTES,
-    MAX_COUNT,
+    FIELDS,
     MAX_DELIVERED,
-    MAX_SIDE,
     MAX_TS_US,
     MIN_TS_US,
     REQUIRED,
     SCHEMA_VERSION,
-    SOURCES,
     BadRecordError,
+    Field,
     Outcome,
     Reason,
     UsageEvent,
     default_credits,
 )
 
-MAX_ID_LENGTH = 200
 MAX_CREDITS = Decimal(10) ** 12
 _SMALLEST_CREDIT = Decimal(1).scaleb(-CREDIT_DECIMALS)
-MAX_INT = 2**63 - 1
 
 
 def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
@@ -51,50 +45,44 @@ def parse_event(record: Mapping[str, Any], zone: ZoneInfo) -> UsageEvent:
     for name in REQUIRED[1:]:
         if record.get(name) is None:
             raise BadRecordError(Reason.MISSING_FIELD, f"{name} is missing")
+    said: dict[str, Any] = {}
+    for name, field in _ORDER:
+        value = record.get(name)
+        if value is None or (name == "credits" and said["outcome"] is Outcome.ATTEMPT):
+            continue
+        if name == "ts":
+            said["ts_us"], said["assumed_timezone"] = parse_time(_text(field, value), zone)
+            continue
+        said[field.attribute] = _READERS[field.kind](field, value)
+        if name in _TOGETHER and not _TOGETHER[name][0](said):
+            raise _bad(_TOGETHER[name][1])
+    if "credits" not in record and said["outcome"] is not Outcome.ATTEMPT:
+        said["credits"] = default_credits(said["outcome"], said.get("status"))
+    return UsageEvent(**said)
 
-    identity = _text(record, "id")
-    if len(identity) > MAX_ID_LENGTH:
-        raise BadRecordError(Reason.BAD_VALUE, f"id is longer than {MAX_ID_LENGTH} characters")
-    ts_us, assumed = parse_time(_text(record, "ts"), zone)
-    outcome = Outcome(_choice(record, "outcome", frozenset(Outcome)))
-    count = _integer(record, "count", minimum=1, maximum=MAX_COUNT)
-    if count not in (None, 1) and outcome is not Outcome.HIT:
-        raise BadRecordError(Reason.BAD_VALUE, "count is only allowed on a hit")
-    retried = record.get("retried")
-    if retried is not None and not isinstance(retried, bool):
-        raise BadRecordError(Reason.BAD_VALUE, "retried is not true or false")
-    if retried and outcome is not Outcome.ERROR:
-        raise BadRecordError(Reason.BAD_VALUE, "retried is only allowed on an error")
-    status = _integer(record, "status", minimum=0)
-    picture_format = record.get("format")
-    if picture_format == "jpg":
-        picture_format = "jpeg"
-    return UsageEvent(
-        id=identity,
-        ts_us=ts_us,
-        outcome=outcome,
-        provider=_text(record, "provider"),
-        account=_text(record, "account"),
-        environment=_text(record, "environment").lower(),
-        template=_text(record, "template"),
-        key=_text(record, "key"),
-        template_version=_optional_text(record, "template_version"),
-        count=count or 1,
-        source=_choice(record, "source", SOURCES) if record.get("source") is not None else "online",
-        placement=_optional_text(record, "placement"),
-        format=None if picture_format is None else _choice({"format": picture_format}, "format", FORMATS),
-        width=_integer(record, "width", minimum=1, maximum=MAX_SIDE),
-        height=_integer(record, "height", minimum=1, maximum=MAX_SIDE),
-        bytes=_bytes(record, count or 1),
-        digest=_digest(record),
-        duration_us=_duration(record),
-        status=status,
-        credits=_credits(record, outcome, status),
-        inputs=_inputs(record),
-        error=_choice(record, "error", ERRORS) if record.get("error") is not None else None,
-        retried=bool(retried),
-        assumed_timezone=assumed,
-    )
+
+_TOGETHER: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
+    "count": (lambda said: said["count"] == 1 or said["outcome"] is Outcome.HIT, "count is only allowed on a hit"),
+    "retried": (
+        lambda said: not said["retried"] or said["outcome"] is Outcome.ERROR,
+        "retried is only allowed on an error",
+    ),
+    "bytes": (
+        lambda said: said["bytes"] * said.get("count", 1) <= MAX_DELIVERED,
+        f"bytes times count is above {MAX_DELIVERED:,}",
+    ),
+}
+"""Field -> what has to hold between it and those before it, and what is said where it does not."""
+
+
+_ORDER = [
+    (name, FIELDS[name]) for name in dict.fromkeys(("id", "ts", "outcome", "count", "retried", "status", *FIELDS))
+]
+"""What speaks of the outcome is checked behind it."""
+
+
+def _bad(detail: str) -> BadRecordError:
+    return BadRecordError(Reason.BAD_VALUE, detail)
 
 
 _TIME = re.compile(
@@ -118,7 +106,7 @@ def instant(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     """
     match = _TIME.fullmatch(text)
     if match is None:
-        raise BadRecordError(Reason.BAD_VALUE, "ts is not an RFC 3339 time")
+        raise _bad("ts is not an RFC 3339 time")
     year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
     leap = second == 60
     micro = int((match[7] or "0").ljust(6, "0")[:6])
@@ -137,118 +125,91 @@ def instant(text: str, zone: ZoneInfo) -> tuple[int, bool]:
     except OverflowError:
         raise BadRecordError(Reason.ODD_TIME, "ts is not between the years 2 and 9998") from None
     except ValueError:
-        raise BadRecordError(Reason.BAD_VALUE, "ts is not a time that exists") from None
+        raise _bad("ts is not a time that exists") from None
     micros = (moment - EPOCH) // timedelta(microseconds=1) + (1_000_000 if leap else 0)
     return micros, not (match[8] or match[9])
 
 
-def _credits(record: Mapping[str, Any], outcome: Outcome, status: int | None) -> Decimal | None:
-    if outcome is Outcome.ATTEMPT:
-        return None
-    if "credits" not in record:
-        return default_credits(outcome, status)
-    value = record["credits"]
-    if value is None:
-        return None
-    number = _number(record, "credits")
-    # The comparison first, and in a context that holds every allowed value: `1e9999999` is beyond the default one.
-    exact = number.quantize(_SMALLEST_CREDIT, context=EXACT) if number < MAX_CREDITS else None
-    if exact is None or exact != number:
-        raise BadRecordError(Reason.BAD_VALUE, f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
-    return Decimal(_plain(exact))
+def _text(field: Field, value: Any) -> str:
+    if not isinstance(value, str) or not (value or field.kind == "text"):
+        raise _bad(f"{field.name} is not a {'' if field.kind == 'text' else 'non-empty '}string")
+    if len(_encodable(field, value)) > field.most:
+        raise _bad(f"{field.name} is longer than {field.most} characters")
+    return value.lower() if field.name == "environment" else value
 
 
-def _plain(number: Decimal) -> str:
-    """All digits and no others: neither `1E+1` nor `1.50`."""
-    return format(number.normalize(EXACT), "f")
-
-
-def _text(record: Mapping[str, Any], name: str) -> str:
-    value = record[name]
-    if not isinstance(value, str) or not value:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a non-empty string")
-    return _encodable(value, name)
-
-
-def _optional_text(record: Mapping[str, Any], name: str) -> str | None:
-    value = record.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a string")
-    return _encodable(value, name)
-
-
-def _encodable(value: str, name: str) -> str:
+def _encodable(field: Field, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} holds half a surrogate pair") from None
+        raise _bad(f"{field.name} holds half a surrogate pair") from None
     return value
 
 
-def _choice(record: Mapping[str, Any], name: str, allowed: frozenset[str]) -> str:
-    value = record[name]
-    if not isinstance(value, str) or value not in allowed:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is none of {', '.join(sorted(allowed))}")
+def _word(field: Field, value: Any) -> str:
+    if not isinstance(value, str) or value not in field.choices:
+        raise _bad(f"{field.name} is none of {', '.join(sorted(set(field.choices.values())))}")
+    return field.choices[value]
+
+
+def _flag(field: Field, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(f"{field.name} is not true or false")
     return value
 
 
-def _number(record: Mapping[str, Any], name: str) -> Decimal:
-    value = record[name]
+def _number(field: Field, value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
+        raise _bad(f"{field.name} is not a number")
     if value < 0:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is below 0")
+        raise _bad(f"{field.name} is below 0")
     return Decimal(value)
 
 
-def _integer(record: Mapping[str, Any], name: str, *, minimum: int, maximum: int = MAX_INT) -> int | None:
-    if record.get(name) is None:
-        return None
-    number = _number(record, name)
-    if number > maximum:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is above {maximum:,}")
-    if number != int(number) or number < minimum:
-        raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a whole number from {minimum}")
+def _whole(field: Field, value: Any) -> int:
+    number = _number(field, value)
+    if number > field.most:
+        raise _bad(f"{field.name} is above {field.most:,}")
+    if number != int(number) or number < field.least:
+        raise _bad(f"{field.name} is not a whole number from {field.least}")
     return int(number)
 
 
-def _bytes(record: Mapping[str, Any], count: int) -> int | None:
-    size = _integer(record, "bytes", minimum=0, maximum=MAX_BYTES)
-    if size is not None and size * count > MAX_DELIVERED:
-        raise BadRecordError(Reason.BAD_VALUE, f"bytes times count is above {MAX_DELIVERED:,}")
-    return size
-
-
-def _duration(record: Mapping[str, Any]) -> int | None:
-    if record.get("duration_ms") is None:
-        return None
-    number = _number(record, "duration_ms")
-    if number > MAX_INT // 4000:
-        raise BadRecordError(Reason.BAD_VALUE, "duration_ms is too large")
+def _micros(field: Field, value: Any) -> int:
+    number = _number(field, value)
+    if number > field.most:
+        raise _bad(f"{field.name} is too large")
     return int((number * 1000).quantize(Decimal(1)))
+
+
+def _credits(field: Field, value: Any) -> Decimal:
+    """All digits and no others: neither `1E+1` nor `1.50`."""
+    number = _number(field, value)
+    # The comparison first, and in a context that holds every allowed value: `1e9999999` is beyond the default one.
+    exact = number.quantize(_SMALLEST_CREDIT, context=EXACT) if number < MAX_CREDITS else None
+    if exact is None or exact != number:
+        raise _bad(f"credits is too large or has more than {CREDIT_DECIMALS} decimals")
+    return Decimal(format(exact.normalize(EXACT), "f"))
 
 
 _DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
 
 
-def _digest(record: Mapping[str, Any]) -> str | None:
-    value = record.get("digest")
-    if value is None:
-        return None
+def _digest(field: Field, value: Any) -> str:
     if not isinstance(value, str) or _DIGEST.fullmatch(value) is None:
-        raise BadRecordError(Reason.BAD_VALUE, "digest is not sha256: and 64 hex digits")
+        raise _bad(f"{field.name} is not sha256: and 64 hex digits")
     return value.lower()
 
 
-def _inputs(record: Mapping[str, Any]) -> Mapping[str, str] | None:
-    value = record.get("inputs")
-    if value is None:
-        return None
+def _digests(field: Field, value: Any) -> Mapping[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise BadRecordError(Reason.BAD_VALUE, "inputs is not an object of strings")
-    for name, item in value.items():
-        _encodable(name, "inputs")
-        _encodable(item, "inputs")
+        raise _bad(f"{field.name} is not an object of strings")
+    for text in (*value, *value.values()):
+        _encodable(field, text)
     return value
+
+
+_READERS: Mapping[str, Callable[[Field, Any], Any]] = {
+    "id": _text, "name": _text, "text": _text, "word": _word, "whole": _whole, "milliseconds": _micros,
+    "credits": _credits, "flag": _flag, "digest": _digest, "digests": _digests,
+}  # fmt: skip

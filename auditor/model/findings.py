@@ -8,30 +8,29 @@ from fractions import Fraction
 from typing import Any
 
 
-class Severity(StrEnum):
+class Graded(StrEnum):
+    """Words from the most to the least."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the gravest or surest."""
+        return list(type(self)).index(self)
+
+
+class Severity(Graded):
     """How much of the window's credits (for byte rules: delivered bytes) a finding is about."""
 
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
 
-    @property
-    def rank(self) -> int:
-        """0 for the gravest."""
-        return list(Severity).index(self)
 
-
-class Confidence(StrEnum):
+class Confidence(Graded):
     """How sure the evidence makes it."""
 
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
-
-    @property
-    def rank(self) -> int:
-        """0 for the surest."""
-        return list(Confidence).index(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -144,13 +144,13 @@ def cycles(first_us: int, last_us: int, anchor_day: int, zone: ZoneInfo) -> list
     A cycle starts at local midnight of *anchor_day*, clamped to the month's last day.
     """
     local = moment(first_us).astimezone(zone)
-    year, month = local.year, local.month
-    while _boundary(year, month, anchor_day, zone) > moment(first_us):
-        year, month = _months_on(year, month, -1)
+    number = local.year * 12 + local.month - 1
+    if _boundary(number, anchor_day, zone) > moment(first_us):
+        number -= 1
     found = []
-    while (start := _boundary(year, month, anchor_day, zone)) <= moment(last_us):
-        year, month = _months_on(year, month, 1)
-        found.append(Cycle(start, _boundary(year, month, anchor_day, zone)))
+    while (cycle := cycle_numbered(number, anchor_day, zone)).start <= moment(last_us):
+        found.append(cycle)
+        number += 1
     return found
 
 
@@ -197,29 +197,21 @@ def listed(
 def cycle_number(day: date, anchor_day: int) -> int:
     """The number of the cycle that holds a local day: the months since the year 0 at its start."""
     month = day.year * 12 + day.month - 1
-    return month - (day.day < min(anchor_day, _last_day(day.year, day.month)))
+    return month - (day.day < min(anchor_day, monthrange(day.year, day.month)[1]))
 
 
 def cycle_numbered(number: int, anchor_day: int, zone: ZoneInfo) -> Cycle:
     """The cycle of that number."""
-    start, end = (_boundary(at // 12, at % 12 + 1, anchor_day, zone) for at in (number, number + 1))
-    return Cycle(start, end)
-
-
-def _months_on(year: int, month: int, by: int) -> tuple[int, int]:
-    index = year * 12 + month - 1 + by
-    return index // 12, index % 12 + 1
+    return Cycle(_boundary(number, anchor_day, zone), _boundary(number + 1, anchor_day, zone))
 
 
 @lru_cache(10_000)
-def _boundary(year: int, month: int, anchor_day: int, zone: ZoneInfo) -> datetime:
+def _boundary(number: int, anchor_day: int, zone: ZoneInfo) -> datetime:
+    """The start of a cycle."""
+    year, month = number // 12, number % 12 + 1
     # Midnights that a DST change skips move forward, doubled ones are the first: fold=0 does both.
-    local = datetime.combine(date(year, month, min(anchor_day, _last_day(year, month))), time(), tzinfo=zone)
+    local = datetime.combine(date(year, month, min(anchor_day, monthrange(year, month)[1])), time(), tzinfo=zone)
     return local.astimezone(UTC)
-
-
-def _last_day(year: int, month: int) -> int:
-    return monthrange(year, month)[1]
 
 
 def comparable(plans: Sequence[Plan], plan: Plan | None = None) -> tuple[Plan, ...]:
@@ -289,5 +281,4 @@ def cents(amount: Fraction | Decimal | None, places: int = 2) -> str | None:
     if amount is None:
         return None
     scaled = round(Fraction(amount) * 10**places)  # Fraction rounds half to even, exactly
-    value = Decimal(scaled).scaleb(-places)
-    return str(value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN))
+    return str(Decimal(scaled).scaleb(-places))

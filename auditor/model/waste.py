@@ -34,16 +34,8 @@ class Waste:
 
     def total(self, cause: Cause | None = None, units: Iterable[int] | None = None) -> Fraction:
         """All wasted credits, or those of a cause, of some units."""
-        chosen = self.units if units is None else units
-        return sum(
-            (
-                amount
-                for unit in chosen
-                for (_, why), amount in self.units.get(unit, {}).items()
-                if cause in (None, why)
-            ),
-            Fraction(0),
-        )
+        causes = tuple(Cause) if cause is None else (cause,)
+        return sum(self.by_cycle(self.units if units is None else units, causes).values(), Fraction(0))
 
     def by_payer_cycle(self, payer_of: Mapping[int, int]) -> dict[int, dict[int, Fraction]]:
         """Payer -> cycle -> wasted credits, by the payer of each unit."""

@@ -9,8 +9,7 @@ from enum import StrEnum
 
 import orjson
 
-from auditor.model.event_reader import MAX_ID_LENGTH
-from auditor.model.events import Outcome, UsageEvent
+from auditor.model.events import MAX_ID_LENGTH, Outcome, UsageEvent
 
 _SCOPE = 12
 

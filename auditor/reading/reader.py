@@ -15,8 +15,7 @@ from functools import lru_cache
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.keys import key_of
-from auditor.exchanges.mapped import LeftOut
+from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
@@ -40,7 +39,7 @@ class Tally:
     others: int = 0
     """Requests that ask for no picture that anybody told of."""
     filtered: Counter[str] = field(default_factory=Counter)
-    """Requests of a source or a provider that are no events, by the words of `exchanges.picture.Filtered`."""
+    """Requests of a source or a provider that are no events, by the words of `exchanges.outcome.Filtered`."""
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Lines that a source or a provider's address fits and that are events, by (provider, account)."""
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -151,15 +150,25 @@ class Reading:
         if found is None:
             self.tally.others += 1
             return None
+        taken = self.taken(found, exchange)
+        if taken is None:
+            return None
+        event, assumed = taken
+        identity = None if exchange.id is None else self.ids.of(exchange.id, event, table=False)
+        return replace(event, id=identity or self.identity(line), assumed=assumed)
+
+    def taken(
+        self, found: tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut, exchange: Exchange, lines: int = 1
+    ) -> tuple[UsageEvent, str | None] | None:
+        """The event of so many *lines* that are alike, and its `assumed`; None if left out. All are counted."""
         if isinstance(found, LeftOut):
-            self.tally.leave_out(found)
+            self.tally.leave_out(found, lines)
             return None
         event, assumed = found
-        self.tally.kept[event.provider, event.account] += 1
+        self.tally.kept[event.provider, event.account] += lines
         if event.duration_us is None and (exchange.ended or self.kind.ending):
             assumed = (*assumed, Assumption.END_AS_START)
-        identity = None if exchange.id is None else self.ids.of(exchange.id, event, table=False)
-        return replace(event, id=identity or self.identity(line), assumed=together(assumed))
+        return event, together(assumed)
 
     def begin(self, data: bytes) -> None:
         """Remember the first record, whatever it is."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.exchanges import picture
-from auditor.exchanges.outcome import fate
+from auditor.exchanges import outcome
+from auditor.exchanges.outcome import fate, tells_size
 from auditor.model import media
 from auditor.model.events import Outcome
 from auditor.model.provider import Answer
@@ -100,8 +100,7 @@ def test_tries_before_the_answer(tmp_path: Path) -> None:
     "text", ["image/png", "Image/PNG; charset=binary", "application/octet-stream", "-", "", None, "text/html", "application/pdf", "binary/octet-stream"]
 )  # fmt: skip
 def test_media_types_have_one_table(text: str | None) -> None:
-    assert picture.is_picture is media.is_picture
-    assert picture.media_type_of is media.media_type_of
+    assert outcome.is_picture is media.is_picture
     for status in (200, 201, 206, 404):
         whole = media.tells_size(status, media.media_type_of(text))
-        assert picture.tells_size(Outcome.RENDER, status, media.media_type_of(text)) == whole
+        assert tells_size(Outcome.RENDER, status, media.media_type_of(text)) == whole

@@ -13,13 +13,14 @@ import pytest
 
 from auditor.config import settings_of
 from auditor.exchanges.mapper import Mapper
-from auditor.exchanges.picture import is_picture, left_out, media_type_of, tells_size
+from auditor.exchanges.outcome import left_out, tells_size
 from auditor.formats.log_format import LogFormat
 from auditor.intake.columnar.template_columns import TemplateBlocks
 from auditor.intake.columns import batches
 from auditor.intake.sources import discover
 from auditor.model.errors import ConfigError
 from auditor.model.events import Outcome
+from auditor.model.media import is_picture, media_type_of
 from auditor.pipeline import Options, audit
 from auditor.reading.lines import read_exactly
 from auditor.reading.reader import Reading, Tally

@@ -15,45 +15,51 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from auditor.intake.columnar.scalars import HEX, blank_end, inputs_at, jit, number_at, row_of, string_end, time_at
+from auditor.intake.columnar.scalars import (
+    HEX,
+    blank_end,
+    inputs_at,
+    jit,
+    number_at,
+    row_of,
+    spells,
+    string_end,
+    time_at,
+)
 from auditor.model.events import (
     AMBIGUOUS_STATUS,
-    ERRORS,
-    FORMATS,
-    MAX_BYTES,
-    MAX_COUNT,
+    FIELDS,
     MAX_DELIVERED,
-    MAX_SIDE,
-    SOURCES,
+    MAX_ID_LENGTH,
+    REQUIRED,
+    SCHEMA_VERSION,
     Outcome,
 )
 from auditor.reading.lines import MAX_LINE
 
-TEXTS = ("id", "provider", "account", "environment", "template", "key", "template_version", "placement", "digest")
-WORDS = {
-    "outcome": tuple(Outcome),
-    "source": tuple(sorted(SOURCES)),
-    "format": (*sorted(FORMATS), "jpg"),
-    "error": tuple(sorted(ERRORS)),
-}
-NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
-FIELDS = (*TEXTS, *WORDS, *NUMBERS, "ts", "retried", "inputs")
+# Compiled code is kept as long as this file is the same: where only the declaration changes, touch this file.
+_KINDS = {name: field.kind for name, field in FIELDS.items()}
+TEXTS = tuple(name for name, kind in _KINDS.items() if kind in ("id", "name", "text", "digest"))
+WORDS = {name: tuple(FIELDS[name].choices) for name, kind in _KINDS.items() if kind == "word"}
+NUMBERS = ("v", *(name for name, kind in _KINDS.items() if kind in ("whole", "milliseconds", "credits")))
+NAMES = (*TEXTS, *WORDS, *NUMBERS, "ts", "retried", "inputs")
 NANO = 10**9
 """Credits are read in billionths."""
 
 _TEXT_END, _WORD_END, _NUMBER_END = len(TEXTS), len(TEXTS) + len(WORDS), len(TEXTS) + len(WORDS) + len(NUMBERS)
-_F = {name: index for index, name in enumerate(FIELDS)}
+_F = {name: index for index, name in enumerate(NAMES)}
 _ENVIRONMENT, _DIGEST, _ID = _F["environment"], _F["digest"], _F["id"]
-_OUTCOME, _ERROR = _F["outcome"], _F["error"]
-_V, _COUNT, _WIDTH, _HEIGHT, _BYTES = (_F[name] for name in ("v", "count", "width", "height", "bytes"))
-_STATUS, _DURATION, _CREDITS = _F["status"], _F["duration_ms"], _F["credits"]
-_TS, _RETRIED, _INPUTS = _F["ts"], _F["retried"], _F["inputs"]
+_OUTCOME, _COUNT, _BYTES, _STATUS = _F["outcome"], _F["count"], _F["bytes"], _F["status"]
+_DURATION, _CREDITS, _TS, _RETRIED = _F["duration_ms"], _F["credits"], _F["ts"], _F["retried"]
 _HIT, _RENDER, _IS_ERROR, _ATTEMPT = (
     WORDS["outcome"].index(name) for name in (Outcome.HIT, Outcome.RENDER, Outcome.ERROR, Outcome.ATTEMPT)
 )
-_REQUIRED = sum(
-    1 << _F[name] for name in ("id", "provider", "account", "environment", "template", "key", "outcome", "v", "ts")
-)
+_REQUIRED = sum(1 << _F[name] for name in REQUIRED)
+_BOUNDS = np.array([
+    (SCHEMA_VERSION, SCHEMA_VERSION) if name == "v" else (FIELDS[name].least, FIELDS[name].most) for name in NUMBERS
+])  # fmt: skip
+"""Of the numbers; those of credits and durations are beyond the digits that they are read with."""
+_NULL, _TRUE, _FALSE, _SHA256 = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false", b"sha256:"))
 
 
 def _table(names: Sequence[str]) -> npt.NDArray[np.uint8]:
@@ -64,8 +70,10 @@ def _table(names: Sequence[str]) -> npt.NDArray[np.uint8]:
     return table
 
 
-_FIELD_TABLE = _table(FIELDS)
-_WORD_TABLES = tuple(_table(words) for words in WORDS.values())
+_FIELD_TABLE = _table(NAMES)
+_WORD_TABLE = _table([word for words in WORDS.values() for word in words])
+_WORD_ENDS = np.cumsum([0, *map(len, WORDS.values())])
+"""Of the words of each field in the table."""
 _AMBIGUOUS = np.array(sorted(AMBIGUOUS_STATUS), np.int64)
 
 
@@ -89,7 +97,7 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
         end = string_end(buf, at + 1)
         if end < 0:
             return -1, first
-        field = row_of(_FIELD_TABLE, buf, at + 1, end)
+        field = row_of(_FIELD_TABLE, 0, len(_FIELD_TABLE), buf, at + 1, end)
         if field < 0 or seen >> field & 1:
             return -1, first
         seen |= 1 << field
@@ -98,7 +106,7 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
             return -1, first
         at = blank_end(buf, at + 1)
         if buf[at] == 110:  # null: absent, and unknown for credits
-            if buf[at + 1] != 117 or buf[at + 2] != 108 or buf[at + 3] != 108 or _REQUIRED >> field & 1:
+            if not spells(buf, at, _NULL) or _REQUIRED >> field & 1:
                 return -1, first
             unknown_credits = unknown_credits or field == _CREDITS
             at += 4
@@ -118,7 +126,8 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
                 if values[field] < 0:
                     return -1, first
             else:
-                values[field] = _word(buf, at + 1, end, field)
+                kind = field - _TEXT_END
+                values[field] = row_of(_WORD_TABLE, _WORD_ENDS[kind], _WORD_ENDS[kind + 1], buf, at + 1, end)
                 if values[field] < 0:
                     return -1, first
             at = end + 1
@@ -128,15 +137,9 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
             if at < 0:
                 return -1, first
         elif field == _RETRIED:
-            if buf[at] == 116 and buf[at + 1] == 114 and buf[at + 2] == 117 and buf[at + 3] == 101:
+            if spells(buf, at, _TRUE):
                 values[field], at = 1, at + 4
-            elif (
-                buf[at] == 102
-                and buf[at + 1] == 97
-                and buf[at + 2] == 108
-                and buf[at + 3] == 115
-                and buf[at + 4] == 101
-            ):
+            elif spells(buf, at, _FALSE):
                 values[field], at = 0, at + 5
             else:
                 return -1, first
@@ -168,40 +171,24 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
 
 
 @jit
-def _word(buf: Any, start: int, end: int, field: int) -> int:
-    kind = field - _TEXT_END
-    if kind == 0:
-        return row_of(_WORD_TABLES[0], buf, start, end)
-    if kind == 1:
-        return row_of(_WORD_TABLES[1], buf, start, end)
-    if kind == 2:
-        return row_of(_WORD_TABLES[2], buf, start, end)
-    return row_of(_WORD_TABLES[3], buf, start, end)
-
-
-@jit
 def _consistent(buf: Any, values: Any, spans: Any) -> bool:
     """What has to hold between and within the fields of a plain line."""
-    if values[_V] != 1 or values[_COUNT] == 0 or values[_WIDTH] == 0 or values[_HEIGHT] == 0:
-        return False
-    if values[_WIDTH] > MAX_SIDE or values[_HEIGHT] > MAX_SIDE or values[_BYTES] > MAX_BYTES:
-        return False
-    if values[_COUNT] > 1 and (values[_OUTCOME] != _HIT or values[_COUNT] > MAX_COUNT):
-        return False
-    if values[_COUNT] > 1 and values[_BYTES] > MAX_DELIVERED // values[_COUNT]:
+    for number in range(_NUMBER_END - _WORD_END):
+        value = values[_WORD_END + number]
+        if value >= 0 and not _BOUNDS[number, 0] <= value <= _BOUNDS[number, 1]:
+            return False
+    if values[_COUNT] > 1 and (values[_OUTCOME] != _HIT or values[_BYTES] > MAX_DELIVERED // values[_COUNT]):
         return False
     if values[_RETRIED] == 1 and values[_OUTCOME] != _IS_ERROR:
         return False
-    if spans[_ID, 1] - spans[_ID, 0] > 200:
+    if spans[_ID, 1] - spans[_ID, 0] > MAX_ID_LENGTH:
         return False
     for at in range(spans[_ENVIRONMENT, 0], spans[_ENVIRONMENT, 1]):
         if 65 <= buf[at] <= 90:
             return False
     if values[_DIGEST] >= 0:
         at = spans[_DIGEST, 0]
-        if spans[_DIGEST, 1] - at != 71 or buf[at] != 115 or buf[at + 1] != 104 or buf[at + 2] != 97:
-            return False
-        if buf[at + 3] != 50 or buf[at + 4] != 53 or buf[at + 5] != 54 or buf[at + 6] != 58:
+        if spans[_DIGEST, 1] - at != 71 or not spells(buf, at, _SHA256):
             return False
         for digit in range(at + 7, at + 71):
             if not HEX[buf[digit]]:

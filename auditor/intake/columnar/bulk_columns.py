@@ -1,19 +1,18 @@
 """What the bulk reader found in a block, as an Arrow batch of `auditor.intake.columns.SCHEMA`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from auditor.intake.columnar.bulk import FIELDS, NANO, TEXTS, WORDS, scan
-from auditor.intake.columnar.scalars import gather
+from auditor.intake.columnar.bulk import NAMES, NANO, NUMBERS, TEXTS, WORDS, scan
+from auditor.intake.columnar.scalars import text_column
 from auditor.intake.columns import CREDITS, SCHEMA
+from auditor.model.events import FIELDS
 from auditor.reading.lines import Line
 
-_INDEX = {name: index for index, name in enumerate(FIELDS)}
-_INTEGERS = {"width": "width", "height": "height", "bytes": "bytes", "status": "status", "duration_us": "duration_ms"}
-"""Column -> field whose number it is; durations are read in thousandths."""
+_INDEX = {name: index for index, name in enumerate(NAMES)}
 
 
 def read_block(block: bytes, before: int) -> tuple[pa.RecordBatch, list[Line], int]:
@@ -26,7 +25,7 @@ def read_block(block: bytes, before: int) -> tuple[pa.RecordBatch, list[Line], i
     most = block.count(b"\n")
     buf = np.frombuffer(block, np.uint8)
     numbers = np.empty(most, np.int64)
-    values = np.empty((most + 1, len(FIELDS)), np.int64)
+    values = np.empty((most + 1, len(NAMES)), np.int64)
     spans = np.empty((most + 1, len(TEXTS), 2), np.int64)
     # An entry of inputs takes 24 bytes at least: "":"0123456789abcdef",
     entries = np.empty((len(block) // 20 + 64, 4), np.int64)
@@ -39,9 +38,9 @@ def read_block(block: bytes, before: int) -> tuple[pa.RecordBatch, list[Line], i
 
 def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> list[pa.Array]:
     made: dict[str, pa.Array] = {"line": pa.array(numbers), "ts_us": pa.array(values[:, _INDEX["ts"]])}
-    for name, field in _INTEGERS.items():
-        column = values[:, _INDEX[field]]
-        made[name] = pa.array(column, mask=column < 0)
+    for name in NUMBERS[1:]:
+        column = values[:, _INDEX[name]]
+        made[FIELDS[name].attribute] = pa.array(column, mask=column < 0)
     made["count"] = pa.array(np.maximum(values[:, _INDEX["count"]], 1))
     made["retried"] = pa.array(values[:, _INDEX["retried"]] == 1)
     for name in ("unknown", "assumed"):
@@ -50,21 +49,19 @@ def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> l
     made["credits"] = _credits(values[:, _INDEX["credits"]])
     made["inputs"] = _inputs(buf, values[:, _INDEX["inputs"]], entries)
     for index, name in enumerate(TEXTS):
-        text = _text(buf, spans[:, index, 0], spans[:, index, 1], values[:, _INDEX[name]] < 0)
+        text = text_column(buf, spans[:, index, 0], spans[:, index, 1], values[:, _INDEX[name]] < 0)
         made[name] = text.dictionary_encode() if pa.types.is_dictionary(SCHEMA.field(name).type) else text
-    for name, words in WORDS.items():
-        made[name] = _words(values[:, _INDEX[name]], words, "online" if name == "source" else None)
+    for name in WORDS:
+        made[name] = _words(values[:, _INDEX[name]], FIELDS[name].choices, "online" if name == "source" else None)
     return [made[name] for name in SCHEMA.names]
 
 
-def _words(codes: Any, words: Sequence[str], default: str | None) -> pa.Array:
-    names = ["jpeg" if word == "jpg" else str(word) for word in words]
-    if default is not None:
-        codes = np.where(codes < 0, names.index(default), codes)
-    if len(set(names)) < len(names):
-        codes = np.where(codes == len(names) - 1, names.index("jpeg"), codes)
-        names = names[:-1]
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(names))
+def _words(codes: Any, choices: Mapping[str, str], default: str | None) -> pa.Array:
+    """What the words mean that were written; -1 is none."""
+    names = [*dict.fromkeys(map(str, choices.values()))]
+    meant = np.array([*map(names.index, choices.values()), -1 if default is None else names.index(default)], np.int32)
+    codes = meant[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names))
 
 
 def _credits(nano: Any) -> pa.Array:
@@ -79,21 +76,11 @@ def _credits(nano: Any) -> pa.Array:
 _PLACES = len(str(NANO)) - 1
 
 
-def _text(buf: Any, starts: Any, ends: Any, absent: Any = None) -> pa.Array:
-    if absent is not None and absent.any():
-        ends = np.where(absent, starts, ends)
-    offsets = np.empty(len(starts) + 1, np.int32)
-    out = np.empty(int((ends - starts).sum()), np.uint8)
-    gather(buf, np.ascontiguousarray(starts), np.ascontiguousarray(ends), offsets, out)
-    validity = None if absent is None or not absent.any() else pa.array(~absent).buffers()[1]
-    return pa.Array.from_buffers(pa.string(), len(starts), [validity, pa.py_buffer(offsets), pa.py_buffer(out)])
-
-
 def _inputs(buf: Any, counts: Any, entries: Any) -> pa.Array:
     offsets = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(np.maximum(counts, 0), out=offsets[1:])
-    keys = _text(buf, entries[:, 0], entries[:, 1])
-    items = _text(buf, entries[:, 2], entries[:, 3])
+    keys = text_column(buf, entries[:, 0], entries[:, 1])
+    items = text_column(buf, entries[:, 2], entries[:, 3])
     pairs = pa.StructArray.from_arrays([keys, items], fields=list(SCHEMA.field("inputs").type.field(0).type))
     validity = pa.array(counts >= 0).buffers()[1]
     return pa.Array.from_buffers(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from auditor.intake.columnar.scalars import gather
+from auditor.intake.columnar.scalars import text_column
+from auditor.intake.columns import SCHEMA
 from auditor.model.events import BadRecordError
 from auditor.reading.variables import decoded
 
@@ -22,16 +23,10 @@ class Coded:
     good: Any
     """By line: whether it could be read."""
 
-    def ints(self, rows: Any) -> Any:
-        """The values of some lines as numbers, -1 for None."""
-        return np.array([-1 if value is None else value for value in self.values], np.int64)[self.codes[rows]]
-
-    def words(self, rows: Any, word: Callable[[Any], str | None]) -> pa.DictionaryArray:
-        """A word of each value, spread over some lines."""
-        words = [word(value) for value in self.values]
-        names = sorted({name for name in words if name is not None})
-        codes = np.array([-1 if name is None else names.index(name) for name in words], np.int32)[self.codes[rows]]
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
+    def ints(self, rows: Any, of: Callable[[Any], int | None] = lambda value: value) -> Any:
+        """A number of each value, spread over some lines; -1 for None."""
+        found = [of(value) for value in self.values]
+        return np.array([-1 if value is None else value for value in found], np.int64)[self.codes[rows]]
 
     def recoded(self, of: Callable[[Any], Any]) -> "Coded":
         """Something of each value, each distinct one once."""
@@ -39,9 +34,14 @@ class Coded:
         codes = np.array([found.setdefault(of(value), len(found)) for value in self.values], np.int64)
         return Coded(codes[self.codes], list(found), self.good)
 
-    def spread(self, rows: Any, kind: pa.DataType, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
-        """Anything of each value, spread over some lines; null where *mask* is set."""
-        return pa.array([of(value) for value in self.values], kind).take(pa.array(self.codes[rows], mask=mask))
+    def column(self, rows: Any, field: str, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
+        """What a field of the event has of each value, spread over some lines; null where *mask* is set."""
+        kind, found = SCHEMA.field(field).type, [of(value) for value in self.values]
+        if not pa.types.is_dictionary(kind):
+            return pa.array(found, kind).take(pa.array(self.codes[rows], mask=mask))
+        names = {name: place for place, name in enumerate(sorted({each for each in found if each is not None}))}
+        codes = np.array([names.get(each, -1) for each in found], np.int32)[self.codes[rows]]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,7 @@ class PlainLines:
             starts, ends = self.spans[:, -1, 1], self.bounds[:, 1]
         else:
             starts, ends = self.spans[:, place, 0], self.spans[:, place, 1]
-        starts, ends = np.ascontiguousarray(starts), np.ascontiguousarray(ends)
-        offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
-        gather(self.buf, starts, ends, offsets, out)
-        column = pa.Array.from_buffers(
-            pa.binary(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(out)]
-        ).dictionary_encode()
+        column = text_column(self.buf, starts, ends, kind=pa.binary()).dictionary_encode()
         return column.indices.to_numpy(), [decoded(value) for value in column.dictionary.to_pylist()]
 
     def same(self, value: Any) -> Coded:

@@ -1,9 +1,10 @@
-"""Compiled readers of single JSON values in a buffer: texts, numbers, times and plain inputs."""
+"""Compiled readers of single values in a buffer, texts, numbers, times and plain inputs, and columns of texts."""
 
 from typing import Any
 
 import numba
 import numpy as np
+import pyarrow as pa
 
 MAX_INPUTS = 32
 SAFE = np.array([0x20 < c < 0x7F and chr(c) not in '"\\=%@' for c in range(256)])
@@ -15,17 +16,27 @@ jit = numba.njit(cache=True, boundscheck=False, nogil=True)
 
 
 @jit
-def row_of(table: Any, buf: Any, start: int, end: int) -> int:
-    """Row of *table* that equals buf[start:end], -1 if none does."""
-    size = end - start
-    for row in range(len(table)):
+def row_of(table: Any, row: int, stop: int, buf: Any, start: int, end: int) -> int:
+    """The row of table[row:stop] that equals buf[start:end], counted from the first of them; -1 if none does."""
+    size, first = end - start, row
+    while row < stop:
         if table[row, 0] == size:
             i = 0
             while i < size and table[row, i + 1] == buf[start + i]:
                 i += 1
             if i == size:
-                return row
+                return row - first
+        row += 1
     return -1
+
+
+@jit
+def spells(buf: Any, at: int, word: Any) -> bool:
+    """Whether *word* stands there."""
+    for i in range(len(word)):
+        if buf[at + i] != word[i]:
+            return False
+    return True
 
 
 @jit
@@ -179,8 +190,19 @@ def _compare(buf: Any, a: int, a_end: int, b: int, b_end: int) -> int:
     return (a_end - a) - (b_end - b)
 
 
+def text_column(buf: Any, starts: Any, ends: Any, absent: Any = None, kind: Any = None) -> pa.Array:
+    """The spans of a buffer as a column of strings, or of *kind*; null where they are *absent*."""
+    validity = None
+    if absent is not None and absent.any():
+        ends, validity = np.where(absent, starts, ends), pa.array(~absent).buffers()[1]
+    offsets, out = np.empty(len(starts) + 1, np.int32), np.empty(int((ends - starts).sum()), np.uint8)
+    _gather(buf, np.ascontiguousarray(starts), np.ascontiguousarray(ends), offsets, out)
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(out)]
+    return pa.Array.from_buffers(kind or pa.string(), len(starts), buffers)
+
+
 @jit
-def gather(buf: Any, starts: Any, ends: Any, offsets: Any, out: Any) -> None:
+def _gather(buf: Any, starts: Any, ends: Any, offsets: Any, out: Any) -> None:
     """Copy the spans of a text column behind each other."""
     at = 0
     for i in range(len(starts)):

@@ -5,8 +5,10 @@ single lines, and spread over the lines that have it. So there is one meaning an
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,24 +17,43 @@ import pyarrow.compute as pc
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import names_cache
-from auditor.exchanges.mapped import LeftOut, Mapped
-from auditor.exchanges.mapper import MEMO, Mapper, assumptions, used_up
-from auditor.exchanges.outcome import Fate, fate, served
-from auditor.exchanges.picture import Filtered, left_out, media_type_of
+from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.mapped import Mapped
+from auditor.exchanges.mapper import MEMO, Mapper
 from auditor.intake.columnar.coded import Coded, PlainLines, distinct
-from auditor.intake.columnar.template_batch import Read, batch
-from auditor.intake.columnar.template_bulk import compiled, split
-from auditor.model.events import BadRecordError, Reason
+from auditor.intake.columnar.template_bulk import compiled, identities, split
+from auditor.intake.columns import SCHEMA
+from auditor.model.events import MAX_BYTES, BadRecordError, Reason
+from auditor.model.media import media_type_of
 from auditor.reading.behind import Behind, behind_agent
 from auditor.reading.durations import durations, unit_of
 from auditor.reading.lines import Line, read_exactly
 from auditor.reading.log_template import LogTemplate
-from auditor.reading.reader import Reading, together
+from auditor.reading.reader import Reading
 from auditor.reading.secrets import HINT
 from auditor.reading.times import clf_time
 from auditor.reading.variables import SHAPES, cache_in, request_of, roles_of, seconds_of, shape_of, text_of
 
 _REQUEST = ("request", "method", "target", "query")
+_KIND = attrgetter("provider", "account", "otherwise", "format", "assumed", "typed", "redirects")
+"""All of a request that tells what becomes of its answers."""
+_OF_REQUEST = (
+    "provider", "account", "environment", "template", "key", "template_version", "placement", "width", "height",
+)  # fmt: skip
+"""Fields of an event that are the request's."""
+
+
+class Read(NamedTuple):
+    """The values of a block."""
+
+    time: Coded
+    status: Coded
+    size: Coded
+    seconds: Coded
+    cache: Coded
+    media: Coded
+    request: Coded
+    behind: Coded
 
 
 class TemplateBlocks:
@@ -74,14 +95,11 @@ class TemplateBlocks:
             return None, rest, count
         self._begin(block, bounds[0].tolist(), other[:others])
         read = self._values(lines)
-        rest += [
-            Line(number, block[start:end])
-            for number, (start, end) in zip(
-                lines.numbers[~read.good].tolist(), lines.bounds[~read.good].tolist(), strict=True
-            )
-        ]
-        self._secrets(block, lines.bounds[read.good])
-        return self._events(lines, read), sorted(rest, key=lambda line: line.number), count
+        good = np.logical_and.reduce([each.good for each in read])
+        left = zip(lines.numbers[~good].tolist(), lines.bounds[~good].tolist(), strict=True)
+        rest += [Line(number, block[start:end]) for number, (start, end) in left]
+        self._secrets(block, lines.bounds[good])
+        return self._events(lines, read, good), sorted(rest, key=lambda line: line.number), count
 
     def _begin(self, block: bytes, bounds: Sequence[int], other: Any) -> None:
         """The first record of a file names all of them, whichever way it is read."""
@@ -98,7 +116,7 @@ class TemplateBlocks:
         for start, end in bounds[hinted].tolist():
             self._reading.tally.look(block[start:end])
 
-    def _values(self, lines: "PlainLines") -> "Read":
+    def _values(self, lines: PlainLines) -> Read:
         """Every distinct value, read."""
         if len(self._memo) > MEMO:
             self._memo.clear()
@@ -116,10 +134,9 @@ class TemplateBlocks:
             hosts = behind.recoded(lambda found: found.host or "-")
             columns["host"] = hosts.codes, list(hosts.values)
         request = lines.joint(columns, self._request)
-        good = time.good & status.good & size.good & seconds.good & cache.good & request.good & behind.good
-        return Read(time, status, size, seconds, cache, media, request, behind, good)
+        return Read(time, status, size, seconds, cache, media, request, behind)
 
-    def _behind(self, lines: "PlainLines") -> "Coded":
+    def _behind(self, lines: PlainLines) -> Coded:
         """What stands behind the lines; those of which more than one event becomes are left to the exact reader."""
         tail = self._reading.kind.tail
         if tail is None:
@@ -150,57 +167,73 @@ class TemplateBlocks:
         taken, assumed = self._mapper.units.micros(took)
         return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
 
-    def _events(self, lines: "PlainLines", read: "Read") -> pa.RecordBatch | None:
+    def _events(self, lines: PlainLines, read: Read, good: Any) -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
         tally = self._reading.tally
-        asks = np.array([found is not None for found in read.request.values])[read.request.codes] & read.good
+        asks = np.array([found is not None for found in read.request.values])[read.request.codes] & good
         rows = np.flatnonzero(asks)
-        tally.lines += int(read.good.sum())
-        tally.others += int(read.good.sum()) - len(rows)
+        tally.lines += int(good.sum())
+        tally.others += int(good.sum()) - len(rows)
         if not len(rows):
             return None
-        rows, fates = self._kept(read, rows, _fates(read, rows))
-        if not len(rows):
-            return None
-        return batch(lines, self._reading.first, read, fates, self._assumed(read, fates, rows), rows)
+        rows, kinds = self._kinds(read, rows)
+        return self._batch(lines, read, kinds, rows) if len(rows) else None
 
-    def _kept(self, read: "Read", rows: Any, fates: "Coded") -> tuple[Any, "Coded"]:
-        """The lines that are events, with their fates; who has the others is counted."""
-        tally, alike = self._reading.tally, dict[Any, int]()
-        payer_of = np.array([alike.setdefault(found and found.payer, len(alike)) for found in read.request.values])
-        payers = list(alike)
-        kinds, counts = distinct((payer_of[read.request.codes[rows]], fates.codes))[1:]
-        for (payer, fate_code), lines in zip(kinds, counts, strict=True):
-            if isinstance(why := fates.values[fate_code], Filtered):
-                tally.leave_out(LeftOut(why, payers[payer]), lines)
-            else:
-                tally.kept[payers[payer]] += lines
-        events = np.array([isinstance(value, Fate) for value in fates.values])
-        kept = events[fates.codes]
-        codes = (np.cumsum(events) - 1)[fates.codes[kept]]
-        return rows[kept], Coded(codes, [value for value in fates.values if isinstance(value, Fate)], fates.good[kept])
+    def _kinds(self, read: Read, rows: Any) -> tuple[Any, Coded]:
+        """The lines that are events, each with one of its kind: what status, cache, type and the like make of it.
 
-    def _assumed(self, read: "Read", fates: "Coded", rows: Any) -> "Coded":
-        """What was assumed for each line: few kinds of lines differ in it."""
+        Few kinds of lines differ in these, so that each is mapped once, by what maps single lines.
+        """
         alike: dict[Any, int] = {}
-        kind_of = np.array([alike.setdefault(found and found.assumed, len(alike)) for found in read.request.values])
-        examples = {kind: found for found, kind in zip(read.request.values, kind_of.tolist(), strict=True)}
-        behind = read.behind.recoded(attrgetter("assumed"))
-        timed = read.seconds.recoded(lambda value: (value is None or value[0] is None, value and value[1]))
-        columns = (
-            kind_of[read.request.codes[rows]], fates.codes, read.cache.codes[rows], behind.codes[rows],
-            timed.codes[rows],
-        )  # fmt: skip
-        codes, kinds, _ = distinct(columns)
-        values = []
-        for kind, became, cache, more, duration in kinds:
-            found = examples[kind]
-            assert found is not None
-            endless, assumed = timed.values[duration]
-            ending = Assumption.END_AS_START if self._reading.kind.ending and endless else None
-            taken = assumptions(found, fates.values[became], read.cache.values[cache])
-            values.append(together((*taken, *behind.values[more], *filter(None, (assumed, ending)))))
-        return Coded(codes, values, np.ones(len(rows), np.bool_))
+        kind_of = np.array([alike.setdefault(found and _KIND(found), len(alike)) for found in read.request.values])
+        examples = dict(zip(kind_of.tolist(), read.request.values, strict=True))
+        said = read.behind.recoded(attrgetter("assumed"))
+        took = read.seconds.recoded(lambda value: (value is None or value[0] is None, value and value[1]))
+        coded = (read.status, read.cache, read.media, said, took)
+        codes, kinds, counts = distinct([kind_of[read.request.codes[rows]], *(each.codes[rows] for each in coded)])
+        events = []
+        for (kind, *found), count in zip(kinds, counts, strict=True):
+            status, cache, media, behind, (endless, assumed) = (
+                each.values[code] for each, code in zip(coded, found, strict=True)
+            )
+            exchange = Exchange(
+                0, "", "", status=status, bytes=0, duration_us=None if endless else 0, cache=cache, media_type=media,
+                assumed=(*behind, *filter(None, [assumed])),
+            )  # fmt: skip
+            mapped = examples[kind]
+            assert mapped is not None
+            event = self._reading.taken(self._mapper.answered(mapped, exchange, ""), exchange, count)
+            events.append(event and replace(event[0], assumed=event[1]))
+        kept = np.array([event is not None for event in events])[codes]
+        return rows[kept], Coded(codes[kept], events, kept[kept])
+
+    def _batch(self, lines: PlainLines, read: Read, kinds: Coded, rows: Any) -> pa.RecordBatch:
+        """The events of some *rows* of a block: what is the line's own, its request's, and its kind's."""
+        every, size = np.arange(len(rows)), read.size.ints(rows)
+        zoneless = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
+        duration = read.seconds.ints(rows, lambda value: value and value[0])
+        parts = kinds.ints(every, lambda event: event and event.bytes) < 0
+        hidden = np.array([event is None or event.inputs is None for event in kinds.values])[kinds.codes]
+        made = {
+            "line": pa.array(lines.numbers[rows]),
+            "id": pa.array(identities(lines.buf, self._reading.first, lines.numbers[rows], lines.bounds[rows])),
+            "ts_us": pa.array(read.time.ints(rows, lambda value: value and value[0]) - np.maximum(duration, 0)),
+            "bytes": pa.array(size, mask=parts | (size < 0) | (size > MAX_BYTES)),
+            "duration_us": pa.array(duration, mask=duration < 0),
+            "assumed_timezone": pa.array(zoneless[read.time.codes[rows]]),
+            "inputs": read.request.column(
+                rows, "inputs", lambda found: found and found.inputs and sorted(found.inputs.items()), hidden
+            ),
+        }
+        for name in SCHEMA.names:
+            if name not in made:
+                of, where = (read.request, rows) if name in _OF_REQUEST else (kinds, every)
+                made[name] = of.column(where, name, partial(_field, name))
+        return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _field(name: str, found: Any) -> Any:
+    return found and getattr(found, name)
 
 
 _EXACT = object()
@@ -247,22 +280,3 @@ def _cache(said: dict[str, str]) -> str | None:
         if shape_of(name, "cache") is not None:
             _shaped("cache", text)
     return cache_in(said)
-
-
-def _fates(read: Read, rows: Any) -> Coded:
-    """What became of each line, a `Fate` or why it is filtered: few kinds of status, cache, type and endpoint."""
-    alike: dict[Any, int] = {}
-    endpoint_of = np.array([
-        alike.setdefault(found and (found.otherwise, found.typed, found.redirects, used_up(found.provider)), len(alike))
-        for found in read.request.values
-    ])  # fmt: skip
-    endpoints = list(alike)
-    codes, kinds, _ = distinct(
-        (read.status.codes[rows], read.cache.codes[rows], read.media.codes[rows], endpoint_of[read.request.codes[rows]])
-    )
-    values: list[Fate | Filtered] = []
-    for status_code, cache, media, endpoint in kinds:
-        status, (otherwise, typed, redirects, spent) = read.status.values[status_code], endpoints[endpoint]
-        why = left_out(status, read.media.values[media] or "", None, typed=typed, redirects=redirects)
-        values.append(why or fate(status, served(read.cache.values[cache]), otherwise, redirects, spent))
-    return Coded(codes, values, np.ones(len(rows), np.bool_))
