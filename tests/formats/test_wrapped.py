@@ -42,20 +42,28 @@ def without(inputs: dict[str, Any]) -> dict[str, Any]:
     return {**inputs, "files": [kept], "rejections": rejections}
 
 
-@pytest.mark.parametrize("wrap", WRAPS)
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_wrapped_log_is_the_log_inside(tmp_path: Path, name: str, wrap: str) -> None:
-    """Every format's sample gives the same events, rejections and line numbers as without a wrap."""
-    (sample,) = FOLDER.glob(f"{name}.log") if name not in ("csv", "cache-trace") else FOLDER.glob(f"{name}.csv")
+OWN = {**SHOP, "formats": {"own": {"log_format": LOG_FORMAT}}}
+
+
+@pytest.fixture(scope="module", params=PICTURES)
+def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A format's sample as it is, and its report."""
+    (sample,) = FOLDER.glob(f"{request.param}.{'csv' if request.param in ('csv', 'cache-trace') else 'log'}")
     text = sample.read_text(encoding="utf-8")
-    config = {**SHOP, "formats": {"own": {"log_format": LOG_FORMAT}}}
-    if name == "log-format":
+    if request.param == "log-format":
         text = "".join(f'shop.example 203.0.113.7 [01/Sep/2026:08:00:0{n} +0000] "GET /img/og/1.png HTTP/1.1" 200 9\n' for n in range(5))  # fmt: skip
-    plain, wrapped = tmp_path / "plain" / sample.name, tmp_path / "wrapped" / sample.name
-    for path, content in ((plain, text), (wrapped, "".join(f"{WRAPS[wrap](each)}\n" for each in text.splitlines()))):
-        path.parent.mkdir()
-        path.write_text(content, encoding="utf-8")
-    expected, found = report(plain, config=config), report(wrapped, config=config)
+    path = tmp_path_factory.mktemp("plain") / sample.name
+    path.write_text(text, encoding="utf-8")
+    return path, report(path, config=OWN)
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_a_wrapped_log_is_the_log_inside(plain: tuple[Path, dict[str, Any]], tmp_path: Path, wrap: str) -> None:
+    """Every format's sample gives the same events, rejections and line numbers as without a wrap."""
+    path, expected = plain
+    wrapped = tmp_path / path.name
+    wrapped.write_text("".join(f"{WRAPS[wrap](each)}\n" for each in path.read_text("utf-8").splitlines()), "utf-8")
+    found = report(wrapped, config=OWN)
     assert without(found["inputs"]) == without(expected["inputs"])
     assert found["totals"] == expected["totals"]
     assert expected["inputs"]["events"] + expected["inputs"]["filtered"]
