@@ -15,7 +15,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document
 from tests.bruteforce import NOW
-from tests.quick import Quick, service, slow
+from tests.quick import Quick, service
 
 ROOT = Path(__file__).parents[1]
 DIGEST = "sha256:" + "a" * 64
@@ -34,12 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start a process, and the slow ones."""
+    """Mark the tests that start a process."""
     for item in items:
-        if isinstance(item, pytest.Function):
-            for name, holds in (("service", service), ("slow", slow)):
-                if holds(item):
-                    item.add_marker(name)
+        if isinstance(item, pytest.Function) and service(item):
+            item.add_marker("service")
 
 
 def event(identity: str = "e1", ts: str = "2026-09-01T08:00:00Z", **fields: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which tests are quick: those that start no process, found from what a test and its fixtures can reach.
 
-`--quick` leaves out the others, and the slow ones: those that make random logs, or are marked. If a quick test starts a
-process after all, the audit hook fails it with the line to add.
+`--quick` leaves out the others, and those that are marked as slow. If a quick test starts a process after all, the
+audit hook fails it with the line to add.
 """
 
 import inspect
@@ -22,8 +22,6 @@ STARTING = (
     "auditor.inspect.run",
 )
 """Modules that start processes: what a test takes from them makes it a test of a service."""
-COMPUTING = ("tests.random_logs", "tests.foreign_logs")
-"""Modules that make random logs: what is compared with them takes a whole audit, and often a slow reading besides."""
 SERVICES = {"postgresql", "redis"}
 """Parameters of fixtures that ask for a server only then."""
 EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"}
@@ -35,43 +33,32 @@ def service(item: pytest.Function) -> bool:
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if any(isinstance(value, str) and not SERVICES.isdisjoint(value.split()) for value in parameters):
         return True
-    return any(reaches(found, STARTING) for found in (*_code(item), *filter(callable, parameters)))
-
-
-def slow(item: pytest.Function) -> bool:
-    """Whether a test, or a fixture of it, makes random logs."""
-    return any(reaches(found, COMPUTING) for found in _code(item))
-
-
-def _code(item: pytest.Function) -> list[Any]:
-    return [item.function, *(found[-1].func for found in item._fixtureinfo.name2fixturedefs.values())]
+    fixtures = [found[-1].func for found in item._fixtureinfo.name2fixturedefs.values()]
+    return any(reaches(found) for found in (item.function, *fixtures, *filter(callable, parameters)))
 
 
 @cache
-def reaches(found: Any, modules: tuple[str, ...]) -> bool:
-    """Whether the code of a function or class takes something from one of these modules, directly or by way of tests."""
-    return _reaches(found, modules, set())
+def reaches(found: Any) -> bool:
+    """Whether the code of a function or class takes something that starts processes, directly or by way of tests."""
+    return _reaches(found, set())
 
 
-def _reaches(found: Any, modules: tuple[str, ...], seen: set[int]) -> bool:
+def _reaches(found: Any, seen: set[int]) -> bool:
     if id(found) in seen:
         return False
     seen.add(id(found))
     module = found.__name__ if isinstance(found, ModuleType) else str(getattr(found, "__module__", ""))
-    if module.startswith(modules):
+    if module.startswith(STARTING):
         return not (isinstance(found, FunctionType) and found.__name__ == "free_port")
     if not module.startswith("tests."):
         return False
     if isinstance(found, type):
-        return any(_reaches(each, modules, seen) for each in vars(found).values())
+        return any(_reaches(each, seen) for each in vars(found).values())
     function = inspect.unwrap(found) if callable(found) else found
     if not isinstance(function, FunctionType):
         return False
     names = function.__globals__
-    return any(
-        (name == "fork" and modules is STARTING) or (name in names and _reaches(names[name], modules, seen))
-        for name in _names(function.__code__)
-    )
+    return any(name == "fork" or (name in names and _reaches(names[name], seen)) for name in _names(function.__code__))
 
 
 def _names(code: CodeType) -> Iterator[str]:

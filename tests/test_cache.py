@@ -124,6 +124,7 @@ FORGED: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forged", FORGED)
 def test_what_others_may_have_written_is_not_believed(log: Path, forged: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither rows nor a schema of somebody else; the figures stay those of the log."""
@@ -216,6 +217,7 @@ def test_two_processes_may_write_it_at_once(log: Path) -> None:
     assert sorted(path.name for path in intake_cache.folder().iterdir()) == sorted(["key", kept().name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_cached_sample_is_the_fresh_one(sample: Path, log: Path) -> None:
     """Of every format: files with their assumptions, filtered lines, secrets, figures and findings."""
@@ -262,6 +264,7 @@ ASSUMED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_was_assumed_comes_back(name: str, log: Path) -> None:
     """Each assumption with its number and its sentence, and each reason of a filtered or rejected line."""

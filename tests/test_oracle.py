@@ -45,6 +45,7 @@ def found(report: Mapping[str, Any], rule: str, *names: str) -> dict[tuple[str, 
 UNIT = ("provider", "account", "environment", "template")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path) -> None:
     """Inputs, totals, waste, cycles, bills, advice and the figures of each rule agree exactly."""
@@ -189,6 +190,7 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
     return {**report, "inputs": inputs, "generated_at": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_sizes_are_evidence_as_the_slow_reading_has_it(seed: int, tmp_path: Path) -> None:
     """An access log, and usage events that say the same and have no digest either."""
@@ -217,6 +219,7 @@ def test_the_generated_logs_without_digests_are_on_both_sides_of_every_limit() -
     assert sum(not any(Audit({"a": access_log(seed)[1]}, {}).volatile.values()) for seed in range(60)) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, SEEDS, 10))
 def test_no_figure_depends_on_the_order_of_lines_or_files(seed: int, tmp_path: Path) -> None:
     """All lines shuffled over as many files give the same figures and the same words."""
@@ -227,6 +230,7 @@ def test_no_figure_depends_on_the_order_of_lines_or_files(seed: int, tmp_path: P
     assert figures(product(files, config, tmp_path / "a")) == figures(product(shuffled, config, tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_the_compiled_reader_and_walk_change_nothing(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -146,6 +146,7 @@ def test_what_names_no_environment(tmp_path: Path, fields: dict[str, Any]) -> No
     assert found["inputs"]["files"][0]["assumed"]["no_environment"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "column", ["Stage", "app_env", "Deployment Environment", "NODE_ENV", "env_name", "environment"]
 )

@@ -74,6 +74,7 @@ def only_hits(at: int) -> dict[str, Any]:
 KNOWN = [free, with_a_free_one, only_hits]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", UNPRICED)
 def test_reports_say_that_credits_and_waste_are_unknown(log: Log, each: Callable[[int], dict[str, Any]]) -> None:
     path = log(each)
@@ -86,6 +87,7 @@ def test_reports_say_that_credits_and_waste_are_unknown(log: Log, each: Callable
     assert re.search(r"^\| 2026-09-01.* \| unknown \| \d+ \|", markdown, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", KNOWN)
 def test_a_call_that_is_known_to_be_free_cost_nothing(log: Log, each: Callable[[int], dict[str, Any]]) -> None:
     path = log(each)
@@ -96,6 +98,7 @@ def test_a_call_that_is_known_to_be_free_cost_nothing(log: Log, each: Callable[[
     assert account["cycles"][0]["credits"] == account["cycles"][0]["wasted"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", UNPRICED)
 def test_the_other_formats_leave_the_figures_empty(log: Log, each: Callable[[int], dict[str, Any]]) -> None:
     path = log(each)
@@ -149,6 +152,7 @@ def unseen(at: int) -> dict[str, Any]:
     return {"timestamp": at_time, "event": "done", "method": "POST", "url": url, "status_code": 200}
 
 
+@pytest.mark.slow
 def test_images_that_are_unknown_are_not_said_to_save_nothing(log: Log, tmp_path: Path) -> None:
     """Neither in the advice of the audit nor with other providers."""
     log(free)

@@ -87,6 +87,7 @@ def test_of_a_failure_the_status_says_enough(build: Build, upstream: Upstream, e
 @pytest.mark.parametrize(
     ("content", "coding"),
     [(PICTURE, "br"), (PICTURE, "zstd, gzip"), (b"no gzip", "gzip"), (gzip.compress(PICTURE)[:5], "gzip, br")],
+    ids=["no brotli", "no zstd", "no gzip", "cut"],
 )
 def test_an_answer_that_cannot_be_unpacked_may_have_been_billed(
     content: bytes, coding: str, build: Build, upstream: Upstream

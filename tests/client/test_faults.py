@@ -351,6 +351,7 @@ def hold(run: Callable[[Metering | None], Act], caplog: pytest.LogCaptureFixture
     return tried
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", FUNCTIONS, ids=lambda act: act.__name__)
 def test_a_metered_function_is_what_it_was(act: Callable[[Mark], Act], caplog: pytest.LogCaptureFixture) -> None:
     """Its result and its exception, in whatever way they come."""
@@ -369,6 +370,7 @@ def test_a_metered_function_is_what_it_was(act: Callable[[Mark], Act], caplog: p
     assert hold(run, caplog) > (0 if act is wrong_arguments else 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"),
     [(name, httpx.Client) for name in (*ANSWERS, *LAYERED)]
@@ -387,6 +389,7 @@ def test_a_metered_client_is_what_it_was(name: str, kind: Any, caplog: pytest.Lo
     assert hold(run, caplog) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["unread", "read in part", "sent in pieces", "priced"])
 def test_a_body_is_what_it_was(act: str, caplog: pytest.LogCaptureFixture) -> None:
     """However it is read, or sent."""

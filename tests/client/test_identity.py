@@ -31,6 +31,7 @@ def _shapes() -> Shapes:
     return Shapes(Scope("imejis", "main", "production", derive_key("s")), dict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", ["templates", "options", "versions", "overrides"])
 def test_there_is_one_bound_for_all_that_is_remembered(spread: str) -> None:
     """However requests differ; a bound for each template would be none, since there may be thousands."""

@@ -1142,6 +1142,7 @@ def _stepped(awaitable: Any) -> None:
         awaitable.send(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["raises", "raises another", "ends", "goes on"])
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("wrapped", [True, False], ids=["metered", "plain"])

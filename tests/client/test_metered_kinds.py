@@ -335,6 +335,7 @@ def row(event: dict[str, Any]) -> tuple[Any, ...]:
     return event["outcome"], event.get("credits"), event.get("bytes"), event["key"].startswith("k1:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "arguments", "case", "result", "rows"), TABLE, ids=[each[0] for each in TABLE])
 def test_table(
     kind: str, arguments: str, case: Case, result: Any, rows: list[Any], mark: Mark, written: list[dict[str, Any]]
@@ -504,6 +505,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize(("use", "function"), [
     (raised, fails), (cancelled, waits), (not_retrieved, fails), (not_awaited, fails), (visible, waits),
 ])  # fmt: skip
+@pytest.mark.slow
 def test_tasks_are_those_of_the_plain_function(kind: str, use: Any, function: Any, mark: Mark) -> None:
     """Errors, their causes and contexts, messages of a cancel, warnings of asyncio, context variables."""
     plain = KINDS[kind](function)

@@ -71,6 +71,7 @@ def test_every_metric_is_in_the_table(build: Build, registry: CollectorRegistry)
     assert "_created" not in text
 
 
+@pytest.mark.slow
 def test_labels_are_bounded(upstream: Upstream, registry: CollectorRegistry) -> None:
     """10,000 accounts and environments make a bounded number of series; totals are kept; unprintable ones are `other`."""
     for number in range(10_000):

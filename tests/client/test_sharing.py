@@ -135,6 +135,7 @@ def in_part(response: httpx.Response) -> None:
     next(response.iter_raw())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "act", "right"),
     [(png, untouched, "render"), (png, in_part, "render"), (failing, untouched, "error"), (failing, in_part, "error")],

@@ -25,6 +25,7 @@ ROWS = 21 * 51 * 6 * 3
 NOW = 1_789_900_000.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["account", "environment", "provider", "all"])
 def test_a_scrape_does_not_grow_with_names(field: str, tmp_path: Path) -> None:
     """Accounts, environments, providers, all at once: under a second of CPU, 2 MiB, and the totals are the ledger's."""

@@ -147,6 +147,7 @@ def test_nothing_behind_the_agent_is_not_worth_a_word(tmp_path: Path, behind: st
     assert Assumption.UNREAD_BEHIND not in assumed(report(tmp_path, line(1, behind), line(5, behind)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [' "{}"', " {}", ' "-" {}', ' "203.0.113.9" "{}"', " 0.250 {} MISS", " host={}", ' vhost="{}"', " {}:8443"],

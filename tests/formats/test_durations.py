@@ -276,6 +276,7 @@ ROW = "2026-09-01T06:00:10Z,/img/1.png,200,10,{}\n"
          {**OWN, "formats": {"x": {"log_format": '$time_iso8601 "$request" $status $latency'}}}),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_readers_of_no_documented_unit(tmp_path: Path, text: str, name: str, config: dict[str, Any]) -> None:
     """What our own page says of generic tables and objects decides nothing."""
     log = tmp_path / name

@@ -106,6 +106,7 @@ def test_equal_lines_are_events_and_copies_are_not(tmp_path: Path) -> None:
     assert found == {**report(*reversed(list(tmp_path.iterdir()))), "generated_at": found["generated_at"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", PACKED)
 def test_packed_logs(tmp_path: Path, packed: str) -> None:
     """Told by their first bytes, several streams behind each other; a cut keeps what stands before it."""

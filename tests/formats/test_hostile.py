@@ -87,6 +87,7 @@ def test_no_line_breaks_a_format(name: str) -> None:
     assert number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_any_number_may_be_absurd(name: str) -> None:
     """Each number of each good line as infinity, as ten million digits' worth of exponent, as none: counted, never raised."""
@@ -117,6 +118,7 @@ def spent(reader: Reading, line: bytes) -> float:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_time_is_linear_in_a_line(name: str) -> None:
     """t(4n) / t(n) <= 6 for lines that repeat something a hundred thousand times, wherever it stands."""

@@ -59,6 +59,7 @@ def parquet(folder: Path, text: str) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
@@ -165,6 +166,7 @@ ASKED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("files", "events"), [*zip(ASKED, (56, 56, 4), strict=True)])
 def test_stages_and_requests_are_asked_about(tmp_path: Path, files: dict[str, str], events: int) -> None:
     """One job or request in two files, or two: the option says it."""

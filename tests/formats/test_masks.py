@@ -151,6 +151,7 @@ def lines(target: str, kind: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_masked_addresses_are_unknown(tmp_path: Path, target: str) -> None:
     """In the query, as a name and in the path, in every kind of log."""

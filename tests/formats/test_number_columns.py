@@ -93,6 +93,7 @@ def test_the_last_row_may_decide(tmp_path: Path) -> None:
     assert found["totals"]["credits"] == 59 * 1.25 + 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("credits", "comma", "point"),
     [

@@ -81,6 +81,7 @@ def samples_of(name: str, folder: Path) -> list[Path]:
     return [path]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_record_twice_in_every_report(name: str, tmp_path: Path) -> None:
     """Something repeats, the request that repeats is named as it stands in the log, and no report fails on it."""
@@ -142,6 +143,7 @@ ROWS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ROWS.values(), ids=ROWS)
 def test_the_request_that_repeats_is_named_by_the_header_above_it(text: str, tmp_path: Path) -> None:
     """Whatever the order of the columns, and where they change within the file."""

@@ -69,6 +69,7 @@ def test_a_wrapped_log_is_the_log_inside(plain: tuple[Path, dict[str, Any]], tmp
     assert expected["inputs"]["events"] + expected["inputs"]["filtered"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bulk", [False, True])
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_usage_events_may_be_wrapped_too(
@@ -90,6 +91,7 @@ def test_usage_events_may_be_wrapped_too(
         assert inputs["events"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bulk", [False, True])
 def test_the_word_of_a_prefix_is_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
     """Whether lines are read many at once or one by one."""

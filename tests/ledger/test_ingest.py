@@ -89,6 +89,7 @@ def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Ca
     assert total.credits == Decimal("2000000000003.999999999999999998")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 25))
 def test_a_ledger_agrees_with_the_audit_of_its_files(seed: int, tmp_path: Path) -> None:
     """Conservation, totals and every finding; the exact sums are those of the events that count."""

@@ -26,6 +26,7 @@ def test_canonical_is_rfc_8785(document: Any) -> None:
     assert canonical(document) == rfc8785.dumps(document)
 
 
+@pytest.mark.slow
 def test_canonical_is_rfc_8785_for_awkward_numbers_and_names() -> None:
     """100,000 documents of exponents, whole floats, astral characters and names that sort differently in UTF-16."""
     rng = random.Random(8785)

@@ -64,6 +64,7 @@ def test_an_empty_log_has_empty_frames(tmp_path: Path) -> None:
     assert len(frames.findings) == len(auditor.audit(tmp_path).findings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(REPORTS) - {"html", "focus"}))
 def test_it_saves_what_the_command_prints(
     name: str, report: auditor.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,6 +87,7 @@ def test_an_unknown_suffix_is_a_sentence(report: auditor.Report, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_simulation_is_that_of_the_command() -> None:
     """The same renders for the same settings."""
     found = auditor.simulate(SAMPLES, ttls=[timedelta(hours=1), None])

@@ -201,6 +201,7 @@ def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:
     assert [cell.bill for cell in table] == [12, 12, None], "July's rest carries August, nothing carries September"
 
 
+@pytest.mark.slow
 def test_the_command_on_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """As documented; JSON is valid and equal for equal inputs; mistakes are one sentence."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790812800")

@@ -16,6 +16,7 @@ from tests.reports.conftest import written
 pytestmark = pytest.mark.usefixtures("random_now")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
     """Point by point, --since and --until included; the audit's own time-to-live is among them and marked."""

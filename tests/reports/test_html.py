@@ -173,6 +173,7 @@ def test_pictures_are_drawn_to_scale(visit: Visit, samples: Result) -> None:
     assert shown[0] / delivered[0] == pytest.approx(limit["width"] * limit["dpr"] / largest["largest"]["width"], 0.01)
 
 
+@pytest.mark.slow
 def test_a_large_audit_makes_no_large_page(tmp_path: Path) -> None:
     """What is too much is counted, not shown."""
     result = corpus.hostile_result(tmp_path, [f"shop{number}" for number in range(80)])

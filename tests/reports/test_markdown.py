@@ -29,6 +29,7 @@ def shape(text: str) -> Counter[str]:
     return Counter(token.type for token in tokens(text) if token.type != "text_special")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", corpus.CORPORA)
 def test_no_word_is_markup(hostile: Hostile, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The same headings, tables, lists and spans as with harmless words; no link, picture or HTML at all."""

@@ -26,6 +26,7 @@ def damages(found: dict[str, Any]) -> list[Callable[[Any], object]]:
     return ways
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_documents_are_valid_and_damage_is_noticed(name: str) -> None:
     """Every required key is required."""

@@ -49,6 +49,7 @@ def test_a_mail_has_the_summary_as_text_and_the_reports_attached(mailbox: Mailbo
     assert attached == [(one.name, one.media_type, one.content) for one in sent.attachments]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(0, len(HOSTILE), 20))
 def test_no_word_becomes_a_header_or_a_part(place: int, mailbox: Mailbox) -> None:
     """The corpus in the subject and in every line: as many headers and parts as ever, and nobody else gets it."""

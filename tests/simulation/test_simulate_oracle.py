@@ -116,6 +116,7 @@ def bills(row: Mapping[str, Any]) -> dict[tuple[str, str], tuple[Any, ...]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, ratios, credits, staleness, bills and the sums of each template agree exactly."""
