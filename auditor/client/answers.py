@@ -6,6 +6,7 @@ A few bytes of a compressed answer can stand for gigabytes, so only as many as n
 import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +80,8 @@ def _unpacked(content: bytes, codings: str, most: int) -> bytes | None:
 def _optional(*names: str) -> Any:
     """The first package that is there; a client offers a coding only where it can read it."""
     for name in names:
-        try:
+        with suppress(ImportError):
             return import_module(name)
-        except ImportError:
-            continue
     return None
 
 

@@ -77,7 +77,6 @@ class BudgetGuard:
         if not isinstance(sink, Spool):
             raise ConfigError("a budget is counted in the spool folder: give events= a folder")
         self._budget, self._folder, self._scope, self._clock = budget, sink.folder, scope, clock
-        self.zone = budget.zone
         self._series = "ever" if budget.per == "ever" else f"{budget.anchor_day} {budget.timezone}"
         self.forked()
         renew_in_children(self)
@@ -95,8 +94,10 @@ class BudgetGuard:
         """
         with _locked(self._folder):
             now_us = self._clock.wall_ns() // 1000
-            cycles = self._count.current(self._start_us(now_us), now_us)
-            used = max(self._count.used(cycle) for cycle in cycles)
+            ever, day = self._budget.per == "ever", self._budget.anchor_day
+            start_us = 0 if ever else cycles(now_us, now_us, day, self._budget.zone)[0].start_us
+            counted = self._count.current(start_us, now_us)
+            used = max(self._count.used(cycle) for cycle in counted)
             if used + 1 > self._budget.credits:
                 what = (
                     f"{used.normalize():f} of {self._budget.credits} credits of {self._scope.environment} are used "
@@ -106,20 +107,15 @@ class BudgetGuard:
                     raise BudgetExceededError(what)
                 log.warning("over budget: %s", what)
             count = self._count
-            for cycle in cycles:
+            for cycle in counted:
                 count.add(cycle, Decimal(1))
 
             def settle(credits: Decimal | None) -> None:
                 if credits is not None and credits != 1:
-                    for cycle in cycles:
+                    for cycle in counted:
                         count.add(cycle, credits - 1)
 
             yield settle
-
-    def _start_us(self, now_us: int) -> int:
-        if self._budget.per == "ever":
-            return 0
-        return cycles(now_us, now_us, self._budget.anchor_day, self.zone)[0].start_us
 
 
 def _wait_for(descriptor: int) -> None:

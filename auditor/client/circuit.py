@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from auditor.caches import Slot
 from auditor.client.budget import Budget
 from auditor.client.clock import Clock
-from auditor.client.far import Far
+from auditor.client.levels import Levels
 from auditor.model.errors import CircuitOpenError, QuotaExceededError
 from auditor.model.fingerprint import Scope
 from auditor.model.plans import cycles
@@ -23,8 +23,8 @@ _LONGEST = 366 * 86_400.0
 class Circuit:
     """Of one account in one process, *every* so many seconds one call looks whether the plan works again."""
 
-    def __init__(self, scope: Scope, clock: Clock, far: Far, cycle: Budget, every: float) -> None:
-        self._account, self._clock, self._far, self._cycle, self._every = scope.account, clock, far, cycle, every
+    def __init__(self, scope: Scope, clock: Clock, levels: Levels, cycle: Budget, every: float) -> None:
+        self._account, self._clock, self._levels, self._cycle, self._every = scope.account, clock, levels, cycle, every
         account = hashlib.blake2b(f"{scope.provider}\0{scope.account}".encode(), key=scope.secret, digest_size=16)
         self._slot, self._token = Slot("probe", f"probe:{account.hexdigest()}"), uuid.uuid4().hex
         self._until: float | None = None
@@ -66,7 +66,7 @@ class Circuit:
         if self._until is not None and began >= self._opened:
             self._until = None
             # So that the other processes need not wait for their turn to find out.
-            await self._far.release(self._slot, self._token)
+            await self._levels.release(self._slot, self._token)
 
     @property
     def _open(self) -> bool:
@@ -75,9 +75,8 @@ class Circuit:
         return self._until is not None
 
     async def _ours(self) -> bool:
-        far = self._far
-        if not far.leases:
+        if not self._levels.leases:
             return True
         # Our own turn of before may not have run out there yet; that of another process is theirs.
-        await far.release(self._slot, self._token)
-        return await far.acquire(self._slot, self._token, self._every) or not far.up
+        await self._levels.release(self._slot, self._token)
+        return await self._levels.acquire(self._slot, self._token, self._every) or not self._levels.up

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from auditor.caches import Entry, Slot
 from auditor.client.background import Background
 from auditor.client.clock import Clock
-from auditor.client.far import Far
+from auditor.client.levels import Levels
 from auditor.model.errors import RenderError
 
 T = TypeVar("T")
@@ -35,9 +35,6 @@ class Flights(Generic[T]):
         """The parent's flights land in the parent."""
         self._lock = threading.Lock()
         self._flying: dict[str, Future[T]] = {}
-
-    def __len__(self) -> int:
-        return len(self._flying)
 
     def join(self, key: str) -> "tuple[Future[T], bool]":
         """(the flight of *key*, whether this caller is the first and has to `launch` or `land` it).
@@ -88,35 +85,35 @@ class Flights(Generic[T]):
 
 
 @asynccontextmanager
-async def turn(far: Far, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
+async def turn(levels: Levels, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
     """The right to make the call; without a lease everybody has it.
 
     It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn.
     """
     token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False
     entry: Entry | None = None
-    while entry is None and not ours and far.leases:
-        ours = await far.acquire(slot, token)
+    while entry is None and not ours and levels.leases:
+        ours = await levels.acquire(slot, token)
         if ours:
             # Between the look before and the lease, the holder before us may have finished.
-            entry = await far.get(slot)
+            entry = await levels.get(slot)
         held = not ours
-        while entry is None and held and far.leases:
+        while entry is None and held and levels.leases:
             await clock.sleep(delay)
             delay, waited = min(delay * SLOWER, LAST_LOOK), True
-            entry, held = await far.look(slot)
-    renewing = asyncio.create_task(_renew(far, slot, token, clock)) if ours and entry is None else None
+            entry, held = await levels.look(slot)
+    renewing = asyncio.create_task(_renew(levels, slot, token, clock)) if ours and entry is None else None
     try:
         yield entry, waited
     finally:
         if renewing is not None:
             renewing.cancel()
         if ours:
-            await far.release(slot, token)
+            await levels.release(slot, token)
 
 
-async def _renew(far: Far, slot: Slot, token: str, clock: Clock) -> None:
+async def _renew(levels: Levels, slot: Slot, token: str, clock: Clock) -> None:
     while True:
-        await clock.sleep(far.lease.lease_seconds / 3)
-        if not await far.renew(slot, token):
+        await clock.sleep(levels.lease.lease_seconds / 3)
+        if not await levels.renew(slot, token):
             return

@@ -11,8 +11,7 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from auditor.caches import Entry
-from auditor.client.clock import Clock
-from auditor.client.ids import NEW_ID
+from auditor.client.clock import NEW_ID, Clock
 from auditor.client.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.client.request import Request
 from auditor.client.sinks import Sink

@@ -1,20 +1,17 @@
-"""The levels of a cache: which a `cache=` argument stands for, and what is kept in them."""
+"""The levels of a cache that a `cache=` argument stands for."""
 
 import os
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.caches import Cache, Entry, Slot, is_key
+from auditor.caches import Cache
 from auditor.caches.files import BUCKETS
 from auditor.caches.memory import Memory
 from auditor.client.clock import Clock
-from auditor.client.far import Far
-from auditor.client.meter import Meter
 from auditor.model.errors import ConfigError
 from auditor.registry import CACHES
 
-_MOST_FORGOTTEN = 4096
 _SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis", "file": "files"} | dict.fromkeys(
     BUCKETS, "files"
 )
@@ -28,72 +25,6 @@ class Tiered:
 
     near: Memory
     far: Cache
-
-
-class Levels:
-    """What this process has at hand, and what it shares with others; what is forgotten on its way is not kept."""
-
-    def __init__(self, near: Memory | None, far: Far, meter: Meter) -> None:
-        self.near, self.far, self._meter = near, far, meter
-        self._turns: dict[str, int] = {}
-        """The newest names that were forgotten: years of deletes take no more room than a busy hour."""
-        self._dropped = 0
-        """The newest turn that is not remembered any more."""
-        self.turn = 0
-        """Of the newest purge."""
-
-    def forked(self) -> None:
-        """Go on in a child process."""
-        if self.near is not None:
-            self.near.forked()
-        self.far.forked()
-
-    def peek(self, slot: Slot) -> Entry | None:
-        """What the shared store has, in the caller's own thread, where that can be told."""
-        seen = self.turn
-        return self.keep(slot, self.far.peek(slot), seen)
-
-    async def get(self, slot: Slot) -> Entry | None:
-        """What the shared store has."""
-        seen = self.turn
-        return self.keep(slot, await self.far.get(slot), seen)
-
-    def keep(self, slot: Slot, entry: Entry | None, seen: int) -> Entry | None:
-        """Itself, put in memory, unless it was purged or deleted since the turn that was *seen*."""
-        if self.near is not None and entry is not None and not self.gone(slot, seen):
-            try:
-                self.near.keep(slot, entry)
-            except Exception:  # (what was paid for is delivered, kept or not)
-                self._meter.cache_failed(self.near.name, "put")
-        return entry
-
-    async def spare(self, slot: Slot) -> Entry | None:
-        """The entry, expired or not."""
-        entry = self.near.spare(slot.key) if self.near is not None else None
-        return await self.far.spare(slot) if entry is None else entry
-
-    async def forget(self, name: str) -> int:
-        """Forget a key or a group; how many entries that were. What is on its way is not kept."""
-        gone = self.drop(name)
-        try:
-            return gone + await self.far.forget(name)
-        finally:
-            self.drop(name)  # what a request took from the store in the meantime
-
-    def drop(self, name: str) -> int:
-        """Forget a key or a group in this process."""
-        self.turn += 1
-        self._turns.pop(name, None)
-        self._turns[name] = self.turn
-        if len(self._turns) > _MOST_FORGOTTEN:
-            self._dropped = self._turns.pop(next(iter(self._turns)))
-        if self.near is None:
-            return 0
-        return self.near.drop(name) if is_key(name) else self.near.forget(name)
-
-    def gone(self, slot: Slot, seen: int) -> bool:
-        """Whether it was forgotten since the turn that was *seen*; where that is too long ago to know, it may be."""
-        return seen < self._dropped or any(self._turns.get(name, 0) > seen for name in (slot.group, slot.key))
 
 
 def stores_of(

@@ -206,7 +206,7 @@ def test_files_are_of_this_user_alone_and_never_links(tmp_path: Path, upstream: 
             assert not list((tmp_path / "in").rglob(".*")), "nothing is left aside"
             if not file.is_fifo():
                 file.unlink(missing_ok=True)
-            renderer._core._far.up = True
+            renderer._core.levels.up = True
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The shared store as the client sees it: it may fail, or there is none, and then it is as if it were not there.
+"""The levels of a cache as the client sees them: what this process has at hand, and what it shares with others.
 
-A breaker stands in front. The first failure opens it; from then on nobody waits, and one task alone asks now and then
-whether the store is back.
+The shared store may fail, or there is none, and then it is as if it were not there. A breaker stands in front. The
+first failure opens it; from then on nobody waits, and one task alone asks now and then whether the store is back.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from auditor.caches import Cache, Entry, Lease, Slot, is_key
+from auditor.caches.memory import Memory
 from auditor.client.clock import Clock
 from auditor.client.meter import Meter
 
@@ -18,38 +19,46 @@ S = TypeVar("S")
 T = TypeVar("T")
 PROBE_EVERY = 5.0
 """Seconds between two looks at a store that failed."""
+_MOST_FORGOTTEN = 4096
 
 
-class Far:
-    """A store behind a breaker; every method has an answer, whatever the store does."""
+class Levels:
+    """Memory, and a store behind a breaker: every method has an answer, whatever the store does."""
 
     def __init__(
-        self, store: Cache | None, meter: Meter, clock: Clock, spawn: Callable[[Coroutine[Any, Any, None]], Any],
-        longest: float,
+        self, near: Memory | None, far: Cache | None, meter: Meter, clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], Any], longest: float,
     ) -> None:  # fmt: skip
-        self._there, self._meter, self._clock, self._spawn = store is not None, meter, clock, spawn
-        self.cache, self.lease = cast(Cache, store), cast(Lease, store)
-        self._peek: Callable[[Slot], Entry | None] | None = getattr(store, "peek", None)
+        self.near, self._meter, self._clock, self._spawn = near, meter, clock, spawn
+        self._there, self.far, self.lease = far is not None, cast(Cache, far), cast(Lease, far)
+        self._peek: Callable[[Slot], Entry | None] | None = getattr(far, "peek", None)
         self.peeks = self._peek is not None
         """Whether `peek` has an answer at all."""
         self.longest = longest
         """The largest TTL that this process gives, in seconds: an entry that is to live longer is not one of ours."""
-        self.forked()
+        self._turns: dict[str, int] = {}
+        """The newest names that were forgotten: years of deletes take no more room than a busy hour."""
+        self._dropped = 0
+        """The newest turn that is not remembered any more."""
+        self.turn = 0
+        """Of the newest purge."""
+        self.up = self._there
 
     def forked(self) -> None:
         """The child finds out for itself."""
         self.up = self._there
-        if self._there:
-            self.cache.forked()
+        for store in (self.near, self.far):
+            if store is not None:
+                store.forked()
 
     @property
     def leases(self) -> bool:
         """Whether hosts that share the store agree on who makes a call."""
-        return self.up and hasattr(self.cache, "acquire")
+        return self.up and hasattr(self.far, "acquire")
 
     async def get(self, slot: Slot) -> Entry | None:
         """The entry if it is there, whole and alive."""
-        return await self._ask("get", lambda: self.cache.get(slot), self._alive, None)
+        return await self._ask("get", lambda: self.far.get(slot), self._alive, None)
 
     def peek(self, slot: Slot) -> Entry | None:
         """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
@@ -61,19 +70,48 @@ class Far:
             self._failed("get", error)
             return None
 
-    async def put(self, slot: Slot, entry: Entry) -> None:
-        """Keep an entry, if that works."""
-        await self._ask("put", lambda: self.cache.put(slot, entry), bool, otherwise=False)
+    async def put(self, slot: Slot, entry: Entry, seen: int) -> None:
+        """Keep an entry, if that works; as `keep` in memory."""
+        self.keep(slot, entry, seen)
+        await self._ask("put", lambda: self.far.put(slot, entry), bool, otherwise=False)
+
+    def keep(self, slot: Slot, entry: Entry, seen: int) -> None:
+        """In memory, unless it was purged or deleted since the turn that was *seen*."""
+        if self.near is not None and not self.gone(slot, seen):
+            try:
+                self.near.keep(slot, entry)
+            except Exception:  # (what was paid for is delivered, kept or not)
+                self._meter.cache_failed(self.near.name, "put")
 
     async def spare(self, slot: Slot) -> Entry | None:
         """The entry if it is there and whole, expired or not."""
-        return await self._ask("get", lambda: self.cache.get(slot), self._sound, None)
+        found = self.near.spare(slot.key) if self.near is not None else None
+        return await self._ask("get", lambda: self.far.get(slot), self._sound, None) if found is None else found
 
     async def forget(self, name: str) -> int:
-        """Forget a key, or else a group. This one raises: who purges has to know."""
-        if not self._there:
+        """Forget a key or a group; how many entries that were. This one raises: who purges has to know."""
+        gone = self.drop(name)
+        try:
+            if self._there:
+                gone += await (self.far.delete(name) if is_key(name) else self.far.purge(name))
+        finally:
+            self.drop(name)  # what a request took from the store in the meantime
+        return gone
+
+    def drop(self, name: str) -> int:
+        """Forget a key or a group in this process; what is on its way is not kept."""
+        self.turn += 1
+        self._turns.pop(name, None)
+        self._turns[name] = self.turn
+        if len(self._turns) > _MOST_FORGOTTEN:
+            self._dropped = self._turns.pop(next(iter(self._turns)))
+        if self.near is None:
             return 0
-        return await (self.cache.delete(name) if is_key(name) else self.cache.purge(name))
+        return self.near.drop(name) if is_key(name) else self.near.forget(name)
+
+    def gone(self, slot: Slot, seen: int) -> bool:
+        """Whether it was forgotten since the turn that was *seen*; where that is too long ago to know, it may be."""
+        return seen < self._dropped or any(self._turns.get(name, 0) > seen for name in (slot.group, slot.key))
 
     async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
         """Whether the lease is ours."""
@@ -102,7 +140,7 @@ class Far:
         if self._there:
             self.up = True
             try:
-                await self.cache.close()
+                await self.far.close()
             except Exception as error:
                 log.debug("closing the cache failed (%s)", type(error).__name__)
 
@@ -119,7 +157,7 @@ class Far:
         if not self.up:
             return otherwise
         try:
-            async with asyncio.timeout(self.cache.timeout):
+            async with asyncio.timeout(self.far.timeout):
                 return checked(await work())
         except asyncio.CancelledError as error:  # by the store itself, unless it is the flight that ends
             if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
@@ -130,22 +168,22 @@ class Far:
         return otherwise
 
     def _failed(self, operation: str, error: BaseException) -> None:
-        self._meter.cache_failed(self.cache.name, operation)
+        self._meter.cache_failed(self.far.name, operation)
         if self.up:
             self.up = False
             # The kind only: the text of the error may hold an address with a password.
-            log.warning("the %s cache fails (%s); rendering without it", self.cache.name, type(error).__name__)
+            log.warning("the %s cache fails (%s); rendering without it", self.far.name, type(error).__name__)
             self._spawn(self._probe())
 
     async def _probe(self) -> None:
         while True:
             await self._clock.sleep(PROBE_EVERY)
             try:
-                async with asyncio.timeout(self.cache.timeout):
-                    await self.cache.ping()
+                async with asyncio.timeout(self.far.timeout):
+                    await self.far.ping()
             except Exception as error:
-                log.debug("the %s cache is still down (%s)", self.cache.name, type(error).__name__)
+                log.debug("the %s cache is still down (%s)", self.far.name, type(error).__name__)
             else:
                 self.up = True
-                log.info("the %s cache is back", self.cache.name)
+                log.info("the %s cache is back", self.far.name)
                 return
