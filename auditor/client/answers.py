@@ -58,7 +58,10 @@ async def _content(response: "httpx.Response", most: int) -> bytes:
             size += len(piece)
             if size > most:
                 break
-        content = _unpacked(b"".join(pieces), response.headers.get("content-encoding", ""), most + 1)
+        codings = [each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")]
+        # Words such as `utf-8` or `aws-chunked` are no packing: browsers and httpx pass over them too.
+        packed = ",".join(name for name in codings if name in _KNOWN)
+        content = decoded(b"".join(pieces), packed, most + 1) if _UNASKED.isdisjoint(codings) else None
     if content is None:
         what = "the answer is packed in a way that was not asked for, or its packing is damaged"
     elif max(size, len(content)) > most:
@@ -66,15 +69,6 @@ async def _content(response: "httpx.Response", most: int) -> bytes:
     else:
         return content
     raise InvalidRequestError(what, status=response.status_code, credits=None)
-
-
-def _unpacked(content: bytes, codings: str, most: int) -> bytes | None:
-    names = [each.strip().lower() for each in codings.split(",")]
-    if not _UNASKED.isdisjoint(names):
-        return None
-    # Words such as `utf-8` or `aws-chunked` are no packing: browsers and httpx pass over them too.
-    packed = ",".join(name for name in names if name in _KNOWN)
-    return decoded(content, packed, most) if packed else content
 
 
 def _optional(*names: str) -> Any:

@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from auditor.caches import Entry
 from auditor.client import answers
-from auditor.client.circuit import Circuit
+from auditor.client.budget import Circuit
 from auditor.client.clock import Clock
 from auditor.client.failures import precedes_sending
 from auditor.client.loading import load, trust

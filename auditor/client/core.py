@@ -17,19 +17,16 @@ from aiolimiter import AsyncLimiter
 
 from auditor.caches import AHEAD, Cache, Entry
 from auditor.client.arguments import Seconds, call_seconds, check_name
-from auditor.client.background import Background
 from auditor.client.batch import BatchReport, Item, prerender
-from auditor.client.budget import Budget
+from auditor.client.budget import Budget, Circuit
 from auditor.client.caller import Caller
-from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.containers import whole
-from auditor.client.flights import Flights, turn
+from auditor.client.flights import Background, Flights, turn
 from auditor.client.identity import Shapes
-from auditor.client.levels import Levels
+from auditor.client.levels import Levels, Tiered, stores_of
 from auditor.client.meter import Meter, MeteredTry
 from auditor.client.request import FREE, Lives, Rendered, Request
-from auditor.client.stores import Tiered, stores_of
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.model.events import Outcome
 from auditor.model.provider import Api

@@ -1,4 +1,4 @@
-"""The levels of a cache as the client sees them: what this process has at hand, and what it shares with others.
+"""The levels of a cache: what this process has at hand, and what it shares with others.
 
 The shared store may fail, or there is none, and then it is as if it were not there. A breaker stands in front. The
 first failure opens it; from then on nobody waits, and one task alone asks now and then whether the store is back.
@@ -6,13 +6,19 @@ first failure opens it; from then on nobody waits, and one task alone asks now a
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from auditor.caches import Cache, Entry, Lease, Slot, is_key
+from auditor.caches.files import BUCKETS
 from auditor.caches.memory import Memory
 from auditor.client.clock import Clock
 from auditor.client.meter import Meter
+from auditor.model.errors import ConfigError
+from auditor.registry import CACHES
 
 log = logging.getLogger("auditor.client")
 S = TypeVar("S")
@@ -20,6 +26,19 @@ T = TypeVar("T")
 PROBE_EVERY = 5.0
 """Seconds between two looks at a store that failed."""
 _MOST_FORGOTTEN = 4096
+_SCHEMES = {"memory": "memory", "redis": "redis", "rediss": "redis", "unix": "redis", "file": "files"} | dict.fromkeys(
+    BUCKETS, "files"
+)
+_KNOWN = "memory://, redis://host:6379/0, rediss://, unix://, file:///folder, s3://bucket, gs://, az://, or a folder"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://(?P<rest>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiered:
+    """Memory in front of a shared store; a picture found in the store is kept in memory too."""
+
+    near: Memory
+    far: Cache
 
 
 class Levels:
@@ -187,3 +206,40 @@ class Levels:
                 self.up = True
                 log.info("the %s cache is back", self.far.name)
                 return
+
+
+def stores_of(
+    cache: Cache | Tiered | str | os.PathLike[str] | None, clock: Clock
+) -> tuple[Memory | None, Cache | None]:
+    """(what this process has at hand, what it shares with others); a shared store by URL has memory in front.
+
+    `ConfigError` for an address that no store has.
+    """
+    if isinstance(cache, str | os.PathLike):
+        kind, address = _store_of(os.fspath(cache))
+        store: Any = CACHES[kind].from_url(address, clock.now)
+        cache = store if isinstance(store, Memory) else Tiered(Memory(clock=clock.now), store)
+    near, far = (cache.near, cache.far) if isinstance(cache, Tiered) else (None, cache)
+    if isinstance(far, Memory) and near is None:
+        near, far = far, None
+    for store, needs in ((near, Memory), (far, None)):
+        if store is not None and not (isinstance(store, needs) if needs else hasattr(store, "get")):
+            raise ConfigError(f"cache= is no store but {type(store).__name__}; give one of {_KNOWN}, or a store object")
+    return near, far
+
+
+def _store_of(address: str) -> tuple[str, str]:
+    """(the store's name, the address with its scheme in lower case)."""
+    found = _SCHEME.match(address)
+    if found is None:
+        if not address.strip() or address.lower() in {*_SCHEMES, *CACHES, "none", "null"}:
+            raise ConfigError(f"cache={address!r} names no place: write {_KNOWN}; None is for no cache")
+        return "files", address
+    scheme, rest = found[1], found["rest"]
+    kind = _SCHEMES.get(scheme.lower())
+    if kind is None:
+        raise ConfigError(f"cache= has the unknown scheme {scheme!r}; write {_KNOWN}")
+    if rest is None or (scheme.lower() == "file" and not rest.startswith("/")):
+        raise ConfigError(f"cache= has to go on with {'/' if rest is not None else '//'} after the scheme {scheme!r}; "
+                          f"write {_KNOWN}")  # fmt: skip
+    return kind, scheme.lower() + address[len(scheme) :]

@@ -20,9 +20,9 @@ from auditor.caches import Entry, Slot, decode, encode, opened
 from auditor.caches.files import Files
 from auditor.caches.memory import Memory
 from auditor.client.containers import whole
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
 from auditor.client.request import Rendered
-from auditor.client.stores import Tiered
 from auditor.model.errors import ConfigError
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture

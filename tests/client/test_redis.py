@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from auditor.caches import Entry, Slot
 from auditor.caches.memory import Memory
 from auditor.caches.redis import Redis
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
-from auditor.client.stores import Tiered
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
 from auditor.sandbox.server import Sandbox
