@@ -95,8 +95,9 @@ class Core:
         if entry is not None and not meter.writes_hits:
             meter.count_hit(entry, started)
             return Rendered(entry, Outcome.HIT, slot.key, FREE)
-        life = self._life(template, "online", ttl)
-        spare = self._lives.stale if stale is None else call_seconds("stale_if_error", stale)
+        lives = self._lives
+        life = lives.templates.get(template, lives.sources["online"]) if ttl is None else call_seconds("ttl", ttl)
+        spare = lives.stale if stale is None else call_seconds("stale_if_error", stale)
         request = Request(
             template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
         )
@@ -104,10 +105,6 @@ class Core:
             return request
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
-
-    def _life(self, template: str, source: str, ttl: Seconds | None) -> float:
-        lives = self._lives
-        return lives.templates.get(template, lives.sources[source]) if ttl is None else call_seconds("ttl", ttl)
 
     async def prerender(
         self,
@@ -125,7 +122,8 @@ class Core:
             slot, body = shape.identify(item.overrides)
             if placement is not None:
                 check_name("placement", placement)
-            life = self._life(template, "batch", item.ttl)
+            default = self._lives.templates.get(template, self._lives.sources["batch"])
+            life = default if item.ttl is None else call_seconds("ttl", item.ttl)
             if self.near is not None and self.near.find(slot.key) is not None:
                 return Outcome.HIT
             request = Request(template, slot, body, shape.options, version, placement, "batch", life)
