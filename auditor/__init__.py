@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from auditor.client.budget import Budget
     from auditor.client.connect import connect
     from auditor.client.function import metered
+    from auditor.client.levels import Tiered
     from auditor.client.metering import CallRule, Metering, Rule, path_rule
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
-    from auditor.client.stores import Tiered
     from auditor.client.transports import MeteredTransport
     from auditor.model.errors import (
         AuditorError,
@@ -60,7 +60,7 @@ _PUBLIC = {
     "CallRule": "client.metering", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
     "reconcile": "notebook", "simulate": "notebook",
     "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
-    "Tiered": "client.stores", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
+    "Tiered": "client.levels", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
 } | dict.fromkeys(
     (

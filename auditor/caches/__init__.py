@@ -101,9 +101,11 @@ class Cache(Protocol):
 
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""
+        return
 
     async def close(self) -> None:
         """Let go of connections; the next use makes new ones."""
+        return
 
     def forked(self) -> None:
         """Forget what belongs to the process before a fork, and close nothing of it."""

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-from auditor.caches import Entry, Slot, decode, encode
+from auditor.caches import Cache, Entry, Slot, decode, encode
 from auditor.model.errors import ConfigError, MissingExtraError
 from auditor.system.files import replacing
 
@@ -23,7 +23,7 @@ BUCKETS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "http", "ht
 _LOOSE = stat.S_IWGRP | stat.S_IWOTH
 
 
-class Files:
+class Files(Cache):
     """A folder of this user alone, or a bucket by URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
 
     Buckets need the extra `objectstore`, and take their credentials from the environment. `ConfigError` for a folder
@@ -74,12 +74,9 @@ class Files:
         with suppress(FileNotFoundError):
             await self._store.read("0")
 
-    async def close(self) -> None:
-        """Nothing stays open."""
-
     def forked(self) -> None:
-        """A bucket's threads stayed in the parent."""
-        self._store.forked()
+        """Waiting for a bucket's threads, which stayed in the parent, would take until the timeout, each time."""
+        Bucket.lost = Bucket.lost or Bucket.used
 
 
 class Folder:
@@ -138,16 +135,13 @@ class Folder:
 
         return await asyncio.to_thread(remove)
 
-    def forked(self) -> None:
-        """Nothing of it belongs to one process."""
-
 
 class Bucket:
     """An object store."""
 
-    _used: ClassVar[bool] = False
+    used: ClassVar[bool] = False
     """Whether obstore's threads run in this process."""
-    _lost: ClassVar[bool] = False
+    lost: ClassVar[bool] = False
     """Whether they ran in the process that this one was forked from: they cannot be started again."""
 
     def __init__(self, url: str) -> None:
@@ -163,9 +157,9 @@ class Bucket:
                               "s3://bucket/prefix, gs://… or az://…") from None  # fmt: skip
 
     def _ready(self) -> Any:
-        if Bucket._lost:
+        if Bucket.lost:
             raise OSError("an object store cannot be used after a fork of the process that used it")
-        Bucket._used = True
+        Bucket.used = True
         return self._store
 
     async def read(self, path: str) -> bytes:
@@ -185,10 +179,6 @@ class Bucket:
             await store.delete_async(paths)
             gone += len(paths)
         return gone
-
-    def forked(self) -> None:
-        """Waiting for threads that stayed in the parent would take until the timeout, each time."""
-        Bucket._lost = Bucket._lost or Bucket._used
 
 
 def _name(key: str) -> str:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-from auditor.caches import AHEAD, Entry, Slot
+from auditor.caches import AHEAD, Cache, Entry, Slot
 from auditor.model.errors import ConfigError
 
 DEFAULT_BYTES, DEFAULT_ENTRIES = 256 << 20, 100_000
@@ -18,7 +18,7 @@ ENTRY_BYTES = 1024
 """What an entry takes beside its picture (the key, the digest, times, objects): 957 as measured by tracemalloc."""
 
 
-class Memory:
+class Memory(Cache):
     """At most *entries* pictures, and *bytes* bytes of memory; *ttl* seconds at most, whatever the renderer's is.
 
     An entry counts as its picture, or address, and 1,024 bytes for all that comes with it.
@@ -85,26 +85,23 @@ class Memory:
                 _, gone = self._entries.popitem(last=False)
                 self._bytes -= _weight(gone[1])
 
-    def _drop(self, key: str) -> None:
+    def _drop(self, key: str) -> int:
         found = self._entries.pop(key, None)
-        if found is not None:
-            self._bytes -= _weight(found[1])
+        if found is None:
+            return 0
+        self._bytes -= _weight(found[1])
+        return 1
 
     def forget(self, group: str) -> int:
         """Drop a group; how many entries that were."""
         with self._lock:
             keys = list(self._entries)  # in one step, as above
-            theirs = [key for key in keys if self._entries[key][2] == group]
-            for key in theirs:
-                self._drop(key)
-        return len(theirs)
+            return sum(self._drop(key) for key in keys if self._entries[key][2] == group)
 
     def drop(self, key: str) -> int:
         """Forget a key; how many entries that were."""
         with self._lock:
-            before = len(self._entries)
-            self._drop(key)
-            return before - len(self._entries)
+            return self._drop(key)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -129,12 +126,6 @@ class Memory:
     async def delete(self, key: str) -> int:
         """As `drop`."""
         return self.drop(key)
-
-    async def ping(self) -> None:
-        """Always there."""
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
 
     def forked(self) -> None:
         """A lock that another thread held at the fork would never be free again, nor its count be finished."""

@@ -64,8 +64,7 @@ class Redis:
         """One GET, in the calling thread: for callers that wait anyway."""
         # By hand, here and below: what the client does around a command, which is not used, costs more than our check.
         # Held to the end: a child that is forked meanwhile would let go of it, and wait for a lock of this thread.
-        client = self._reached()
-        pool = client.connection_pool
+        pool = self._reached()
         connection = pool.get_connection()
         try:
             connection.send_command("GET", self._entry(slot))
@@ -121,12 +120,13 @@ class Redis:
 
     async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
         """SET NX PX."""
-        life = self._lease_ms if seconds is None else int(seconds * 1000)
-        return bool(await self._connected().set(self._lease(slot), token, nx=True, px=life))
+        life = self.lease_seconds if seconds is None else seconds
+        return bool(await self._connected().set(self._lease(slot), token, nx=True, px=int(life * 1000)))
 
     async def renew(self, slot: Slot, token: str) -> bool:
         """Longer, if it is still ours."""
-        return bool(await self._connected().eval(_RENEW, 1, self._lease(slot), token, self._lease_ms))
+        life = int(self.lease_seconds * 1000)
+        return bool(await self._connected().eval(_RENEW, 1, self._lease(slot), token, life))
 
     async def release(self, slot: Slot, token: str) -> None:
         """Gone, if it is still ours."""
@@ -145,20 +145,16 @@ class Redis:
 
     async def close(self) -> None:
         """Close the connections."""
-        client, self._client = self._client, None
-        direct, self._direct = self._direct, None
+        client, direct = self._client, self._direct
+        self._client = self._direct = None
         if client is not None:
             await client.aclose()
         if direct is not None:
-            direct.close()
+            direct.disconnect()
 
     def forked(self) -> None:
         """The parent's connections stay the parent's."""
         self._client = self._direct = None
-
-    @property
-    def _lease_ms(self) -> int:
-        return int(self.lease_seconds * 1000)
 
     def _entry(self, slot: Slot) -> str:
         return f"{self._prefix}{slot.group}:{slot.key}"
@@ -167,17 +163,14 @@ class Redis:
         return f"{self._prefix}lease:{slot.key}"
 
     def _reached(self) -> Any:
-        """The client for threads."""
+        """The connections of threads."""
         if self._direct is None:
-            from redis import Redis as Client
+            from redis import ConnectionPool
             from redis.backoff import NoBackoff
             from redis.retry import Retry
 
-            self._direct = Client.from_url(
-                self._url,
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=self.timeout,
-                socket_connect_timeout=self.timeout,
+            self._direct = ConnectionPool.from_url(
+                self._url, retry=Retry(NoBackoff(), 0), socket_timeout=self.timeout, socket_connect_timeout=self.timeout
             )
         return self._direct
 

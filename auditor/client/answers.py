@@ -6,6 +6,7 @@ A few bytes of a compressed answer can stand for gigabytes, so only as many as n
 import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,10 @@ async def _content(response: "httpx.Response", most: int) -> bytes:
             size += len(piece)
             if size > most:
                 break
-        content = _unpacked(b"".join(pieces), response.headers.get("content-encoding", ""), most + 1)
+        codings = [each.strip().lower() for each in response.headers.get("content-encoding", "").split(",")]
+        # Words such as `utf-8` or `aws-chunked` are no packing: browsers and httpx pass over them too.
+        packed = ",".join(name for name in codings if name in _KNOWN)
+        content = decoded(b"".join(pieces), packed, most + 1) if _UNASKED.isdisjoint(codings) else None
     if content is None:
         what = "the answer is packed in a way that was not asked for, or its packing is damaged"
     elif max(size, len(content)) > most:
@@ -67,22 +71,11 @@ async def _content(response: "httpx.Response", most: int) -> bytes:
     raise InvalidRequestError(what, status=response.status_code, credits=None)
 
 
-def _unpacked(content: bytes, codings: str, most: int) -> bytes | None:
-    names = [each.strip().lower() for each in codings.split(",")]
-    if not _UNASKED.isdisjoint(names):
-        return None
-    # Words such as `utf-8` or `aws-chunked` are no packing: browsers and httpx pass over them too.
-    packed = ",".join(name for name in names if name in _KNOWN)
-    return decoded(content, packed, most) if packed else content
-
-
 def _optional(*names: str) -> Any:
     """The first package that is there; a client offers a coding only where it can read it."""
     for name in names:
-        try:
+        with suppress(ImportError):
             return import_module(name)
-        except ImportError:
-            continue
     return None
 
 

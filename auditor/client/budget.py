@@ -1,31 +1,44 @@
-"""Budget: so many credits a period for one environment of an account, counted in the spool folder, over processes.
+"""Guards of calls: a budget, and a circuit that is open once the plan is used up.
+
+Budget: so many credits a period for one environment of an account, counted in the spool folder, over processes.
 
 The processes that share a spool folder take turns by a lock on a file in it, which the system frees if one of them is
 killed. The process that has the lock reads the count, and adds its own call before it lets go: so every call that may
 have been billed is counted before the next one is decided on.
+
+Circuit: once a plan is used up, no call of its account leaves until it is filled again, but one that looks. The
+provider's answer opens it, until the time that it named or the next billing cycle. Meanwhile one call in a while is let
+through; with a store that hosts share, one of them all. A call that succeeds closes it.
 """
 
 import fcntl
+import hashlib
 import logging
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from auditor.caches import Slot
 from auditor.client.clock import Clock
 from auditor.client.count import Count
 from auditor.client.forks import renew_in_children
+from auditor.client.levels import Levels
 from auditor.client.sinks import Sink, Spool
-from auditor.model.errors import BudgetExceededError, ConfigError
+from auditor.model.errors import BudgetExceededError, CircuitOpenError, ConfigError, QuotaExceededError
 from auditor.model.fingerprint import Scope
 from auditor.model.plans import cycles
 
 log = logging.getLogger("auditor.client")
+_LONGEST = 366 * 86_400.0
+"""Seconds: no billing cycle is longer."""
 LOCK_NAME = ".budget.lock"
 PATIENCE = 2.0
 """Seconds to wait for the lock: a process that was frozen while it had it must not stop the renders of all others."""
@@ -77,7 +90,6 @@ class BudgetGuard:
         if not isinstance(sink, Spool):
             raise ConfigError("a budget is counted in the spool folder: give events= a folder")
         self._budget, self._folder, self._scope, self._clock = budget, sink.folder, scope, clock
-        self.zone = budget.zone
         self._series = "ever" if budget.per == "ever" else f"{budget.anchor_day} {budget.timezone}"
         self.forked()
         renew_in_children(self)
@@ -95,8 +107,10 @@ class BudgetGuard:
         """
         with _locked(self._folder):
             now_us = self._clock.wall_ns() // 1000
-            cycles = self._count.current(self._start_us(now_us), now_us)
-            used = max(self._count.used(cycle) for cycle in cycles)
+            ever, day = self._budget.per == "ever", self._budget.anchor_day
+            start_us = 0 if ever else cycles(now_us, now_us, day, self._budget.zone)[0].start_us
+            counted = self._count.current(start_us, now_us)
+            used = max(self._count.used(cycle) for cycle in counted)
             if used + 1 > self._budget.credits:
                 what = (
                     f"{used.normalize():f} of {self._budget.credits} credits of {self._scope.environment} are used "
@@ -106,20 +120,15 @@ class BudgetGuard:
                     raise BudgetExceededError(what)
                 log.warning("over budget: %s", what)
             count = self._count
-            for cycle in cycles:
+            for cycle in counted:
                 count.add(cycle, Decimal(1))
 
             def settle(credits: Decimal | None) -> None:
                 if credits is not None and credits != 1:
-                    for cycle in cycles:
+                    for cycle in counted:
                         count.add(cycle, credits - 1)
 
             yield settle
-
-    def _start_us(self, now_us: int) -> int:
-        if self._budget.per == "ever":
-            return 0
-        return cycles(now_us, now_us, self._budget.anchor_day, self.zone)[0].start_us
 
 
 def _wait_for(descriptor: int) -> None:
@@ -156,3 +165,61 @@ def _locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # closing it would not do where a child was forked meanwhile, which holds it too
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+class Circuit:
+    """Of one account in one process, *every* so many seconds one call looks whether the plan works again."""
+
+    def __init__(self, scope: Scope, clock: Clock, levels: Levels, cycle: Budget, every: float) -> None:
+        self._account, self._clock, self._levels, self._cycle, self._every = scope.account, clock, levels, cycle, every
+        account = hashlib.blake2b(f"{scope.provider}\0{scope.account}".encode(), key=scope.secret, digest_size=16)
+        self._slot, self._token = Slot("probe", f"probe:{account.hexdigest()}"), uuid.uuid4().hex
+        self._until: float | None = None
+        """Seconds since 1970; None while it is closed."""
+        self._opened = self._next = 0.0
+        """When it opened and when the next call may look, on the steady clock."""
+
+    async def enter(self) -> None:
+        """`CircuitOpenError`, unless it is closed or this call is the one that looks."""
+        now = self._clock.steady()
+        if self._open and now >= self._next:
+            self._next = now + self._every
+            if await self._ours():
+                return
+        if self._open and self._until is not None:
+            ends = datetime.fromtimestamp(self._until, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            left = self._until - self._clock.now()
+            raise CircuitOpenError(
+                f"the credits of {self._account} are used up until {ends}, so no call was made", retry_after=left
+            )
+
+    def exhausted(self, error: QuotaExceededError) -> None:
+        """The provider said so: open until the time that it named, or the next cycle."""
+        now, steady = self._clock.now(), self._clock.steady()
+        if not self._open:
+            self._opened = steady
+        self._next = max(self._next, steady + self._every)
+        self._until = None if error.resets_at is None else min(error.resets_at, now + _LONGEST)
+        if self._until is None or self._until <= now:
+            moment = int(now * 1e6)
+            self._until = cycles(moment, moment, self._cycle.anchor_day, self._cycle.zone)[0].end_us / 1e6
+
+    async def succeeded(self, began: float) -> None:
+        """A call of then, on the steady clock, gave a picture."""
+        if self._until is not None and began >= self._opened:
+            self._until = None
+            # So that the other processes need not wait for their turn to find out.
+            await self._levels.release(self._slot, self._token)
+
+    @property
+    def _open(self) -> bool:
+        if self._until is not None and self._clock.now() >= self._until:
+            self._until = None
+        return self._until is not None
+
+    async def _ours(self) -> bool:
+        if not self._levels.leases:
+            return True
+        # Our own turn of before may not have run out there yet; that of another process is theirs.
+        await self._levels.release(self._slot, self._token)
+        return await self._levels.acquire(self._slot, self._token, self._every) or not self._levels.up

@@ -17,10 +17,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from auditor.caches import Entry
 from auditor.client import answers
-from auditor.client.circuit import Circuit
+from auditor.client.budget import Circuit
 from auditor.client.clock import Clock
 from auditor.client.failures import precedes_sending
-from auditor.client.loading import TRUST, load
+from auditor.client.loading import load, trust
 from auditor.client.meter import Meter, MeteredTry
 from auditor.client.request import Request
 from auditor.model.errors import (
@@ -230,7 +230,7 @@ class Caller:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 transport=self.transport,
-                verify=TRUST.context() if self.transport is None else False,
+                verify=trust() if self.transport is None else False,
                 timeout=httpx.Timeout(self.timeout, connect=min(CONNECT_TIMEOUT, self.timeout)),
                 headers={"accept-encoding": answers.OFFERED},
                 follow_redirects=False,  # a redirect would carry the key to another host

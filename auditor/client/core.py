@@ -17,19 +17,16 @@ from aiolimiter import AsyncLimiter
 
 from auditor.caches import AHEAD, Cache, Entry
 from auditor.client.arguments import Seconds, call_seconds, check_name
-from auditor.client.background import Background
 from auditor.client.batch import BatchReport, Item, prerender
-from auditor.client.budget import Budget
+from auditor.client.budget import Budget, Circuit
 from auditor.client.caller import Caller
-from auditor.client.circuit import Circuit
 from auditor.client.clock import Clock
 from auditor.client.containers import whole
-from auditor.client.far import Far
-from auditor.client.flights import Flights, turn
+from auditor.client.flights import Background, Flights, turn
 from auditor.client.identity import Shapes
+from auditor.client.levels import Levels, Tiered, stores_of
 from auditor.client.meter import Meter, MeteredTry
 from auditor.client.request import FREE, Lives, Rendered, Request
-from auditor.client.stores import Levels, Tiered, stores_of
 from auditor.model.errors import DeadlineError, InvalidRequestError, NotFoundError, RefusedError, RenderError
 from auditor.model.events import Outcome
 from auditor.model.provider import Api
@@ -72,10 +69,9 @@ class Core:
         self._shapes = Shapes(meter.scope, api.options)
         self.background = Background()
         longest = max(*lives.sources.values(), *lives.templates.values())
-        self.near, store = stores_of(cache, clock)
-        self._far = Far(store, meter, clock, self.background.spawn, longest)
-        self.levels = Levels(self.near, self._far, meter)
-        self._caller = caller(Circuit(meter.scope, clock, self._far, cycle, probe_every))
+        self.near, far = stores_of(cache, clock)
+        self.levels = Levels(self.near, far, meter, clock, self.background.spawn, longest)
+        self._caller = caller(Circuit(meter.scope, clock, self.levels, cycle, probe_every))
         self._flights: Flights[Landed] = Flights(self.background)
 
     def begin(
@@ -99,8 +95,9 @@ class Core:
         if entry is not None and not meter.writes_hits:
             meter.count_hit(entry, started)
             return Rendered(entry, Outcome.HIT, slot.key, FREE)
-        life = self._life(template, "online", ttl)
-        spare = self._lives.stale if stale is None else call_seconds("stale_if_error", stale)
+        lives = self._lives
+        life = lives.templates.get(template, lives.sources["online"]) if ttl is None else call_seconds("ttl", ttl)
+        spare = lives.stale if stale is None else call_seconds("stale_if_error", stale)
         request = Request(
             template, slot, body, shape.options, template_version, placement, "online", life, spare, refresh
         )
@@ -108,10 +105,6 @@ class Core:
             return request
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
-
-    def _life(self, template: str, source: str, ttl: Seconds | None) -> float:
-        lives = self._lives
-        return lives.templates.get(template, lives.sources[source]) if ttl is None else call_seconds("ttl", ttl)
 
     async def prerender(
         self,
@@ -129,7 +122,8 @@ class Core:
             slot, body = shape.identify(item.overrides)
             if placement is not None:
                 check_name("placement", placement)
-            life = self._life(template, "batch", item.ttl)
+            default = self._lives.templates.get(template, self._lives.sources["batch"])
+            life = default if item.ttl is None else call_seconds("ttl", item.ttl)
             if self.near is not None and self.near.find(slot.key) is not None:
                 return Outcome.HIT
             request = Request(template, slot, body, shape.options, version, placement, "batch", life)
@@ -158,7 +152,7 @@ class Core:
     def _waiting(self, request: Request) -> Iterator[Wait]:
         """A caller joins a flight; if it gets nothing, that is recorded, and it is told why."""
         self._caller.ready()
-        self._far.longest = max(self._far.longest, request.ttl)
+        self.levels.longest = max(self.levels.longest, request.ttl)
         made = self._meter.begin()
         self._meter.inflight(1)
         wait = Wait(request, made, *self._flights.join(request.flight))
@@ -176,14 +170,15 @@ class Core:
 
     def _peek_or_launch(self, wait: Wait) -> Landed | None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
-        entry, slot = None, wait.request.slot
+        entry, slot, seen = None, wait.request.slot, self.levels.turn
         try:
             entry = None if wait.request.refresh else self.levels.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self._launch(wait, None, looked=self._far.peeks)
+                self._launch(wait, None, looked=self.levels.peeks)
         if entry is None:
             return None
+        self.levels.keep(slot, entry, seen)
         landed = Landed(entry, Outcome.HIT)
         self._flights.land(slot.key, wait.flight, landed)
         self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
@@ -226,7 +221,7 @@ class Core:
 
     async def _disconnect(self) -> None:
         await self._caller.close()
-        await self._far.close()
+        await self.levels.close()
 
     def forked(self) -> None:
         """Go on in a child process, with nothing of the parent's but what is in memory."""
@@ -257,8 +252,9 @@ class Core:
         if self.near is not None and (entry := self.near.find(slot.key)) is not None:
             return Landed(entry, Outcome.HIT)
         if not looked and (entry := await self.levels.get(slot)) is not None:
+            self.levels.keep(slot, entry, seen)
             return Landed(entry, Outcome.HIT)
-        async with turn(self._far, slot, self._clock) as (elsewhere, waited):
+        async with turn(self.levels, slot, self._clock) as (elsewhere, waited):
             if elsewhere is not None:
                 self.levels.keep(slot, elsewhere, seen)
                 return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
@@ -273,8 +269,7 @@ class Core:
             if content is not None and not whole(content):
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
-                self.levels.keep(slot, entry, seen)
-                await self._far.put(slot, entry)
+                await self.levels.put(slot, entry, seen)
         return Landed(entry, outcome)
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:

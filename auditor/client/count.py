@@ -48,6 +48,10 @@ class _Cycle:
     def total(self) -> Decimal:
         return max(self.used, self.before) + self.missing
 
+    def gone(self, inode: int) -> None:
+        """Its file is not there any more, or another one is (0 for none)."""
+        self.before, self.used, self.read, self.inode = max(self.before, self.used), Decimal(0), 0, inode
+
 
 @dataclass(slots=True)
 class Count:
@@ -71,8 +75,8 @@ class Count:
         The later one stays until the clock has been before it for 48 hours; so a clock that steps refills nothing.
         """
         known = self._listed()
-        if not known and not self._cycles:
-            self._begin(start_us)
+        if not known and not self._cycles:  # the first count here takes over what the segments of before tell
+            self.add(start_us, sum(_spent(self.folder, self.scope, start_us), Decimal(0)))
         for start in {*known, start_us}:
             self._read(start)
         later = [start for start in self._cycles if start > start_us and self._holds(start, now_us)]
@@ -107,27 +111,19 @@ class Count:
 
     def _listed(self) -> set[int]:
         """Cycles with a file of our own."""
-        found: set[int] = set()
         try:
-            names = [entry.name for entry in os.scandir(self.folder) if entry.name.startswith(self._prefix)]
+            names = [path.name for path in self.folder.iterdir() if path.name.startswith(self._prefix)]
         except OSError:
-            return found
-        for name in names:
-            text = name.removeprefix(self._prefix)
-            if text.isascii() and text.isdecimal() and _owned(self._path(int(text))) is not None:
-                found.add(int(text))
-        return found
-
-    def _begin(self, start_us: int) -> None:
-        """The first count here takes over what the segments of before tell."""
-        self.add(start_us, sum(_spent(self.folder, self.scope, start_us), Decimal(0)))
+            return set()
+        starts = (name.removeprefix(self._prefix) for name in names)
+        return {int(each) for each in starts if re.fullmatch("[0-9]+", each) and _owned(self._path(int(each)))}
 
     def _read(self, start: int) -> None:
         cycle = self._cycles.setdefault(start, _Cycle())
         opened = _owned(self._path(start))
         if opened is None:
             if cycle.inode:
-                cycle.before, cycle.used, cycle.read, cycle.inode = max(cycle.before, cycle.used), Decimal(0), 0, 0
+                cycle.gone(0)
             return
         try:
             descriptor = os.open(self._path(start), os.O_RDONLY | _OPEN)
@@ -136,8 +132,7 @@ class Count:
         with os.fdopen(descriptor, "rb") as file:
             found = os.fstat(descriptor)
             if found.st_ino != cycle.inode or found.st_size < cycle.read:
-                cycle.before = max(cycle.before, cycle.used)
-                cycle.used, cycle.read, cycle.inode = Decimal(0), 0, found.st_ino
+                cycle.gone(found.st_ino)
             file.seek(cycle.read)
             data = file.read()
         whole = data.rfind(b";") + 1

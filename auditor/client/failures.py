@@ -13,7 +13,7 @@ from auditor.registry import PROVIDERS
 
 _HTTPX = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL", "ProxyError")
 _NOT_SENT: dict[str, tuple[str, ...]] = {
-    "httpx": _HTTPX, "httpx2": _HTTPX, "httpcore": _HTTPX, "httpcore2": _HTTPX,
+    "httpx": _HTTPX, "httpcore": _HTTPX,
     "requests": ("ConnectTimeout", "InvalidURL", "MissingSchema", "InvalidSchema", "InvalidHeader"),
     "urllib3": (
         "NewConnectionError", "ConnectTimeoutError", "EmptyPoolError", "LocationValueError", "ClosedPoolError",
@@ -23,14 +23,12 @@ _NOT_SENT: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By the package of a class: errors that come before anything has left."""
 _TIMED_OUT: dict[str, tuple[str, ...]] = {
-    "httpx": ("TimeoutException",), "httpx2": ("TimeoutException",), "httpcore": ("TimeoutException",),
-    "httpcore2": ("TimeoutException",), "requests": ("Timeout",), "urllib3": ("TimeoutError",),
-    "builtins": ("TimeoutError",),
+    "httpx": ("TimeoutException",), "httpcore": ("TimeoutException",), "requests": ("Timeout",),
+    "urllib3": ("TimeoutError",), "builtins": ("TimeoutError",),
 }  # fmt: skip
 _BROKEN: dict[str, tuple[str, ...]] = {
-    "httpx": ("TransportError",), "httpx2": ("TransportError",), "httpcore": ("NetworkError", "ProtocolError"),
-    "httpcore2": ("NetworkError", "ProtocolError"), "urllib3": ("ProtocolError",), "http": ("HTTPException",),
-    "aiohttp": ("ClientConnectionError", "ClientPayloadError"), "builtins": ("OSError",),
+    "httpx": ("TransportError",), "httpcore": ("NetworkError", "ProtocolError"), "urllib3": ("ProtocolError",),
+    "http": ("HTTPException",), "aiohttp": ("ClientConnectionError", "ClientPayloadError"), "builtins": ("OSError",),
 }  # fmt: skip
 _GIVEN_UP = re.compile(r"too many ([1-5]\d\d) error responses")
 _DEEPEST = 8
@@ -49,7 +47,8 @@ def failure_of(error: BaseException, provider: str = "") -> RenderError:
         if status is not None and status < 300:  # it refused nothing, so what failed came after it, or with it
             return UncertainError(type(error).__name__, word="other", status=status)
         if status is not None:
-            return failed_with(_answer(each, status), provider)
+            response: Any = getattr(each, "response", None)
+            return failed_with(answer_of(each if response is None else response, status), provider)
     if precedes_sending(error):
         return NotSentError(type(error).__name__)
     for kinds, word in ((_TIMED_OUT, "timeout"), (_BROKEN, "connection")):
@@ -84,7 +83,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is(error: BaseException, kinds: dict[str, tuple[str, ...]]) -> bool:
-    return any(kind.__name__ in kinds.get(kind.__module__.partition(".")[0], ()) for kind in type(error).__mro__)
+    for kind in type(error).__mro__:
+        package = kind.__module__.partition(".")[0].removesuffix("2")  # httpx2 and httpcore2 name theirs as httpx does
+        if kind.__name__ in kinds.get(package, ()):
+            return True
+    return False
 
 
 def status_of(value: object) -> int | None:
@@ -113,11 +116,6 @@ def _said(error: BaseException) -> int | None:
     """Of urllib3's `ResponseError`, which keeps the status in its message alone."""
     found = _GIVEN_UP.fullmatch(str(error)) if _is(error, {"urllib3": ("ResponseError",)}) else None
     return None if found is None else int(found[1])
-
-
-def _answer(error: BaseException, status: int) -> Answer:
-    response: Any = getattr(error, "response", None)
-    return answer_of(error if response is None else response, status)
 
 
 def answer_of(response: Any, status: int) -> Answer:

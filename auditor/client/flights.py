@@ -3,9 +3,14 @@
 In one process they share a flight. Across processes and hosts one of them holds the lease and calls, the others look
 once in a while: one process once for all of its callers. The lease is renewed while the render lasts, so that a slow
 render is not made twice; a holder that dies lets it run out, and the next one takes over.
+
+All flights of a renderer run in one event loop in a thread of its own. A flight belongs to nobody who waits for it:
+callers of any thread or event loop come and go, are cancelled or run out of patience, and the render, which is paid
+for, goes on. That is also why sync and async callers share one core.
 """
 
 import asyncio
+import selectors
 import threading
 import uuid
 from collections.abc import AsyncIterator, Coroutine
@@ -14,14 +19,91 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from auditor.caches import Entry, Slot
-from auditor.client.background import Background
 from auditor.client.clock import Clock
-from auditor.client.far import Far
+from auditor.client.levels import Levels
 from auditor.model.errors import RenderError
 
 T = TypeVar("T")
 FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.15, 1.5
 """Seconds between looks: soon at first, then seldom."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """What the loop waits with.
+
+    A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's connections
+    would take them off that list, and the parent would wait for them without end. So the child's copy begins empty.
+    """
+
+    def renew(self) -> None:
+        super().__init__()
+
+
+class Background:
+    """Starts at the first need, and again after a fork."""
+
+    def __init__(self) -> None:
+        self._selector: _Selector | None = None
+        self.forked()
+
+    def forked(self) -> None:
+        """The thread stayed in the parent."""
+        if self._selector is not None:
+            self._selector.renew()
+        self._lock = threading.Lock()
+        self._selector = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Run a coroutine there."""
+        with self._lock:  # so that `stop` cannot come between finding the loop and handing it the work
+            if self._loop is None:
+                self._selector = _Selector()
+                self._loop = asyncio.SelectorEventLoop(self._selector)
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="auditor-client", daemon=True)
+                self._thread.start()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there, and wait for it; who is interrupted meanwhile ends it."""
+        running = self.spawn(work)
+        try:
+            return running.result()
+        except BaseException:
+            running.cancel()
+            raise
+
+    async def arun(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `run`, for event loops."""
+        return await asyncio.wrap_future(self.spawn(work))
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a loop at all."""
+        return self._loop is not None
+
+    def stop(self, patience: float = 5.0) -> None:
+        """End the loop and wait for its thread."""
+        with self._lock:
+            loop, self._loop, thread, self._thread = self._loop, None, self._thread, None
+            if loop is not None:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(patience)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        while pending := asyncio.all_tasks(loop):
+            for task in pending:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 class Flights(Generic[T]):
@@ -35,9 +117,6 @@ class Flights(Generic[T]):
         """The parent's flights land in the parent."""
         self._lock = threading.Lock()
         self._flying: dict[str, Future[T]] = {}
-
-    def __len__(self) -> int:
-        return len(self._flying)
 
     def join(self, key: str) -> "tuple[Future[T], bool]":
         """(the flight of *key*, whether this caller is the first and has to `launch` or `land` it).
@@ -88,35 +167,35 @@ class Flights(Generic[T]):
 
 
 @asynccontextmanager
-async def turn(far: Far, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
+async def turn(levels: Levels, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
     """The right to make the call; without a lease everybody has it.
 
     It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn.
     """
     token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False
     entry: Entry | None = None
-    while entry is None and not ours and far.leases:
-        ours = await far.acquire(slot, token)
+    while entry is None and not ours and levels.leases:
+        ours = await levels.acquire(slot, token)
         if ours:
             # Between the look before and the lease, the holder before us may have finished.
-            entry = await far.get(slot)
+            entry = await levels.get(slot)
         held = not ours
-        while entry is None and held and far.leases:
+        while entry is None and held and levels.leases:
             await clock.sleep(delay)
             delay, waited = min(delay * SLOWER, LAST_LOOK), True
-            entry, held = await far.look(slot)
-    renewing = asyncio.create_task(_renew(far, slot, token, clock)) if ours and entry is None else None
+            entry, held = await levels.look(slot)
+    renewing = asyncio.create_task(_renew(levels, slot, token, clock)) if ours and entry is None else None
     try:
         yield entry, waited
     finally:
         if renewing is not None:
             renewing.cancel()
         if ours:
-            await far.release(slot, token)
+            await levels.release(slot, token)
 
 
-async def _renew(far: Far, slot: Slot, token: str, clock: Clock) -> None:
+async def _renew(levels: Levels, slot: Slot, token: str, clock: Clock) -> None:
     while True:
-        await clock.sleep(far.lease.lease_seconds / 3)
-        if not await far.renew(slot, token):
+        await clock.sleep(levels.lease.lease_seconds / 3)
+        if not await levels.renew(slot, token):
             return

@@ -6,12 +6,12 @@ paid for again; and a fork in the middle of it leaves the child with half a modu
 
 import os
 import ssl
-import threading
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 
 import httpx
 
-from auditor.client.forks import renew_in_children
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import canonical
 from auditor.model.provider import size_of
@@ -23,41 +23,28 @@ _MODULES = (
 """Of httpx and what it stands on, which load them at the first connection; another version may have others."""
 
 
-class _Trust:
-    """The TLS context, which takes long to make and is the same for all renderers of a process."""
-
-    def __init__(self) -> None:
-        self.forked()
-
-    def forked(self) -> None:
-        """OpenSSL's locks of the parent may never be released."""
-        self._lock = threading.Lock()
-        self._contexts: dict[tuple[str | None, ...], ssl.SSLContext] = {}
-
-    def context(self) -> ssl.SSLContext:
-        """That of httpx, by the environment."""
-        files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        with self._lock:
-            if files not in self._contexts:
-                try:
-                    self._contexts[files] = httpx.create_ssl_context()
-                except OSError:  # (ssl.SSLError is one too)
-                    raise ConfigError(
-                        "SSL_CERT_FILE or SSL_CERT_DIR names no certificates; correct it, or unset it"
-                    ) from None
-            return self._contexts[files]
+@cache
+def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:
+    del file, folder  # httpx reads them itself
+    try:
+        return httpx.create_ssl_context()
+    except OSError:  # (ssl.SSLError is one too)
+        raise ConfigError("SSL_CERT_FILE or SSL_CERT_DIR names no certificates; correct it, or unset it") from None
 
 
-TRUST = _Trust()
-renew_in_children(TRUST)
+if hasattr(os, "register_at_fork"):  # OpenSSL's locks of the parent may never be released
+    os.register_at_fork(after_in_child=_trust.cache_clear)
+
+
+def trust() -> ssl.SSLContext:
+    """The TLS context of httpx, which takes long to make and is the same for all renderers of a process."""
+    return _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 def load() -> None:
     """Load all of it; quick from the second time on."""
     for name in _MODULES:
-        try:
+        with suppress(ImportError):
             import_module(name)
-        except ImportError:
-            continue
     canonical({"\ue000": 1.0, "\U0001f600": None})  # by way of rfc8785 and its codec
     size_of(b"")

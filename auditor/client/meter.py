@@ -11,8 +11,7 @@ import orjson
 from prometheus_client import CollectorRegistry
 
 from auditor.caches import Entry
-from auditor.client.clock import Clock
-from auditor.client.ids import NEW_ID
+from auditor.client.clock import NEW_ID, Clock
 from auditor.client.metrics import AccountMetrics, ClientMetrics, client_metrics
 from auditor.client.request import Request
 from auditor.client.sinks import Sink
@@ -85,14 +84,14 @@ class Meter:
         try:
             made = MeteredTry(NEW_ID(ts_ns), ts_ns, started)
             waited = self.clock.steady() - started
-            self.sink.write(self._delivered(request, entry, made, Outcome.HIT, waited), lasting=False)
+            self.sink.write(self._event(request, made, Outcome.HIT, waited, entry), lasting=False)
         except Exception as error:  # (the promise of this module)
             self.lost(error)
 
     def coalesced(self, request: Request, entry: Entry, made: MeteredTry) -> None:
         """Waited for an identical call in flight."""
         waited = self.clock.steady() - made.started
-        self._write(lambda: self._delivered(request, entry, made, Outcome.COALESCED, waited), lasting=False)
+        self._write(lambda: self._event(request, made, Outcome.COALESCED, waited, entry), lasting=False)
         self._count(lambda account: account.ended("coalesced", waited, entry.size, entry.picture.format))
 
     def rendered(
@@ -113,7 +112,7 @@ class Meter:
 
         def event() -> dict[str, Any]:
             billed = _status(status) | {"credits": _number(cost), "inputs": self._inputs(request)}
-            return self._delivered(request, entry, made, Outcome.RENDER, took) | billed
+            return self._event(request, made, Outcome.RENDER, took, entry) | billed
 
         def count(account: AccountMetrics) -> None:
             account.called(status or 200, took, None if cost is None else float(cost), self.clock.now())
@@ -135,7 +134,7 @@ class Meter:
                 account.called(status, took, 0.0, self.clock.now())
             account.ended("hit", took, entry.size, entry.picture.format)
 
-        self._write(lambda: self._delivered(request, entry, made, Outcome.HIT, took) | answer, lasting=True)
+        self._write(lambda: self._event(request, made, Outcome.HIT, took, entry) | answer, lasting=True)
         self._count(count)
 
     def failed(
@@ -145,12 +144,9 @@ class Meter:
         took = self.clock.steady() - made.started
 
         def event() -> dict[str, Any]:
-            failure = {
-                "duration_ms": round(took * 1000, 3), "status": error.status, "credits": _number(error.credits),
-                "error": error.word, "inputs": self._inputs(request),
-            }  # fmt: skip
+            failure = {"status": error.status, "credits": _number(error.credits), "error": error.word}
             again = {"retried": True} if retried or spared else {}
-            return self._event(request, made, Outcome.ERROR) | failure | again
+            return self._event(request, made, Outcome.ERROR, took) | failure | {"inputs": self._inputs(request)} | again
 
         def count(account: AccountMetrics) -> None:
             credits = None if error.credits is None else float(error.credits)
@@ -166,8 +162,8 @@ class Meter:
     def gave_up(self, request: Request, word: str, made: MeteredTry) -> None:
         """A request that made no call of its own got nothing: its flight failed, or its caller would not wait."""
         waited = self.clock.steady() - made.started
-        nothing = {"duration_ms": round(waited * 1000, 3), "credits": 0, "error": word}
-        self._write(lambda: self._event(request, made, Outcome.ERROR) | nothing, lasting=False)
+        nothing = {"credits": 0, "error": word}
+        self._write(lambda: self._event(request, made, Outcome.ERROR, waited) | nothing, lasting=False)
         self._count(lambda account: account.ended("error", waited))
 
     def refused(self, request: Request, made: MeteredTry) -> None:
@@ -233,10 +229,13 @@ class Meter:
         if self.sink is not None:
             self.sink.forked()
 
-    def _event(self, request: Request, made: MeteredTry, outcome: Outcome) -> dict[str, Any]:
+    def _event(
+        self, request: Request, made: MeteredTry, result: Outcome, took: float | None = None, entry: Entry | None = None
+    ) -> dict[str, Any]:
         scope = self.scope
+        moment = datetime.fromtimestamp(made.ts_ns / 1e9, UTC)  # floats of seconds are exact to a quarter of a µs here
         event: dict[str, Any] = {
-            "v": SCHEMA_VERSION, "id": made.id, "ts": _utc(made.ts_ns), "outcome": outcome, "provider": scope.provider,
+            "v": SCHEMA_VERSION, "id": made.id, "ts": moment, "outcome": result, "provider": scope.provider,
             "account": scope.account, "environment": scope.environment, "template": request.template,
             "key": request.slot.key,
         }  # fmt: skip
@@ -246,20 +245,16 @@ class Meter:
             event["placement"] = request.placement
         if request.source != "online":
             event["source"] = request.source
-        return event
-
-    def _delivered(
-        self, request: Request, entry: Entry, made: MeteredTry, outcome: Outcome, took: float
-    ) -> dict[str, Any]:
-        picture = entry.picture
-        event = self._event(request, made, outcome)
-        event["duration_ms"] = round(took * 1000, 3)
-        if picture.format is not None:
-            event["format"] = picture.format
-        if picture.width is not None:
-            event["width"], event["height"] = picture.width, picture.height
-        if entry.size is not None:
-            event["bytes"], event["digest"] = entry.size, entry.digest
+        if took is not None:
+            event["duration_ms"] = round(took * 1000, 3)
+        if entry is not None:
+            picture = entry.picture
+            if picture.format is not None:
+                event["format"] = picture.format
+            if picture.width is not None:
+                event["width"], event["height"] = picture.width, picture.height
+            if entry.size is not None:
+                event["bytes"], event["digest"] = entry.size, entry.digest
         return event
 
     def _inputs(self, request: Request) -> dict[str, str] | None:
@@ -267,10 +262,6 @@ class Meter:
             return None
         overrides = orjson.loads(request.body)
         return self.scope.input_digests(overrides) if isinstance(overrides, Mapping) else {}
-
-
-def _utc(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns / 1e9, UTC)  # a float of seconds is exact to a quarter of a microsecond here
 
 
 def _status(status: int | None) -> dict[str, Any]:

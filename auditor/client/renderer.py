@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from auditor.caches import Cache
     from auditor.client.batch import BatchReport, Item
     from auditor.client.budget import Budget
+    from auditor.client.levels import Tiered
     from auditor.client.options import Hcti, HctiCall, Imejis, ImejisCall
     from auditor.client.sinks import Record, Sink
-    from auditor.client.stores import Tiered
 
     P_co = TypeVar("P_co", bound=Imejis | Hcti, default=Any, covariant=True)
 else:

@@ -38,12 +38,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Finish what is open."""
+        return
 
     def forked(self) -> None:
         """Go on in a child process."""
+        return
 
 
-class Stdout:
+class Stdout(Sink):
     """Events as JSON Lines on standard output, for containers whose runtime collects it.
 
     Threads do not tear each other's lines; of several processes on one pipe, only lines up to 4 KiB are safe.
@@ -59,15 +61,12 @@ class Stdout:
         with self._lock:
             _write_all(sys.stdout.fileno(), line)
 
-    def close(self) -> None:
-        """Standard output is not ours to close."""
-
     def forked(self) -> None:
         """Another thread may have held the lock."""
         self._lock = threading.Lock()
 
 
-class Called:
+class Called(Sink):
     """Events given to a function, one mapping each; what it raises is counted as a dropped event."""
 
     def __init__(self, function: Callable[[Record], object]) -> None:
@@ -77,12 +76,6 @@ class Called:
         """Call it."""
         del lasting
         self._function(orjson.loads(orjson.dumps(event, option=_LINE)))
-
-    def close(self) -> None:
-        """Nothing to finish."""
-
-    def forked(self) -> None:
-        """Nothing of it belongs to one process."""
 
 
 class Spool:

@@ -20,9 +20,9 @@ from auditor.caches import Entry, Slot, decode, encode, opened
 from auditor.caches.files import Files
 from auditor.caches.memory import Memory
 from auditor.client.containers import whole
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
 from auditor.client.request import Rendered
-from auditor.client.stores import Tiered
 from auditor.model.errors import ConfigError
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
@@ -206,7 +206,7 @@ def test_files_are_of_this_user_alone_and_never_links(tmp_path: Path, upstream: 
             assert not list((tmp_path / "in").rglob(".*")), "nothing is left aside"
             if not file.is_fifo():
                 file.unlink(missing_ok=True)
-            renderer._core._far.up = True
+            renderer._core.levels.up = True
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -18,8 +18,8 @@ from auditor.caches import Cache, Entry, Slot, decode, encode
 from auditor.caches.files import Files
 from auditor.caches.memory import ENTRY_BYTES, Memory
 from auditor.caches.redis import Redis
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
-from auditor.client.stores import Tiered
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
 from auditor.registry import CACHES

@@ -14,8 +14,8 @@ from auditor.caches.memory import Memory
 from auditor.caches.redis import Redis
 from auditor.client.batch import Item
 from auditor.client.budget import Budget
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
-from auditor.client.stores import Tiered
 from auditor.model.errors import (
     AuthenticationError,
     BudgetExceededError,

@@ -156,7 +156,7 @@ def test_closing_while_others_render(build: Build, upstream: Upstream, events: E
         for future in waiting:
             with pytest.raises(RenderError):
                 future.result(10)
-    assert len(renderer._core._flights) == 0
+    assert len(renderer._core._flights._flying) == 0
     upstream.gate.set()
     assert renderer.render("og", {"a": 1}).outcome is Outcome.RENDER
 
@@ -181,4 +181,4 @@ def test_nothing_is_kept_of_a_flight_that_landed(build: Build) -> None:
     renderer = build()
     for number in range(100):
         renderer.render("og", {"a": number})
-    assert len(renderer._core._flights) == 0
+    assert len(renderer._core._flights._flying) == 0

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry
 from auditor.caches import Entry, Slot
 from auditor.caches.memory import Memory
 from auditor.caches.redis import Redis
+from auditor.client.levels import Tiered
 from auditor.client.renderer import Renderer
-from auditor.client.stores import Tiered
 from auditor.model.events import Outcome
 from auditor.model.provider import Picture
 from auditor.sandbox.server import Sandbox
@@ -198,14 +198,14 @@ def test_no_answer_is_taken_for_that_of_the_next_command(redis: RedisServer, way
     """A caller that is interrupted in between leaves no connection on which an answer is still to come."""
     store = Redis(redis.url)
     slot = Slot("g", f"k1:{'0' * 64}", b"s" * 32)
-    client = store._reached() if way == "peek" else store._connected()
+    pool = store._reached() if way == "peek" else store._connected().connection_pool
 
     async def ask() -> Entry | None:
         return store.peek(slot) if way == "peek" else await store.get(slot)
 
     async def main() -> None:
         assert await ask() is None
-        (connection,) = client.connection_pool._available_connections
+        (connection,) = pool._available_connections
         own = getattr(connection, at)
         assert connection.is_connected if way == "get" else connection._sock is not None
 
@@ -216,7 +216,7 @@ def test_no_answer_is_taken_for_that_of_the_next_command(redis: RedisServer, way
         with pytest.raises(KeyboardInterrupt):
             await ask()
         assert not connection.is_connected if way == "get" else connection._sock is None
-        assert client.connection_pool._available_connections == [connection]
+        assert pool._available_connections == [connection]
         setattr(connection, at, own)
         entry = Entry.of(Picture(b"x", None, "image/png", "png"), 0.0, time.time() + 100)
         await store.put(slot, entry)
@@ -256,7 +256,7 @@ def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build,
     renderer = build(cache=redis.url, clock=moving.clock())
     redis.signal(signal.SIGSTOP)
     renderer.render("og", {"n": 0})
-    far: Any = renderer._core._far
+    far: Any = renderer._core.levels
     assert not far.up
     redis.signal(signal.SIGCONT)
     deadline = time.monotonic() + 20

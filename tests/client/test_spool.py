@@ -15,8 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from auditor.client import sinks
-from auditor.client.clock import Clock
-from auditor.client.ids import ProcessIds
+from auditor.client.clock import Clock, ProcessIds
 from auditor.client.renderer import Renderer
 from auditor.client.sinks import Spool
 from auditor.model.events import Outcome

@@ -31,7 +31,7 @@ WRITER = """
 import random, sys, time
 from datetime import UTC, datetime
 from auditor import Spool
-from auditor.client.ids import NEW_ID
+from auditor.client.clock import NEW_ID
 spool, rng = Spool(sys.argv[1], max_bytes=20_000), random.Random(int(sys.argv[2]))
 while True:
     for _ in range(10):

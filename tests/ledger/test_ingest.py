@@ -259,7 +259,7 @@ WRITER = """
 import sys, time
 from auditor import Spool
 spool = Spool(sys.argv[1], max_bytes=20_000)
-from auditor.client.ids import NEW_ID
+from auditor.client.clock import NEW_ID
 from datetime import datetime, UTC
 for n in range(int(sys.argv[2])):
     base = {"v": 1, "id": NEW_ID(time.time_ns()), "ts": datetime.now(UTC), "provider": "imejis", "account": "main",
