@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from auditor.client.budget import Budget
     from auditor.client.connect import connect
     from auditor.client.function import metered
-    from auditor.client.metering import CallRule, Metering, Rule, path_rule
+    from auditor.client.metering import Metering
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
+    from auditor.client.rules import CallRule, Rule, path_rule
     from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
     from auditor.client.stores import Tiered
@@ -57,11 +58,11 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
-    "CallRule": "client.metering", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
+    "CallRule": "client.rules", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
     "reconcile": "notebook", "simulate": "notebook",
-    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
+    "Renderer": "client.renderer", "Rule": "client.rules", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.stores", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
-    "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
+    "metered": "client.function", "path_rule": "client.rules", "unmeter": "client.attach",
 } | dict.fromkeys(
     (
         "AuditorError", "AuthenticationError", "BudgetExceededError", "CircuitOpenError", "ConfigError",

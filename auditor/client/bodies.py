@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from auditor.client.metering import quiet
 from auditor.client.unread import UNREAD
-from auditor.client.watch import Watch, quiet
+from auditor.client.watch import Watch
 
 _BODY = "_auditor_body"
 Method = Callable[..., Any]

@@ -4,8 +4,9 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from auditor.client.metering import Metering, SeenRequest
-from auditor.client.watch import UNDERWAY, Journey, Watch, quiet
+from auditor.client.metering import Metering, quiet
+from auditor.client.rules import SeenRequest
+from auditor.client.watch import UNDERWAY, Journey, Watch
 
 
 class Passing(NamedTuple):
