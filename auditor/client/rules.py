@@ -23,11 +23,8 @@ class SeenRequest(NamedTuple):
 
     def same(self, other: "SeenRequest") -> bool:
         """Whether both may be one request, seen at two places."""
-        if (self.method, self.host) != (other.method, other.host):
-            return False
-        if urlsplit(self.url)[2:4] != urlsplit(other.url)[2:4]:
-            return False
-        return self.content is None or other.content is None or self.content == other.content
+        mine, others = ((each.method, each.host, urlsplit(each.url)[2:4]) for each in (self, other))
+        return mine == others and (None in (self.content, other.content) or self.content == other.content)
 
 
 class CallRule(NamedTuple):
