@@ -11,8 +11,7 @@ from auditor.client.bodies import watch_body, watched_by
 from auditor.client.failures import content_of
 from auditor.client.holders import HOLDERS, Holder
 from auditor.client.metering import Metering, quiet
-from auditor.client.origin import sender
-from auditor.client.passage import CURRENT, Passage, Passing, started, underway
+from auditor.client.passage import CURRENT, Passage, Passing, sender, started, underway
 from auditor.client.rules import SeenRequest
 from auditor.client.watch import Journey, Watch
 

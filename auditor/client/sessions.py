@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from auditor.client.holders import HOLDERS, Holder
 from auditor.client.metering import UNSEEN, Metering, quiet
-from auditor.client.origin import sender
-from auditor.client.passage import CURRENT, Passage
+from auditor.client.passage import CURRENT, Passage, sender
 from auditor.client.rules import SeenRequest
 from auditor.client.sending import SENDING, Foreign, Leaving, Sending, asked_of, attached_to
 

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple, cast
 import httpx
 
 from auditor.client.metering import UNSEEN, Metering, quiet
-from auditor.client.origin import sender
-from auditor.client.passage import CURRENT, Passage, Passing, started
+from auditor.client.passage import CURRENT, Passage, Passing, sender, started
 from auditor.client.rules import SeenRequest
 from auditor.client.streams import WatchedStream, bases, mixed, watched
 from auditor.client.watch import Journey, Watch
