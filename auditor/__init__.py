@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from auditor.client.attach import meter, unmeter
     from auditor.client.batch import Item
     from auditor.client.budget import Budget
+    from auditor.client.call_rules import CallRule, Rule, path_rule
     from auditor.client.connect import connect
     from auditor.client.function import metered
     from auditor.client.levels import Tiered
-    from auditor.client.metering import CallRule, Metering, Rule, path_rule
+    from auditor.client.metering import Metering
     from auditor.client.renderer import Renderer
     from auditor.client.request import Rendered
     from auditor.client.scrape import child_exit
@@ -57,11 +58,11 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
-    "CallRule": "client.metering", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
+    "CallRule": "client.call_rules", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
     "reconcile": "notebook", "simulate": "notebook",
-    "Renderer": "client.renderer", "Rule": "client.metering", "Sandbox": "sandbox.server", "Spool": "client.sinks",
+    "Renderer": "client.renderer", "Rule": "client.call_rules", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.levels", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
-    "metered": "client.function", "path_rule": "client.metering", "unmeter": "client.attach",
+    "metered": "client.function", "path_rule": "client.call_rules", "unmeter": "client.attach",
 } | dict.fromkeys(
     (
         "AuditorError", "AuthenticationError", "BudgetExceededError", "CircuitOpenError", "ConfigError",

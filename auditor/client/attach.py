@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, Unpack
 
 from auditor.client.metering import Metering, MeteringOptions, shared
-from auditor.client.sessions import MeteredSession, attached_to
+from auditor.client.sending import attached_to
+from auditor.client.sessions import MeteredSession
 from auditor.client.transports import MeteredTransport, places
 from auditor.model.errors import ConfigError
 

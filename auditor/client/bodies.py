@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from auditor.client.metering import quiet
 from auditor.client.unread import UNREAD
-from auditor.client.watch import Watch, quiet
+from auditor.client.watch import Watch
 
 _BODY = "_auditor_body"
 Method = Callable[..., Any]
@@ -45,8 +46,7 @@ class _Body:
     """A body that is read; what one of its methods calls counts once."""
 
     def __init__(self, watch: Watch) -> None:
-        self.watch, self.inside = watch, False
-        self.metering = watch.metering
+        self.watch, self.metering, self.inside = watch, watch.metering, False
 
     @quiet
     def passed(self, raw: Any, data: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:

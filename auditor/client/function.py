@@ -12,11 +12,10 @@ from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, coroutine
 from typing import Any, TypeVar, Unpack
 
-from auditor.client.metering import Metering, MeteringOptions, shared
+from auditor.client.metering import Metering, MeteringOptions, quiet, shared
 from auditor.client.observed import Observed, ObservedCall
 from auditor.client.prices import Number, Price
 from auditor.client.standin import awaited, stand_in
-from auditor.client.watch import quiet
 from auditor.model.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -1,37 +1,36 @@
-"""Metering: which calls of somebody else's code are renders, and whose."""
+"""Metering: whose the calls of somebody else's code are, and what they are counted with."""
 
+import functools
 import logging
 import os
-import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack, cast
+from urllib.parse import parse_qsl, urlsplit
 
-import orjson
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from auditor.caches import Slot
+from auditor.client.call_rules import CallRule, SeenRequest, json_object, provider_rules
 from auditor.client.clock import Clock
 from auditor.client.forks import renew_in_children
 from auditor.client.identity import Shapes
 from auditor.client.meter import Meter
 from auditor.client.metrics import client_metrics
-from auditor.client.prices import Number, Price
 from auditor.client.request import Request
 from auditor.client.sinks import Record, Sink, sink_of
 from auditor.client.stable import UnstableError, stable
 from auditor.client.unread import UNREAD
-from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
+from auditor.model.endpoints import Seen
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
-from auditor.registry import PROVIDERS
 
 log = logging.getLogger("auditor.client")
-T = TypeVar("T")
+P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
 UNSEEN = (
     "%s counts as one call a request, since its connections cannot be seen: if it caches or retries, hits count as "
     "renders and retries are missed; meter the transport that it calls: MeteredTransport(…)"
@@ -39,87 +38,21 @@ UNSEEN = (
 """Said when a client is metered."""
 
 
-class SeenRequest(NamedTuple):
-    """A request of some HTTP library, as rules read it."""
+def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
+    """A method of ours in the way of somebody's call: what it raises is counted as a fault, and None is its result."""
 
-    method: str
-    url: str
-    host: str
-    content: bytes | None
-    """The body; None where it streams, so that nobody can say what is in it."""
-
-    def same(self, other: "SeenRequest") -> bool:
-        """Whether both may be one request, seen at two places."""
-        if (self.method, self.host) != (other.method, other.host):
-            return False
-        if urlsplit(self.url)[2:4] != urlsplit(other.url)[2:4]:
-            return False
-        return self.content is None or other.content is None or self.content == other.content
-
-
-class CallRule(NamedTuple):
-    """Which requests of a client are render calls, and how to read them."""
-
-    provider: str
-    recognise: Callable[[str, SplitResult, bytes], Seen | None]
-    """(method, address, body) -> the call, or None."""
-    hosts: frozenset[str]
-    """Only requests to these are looked at more closely."""
-    template_of: Callable[[str, SplitResult], str | None] | None = None
-    """(method, address) -> the template where the address alone says that this is a render, empty if it does not name
-    it; for calls whose body says nothing to `recognise`."""
-    price: Price = Price()
-    """How many images a call makes and what they cost, by the JSON object in the request's body."""
-    quota: Quota = PAYMENT_REQUIRED
-    """Which refusals mean that the credits are used up, for a provider that is not built in."""
-
-
-Rule = CallRule
-"""The public alias `auditor.Rule`."""
-
-
-def path_rule(
-    provider: str,
-    host: str,
-    path: str,
-    *,
-    method: str = "POST",
-    units: Number | Callable[[Mapping[str, Any]], Any] = 1,
-    credits: Number | Callable[[Mapping[str, Any]], Any] = 1,
-    quota: Quota = PAYMENT_REQUIRED,
-) -> CallRule:
-    """A rule by host and a regular expression for the path with a group `template`.
-
-    The JSON object in the body is what the picture depends on, the query are its options. *units* is how many images
-    a call makes and *credits* what each costs; as functions they are called with the JSON object of the request's
-    body, and *credits* then says what the whole call costs: `units=lambda body: body.get("n", 1)`.
-    """
-    pattern = re.compile(path)
-
-    def recognise(seen_method: str, url: SplitResult, content: bytes) -> Seen | None:
-        match = pattern.fullmatch(url.path)
-        if seen_method != method or url.hostname != host or match is None:
+    @functools.wraps(method)
+    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            try:  # noqa: SIM105 (no room for one call more, at the end of the stack)
+                cast(Any, self).metering.fault(error)
+            except Exception:  # noqa: S110
+                pass
             return None
-        return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query)))
 
-    return CallRule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
-
-
-def provider_rules() -> tuple[CallRule, ...]:
-    """A rule a known provider."""
-    return tuple(
-        CallRule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
-        for name, provider in PROVIDERS.items()
-    )
-
-
-def json_object(content: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body, empty for no body; None for anything else."""
-    try:
-        found = orjson.loads(content or b"{}")
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
+    return cast(Callable[Concatenate[S, P], R | None], call)
 
 
 class MeteringOptions(TypedDict, total=False):
@@ -275,7 +208,7 @@ class Metering:
         except Exception:  # noqa: S110 (nothing is left to tell it to)
             pass
 
-    def tried(self, function: Callable[[T], R], subject: T) -> R | None:
+    def tried(self, function: Callable[[S], R], subject: S) -> R | None:
         """What a function says that may not be ours; None where it fails, which is counted."""
         try:
             return function(subject)

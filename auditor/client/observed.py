@@ -8,13 +8,14 @@ from typing import Any
 
 from auditor.caches import Entry
 from auditor.client.binding import Binding, signature_of
+from auditor.client.call_rules import json_object
 from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
-from auditor.client.metering import Metering, json_object
+from auditor.client.metering import Metering, quiet
 from auditor.client.prices import Price
 from auditor.client.request import Request
 from auditor.client.stable import UnstableError, stable
 from auditor.client.unread import UNREAD
-from auditor.client.watch import picture_of, quiet
+from auditor.client.watch import picture_of
 from auditor.model.errors import RenderError
 from auditor.model.media import is_picture
 from auditor.model.provider import Answer, Picture

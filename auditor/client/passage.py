@@ -1,11 +1,13 @@
 """Passages of requests through metered places: into a client's layers, or out of them as calls."""
 
+import sys
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from auditor.client.metering import Metering, SeenRequest
-from auditor.client.watch import UNDERWAY, Journey, Watch, quiet
+from auditor.client.call_rules import SeenRequest
+from auditor.client.metering import Metering, quiet
+from auditor.client.watch import UNDERWAY, Journey, Watch
 
 
 class Passing(NamedTuple):
@@ -91,3 +93,19 @@ def underway(asked: SeenRequest) -> Journey | None:
     """The journey of the same request, of several the one with the fewest calls."""
     same = [each for each in list(UNDERWAY) if asked.same(each.asked)]
     return min(same, key=lambda each: len(each.calls), default=None)
+
+
+_SENDS = {
+    "httpx._client": "_send_single_request", "httpx2._client": "_send_single_request", "requests.sessions": "send",
+}  # fmt: skip
+"""By module: the function of a client in which its transport, or adapter, is called."""
+
+
+def sender() -> Any:
+    """The client that is sending in this thread; None in a thread that a layer below it started."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == _SENDS.get(frame.f_globals.get("__name__", "")):
+            return frame.f_locals.get("self")
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, cast
 
 import httpx
 
-from auditor.client.metering import UNSEEN, Metering, SeenRequest
-from auditor.client.origin import sender
-from auditor.client.passage import CURRENT, Passage, Passing, started
+from auditor.client.call_rules import SeenRequest
+from auditor.client.metering import UNSEEN, Metering, quiet
+from auditor.client.passage import CURRENT, Passage, Passing, sender, started
 from auditor.client.streams import WatchedStream, bases, mixed, watched
-from auditor.client.watch import Journey, Watch, quiet
+from auditor.client.watch import Journey, Watch
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
 """Packages whose transports make calls, and neither cache nor try again."""
@@ -104,9 +104,8 @@ class _Passage(Passage):
         tap, metering = self.tap, self.tap._whose()
         asked = None if metering is None else tap._asked(self.request, metering)
         if metering is not None and asked is not None:
-            self.journey, self.watch = started(
-                metering, asked, self.request, layered=bool(tap._below), below=tap._users is not None
-            )
+            layered, below = bool(tap._below), tap._users is not None
+            self.journey, self.watch = started(metering, asked, self.request, layered=layered, below=below)
         if tap._below and (self.journey is not None or CURRENT.get() is None):
             self.tokens = (CURRENT.set(self.journey or Passing(self.metering)),)
 
@@ -117,8 +116,8 @@ class _Passage(Passage):
         cached = from_cache(response)
         if self.watch is None:
             tap._reached = tap._reached or bool(journey.calls)
-            of = functools.partial(_answers, response)
-            self.watch = journey.answered(status, headers, cached, reached=tap._reached, of=of)
+            is_answer = functools.partial(_answers, response)
+            self.watch = journey.answered(status, headers, cached, tap._reached, is_answer)
         else:
             self.watch.heard(status, headers)
             self.watch.cached = cached is True
@@ -199,9 +198,8 @@ class _MeteredPool(_Tap):
         return SeenRequest(request.method.decode(), address, host, _held(request.stream))
 
     def _head(self, response: Any) -> tuple[int, Mapping[str, str]]:
-        return response.status, {
-            name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers
-        }
+        headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in response.headers}
+        return response.status, headers
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
         response.stream = WatchedStream(response.stream, watch)
@@ -245,9 +243,8 @@ def _answers(response: Any, call: Watch) -> bool:
 def _held(stream: Any) -> bytes | None:
     """What a body holds whole, as that of a redirect that repeats it; None for one that streams."""
     kind = type(stream)
-    if kind.__name__ == "ByteStream" and kind.__module__.partition(".")[0] in ("httpx", "httpx2"):
-        return b"".join(stream)
-    return None
+    is_held = kind.__name__ == "ByteStream" and kind.__module__.partition(".")[0] in ("httpx", "httpx2")
+    return b"".join(stream) if is_held else None
 
 
 def places(client: Any) -> list[_Place]:

@@ -5,18 +5,17 @@ each call that really leaves is watched apart. So a request that made no call is
 three events: two tries that were followed by another, and the last.
 """
 
-import functools
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from auditor.caches import Entry
 from auditor.client.answers import decoded
+from auditor.client.call_rules import CallRule, SeenRequest, json_object
 from auditor.client.failures import failure_of, given_up_at
 from auditor.client.meter import Meter, MeteredTry
-from auditor.client.metering import CallRule, Metering, SeenRequest, json_object
+from auditor.client.metering import Metering, quiet
 from auditor.client.request import Request
 from auditor.client.unread import UNREAD
 from auditor.model.errors import QuotaExceededError, RenderError
@@ -26,27 +25,6 @@ from auditor.registry import PROVIDERS
 
 HEAD = 256 << 10
 """Bytes of an answer that are kept, for sizes and error texts."""
-
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S")
-
-
-def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
-    """A method of ours in the way of somebody's call: what it raises is counted as a fault, and None is its result."""
-
-    @functools.wraps(method)
-    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R | None:
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
-            try:  # noqa: SIM105 (no room for one call more, at the end of the stack)
-                cast(Any, self).metering.fault(error)
-            except Exception:  # noqa: S110
-                pass
-            return None
-
-    return cast(Callable[Concatenate[S, P], R | None], call)
 
 
 class Journey:
@@ -76,6 +54,7 @@ class Journey:
         self._release(retried=True)
         watch = Watch(self, self._try())
         watch.apart = apart
+        self.meter.attempt(self.request, watch.made)
         self.calls.append(watch)
         return watch
 
@@ -151,7 +130,7 @@ class Journey:
             if not self.calls:
                 self.meter.refused(self.request, self._try())
             return None
-        watch = self._answer = Watch(self, self._try(), left=False)
+        watch = self._answer = Watch(self, self._try())
         watch.heard(status, headers)
         watch.cached = cached is not False and (cached is True or reached or bool(self.calls))
         return watch
@@ -160,7 +139,7 @@ class Journey:
 class Watch:
     """One call in flight: its events, its size and its digest."""
 
-    def __init__(self, journey: Journey, made: Any, *, left: bool = True) -> None:
+    def __init__(self, journey: Journey, made: MeteredTry) -> None:
         self.journey, self.made, self.metering = journey, made, journey.metering
         self._head: bytes | bytearray = b""
         self._size = 0
@@ -175,8 +154,6 @@ class Watch:
         """Whether it left in a thread that a layer started."""
         self.answer: Callable[[], object] | None = None
         """The object that the answer is, as long as it lives."""
-        if left:
-            journey.meter.attempt(journey.request, made)
 
     @property
     def failing(self) -> bool:
@@ -209,11 +186,11 @@ class Watch:
         if self.over:
             return
         status = given_up_at(error)
-        if status is not None:
+        if status is None:
+            self._fails(failure_of(error, self.journey.rule.provider))
+        else:
             self.heard(status, {})
             self._ended(whole=False)
-        else:
-            self._fails(failure_of(error, self.journey.rule.provider))
 
     @quiet
     def dropped(self) -> None:
@@ -290,10 +267,8 @@ class Watch:
             return None
 
     def _entry(self, answer: Answer, whole: bool, encoded: bool, picture: Picture | None) -> Entry:
-        if picture is None:
-            picture, sized = picture_of(answer), tells_size(answer.status, answer.media_type)
-        else:
-            sized = answer.status in (200, 201)
+        sized = answer.status in (200, 201) if picture else tells_size(answer.status, answer.media_type)
+        picture = picture or picture_of(answer)
         if not (whole and sized and self._size) or encoded or picture.content is None:
             return Entry(picture, None, None, 0.0, 0.0)
         digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from auditor.caches import digest_of
 from auditor.inspect.pictures import MOST, Wanted
@@ -46,7 +46,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 class Inspection:
-    """One run over some pictures, several at the same time, each thread with a child of its own."""
+    """One run over some pictures, several at the same time, each with a child of its own."""
 
     def __init__(
         self, limit_of: LimitOf, known: Mapping[str, Measured] | None = None, workers: Callable[[], Worker] = Worker
@@ -56,8 +56,7 @@ class Inspection:
         self._known = known or {}
         self._workers = workers
         self._lock = threading.Lock()
-        self._local = threading.local()
-        self._started: list[Worker] = []
+        self._idle: list[Worker] = []
         self._claimed: dict[str, str] = {}
         """Digest -> the first by name of the sources that have these bytes."""
         self.result = Inspected()
@@ -76,7 +75,7 @@ class Inspection:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
         finally:
-            for worker in self._started:
+            for worker in self._idle:
                 worker.close()
         for digest, picture in self.result.pictures.items():
             self.result.pictures[digest] = replace(picture, source=self._claimed[digest])
@@ -108,19 +107,15 @@ class Inspection:
             if known is not None and _fits(known, box):
                 self.result.known += 1
                 return known
-        worker = self._worker()
-        found = worker.measure(data, box)
-        self.result.method = worker.method
+            worker = self._idle.pop() if self._idle else self._workers()
+        try:
+            found = worker.measure(data, box)
+            self.result.method = worker.method
+        finally:
+            self._idle.append(worker)
         if "refused" in found:
             raise FetchError(found["refused"], found["detail"])
         return measured({"source": task.source, "digest": digest, "bytes": len(data), **found})
-
-    def _worker(self) -> Worker:
-        if not hasattr(self._local, "worker"):
-            self._local.worker = self._workers()
-            with self._lock:
-                self._started.append(self._local.worker)
-        return cast(Worker, self._local.worker)
 
 
 def _admitted(data: bytes) -> str:

@@ -58,7 +58,7 @@ class Sandbox:
         self._clock = clock
         self._api = Imejis(clock)
         self._limiters: dict[str, AsyncLimiter] = {}
-        self._hosted: dict[str, tuple[bytes, str, float | None]] = {}
+        self._hosted: dict[str, tuple[bytes, str]] = {}
         self._signing = secrets.token_bytes(32)
         self.origin = ""
         """`http://127.0.0.1:PORT` once it runs."""
@@ -180,7 +180,7 @@ class Sandbox:
             "success": True, "delivery": delivery, "format": picture_format, "file": {"size": len(content)},
             "requestId": str(uuid.uuid4()), "url": f"{self.origin}/sandbox/pictures/{name}",
         }  # fmt: skip
-        self._hosted[name] = (content, MEDIA_TYPES[picture_format], None)
+        self._hosted[name] = (content, MEDIA_TYPES[picture_format])
         if delivery == "signed":
             ends = int(self._clock()) + 60 * options.get("expiresIn", 60)
             answer["url"] += f"?expires={ends}&token={self._token(name, ends)}"
@@ -256,8 +256,7 @@ class Sandbox:
                 return web.Response(status=403, text="the address has expired")
         return web.Response(body=found[0], content_type=found[1])
 
-    async def _invoice(self, request: web.Request) -> web.Response:
-        del request
+    async def _invoice(self, _: web.Request) -> web.Response:
         return web.json_response(self.billing.invoice() | {"faults": dict(self.faults.drawn)})
 
     async def _set_faults(self, request: web.Request) -> web.Response:
@@ -269,8 +268,7 @@ class Sandbox:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"rates": self.faults.rates})
 
-    async def _about(self, request: web.Request) -> web.Response:
-        del request
+    async def _about(self, _: web.Request) -> web.Response:
         return web.Response(
             text="Render Auditor's sandbox. POST /v1/{design} with the header dma-api-key: sandbox.\n"
             "GET /sandbox/invoice says what was billed; POST /sandbox/faults "

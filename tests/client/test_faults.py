@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from auditor import Metering, meter, metered, path_rule
-from auditor.client.metering import provider_rules
+from auditor.client.call_rules import provider_rules
 from tests.client import injection
 from tests.client.conftest import PICTURE
 from tests.client.test_attach import Body

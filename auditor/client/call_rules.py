@@ -1,0 +1,92 @@
+"""Rules: which requests of somebody else's code are render calls, and how to read them."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+import orjson
+
+from auditor.client.prices import Number, Price
+from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
+from auditor.registry import PROVIDERS
+
+
+class SeenRequest(NamedTuple):
+    """A request of some HTTP library, as rules read it."""
+
+    method: str
+    url: str
+    host: str
+    content: bytes | None
+    """The body; None where it streams, so that nobody can say what is in it."""
+
+    def same(self, other: "SeenRequest") -> bool:
+        """Whether both may be one request, seen at two places."""
+        mine, others = ((each.method, each.host, urlsplit(each.url)[2:4]) for each in (self, other))
+        return mine == others and (None in (self.content, other.content) or self.content == other.content)
+
+
+class CallRule(NamedTuple):
+    """Which requests of a client are render calls, and how to read them."""
+
+    provider: str
+    recognise: Callable[[str, SplitResult, bytes], Seen | None]
+    """(method, address, body) -> the call, or None."""
+    hosts: frozenset[str]
+    """Only requests to these are looked at more closely."""
+    template_of: Callable[[str, SplitResult], str | None] | None = None
+    """(method, address) -> the template where the address alone says that this is a render, empty if it does not name
+    it; for calls whose body says nothing to `recognise`."""
+    price: Price = Price()
+    """How many images a call makes and what they cost, by the JSON object in the request's body."""
+    quota: Quota = PAYMENT_REQUIRED
+    """Which refusals mean that the credits are used up, for a provider that is not built in."""
+
+
+Rule = CallRule
+"""The public alias `auditor.Rule`."""
+
+
+def path_rule(
+    provider: str,
+    host: str,
+    path: str,
+    *,
+    method: str = "POST",
+    units: Number | Callable[[Mapping[str, Any]], Any] = 1,
+    credits: Number | Callable[[Mapping[str, Any]], Any] = 1,
+    quota: Quota = PAYMENT_REQUIRED,
+) -> CallRule:
+    """A rule by host and a regular expression for the path with a group `template`.
+
+    The JSON object in the body is what the picture depends on, the query are its options. *units* is how many images
+    a call makes and *credits* what each costs; as functions they are called with the JSON object of the request's
+    body, and *credits* then says what the whole call costs: `units=lambda body: body.get("n", 1)`.
+    """
+    pattern = re.compile(path)
+
+    def recognise(seen_method: str, url: SplitResult, content: bytes) -> Seen | None:
+        match = pattern.fullmatch(url.path)
+        if seen_method != method or url.hostname != host or match is None:
+            return None
+        return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query)))
+
+    return CallRule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
+
+
+def provider_rules() -> tuple[CallRule, ...]:
+    """A rule a known provider."""
+    return tuple(
+        CallRule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
+        for name, provider in PROVIDERS.items()
+    )
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body, empty for no body; None for anything else."""
+    try:
+        found = orjson.loads(content or b"{}")
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
