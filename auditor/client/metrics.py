@@ -96,18 +96,17 @@ class AccountMetrics:
         self, metrics: ClientMetrics, provider: str, account: str, environment: str, production: bool,
         results: Sequence[str],
     ) -> None:  # fmt: skip
-        labels = (provider, metrics.account(account))
+        self._metrics, self._labels = metrics, (provider, metrics.account(account))
         where = (metrics.environment(environment), "true" if production else "false")
-        self._metrics, self._labels = metrics, labels
-        self.requests = {result: metrics.child("requests_total", *labels, result) for result in results}
-        self.waits = {result: metrics.child("request_duration_seconds", *labels, result) for result in results}
+        self.requests = {result: self.child("requests_total", result) for result in results}
+        self.waits = {result: self.child("request_duration_seconds", result) for result in results}
         self._bytes: dict[str | None, Any] = {}
         self._answers: dict[str, Any] = {}
-        self.inflight = metrics.child("inflight_requests", *labels)
-        self._api_wait = metrics.child("api_request_duration_seconds", *labels)
-        self._credits = metrics.child("credits_used_total", *labels, *where)
-        self._uncertain = metrics.child("credits_uncertain_total", *labels, *where)
-        self._last_paid = metrics.child("last_paid_render_timestamp_seconds", *labels, *where)
+        self.inflight = self.child("inflight_requests")
+        self._api_wait = self.child("api_request_duration_seconds")
+        self._credits = self.child("credits_used_total", *where)
+        self._uncertain = self.child("credits_uncertain_total", *where)
+        self._last_paid = self.child("last_paid_render_timestamp_seconds", *where)
 
     def ended(self, result: str, waited: float, size: int | None = None, picture_format: str | None = None) -> None:
         """A request ended; *size* of its picture in bytes, None where there is none or it went out as an address."""
@@ -116,7 +115,7 @@ class AccountMetrics:
         if size:
             counter = self._bytes.get(picture_format)
             if counter is None:
-                counter = self._metrics.child("output_bytes_total", *self._labels, picture_format or OTHER)
+                counter = self.child("output_bytes_total", picture_format or OTHER)
                 self._bytes[picture_format] = counter
             counter.inc(size)
 
@@ -124,7 +123,7 @@ class AccountMetrics:
         """A call to the API ended; *credits* None if they are unknown; *now* in seconds since 1970."""
         code = _code(status)
         if code not in self._answers:
-            self._answers[code] = self._metrics.child("api_requests_total", *self._labels, code)
+            self._answers[code] = self.child("api_requests_total", code)
         self._answers[code].inc()
         self._api_wait.observe(took)
         if credits is None:

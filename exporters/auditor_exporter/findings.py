@@ -38,9 +38,8 @@ class FindingsCollector:
         self._seen: FileStamp | None = None
         self._families = Families()
 
-    def collect(self, families: Families, now: float) -> None:
+    def collect(self, families: Families, _now: float) -> None:  # (the report has its own time)
         """Add what the report says; `InputError` if it is none and never was."""
-        del now  # the report has its own time
         try:
             self._renew()
         except InputError as error:

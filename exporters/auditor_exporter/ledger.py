@@ -63,8 +63,7 @@ class LedgerCollector:
                 self._relabel(accounts)
             found = self._totals(connection, families)
             self._periods(connection, families, now_us)
-            self._unspent(connection, families)
-            self._times(connection, families)
+            self._paid(connection, families)
             self._sources(connection, families, now_us)
             self._inputs(connection, families, now_us)
             self._conflicts(connection, families, state, now_us)
@@ -111,12 +110,13 @@ class LedgerCollector:
             families.add("period_credits_used", self._place(row), row.credits)
             families.add("period_credits_uncertain", self._place(row), row.uncertain)
 
-    def _unspent(self, connection: Connection, families: Families) -> None:
+    def _paid(self, connection: Connection, families: Families) -> None:
         """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing.
 
-        A counter that is there at 0 also shows its first credits in a rate.
+        A counter that is there at 0 also shows its first credits in a rate. And when each of them spent last.
         """
-        places = {(row.provider, row.account, row.environment) for row in connection.execute(select(paid))}
+        rows = connection.execute(select(paid)).all()
+        places = {(row.provider, row.account, row.environment) for row in rows}
         idle = set(self._accounts) - {place[:2] for place in places}
         for provider, account in idle:
             families.add("credits_used_total", self._labelled(provider, account, "production"), 0)
@@ -126,13 +126,8 @@ class LedgerCollector:
             labels = self._labelled(*place)
             families.add("period_credits_used", labels, 0)
             families.add("period_credits_uncertain", labels, 0)
-
-    def _times(self, connection: Connection, families: Families) -> None:
-        for row in connection.execute(select(paid)):
+        for row in rows:
             families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
-        beat = fact(connection, HEARTBEAT)
-        if beat is not None:
-            families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
 
     def _sources(self, connection: Connection, families: Families, now_us: int) -> None:
         """Those that are beyond the cap are as old as the oldest of them."""
@@ -146,6 +141,9 @@ class LedgerCollector:
             families.put("source_last_seen_timestamp_seconds", (name,), Decimal(seen_us) / 1_000_000)
 
     def _inputs(self, connection: Connection, families: Families, now_us: int) -> None:
+        beat = fact(connection, HEARTBEAT)
+        if beat is not None:
+            families.put("ingest_last_success_timestamp_seconds", (), Decimal(beat) / 1_000_000)
         query = select(inputs.c.name, inputs.c["count"].label("total"))
         counts = Counter({row.name: row.total for row in connection.execute(query)})
         for fate in FATES:

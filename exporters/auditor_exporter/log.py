@@ -4,37 +4,22 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TextIO
+from typing import Literal, TextIO
 
 from auditor.system.terminal import plain
 
 LOG = logging.getLogger("auditor-exporter")
-
-
-class Level(StrEnum):
-    """From which level on there are entries."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-
-
-class EntryFormatter(StrEnum):
-    """How an entry is written."""
-
-    LOGFMT = "logfmt"
-    JSON = "json"
-
-
+Level = Literal["debug", "info", "warn", "error"]
+"""From which level on there are entries."""
+EntryFormat = Literal["logfmt", "json"]
+"""How an entry is written."""
 _NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warn"}
 
 
 class LogfmtFormatter(logging.Formatter):
     """Entries as lines: `ts=2026-10-01T12:00:00.123Z level=warn msg="…"`."""
 
-    def __init__(self, form: EntryFormatter) -> None:
+    def __init__(self, form: EntryFormat) -> None:
         super().__init__()
         self._form = form
 
@@ -44,7 +29,7 @@ class LogfmtFormatter(logging.Formatter):
         entry = {"ts": when, "level": _NAMES.get(record.levelno, "error"), "msg": record.getMessage()}
         if record.exc_info:
             entry["err"] = self.formatException(record.exc_info)
-        if self._form is EntryFormatter.JSON:
+        if self._form == "json":
             return json.dumps(entry)
         return " ".join(
             f"{name}={_quoted(value) if name in ('msg', 'err') else value}" for name, value in entry.items()
@@ -56,11 +41,11 @@ def _quoted(value: str) -> str:
     return f'"{plain(lines)}"'
 
 
-def begin(level: Level, form: EntryFormatter, stream: TextIO | None = None) -> None:
+def begin(level: Level, form: EntryFormat, stream: TextIO | None = None) -> None:
     """Write entries from *level* on to *stream*, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LogfmtFormatter(form))
-    number = logging.getLevelNamesMapping()[level.name]
+    number = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(handlers=[handler], level=number, force=True)
     for library in ("httpx", "httpcore", "asyncio"):  # their debugging shows addresses, and headers with keys
         logging.getLogger(library).setLevel(max(logging.WARNING, number))

@@ -97,10 +97,8 @@ def serve_metrics(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --config: also where it contradicts what the ledger has.")
     ] = False,
-    log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = log.Level.INFO,
-    log_format: Annotated[
-        log.EntryFormatter, typer.Option("--log.format", help="logfmt or json.")
-    ] = log.EntryFormatter.LOGFMT,
+    log_level: Annotated[log.Level, typer.Option("--log.level", help="From which level on.")] = "info",
+    log_format: Annotated[log.EntryFormat, typer.Option("--log.format", help="logfmt or json.")] = "logfmt",
 ) -> None:
     """Serve /metrics until interrupted; the address goes to stdout."""
     if replace and config is None:

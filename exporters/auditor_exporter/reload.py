@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -30,18 +31,16 @@ LOOK = 5.0
 Begin = Callable[[Settings], AbstractContextManager[Snapshot]]
 
 
+@dataclass
 class Down:
     """Stands for the ledger while it cannot be opened."""
 
-    name = "ledger"
+    error: Exception
+    name: str = "ledger"
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def collect(self, families: Families, now: float) -> None:
+    def collect(self, _families: Families, _now: float) -> None:
         """Fail."""
-        del families, now
-        raise self._error
+        raise self.error
 
 
 class Reloading(Collector):

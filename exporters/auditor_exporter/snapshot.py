@@ -28,7 +28,7 @@ class Collects(Protocol):
 
     name: str
 
-    def collect(self, families: Families, now: float) -> None:
+    def collect(self, families: Families, now: float, /) -> None:
         """Add samples; whatever it raises makes it unsuccessful."""
 
 

@@ -103,9 +103,8 @@ class UsageCollector:
         except (LookupError, TypeError, ValueError):
             raise UnusableError(f"{of.provider} answers otherwise than documented when asked what was used") from None
 
-    def collect(self, families: Families, now: float) -> None:
+    def collect(self, families: Families, _now: float) -> None:  # (each answer has its own time)
         """Add what is known; `StaleError` if the newest answers are missing."""
-        del now  # each answer has its own time
         for account, known in self._known.items():
             if known.usage is None:
                 continue

@@ -6,9 +6,10 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from auditor_exporter.log import LOG, EntryFormatter, Level, begin
+from auditor_exporter.log import LOG, EntryFormat, Level, begin
 
 from tests.exporters.test_serve import started
 
@@ -26,15 +27,15 @@ def as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("text", ODD)
-@pytest.mark.parametrize("form", EntryFormatter)
-def test_an_entry_is_a_line(form: EntryFormatter, text: str) -> None:
+@pytest.mark.parametrize("form", get_args(EntryFormat))
+def test_an_entry_is_a_line(form: EntryFormat, text: str) -> None:
     """Whatever it says; nothing of it steers a terminal."""
     stream = io.StringIO()
-    begin(Level.INFO, form, stream)
+    begin("info", form, stream)
     LOG.warning("%s", text)
     (line,) = stream.getvalue().splitlines()
     assert line.isprintable()
-    if form is EntryFormatter.JSON:
+    if form == "json":
         entry = json.loads(line)
         assert re.fullmatch(TS, entry["ts"]) and (entry["level"], entry["msg"]) == ("warn", text)
     else:
@@ -43,9 +44,9 @@ def test_an_entry_is_a_line(form: EntryFormatter, text: str) -> None:
 
 def test_levels_and_faults_of_libraries() -> None:
     """A fault of any library is an entry too, its traceback in the line; keys in addresses are of no level."""
-    for level, count in ((Level.DEBUG, 4), (Level.INFO, 3), (Level.WARN, 2), (Level.ERROR, 1)):
+    for level, count in zip(get_args(Level), (4, 3, 2, 1), strict=True):
         stream = io.StringIO()
-        begin(level, EntryFormatter.LOGFMT, stream)
+        begin(level, "logfmt", stream)
         LOG.debug("d"), LOG.info("i"), LOG.warning("w")
         logging.getLogger("httpx").info("GET https://x/?key=s3cret")
         try:
@@ -57,8 +58,8 @@ def test_levels_and_faults_of_libraries() -> None:
         assert "level=error" in lines[-1] and "RuntimeError: a fault" in lines[-1]
 
 
-@pytest.mark.parametrize("form", EntryFormatter)
-def test_the_command_s(tmp_path: Path, form: EntryFormatter) -> None:
+@pytest.mark.parametrize("form", get_args(EntryFormat))
+def test_the_command_s(tmp_path: Path, form: EntryFormat) -> None:
     """`--log.format` and `--log.level` of a real one; every line of its log is an entry."""
     (tmp_path / "broken.jsonl").write_text("nonsense\n" * 3)
     process = started(
@@ -71,6 +72,4 @@ def test_the_command_s(tmp_path: Path, form: EntryFormatter) -> None:
     rest = process.communicate(timeout=30)[1]
     assert "broken.jsonl" in first + rest
     for line in (first + rest).splitlines():
-        assert (
-            set(json.loads(line)) == {"ts", "level", "msg"} if form is EntryFormatter.JSON else line.startswith("ts=")
-        )
+        assert set(json.loads(line)) == {"ts", "level", "msg"} if form == "json" else line.startswith("ts=")
