@@ -63,7 +63,10 @@ class Fastly(JsonObjects):
         status = _said(fields, _STATUS)
         if status is None:
             raise BadRecordError(Reason.MISSING_FIELD, "response_status is missing")
-        told = _elapsed(fields)
+        taken = fields.get("time_elapsed")
+        # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
+        unit = 10**6 if "." in str(taken) else 1
+        told = durations(fields) if taken is None else Durations(micros(taken, unit), ())
         duration = told.known_us
         start, end = _said(fields, _START), _said(fields, _END)
         if start is not None:
@@ -101,11 +104,3 @@ def _request(fields: Mapping[str, Any]) -> tuple[str, str]:
     if query and "?" not in target:
         target = f"{target}?{query.removeprefix('?')}"
     return text_of(_said(fields, _METHOD)) or text_of(line) or "GET", target
-
-
-def _elapsed(fields: Mapping[str, Any]) -> Durations:
-    taken = fields.get("time_elapsed")
-    if taken is None:
-        return durations(fields)
-    # VCL's time.elapsed is text of seconds with a fraction, %D whole microseconds.
-    return Durations(micros(taken, 10**6 if "." in str(taken) else 1), ())

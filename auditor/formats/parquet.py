@@ -30,6 +30,7 @@ from auditor.reading.table import Table
 
 _MAGIC = b"PAR1"
 _BATCH = 4096
+_DATES = orjson.OPT_PASSTHROUGH_DATETIME
 _PIECE = MAX_LINE
 """Bytes of rows that are made at once: what is larger in one row is no line of any log."""
 _TEXTS = frozenset({pa.string(), pa.large_string(), pa.binary(), pa.large_binary()})
@@ -75,9 +76,9 @@ class Parquet(Table):
                     _measure(file, stored)
                 for batch in _batches(file, stored):
                     for piece in _pieces(batch):
-                        for record in [_TOO_LONG] if piece is None else map(_record, _readable(piece).to_pylist()):
+                        for row in [None] if piece is None else _readable(piece).to_pylist():
                             number += 1
-                            yield Line(number, record)
+                            yield Line(number, _TOO_LONG if row is None else orjson.dumps(row, _plain, _DATES))
         except (MemoryError, TooLargeError):
             raise
         except (pa.ArrowException, OSError, ValueError, TypeError) as error:
@@ -129,10 +130,6 @@ def _dictionaries(metadata: Any) -> set[str]:
         for name, found in encodings.items()
         if any("DICTIONARY" in each for each in found) and not any("DELTA" in each for each in found)
     }
-
-
-def _record(row: Any) -> bytes:
-    return orjson.dumps(row, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def _pieces(batch: Any) -> Iterator[Any]:

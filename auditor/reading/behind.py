@@ -125,17 +125,17 @@ def tail_of(behinds: Sequence[tuple[str, int | None]], *, hosts: bool) -> Tail |
 
     *hosts* is whether a host is looked for.
     """
-    found = [values_of(text) for text, _ in behinds]
+    found, sizes = [values_of(text) for text, _ in behinds], [size for _, size in behinds]
     places = sorted({place for values in found for place in values}, key=_order)
-    if not places:
+    columns = {place: [values.get(place, "") for values in found] for place in places}
+    if not columns:
         return None
-    cache = next((place for place in places if is_cache([values.get(place, "") for values in found])), None)
+    cache = next((place for place in places if is_cache(columns[place])), None)
     named = [place for place in places if place != cache and (not isinstance(place, str) or place in _HOST_NAMES)]
-    host = next(
-        (place for place in named if hosts and _mostly(is_host, [values.get(place, "") for values in found])), None
-    )
-    micros = _micros([(values, size) for values, (_, size) in zip(found, behinds, strict=True)], places, (cache, host))
-    return Tail(cache, host, micros)
+    host = next((place for place in named if hosts and _mostly(is_host, columns[place])), None)
+    left = [place for place in places if place not in (cache, host) and isinstance(place, int)]
+    alone = [place for place in left if not any(_rest(values, (cache, host, place)) for values in found)]
+    return Tail(cache, host, next((place for place in alone if _is_micros(columns[place], sizes)), None))
 
 
 def behind_agent(text: str) -> str:
@@ -171,24 +171,15 @@ def is_cache(values: Sequence[str]) -> bool:
     return _mostly(is_verdict, values) and any(_SURE.search(value) for value in values if is_verdict(value))
 
 
-def _micros(
-    found: Sequence[tuple[Values, int | None]], places: Sequence[Place], read: Collection[Place | None]
-) -> Place | None:
-    """Where Apache's `%D` stands, if it is all that is left: no other unit fits, and it counts no bytes."""
-    for place in places:
-        if place in read or isinstance(place, str):
-            continue
-        said = [(value, size) for values, size in found if (value := values.get(place))]
-        texts = [value for value, _ in said]
-        if any(_rest(values, (*read, place)) for values, _ in found):
-            continue
-        numbers = [(int(text), size) for text, size in said if _WHOLE.fullmatch(text)]
-        # Most numbers are as great as the body, or greater by a header, where they count bytes.
-        bytes_told = 2 * sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
-        plain = _mostly(_WHOLE.fullmatch, texts) and bytes_told <= len(numbers)
-        if _mostly(_is_both, texts) or (plain and _only_micros(sorted(number for number, _ in numbers))):
-            return place
-    return None
+def _is_micros(values: Sequence[str], sizes: Sequence[int | None]) -> bool:
+    """Whether values are Apache's `%D`, if they are all that is left: no other unit fits, and they count no bytes."""
+    if _mostly(_is_both, values):
+        return True
+    numbers = [(int(text), size) for text, size in zip(values, sizes, strict=True) if _WHOLE.fullmatch(text)]
+    # Most numbers are as great as the body, or greater by a header, where they count bytes.
+    bytes_told = 2 * sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
+    plain = _mostly(_WHOLE.fullmatch, values) and bytes_told <= len(numbers)
+    return plain and _only_micros(sorted(number for number, _ in numbers))
 
 
 def _is_both(text: str) -> bool:

@@ -36,13 +36,11 @@ def body_of(fields: Mapping[str, Any]) -> bytes | None:
 
     Nor is it known where the object holds numbers that were read as others.
     """
-    found = next((found for value in _bodies(fields) if (found := _object(value)) is not None), None)
-    return orjson.dumps(found) if found is not None and is_exact(found) else None
-
-
-def _object(value: Any) -> dict[str, Any] | None:
-    held = json_in(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
-    return held if isinstance(held, dict) else None
+    for value in _bodies(fields):
+        held = json_in(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+        if isinstance(held, dict):
+            return orjson.dumps(held) if is_exact(held) else None
+    return None
 
 
 def _bodies(fields: Mapping[str, Any]) -> Iterator[Any]:

@@ -25,7 +25,8 @@ def at(value: Any, *path: str) -> Any:
 
 def first(fields: Mapping[str, Any], names: Iterable[str], absent: tuple[str, ...] = ("", "-")) -> Any:
     """The first of some fields that is there; *absent* are texts that stand for nothing."""
-    return next((fields[name] for name in names if fields.get(name) not in (None, *absent)), None)
+    values = map(fields.get, names)
+    return next((value for value in values if value is not None and value not in absent), None)
 
 
 def json_in(text: bytes | str) -> Any:

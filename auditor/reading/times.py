@@ -18,7 +18,8 @@ _HTTP = re.compile(r"^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d:\d\
 _CTIME = re.compile(
     r"^[A-Z][a-z]{2} ([A-Z][a-z]{2})  ?(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?) (?:(GMT|UTC) )?(\d{4})$", re.ASCII
 )
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(_NAMES, 1)}
 _FAR = Decimal(2) ** 33
 """Seconds until the year 2242: greater numbers are milliseconds, microseconds or nanoseconds."""
 
@@ -39,11 +40,11 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         offset = "Z" if zulu else f"{hours}:{minutes or '00'}" if hours else ""
         fraction = (fraction or "").replace(",", ".")
         return parse_time(f"{day.replace('/', '-')}T{minute}{second or ':00'}{fraction}{offset}", zone)
-    if match[2].title() not in _MONTHS:
+    month = _MONTHS.get(match[2].title())
+    if month is None:
         raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
-    month = _MONTHS.index(match[2].title()) + 1
     offset = f"{match[5]}:{match[6]}" if match[5] else "Z" if match[7] else ""
-    return parse_time(f"{match[3]}-{month:02}-{match[1]:0>2}T{match[4]}{offset}", zone)
+    return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
 
 def rfc3339(text: str, zone: ZoneInfo) -> tuple[int, bool]:

@@ -77,9 +77,9 @@ class Head:
         )
 
 
-def counted(item: _Item, record: Record, unread: Iterable[Path]) -> _Item:
+def counted(item: _Item, record: Record, unread: tuple[Path, ...]) -> _Item:
     """*item*, with word of the numbers in its record that are *unread*."""
-    if isinstance(item, UsageEvent) or item is NO_REQUEST:
+    if not unread or isinstance(item, UsageEvent) or item is NO_REQUEST:
         return item
     if all(_is_absent(at(record, *path)) for path in unread):
         return item

@@ -150,10 +150,11 @@ def split_request(line: str, *, escaped: bool = True) -> tuple[str, str]:
     match = _REQUEST.fullmatch(line)
     if match is None:
         return "", line
-    return match[1], unescaped(match[2]) if escaped else match[2]
+    target = match[2] or match[3] or ""
+    return match[1], unescaped(target) if escaped else target
 
 
-_REQUEST = re.compile(r"([A-Z]+) (.*?)(?: HTTP/[^ ]*)?", re.DOTALL)
+_REQUEST = re.compile(r"([A-Z]+) (?:(.*) HTTP/[^ ]*|(.*))", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))")
 _SINGLE = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"v": b"\v", b"f": b"\f"}
 
