@@ -15,8 +15,7 @@ from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
-from auditor.analysis.load import Load, Progress
-from auditor.analysis.oddtime import present
+from auditor.analysis.load import Load, Progress, present
 from auditor.analysis.units import Located, locate
 from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
@@ -31,8 +30,8 @@ from auditor.registry import RULES
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
 from auditor.results.inputs import Inputs, inputs_of
-from auditor.results.simulation import Simulated
-from auditor.simulation.outcomes import NOTHING, Setting, stale_known, sums_of
+from auditor.results.simulation import Setting, Simulated
+from auditor.simulation.outcomes import NOTHING, stale_known, sums_of
 from auditor.simulation.simulate import simulate as simulated
 from auditor.simulation.trace import TraceDemand, read_trace
 
@@ -88,7 +87,7 @@ def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
     """The audit's own demand under other times-to-live, and under its own."""
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
-    settings = sorted({Setting(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
+    settings = sorted({Setting.of(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
     asked = demand(facts)
     known = stale_known(asked)
     return tuple(
@@ -111,7 +110,7 @@ def simulate(
     batch: bool = False,
 ) -> Simulated:
     """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
-    shown = _options(settings, options, ("timezone", "since", "until")), generated_at(options.now)
+    shown = _options(settings, options, ("timezone", "since", "until")), present(options.now)
     traced = None if batch else _trace(sources, settings, options)
     if traced is not None:
         return simulated(traced[0], caches, traced[1], *shown, per_template=per_template)
@@ -152,7 +151,7 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             options.measured,
             inputs=inputs_of(sources, intakes, facts.counts),
             options=_options(settings, options, names),
-            generated_at=generated_at(options.now),
+            generated_at=present(options.now),
         )
 
 
@@ -181,11 +180,6 @@ def _mostly_filtered(intakes: Sequence[Intake]) -> frozenset[tuple[str, str]]:
         kept.update(intake.tally.kept)
         dropped.update(intake.tally.dropped)
     return frozenset(payer for payer, lines in dropped.items() if lines > kept[payer])
-
-
-def generated_at(now: Callable[[], datetime]) -> datetime:
-    """Now, or SOURCE_DATE_EPOCH for reports that have to be reproducible."""
-    return present(now).replace(microsecond=0)
 
 
 def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secret, ...]:

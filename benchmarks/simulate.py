@@ -52,7 +52,8 @@ from auditor.engines.duckdb import DuckDB
 from auditor.analysis.demand import demand
 from auditor.analysis.identities import drop_replaced
 from auditor.analysis.units import Located, locate
-from auditor.simulation.outcomes import Setting, sums_of
+from auditor.results.simulation import Setting
+from auditor.simulation.outcomes import sums_of
 
 with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
     folder = Path(name)
@@ -61,7 +62,7 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
     engine = DuckDB(folder)
     records = drop_replaced(engine, engine.read(folder / "records"), lambda rows: {row: b"{}" for row in rows})
     asked = demand(locate(Located, records, config.load(Path(sys.argv[3])), None, None))
-    found = sums_of(asked, [Setting(hours * 3600 * 10**6) for hours in range(1, 21)])
+    found = sums_of(asked, [Setting.of(hours * 3600 * 10**6) for hours in range(1, 21)])
     print([sum(outcome.renders for outcome in sums.values()) for sums in found.values()])
     engine.close()
 """

@@ -7,7 +7,7 @@ import pytest
 
 from auditor.model.errors import InputError
 from auditor.model.numbers import number
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.bruteforce_foreign import AskedError, Foreign
 from tests.foreign_logs import foreign
 from tests.simulation.test_simulate_oracle import product as simulated
@@ -64,7 +64,7 @@ def test_simulations_render_what_is_unknown(seed: int, tmp_path: Path) -> None:
     """Renders and credits at each setting; a render of unknown key is one at every setting."""
     files, config = foreign(seed, SIZE)
     slow = SlowReplay(Foreign(files, config | {"ids": "keep"}))
-    caches = [Setting(ttl, coalescing=on) for ttl in (0, 3600 * 10**6, None) for on in (True, False)]
+    caches = [Setting.of(ttl, coalescing=on) for ttl in (0, 3600 * 10**6, None) for on in (True, False)]
     report = simulated(files, config | {"ids": "keep"}, tmp_path, caches, per_template=False)
     for cache, row in zip(caches, report["rows"], strict=True):
         figures = slow.run(None if cache.ttl_us is None else MICRO * cache.ttl_us, coalescing=cache.coalescing)

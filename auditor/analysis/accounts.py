@@ -58,17 +58,13 @@ class Payer:
     @cached_property
     def complete_cycles(self) -> list[int]:
         """The places of the cycles that the account's events cover."""
-        return [index for index, cycle in enumerate(self.cycles) if self.complete(cycle)]
+        return [index for index, cycle in enumerate(self.cycles) if cycle.complete(self.first_us, self.last_us)]
 
     @property
     def idle(self) -> dict[int, int]:
         """Position among the complete cycles -> cycles of a gap that passed before it (`auditor.model.plans.Idle`)."""
         complete = self.complete_cycles
         return {bisect_left(complete, gap.before): gap.cycles for gap in self.gaps}
-
-    def complete(self, cycle: Cycle) -> bool:
-        """Whether the account's events cover the cycle."""
-        return cycle.complete(self.first_us, self.last_us)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,6 @@ class Bill(Recommendation):
         return any(use.wasted for use in self.uses) or not (self.blind or self.unpriced)
 
     @property
-    def complete(self) -> list[int]:
-        """The places of the cycles that count in sums of money."""
-        return self.payer.complete_cycles
-
-    @property
     def currency(self) -> str | None:
         """The configured plan's currency, else that of the provider's catalogue."""
         if self.payer.plan is not None:
@@ -95,14 +90,15 @@ class Bill(Recommendation):
 
         Only complete cycles have bills.
         """
-        if self.payer.plan is None or not self.complete:
+        complete = self.payer.complete_cycles
+        if self.payer.plan is None or not complete:
             return Money(currency=self.currency)
         left = [use.credits - saved.get(index, Fraction(0)) for index, use in enumerate(self.uses)]
         balances = self.balances(left)
-        before = total(self.uses[index].bill for index in self.complete)
-        after = total(terms.bill(balance) for terms, balance in (balances[index] for index in self.complete))
+        before = total(self.uses[index].bill for index in complete)
+        after = total(terms.bill(balance) for terms, balance in (balances[index] for index in complete))
         best = recommend(self.payer, self.uses, saved)
-        billed = [(left[index], left[index]) for index in self.complete]
+        billed = [(left[index], left[index]) for index in complete]
         smaller = None if best.recommended is None else total_bill(best.recommended, billed, idle=best.idle)
         return Money(
             now=_difference(before, after),
@@ -161,7 +157,7 @@ def _bill(payer: Payer, used: Sequence[Sequence[UnitUsage]], wasted: Mapping[int
             bill=terms[index].bill(balance) if complete else None,
         )
         for index, (cycle, balance) in enumerate(zip(payer.cycles, _fold(terms, credits, gaps), strict=True))
-        for complete in [payer.complete(cycle)]
+        for complete in [cycle.complete(payer.first_us, payer.last_us)]
     )
     now = recommend(payer, uses, {})
     after = recommend(payer, uses, wasted) if wasted else now

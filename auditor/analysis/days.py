@@ -5,7 +5,7 @@ events, cut at the same local midnights.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from sqlalchemy import and_, cast, func, select
 from auditor.analysis.facts import Facts, Used, used
 from auditor.analysis.rows import loaded, rows_of
 from auditor.analysis.walk import Replayed
-from auditor.engines.tables import Wide
+from auditor.engines import Wide
 from auditor.model.events import EPOCH, Outcome
 from auditor.model.plans import moment
 from auditor.model.waste import Cause, cause_of
@@ -132,29 +132,25 @@ def _offsets(facts: Facts) -> Iterator[tuple[int, int, int, int]]:
     """For each account the spans of one UTC offset, and what has to be added to a time to get its local ordinal."""
     for payer in facts.payers:
         for stretch in payer.stretches:
-            for start, end, offset in offsets_of(*stretch, str(payer.settings.timezone)):
+            for start, end, offset in spans(*stretch, str(payer.settings.timezone)):
                 yield payer.code, start, end, offset + FIRST * DAY_US
 
 
-@lru_cache(1000)
-def offsets_of(first_us: int, end_us: int, zone: str) -> tuple[tuple[int, int, int], ...]:
-    """`spans` to before *end_us*, found once for all accounts whose cycles are the same."""
-    return tuple(spans(first_us, end_us - 1, ZoneInfo(zone)))
-
-
-def spans(first_us: int, last_us: int, zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
-    """(start, end, UTC offset in microseconds) that cover *first_us* to *last_us*; ends are exclusive."""
+@lru_cache(1000)  # (accounts whose cycles are the same share them)
+def spans(first_us: int, end_us: int, name: str) -> Sequence[tuple[int, int, int]]:
+    """(start, end, UTC offset in microseconds of a zone) that cover *first_us* to *end_us*; ends are exclusive."""
+    zone, found = ZoneInfo(name), []
     start, offset = first_us, _offset(first_us, zone)
-    for day in range(first_us, last_us + DAY_US, DAY_US):
+    for day in range(first_us, end_us + DAY_US, DAY_US):
         if _offset(day, zone) == offset:
             continue
         low, high = day - DAY_US, day  # the offset changes once between them
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if _offset(middle, zone) == offset else (low, middle)
-        yield start, high, offset
+        found.append((start, high, offset))
         start, offset = high, _offset(high, zone)
-    yield start, max(last_us, start) + 1, offset
+    return [*found, (start, max(end_us, start + 1), offset)]
 
 
 def _offset(us: int, zone: ZoneInfo) -> int:

@@ -16,8 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cas
 from auditor.analysis.identities import digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.analysis.units import Located
-from auditor.engines import Engine
-from auditor.engines.tables import Wide
+from auditor.engines import Engine, Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.replay.demand import Prices
 

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cas
 from auditor.analysis.facts import Facts
 from auditor.analysis.identities import hashed
 from auditor.analysis.rows import grouped, loaded, rows_of
-from auditor.engines.tables import Wide
+from auditor.engines import Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.model.findings import Money
 

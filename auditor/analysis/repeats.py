@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Table, and_, func, or_, select
 
-from auditor.engines import Engine
-from auditor.engines.tables import file_of
+from auditor.engines import Engine, file_of
 from auditor.model.errors import InputError
 
 MOST = 100

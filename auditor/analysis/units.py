@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, sel
 from auditor.analysis.accounts import NAMES, Accounts, Counts, Unit, payer_of
 from auditor.analysis.identities import Records
 from auditor.analysis.rows import grouped, loaded
-from auditor.engines import Engine
-from auditor.engines.tables import file_of
+from auditor.engines import Engine, file_of
 from auditor.model.plans import IDLE, micros, moment
 from auditor.model.settings import Account, Settings
 

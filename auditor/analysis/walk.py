@@ -90,7 +90,9 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     judged = rows_of(
         facts.engine, Judged, select(*groups, *sums).join(table, table.c.row == events.c.row).group_by(*groups)
     )
-    staging = _staging_units(facts)
+    paying = {payer.code for payer in facts.payers if payer.costs_money}
+    tested = (unit.payer in paying and unit.environment not in facts.settings.production for unit in facts.units)
+    staging = frozenset(code for code, is_tested in enumerate(tested) if is_tested)
     waste = Waste()
     for row in judged:
         cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
@@ -139,15 +141,6 @@ def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
     reasons = {row["unknown"]: row["renders"] for row in found}
     return UnknownRenders(
         sum(reasons.values()), sum((Fraction(row["credits"] or 0) for row in found), Fraction(0)), reasons
-    )
-
-
-def _staging_units(facts: Facts) -> frozenset[int]:
-    paying = {payer.code for payer in facts.payers if payer.costs_money}
-    return frozenset(
-        code
-        for code, unit in enumerate(facts.units)
-        if unit.payer in paying and unit.environment not in facts.settings.production
     )
 
 

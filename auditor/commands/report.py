@@ -99,8 +99,9 @@ def report(
     config: Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
+    from auditor.analysis.load import present
     from auditor.model import measurements
-    from auditor.pipeline import Options, generated_at
+    from auditor.pipeline import Options
     from auditor.results import baseline as accepted
     from auditor.schedule.cycle import rhythms
     from auditor.schedule.edition import Edition
@@ -119,7 +120,7 @@ def report(
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(report_of(one).draws_curve for one in wanted),
     )
-    now = generated_at(options.now)
+    now = present(options.now)
     chosen = [(rhythm, converted("--cycle", partial(rhythm.cycle, now=now), cycle)) for rhythm in rhythms(settings)]
     kept = History(history)
     code, done, complaints = OK, 0, []

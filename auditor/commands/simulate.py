@@ -39,7 +39,7 @@ from auditor.model.errors import ConfigError
 from auditor.system import memory
 
 if TYPE_CHECKING:
-    from auditor.simulation.outcomes import Setting
+    from auditor.results.simulation import Setting
 
 app = typer.Typer(rich_markup_mode=None)
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
@@ -137,7 +137,7 @@ def caches_of(
     ttls: Sequence[str], coalescing: bool, no_coalescing: bool, entries: Sequence[int], sizes: Sequence[str]
 ) -> list["Setting"]:
     """Every combination of what was asked for, in the order of the options, each once."""
-    from auditor.simulation.outcomes import Setting
+    from auditor.results.simulation import Setting
 
     counts: Sequence[int | None] = entries or [None]
     kept = [_ttl(text) for text in ttls or (("forever",) if entries or sizes else LADDER)]
@@ -145,7 +145,7 @@ def caches_of(
     most: Sequence[int | None] = [converted("--capacity-bytes", parse_size, text) for text in sizes] or [None]
     return list(
         dict.fromkeys(
-            Setting(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
+            Setting.of(ttl, on, count, size) for count, size, on, ttl in itertools.product(counts, most, both, kept)
         )
     )
 

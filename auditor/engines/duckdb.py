@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import Column, MetaData, SelectBase, Table
 from sqlalchemy.dialects import postgresql
 
-from auditor.engines.tables import LINE_BITS, declared
+from auditor.engines import LINE_BITS, declared
 
 MEMORY_LIMIT = "900MB"
 STREAM_ROWS = 500_000

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from auditor.engines.tables import LINE_BITS
+from auditor.engines import LINE_BITS
 from auditor.exchanges.addresses import shown
 from auditor.exchanges.exchange import Exchange
 from auditor.intake.read import detected_in

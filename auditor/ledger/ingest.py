@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from auditor.analysis.oddtime import bounds, odd, present
+from auditor.analysis.load import bounds, odd, present
 from auditor.ledger.booking import Booking, count
 from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError

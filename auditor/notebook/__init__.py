@@ -24,8 +24,7 @@ from auditor.registry import PROVIDERS, REPORTS
 from auditor.results import report as documents
 from auditor.results.audit import Result, report
 from auditor.results.reconciliation import Reconciled, reconciled
-from auditor.results.simulation import Simulated
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting, Simulated
 from auditor.system import memory
 from auditor.system.files import replacing
 
@@ -115,7 +114,7 @@ def simulate(
 
     The other arguments and errors are those of `audit`.
     """
-    caches = [Setting(None if ttl is None else ttl // _MICROSECOND, coalescing) for ttl in ttls]
+    caches = [Setting.of(None if ttl is None else ttl // _MICROSECOND, coalescing) for ttl in ttls]
     with _sources(paths, max_memory) as sources:
         settings = _settings(paths, config, timezone)
         options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache)

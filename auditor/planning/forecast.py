@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
+from itertools import accumulate
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.quarters import Days, days_between
-from auditor.model.allowance import Balance
 from auditor.model.plans import Cycle, moment
 from auditor.model.settings import Account
 
@@ -90,13 +90,15 @@ def forecast(bill: Bill, days: Days, as_of: datetime) -> Forecast | None:
         return Forecast(cycle, as_of, weeks, silent, use.demand, total, None, None, None, None)
     remaining = [day for day, _ in ahead]
     ran_out = [_ran_out(available - use.demand, way, remaining, today) for way in ways] if enough else []
-    known = [day for day in ran_out if day is not None]
+    dates = [day for day in ran_out if day is not None]
     exhausted = Exhaustion(
         _ran_out(available - use.demand, mean, remaining, today),
-        min(known, default=None),
-        max(known) if known and len(known) == len(ran_out) else None,
+        min(dates, default=None),
+        max(dates) if dates and len(dates) == len(ran_out) else None,
     )
-    ends = [_last(bill, amount).ended for amount in (total.likely, total.high, total.low) if amount is not None]
+    before = [use.credits for use in bill.uses[:-1]]
+    known = [amount for amount in (total.likely, total.high, total.low) if amount is not None]
+    ends = [bill.balances([*before, amount])[-1][1].ended for amount in known]
     ending = Span(*ends)
     return Forecast(cycle, as_of, weeks, silent, use.demand, total, available, exhausted, ending, _worth(bill, ending))
 
@@ -135,19 +137,8 @@ def _span(so_far: Fraction, mean: Sequence[Fraction], ways: Sequence[Sequence[Fr
 
 def _ran_out(left: Fraction, way: Sequence[Fraction], days: Sequence[date], today: date) -> date | None:
     """The day on which more is needed than is left."""
-    if left < 0:
-        return today
-    for day, amount in zip(days, way, strict=True):
-        left -= amount
-        if left < 0:
-            return day
-    return None
-
-
-def _last(bill: Bill, total: Fraction) -> Balance:
-    """The balance of the newest cycle, if it needs so much in all."""
-    _, balance = bill.balances([*(use.credits for use in bill.uses[:-1]), total])[-1]
-    return balance
+    needed = accumulate(way, initial=Fraction(0))
+    return next((day for day, total in zip([today, *days], needed, strict=True) if total > left), None)
 
 
 def _worth(bill: Bill, ending: Span) -> Span | None:

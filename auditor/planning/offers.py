@@ -52,7 +52,7 @@ def offers(
 
 def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> Offer:
     factors, unsized = _factors(bill, sizes, provider)
-    basis = bill.complete or [len(bill.uses) - 1] * bill.projected
+    basis = bill.payer.complete_cycles or [len(bill.uses) - 1] * bill.projected
     others = [index for index in range(len(bill.uses)) if bill.projected or index not in basis]
 
     def best(loads: Sequence[tuple[Fraction, Fraction]], *, fixed: bool) -> tuple[Plan | None, Fraction | None]:

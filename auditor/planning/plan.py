@@ -75,26 +75,14 @@ def advise(
 ) -> tuple[Advice, ...]:
     """The advice for every account. Walks the renders a second time, with the longer time-to-live."""
     known, days, sizes = bills(facts, replayed), days_of(facts, quarters(facts)), sizes_of(facts)
-    longer = None
-    if longer_ttl_us > facts.settings.ttl_us:
-        longer = replay(facts, longer_ttl_us)
+    longer = replay(facts, longer_ttl_us) if longer_ttl_us > facts.settings.ttl_us else None
     found = []
     for bill in known:
-        fixes = _fixes(facts, replayed, longer, bill, longer_ttl_us)
         as_of = until if until is not None and until <= bill.uses[-1].cycle.end else moment(bill.payer.last_us)
         found.append(
             Advice(
                 bill,
-                tuple(
-                    _scenario(
-                        bill,
-                        fix,
-                        words,
-                        saved,
-                        bool(saved) or fix == "none" or not (bill.unpriced or (bill.blind and fix in _BY_IMAGE)),
-                    )
-                    for fix, words, saved in fixes
-                ),
+                tuple(_scenario(bill, *fix) for fix in _fixes(facts, replayed, longer, bill, longer_ttl_us)),
                 forecast(bill, days[bill.payer.code], as_of),
                 ()
                 if bill.unadvised is Unadvised.MOSTLY_FILTERED
@@ -130,7 +118,8 @@ def _fixes(
     yield "all", "everything that the audit calls waste", saved(replayed, *Cause)
 
 
-def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction], known: bool) -> Scenario:
+def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -> Scenario:
+    known = bool(saved) or fix == "none" or not (bill.unpriced or (bill.blind and fix in _BY_IMAGE))
     found = recommend(bill.payer, bill.uses, saved) if known else Recommendation(None)
     best, loads = found.recommended, found.loads
     total = None if best is None else total_bill(best, loads, idle=found.idle)

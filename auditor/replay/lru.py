@@ -118,11 +118,8 @@ def replay(
     step, held = prepared(walk, much)
 
     def slots() -> Any:
-        if not much:
-            return ([-1] * (_SLOT - 1) + [0]) * keys
-        empty = np.full((keys, _SLOT), -1, np.int64)
-        empty[:, _HELD] = 0
-        return empty.ravel()
+        empty = np.tile(np.array([-1] * _HELD + [0], np.int64), keys)
+        return empty if much else empty.tolist()
 
     settled = [held(groups.codes), groups.cycles, held(prices.usual_price), held(limbs(prices.amounts))]
     width = len(caches) * WIDTH

@@ -58,14 +58,8 @@ def _plain(value: object, places: int | None = None) -> Json:
         return [_plain(each, places) for each in value]
     if isinstance(value, Fraction | Decimal):
         return number(value) if places is None else cents(value, places)
-    return _leaf(value)
-
-
-def _leaf(value: object) -> str | int | float | None:
-    if isinstance(value, datetime):
-        return utc(value)
     if isinstance(value, date):
-        return value.isoformat()
+        return utc(value) if isinstance(value, datetime) else value.isoformat()
     found = value.value if isinstance(value, Enum) else value
     assert found is None or isinstance(found, str | int | float)
     return found

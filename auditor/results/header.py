@@ -1,16 +1,22 @@
-"""What every document begins with, and the one writer of all of them."""
+"""What every document begins with, the one writer of all of them, and the JSON Schema 2020-12 of each kind.
+
+A document has the fields of its struct and no others.
+"""
 
 from collections.abc import Mapping
-from typing import ClassVar, TextIO
+from fractions import Fraction
+from typing import Any, ClassVar, TextIO
 
 from msgspec import Struct
+from msgspec.json import schema as described
 
 from auditor.results.document import Json, Time, written
 from auditor.results.inputs import Inputs
 from auditor.results.report import Window
-from auditor.results.schema import Schema, schema
 from auditor.system.indented import indented
 from auditor.version import __version__
+
+Schema = dict[str, Any]
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -56,3 +62,36 @@ def schema_of(kind: type[Struct], title: str) -> Schema:
         "required": [*head, *found["required"]],
         "properties": {**head, **found["properties"]},
     }
+
+
+def schema(kind: type[Struct], title: str) -> Schema:
+    """The schema of the documents that *kind* is written as, in one piece: each part stands where it is used."""
+    found = described(kind, schema_hook=_number)
+    whole = _inlined(found, found.pop("$defs"))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": title}
+
+
+def _number(kind: type) -> Schema:
+    if kind is Fraction:
+        return {"type": "number"}
+    raise NotImplementedError(f"{kind} has no form in JSON")
+
+
+def _inlined(value: Any, parts: Schema) -> Any:
+    """*value* with every reference replaced by the part that it names."""
+    if isinstance(value, list):
+        return [_inlined(each, parts) for each in value if _written(each)]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        part = parts[value["$ref"].removeprefix("#/$defs/")]
+        # A part's title is the name of its class, and the closed list of its fields is what the document may hold.
+        value = {name: each for name, each in part.items() if name != "title"} | {
+            name: each for name, each in value.items() if name != "$ref"
+        }
+        value |= {"additionalProperties": False} if "properties" in part else {}
+    return {name: _inlined(each, parts) for name, each in value.items() if _written(name)}
+
+
+def _written(name: object) -> bool:
+    return not (isinstance(name, str) and name.startswith("_"))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from auditor.model.settings import FOR_EVER_US
+from auditor.replay.lru import UNBOUNDED, CacheSetting
 from auditor.results.document import Amount, Count, Credits, Share, Time
 from auditor.results.header import Run
 
@@ -127,6 +129,13 @@ class Setting(Struct, frozen=True):
     capacity_entries: Count | None
     capacity_bytes: Count | None
 
+    @classmethod
+    def of(
+        cls, ttl_us: int | None, coalescing: bool = True, entries: int | None = None, bytes: int | None = None
+    ) -> "Setting":
+        """The cache with a time-to-live in microseconds that holds so much; None does not limit."""
+        return Setting(None if ttl_us is None else Fraction(ttl_us, 10**6), coalescing, entries, bytes)
+
     @property
     def ttl_us(self) -> int | None:
         """The time-to-live in microseconds."""
@@ -136,6 +145,15 @@ class Setting(Struct, frozen=True):
     def bounded(self) -> bool:
         """Whether the cache is LRU."""
         return self.capacity_entries is not None or self.capacity_bytes is not None
+
+    @property
+    def cache(self) -> CacheSetting:
+        """The cache as the walk by time takes it."""
+        return CacheSetting(
+            FOR_EVER_US if self.ttl_us is None else min(self.ttl_us, FOR_EVER_US),
+            UNBOUNDED if self.capacity_entries is None else self.capacity_entries,
+            UNBOUNDED if self.capacity_bytes is None else self.capacity_bytes,
+        )
 
 
 class TemplateRow(Setting, frozen=True):

@@ -146,13 +146,7 @@ def _largest(pictures: Iterable[Measured], found: Mapping[str, Trial]) -> dict[s
     picture = max(pictures, key=lambda one: (one.bytes - found[one.digest].bytes, one.digest))
     trial = found[picture.digest]
     return {
-        "digest": picture.digest,
-        "format": picture.format,
-        "width": picture.width,
-        "height": picture.height,
-        "bytes": picture.bytes,
+        **{name: getattr(picture, name) for name in ("digest", "format", "width", "height", "bytes")},
         "bytes_then": trial.bytes,
-        "lossless": trial.lossless,
-        "quality": trial.quality,
-        "ssim": trial.ssim,
+        **{name: getattr(trial, name) for name in ("lossless", "quality", "ssim")},
     }

@@ -37,17 +37,17 @@ class LowVolumeTemplates(Rule):
         """Only accounts that pay, and only over complete cycles."""
         usage = _by_template(case)
         for bill in case.bills:
-            free = case.facts.settings.free_plan(bill.payer.provider)
-            if free is None or not bill.complete or not bill.payer.costs_money or bill.unadvised is not None:
+            complete, free = bill.payer.complete_cycles, case.facts.settings.free_plan(bill.payer.provider)
+            if free is None or not complete or not bill.payer.costs_money or bill.unadvised is not None:
                 continue
             own = {
-                name: {index: by_cycle[index] for index in bill.complete if index in by_cycle}
+                name: {index: by_cycle[index] for index in complete if index in by_cycle}
                 for name, by_cycle in usage[bill.payer.code].items()
             }
             chosen, used = _smallest(own, Fraction(free.included))
             if not chosen:
                 continue
-            moved = {index: used.get(index, Fraction(0)) for index in bill.complete}
+            moved = {index: used.get(index, Fraction(0)) for index in complete}
             cycles = [(bill.uses[index].cycle.start, number(credits)) for index, credits in moved.items()]
             total = sum(chosen.values(), Fraction(0))
             yield Finding(

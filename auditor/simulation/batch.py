@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auditor.analysis.accounts import Payer
-from auditor.analysis.days import offsets_of
+from auditor.analysis.days import spans
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import ratio
 from auditor.model.plans import moment
@@ -85,7 +85,7 @@ class _Clock:
     def __init__(self, payer: Payer) -> None:
         self.payer = payer
         zone = payer.settings.timezone
-        changes = [span for stretch in payer.stretches for span in offsets_of(*stretch, str(zone))]
+        changes = [span for stretch in payer.stretches for span in spans(*stretch, str(zone))]
         self._from = np.array([start for start, _, _ in changes], np.int64)
         self._offset = np.array([offset for _, _, offset in changes], np.int64)
 

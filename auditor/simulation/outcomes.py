@@ -6,44 +6,14 @@ from fractions import Fraction
 
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import is_unknown, ratio
-from auditor.model.settings import FOR_EVER_US
 from auditor.replay import lru, ttl
 from auditor.replay.demand import Groups
-from auditor.replay.lru import UNBOUNDED, CacheSetting
 from auditor.replay.sums import Sum, read
+from auditor.results.simulation import Setting
 from auditor.simulation.trace import TraceDemand
 
 MEMORY = 400 << 20
 """Bytes that the sums and caches of one pass may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One cache: how long a picture may be served (None: for ever), whether identical calls share one, what fits."""
-
-    ttl_us: int | None
-    coalescing: bool = True
-    entries: int | None = None
-    bytes: int | None = None
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the cache is LRU."""
-        return self.entries is not None or self.bytes is not None
-
-    @property
-    def cache(self) -> CacheSetting:
-        """The cache as the walk by time takes it."""
-        return CacheSetting(
-            FOR_EVER_US if self.ttl_us is None else min(self.ttl_us, FOR_EVER_US),
-            UNBOUNDED if self.entries is None else self.entries,
-            UNBOUNDED if self.bytes is None else self.bytes,
-        )
-
-    @property
-    def written(self) -> tuple[Fraction | None, bool, int | None, int | None]:
-        """The fields of `auditor.results.simulation.Setting`."""
-        return None if self.ttl_us is None else Fraction(self.ttl_us, 10**6), self.coalescing, self.entries, self.bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from msgspec.structs import astuple
+
 from auditor.analysis.accounts import Payer
 from auditor.analysis.demand import Demand
 from auditor.model.events import EPOCH
@@ -12,13 +14,12 @@ from auditor.model.plans import cents, cheapest, micros, total_bill
 from auditor.results import simulation as results
 from auditor.results.inputs import Inputs
 from auditor.results.report import Window
-from auditor.results.simulation import AccountBill, Chosen, Figures, Knee, Logged, Row, Simulated, TemplateBest
+from auditor.results.simulation import AccountBill, Setting
 from auditor.simulation.batch import ahead_of
 from auditor.simulation.outcomes import (
     NOTHING,
     DemandOutcome,
     DemandSource,
-    Setting,
     Sums,
     asked_of,
     stale_known,
@@ -40,7 +41,7 @@ def simulate(
     *,
     per_template: bool = False,
     batch: bool = False,
-) -> Simulated:
+) -> results.Simulated:
     """Replay *demand* under each of *settings*.
 
     *per_template* asks for the best setting of each template too, *batch* for what could have been made ahead.
@@ -56,24 +57,25 @@ def simulate(
     best = knee if knee is not None and whole[knee].renders < logged.renders else None
     templates, mixed = _by_template(demand, settings, found) if per_template else ((), None)
     fewest = _best(whole, lambda outcome: outcome.credits, NEAR)
-    return Simulated(
+    return results.Simulated(
         generated_at=generated_at,
         window=Window(*demand.accounts.window or (None, None)),
         options=dict(options),
         inputs=inputs,
         demand=logged.requests,
         demand_bytes=logged.bytes,
-        logged=Logged(*(*logged.figures, *_bills(demand, asked), logged.uncertain)),
+        logged=results.Logged(*(*logged.figures, *_bills(demand, asked), logged.uncertain)),
         rows=tuple(
-            Row(*(*each.written, *whole[each].figures, *_bills(demand, found[each]), each == best)) for each in settings
+            results.Row(*(*astuple(each), *whole[each].figures, *_bills(demand, found[each]), each == best))
+            for each in settings
         ),
         recommendation=_chosen(best, whole) if best else None,
-        knee=_knee(knee, whole[knee]) if knee else None,
+        knee=results.Knee(knee.ttl_seconds or Fraction(0), whole[knee].renders, knee) if knee else None,
         fewest_credits=_chosen(fewest, whole) if fewest else None,
         templates=templates,
         each_template_its_own=None
         if mixed is None
-        else Figures(*(*sum(mixed.values(), NOTHING).figures, *_bills(demand, mixed))),
+        else results.Figures(*(*sum(mixed.values(), NOTHING).figures, *_bills(demand, mixed))),
         batch=ahead_of(demand) if batch and isinstance(demand, Demand) else None,
         stale_known=stale_known(demand),
     )
@@ -130,18 +132,13 @@ def _total(known: Sequence[tuple[Payer, AccountBill]], name: str) -> str:
     return str(cents(sum(amounts, Fraction(0))))
 
 
-def _chosen(setting: Setting, of: Mapping[Setting, DemandOutcome]) -> Chosen:
-    return Chosen(*setting.written, of[setting].renders, of[setting].credits, of[setting].stale)
-
-
-def _knee(setting: Setting, of: DemandOutcome) -> Knee:
-    written = results.Setting(*setting.written)
-    return Knee(written.ttl_seconds or Fraction(0), of.renders, written)
+def _chosen(setting: Setting, of: Mapping[Setting, DemandOutcome]) -> results.Chosen:
+    return results.Chosen(*(*astuple(setting), of[setting].renders, of[setting].credits, of[setting].stale))
 
 
 def _by_template(
     demand: DemandSource, settings: Sequence[Setting], found: Mapping[Setting, Sums]
-) -> tuple[tuple[TemplateBest, ...], Sums]:
+) -> tuple[tuple[results.TemplateBest, ...], Sums]:
     """Each template that was asked for, those with the most requests first, and all with the best setting for each."""
     sums: dict[tuple[int, str], dict[Setting, DemandOutcome]] = {}
     for setting, own in found.items():
@@ -154,9 +151,9 @@ def _by_template(
         if best is None or not of[best].requests:
             continue
         chosen[at], payer_of = best, demand.accounts.payers[at[0]]
-        rows = tuple(results.TemplateRow(*(*each.written, *of[each].figures)) for each in settings)
+        rows = tuple(results.TemplateRow(*(*astuple(each), *of[each].figures)) for each in settings)
         templates.append(
-            TemplateBest(payer_of.provider, payer_of.account, at[1], of[best].requests, _chosen(best, of), rows)
+            results.TemplateBest(payer_of.provider, payer_of.account, at[1], of[best].requests, _chosen(best, of), rows)
         )
     mixed = {
         group: outcome

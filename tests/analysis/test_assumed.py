@@ -13,7 +13,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import document
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.conftest import command
 
 CONFIG = {
@@ -123,6 +123,6 @@ def test_a_simulation_says_the_same(tmp_path: Path) -> None:
         cache=False, since=datetime(2026, 9, 1, tzinfo=UTC), now=lambda: datetime(2026, 10, 1, tzinfo=UTC)
     )
     found = simulate(
-        discover([str(log)], tmp_path), settings_of(CONFIG, "test"), options, [Setting(10**6)], lambda *_: None
+        discover([str(log)], tmp_path), settings_of(CONFIG, "test"), options, [Setting.of(10**6)], lambda *_: None
     )
     assert found.inputs.files[0].assumed["no_verdict"] == 5

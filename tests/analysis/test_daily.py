@@ -78,7 +78,7 @@ def test_spans_have_the_offset_of_every_instant(name: str) -> None:
     """They touch, cover everything, and are right a microsecond before and at each edge."""
     zone = ZoneInfo(name)
     first, last = micros(datetime(2024, 1, 5, 7, tzinfo=UTC)), micros(datetime(2026, 12, 1, tzinfo=UTC))
-    found = list(spans(first, last, zone))
+    found = spans(first, last + 1, name)
     assert found[0][0] == first
     assert found[-1][1] > last
     assert all(one[1] == other[0] for one, other in itertools.pairwise(found))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.analysis.days import offsets_of
+from auditor.analysis.days import spans as offsets_of
 from auditor.model.allowance import Grant, Purchase, Stretch, fold
 from auditor.model.plans import Cycle, Plan, cycle_number, cycle_numbered, cycles, listed, micros, total_bill
 from tests.conftest import Report, event

@@ -14,7 +14,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import Result, document
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 
 pytestmark = pytest.mark.slow
 
@@ -212,7 +212,7 @@ def test_an_unknown_render_is_a_render_at_every_setting(tmp_path: Path, ttl: int
     """With and without coalescing, and in a bounded cache."""
     log = tmp_path / "calls.jsonl"
     log.write_text("".join(json.dumps(call(1)) + "\n" for _ in range(6)))
-    caches = [Setting(ttl), Setting(ttl, coalescing=False), Setting(ttl, entries=10)]
+    caches = [Setting.of(ttl), Setting.of(ttl, coalescing=False), Setting.of(ttl, entries=10)]
     options = Options(cache=False, now=lambda: NOW)
     done = simulate(discover([str(log)], tmp_path), settings_of({}, "test"), options, caches, lambda *_: None)
     assert [row.renders for row in done.rows] == [6, 6, 6]

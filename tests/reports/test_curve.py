@@ -9,7 +9,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import CURVE, Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import Result
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.random_logs import generate
 from tests.reports.conftest import written
 
@@ -30,7 +30,7 @@ def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
     for since, until in ((None, None), window or (None, None)):
         options = Options(cache=False, curve=True, since=since, until=until)
         curve = audit(sources, settings, options, lambda *_: None).curve
-        caches = [Setting(point.ttl_us) for point in curve]
+        caches = [Setting.of(point.ttl_us) for point in curve]
         found = simulate(sources, settings, options, caches, lambda *_: None)
         assert {point.requests for point in curve} == {found.demand}
         for point, row in zip(curve, found.rows, strict=True):

@@ -13,7 +13,7 @@ from auditor import pipeline
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.results.header import document
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.bruteforce import Audit, grouped, unit
 from tests.conftest import event, lines
 from tests.simulation.test_simulate_oracle import demand_log
@@ -31,7 +31,7 @@ def batch(files: dict[str, bytes], config: dict[str, Any], folder: Path) -> dict
     sources = discover([str(folder / name) for name in files], folder)
     options = pipeline.Options(cache=False)
     result = pipeline.simulate(
-        sources, settings_of(config, "generated"), options, [Setting(None)], lambda *_: None, batch=True
+        sources, settings_of(config, "generated"), options, [Setting.of(None)], lambda *_: None, batch=True
     )
     return json.loads(json.dumps(document(result)))["batch"]
 

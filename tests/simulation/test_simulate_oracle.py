@@ -17,7 +17,7 @@ from auditor.intake.sources import discover
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.results.header import document
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.bruteforce import Audit
 from tests.random_logs import generate
 from tests.slow_replay import Figures, SlowReplay
@@ -66,13 +66,13 @@ def demand_log(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
 def settings(seed: int) -> list[Setting]:
     """Every time-to-live with and without coalescing, and a few bounded caches."""
     rng = random.Random(seed)
-    unbounded = [Setting(micros(ttl), on) for ttl in TTLS for on in (True, False)]
+    unbounded = [Setting.of(micros(ttl), on) for ttl in TTLS for on in (True, False)]
     bounded = [
-        Setting(micros(rng.choice(TTLS)), rng.random() < 0.7, entries, size)
+        Setting.of(micros(rng.choice(TTLS)), rng.random() < 0.7, entries, size)
         for entries, size in ((1, None), (2, None), (rng.randrange(3, 9), None), (0, None), (None, 0),
                               (None, 150_000), (None, 10**6), (3, 300_000))
     ]  # fmt: skip
-    return [*unbounded, Setting(None, entries=2), *dict.fromkeys(bounded)]
+    return [*unbounded, Setting.of(None, entries=2), *dict.fromkeys(bounded)]
 
 
 def micros(ttl: timedelta | None) -> int | None:

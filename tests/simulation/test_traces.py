@@ -10,7 +10,7 @@ from auditor import pipeline
 from auditor.config import load
 from auditor.intake.sources import discover
 from auditor.results.header import document
-from auditor.simulation.outcomes import Setting
+from auditor.results.simulation import Setting
 from tests.conftest import ROOT
 from tests.replay.test_lru import textbook
 
@@ -34,7 +34,7 @@ def simulated(path: Path, caches: list[Setting], **options: Any) -> dict[str, An
 @pytest.mark.skipif(not TRACES.is_dir(), reason="needs ../shared/data/traces")
 def test_miss_ratios_are_the_published_ones() -> None:
     """cache2k_web07, to six digits."""
-    report = simulated(TRACES / "cache2k_web07.csv", [Setting(None, entries=entries) for entries in PUBLISHED])
+    report = simulated(TRACES / "cache2k_web07.csv", [Setting.of(None, entries=entries) for entries in PUBLISHED])
     assert {row["capacity_entries"]: row["miss_ratio"] for row in report["rows"]} == PUBLISHED
 
 
@@ -47,7 +47,7 @@ def test_every_trace_is_the_textbook_lru(name: str) -> None:
     rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
     trace = [(int(key), int(size)) for _, key, size in rows]
     limits: list[dict[str, int]] = [{"entries": 10}, {"entries": 500}, {"size": 10**6}, {"entries": 50, "size": 10**7}]
-    caches = [Setting(None, entries=limit.get("entries"), bytes=limit.get("size")) for limit in limits]
+    caches = [Setting.of(None, entries=limit.get("entries"), bytes=limit.get("size")) for limit in limits]
     report = simulated(path, caches)
     every = sum(size for _, size in trace)
     for row, limit in zip(report["rows"], limits, strict=True):
@@ -56,7 +56,12 @@ def test_every_trace_is_the_textbook_lru(name: str) -> None:
         assert row["byte_miss_ratio"] == pytest.approx(missed / every, abs=1e-6)
 
 
-CACHES = [Setting(None, entries=3), Setting(5 * 10**6, entries=2, bytes=90), Setting(2 * 10**6), Setting(None)]
+CACHES = [
+    Setting.of(None, entries=3),
+    Setting.of(5 * 10**6, entries=2, bytes=90),
+    Setting.of(2 * 10**6),
+    Setting.of(None),
+]
 
 
 def rows_of(rng: random.Random) -> list[str]:
@@ -108,4 +113,4 @@ def test_an_id_is_the_text_that_stands_there(tmp_path: Path) -> None:
     """07 and 7 are two pictures, though both are one number."""
     path = tmp_path / "trace.csv"
     path.write_text("0,7,10\n1,07,10\n2,7,10\n")
-    assert simulated(path, [Setting(None, entries=9)])["rows"][0]["renders"] == 2
+    assert simulated(path, [Setting.of(None, entries=9)])["rows"][0]["renders"] == 2
