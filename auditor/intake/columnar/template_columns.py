@@ -21,7 +21,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapped import Mapped
 from auditor.exchanges.mapper import MEMO, Mapper
 from auditor.intake.columnar.coded import Coded, PlainLines, distinct
-from auditor.intake.columnar.template_bulk import compiled, identities, split
+from auditor.intake.columnar.template_bulk import ID_SIZE, compiled, identities, split
 from auditor.intake.columns import SCHEMA
 from auditor.model.events import MAX_BYTES, BadRecordError, Reason
 from auditor.model.media import media_type_of
@@ -216,7 +216,7 @@ class TemplateBlocks:
         hidden = np.array([event is None or event.inputs is None for event in kinds.values])[kinds.codes]
         made = {
             "line": pa.array(lines.numbers[rows]),
-            "id": pa.array(identities(lines.buf, self._reading.first, lines.numbers[rows], lines.bounds[rows])),
+            "id": self._ids(lines, rows),
             "ts_us": pa.array(read.time.ints(rows, lambda value: value and value[0]) - np.maximum(duration, 0)),
             "bytes": pa.array(size, mask=parts | (size < 0) | (size > MAX_BYTES)),
             "duration_us": pa.array(duration, mask=duration < 0),
@@ -230,6 +230,12 @@ class TemplateBlocks:
                 of, where = (read.request, rows) if name in _OF_REQUEST else (kinds, every)
                 made[name] = of.column(where, name, partial(_field, name))
         return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
+
+    def _ids(self, lines: PlainLines, rows: Any) -> pa.Array:
+        first, out = np.frombuffer(self._reading.first.encode(), np.uint8), np.empty(len(rows) * ID_SIZE, np.uint8)
+        identities(lines.buf, first, lines.numbers[rows], lines.bounds[rows], out)
+        offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE
+        return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
 
 
 def _field(name: str, found: Any) -> Any:
