@@ -238,7 +238,7 @@ def test_the_compiled_reader_and_walk_change_nothing(
     """What big logs take gives the very report of what small logs take."""
     files, config = generate(seed, 300)
     before = product(files, config, tmp_path)
-    monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+    monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     monkeypatch.setattr("auditor.replay.walk.COMPILE_FROM", 0)
     after = product(files, config, tmp_path)
     assert {**before, "generated_at": None} == {**after, "generated_at": None}

@@ -118,11 +118,11 @@ class Mapping:
     def of(cls, source: "Source", exchanges: "Sequence[Exchange]", settings: "Settings") -> "Mapping":
         """Tables that map again what is mapped are left out, so that a second look at a log proposes nothing."""
         from auditor.exchanges.mapper import Mapper
-        from auditor.exchanges.proposal import ProposedPayer, propose
+        from auditor.exchanges.proposal import OWN, propose
 
         taken = {table.name for table in settings.sources}
         accounts = list(settings.accounts.items())
-        payer = ProposedPayer(accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else None
+        payer = (accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else OWN
         mapper = Mapper(settings, source.label)
         asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
         left, tables = [each for each, mapped in asked if mapped is None], []

@@ -1,18 +1,6 @@
-"""Addresses of requests: taken apart, and shown to people."""
+"""Addresses of requests, taken apart."""
 
 from urllib.parse import unquote_plus
-
-from auditor.exchanges.exchange import Exchange
-
-SHOWN = 100
-
-
-def shown(exchange: Exchange) -> str:
-    """A request for people: its path and the names of its parameters, whose values are nobody's business."""
-    _, path, query = split(exchange.host, exchange.target)
-    names = "&".join(f"{name}=…" for name in dict.fromkeys(name for name, _ in parameters(query)))
-    text = f"{path}?{names}" if names else path
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def split(host: str | None, target: str) -> tuple[str | None, str, str]:

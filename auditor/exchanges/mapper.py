@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from fnmatch import fnmatch
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,9 +39,9 @@ class Mapper:
         self._settings = settings
         self.units = units or Units()
         """Of the log's durations."""
-        rules = [rule for rule in map(CompiledTable, settings.sources) if rule.reads(label)]
-        self._rules = [rule for rule in rules if not rule.for_provider]
-        self._owners = [rule for rule in rules if rule.for_provider]
+        rules = [CompiledTable(each) for each in settings.sources if each.logs is None or fnmatch(label, each.logs)]
+        self._rules = [rule for rule in rules if rule.table.path is not None]
+        self._owners = [rule for rule in rules if rule.table.path is None]
         self._hosts = {host: name for name, provider in PROVIDERS.items() for host in provider.hosts}
         self._secret = derive_key(os.environ.get("AUDITOR_SECRET") or "foreign logs")
         self._memo: dict[tuple[str, str | None, str, str | None], Mapped | None] = {}

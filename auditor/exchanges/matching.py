@@ -4,7 +4,6 @@ Patterns are RE2, whose time is linear in the address, whatever the pattern.
 """
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from typing import Any
 
 from auditor.model.errors import MissingExtraError
@@ -43,15 +42,6 @@ class CompiledTable:
         self._host = compiled(table.host) if table.host is not None else None
         self._path = compiled(table.path) if table.path is not None else None
         self._query = {name: compiled(pattern) for name, pattern in table.query.items()}
-
-    def reads(self, label: str) -> bool:
-        """Whether the table is for this log."""
-        return self.table.logs is None or fnmatch(label, self.table.logs)
-
-    @property
-    def for_provider(self) -> bool:
-        """Whether it only says whose the calls are that a provider recognises."""
-        return self._path is None
 
     def groups(
         self, method: str, host: str | None, path: str, query: Sequence[tuple[str, str]]

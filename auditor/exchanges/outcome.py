@@ -61,10 +61,7 @@ def served(field: str | None) -> Served | None:
     if not field:
         return None
     found = {verdict for part in field.lower().split(",") if (verdict := _one(part.strip())) is not None}
-    for verdict in (Served.HIT, Served.COLLAPSED, Served.FORWARDED):
-        if verdict in found:
-            return verdict
-    return None
+    return next((verdict for verdict in Served if verdict in found), None)
 
 
 def is_verdict(text: str) -> bool:

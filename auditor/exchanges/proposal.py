@@ -17,14 +17,19 @@ from itertools import count
 from auditor.exchanges.addresses import parameters, split
 from auditor.exchanges.endpoints import (
     EXTENSION,
+    FORMAT_NAMES,
     IMAGE,
     OTHER_EXTENSION,
+    SIZE,
+    Group,
     ImageMaker,
     endpoint_of,
     escaped,
+    host_pattern,
+    path_pattern,
+    query_patterns,
 )
 from auditor.exchanges.exchange import Exchange
-from auditor.exchanges.patterns import FORMAT_NAMES, SIZE, Group, host_pattern, path_pattern, query_patterns
 from auditor.model.media import is_picture, media_type_of
 from auditor.registry import PROVIDERS
 
@@ -39,6 +44,7 @@ _WORDS = frozenset({
 })  # fmt: skip
 _ID = re.compile(r"\d+|[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|(?=\w*\d)[\w-]{12,}", re.IGNORECASE)
 """Parts of paths that are of one thing only."""
+OWN = ("own", "default")
 SHOWN = 10
 """Paths that are shown where nothing looks like an image."""
 
@@ -52,20 +58,12 @@ class ProposedTable:
     group: Group
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedPayer:
-    """Who is billed for the images of the proposed tables."""
-
-    provider: str = "own"
-    account: str = "default"
-
-
 def propose(
-    exchanges: Iterable[Exchange], payer: ProposedPayer | None = None, taken: Collection[str] = ()
+    exchanges: Iterable[Exchange], payer: tuple[str, str] = OWN, taken: Collection[str] = ()
 ) -> list[ProposedTable]:
     """Tables for the requests in a sample that ask for images, known endpoints first, then the largest group.
 
-    *taken* are names that tables have already.
+    *payer* is (provider, account) who is billed for them; *taken* are names that tables have already.
     """
     groups: dict[tuple[bool, str, tuple[int, str] | None], Group] = {}
     sample = list(_requests(exchanges))
@@ -87,11 +85,7 @@ def propose(
             first, rest = "", [first]
         word = _word_of(first, rest) if known is None else None
         group = groups.setdefault((known is None, first, word), Group(first, known, word))
-        group.paths[tuple(rest)] += 1
-        for name, value in query:
-            group.values.setdefault(name, Counter())[value] += 1
-        if host and (known is None or not known.path or known.host):
-            group.hosts[host] += 1
+        group.add(rest, query, host if known is None or not known.path or known.host else None)
         group.cached += exchange.cache is not None
         status = exchange.status or 0
         group.redirects += 300 <= status < 400 and status != 304
@@ -103,7 +97,7 @@ def propose(
     )
     most = MOST + sum(group.endpoint is not None for group in largest)
     names = set(taken)
-    return [_table(group, payer or ProposedPayer(), names) for group in largest[:most]]
+    return [_table(group, payer, names) for group in largest[:most]]
 
 
 def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list[ProposedTable]:
@@ -115,13 +109,9 @@ def frequent(exchanges: Iterable[Exchange], taken: Collection[str] = ()) -> list
         if OTHER_EXTENSION.search(path) and not EXTENSION.search(path):
             continue
         group = groups.setdefault(pattern, Group("-".join(filter(None, parts)), ImageMaker("path", pattern)))
-        group.paths[(path,)] += 1
-        for name, value in query:
-            group.values.setdefault(name, Counter())[value] += 1
-        if host:
-            group.hosts[host] += 1
+        group.add([path], query, host)
     names = set(taken)
-    return [_table(each, ProposedPayer(), names) for each in sorted(groups.values(), key=lambda g: -g.requests)[:SHOWN]]
+    return [_table(each, OWN, names) for each in sorted(groups.values(), key=lambda g: -g.requests)[:SHOWN]]
 
 
 _Request = tuple[Exchange, str | None, str, list[tuple[str, str]]]
@@ -161,7 +151,7 @@ def _word_of(first: str, rest: Sequence[str]) -> tuple[int, str] | None:
     return next(((place, part) for place, part in enumerate(rest[:-1]) if part.lower() in _WORDS), None)
 
 
-def _table(group: Group, payer: ProposedPayer, names: set[str]) -> ProposedTable:
+def _table(group: Group, payer: tuple[str, str], names: set[str]) -> ProposedTable:
     known = group.endpoint
     pattern, has_template = (
         path_pattern(group) if known is None else (known.pattern(path for (path,) in group.paths), False)
@@ -183,8 +173,8 @@ def _table(group: Group, payer: ProposedPayer, names: set[str]) -> ProposedTable
         inner = ", ".join(f"{_key(each)} = {_quoted(value)}" for each, value in query.items())
         lines.append(f"query = {{ {inner} }}")
     lines += [
-        f"provider = {_quoted(payer.provider)}   # who renders; without known plans of it, prices are unknown",
-        f"account = {_quoted(payer.account)}   # who is billed; [accounts.{_key(payer.account)}] names the plan",
+        f"provider = {_quoted(payer[0])}   # who renders; without known plans of it, prices are unknown",
+        f"account = {_quoted(payer[1])}   # who is billed; [accounts.{_key(payer[1])}] names the plan",
     ]
     if not group.cached:
         lines.append('uncached = "render"   # the log has no cache field; "hit" if a cache answers')

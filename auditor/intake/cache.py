@@ -50,7 +50,8 @@ class IntakeCache:
         self._source = source
         self._identity = {"reader": str(READER), **identity}
         self._status = _status(source)
-        self._stamp = self._status if _settled(source) else ""
+        # The time of the last change of an inode cannot be set back; it is too coarse only for what just happened.
+        self._stamp = self._status if time.time_ns() - source.path.stat().st_ctime_ns > 2 * 10**9 else ""
         self._folder = folder()
         self._key = _key(self._folder)
         # An export whose ids repeat in another one is also read without them: both readings stay.
@@ -159,11 +160,6 @@ def _status(source: Source) -> str:
     """What changes with every write, so that unchanged bytes need not be hashed."""
     status = source.path.stat()
     return ":".join(map(str, (*FileStamp.of(status), status.st_ctime_ns)))
-
-
-def _settled(source: Source) -> bool:
-    """The time of the last change of an inode cannot be set back; it is too coarse only for what just happened."""
-    return time.time_ns() - source.path.stat().st_ctime_ns > 2 * 10**9
 
 
 def _digest(source: Source) -> str:

@@ -6,6 +6,7 @@ and tells where a record came from. Times and durations are microseconds, credit
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -27,13 +28,8 @@ SCHEMA = pa.schema({"line": pa.int64(), **{name: _TYPES.get(_KINDS.get(name, "te
 
 def batches(rows: Iterable[tuple[int, UsageEvent]]) -> Iterator[pa.RecordBatch]:
     """Record batches of *rows*, pairs of (line number, event)."""
-    held: list[tuple[int, UsageEvent]] = []
-    for row in rows:
-        held.append(row)
-        if len(held) == BATCH:
-            yield _batch(held)
-            held = []
-    if held:
+    left = iter(rows)
+    while held := list(islice(left, BATCH)):
         yield _batch(held)
 
 

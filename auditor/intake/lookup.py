@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from auditor.engines import LINE_BITS
-from auditor.exchanges.addresses import shown
+from auditor.exchanges.addresses import parameters, split
 from auditor.exchanges.exchange import Exchange
 from auditor.intake.read import detected_in
 from auditor.intake.sources import Source
@@ -15,6 +15,9 @@ from auditor.reading.format import Format
 from auditor.reading.lines import Line
 from auditor.reading.packed import decompressed
 from auditor.reading.reader import TRY_BITS
+
+SHOWN = 100
+"""Characters of a request."""
 
 
 def read_records(
@@ -34,8 +37,16 @@ def requests_of(
         with suppress(BadRecordError):
             item = kind.parse(line.data)
             if isinstance(item, Exchange):
-                found[row] = shown(item)
+                found[row] = _shown(item)
     return found
+
+
+def _shown(exchange: Exchange) -> str:
+    """A request for people: its path and the names of its parameters, whose values are nobody's business."""
+    _, path, query = split(exchange.host, exchange.target)
+    names = "&".join(f"{name}=…" for name in dict.fromkeys(name for name, _ in parameters(query)))
+    text = f"{path}?{names}" if names else path
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def _found(

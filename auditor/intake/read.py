@@ -23,7 +23,6 @@ from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.units import Took, Units
 from auditor.intake import cache as intake_cache
-from auditor.intake.blocks import ReadBlock, Switching, bulk_reader, template_reader
 from auditor.intake.cache import IntakeCache
 from auditor.intake.columns import SCHEMA, batches
 from auditor.intake.detect import NATIVE, Detected, detect, named, sample_of, wrapped_in
@@ -32,7 +31,7 @@ from auditor.model.events import BadRecordError
 from auditor.model.settings import Settings
 from auditor.reading.format import Format
 from auditor.reading.ids import Ids
-from auditor.reading.lines import Line, LineReader
+from auditor.reading.lines import Line, LineReader, read_exactly
 from auditor.reading.named import names_environment
 from auditor.reading.packed import decompressed
 from auditor.reading.reader import Reading, Tally
@@ -49,6 +48,26 @@ BLOCK = 16 << 20
 # Ids, keys and digests hardly repeat: dictionaries and statistics of them only cost time.
 _WORDS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
 _PARQUET = {"compression": "zstd", "compression_level": 1, "use_dictionary": _WORDS, "write_statistics": False}
+
+BULK_FROM = 16 << 20
+"""Bytes from which starting the compiled reader pays off; its start costs as much as 40,000 events."""
+ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
+
+
+class Switching:
+    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
+
+    def __init__(self, size: int, compiled: Callable[[], ReadBlock]) -> None:
+        self._compiled = compiled
+        self._read: ReadBlock = compiled() if size >= BULK_FROM else read_exactly
+        self._size = 0
+
+    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
+        """What the reader of the moment makes of a block."""
+        self._size += len(block)
+        if self._size >= BULK_FROM and self._read is read_exactly:
+            self._read = self._compiled()
+        return self._read(block, before)
 
 
 @dataclass(slots=True)
@@ -88,7 +107,10 @@ class Intake:
         })  # fmt: skip
         known = kept.load()
         if known is not None:
-            _place(known[0], target)
+            try:  # another process may replace what is kept meanwhile: a second name stays, where there can be one
+                target.hardlink_to(known[0])
+            except OSError:
+                target.symlink_to(known[0])
             return msgspec.convert(known[1], cls, dec_hook=_counter)
         intake = cls._read(source, target, settings, detected, kept, progress)
         if (written := kept.keep(target)) is not None:
@@ -142,11 +164,22 @@ class Intake:
     def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
         """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
         template = reading.kind.template
+
+        # numba is heavy: imported only for inputs that are worth it.
+        def of_template() -> ReadBlock:
+            from auditor.intake.columnar.template_columns import TemplateBlocks
+
+            assert template is not None
+            return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read
+
+        def of_events() -> ReadBlock:
+            from auditor.intake.columnar.bulk_columns import read_block
+
+            return read_block
+
         if template is not None and not any(map(names_environment, template.names)):
-            return Switching(source.size, lambda: template_reader(reading, mapper, template, zone))
-        if reading.kind.name != NATIVE:
-            return None
-        return Switching(source.size, lambda: bulk_reader(self.tally))
+            return Switching(source.size, of_template)
+        return Switching(source.size, of_events) if reading.kind.name == NATIVE else None
 
     def _blocks(
         self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
@@ -157,6 +190,8 @@ class Intake:
         for block in reader.blocks(BLOCK):
             batch, rest, lines = read(block, before)
             before += lines
+            if batch is not None and self.format == NATIVE:
+                self.tally.lines += len(batch)  # (of other formats, those that are no events count, too)
             progress()
             if batch is not None:
                 held.append(batch)
@@ -236,14 +271,6 @@ def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[To
                 item = kind.parse(line.data)
                 if isinstance(item, Exchange | Exported) and item.took:
                     yield item.took
-
-
-def _place(kept: Path, target: Path) -> None:
-    """Another process may replace what is kept meanwhile: a second name stays, where the file system has one."""
-    try:
-        target.hardlink_to(kept)
-    except OSError:
-        target.symlink_to(kept)
 
 
 def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Line]:

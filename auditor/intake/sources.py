@@ -56,7 +56,12 @@ class Source:
         """The raw bytes, and a bound on what making records of them takes."""
         with self.open() as raw, memory.capped(self.max_memory):
             try:
-                _is_no_hole(os.fstat(raw.fileno()))
+                # A file may be written as a hole of terabytes, which takes no room on disk and is read for hours.
+                status = os.fstat(raw.fileno())
+                stored = getattr(status, "st_blocks", status.st_size) * 512
+                if status.st_size > FREE and status.st_size > MAX_RATIO * stored:
+                    written = f"{status.st_size >> 20:,} MiB of which almost nothing was written"
+                    raise TooLargeError(f"{written}; write it again, dense")
                 yield raw
             except TooLargeError as error:
                 raise InputError(f"{self.label}: {error}") from None
@@ -66,13 +71,6 @@ class Source:
                     f"{self.label}: takes more than {self.max_memory >> 20:,} MiB of memory to read, as hardly any log "
                     "does; if this one may, allow more with --max-memory"
                 ) from None
-
-
-def _is_no_hole(status: os.stat_result) -> None:
-    """A file may be written as a hole of terabytes, which takes no room on disk and is read for hours."""
-    stored = getattr(status, "st_blocks", status.st_size) * 512
-    if status.st_size > FREE and status.st_size > MAX_RATIO * stored:
-        raise TooLargeError(f"{status.st_size >> 20:,} MiB of which almost nothing was written; write it again, dense")
 
 
 Note = Callable[[str], object]

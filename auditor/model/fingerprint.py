@@ -62,10 +62,10 @@ class Scope:
 
     def input_digests(self, overrides: Mapping[str, Any]) -> dict[str, str]:
         """Field (dot path) -> keyed short digest of its value, for the event's `inputs`."""
-        return {path: self._digest(canonical(value)) for path, value in _leaves("", overrides)}
-
-    def _digest(self, value: bytes) -> str:
-        return hashlib.blake2b(value, key=self.secret, digest_size=32).hexdigest()[:INPUT_DIGEST_HEX]
+        return {
+            path: hashlib.blake2b(canonical(value), key=self.secret, digest_size=32).hexdigest()[:INPUT_DIGEST_HEX]
+            for path, value in _leaves("", overrides)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def canonical(value: Any) -> bytes:
         text = orjson.dumps(value, option=_ORJSON)
     except (TypeError, ValueError, RecursionError):
         text = b"null"
-    if not _doubtful(text):
+    if certain(text):
         return text
     try:
         return rfc8785.dumps(value)
@@ -186,22 +186,17 @@ def spelling(value: Any) -> bytes | None:
 
 
 def certain(spelled: bytes) -> bool:
-    """Whether all values of this spelling have the same canonical form, so that it may stand for them in a memo."""
-    return not _doubtful(spelled)
+    """Whether all values of this spelling have the same canonical form, orjson's, so that it may stand for them.
 
-
-def _doubtful(text: bytes) -> bool:
-    """Whether orjson's text may differ from RFC 8785.
-
-    It may for whole floats, exponents, null (which may be a NaN), and characters from U+E000 on, whose order as keys
-    differs between UTF-8 and UTF-16. One byte is looked for before two, since that is a tenth of the time.
+    They may not for whole floats, exponents, null (which may be a NaN), and characters from U+E000 on, whose order as
+    keys differs between UTF-8 and UTF-16. One byte is looked for before two, since that is a tenth of the time.
     """
-    return (
-        (b"+" in text and b"e+" in text)
-        or (b"-" in text and b"e-" in text)
-        or b"null" in text
-        or (b".0" in text and _WHOLE_FLOAT(text) is not None)
-        or (not text.isascii() and bool(text.translate(None, _BELOW_PRIVATE_USE)))
+    return not (
+        (b"+" in spelled and b"e+" in spelled)
+        or (b"-" in spelled and b"e-" in spelled)
+        or b"null" in spelled
+        or (b".0" in spelled and _WHOLE_FLOAT(spelled) is not None)
+        or (not spelled.isascii() and bool(spelled.translate(None, _BELOW_PRIVATE_USE)))
     )
 
 

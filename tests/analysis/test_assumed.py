@@ -80,7 +80,7 @@ def test_only_events_are_counted(
 ) -> None:  # fmt: skip
     """Window, account and odd times take lines out; each way to read a log says the same."""
     if compiled:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     kept = [line(f"{day:02}/Sep/2026", f"/img/{day}.png") for day in range(1, 13)]
     events, found = assumed(tmp_path / name, head + "".join([*kept, *(line(*other) for other in others)]), **options)
     assert events == 12

@@ -42,7 +42,7 @@ def test_arrays_of_usage_events_and_of_wrapped_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bulk: bool
 ) -> None:
     if bulk:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     log = tmp_path / "usage.json.log"
     log.write_text(json.dumps([event(f"e{n}") for n in range(9)], indent=1))
     assert report(log)["inputs"]["events"] == 9

@@ -85,7 +85,7 @@ DAMAGE = [
 def test_kinds_of_damage(report: Report, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
     """Each bad line has its true number and reason; every good line between them counts."""
     if bulk:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     parts = []
     for index, (bad, _) in enumerate(DAMAGE):
         parts += [json.dumps(event(f"g{index}")).encode(), b"", bad.replace(b"\n", b" ")]

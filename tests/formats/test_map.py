@@ -12,7 +12,7 @@ from auditor.config import load, settings_of
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapped import LeftOut
 from auditor.exchanges.mapper import Mapper
-from auditor.exchanges.proposal import ProposedPayer, frequent, propose
+from auditor.exchanges.proposal import frequent, propose
 from tests.conftest import command
 from tests.formats.test_foreign import line
 
@@ -201,7 +201,7 @@ def test_what_was_never_there_is_not_proposed() -> None:
 
 
 def test_payers_and_redirects_are_said() -> None:
-    lines = propose([Exchange(1, "GET", "/og?title=a", status=307)], ProposedPayer("imejis", "main"))[0].lines
+    lines = propose([Exchange(1, "GET", "/og?title=a", status=307)], ("imejis", "main"))[0].lines
     assert any(each.startswith("provider = 'imejis'   # who renders") for each in lines)
     assert any(each.startswith("account = 'main'   # who is billed") for each in lines)
     assert any(each.startswith('# redirects = "render"   # 1 redirects are filtered') for each in lines)

@@ -73,7 +73,7 @@ def test_a_source_may_name_the_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str | None, error: str, compiled: bool
 ) -> None:
     if compiled:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     table = {"path": "/og", **({"provider": provider} if provider else {})}
     report = audited(tmp_path, {"access.log": lines("/og", 200, 429, 200, 429)}, {"sources": {"og": table}})
     assert words(report) == {error: 2}

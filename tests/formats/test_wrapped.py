@@ -77,7 +77,7 @@ def test_usage_events_may_be_wrapped_too(
 ) -> None:
     """Bad lines among them are rejected by their numbers."""
     if bulk:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     log = tmp_path / "app.log"
     texts = [json.dumps(event("a")), json.dumps(event("b")), "", "{oops", json.dumps(event("c", v=7))]
     log.write_text("".join(f"{WRAPS[wrap](text) if text else ''}\n" for text in texts))
@@ -96,7 +96,7 @@ def test_usage_events_may_be_wrapped_too(
 def test_the_word_of_a_prefix_is_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bulk: bool) -> None:
     """Whether lines are read many at once or one by one."""
     if bulk:
-        monkeypatch.setattr("auditor.intake.blocks.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     rest = '[01/Sep/2026:08:00:01 +0000] "GET /img/og/1.png HTTP/1.1" 200 9'
     log = tmp_path / "access.log"
     config = {"sources": {"shop": {**SHOP["sources"]["shop"], "host": r"shop\.example"}}}

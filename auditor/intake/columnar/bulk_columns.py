@@ -69,11 +69,8 @@ def _credits(nano: Any) -> pa.Array:
     wide = np.zeros((len(nano), 2), np.int64)
     wide[:, 0] = np.maximum(nano, 0)
     validity = pa.array(nano >= 0).buffers()[1]
-    exact = pa.Array.from_buffers(pa.decimal128(28, _PLACES), len(nano), [validity, pa.py_buffer(wide)])
+    exact = pa.Array.from_buffers(pa.decimal128(28, len(str(NANO)) - 1), len(nano), [validity, pa.py_buffer(wide)])
     return exact.cast(CREDITS)
-
-
-_PLACES = len(str(NANO)) - 1
 
 
 def _inputs(buf: Any, counts: Any, entries: Any) -> pa.Array:

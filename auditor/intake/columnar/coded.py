@@ -66,7 +66,8 @@ class PlainLines:
 
     def same(self, value: Any) -> Coded:
         """One value for all lines."""
-        return self._coded(np.zeros(len(self.numbers), np.int64), [value], {})
+        lines = len(self.numbers)
+        return Coded(np.zeros(lines, np.int64), [value], np.ones(lines, np.bool_))
 
     def read(self, role: str, parse: Callable[[str], Any]) -> Coded:
         """What *parse* makes of each distinct text; None for all where the log has no such variable."""
@@ -84,20 +85,14 @@ class PlainLines:
         if not columns:
             return self.same(None)
         codes, kinds, _ = distinct([column for column, _ in columns.values()])
-        values, bad = [], {}
+        values, good = [], np.ones(len(kinds), np.bool_)
         for code, kind in enumerate(kinds):
             said = {name: texts[at] for at, (name, (_, texts)) in zip(kind, columns.items(), strict=True)}
             try:
                 values.append(parse(said))
             except BadRecordError:
                 values.append(otherwise)
-                bad[code] = True
-        return self._coded(codes, values, bad)
-
-    @staticmethod
-    def _coded(codes: Any, values: Sequence[Any], bad: dict[int, bool]) -> Coded:
-        good = np.ones(len(values), np.bool_)
-        good[list(bad)] = False
+                good[code] = False
         return Coded(codes, values, good[codes])
 
 

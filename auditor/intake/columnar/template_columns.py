@@ -4,7 +4,6 @@ Logs repeat themselves: each distinct time, address and status of a block is rea
 single lines, and spread over the lines that have it. So there is one meaning and two speeds.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -21,7 +20,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapped import Mapped
 from auditor.exchanges.mapper import MEMO, Mapper
 from auditor.intake.columnar.coded import Coded, PlainLines, distinct
-from auditor.intake.columnar.template_bulk import compiled, identities, split
+from auditor.intake.columnar.template_bulk import ID_SIZE, compiled, identities, split
 from auditor.intake.columns import SCHEMA
 from auditor.model.events import MAX_BYTES, BadRecordError, Reason
 from auditor.model.media import media_type_of
@@ -93,18 +92,15 @@ class TemplateBlocks:
         rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
         if not plain:
             return None, rest, count
-        self._begin(block, bounds[0].tolist(), other[:others])
+        # The first record of a file names all of them, whichever way it is read.
+        start, end = min([*bounds[:1].tolist(), *other[: min(others, 1), 1:].tolist()])
+        self._reading.begin(block[start:end])
         read = self._values(lines)
         good = np.logical_and.reduce([each.good for each in read])
         left = zip(lines.numbers[~good].tolist(), lines.bounds[~good].tolist(), strict=True)
         rest += [Line(number, block[start:end]) for number, (start, end) in left]
         self._secrets(block, lines.bounds[good])
         return self._events(lines, read, good), sorted(rest, key=lambda line: line.number), count
-
-    def _begin(self, block: bytes, bounds: Sequence[int], other: Any) -> None:
-        """The first record of a file names all of them, whichever way it is read."""
-        first = min(bounds, other[0, 1:].tolist()) if len(other) else bounds
-        self._reading.begin(block[first[0] : first[1]])
 
     def _secrets(self, block: bytes, bounds: Any) -> None:
         """Look closely at those lines that hold a hint; each is taken to reach to the next one."""
@@ -151,10 +147,16 @@ class TemplateBlocks:
         return lines.joint({"behind": lines.texts(None)}, read, Behind())
 
     def _request(self, said: dict[str, str]) -> Mapped | None:
-        """What a request asks for; where its key is its own, only the exact reader can tell."""
+        """What a request asks for; where its key, or a unit of its durations, is its own, the exact one has to tell."""
         values = tuple(said.values())
         if values not in self._memo:
-            self._memo[values] = _request(self._mapper, said, timed=bool(self._timed))
+            try:
+                method, target = request_of({**dict.fromkeys(_REQUEST), **said})
+                mapped = self._mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
+                own = mapped is not None and (mapped.key is None or (self._timed and mapped.duration_unit))
+                self._memo[values] = _EXACT if own else mapped
+            except BadRecordError:
+                self._memo[values] = _EXACT
         found: Mapped | None = self._memo[values]
         if found is _EXACT:
             raise _NotPlainError
@@ -216,7 +218,7 @@ class TemplateBlocks:
         hidden = np.array([event is None or event.inputs is None for event in kinds.values])[kinds.codes]
         made = {
             "line": pa.array(lines.numbers[rows]),
-            "id": pa.array(identities(lines.buf, self._reading.first, lines.numbers[rows], lines.bounds[rows])),
+            "id": self._ids(lines, rows),
             "ts_us": pa.array(read.time.ints(rows, lambda value: value and value[0]) - np.maximum(duration, 0)),
             "bytes": pa.array(size, mask=parts | (size < 0) | (size > MAX_BYTES)),
             "duration_us": pa.array(duration, mask=duration < 0),
@@ -231,6 +233,12 @@ class TemplateBlocks:
                 made[name] = of.column(where, name, partial(_field, name))
         return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
 
+    def _ids(self, lines: PlainLines, rows: Any) -> pa.Array:
+        first, out = np.frombuffer(self._reading.first.encode(), np.uint8), np.empty(len(rows) * ID_SIZE, np.uint8)
+        identities(lines.buf, first, lines.numbers[rows], lines.bounds[rows], out)
+        offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE
+        return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
+
 
 def _field(name: str, found: Any) -> Any:
     return found and getattr(found, name)
@@ -244,16 +252,6 @@ class _NotPlainError(BadRecordError):
 
     def __init__(self) -> None:
         super().__init__(Reason.BAD_VALUE, "not plain")
-
-
-def _request(mapper: Mapper, said: dict[str, str], *, timed: bool) -> Any:
-    """What a request asks for; `_EXACT` where only the exact reader can tell: if *timed*, a unit of its own, too."""
-    try:
-        method, target = request_of({**dict.fromkeys(_REQUEST), **said})
-        mapped = mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
-    except BadRecordError:
-        return _EXACT
-    return _EXACT if mapped is not None and (mapped.key is None or (timed and mapped.duration_unit)) else mapped
 
 
 def _digits(text: str) -> int:
