@@ -88,8 +88,8 @@ def configure(
 
     Every process that works on the ledger then uses these, whatever its own auditor.toml says.
     """
-    from auditor.ledger.configure import configure as write
     from auditor.ledger.database import Ledger
+    from auditor.ledger.upkeep import configure as write
 
     settings = configuration.load(config)
     with Ledger(ledger) as opened, opened.write() as connection:

@@ -20,14 +20,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from auditor.analysis.oddtime import bounds, odd, present
 from auditor.ledger.booking import Booking, count
-from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
 from auditor.ledger.schema import rejections
 from auditor.ledger.sources import SetAside, Sources, textual
 from auditor.ledger.state import fact, state_of
 from auditor.ledger.tail import Piece, TailedFile
-from auditor.ledger.upkeep import HORIZON, beat, forget
+from auditor.ledger.upkeep import HORIZON, beat, forget, report, source_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings

@@ -8,11 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Select, Table, delete, insert, inspect, select, text, update
 
 from auditor.ledger import schema
-from auditor.ledger.days import fill_days
-from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import facts, paid, periods, rollups, totals
+from auditor.ledger.scrape import Names, fill_days
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
 from auditor.model.errors import ConfigError, InputError

@@ -111,7 +111,7 @@ rollups = Table("rollups", metadata, _start("bucket_us"), *_names(*_WHERE), *_su
 
 _day = [*_names("provider", "account"), _start("day_us"), *_names("outcome")]
 days = Table("days", metadata, *_day, *_columns(requests=Text, credits=Text))
-"""The rollups once more, a row for an account's day in UTC (`auditor.ledger.days`)."""
+"""The rollups once more, a row for an account's day in UTC (`auditor.ledger.scrape`)."""
 
 totals = Table("totals", metadata, *_names(*_WHERE), *_columns(created_us=BigInteger), *_sums())
 """All time, for counters: a scrape reads these, and neither history nor further accounts make it longer (see `names`).
@@ -154,7 +154,7 @@ accounts = Table(
 
 _differs = [*_names("source", "provider", "account"), *_columns(difference=Text, seen_us=BigInteger)]
 conflicts = Table("conflicts", metadata, *_differs)
-"""Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.configure`), and when that was
+"""Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.upkeep`), and when that was
 last so."""
 
 sources = Table("sources", metadata, *_names("name"), *_columns(seen_us=BigInteger, told_us=BigInteger))

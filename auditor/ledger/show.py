@@ -9,10 +9,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from auditor.ledger.configure import RECENT_US, reported
 from auditor.ledger.database import Ledger
 from auditor.ledger.schema import events, set_aside, sources
 from auditor.ledger.state import described, state_of
+from auditor.ledger.upkeep import RECENT_US, reported
 
 
 def lines(connection: Connection, now_us: int) -> Iterator[str]:

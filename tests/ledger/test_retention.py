@@ -8,13 +8,12 @@ from sqlalchemy import Table, insert, select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
-from auditor.ledger.configure import report, reported
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.show import lines as printed
 from auditor.ledger.sources import files_set_aside, last_seen, source_name
-from auditor.ledger.upkeep import KEEP_US, forget
+from auditor.ledger.upkeep import KEEP_US, forget, report, reported
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import configured, counts, sums
 
