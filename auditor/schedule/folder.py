@@ -49,11 +49,6 @@ class KeptReport:
     facts: Mapping[str, Any]
     """start, end, anchor_day, timezone, files."""
 
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.path.name
-
     def report(self) -> Report:
         """The JSON v1 report."""
         return read_report(self.path / REPORT)
@@ -90,7 +85,7 @@ class History:
         known = itemgetter("start", "end", "anchor_day", "timezone", "files")
         paths = self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ()
         found = [KeptReport(path.parent, read_json(path, known)) for path in paths]
-        return sorted(found, key=lambda entry: (entry.facts["start"], entry.name))
+        return sorted(found, key=lambda entry: (entry.facts["start"], entry.path.name))
 
     def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
         """The newest entry of the same rhythm that started earlier."""
@@ -190,7 +185,7 @@ def _row(entry: KeptReport) -> str:
         f"{len(report.accepted):,}",
     ]
     names = [escape(str(file)) for file in entry.facts["files"]]
-    files = " ".join(f'<a href="{escape(entry.name)}/{name}">{name}</a>' for name in names)
+    files = " ".join(f'<a href="{escape(entry.path.name)}/{name}">{name}</a>' for name in names)
     accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
     return (
