@@ -113,9 +113,8 @@ def usage(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> Us
     if known is None or known.usage_url is None or known.usage is None:
         able = ", ".join(each.name for each in PROVIDERS.values() if each.usage is not None)
         raise table.fail("", f"cannot be: {provider} does not tell what was used; those that do are {able}")
-    return UsageSettings(
-        provider, table.need("api_key_env", values.text), table.take("url", values.text, known.usage_url)
-    )
+    key = table.need("api_key_env", values.text)
+    return UsageSettings(provider, key, table.take("url", values.text, known.usage_url))
 
 
 def plan(provider: str, name: str, table: CheckedTable) -> Plan:
@@ -125,9 +124,8 @@ def plan(provider: str, name: str, table: CheckedTable) -> Plan:
         if key in table.values and not found.rollover:
             raise table.fail(key, "needs rollover = true")
     if found.rollover_limit is not None and found.rollover_limit < 1:
-        raise table.fail(
-            "rollover_limit", f"= {found.rollover_limit} is below 1; it is a multiple of the included credits"
-        )
+        wrong = f"= {found.rollover_limit} is below 1; it is a multiple of the included credits"
+        raise table.fail("rollover_limit", wrong)
     return found
 
 

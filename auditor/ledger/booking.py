@@ -72,9 +72,7 @@ class Booking:
             else:
                 self._again(found, record, renders)
         self.counts["events"] += len(known) - before
-        rows = [
-            (identity, each.best.ts_us, each.attempts, each.finals, each.best.line) for identity, each in known.items()
-        ]
+        rows = [(key, each.best.ts_us, each.attempts, each.finals, each.best.line) for key, each in known.items()]
         put(self.connection, events, [row for row in rows[:before] if known[row[0]].changed])
         add(self.connection, events, rows[before:])
         self._duplicates(renders)
@@ -124,10 +122,9 @@ class Booking:
             sum_into(by_period[period], sums)
             sum_into(by_total[total], sums)
         newest = self.connection.execute(select(func.max(rollups.c.bucket_us))).scalar()
-        add_to(
-            self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()},
-            new=lambda key: newest is None or key[0] > newest,  # most of a log that grows
-        )  # fmt: skip
+        by_bucket = {(at, *place): sums for (at, place), sums in self._buckets.items()}
+        # Most of a log that grows is new.
+        add_to(self.connection, rollups, by_bucket, new=lambda key: newest is None or key[0] > newest)
         add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
         add_to(self.connection, periods, by_period, lambda key: (ends[key],))
         self._add_totals({place: Sums(*sums) for place, sums in by_total.items()})

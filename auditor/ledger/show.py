@@ -20,11 +20,8 @@ def lines(connection: Connection, now_us: int) -> Iterator[str]:
     known = state_of(connection)
     if not known.told:
         yield "this ledger has no configuration of its own; set it with: auditor ledger configure --config auditor.toml"
-    for (provider, name), account in known.accounts.items():
-        yield (
-            f"{provider}/{name}: anchor_day {account.anchor_day}, timezone {account.timezone.key}, "
-            f"plan {described(account)}"
-        )
+    for (provider, name), own in known.accounts.items():
+        yield f"{provider}/{name}: anchor_day {own.anchor_day}, timezone {own.timezone.key}, plan {described(own)}"
     yield f"every other account: anchor_day 1, timezone {known.timezone.key}, plan none"
     for row in connection.execute(select(sources).order_by(sources.c.name)):
         lag = timedelta(seconds=max(0, now_us - row.seen_us) // 10**6)

@@ -5,7 +5,7 @@
 
 import json
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -38,9 +38,7 @@ class State:
     """`plan` is None where it was never said."""
     told: bool = True
     """Whether somebody configured the ledger."""
-    _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(
-        default_factory=lambda: defaultdict(lambda: ([], []))
-    )
+    _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(default_factory=dict)
 
     def account(self, provider: str, name: str) -> Account:
         """The account's cut and plans."""
@@ -49,7 +47,7 @@ class State:
     def cycle(self, provider: str, account: str, ts_us: int) -> tuple[int, int]:
         """(start, end) of the account's billing cycle that holds a time, in microseconds since 1970."""
         of = self.account(provider, account)
-        starts, ends = self._cycles[cut(of)]
+        starts, ends = self._cycles.setdefault(cut(of), ([], []))
         at = bisect_right(starts, ts_us)
         if not at or ts_us >= ends[at - 1]:
             (cycle,) = cycles(ts_us, ts_us, of.anchor_day, of.timezone)

@@ -106,9 +106,8 @@ def configure(connection: Connection, settings: Settings, where: str, *, replaci
     differences = state.differences(settings, added=False)
     wrong = [text for payer, text in differences.items() if payer == EVERY or payer in state.accounts]
     if wrong and not replacing:
-        raise ConfigError(
-            f"{where} contradicts the ledger: {'; '.join(wrong)}; correct the file, or change the ledger with --replace"
-        )
+        cure = "correct the file, or change the ledger with --replace"
+        raise ConfigError(f"{where} contradicts the ledger: {'; '.join(wrong)}; {cure}")
     new = dict(state.accounts)
     for name, account in settings.accounts.items():
         payer = (account.provider, name)

@@ -58,10 +58,8 @@ class Rhythm:
 
     def facts(self, cycle: Cycle) -> dict[str, Any]:
         """What the history remembers of a cycle."""
-        return {
-            "start": utc(cycle.start), "end": utc(cycle.end), "anchor_day": self.anchor_day,
-            "timezone": str(self.timezone),
-        }  # fmt: skip
+        cut = {"anchor_day": self.anchor_day, "timezone": str(self.timezone)}
+        return {"start": utc(cycle.start), "end": utc(cycle.end), **cut}
 
     def label(self, cycle: Cycle) -> str:
         """Its first and last local day, for people."""

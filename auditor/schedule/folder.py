@@ -38,6 +38,7 @@ caption{text-align:left;padding-bottom:.5rem}
 a{color:var(--link)}
 """
 _HEAD = ("Cycle", "Requests", "Credits", "Wasted", "Bill", "Findings", "New", "Fixed", "Grown", "Shrunk", "Accepted")
+_ANEW = "remove its folder and make that report again"
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
 
 
@@ -106,9 +107,7 @@ class History:
         return KeptReport(path, whole)
 
 
-def read_json(
-    path: Path, sound: Callable[[Any], object], cure: str = "remove its folder and make that report again"
-) -> Any:
+def read_json(path: Path, sound: Callable[[Any], object], cure: str = _ANEW) -> Any:
     """What a file of the history holds, if that is *sound*; `InputError` with the *cure* if it is damaged."""
     try:
         found = json.loads(path.read_bytes())
@@ -188,8 +187,8 @@ def _row(entry: KeptReport) -> str:
     files = " ".join(f'<a href="{escape(entry.path.name)}/{name}">{name}</a>' for name in names)
     accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
-    return (
-        f'<tr><th scope="row">{start} to {end}<br>{accounts}</th>'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + f'<td class="text">{files}</td></tr>'
+    head, figures = (
+        f'<th scope="row">{start} to {end}<br>{accounts}</th>',
+        "".join(f"<td>{cell}</td>" for cell in cells),
     )
+    return f'<tr>{head}{figures}<td class="text">{files}</td></tr>'

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from auditor.analysis.oddtime import AHEAD, OLDEST
 from auditor.config import settings_of
 from auditor.intake.sources import Source, discover
-from auditor.ledger import migrations, schema
+from auditor.ledger import database, schema
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
@@ -415,16 +415,16 @@ def test_a_newer_ledger_is_refused_and_an_older_one_migrated(
     def fails(_: object) -> None:
         raise RuntimeError("half way")
 
-    newest = migrations.MIGRATIONS[-1].number
-    step = migrations.Migration(
+    newest = database.MIGRATIONS[-1].number
+    step = database.Migration(
         newest + 1, "a test", lambda connection: connection.exec_driver_sql("CREATE TABLE extra (n int)") and None
     )
     monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, step, migrations.Migration(newest + 2, "breaks", fails))
+        database, "MIGRATIONS", (*database.MIGRATIONS, step, database.Migration(newest + 2, "breaks", fails))
     )
     with pytest.raises(RuntimeError):
         Ledger(older)
-    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:-1])
+    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:-1])
     with Ledger(older) as ledger, ledger.read() as connection:
         assert connection.execute(select(schema.facts.c.value)).scalars().all() == [str(newest + 1)]
 
