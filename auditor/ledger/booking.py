@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
@@ -19,10 +20,7 @@ from auditor.model.settings import Settings
 _RENDER = str(Outcome.RENDER)
 _WIDTH = len(Sums._fields)
 _DUPLICATES = Sums._fields.index("duplicates")
-
-
-def _nothing() -> list[Any]:
-    return [*Sums()]
+_nothing: Callable[[], list[Any]] = partial(list, Sums())
 
 
 @dataclass(slots=True)

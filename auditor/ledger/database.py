@@ -107,26 +107,23 @@ class Ledger(AbstractContextManager["Ledger"]):
 
 
 def _url(where: str) -> URL:
-    if "://" not in where:
-        return _named(URL.create("sqlite", database=where))
-    try:
-        if where.count("@") > 1 and not where.startswith("sqlite"):
-            raise ValueError  # what follows the first one would be taken for the host, and shown
-        url = make_url(where)
-    except (ArgumentError, ValueError):
-        raise ConfigError(
-            "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password %40 "
-            "for @, %3A for : and %2F for /"
-        ) from None
-    backend = url.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
+    url = URL.create("sqlite", database=where)
+    if "://" in where:
+        try:
+            if where.count("@") > 1 and not where.startswith("sqlite"):
+                raise ValueError  # what follows the first one would be taken for the host, and shown
+            url = make_url(where)
+        except (ArgumentError, ValueError):
+            raise ConfigError(
+                "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password "
+                "%40 for @, %3A for : and %2F for /"
+            ) from None
+    backend, name = url.get_backend_name(), url.database or ""
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
         raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
-    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else _named(url)
-
-
-def _named(url: URL) -> URL:
-    """SQLite takes some names for a database that is gone at the end: whatever is booked there is lost."""
-    name = url.database or ""
+    # SQLite takes some names for a database that is gone at the end: whatever is booked there is lost.
     if not name.strip() or name == ":memory:" or name.startswith("file:"):
         raise ConfigError("--ledger names no file; write a path, as in --ledger auditor.db")
     if name.endswith("/"):
