@@ -101,10 +101,10 @@ def configure(
 def show(ledger: Where = "auditor.db") -> None:
     """Print what a ledger has: accounts, sources and when each was last read, files set aside, whose file differs."""
     from auditor.ledger.database import Ledger
-    from auditor.ledger.show import lines
+    from auditor.ledger.upkeep import listing
 
     with Ledger(ledger, reader=True) as opened, opened.read() as connection:
-        for line in lines(connection, micros(datetime.now(UTC))):
+        for line in listing(connection, micros(datetime.now(UTC))):
             print(plain(line))
 
 

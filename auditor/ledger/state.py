@@ -56,6 +56,12 @@ class State:
             at += 1
         return starts[at - 1], ends[at - 1]
 
+    @property
+    def cuts(self) -> tuple[str, dict[Payer, tuple[int, str]]]:
+        """How cycles are cut: by default, and of the accounts for which that is not so."""
+        default, cuts = self.timezone.key, {payer: cut(each) for payer, each in self.accounts.items()}
+        return default, {payer: each for payer, each in cuts.items() if each != (1, default)}
+
     def differences(self, settings: Settings, *, added: bool = True) -> dict[Payer, str]:
         """Where a file says otherwise than the ledger, with both values, by account.
 
@@ -163,11 +169,10 @@ def _plan(plan: Plan) -> str:
     return f"{plan.name} ({price}, {plan.included} credits, beyond them {plan.beyond}{carried})"
 
 
-def plans_text(account: Account) -> str | None:
-    """Plans and top-ups as JSON; None if nothing is said of them."""
-    if not says(account):
-        return None
-    return json.dumps(to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups}))
+def row_of(account: Account) -> tuple[int, str, str | None]:
+    """Its day, its time zone, and plans and top-ups as JSON; None if nothing is said of them."""
+    found = to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups})
+    return *cut(account), json.dumps(found) if says(account) else None
 
 
 class _Plans(Struct):
@@ -177,6 +182,6 @@ class _Plans(Struct):
 
 
 def account_of(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
-    """An account whose plans and top-ups are as `plans_text` wrote them."""
+    """An account whose plans and top-ups are as `row_of` wrote them."""
     said = decode(plans, type=_Plans) if plans is not None else _Plans(None, (), ())
     return Account(provider, said.plan, anchor_day, zone, said.history, said.topups)

@@ -1,14 +1,15 @@
 """Upkeep: what is done to a ledger beside booking.
 
 Old events are pruned and their sums kept; billing cycles are cut again, from the rollups. An auditor.toml that is named
-as the ledger's becomes its state; other files are compared with it.
+as the ledger's becomes its state; other files are compared with it. All of that can be listed.
 """
 
 import json
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from auditor.ledger.record import Place, Sums
 from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts, events, facts, rollups
 from auditor.ledger.scrape import Names
-from auditor.ledger.state import EVERY, ZONE, Payer, State, account_of, cut, fact, plans_text, says, state_of, told_by
+from auditor.ledger.state import EVERY, ZONE, Payer, State, account_of, described, fact, row_of, says, state_of, told_by
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US
 from auditor.model.metrics import OTHER
@@ -117,19 +118,13 @@ def configure(connection: Connection, settings: Settings, where: str, *, replaci
             new[payer] = replace(known, anchor_day=account.anchor_day, timezone=account.timezone)
     changed = State(settings.timezone, new)
     put(connection, facts, [(ZONE, settings.timezone.key)])
-    put(connection, schema.accounts, [(*payer, *cut(each), plans_text(each)) for payer, each in new.items()])
+    put(connection, schema.accounts, [(*payer, *row_of(each)) for payer, each in new.items()])
     names = Names(connection)
-    cut_again = _cuts(state) != _cuts(changed)
+    cut_again = state.cuts != changed.cuts
     if tell_apart(connection, names, new, settings.production) or cut_again:
         recut(connection, changed, names)
     names.save()
     return not state.told or cut_again or new != state.accounts
-
-
-def _cuts(state: State) -> tuple[str, dict[Payer, tuple[int, str]]]:
-    default = (1, state.timezone.key)
-    cuts = {payer: cut(each) for payer, each in state.accounts.items()}
-    return state.timezone.key, {payer: each for payer, each in cuts.items() if each != default}
 
 
 def source_of(where: Path | None) -> str:
@@ -147,8 +142,7 @@ def report(
         connection.execute(delete(conflicts).where(own))
     rows = []
     for payer, text in differences.items():
-        account = told_by(settings)[payer]
-        noted = {"difference": text, "says": [*cut(account), plans_text(account)]}
+        noted = {"difference": text, "says": row_of(told_by(settings)[payer])}
         rows.append((source, *payer, json.dumps(noted), now_us))
     put(connection, conflicts, rows)
 
@@ -170,3 +164,30 @@ def _difference(state: State, payer: Payer, noted: str) -> str:
         return state.difference(payer, account_of(payer[0], anchor_day, ZoneInfo(zone), plans))
     except (KeyError, TypeError, ValueError):  # the words alone, of an earlier program; a zone that this host lacks
         return words
+
+
+def listing(connection: Connection, now_us: int) -> Iterator[str]:
+    """What `auditor ledger show` prints: accounts, sources, files set aside, and whose auditor.toml differs.
+
+    A line each; *now_us* in microseconds since 1970.
+    """
+    known = state_of(connection)
+    if not known.told:
+        yield "this ledger has no configuration of its own; set it with: auditor ledger configure --config auditor.toml"
+    for (provider, name), own in known.accounts.items():
+        yield f"{provider}/{name}: anchor_day {own.anchor_day}, timezone {own.timezone.key}, plan {described(own)}"
+    yield f"every other account: anchor_day 1, timezone {known.timezone.key}, plan none"
+    for row in connection.execute(select(schema.sources).order_by(schema.sources.c.name)):
+        lag = timedelta(seconds=max(0, now_us - row.seen_us) // 10**6)
+        read = f"last read {_time(row.seen_us)} (lag {lag})" if row.seen_us else "never read"
+        gone = "" if row.told_us > now_us - RECENT_US else f"; not followed since {_time(row.told_us)}"
+        yield f"source {row.name}: {read}{gone}"
+    for row in connection.execute(select(schema.set_aside).order_by(*schema.set_aside.primary_key)):
+        gone = "" if row.seen_us > now_us - RECENT_US else f"; not followed since {_time(row.seen_us)}"
+        yield f"set aside {row.host}:{row.path}: {row.reason}, since {_time(row.since_us)}{gone}"
+    for (source, _), text in reported(connection, now_us).items():
+        yield f"differs: {source}: {text}"
+
+
+def _time(us: int) -> str:
+    return datetime.fromtimestamp(us // 10**6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -22,7 +22,6 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
-from auditor.ledger.show import export
 from auditor.ledger.upkeep import prune
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
@@ -78,7 +77,7 @@ def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Ca
     log.write_bytes(lines(made).replace(f'"{most}"'.encode(), most.encode()))
     with Ledger(where()) as ledger:
         feed(ledger, log)
-        export(ledger, tmp_path / "export.jsonl")
+        ledger.export(tmp_path / "export.jsonl")
         total = sums(ledger, "rollups")[()]
     by_ledger = report([Source("ledger", tmp_path / "export.jsonl", cacheable=False)], {})
     by_files = report([Source("log", log, cacheable=False)], {})
@@ -100,7 +99,7 @@ def test_a_ledger_agrees_with_the_audit_of_its_files(seed: int, tmp_path: Path) 
     with Ledger(tmp_path / "ledger.db") as ledger:
         feed(ledger, *paths, config=config)
         by_files = report(discover([str(path) for path in paths], tmp_path), config)
-        export(ledger, tmp_path / "export.jsonl")
+        ledger.export(tmp_path / "export.jsonl")
         by_ledger = report([Source("ledger", tmp_path / "export.jsonl", cacheable=False)], config)
         known = counts(ledger)
         exact = sums(ledger, "rollups")
