@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_type_hints
 from zoneinfo import ZoneInfo
 
 from auditor.config import values
-from auditor.config.values import READERS, Readers
+from auditor.config.values import Readers
 from auditor.model.errors import ConfigError
 from auditor.model.options import Option, options_of
 from auditor.model.plans import Grade, Plan, TopUp
@@ -89,7 +89,7 @@ class CheckedTable:
         Values are converted as their names or their types say, or by *readers*.
         """
         assert isinstance(kind, type)
-        hints, known = get_type_hints(kind), {**READERS, **readers}
+        hints, known = get_type_hints(kind), {**values.READERS, **readers}
         for each in (each for each in fields(kind) if each.name not in given):
             self.known.add(each.name)
             if each.name in self.values or MISSING is each.default is each.default_factory:

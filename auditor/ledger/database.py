@@ -10,9 +10,8 @@ refused.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import URL, make_url
@@ -158,8 +157,7 @@ def _postgresql(url: URL, name: str) -> Engine:
         raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One step; *apply* runs in the transaction that also writes its number."""
 
     number: int

@@ -69,13 +69,8 @@ def _key(name: str, kind: type[TypeEngine[Any]]) -> "Column[Any]":
 facts = Table("ledger", metadata, *_names("name"), *_columns(value=Text))
 """Version of the schema, prune horizon, heartbeat, default time zone."""
 
-events = Table(
-    "events",
-    metadata,
-    *_names("id"),
-    *_columns(ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary),
-    Index("events_by_time", "ts_us"),
-)
+_counted = _columns(ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary)
+events = Table("events", metadata, *_names("id"), *_counted, Index("events_by_time", "ts_us"))
 """One row an id: the record that counts, and how many there were."""
 
 _begins = Column("first_line", Text, nullable=False, index=True)
@@ -139,13 +134,8 @@ for _dialect, _trigger in (
 ):
     event.listen(periods, "after_create", DDL(_trigger).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
-accounts = Table(
-    "accounts",
-    metadata,
-    *_names("provider", "account"),
-    *_columns(anchor_day=Integer, timezone=Text),
-    Column("plans", Text),
-)
+_cut = [*_names("provider", "account"), *_columns(anchor_day=Integer, timezone=Text)]
+accounts = Table("accounts", metadata, *_cut, Column("plans", Text))
 """How the cycles in `periods` are cut, and the plans as JSON, null if they were never said (`auditor.ledger.state`)."""
 
 _differs = [*_names("source", "provider", "account"), *_columns(difference=Text, seen_us=BigInteger)]

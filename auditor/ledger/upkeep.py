@@ -39,11 +39,6 @@ RECENT_US = 86_400 * 10**6
 """A conflict that no process has reported for so long is over: a job that runs once a day may still have it."""
 
 
-def beat(connection: Connection, now_us: int) -> None:
-    """Note that an ingester works."""
-    put(connection, facts, [(HEARTBEAT, str(now_us))])
-
-
 def forget(connection: Connection, now_us: int) -> None:
     """Drop what was told by processes that are long gone; counters have what they counted."""
     for told in (schema.sources.c.told_us, conflicts.c.seen_us, schema.set_aside.c.seen_us):
