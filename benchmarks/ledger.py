@@ -26,10 +26,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from auditor.config import settings_of
 from auditor.ledger.database import Ledger
-from auditor.ledger.days import fill_days
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.names import Names
 from auditor.ledger.schema import days, events, metadata
+from auditor.ledger.scrape import Names, fill_days
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import recut
 

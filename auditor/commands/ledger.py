@@ -88,8 +88,8 @@ def configure(
 
     Every process that works on the ledger then uses these, whatever its own auditor.toml says.
     """
-    from auditor.ledger.configure import configure as write
     from auditor.ledger.database import Ledger
+    from auditor.ledger.upkeep import configure as write
 
     settings = configuration.load(config)
     with Ledger(ledger) as opened, opened.write() as connection:
@@ -101,10 +101,10 @@ def configure(
 def show(ledger: Where = "auditor.db") -> None:
     """Print what a ledger has: accounts, sources and when each was last read, files set aside, whose file differs."""
     from auditor.ledger.database import Ledger
-    from auditor.ledger.show import lines
+    from auditor.ledger.upkeep import listing
 
     with Ledger(ledger, reader=True) as opened, opened.read() as connection:
-        for line in lines(connection, micros(datetime.now(UTC))):
+        for line in listing(connection, micros(datetime.now(UTC))):
             print(plain(line))
 
 

@@ -39,9 +39,8 @@ def _exported(ledger: str, scratch: Path) -> "Source":
     """The events of a ledger as an input."""
     from auditor.intake.sources import Source
     from auditor.ledger.database import Ledger
-    from auditor.ledger.show import export
 
     with Ledger(ledger, reader=True) as opened:
         path = scratch / "ledger.jsonl"
-        export(opened, path)
+        opened.export(path)
         return Source(opened.name, path, cacheable=False)

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from auditor.pipeline import Options
     from auditor.results.audit import Result
     from auditor.results.report import Report
-    from auditor.schedule.cycle import Rhythm
     from auditor.schedule.delivery import Delivery
+    from auditor.schedule.edition import Rhythm
     from auditor.schedule.folder import History
 
 app = typer.Typer(rich_markup_mode=None)
@@ -103,8 +103,7 @@ def report(
     from auditor.model import measurements
     from auditor.pipeline import Options
     from auditor.results import baseline as accepted
-    from auditor.schedule.cycle import rhythms
-    from auditor.schedule.edition import Edition
+    from auditor.schedule.edition import Edition, rhythms
     from auditor.schedule.folder import History
     from auditor.schedule.outbox import Outbox
 

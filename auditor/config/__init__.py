@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.config import plugins, sections, values
-from auditor.config.table import CheckedTable
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
 from auditor.model.settings import PRODUCTION, BytePrices, Settings
@@ -104,7 +103,7 @@ def settings_of(
     table: Mapping[str, Any], where: str, timezone: ZoneInfo | None = None, *, rules: bool = True, plugged: bool = False
 ) -> Settings:
     """The settings that a parsed file stands for; *where* names it in errors, *timezone* replaces its default zone."""
-    root = CheckedTable(table, where, "")
+    root = sections.CheckedTable(table, where, "")
     named_zone = root.take("timezone", values.zone, ZoneInfo("UTC"))
     default_zone = timezone or named_zone
     production = root.take("production_environments", values.names, PRODUCTION)

@@ -4,15 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from auditor.ledger.days import add_to_days
-from auditor.ledger.names import Names
 from auditor.ledger.record import Place, Record, Sums, sum_into
 from auditor.ledger.rows import Row, add, find, put
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
+from auditor.ledger.scrape import Names, add_to_days
 from auditor.ledger.state import State
 from auditor.model.events import EXACT, MIN_TS_US, Outcome
 from auditor.model.settings import Settings
@@ -20,10 +20,7 @@ from auditor.model.settings import Settings
 _RENDER = str(Outcome.RENDER)
 _WIDTH = len(Sums._fields)
 _DUPLICATES = Sums._fields.index("duplicates")
-
-
-def _nothing() -> list[Any]:
-    return [*Sums()]
+_nothing: Callable[[], list[Any]] = partial(list, Sums())
 
 
 @dataclass(slots=True)
@@ -73,9 +70,7 @@ class Booking:
             else:
                 self._again(found, record, renders)
         self.counts["events"] += len(known) - before
-        rows = [
-            (identity, each.best.ts_us, each.attempts, each.finals, each.best.line) for identity, each in known.items()
-        ]
+        rows = [(key, each.best.ts_us, each.attempts, each.finals, each.best.line) for key, each in known.items()]
         put(self.connection, events, [row for row in rows[:before] if known[row[0]].changed])
         add(self.connection, events, rows[before:])
         self._duplicates(renders)
@@ -117,22 +112,17 @@ class Booking:
         by_period: dict[Row, list[Any]] = defaultdict(_nothing)
         by_total: dict[Place, list[Any]] = defaultdict(_nothing)
         ends: dict[Row, int] = {}
-        latest: dict[Place, tuple[int, int, list[Any], list[Any]]] = {}
         for (bucket_us, place), sums in self._buckets.items():
-            start, end, of_period, of_total = latest.get(place, _NO_CYCLE)
-            if not start <= bucket_us < end:
-                total = Place(*self._names.shown(*place[:3]), place.outcome, place.format)
-                start, end = self.state.cycle(total.provider, total.account, bucket_us)
-                period = (*total[:3], start)
-                ends[period], of_period, of_total = end, by_period[period], by_total[total]
-                latest[place] = start, end, of_period, of_total
-            sum_into(of_period, sums)
-            sum_into(of_total, sums)
+            total = Place(*self._names.shown(*place[:3]), place.outcome, place.format)
+            start, end = self.state.cycle(total.provider, total.account, bucket_us)
+            period = (*total[:3], start)
+            ends[period] = end
+            sum_into(by_period[period], sums)
+            sum_into(by_total[total], sums)
         newest = self.connection.execute(select(func.max(rollups.c.bucket_us))).scalar()
-        add_to(
-            self.connection, rollups, {(at, *place): sums for (at, place), sums in self._buckets.items()},
-            new=lambda key: newest is None or key[0] > newest,  # most of a log that grows
-        )  # fmt: skip
+        by_bucket = {(at, *place): sums for (at, place), sums in self._buckets.items()}
+        # Most of a log that grows is new.
+        add_to(self.connection, rollups, by_bucket, new=lambda key: newest is None or key[0] > newest)
         add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
         add_to(self.connection, periods, by_period, lambda key: (ends[key],))
         self._add_totals({place: Sums(*sums) for place, sums in by_total.items()})
@@ -176,9 +166,6 @@ class Booking:
         for *place, ts_us in find(self.connection, paid, list(newest)):
             newest[tuple(place)] = max(ts_us, newest[tuple(place)])
         put(self.connection, paid, [(*shown, ts_us) for shown, ts_us in newest.items()])
-
-
-_NO_CYCLE: tuple[int, int, list[Any], list[Any]] = (0, 0, [], [])
 
 
 def add_to(

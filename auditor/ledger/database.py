@@ -2,22 +2,38 @@
 
 SQLite's deferred transactions fail when two of them turn into writers; IMMEDIATE ones queue. PostgreSQL's writers queue
 at an advisory lock, so that what one of them read is still so when it writes.
+
+Numbered migrations, each with its reason, bring a ledger up to date. It remembers the last one; a newer ledger is
+refused.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, MetaData, Select, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from auditor.ledger.migrations import NoLedgerError, expect_current, migrate
+from auditor.ledger import schema
+from auditor.ledger.record import Place, Sums
+from auditor.ledger.rows import put
+from auditor.ledger.schema import facts, paid, periods, rollups, totals
+from auditor.ledger.scrape import Names, fill_days
 from auditor.ledger.sqlite import engine_of, look
+from auditor.ledger.state import state_of
+from auditor.ledger.upkeep import recut
 from auditor.model.errors import AuditorError, ConfigError, InputError, MissingExtraError
 
 _LOCK = 7_246_391_105_318_204
 """Of the advisory lock; any number that others do not use."""
+VERSION = "version"
+
+
+class NoLedgerError(InputError):
+    """There is none that can be read yet: `auditor ingest` makes it, or brings it up to date."""
 
 
 class LedgerError(InputError):
@@ -81,6 +97,16 @@ class Ledger(AbstractContextManager["Ledger"]):
             words = words.replace(secret, "***")
         return words
 
+    def export(self, path: Path) -> int:
+        """Write the events as a log, for audits: each once, as the line that counts, by time; how many there were."""
+        count = 0
+        query = select(schema.events.c.line).order_by(schema.events.c.ts_us, schema.events.c.id)
+        with self.read() as connection, path.open("wb") as file:
+            for line in connection.execution_options(yield_per=10_000).execute(query).scalars():
+                file.write(line + b"\n")
+                count += 1
+        return count
+
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
@@ -90,26 +116,23 @@ class Ledger(AbstractContextManager["Ledger"]):
 
 
 def _url(where: str) -> URL:
-    if "://" not in where:
-        return _named(URL.create("sqlite", database=where))
-    try:
-        if where.count("@") > 1 and not where.startswith("sqlite"):
-            raise ValueError  # what follows the first one would be taken for the host, and shown
-        url = make_url(where)
-    except (ArgumentError, ValueError):
-        raise ConfigError(
-            "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password %40 "
-            "for @, %3A for : and %2F for /"
-        ) from None
-    backend = url.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
+    url = URL.create("sqlite", database=where)
+    if "://" in where:
+        try:
+            if where.count("@") > 1 and not where.startswith("sqlite"):
+                raise ValueError  # what follows the first one would be taken for the host, and shown
+            url = make_url(where)
+        except (ArgumentError, ValueError):
+            raise ConfigError(
+                "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password "
+                "%40 for @, %3A for : and %2F for /"
+            ) from None
+    backend, name = url.get_backend_name(), url.database or ""
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
         raise ConfigError(f"--ledger: {backend} is not supported; ledgers are SQLite or PostgreSQL")
-    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else _named(url)
-
-
-def _named(url: URL) -> URL:
-    """SQLite takes some names for a database that is gone at the end: whatever is booked there is lost."""
-    name = url.database or ""
+    # SQLite takes some names for a database that is gone at the end: whatever is booked there is lost.
     if not name.strip() or name == ":memory:" or name.startswith("file:"):
         raise ConfigError("--ledger names no file; write a path, as in --ledger auditor.db")
     if name.endswith("/"):
@@ -132,3 +155,93 @@ def _postgresql(url: URL, name: str) -> Engine:
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
+
+
+class Migration(NamedTuple):
+    """One step; *apply* runs in the transaction that also writes its number."""
+
+    number: int
+    reason: str
+    apply: Callable[[Connection], None]
+
+
+def _second(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE accounts ADD COLUMN plans TEXT"))
+    # These may be the defaults of whichever process came last; other values were in somebody's file.
+    default = schema.accounts.c.anchor_day == 1, schema.accounts.c.timezone == "UTC"
+    connection.execute(schema.accounts.delete().where(*default))
+    for table in (rollups, totals, periods, paid):
+        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO old_{table.name}"))
+        table.create(connection)
+    for table in (schema.set_aside, schema.conflicts, schema.sources, schema.names, schema.folded):
+        table.create(connection)
+    columns = [column.name for column in rollups.columns]
+    chosen = [f"CAST({name} AS TEXT)" if name in Sums._fields else name for name in columns]
+    connection.execute(text(f"INSERT INTO rollups ({', '.join(columns)}) SELECT {', '.join(chosen)} FROM old_rollups"))
+    shown, state = Names(connection), state_of(connection)
+    shown.keep("account", state.accounts)
+    shown.keep("provider", [("", provider) for provider, _ in state.accounts])
+    sums: dict[Place, Sums] = defaultdict(Sums)
+    for row in connection.execute(_old(totals, "created_us")):
+        place = Place(*shown.shown(*row[:3]), *row[3:5])
+        sums[place] = sums[place].plus(Sums(*row[5:]))
+    put(connection, totals, [(*place, 0, *value) for place, value in sums.items()])
+    newest: dict[tuple[str, str, str], int] = {}
+    for row in connection.execute(_old(paid)):
+        where = shown.shown(*row[:3])
+        newest[where] = max(row.ts_us, newest.get(where, 0))
+    put(connection, paid, [(*where, ts_us) for where, ts_us in newest.items()])
+    recut(connection, state, shown)
+    shown.save()
+    for table in (rollups, totals, periods, paid):
+        connection.execute(text(f"DROP TABLE old_{table.name}"))
+
+
+def _third(connection: Connection) -> None:
+    schema.days.create(connection)
+    fill_days(connection)
+
+
+def _old(table: Table, *new: str) -> Select[Any]:
+    """Of a table that was renamed, by its key, all columns that it had."""
+    old = table.to_metadata(MetaData(), name=f"old_{table.name}")
+    return select(*(column for column in old.columns if column.name not in new)).order_by(*old.primary_key)
+
+
+MIGRATIONS: Sequence[Migration] = (
+    Migration(1, "events, checkpoints, rollups, totals, cycles", lambda _: None),
+    Migration(2, "sums of any size, accounts with their plans, cycles that cannot overlap, few names", _second),
+    Migration(3, "days, from which a scrape reads the last weeks", _third),
+)
+
+
+def _version(connection: Connection, where: str) -> int | None:
+    """That of a ledger, if it is one. `ConfigError` if it is newer than this program."""
+    if not inspect(connection).has_table(facts.name):
+        return None
+    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
+    newest = MIGRATIONS[-1].number
+    if found > newest:
+        raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
+    return found
+
+
+def expect_current(connection: Connection, where: str) -> None:
+    """Raise `NoLedgerError` for what is no ledger of this program's version: a reader migrates none."""
+    found, newest = _version(connection, where), MIGRATIONS[-1].number
+    if found is None:
+        raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
+    if found < newest:
+        raise NoLedgerError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
+
+
+def migrate(connection: Connection, where: str) -> None:
+    """Bring a ledger up to date. `ConfigError` if it is newer than this program."""
+    found = _version(connection, where)
+    if found is None:
+        schema.metadata.create_all(connection)
+        found = MIGRATIONS[-1].number
+        connection.execute(facts.insert().values(name=VERSION, value=str(found)))
+    for migration in MIGRATIONS[found:]:
+        migration.apply(connection)
+        connection.execute(facts.update().where(facts.c.name == VERSION).values(value=str(migration.number)))

@@ -20,14 +20,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from auditor.analysis.load import bounds, odd, present
 from auditor.ledger.booking import Booking, count
-from auditor.ledger.configure import report, source_of
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
-from auditor.ledger.schema import rejections
+from auditor.ledger.rows import put
+from auditor.ledger.schema import facts, rejections
 from auditor.ledger.sources import SetAside, Sources, textual
 from auditor.ledger.state import fact, state_of
 from auditor.ledger.tail import Piece, TailedFile
-from auditor.ledger.upkeep import HORIZON, beat, forget
+from auditor.ledger.upkeep import HEARTBEAT, HORIZON, forget, report, source_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings
@@ -140,7 +140,7 @@ class Ingest:
             self._beaten, self._working = now, working
             with self._ledger.write() as connection:
                 if working:
-                    beat(connection, self._now_us)
+                    put(connection, facts, [(HEARTBEAT, str(self._now_us))])
                 self._aside.refresh(connection, self._now_us)
                 self._compare(connection)
                 forget(connection, self._now_us)

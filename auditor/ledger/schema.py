@@ -62,31 +62,26 @@ def _columns(**kinds: TypeEngine[Any] | type[TypeEngine[Any]]) -> list["Column[A
     return [Column(name, kind, nullable=False) for name, kind in kinds.items()]
 
 
-def _number() -> "Column[int]":
-    return Column("number", Integer, primary_key=True, autoincrement=True)
+def _key(name: str, kind: type[TypeEngine[Any]]) -> "Column[Any]":
+    return Column(name, kind, primary_key=True)
 
 
 facts = Table("ledger", metadata, *_names("name"), *_columns(value=Text))
 """Version of the schema, prune horizon, heartbeat, default time zone."""
 
-events = Table(
-    "events",
-    metadata,
-    *_names("id"),
-    *_columns(ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary),
-    Index("events_by_time", "ts_us"),
-)
+_counted = _columns(ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary)
+events = Table("events", metadata, *_names("id"), *_counted, Index("events_by_time", "ts_us"))
 """One row an id: the record that counts, and how many there were."""
 
 _begins = Column("first_line", Text, nullable=False, index=True)
 _rest = _columns(path=Text, position=BigInteger, before=Text, lines=BigInteger)
-files = Table("files", metadata, _number(), _begins, *_rest)
+files = Table("files", metadata, _key("number", Integer), _begins, *_rest)
 """Checkpoints: a file is known by the digest of its first line and of what stands before the position."""
 
 _said = _columns(path=Text, line=BigInteger, reason=Text, detail=Text, excerpt=Text)
-rejections = Table("rejections", metadata, _number(), *_said)
+rejections = Table("rejections", metadata, _key("number", Integer), *_said)
 
-_where = [Column(name, Text, primary_key=True) for name in ("host", "path")]
+_where = [_key("host", Text), _key("path", Text)]
 _since = _columns(reason=Text, since_us=BigInteger, seen_us=BigInteger)
 set_aside = Table("set_aside", metadata, *_where, *_since)
 """Files that cannot be read to their end, since when, and when that was last so (`auditor.ledger.sources`)."""
@@ -102,16 +97,12 @@ def _sums() -> list["Column[Any]"]:
     return _columns(**dict.fromkeys(_COUNTS, WHOLE), credits=EXACT)
 
 
-def _start(name: str) -> "Column[int]":
-    return Column(name, BigInteger, primary_key=True)
-
-
-rollups = Table("rollups", metadata, _start("bucket_us"), *_names(*_WHERE), *_sums())
+rollups = Table("rollups", metadata, _key("bucket_us", BigInteger), *_names(*_WHERE), *_sums())
 """Exact sums by quarter of an hour; they outlive pruned events."""
 
-_day = [*_names("provider", "account"), _start("day_us"), *_names("outcome")]
+_day = [*_names("provider", "account"), _key("day_us", BigInteger), *_names("outcome")]
 days = Table("days", metadata, *_day, *_columns(requests=Text, credits=Text))
-"""The rollups once more, a row for an account's day in UTC (`auditor.ledger.days`)."""
+"""The rollups once more, a row for an account's day in UTC (`auditor.ledger.scrape`)."""
 
 totals = Table("totals", metadata, *_names(*_WHERE), *_columns(created_us=BigInteger), *_sums())
 """All time, for counters: a scrape reads these, and neither history nor further accounts make it longer (see `names`).
@@ -122,7 +113,7 @@ They do not fall, see `corrections`. `created_us` is when the ledger first added
 corrections = Table("corrections", metadata, *_names("provider", "account", "sum"), *_columns(amount=EXACT))
 """By how much totals are above the exact sums, since a counter must not fall."""
 
-_cycle = [*_names("provider", "account", "environment"), _start("start_us"), *_columns(end_us=BigInteger)]
+_cycle = [*_names("provider", "account", "environment"), _key("start_us", BigInteger), *_columns(end_us=BigInteger)]
 periods = Table("periods", metadata, *_cycle, *_sums())
 """Exact sums by billing cycle. Two cycles of one account cannot overlap: the database refuses that."""
 _OVERLAP = """EXISTS (
@@ -143,18 +134,13 @@ for _dialect, _trigger in (
 ):
     event.listen(periods, "after_create", DDL(_trigger).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
-accounts = Table(
-    "accounts",
-    metadata,
-    *_names("provider", "account"),
-    *_columns(anchor_day=Integer, timezone=Text),
-    Column("plans", Text),
-)
+_cut = [*_names("provider", "account"), *_columns(anchor_day=Integer, timezone=Text)]
+accounts = Table("accounts", metadata, *_cut, Column("plans", Text))
 """How the cycles in `periods` are cut, and the plans as JSON, null if they were never said (`auditor.ledger.state`)."""
 
 _differs = [*_names("source", "provider", "account"), *_columns(difference=Text, seen_us=BigInteger)]
 conflicts = Table("conflicts", metadata, *_differs)
-"""Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.configure`), and when that was
+"""Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.upkeep`), and when that was
 last so."""
 
 sources = Table("sources", metadata, *_names("name"), *_columns(seen_us=BigInteger, told_us=BigInteger))

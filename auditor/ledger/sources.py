@@ -12,11 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from auditor.ledger.configure import RECENT_US
 from auditor.ledger.database import Ledger
 from auditor.ledger.record import short
 from auditor.ledger.rows import put
 from auditor.ledger.schema import set_aside, sources
+from auditor.ledger.upkeep import RECENT_US
 
 MARK_EVERY = 10.0
 """Seconds: a source that is looked at is never older than 15."""

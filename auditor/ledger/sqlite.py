@@ -160,9 +160,8 @@ def engine_of(url: URL, name: str, *, reader: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
         nonlocal opened
-        for pragma in (
-            ("cache_size=-65536",) if reader else ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536")
-        ):
+        writing = () if reader else ("journal_mode=WAL", "synchronous=FULL")
+        for pragma in (*writing, "cache_size=-65536"):
             connection.execute(f"PRAGMA {pragma}")
         record.info["file"] = opened = _identity(path, name)
 

@@ -1,11 +1,11 @@
 """What the ledger knows of accounts: how their billing cycles are cut, and their plans. One truth for all processes.
 
-`auditor.ledger.configure` writes it; every other process reads it, and reports where its own auditor.toml differs.
+`auditor.ledger.upkeep` writes it; every other process reads it, and reports where its own auditor.toml differs.
 """
 
 import json
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -24,6 +24,8 @@ ZONE = "timezone"
 """The fact that says how the cycles of accounts are cut that nobody configured."""
 Payer = tuple[str, str]
 """(provider, account)."""
+EVERY: Payer = ("", "")
+"""Whoever is not named."""
 _DIFFERS = "{} is {}, the ledger has {}"
 
 
@@ -36,9 +38,7 @@ class State:
     """`plan` is None where it was never said."""
     told: bool = True
     """Whether somebody configured the ledger."""
-    _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(
-        default_factory=lambda: defaultdict(lambda: ([], []))
-    )
+    _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(default_factory=dict)
 
     def account(self, provider: str, name: str) -> Account:
         """The account's cut and plans."""
@@ -47,7 +47,7 @@ class State:
     def cycle(self, provider: str, account: str, ts_us: int) -> tuple[int, int]:
         """(start, end) of the account's billing cycle that holds a time, in microseconds since 1970."""
         of = self.account(provider, account)
-        starts, ends = self._cycles[of.anchor_day, of.timezone.key]
+        starts, ends = self._cycles.setdefault(cut(of), ([], []))
         at = bisect_right(starts, ts_us)
         if not at or ts_us >= ends[at - 1]:
             (cycle,) = cycles(ts_us, ts_us, of.anchor_day, of.timezone)
@@ -56,33 +56,32 @@ class State:
             at += 1
         return starts[at - 1], ends[at - 1]
 
+    @property
+    def cuts(self) -> tuple[str, dict[Payer, tuple[int, str]]]:
+        """How cycles are cut: by default, and of the accounts for which that is not so."""
+        default, cuts = self.timezone.key, {payer: cut(each) for payer, each in self.accounts.items()}
+        return default, {payer: each for payer, each in cuts.items() if each != (1, default)}
+
     def differences(self, settings: Settings, *, added: bool = True) -> dict[Payer, str]:
         """Where a file says otherwise than the ledger, with both values, by account.
 
         A plan that the ledger was never told is no difference; plans and top-ups that a file only *added* may be one.
         """
-        found = {}
-        if text := self.zone_difference(settings.timezone):
-            found["", ""] = text
-        for name, account in settings.accounts.items():
-            payer = (account.provider, name)
-            if text := self.difference(payer, account, added=added):
-                found[payer] = text
-        return found
-
-    def zone_difference(self, zone: ZoneInfo) -> str:
-        """How a file's time zone differs from the ledger's; empty if it does not."""
-        same = not self.told or zone.key == self.timezone.key
-        return "" if same else _DIFFERS.format("timezone", zone.key, self.timezone.key)
+        found = {payer: self.difference(payer, each, added=added) for payer, each in told_by(settings).items()}
+        return {payer: text for payer, text in found.items() if text}
 
     def difference(self, payer: Payer, account: Account, *, added: bool = True) -> str:
-        """The same of an account."""
-        own, ledger = account, self.account(*payer)
-        cuts = ("anchor_day", own.anchor_day, ledger.anchor_day), ("timezone", own.timezone.key, ledger.timezone.key)
-        found = [_DIFFERS.format(*cut) for cut in cuts if cut[1] != cut[2]]
-        if says(own) and says(ledger) and _compared(own) != _compared(ledger) and (added or not _extends(own, ledger)):
-            found.append(_DIFFERS.format("plan", described(own), described(ledger)))
-        return f"[accounts.{payer[1]}] {'; '.join(found)}" if found else ""
+        """How what a file says of an account differs from the ledger; empty if it does not."""
+        if payer == EVERY and not self.told:
+            return ""
+        ledger = self.account(*payer)
+        cuts = zip(("anchor_day", "timezone"), cut(account), cut(ledger), strict=True)
+        found = [_DIFFERS.format(*each) for each in cuts if each[1] != each[2]]
+        alike = _compared(account) == _compared(ledger) or (not added and _extends(account, ledger))
+        if says(account) and says(ledger) and not alike:
+            found.append(_DIFFERS.format("plan", described(account), described(ledger)))
+        where = "" if payer == EVERY else f"[accounts.{payer[1]}] "
+        return where + "; ".join(found) if found else ""
 
     def seen_by(self, settings: Settings) -> dict[Payer, Account]:
         """The ledger's accounts and those of a file, as the ledger has them.
@@ -93,8 +92,7 @@ class State:
         for name, account in settings.accounts.items():
             payer = (account.provider, name)
             own = self.account(*payer)
-            same = (own.anchor_day, own.timezone.key) == (account.anchor_day, account.timezone.key)
-            found[payer] = account if same and not says(own) else own
+            found[payer] = account if cut(own) == cut(account) and not says(own) else own
         return found
 
 
@@ -111,6 +109,17 @@ def state_of(connection: Connection) -> State:
         for row in connection.execute(select(accounts).order_by(*accounts.primary_key))
     }
     return State(ZoneInfo(zone or "UTC"), known, zone is not None)
+
+
+def told_by(settings: Settings) -> dict[Payer, Account]:
+    """What a file says of the accounts that it names, and of every other one."""
+    named = {(account.provider, name): account for name, account in settings.accounts.items()}
+    return {EVERY: Account("", None, 1, settings.timezone), **named}
+
+
+def cut(account: Account) -> tuple[int, str]:
+    """The day of the month and the time zone in which its cycles begin."""
+    return account.anchor_day, account.timezone.key
 
 
 def says(account: Account) -> bool:
@@ -160,11 +169,10 @@ def _plan(plan: Plan) -> str:
     return f"{plan.name} ({price}, {plan.included} credits, beyond them {plan.beyond}{carried})"
 
 
-def plans_text(account: Account) -> str | None:
-    """Plans and top-ups as JSON; None if nothing is said of them."""
-    if not says(account):
-        return None
-    return json.dumps(to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups}))
+def row_of(account: Account) -> tuple[int, str, str | None]:
+    """Its day, its time zone, and plans and top-ups as JSON; None if nothing is said of them."""
+    found = to_builtins({"plan": account.plan, "history": account.history, "topups": account.topups})
+    return *cut(account), json.dumps(found) if says(account) else None
 
 
 class _Plans(Struct):
@@ -174,6 +182,6 @@ class _Plans(Struct):
 
 
 def account_of(provider: str, anchor_day: int, zone: ZoneInfo, plans: str | None) -> Account:
-    """An account whose plans and top-ups are as `plans_text` wrote them."""
+    """An account whose plans and top-ups are as `row_of` wrote them."""
     said = decode(plans, type=_Plans) if plans is not None else _Plans(None, (), ())
     return Account(provider, said.plan, anchor_day, zone, said.history, said.topups)

@@ -122,9 +122,7 @@ def _accounts(before: Report, now: Report) -> list[dict[str, Any]]:
             saved = bills[0] - bills[1]
         found.append(
             {
-                "provider": account.provider,
-                "account": account.account,
-                "currency": account.currency,
+                **{name: getattr(account, name) for name in ("provider", "account", "currency")},
                 "plan_before": was.plan,
                 "plan": account.plan,
                 "bill_before": cents(bills[0]),

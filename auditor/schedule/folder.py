@@ -38,6 +38,7 @@ caption{text-align:left;padding-bottom:.5rem}
 a{color:var(--link)}
 """
 _HEAD = ("Cycle", "Requests", "Credits", "Wasted", "Bill", "Findings", "New", "Fixed", "Grown", "Shrunk", "Accepted")
+_ANEW = "remove its folder and make that report again"
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
 
 
@@ -48,11 +49,6 @@ class KeptReport:
     path: Path
     facts: Mapping[str, Any]
     """start, end, anchor_day, timezone, files."""
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.path.name
 
     def report(self) -> Report:
         """The JSON v1 report."""
@@ -90,7 +86,7 @@ class History:
         known = itemgetter("start", "end", "anchor_day", "timezone", "files")
         paths = self.root.glob(f"*/{FACTS}") if self.root.is_dir() else ()
         found = [KeptReport(path.parent, read_json(path, known)) for path in paths]
-        return sorted(found, key=lambda entry: (entry.facts["start"], entry.name))
+        return sorted(found, key=lambda entry: (entry.facts["start"], entry.path.name))
 
     def before(self, facts: Mapping[str, Any]) -> KeptReport | None:
         """The newest entry of the same rhythm that started earlier."""
@@ -111,9 +107,7 @@ class History:
         return KeptReport(path, whole)
 
 
-def read_json(
-    path: Path, sound: Callable[[Any], object], cure: str = "remove its folder and make that report again"
-) -> Any:
+def read_json(path: Path, sound: Callable[[Any], object], cure: str = _ANEW) -> Any:
     """What a file of the history holds, if that is *sound*; `InputError` with the *cure* if it is damaged."""
     try:
         found = json.loads(path.read_bytes())
@@ -190,11 +184,11 @@ def _row(entry: KeptReport) -> str:
         f"{len(report.accepted):,}",
     ]
     names = [escape(str(file)) for file in entry.facts["files"]]
-    files = " ".join(f'<a href="{escape(entry.name)}/{name}">{name}</a>' for name in names)
+    files = " ".join(f'<a href="{escape(entry.path.name)}/{name}">{name}</a>' for name in names)
     accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
-    return (
-        f'<tr><th scope="row">{start} to {end}<br>{accounts}</th>'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + f'<td class="text">{files}</td></tr>'
+    head, figures = (
+        f'<th scope="row">{start} to {end}<br>{accounts}</th>',
+        "".join(f"<td>{cell}</td>" for cell in cells),
     )
+    return f'<tr>{head}{figures}<td class="text">{files}</td></tr>'

@@ -49,9 +49,8 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
         lines.append(f"Up to {plural(totals.credits_uncertain, 'more call')} may have been billed")
     cut = sum(file.truncated for file in inputs.files)
     if inputs.rejected or cut:
-        lines.append(
-            f"Input not whole: {plural(inputs.rejected, 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
-        )
+        lost = f"{plural(inputs.rejected, 'line')} rejected, {plural(cut, 'file')} cut off or damaged"
+        lines.append(f"Input not whole: {lost}")
     lines += [_account(account) for account in report.accounts]
     if comparison is None:
         lines += [plural(len(report.findings), "finding"), *_named(map(written, report.findings), _plain)]
@@ -91,14 +90,12 @@ def _compared(comparison: Mapping[str, Any], zone: tzinfo) -> list[str]:
         f"{_saved(saving['realised_at_equal_traffic'])} at equal traffic"
     )
     for account in comparison["accounts"]:
-        promised = account["predicted_monthly_saving_after_fixes"]
-        if account["realised_monthly_saving"] is not None and (
-            promised != "0.00" or account["realised_monthly_saving"] != "0.00"
-        ):
+        promised, came = account["predicted_monthly_saving_after_fixes"], account["realised_monthly_saving"]
+        if came is not None and (promised, came) != ("0.00", "0.00"):
             lines.append(
                 f"Account {account['provider']}/{account['account']}: bill {account['bill_before']} before, "
                 f"{account['bill']} now; {promised or 'an unknown sum'} a month was promised after all fixes, "
-                f"{account['realised_monthly_saving']} {account['currency']} came of it"
+                f"{came} {account['currency']} came of it"
             )
     return lines
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from auditor import config as configuration
 from auditor.intake.sources import absent, present
-from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.upkeep import configure
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
 from auditor_exporter.findings import FindingsCollector

@@ -9,14 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from auditor.ledger.configure import reported, source_of
 from auditor.ledger.database import Ledger
-from auditor.ledger.names import CAPS
 from auditor.ledger.record import Sums
 from auditor.ledger.schema import corrections, folded, inputs, paid, periods, totals
+from auditor.ledger.scrape import CAPS
 from auditor.ledger.sources import files_set_aside, last_seen
 from auditor.ledger.state import Payer, State, fact, state_of
-from auditor.ledger.upkeep import HEARTBEAT
+from auditor.ledger.upkeep import HEARTBEAT, reported, source_of
 from auditor.model.allowance import fold
 from auditor.model.events import EXACT, Outcome
 from auditor.model.metrics import OTHER

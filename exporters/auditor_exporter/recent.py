@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
-from auditor.ledger.days import DAY_US, credits_of, requests_of
 from auditor.ledger.schema import BUCKET_US, days
+from auditor.ledger.scrape import DAY_US, credits_of, requests_of
 from auditor.ledger.state import Payer
 from auditor.model.events import EXACT, Outcome
 from auditor_exporter.families import Families

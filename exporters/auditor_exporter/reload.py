@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import OperationalError
 
 from auditor import config as configuration
-from auditor.ledger.migrations import NoLedgerError
+from auditor.ledger.database import NoLedgerError
 from auditor.ledger.sqlite import PlaceError
 from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.metrics import RELOAD

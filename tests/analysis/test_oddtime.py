@@ -15,7 +15,6 @@ from auditor.intake.sources import discover
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import BULK_FROM, Ingest
 from auditor.ledger.schema import rejections
-from auditor.ledger.show import export
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document
@@ -128,7 +127,7 @@ def test_the_ledger_judges_alike(tmp_path: Path) -> None:
     with Ledger(tmp_path / "l.db") as ledger:
         done = Ingest(ledger, settings_of({}, "test"), NOW.timestamp).run([log])
         assert (done.counts["events"], done.counts["rejected"]) == (len(USUAL), len(ODD))
-        assert export(ledger, tmp_path / "out.jsonl") == len(USUAL)
+        assert ledger.export(tmp_path / "out.jsonl") == len(USUAL)
 
 
 @pytest.mark.parametrize("many", [0, 9000])

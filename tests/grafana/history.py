@@ -28,10 +28,10 @@ from auditor.client.metering import Metering
 from auditor.client.sinks import Sink, Spool
 from auditor.config import settings_of
 from auditor.intake.sources import discover, present
-from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
+from auditor.ledger.upkeep import configure
 from auditor.model.endpoints import Seen
 from auditor.model.errors import ProviderError, ThrottledError, UncertainError
 from auditor.model.provider import Answer, Picture

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
-from auditor.ledger.configure import configure
 from auditor.ledger.database import Ledger
-from auditor.ledger.days import credits_of, requests_of
 from auditor.ledger.ingest import Ingest, Ingested
 from auditor.ledger.record import Sums
+from auditor.ledger.scrape import credits_of, requests_of
+from auditor.ledger.upkeep import configure
 from tests.services import PostgresServer
 
 

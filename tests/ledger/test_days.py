@@ -7,8 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from auditor.ledger import schema
-from auditor.ledger.database import Ledger
-from auditor.ledger.migrations import VERSION
+from auditor.ledger.database import VERSION, Ledger
 from auditor.ledger.upkeep import prune
 from tests.conftest import event, lines
 from tests.ledger.conftest import feed, quarters, quarters_of_rollups, sums

@@ -17,12 +17,11 @@ from sqlalchemy import select
 from auditor.analysis.load import AHEAD, OLDEST
 from auditor.config import settings_of
 from auditor.intake.sources import Source, discover
-from auditor.ledger import migrations, schema
+from auditor.ledger import database, schema
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
-from auditor.ledger.show import export
 from auditor.ledger.upkeep import prune
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit
@@ -78,7 +77,7 @@ def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Ca
     log.write_bytes(lines(made).replace(f'"{most}"'.encode(), most.encode()))
     with Ledger(where()) as ledger:
         feed(ledger, log)
-        export(ledger, tmp_path / "export.jsonl")
+        ledger.export(tmp_path / "export.jsonl")
         total = sums(ledger, "rollups")[()]
     by_ledger = report([Source("ledger", tmp_path / "export.jsonl", cacheable=False)], {})
     by_files = report([Source("log", log, cacheable=False)], {})
@@ -101,7 +100,7 @@ def test_a_ledger_agrees_with_the_audit_of_its_files(seed: int, tmp_path: Path) 
     with Ledger(tmp_path / "ledger.db") as ledger:
         feed(ledger, *paths, config=config)
         by_files = report(discover([str(path) for path in paths], tmp_path), config)
-        export(ledger, tmp_path / "export.jsonl")
+        ledger.export(tmp_path / "export.jsonl")
         by_ledger = report([Source("ledger", tmp_path / "export.jsonl", cacheable=False)], config)
         known = counts(ledger)
         exact = sums(ledger, "rollups")
@@ -416,16 +415,16 @@ def test_a_newer_ledger_is_refused_and_an_older_one_migrated(
     def fails(_: object) -> None:
         raise RuntimeError("half way")
 
-    newest = migrations.MIGRATIONS[-1].number
-    step = migrations.Migration(
+    newest = database.MIGRATIONS[-1].number
+    step = database.Migration(
         newest + 1, "a test", lambda connection: connection.exec_driver_sql("CREATE TABLE extra (n int)") and None
     )
     monkeypatch.setattr(
-        migrations, "MIGRATIONS", (*migrations.MIGRATIONS, step, migrations.Migration(newest + 2, "breaks", fails))
+        database, "MIGRATIONS", (*database.MIGRATIONS, step, database.Migration(newest + 2, "breaks", fails))
     )
     with pytest.raises(RuntimeError):
         Ledger(older)
-    monkeypatch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:-1])
+    monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:-1])
     with Ledger(older) as ledger, ledger.read() as connection:
         assert connection.execute(select(schema.facts.c.value)).scalars().all() == [str(newest + 1)]
 

@@ -8,13 +8,11 @@ from sqlalchemy import Table, insert, select
 
 from auditor.config import settings_of
 from auditor.ledger import schema
-from auditor.ledger.configure import report, reported
 from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.show import lines as printed
 from auditor.ledger.sources import files_set_aside, last_seen, source_name
-from auditor.ledger.upkeep import KEEP_US, forget
+from auditor.ledger.upkeep import KEEP_US, forget, listing, report, reported
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import configured, counts, sums
 
@@ -118,7 +116,7 @@ def test_it_shows_sources_files_and_conflicts(ledger: Ledger, tmp_path: Path) ->
     following.look()
     told(ledger, 3 * DAY)
     with ledger.read() as connection:
-        found = list(printed(connection, (NOW + 75) * 10**6))
+        found = list(listing(connection, (NOW + 75) * 10**6))
     host = source_name(str(here)).partition(":")[0]
     assert f"source {source_name(str(missing))}: last read 2026-09-21T14:13:20Z (lag 0:01:15)" in found
     assert (

@@ -15,13 +15,12 @@ from sqlalchemy import select, text
 
 from auditor.config import load, settings_of
 from auditor.ledger import schema
-from auditor.ledger.configure import configure, reported
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.ingest import BEAT_EVERY, Ingest
 from auditor.ledger.rows import put
 from auditor.ledger.schema import conflicts
 from auditor.ledger.state import state_of
-from auditor.ledger.upkeep import prune
+from auditor.ledger.upkeep import configure, prune, reported
 from auditor.model.errors import ConfigError
 from auditor.model.plans import cycles
 from tests.conftest import command, event, lines

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.config import settings_of
-from auditor.schedule.cycle import Rhythm, rhythms
+from auditor.schedule.edition import Rhythm, rhythms
 
 BERLIN, YORK, APIA = (ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Pacific/Apia"))
 

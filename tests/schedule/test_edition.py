@@ -13,8 +13,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.registry import REPORTS
 from auditor.results.audit import Result
-from auditor.schedule.cycle import rhythms
-from auditor.schedule.edition import Edition
+from auditor.schedule.edition import Edition, rhythms
 from auditor.schedule.folder import History
 from tests.conftest import ROOT
 
