@@ -1,6 +1,5 @@
 """`auditor plan`: every past cycle on every plan, what each fix changes, and how the running cycle will end."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -17,8 +16,8 @@ from auditor.commands.options import (
     Timezone,
     Ttl,
     converted,
-    opened,
     settings_of,
+    show,
     spread,
 )
 from auditor.config.values import parse_duration
@@ -54,27 +53,17 @@ def plan(
     limits: ReadingLimits,
 ) -> None:
     """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
-    from auditor.planning.plan import advise
-    from auditor.reports.terminal import plan as plan_text
-    from auditor.results import plan as plan_json
+    from auditor import pipeline
+    from auditor.reports.terminal import plan as text
 
     for name in provider or []:
         if name not in PROVIDERS:
             raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
-    longer = converted("--longer-ttl", parse_duration, longer_ttl) // timedelta(microseconds=1)
+    longer = converted("--longer-ttl", parse_duration, longer_ttl)
     settings = settings_of(log, tabular, timezone, ttl)
     options = choices(settings, limits, since, until, input_format=input_format)
     with examined(log, limits, settings, options) as found:
-        wanted = {bill.payer.code for bill in accounts(found, account)}
         compared = [PROVIDERS[name] for name in provider or PROVIDERS]
-        advice = advise(found.facts, found.replayed, longer, compared, options.until)
-        result = plan_json.Advised(
-            [each for each in advice if each.bill.payer.code in wanted],
-            found.inputs,
-            found.facts.window,
-            {**found.options, "longer_ttl_seconds": longer // 10**6},
-            found.generated_at,
-        )
-        with opened(output) as out:
-            (plan_json if output_format is TextOrJson.json else plan_text).write(result, out)
+        result = pipeline.plan(found, accounts(found, account), compared, longer)
+        show(result, text.write, output_format, output)
     raise typer.Exit(intake_code(found.inputs, limits))
