@@ -2,13 +2,12 @@
 
 import mmap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
 from auditor.analysis.bills import Bill, bills
 from auditor.analysis.case import Case, Secret
@@ -31,6 +30,7 @@ from auditor.reading.reader import Tally
 from auditor.registry import RULES
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
+from auditor.results.document import Choices
 from auditor.results.inputs import Inputs, inputs_of
 from auditor.results.plan import Advised, advised
 from auditor.results.simulation import Setting, Simulated
@@ -132,7 +132,7 @@ class Examined(Case):
     """Some inputs, replayed and billed, while their engine is open."""
 
     inputs: Inputs
-    options: Mapping[str, Any]
+    options: Choices
     until: datetime | None
     generated_at: datetime
 
@@ -222,11 +222,11 @@ def _shown(finding: Finding, options: Options) -> bool:
     )
 
 
-def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Mapping[str, Any]:
+def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Choices:
     def times(moment: datetime | None) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
-    every = {
+    every: Choices = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),

@@ -129,7 +129,7 @@ def _missing(result: "Result") -> Iterator[str]:
     """A sentence for each name of a filter that no event has: findings of it can neither be there nor be missed."""
     units = [unit.names for unit in result.case.facts.units]
     for name in ("account", "environment", "template"):
-        yield from missing(name, result.options[f"{name}s"], (unit[name] for unit in units))
+        yield from missing(name, getattr(result.report.options, f"{name}s"), (unit[name] for unit in units))
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:

@@ -22,7 +22,7 @@ from auditor.planning.reconcile import cycle_named
 from auditor.planning.reconcile import reconcile as held
 from auditor.registry import PROVIDERS, REPORTS
 from auditor.results import report as documents
-from auditor.results.audit import Result, report
+from auditor.results.audit import Result
 from auditor.results.plan import Advised
 from auditor.results.reconciliation import Reconciled, reconciled
 from auditor.results.simulation import Setting, Simulated
@@ -39,9 +39,12 @@ _MICROSECOND = timedelta(microseconds=1)
 class Report:
     """One audit: the findings, the figures as typed data, frames of both, and every report format."""
 
-    data: documents.Report
-    """The whole report, as `--format json` writes it: totals, waste, accounts with their cycles, findings."""
     _result: Result
+
+    @property
+    def data(self) -> documents.Report:
+        """The whole report, as `--format json` writes it: totals, waste, accounts with their cycles, findings."""
+        return self._result.report
 
     @property
     def findings(self) -> Sequence[documents.Finding]:
@@ -50,7 +53,7 @@ class Report:
 
     def to_pandas(self) -> Frames:
         """The findings, the billing cycles and the days as frames, with exact decimals for credits and money."""
-        return frames_of(self.data, self._result.days, self._result.case.facts.payers)
+        return frames_of(self.data, self._result.days)
 
     def save(self, path: str | PathLike[str], report_format: str | None = None) -> Path:
         """Write the report to a file, whole or not at all, in the format of its suffix or in the one that is named.
@@ -94,7 +97,7 @@ def audit(
         settings = _settings(paths, config, timezone, ttl)
         options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache, curve=True)
         result = pipeline.audit(sources, settings, options, _silent)
-    return Report(report(result), result)
+    return Report(result)
 
 
 def simulate(

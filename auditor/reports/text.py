@@ -21,12 +21,11 @@ from auditor.reports.shared.words import (
     cycle_row,
     filtered_words,
     idle,
-    local_dates,
     money,
     wasted,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
-from auditor.results.audit import Result, known, report
+from auditor.results.audit import Result
 from auditor.results.document import utc
 from auditor.results.inputs import InputFile, Inputs
 from auditor.results.report import Account, Finding, Report, Suppressed
@@ -45,11 +44,11 @@ class Text:
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""
         console = console_of(out)
-        found = report(result)
+        found = result.report
         _head(console, found)
         _waste(console, found)
-        for each in zip(known(result), found.accounts, local_dates(result), idle(result), strict=True):
-            _bill(console, *each)
+        for account in found.accounts:
+            _bill(console, account)
         _findings(console, found.findings)
         _suppressed(console, found.accepted)
         write_inputs(console, found.inputs)
@@ -88,18 +87,18 @@ def _waste(console: Console, report: Report) -> None:
         inset(console, Words(words, style="bold"), 10)
 
 
-def _bill(console: Console, sure: Sequence[bool], account: Account, starts: Sequence[str], gaps: Sequence[str]) -> None:
+def _bill(console: Console, account: Account) -> None:
     paid = " ".join(filter(None, ("Bill", plain(account.currency or ""))))
     columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
     table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
-    for priced, cycle, start in zip(sure, account.cycles, starts, strict=True):
-        *cells, cheapest = cycle_row(account, cycle, start, plain, known=priced)
+    for cycle in account.cycles:
+        *cells, cheapest = cycle_row(account, cycle, plain)
         table.add_row(*cells, Words(cheapest))
     console.print()
     plan = plain(account.plan) if account.plan else "plan not configured"
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))
     inset(console, table)
-    for gap in gaps:
+    for gap in idle(account):
         console.print(f"  {plain(gap)}")
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
         console.print(

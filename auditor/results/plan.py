@@ -14,7 +14,7 @@ from auditor.planning import forecast as ahead
 from auditor.planning import plan as planned
 from auditor.planning.offers import Offer
 from auditor.results.audit import gaps_of
-from auditor.results.document import Amount, Day, Time
+from auditor.results.document import Amount, Choices, Day, Time
 from auditor.results.header import Edges, Run
 from auditor.results.inputs import Inputs
 from auditor.results.plans import KnownPlan, known_plan
@@ -173,7 +173,7 @@ def advised(
     advice: Iterable[planned.Advice],
     inputs: Inputs,
     window: tuple[datetime, datetime] | None,
-    options: dict[str, str | float | list[str] | None],
+    options: Choices,
     generated_at: datetime,
 ) -> Advised:
     """The result of the advice on some accounts."""

@@ -53,7 +53,7 @@ def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
 def test_a_subject_named_like_a_figure_is_not_lost(report: auditor.Report) -> None:
     """It has a column of its own beside the figure's."""
     first = replace(report.findings[0], subject={**report.findings[0].subject, "credits": "none", "hours": "00-05"})
-    findings = frames_of(replace(report.data, findings=(first,)), (), ()).findings
+    findings = frames_of(replace(report.data, findings=(first,)), ()).findings
     assert (findings.credits[0], findings.subject_credits[0], findings.hours[0]) == (first.credits, "none", "00-05")
 
 

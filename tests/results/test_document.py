@@ -10,7 +10,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from auditor.model.findings import Severity
 from auditor.results.document import Amount, Count, Credits, Day, Price, Time, written
-from auditor.results.header import schema
 
 
 class Part(Struct, frozen=True):
