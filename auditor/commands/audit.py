@@ -6,29 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.logs import choices, intake_code, logs, missing
-from auditor.commands.options import (
-    ANY_CONFIDENCE,
-    FOUND,
-    INCOMPLETE,
-    OK,
-    Baseline,
-    InputFormat,
-    Log,
-    Measured,
-    MinConfidence,
-    Output,
-    ReadingLimits,
-    Since,
-    Tabular,
-    Timezone,
-    Ttl,
-    Until,
-    opened,
-    say,
-    settings_of,
-    spread,
-)
+from auditor.commands.options import ANY_CONFIDENCE, FOUND, INCOMPLETE, OK, opened, say, settings_of, spread
 from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
@@ -51,13 +31,13 @@ FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: i
 @spread
 def audit(
     *,
-    log: Log,
-    input_format: InputFormat = None,
-    tabular: Tabular,
+    log: given.Log,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
-    output: Output = None,
-    since: Since = None,
-    until: Until = None,
+    output: given.Output = None,
+    since: given.Since = None,
+    until: given.Until = None,
     environment: Annotated[
         list[str] | None, typer.Option(help="Show only findings of this environment; repeatable.")
     ] = None,
@@ -65,13 +45,13 @@ def audit(
     template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
-    min_confidence: MinConfidence = ANY_CONFIDENCE,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    measured: Measured = None,
-    baseline: Baseline = None,
+    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    measured: given.Measured = None,
+    baseline: given.Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
-    limits: ReadingLimits,
+    limits: given.ReadingLimits,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
     from auditor import pipeline
@@ -140,7 +120,7 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
     return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
 
 
-def input_code(result: "Result", limits: ReadingLimits) -> int:
+def input_code(result: "Result", limits: given.ReadingLimits) -> int:
     """Whether the input was read whole and holds an event."""
     usage = result.case.facts.usage
     if result.inputs.events and not any(row.outcome in ("render", "error", "attempt") for row in usage):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.commands.options import Config, Log, Output, TextOrJson, converted, plans_of, say, settings_of, show
+from auditor.commands.options import TEXT, Config, Log, Output, TextOrJson, converted, plans_of, say, settings_of, show
 from auditor.config.values import money
 
 app = typer.Typer(rich_markup_mode=None)
@@ -32,9 +32,7 @@ def self_hosted(
     monitoring: Annotated[str | None, typer.Option(help="A month of monitoring: 15, or 10-20.")] = None,
     redis: Annotated[str | None, typer.Option(help="A month of a cache, needed on either side: 5-10.")] = None,
     config: Config = None,
-    output_format: Annotated[
-        TextOrJson, typer.Option("--format", help="How to write the comparison.")
-    ] = TextOrJson.text,
+    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the comparison.")] = TEXT,
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""

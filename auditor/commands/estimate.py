@@ -6,24 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.logs import accounts, choices, examined, intake_code
-from auditor.commands.options import (
-    OK,
-    InputFormat,
-    Log,
-    Output,
-    ReadingLimits,
-    Tabular,
-    TextOrJson,
-    Timezone,
-    Ttl,
-    converted,
-    plans_of,
-    say,
-    settings_of,
-    show,
-    spread,
-)
+from auditor.commands.options import OK, TEXT, converted, plans_of, say, settings_of, show, spread
 from auditor.config.values import money, parse_duration
 from auditor.model.errors import ConfigError
 
@@ -48,15 +33,15 @@ def estimate(
     batch: Annotated[str, typer.Option(help="The share of the rest that rendering ahead spares.")] = "0",
     provider: Annotated[str, typer.Option(help="Whose plans, with --requests.")] = "imejis",
     batch_ttl: Annotated[str, typer.Option(help="How long batches keep a picture, when rates are measured.")] = "7d",
-    log: Log,
+    log: given.Log,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
-    input_format: InputFormat = None,
-    tabular: Tabular,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the estimate.")] = TextOrJson.text,
-    output: Output = None,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    limits: ReadingLimits,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the estimate.")] = TEXT,
+    output: given.Output = None,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
     from auditor.analysis.walk import replay

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.commands.options import INCOMPLETE, OK, Config, Log, TextOrJson, converted, opened, say, settings_of
+from auditor.commands.options import INCOMPLETE, OK, TEXT, Config, Log, TextOrJson, converted, opened, say, settings_of
 from auditor.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def inspect(
     output: Annotated[
         Path | None, typer.Option(help="Write what was measured to a file; what stands in it is not measured again.")
     ] = None,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the summary.")] = TextOrJson.text,
+    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the summary.")] = TEXT,
     sample: Annotated[int | None, typer.Option(min=1, help="Measure so many of the pictures, spread evenly.")] = None,
     jobs: Annotated[int, typer.Option(min=0, max=64, help="Pictures at the same time; 0 is one a processor.")] = 0,
     allow_network: Annotated[

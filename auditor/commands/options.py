@@ -85,6 +85,9 @@ class TextOrJson(StrEnum):
     json = "json"
 
 
+TEXT = TextOrJson.text
+
+
 @dataclass(frozen=True, slots=True)
 class LogSource:
     """What is read."""

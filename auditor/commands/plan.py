@@ -4,22 +4,9 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.logs import accounts, choices, examined, intake_code
-from auditor.commands.options import (
-    InputFormat,
-    Log,
-    Output,
-    ReadingLimits,
-    Since,
-    Tabular,
-    TextOrJson,
-    Timezone,
-    Ttl,
-    converted,
-    settings_of,
-    show,
-    spread,
-)
+from auditor.commands.options import TEXT, converted, settings_of, show, spread
 from auditor.config.values import parse_duration
 from auditor.model.errors import ConfigError
 from auditor.registry import PROVIDERS
@@ -34,23 +21,23 @@ app = typer.Typer(rich_markup_mode=None)
 @spread
 def plan(
     *,
-    log: Log,
+    log: given.Log,
     account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
     provider: Annotated[
         list[str] | None, typer.Option(help="Compare with this provider; repeatable. [default: all that are known]")
     ] = None,
     longer_ttl: Annotated[str, typer.Option(help="The longer time-to-live that is tried beside --ttl.")] = "7d",
-    input_format: InputFormat = None,
-    tabular: Tabular,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the advice.")] = TextOrJson.text,
-    output: Output = None,
-    since: Since = None,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the advice.")] = TEXT,
+    output: given.Output = None,
+    since: given.Since = None,
     until: Annotated[
         str | None, typer.Option(help="Only events before this time, and the forecast as of it.", show_default=False)
     ] = None,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    limits: ReadingLimits,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """Which plan is right: past cycles on every plan, before and after each fix, and where the running one is going."""
     from auditor import pipeline

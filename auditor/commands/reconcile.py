@@ -9,22 +9,9 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.logs import choices, examined, intake_code, only_account
-from auditor.commands.options import (
-    FOUND,
-    OK,
-    InputFormat,
-    Log,
-    Output,
-    ReadingLimits,
-    Tabular,
-    TextOrJson,
-    Timezone,
-    converted,
-    settings_of,
-    show,
-    spread,
-)
+from auditor.commands.options import FOUND, OK, TEXT, converted, settings_of, show, spread
 from auditor.config.values import money
 from auditor.reading.decimals import read
 from auditor.registry import PROVIDERS
@@ -43,13 +30,13 @@ def reconcile(
     invoice: Annotated[str, typer.Option(help="Credits that the provider billed for the cycle.")] = ...,  # type: ignore[assignment]
     cycle: Annotated[str, typer.Option(help="The month in which the cycle begins, or a day in it.")] = ...,  # type: ignore[assignment]
     account: Annotated[str | None, typer.Option(help="The account, if the log has several.")] = None,
-    log: Log,
-    input_format: InputFormat = None,
-    tabular: Tabular,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write it.")] = TextOrJson.text,
-    output: Output = None,
-    timezone: Timezone = None,
-    limits: ReadingLimits,
+    log: given.Log,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write it.")] = TEXT,
+    output: given.Output = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
     from auditor.planning.reconcile import cycle_named

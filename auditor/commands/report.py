@@ -12,28 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
 from auditor.commands.logs import choices, logs
-from auditor.commands.options import (
-    ANY_CONFIDENCE,
-    INCOMPLETE,
-    OK,
-    UNDELIVERED,
-    Baseline,
-    Config,
-    Log,
-    LogSource,
-    Measured,
-    MinConfidence,
-    ReadingLimits,
-    Tabular,
-    Timezone,
-    Ttl,
-    converted,
-    say,
-    settings_of,
-    spread,
-)
+from auditor.commands.options import ANY_CONFIDENCE, INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
 from auditor.registry import DELIVERIES
@@ -62,7 +44,7 @@ JSON = OutputFormat("json")
 @spread
 def report(
     *,
-    source: LogSource,
+    source: given.LogSource,
     cycle: Annotated[
         str,
         typer.Option(help="The billing cycle: last, the newest that has ended; or the month it starts in: 2026-09."),
@@ -79,15 +61,15 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
-    min_confidence: MinConfidence = ANY_CONFIDENCE,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    tabular: Tabular,
-    measured: Measured = None,
-    baseline: Baseline = None,
+    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    tabular: given.Tabular,
+    measured: given.Measured = None,
+    baseline: given.Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
-    limits: ReadingLimits,
-    config: Config = None,
+    limits: given.ReadingLimits,
+    config: given.Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
     from auditor.analysis.load import present
@@ -97,7 +79,7 @@ def report(
     from auditor.schedule.folder import History
     from auditor.schedule.outbox import Outbox
 
-    log = Log(source.paths, source.ledger, config)
+    log = given.Log(source.paths, source.ledger, config)
     settings = settings_of(log, tabular, timezone, ttl)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}

@@ -7,23 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.logs import choices, intake_code, logs
-from auditor.commands.options import (
-    InputFormat,
-    Log,
-    Output,
-    ReadingLimits,
-    Since,
-    Tabular,
-    TextOrJson,
-    Timezone,
-    Until,
-    converted,
-    say,
-    settings_of,
-    show,
-    spread,
-)
+from auditor.commands.options import TEXT, converted, say, settings_of, show, spread
 from auditor.config.values import parse_duration, parse_size
 from auditor.model.errors import ConfigError
 
@@ -42,7 +28,7 @@ LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", 
 @spread
 def simulate(
     *,
-    log: Log,
+    log: given.Log,
     ttl: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,16 +54,14 @@ def simulate(
     batch: Annotated[
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
-    input_format: InputFormat = None,
-    tabular: Tabular,
-    output_format: Annotated[
-        TextOrJson, typer.Option("--format", help="How to write the simulation.")
-    ] = TextOrJson.text,
-    output: Output = None,
-    since: Since = None,
-    until: Until = None,
-    timezone: Timezone = None,
-    limits: ReadingLimits,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the simulation.")] = TEXT,
+    output: given.Output = None,
+    since: given.Since = None,
+    until: given.Until = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale images."""
     from auditor import pipeline
