@@ -39,10 +39,9 @@ def reconcile(
     limits: given.ReadingLimits,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
-    from auditor.planning.reconcile import cycle_named
-    from auditor.planning.reconcile import reconcile as held
     from auditor.reports.terminal import reconciliation as text
-    from auditor.results.reconciliation import reconciled
+    from auditor.results.reconciliation import cycle_named
+    from auditor.results.reconciliation import reconcile as held
 
     credits = converted("--invoice", partial(credits_of, decimal=tabular.decimal), invoice)
     if not log.paths and log.ledger is None:
@@ -54,7 +53,7 @@ def reconcile(
         bill = only_account(found, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
         provider = PROVIDERS.get(bill.payer.provider)
-        result = reconciled(held(found.facts, bill, index, credits, provider, found.inputs.rejected))
+        result = held(found.facts, bill, index, credits, provider, found.inputs.rejected)
         show(result, text.write, output_format, output)
     raise typer.Exit(intake_code(found.inputs, limits) or (OK if result.agrees else FOUND))
 

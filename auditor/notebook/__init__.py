@@ -18,13 +18,12 @@ from auditor.intake.sources import Source, discover
 from auditor.model.errors import ConfigError
 from auditor.model.settings import Settings
 from auditor.notebook.frames import Frames, frames_of
-from auditor.planning.reconcile import cycle_named
-from auditor.planning.reconcile import reconcile as held
 from auditor.registry import PROVIDERS, REPORTS
 from auditor.results import report as documents
 from auditor.results.audit import Result
 from auditor.results.plan import Advised
-from auditor.results.reconciliation import Reconciled, reconciled
+from auditor.results.reconciliation import Reconciled, cycle_named
+from auditor.results.reconciliation import reconcile as held
 from auditor.results.simulation import Setting, Simulated
 from auditor.system import memory
 from auditor.system.files import replacing
@@ -182,7 +181,7 @@ def reconcile(
         except ValueError as error:
             raise ConfigError(f"cycle {error}") from None
         provider = PROVIDERS.get(bills[0].payer.provider)
-        return reconciled(held(log.facts, bills[0], index, Fraction(invoice), provider, log.inputs.rejected))
+        return held(log.facts, bills[0], index, Fraction(invoice), provider, log.inputs.rejected)
 
 
 def _names(paths: Paths) -> list[str]:

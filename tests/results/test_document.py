@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from auditor.model.findings import Severity
 from auditor.results.document import Amount, Count, Credits, Day, Price, Time, written
+from auditor.results.header import schema_of
 
 
 class Part(Struct, frozen=True):
