@@ -14,7 +14,6 @@ from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.model.plans import cents
 from auditor.model.waste import Use
-from auditor.reports.shared.words import UNPRICED
 from auditor.results.audit import Result
 from auditor.results.document import written
 from auditor.results.report import Finding, subject_column
@@ -24,6 +23,8 @@ FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
 """Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""
 SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
 """Names of subjects in the order of their columns; others have theirs at the end, where rules have such names."""
+UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
+"""Figures of a cycle that rest on what its calls cost."""
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
 
 

@@ -4,7 +4,7 @@ Every word that came from a log or a file name passes through `plain`; colours a
 never where NO_COLOR is set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TextIO
 
@@ -22,7 +22,8 @@ from auditor.reports.shared.words import (
     filtered_words,
     idle,
     money,
-    wasted,
+    share_words,
+    unknown,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
@@ -77,7 +78,7 @@ def _head(console: Console, report: Report) -> None:
 
 
 def _waste(console: Console, report: Report) -> None:
-    told, *blind = wasted(report)
+    told, *blind = _wasted(report)
     style = "bold red" if report.waste.total else "bold" if report.unknown.renders else "bold green"
     inset(console, Words(f"Wasted    {told}", style=style), 0)
     for cause, meaning in CAUSES.items():
@@ -85,6 +86,15 @@ def _waste(console: Console, report: Report) -> None:
             console.print(f"          {number(amount):>9,}  {cause:11} {meaning}")
     for words in blind:
         inset(console, Words(words, style="bold"), 10)
+
+
+def _wasted(report: Report) -> Iterator[str]:
+    """What was wasted, and what of it is not known: at least one of the two."""
+    total, part, blind = report.waste.total, share_words(report), unknown(report)
+    if total or part or not blind:
+        yield plural(number(total), "credit") + (part and f" ({part})")
+    if blind:
+        yield blind
 
 
 def _bill(console: Console, account: Account) -> None:

@@ -15,12 +15,13 @@ import vl_convert
 
 from auditor.model.numbers import number
 from auditor.model.waste import Day
-from auditor.reports.shared.words import DAY_WORDS, USES, ttl_word
+from auditor.reports.shared.words import USES, ttl_word
 from auditor.results.audit import TtlPoint, hit_rates
 from auditor.results.report import Account, Cycle
 
 WIDE, NARROW = 860, 350
 """CSS px; the page shows the narrow one below 720 px."""
+DAY_WORDS = {1: "a day", 7: "a week"}
 MOST_BARS = 100
 """More days than that are drawn in bars of whole weeks, or more."""
 

@@ -37,7 +37,6 @@ USES = (
     (Use.FAILED.value, "failed"),
 )
 """Name and word of what became of a credit, in the order in which bars are stacked."""
-DAY_WORDS = {1: "a day", 7: "a week"}
 
 
 def duration(seconds: float) -> str:
@@ -145,10 +144,6 @@ def billed(totals: Totals) -> tuple[str, str]:
     return f"{number(totals.credits):,}", doubt
 
 
-UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
-"""Figures of a cycle that rest on what its calls cost."""
-
-
 def used(cycle: Cycle) -> str:
     """The credits of a cycle, if anything is known of what its renders cost."""
     return f"{number(cycle.credits):,}" if cycle.known else "unknown"
@@ -178,15 +173,6 @@ def unknown(report: Report) -> str:
     lacks, learn = zip(*(UNKNOWN[reason] for reason in found.reasons), strict=True)
     of = f"{found.renders:,} of {plural(report.totals.renders, 'render')}"
     return f"unknown for {of} ({'; '.join(lacks)}); to know, {' and '.join(learn)}"
-
-
-def wasted(report: Report) -> Iterator[str]:
-    """What was wasted, and what of it is not known: at least one of the two."""
-    total, part, blind = report.waste.total, share_words(report), unknown(report)
-    if total or part or not blind:
-        yield plural(number(total), "credit") + (part and f" ({part})")
-    if blind:
-        yield blind
 
 
 def money(saved: Money) -> str:
