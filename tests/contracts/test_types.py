@@ -1,5 +1,6 @@
 """What results and reports take and give is typed: nothing public of them is `Any`, however deep."""
 
+import ast
 import inspect
 import pkgutil
 from collections.abc import Iterator
@@ -48,3 +49,15 @@ def test_nothing_public_of_results_and_reports_is_any() -> None:
         if not name.startswith("_") and holds_any(hint)
     ]
     assert not loose, "\n".join(loose)
+
+
+def test_no_report_looks_into_the_analysis() -> None:
+    """A result holds the case that the rules looked at; reports read what the result says of it."""
+    looked = [
+        f"{module.__name__} reads {node.attr}: add what it needs to auditor/results/report.py"
+        for module in modules()
+        if module.__name__.startswith("auditor.reports.")
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.Attribute) and node.attr in ("case", "facts", "replayed", "bills")
+    ]
+    assert not looked, "\n".join(looked)
