@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         TooLargeError,
         UncertainError,
     )
-    from auditor.notebook import Report, audit, reconcile, simulate
+    from auditor.notebook import Report, audit, plan, reconcile, simulate
     from auditor.sandbox.server import Sandbox
 
 
@@ -59,7 +59,7 @@ _PUBLIC = {
     "Budget": "client.budget", "Files": "caches.files", "Item": "client.batch", "Memory": "caches.memory",
     "MeteredTransport": "client.transports", "Metering": "client.metering", "Redis": "caches.redis",
     "CallRule": "client.call_rules", "Rendered": "client.request", "Report": "notebook", "audit": "notebook",
-    "reconcile": "notebook", "simulate": "notebook",
+    "plan": "notebook", "reconcile": "notebook", "simulate": "notebook",
     "Renderer": "client.renderer", "Rule": "client.call_rules", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.levels", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.call_rules", "unmeter": "client.attach",
@@ -80,7 +80,7 @@ __all__ = [
     "NoPlanError", "NotFoundError", "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "Redis",
     "RefusedError", "RenderError", "Rendered", "Renderer", "Report", "Rule", "Sandbox", "Spool", "ThrottledError",
     "Tiered", "TooLargeError", "UncertainError", "__version__", "audit", "child_exit", "connect",
-    "meter", "metered", "path_rule", "reconcile", "simulate", "unmeter",
+    "meter", "metered", "path_rule", "plan", "reconcile", "simulate", "unmeter",
 ]  # fmt: skip
 
 

@@ -2,15 +2,14 @@
 
 import mmap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
-from typing import Any
 
-from auditor.analysis.bills import bills
+from auditor.analysis.bills import Bill, bills
 from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
@@ -24,12 +23,16 @@ from auditor.intake.sources import Note, Source
 from auditor.model.findings import Accepted, Confidence, Finding
 from auditor.model.measurements import Measured
 from auditor.model.numbers import number
+from auditor.model.provider import Provider
 from auditor.model.settings import Account, Settings
+from auditor.planning.plan import advise
 from auditor.reading.reader import Tally
 from auditor.registry import RULES
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
+from auditor.results.document import Choices
 from auditor.results.inputs import Inputs, inputs_of
+from auditor.results.plan import Advised, advised
 from auditor.results.simulation import Setting, Simulated
 from auditor.simulation.outcomes import NOTHING, stale_known, sums_of
 from auditor.simulation.simulate import simulate as simulated
@@ -129,7 +132,8 @@ class Examined(Case):
     """Some inputs, replayed and billed, while their engine is open."""
 
     inputs: Inputs
-    options: Mapping[str, Any]
+    options: Choices
+    until: datetime | None
     generated_at: datetime
 
 
@@ -151,8 +155,22 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             options.measured,
             inputs=inputs_of(sources, intakes, facts.counts),
             options=_options(settings, options, names),
+            until=options.until,
             generated_at=present(options.now),
         )
+
+
+def plan(log: Examined, accounts: Sequence[Bill], providers: Sequence[Provider], longer: timedelta) -> Advised:
+    """The advice on some accounts of a log; it is walked a second time, under the longer time-to-live."""
+    longer_us, wanted = longer // timedelta(microseconds=1), {bill.payer.code for bill in accounts}
+    advice = advise(log.facts, log.replayed, longer_us, providers, log.until)
+    return advised(
+        (each for each in advice if each.bill.payer.code in wanted),
+        log.inputs,
+        log.facts.window,
+        {**log.options, "longer_ttl_seconds": longer_us // 10**6},
+        log.generated_at,
+    )
 
 
 def _trace(sources: Sequence[Source], settings: Settings, options: Options) -> tuple[TraceDemand, Inputs] | None:
@@ -204,11 +222,11 @@ def _shown(finding: Finding, options: Options) -> bool:
     )
 
 
-def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Mapping[str, Any]:
+def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Choices:
     def times(moment: datetime | None) -> str | None:
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
-    every = {
+    every: Choices = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),

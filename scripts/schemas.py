@@ -13,6 +13,7 @@ from auditor.model.event_reader import MAX_CREDITS
 from auditor.model.events import FIELDS, REQUIRED, SCHEMA_VERSION, Field, UsageEvent
 from auditor.results.estimate import Estimated
 from auditor.results.header import schema_of
+from auditor.results.plan import Advised
 from auditor.results.reconciliation import Reconciled
 from auditor.results.report import Report
 from auditor.results.selfhosted import Compared
@@ -20,6 +21,7 @@ from auditor.results.simulation import Simulated
 
 SCHEMAS: Mapping[str, tuple[type[Struct], str]] = {
     "estimate_v1": (Estimated, "Estimates of auditor estimate"),
+    "plan_v1": (Advised, "Advice of auditor plan"),
     "reconciliation_v1": (Reconciled, "An invoice held against the count by auditor reconcile"),
     "report_v1": (Report, "Render Auditor report, version 1"),
     "selfhosted_v1": (Compared, "The comparison of auditor compare self-hosted"),

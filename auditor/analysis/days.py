@@ -4,12 +4,9 @@ The days of a cycle add up to the cycle, and the causes of all days to the water
 events, cut at the same local midnights.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
-from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -22,44 +19,12 @@ from auditor.analysis.walk import Replayed
 from auditor.engines import Wide
 from auditor.model.events import EPOCH, Outcome
 from auditor.model.plans import moment
-from auditor.model.waste import Cause, cause_of
+from auditor.model.waste import Day, Use, cause_of
 from auditor.replay.walk import Verdict
 
 DAY_US = 86_400 * 10**6
 FIRST = EPOCH.toordinal()
 """Ordinal of 1970-01-01, so that days before it are positive numbers too."""
-
-
-class Use(StrEnum):
-    """What became of a credit: needed or unknown, billed though nothing was rendered, or wasted for its one cause."""
-
-    NEEDED = "needed"
-    UNKNOWN = "unknown"
-    """Of a render of which the log does not tell whether it was needed."""
-    UNRENDERED = "unrendered"
-    STAGING = Cause.STAGING.value
-    CONCURRENT = Cause.CONCURRENT.value
-    REPEAT = Cause.REPEAT.value
-    VOLATILE = Cause.VOLATILE.value
-    FAILED = Cause.FAILED.value
-
-
-@dataclass(slots=True)
-class Day:
-    """One account on one local day."""
-
-    payer: int
-    date: date
-    requests: dict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
-    """By outcome; retries and attempts are no requests."""
-    credits: dict[Use, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
-    uncertain: int = 0
-    """Calls that may have been billed."""
-
-    @property
-    def total(self) -> Fraction:
-        """All credits of the day."""
-        return sum(self.credits.values(), Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,50 +1,18 @@
 """`auditor audit`: options in, report to stdout or a file, everything else to stderr."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.examined import missing
-from auditor.commands.logs import logs
-from auditor.commands.options import (
-    ANY_CONFIDENCE,
-    FOUND,
-    INCOMPLETE,
-    OK,
-    AllowEmpty,
-    AuditedLedger,
-    Baseline,
-    Config,
-    Decimals,
-    DurationUnit,
-    InputFormat,
-    MaxMemory,
-    MaxRejected,
-    Measured,
-    MinConfidence,
-    NoCache,
-    Output,
-    Paths,
-    RowIds,
-    Since,
-    Timezone,
-    Ttl,
-    Until,
-    intake_code,
-    opened,
-    say,
-    settings_of,
-    stdout,
-    window,
-)
+from auditor.commands import options as given
+from auditor.commands.logs import choices, intake_code, logs, missing
+from auditor.commands.options import ANY_CONFIDENCE, FOUND, INCOMPLETE, OK, opened, say, settings_of, spread
 from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
 from auditor.registry import REPORTS, RULES
-from auditor.system import memory
 
 if TYPE_CHECKING:
     from auditor.reports.shared.format import ReportFormat
@@ -60,18 +28,16 @@ FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: i
     epilog="Examples:  auditor audit sample_logs | zcat usage.jsonl.gz, then: auditor audit - | "
     "auditor audit usage/ --fail-on high --output report.json --format json"
 )
+@spread
 def audit(
-    paths: Paths = None,
-    ledger: AuditedLedger = None,
-    config: Config = None,
-    input_format: InputFormat = None,
-    decimal: Decimals = None,
-    ids: RowIds = None,
-    duration_unit: DurationUnit = None,
+    *,
+    log: given.Log,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
-    output: Output = None,
-    since: Since = None,
-    until: Until = None,
+    output: given.Output = None,
+    since: given.Since = None,
+    until: given.Until = None,
     environment: Annotated[
         list[str] | None, typer.Option(help="Show only findings of this environment; repeatable.")
     ] = None,
@@ -79,16 +45,13 @@ def audit(
     template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
-    min_confidence: MinConfidence = ANY_CONFIDENCE,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    measured: Measured = None,
-    baseline: Baseline = None,
+    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    measured: given.Measured = None,
+    baseline: given.Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
-    max_rejected: MaxRejected = 1.0,
-    allow_empty: AllowEmpty = False,
-    no_cache: NoCache = False,
-    max_memory: MaxMemory = memory.DEFAULT,
+    limits: given.ReadingLimits,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
     from auditor import pipeline
@@ -98,40 +61,38 @@ def audit(
     for name in (*(rule or []), *(skip or [])):
         if name not in RULES:
             raise ConfigError(f"{name!r} is no rule; rules are {', '.join(RULES)}")
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
+    settings = settings_of(log, tabular, timezone, ttl)
     written = report_of(output_format.value)
-    start, end = window(since, until, settings.timezone)
-    options = pipeline.Options(
-        since=start,
-        until=end,
+    options = choices(
+        settings,
+        limits,
+        since,
+        until,
         environments=frozenset(name.lower() for name in environment or []),
         accounts=frozenset(account or []),
         templates=frozenset(template or []),
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
         min_confidence=Confidence(min_confidence.value),
-        cache=not no_cache,
-        note=say,
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=written.draws_curve,
     )
-    with ExitStack() as stack:
-        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
+    with logs(log, limits) as (sources, progress):
         result = pipeline.audit(sources, settings, options, progress)
         progress.done()
-        out = stack.enter_context(opened(output)) if output else stdout(output_format.value)
-        written.write(result, out)
+        with opened(output, output_format.value) as out:
+            written.write(result, out)
     filtered = any((environment, account, template, rule, skip, min_confidence is not ANY_CONFIDENCE))
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
-    code = input_code(result, max_rejected, allow_empty)
+    code = input_code(result, limits)
     unknown = list(_missing(result)) if result.inputs.events else []
     for sentence in unknown:
         say(sentence)
-    if unknown and not allow_empty:
+    if unknown and not limits.allow_empty:
         code = INCOMPLETE
     raise typer.Exit(code or finding_code(result, fail_on.value if fail_on else None))
 
@@ -148,7 +109,7 @@ def _missing(result: "Result") -> Iterator[str]:
     """A sentence for each name of a filter that no event has: findings of it can neither be there nor be missed."""
     units = [unit.names for unit in result.case.facts.units]
     for name in ("account", "environment", "template"):
-        yield from missing(name, result.options[f"{name}s"], (unit[name] for unit in units))
+        yield from missing(name, getattr(result.report.options, f"{name}s"), (unit[name] for unit in units))
 
 
 def finding_code(result: "Result", fail_on: str | None) -> int:
@@ -159,9 +120,9 @@ def finding_code(result: "Result", fail_on: str | None) -> int:
     return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
 
 
-def input_code(result: "Result", max_rejected: float, allow_empty: bool) -> int:
+def input_code(result: "Result", limits: given.ReadingLimits) -> int:
     """Whether the input was read whole and holds an event."""
     usage = result.case.facts.usage
     if result.inputs.events and not any(row.outcome in ("render", "error", "attempt") for row in usage):
         say("the log holds no render: nothing was paid for, so there is nothing to save")
-    return intake_code(result.inputs, max_rejected, allow_empty=allow_empty)
+    return intake_code(result.inputs, limits)

@@ -1,14 +1,11 @@
 """`auditor compare self-hosted`: when rendering at home would cost less than the provider."""
 
-import sys
-from contextlib import nullcontext
-from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated
 
 import typer
 
-from auditor.commands.options import Config, Output, converted, opened, plans_of, say, settings_of
+from auditor.commands.options import TEXT, Config, Log, Output, TextOrJson, converted, plans_of, say, settings_of, show
 from auditor.config.values import money
 
 app = typer.Typer(rich_markup_mode=None)
@@ -19,13 +16,6 @@ app.add_typer(compare, name="compare")
 @compare.callback()
 def _group() -> None:
     """Compare the provider with other ways."""
-
-
-class CompareFormat(StrEnum):
-    """How the comparison can be written."""
-
-    text = "text"
-    json = "json"
 
 
 @compare.command(
@@ -42,17 +32,14 @@ def self_hosted(
     monitoring: Annotated[str | None, typer.Option(help="A month of monitoring: 15, or 10-20.")] = None,
     redis: Annotated[str | None, typer.Option(help="A month of a cache, needed on either side: 5-10.")] = None,
     config: Config = None,
-    output_format: Annotated[
-        CompareFormat, typer.Option("--format", help="How to write the comparison.")
-    ] = CompareFormat.text,
+    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the comparison.")] = TEXT,
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
     from auditor.reports.terminal import selfhosted as text
-    from auditor.results import header
     from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 
-    plans = plans_of(settings_of([], config), provider)
+    plans = plans_of(settings_of(Log(config=config)), provider)
     assumptions = dict(ASSUMPTIONS)
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
     for name, figure in given.items():
@@ -60,9 +47,7 @@ def self_hosted(
             assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, figure))
     if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
         say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
-    found = compared(provider, assumptions, plans, calls)
-    with opened(output) if output else nullcontext(sys.stdout) as out:
-        (header if output_format is CompareFormat.json else text).write(found, out)
+    show(compared(provider, assumptions, plans, calls), text.write, output_format, output)
 
 
 def span(text: str) -> tuple[Fraction, Fraction]:

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.commands.options import INCOMPLETE, OK, Config, converted, opened, say, settings_of
+from auditor.commands.options import INCOMPLETE, OK, TEXT, Config, Log, TextOrJson, converted, opened, say, settings_of
 from auditor.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from auditor.model.settings import Limit
 
 app = typer.Typer(rich_markup_mode=None)
-Format = StrEnum("Format", ["text", "json"])
-TEXT = Format("text")
 SHOWN = 20
 """Refused pictures that are named on the terminal; the file names all of them."""
 
@@ -52,7 +49,7 @@ def inspect(
     output: Annotated[
         Path | None, typer.Option(help="Write what was measured to a file; what stands in it is not measured again.")
     ] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="How to write the summary.")] = TEXT,
+    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the summary.")] = TEXT,
     sample: Annotated[int | None, typer.Option(min=1, help="Measure so many of the pictures, spread evenly.")] = None,
     jobs: Annotated[int, typer.Option(min=0, max=64, help="Pictures at the same time; 0 is one a processor.")] = 0,
     allow_network: Annotated[
@@ -72,7 +69,7 @@ def inspect(
 
     if not paths and not urls:
         raise ConfigError("nothing to inspect: name pictures, folders or addresses, or a list with --urls")
-    settings = settings_of([path for path in paths or [] if "://" not in path], config, rules=False)
+    settings = settings_of(Log([path for path in paths or [] if "://" not in path], config=config), rules=False)
     fixed = converted("--shown", _shown, shown) if shown else None
     guard = Guard(tuple(converted("--allow-network", network, block) for block in allow_network or []))
     known, earlier = _known(output)
@@ -94,7 +91,7 @@ def inspect(
     if output is not None:
         with opened(output) as file:
             _write(found, file)
-    if output_format.value == "json":
+    if output_format is TextOrJson.json:
         _write(found, sys.stdout)
     else:
         _summary(result)

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import stat
+import tomllib
 from collections import Counter
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,11 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.options import Config, InputFormat, MaxMemory, Timezone, say, settings_of
+from auditor.commands.options import Config, InputFormat, Log, MaxMemory, Timezone, say, settings_of
+from auditor.config import settings_of as parsed
 from auditor.model.errors import ConfigError, InputError
+from auditor.model.events import BadRecordError
+from auditor.model.words import plural
 from auditor.reading.decimals import POINT
 from auditor.registry import FORMATS
 from auditor.system import memory
+from auditor.system.files import replacing
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +57,7 @@ def map_log(
     from auditor.intake.sources import discover
 
     kept = output if output is not None and output.exists() else None
-    settings = settings_of([str(log)], config or kept, timezone)
+    settings = settings_of(Log([str(log)], config=config or kept), timezone=timezone)
     if output is not None and kept is None:
         # What another file maps is not in this one.
         settings = replace(settings, sources=())
@@ -85,7 +92,6 @@ def formats() -> None:
 
 def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> "list[Exchange]":
     from auditor.exchanges.exchange import Exchange
-    from auditor.model.events import BadRecordError
     from auditor.reading.packed import decompressed
 
     reader = detected.kind(settings.timezone)
@@ -158,7 +164,6 @@ class Mapping:
         from auditor.exchanges.mapped import LeftOut
         from auditor.exchanges.mapper import Mapper
         from auditor.exchanges.proposal import frequent
-        from auditor.system.terminal import plain
 
         mapper = Mapper(self.settings, self.source.label)
         found = [(exchange, mapper.event(exchange, f"{exchange.ts_us}")) for exchange in self.exchanges]
@@ -191,9 +196,6 @@ class Mapping:
         return [*head, *self.toml(), *tail]
 
     def _notes(self, table: "ProposedTable") -> "list[str]":
-        from auditor.model.words import plural
-        from auditor.system.terminal import plain
-
         group = table.group
         where = _short(group.shown).rstrip()
         notes = [f"# {plural(group.requests, 'request')} for {where}"]
@@ -205,17 +207,11 @@ class Mapping:
 
 
 def _parsed(lines: "Sequence[str]") -> "tuple[SourceTable, ...]":
-    import tomllib
-
-    from auditor.config import settings_of as parsed
-
     return parsed(tomllib.loads("\n".join(lines)), "the proposal").sources
 
 
 def _owner(provider: str, settings: "Settings") -> "list[str]":
     """Whose the calls are that a provider's address tells."""
-    from auditor.system.terminal import plain
-
     plans = ", ".join(plan.name for plan in settings.catalogue.get(provider, ()))
     accounts = [name for name, account in settings.accounts.items() if account.provider == provider] or ["main"]
     one_of = f", one of {', '.join(accounts)}" if len(accounts) > 1 else ""
@@ -239,12 +235,6 @@ def _owner(provider: str, settings: "Settings") -> "list[str]":
 
 def merge(path: Path, lines: "Sequence[str]") -> None:
     """Put tables behind what a configuration holds, which stays as it is. Written whole or not at all."""
-    import stat
-    import tomllib
-
-    from auditor.config import settings_of as parsed
-    from auditor.system.files import replacing
-
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         text += ("" if text.endswith("\n") or not text else "\n") + "\n".join(lines if text else lines[1:]) + "\n"
@@ -261,7 +251,6 @@ def merge(path: Path, lines: "Sequence[str]") -> None:
 def _short(target: str) -> str:
     """An address for print: without secrets, and not longer than a line."""
     from auditor.reading.secrets import redact
-    from auditor.system.terminal import plain
 
     text = plain(redact(target.encode(errors="replace")).decode(errors="replace"))
     return f"{text[: _WIDTH - 1]}…" if len(text) > _WIDTH else text.ljust(_WIDTH)

@@ -1,12 +1,14 @@
 """Options that several commands have, and what they stand for."""
 
+import inspect
 import io
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from fractions import Fraction
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 from zoneinfo import ZoneInfo
@@ -26,26 +28,21 @@ from auditor.registry import MEASURED_RULE
 from auditor.system import memory, terminal
 
 if TYPE_CHECKING:
-    from auditor.results.inputs import Inputs
+    from auditor.results.header import Document
 
 T = TypeVar("T")
+D = TypeVar("D", bound="Document")
 say = terminal.say
 ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
-Paths = Annotated[
-    list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)
-]
 Config = Annotated[Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")]
 Output = Annotated[Path | None, typer.Option(help="Write the report to a file.")]
 Since = Annotated[str | None, typer.Option(help="Only events from this time on (RFC 3339 or a date).")]
 Until = Annotated[str | None, typer.Option(help="Only events before this time.")]
 Ttl = Annotated[str | None, typer.Option(help="How long a stored picture may be served, e.g. 24h or 7d.")]
 Timezone = Annotated[str | None, typer.Option(help="Zone of times without an offset, and of cycles.")]
-MaxRejected = Annotated[
-    float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
-]
 
 
 def _memory(text: str | int) -> int:
@@ -64,10 +61,6 @@ MaxMemory = Annotated[
 ]  # fmt: skip
 MinConfidence = Annotated[ConfidenceWord, typer.Option(help="Show only findings that are at least so sure.")]
 ANY_CONFIDENCE = ConfidenceWord("low")
-AllowEmpty = Annotated[
-    bool, typer.Option("--allow-empty", help="Exit 0 although no event was counted, for jobs that may find none.")
-]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep what was read of big inputs.")]
 InputFormat = Annotated[
     str | None,
     typer.Option(
@@ -75,63 +68,128 @@ InputFormat = Annotated[
     ),
 ]
 DecimalWord = StrEnum("DecimalWord", {"comma": COMMA, "point": POINT})
-Decimals = Annotated[
-    DecimalWord | None, typer.Option("--decimal", help="The decimal mark where a column of a table does not tell it.")
-]
 IdsWord = StrEnum("IdsWord", ["keep", "rows"])
-RowIds = Annotated[
-    IdsWord | None, typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row.")
-]
-DurationUnit = Annotated[
-    str | None,
-    typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
-]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep what was read of big inputs.")]
 Measured = Annotated[Path | None, typer.Option(help=f"What `auditor inspect --output` measured, for {MEASURED_RULE}.")]
 Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
-AuditedLedger = Annotated[
-    str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
-]
 Where = Annotated[
     str,
     typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
 ]
 
 
+class TextOrJson(StrEnum):
+    """How most results can be written."""
+
+    text = "text"
+    json = "json"
+
+
+TEXT = TextOrJson.text
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """What is read."""
+
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)
+    ] = None
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log(LogSource):
+    """What is read, and its auditor.toml."""
+
+    config: Config = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tabular:
+    """What the columns of a table do not tell."""
+
+    decimal: Annotated[
+        DecimalWord | None,
+        typer.Option("--decimal", help="The decimal mark where a column of a table does not tell it."),
+    ] = None
+    ids: Annotated[
+        IdsWord | None,
+        typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row."),
+    ] = None
+    duration_unit: Annotated[
+        str | None,
+        typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How much may go wrong, and what reading may take."""
+
+    max_rejected: Annotated[
+        float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
+    ] = 1.0
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 although no event was counted, for jobs that may find none.")
+    ] = False
+    no_cache: NoCache = False
+    max_memory: MaxMemory = memory.DEFAULT
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes a group of options has each of them where it takes the group."""
+    taken = inspect.signature(command, eval_str=True).parameters
+    groups = {
+        name: each.annotation
+        for name, each in taken.items()
+        if each.annotation in (LogSource, Log, Tabular, ReadingLimits)
+    }
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
+        command(**given)
+
+    own = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+    every = [each for name in taken for each in own.get(name, {name: taken[name]}).values()]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in every]
+    )
+    return run
+
+
 def settings_of(
-    paths: Sequence[str],
-    config: Path | None,
-    timezone: str | None = None,
-    ttl: str | None = None,
-    *,
-    decimal: StrEnum | None = None,
-    ids: StrEnum | None = None,
-    duration_unit: str | None = None,
-    rules: bool = True,
+    log: Log, tabular: Tabular | None = None, timezone: str | None = None, ttl: str | None = None, *, rules: bool = True
 ) -> Settings:
     """The settings of the named, the audited folder's or this folder's auditor.toml, with what the options change.
 
     Without *rules*, the options of single rules are left alone, for what runs without the packages of the audits.
     """
     zone = None if timezone is None else converted("--timezone", values.zone, timezone)
-    used, ignored = config, list[str]()
-    if config is not None:
-        settings = configuration.load(config, zone, rules=rules, plugged=rules)
+    used, ignored = log.config, list[str]()
+    if used is not None:
+        settings = configuration.load(used, zone, rules=rules, plugged=rules)
     else:
-        settings, used, ignored = configuration.found([Path(path) for path in paths if path != "-"], zone, rules=rules)
+        audited = [Path(path) for path in log.paths or [] if path != "-"]
+        settings, used, ignored = configuration.found(audited, zone, rules=rules)
     if used is not None:
         say(f"settings from {used}")
     if ignored:
         say(f"{used} came with the data, so its {', '.join(ignored)} are not used; to use them: --config {used}")
-    if ttl is not None:
-        settings = replace(settings, ttl=converted("--ttl", values.parse_duration, ttl))
-    if decimal is not None:
-        settings = replace(settings, decimal=decimal.value)
-    if ids is not None:
-        settings = replace(settings, ids=ids.value)
-    if duration_unit is not None:
-        unit = converted("--duration-unit", values.duration_unit, duration_unit)
-        settings = replace(settings, duration_unit=unit)
-    return settings
+    tabular = tabular or Tabular()
+    return replace(
+        settings,
+        ttl=settings.ttl if ttl is None else converted("--ttl", values.parse_duration, ttl),
+        decimal=settings.decimal if tabular.decimal is None else tabular.decimal.value,
+        ids=settings.ids if tabular.ids is None else tabular.ids.value,
+        duration_unit=settings.duration_unit
+        if tabular.duration_unit is None
+        else converted("--duration-unit", values.duration_unit, tabular.duration_unit),
+    )
 
 
 def converted(name: str, convert: Callable[[Any], T], value: str) -> T:
@@ -160,19 +218,28 @@ def window(since: str | None, until: str | None, zone: ZoneInfo) -> tuple[dateti
     return start, end
 
 
-def opened(path: Path) -> TextIO:
-    """The file of --output."""
+@contextmanager
+def opened(output: Path | None, report_format: str = "text") -> Iterator[TextIO]:
+    """The file of --output, else standard output. HTML is UTF-8 wherever it goes, as its head says."""
+    if output is None:
+        if report_format == "html" and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+        yield sys.stdout
+        return
     try:
-        return path.open("w", encoding="utf-8")
+        file = output.open("w", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"--output {path}: cannot be written ({error.strerror})") from None
+        raise ConfigError(f"--output {output}: cannot be written ({error.strerror})") from None
+    with file:
+        yield file
 
 
-def stdout(report_format: str) -> TextIO:
-    """Standard output. HTML is UTF-8 wherever it goes, as its head says."""
-    if report_format == "html" and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-    return sys.stdout
+def show(result: D, text: Callable[[D, TextIO], None], output_format: TextOrJson, output: Path | None) -> None:
+    """Write a result as JSON, or as *text* does."""
+    from auditor.results import header
+
+    with opened(output) as out:
+        (header.write if output_format is TextOrJson.json else text)(result, out)
 
 
 def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
@@ -184,56 +251,3 @@ def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
         if plan not in plans:
             say(f"{plan.name} is left out: it is sold in {plan.currency}, and the other plans in {plans[0].currency}")
     return plans
-
-
-def intake_code(inputs: "Inputs", max_rejected: float, *, allow_empty: bool = False) -> int:
-    """`INCOMPLETE` where an input could not be read whole or holds no event that counts, else `OK`.
-
-    What went wrong is said on stderr.
-    """
-    code = OK if inputs.events or allow_empty else INCOMPLETE
-    nothing = inputs.lines > 0 and inputs.rejected == inputs.lines
-    if not inputs.events:
-        say(_empty(inputs) + (f": {_rejected(inputs)}" if nothing else ""))
-    for file in inputs.files:
-        if file.truncated:
-            code = INCOMPLETE
-            if not nothing:
-                say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
-    if inputs.rejected:
-        if not nothing:
-            say(_rejected(inputs))
-        if inputs.rejected * 100 > Fraction(str(max_rejected)) * inputs.lines:  # 0.57 % as written, not its float
-            code = INCOMPLETE
-    return code
-
-
-def _rejected(inputs: "Inputs") -> str:
-    """How many lines were rejected, why, and the first of them."""
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in inputs.reasons.items())
-    first = inputs.rejections[0]
-    were = "line was" if inputs.lines == 1 else "lines was" if inputs.rejected == 1 else "lines were"
-    return (
-        f"{inputs.rejected:,} of {inputs.lines:,} {were} rejected ({reasons}); "
-        f"the first is {first.path} line {first.line}: {first.detail}"
-    )
-
-
-def _empty(inputs: "Inputs") -> str:
-    """Why no event was counted."""
-    from auditor.reports.shared.words import filtered_words
-
-    if not inputs.lines:
-        return "no event was counted: the input holds no line; is it the right file?"
-    if inputs.rejected == inputs.lines:
-        cut = ", ".join(file.path for file in inputs.files if file.truncated)
-        return "no event was counted" + (f" before the cut or damage of {cut}" if cut else "")
-    if why := filtered_words(inputs.filtered_reasons):
-        also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
-        return f"no event was counted: {why}{also}"
-    if any(file.other_requests for file in inputs.files):
-        return (
-            "no event was counted: none of the requests is a known provider's, or of a [sources] table; propose one "
-            "with: auditor map LOG"
-        )
-    return "no event was counted" + ("; --since and --until leave none" if inputs.filtered else "")

@@ -1,9 +1,7 @@
 """`auditor reconcile`: the count against the provider's invoice."""
 
 import os
-import sys
-from contextlib import nullcontext
-from enum import StrEnum
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -11,95 +9,53 @@ from typing import Annotated
 
 import typer
 
-from auditor.commands.examined import examined, only_account
-from auditor.commands.options import (
-    FOUND,
-    OK,
-    AllowEmpty,
-    AuditedLedger,
-    Config,
-    Decimals,
-    DurationUnit,
-    InputFormat,
-    MaxMemory,
-    MaxRejected,
-    NoCache,
-    Output,
-    Paths,
-    RowIds,
-    Timezone,
-    converted,
-    intake_code,
-    opened,
-    settings_of,
-)
+from auditor.commands import options as given
+from auditor.commands.logs import choices, examined, intake_code, only_account
+from auditor.commands.options import FOUND, OK, TEXT, converted, settings_of, show, spread
 from auditor.config.values import money
 from auditor.reading.decimals import read
 from auditor.registry import PROVIDERS
-from auditor.system import memory
 
 app = typer.Typer(rich_markup_mode=None)
 LEDGER = "auditor.db"
-
-
-class ReconcileFormat(StrEnum):
-    """How the reconciliation can be written."""
-
-    text = "text"
-    json = "json"
 
 
 @app.command(
     epilog="Examples:  auditor reconcile sample_logs --account main --cycle 2026-09 --invoice 2610 | "
     "auditor reconcile --ledger auditor.db --cycle 2026-09-15 --invoice 2650 --format json"
 )
+@spread
 def reconcile(
-    paths: Paths = None,
+    *,
     invoice: Annotated[str, typer.Option(help="Credits that the provider billed for the cycle.")] = ...,  # type: ignore[assignment]
     cycle: Annotated[str, typer.Option(help="The month in which the cycle begins, or a day in it.")] = ...,  # type: ignore[assignment]
     account: Annotated[str | None, typer.Option(help="The account, if the log has several.")] = None,
-    ledger: AuditedLedger = None,
-    config: Config = None,
-    input_format: InputFormat = None,
-    decimal: Decimals = None,
-    ids: RowIds = None,
-    duration_unit: DurationUnit = None,
-    output_format: Annotated[ReconcileFormat, typer.Option("--format", help="How to write it.")] = ReconcileFormat.text,
-    output: Output = None,
-    timezone: Timezone = None,
-    max_rejected: MaxRejected = 1.0,
-    allow_empty: AllowEmpty = False,
-    no_cache: NoCache = False,
-    max_memory: MaxMemory = memory.DEFAULT,
+    log: given.Log,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write it.")] = TEXT,
+    output: given.Output = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
-    from auditor.planning.reconcile import cycle_named
-    from auditor.planning.reconcile import reconcile as held
     from auditor.reports.terminal import reconciliation as text
-    from auditor.results import header
-    from auditor.results.reconciliation import reconciled
+    from auditor.results.reconciliation import cycle_named
+    from auditor.results.reconciliation import reconcile as held
 
-    credits = converted("--invoice", partial(credits_of, decimal=decimal), invoice)
-    if not paths and ledger is None:
-        ledger = os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None)
-    with examined(
-        paths,
-        ledger,
-        settings_of(paths or [], config, timezone, decimal=decimal, ids=ids, duration_unit=duration_unit),
-        no_cache=no_cache,
-        input_format=input_format,
-        max_memory=max_memory,
-    ) as log:
-        if not log.inputs.events:
-            raise typer.Exit(intake_code(log.inputs, max_rejected, allow_empty=allow_empty))
-        bill = only_account(log, account)
+    credits = converted("--invoice", partial(credits_of, decimal=tabular.decimal), invoice)
+    if not log.paths and log.ledger is None:
+        log = replace(log, ledger=os.environ.get("AUDITOR_LEDGER") or (LEDGER if Path(LEDGER).exists() else None))
+    settings = settings_of(log, tabular, timezone)
+    with examined(log, limits, settings, choices(settings, limits, input_format=input_format)) as found:
+        if not found.inputs.events:
+            raise typer.Exit(intake_code(found.inputs, limits))
+        bill = only_account(found, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
         provider = PROVIDERS.get(bill.payer.provider)
-        found = reconciled(held(log.facts, bill, index, credits, provider, log.inputs.rejected))
-        with opened(output) if output else nullcontext(sys.stdout) as out:
-            (header if output_format is ReconcileFormat.json else text).write(found, out)
-    code = intake_code(log.inputs, max_rejected)
-    raise typer.Exit(code or (OK if found.agrees else FOUND))
+        result = held(found.facts, bill, index, credits, provider, found.inputs.rejected)
+        show(result, text.write, output_format, output)
+    raise typer.Exit(intake_code(found.inputs, limits) or (OK if result.agrees else FOUND))
 
 
 def credits_of(invoice: str, decimal: str | None = None) -> Fraction:

@@ -12,36 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor.commands import options as given
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
-from auditor.commands.logs import logs
-from auditor.commands.options import (
-    ANY_CONFIDENCE,
-    INCOMPLETE,
-    OK,
-    UNDELIVERED,
-    AllowEmpty,
-    AuditedLedger,
-    Baseline,
-    Config,
-    Decimals,
-    DurationUnit,
-    MaxMemory,
-    MaxRejected,
-    Measured,
-    MinConfidence,
-    NoCache,
-    Paths,
-    RowIds,
-    Timezone,
-    Ttl,
-    converted,
-    say,
-    settings_of,
-)
+from auditor.commands.logs import choices, logs
+from auditor.commands.options import ANY_CONFIDENCE, INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
 from auditor.registry import DELIVERIES
-from auditor.system import memory
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
@@ -64,9 +41,10 @@ JSON = OutputFormat("json")
     epilog="Examples:  auditor report usage/ --cycle last --against previous --format html --deliver team | "
     "auditor report --ledger auditor.db --cycle 2026-09 --fail-on high | auditor report usage/ --deliver team --dry-run"
 )
+@spread
 def report(
-    paths: Paths = None,
-    ledger: AuditedLedger = None,
+    *,
+    source: given.LogSource,
     cycle: Annotated[
         str,
         typer.Option(help="The billing cycle: last, the newest that has ended; or the month it starts in: 2026-09."),
@@ -83,38 +61,33 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
-    min_confidence: MinConfidence = ANY_CONFIDENCE,
-    ttl: Ttl = None,
-    timezone: Timezone = None,
-    decimal: Decimals = None,
-    ids: RowIds = None,
-    duration_unit: DurationUnit = None,
-    measured: Measured = None,
-    baseline: Baseline = None,
+    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    ttl: given.Ttl = None,
+    timezone: given.Timezone = None,
+    tabular: given.Tabular,
+    measured: given.Measured = None,
+    baseline: given.Baseline = None,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
-    max_rejected: MaxRejected = 1.0,
-    allow_empty: AllowEmpty = False,
-    no_cache: NoCache = False,
-    max_memory: MaxMemory = memory.DEFAULT,
-    config: Config = None,
+    limits: given.ReadingLimits,
+    config: given.Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
     from auditor.analysis.load import present
     from auditor.model import measurements
-    from auditor.pipeline import Options
     from auditor.results import baseline as accepted
     from auditor.schedule.edition import Edition, rhythms
     from auditor.schedule.folder import History
     from auditor.schedule.outbox import Outbox
 
-    settings = settings_of(paths or [], config, timezone, ttl, decimal=decimal, ids=ids, duration_unit=duration_unit)
+    log = given.Log(source.paths, source.ledger, config)
+    settings = settings_of(log, tabular, timezone, ttl)
     ways = {name: _way(name, settings) for name in deliver or []}
     wanted = {one.value for one in output_format or []}
     wanted |= {one for name in ways for one in settings.deliveries[name].formats}
-    options = Options(
+    options = choices(
+        settings,
+        limits,
         min_confidence=Confidence(min_confidence.value),
-        cache=not no_cache,
-        note=say,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(report_of(one).draws_curve for one in wanted),
@@ -124,14 +97,14 @@ def report(
     kept = History(history)
     code, done, complaints = OK, 0, []
     with ExitStack() as stack:
-        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
+        sources, progress = stack.enter_context(logs(log, limits))
         stack.enter_context(nullcontext() if dry_run else kept.locked())
         for rhythm, span in chosen:
             result = _audited(sources, settings, options, rhythm, span, now, progress)
             progress.done()
             if result is None:
                 continue
-            code = code if done else input_code(result, max_rejected, allow_empty)  # all reports are of the same input
+            code = code if done else input_code(result, limits)  # all reports are of the same input
             done += 1
             formats = tuple(dict.fromkeys(("json", *(one.value for one in output_format or []))))
             before = _previous(against, kept, rhythm, span)
@@ -149,7 +122,7 @@ def report(
     if not done:
         start, end = chosen[0][1].start, chosen[0][1].end
         say(f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09")
-        raise typer.Exit(OK if allow_empty else INCOMPLETE)
+        raise typer.Exit(OK if limits.allow_empty else INCOMPLETE)
     # An entry that is of use in one report is of use.
     for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
         say(complaint)

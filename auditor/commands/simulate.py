@@ -1,42 +1,17 @@
 """`auditor simulate`: the demand of the past under other caches."""
 
 import itertools
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.commands.logs import logs
-from auditor.commands.options import (
-    AllowEmpty,
-    AuditedLedger,
-    Config,
-    Decimals,
-    DurationUnit,
-    InputFormat,
-    MaxMemory,
-    MaxRejected,
-    NoCache,
-    Output,
-    Paths,
-    RowIds,
-    Since,
-    Timezone,
-    Until,
-    converted,
-    intake_code,
-    opened,
-    say,
-    settings_of,
-    window,
-)
+from auditor.commands import options as given
+from auditor.commands.logs import choices, intake_code, logs
+from auditor.commands.options import TEXT, converted, say, settings_of, show, spread
 from auditor.config.values import parse_duration, parse_size
 from auditor.model.errors import ConfigError
-from auditor.system import memory
 
 if TYPE_CHECKING:
     from auditor.results.simulation import Setting
@@ -46,21 +21,14 @@ LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", 
 """What is tried if no --ttl is given."""
 
 
-class OutputFormat(StrEnum):
-    """How the simulation can be written."""
-
-    text = "text"
-    json = "json"
-
-
 @app.command(
     epilog="Examples:  auditor simulate sample_logs | auditor simulate usage/ --ttl 1h --ttl 24h --ttl forever "
     "--per-template | auditor simulate trace.csv --capacity-entries 300 --capacity-entries 1200 --format json"
 )
+@spread
 def simulate(
-    paths: Paths = None,
-    ledger: AuditedLedger = None,
-    config: Config = None,
+    *,
+    log: given.Log,
     ttl: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,26 +54,18 @@ def simulate(
     batch: Annotated[
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
-    input_format: InputFormat = None,
-    decimal: Decimals = None,
-    ids: RowIds = None,
-    duration_unit: DurationUnit = None,
-    output_format: Annotated[
-        OutputFormat, typer.Option("--format", help="How to write the simulation.")
-    ] = OutputFormat.text,
-    output: Output = None,
-    since: Since = None,
-    until: Until = None,
-    timezone: Timezone = None,
-    max_rejected: MaxRejected = 1.0,
-    allow_empty: AllowEmpty = False,
-    no_cache: NoCache = False,
-    max_memory: MaxMemory = memory.DEFAULT,
+    input_format: given.InputFormat = None,
+    tabular: given.Tabular,
+    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the simulation.")] = TEXT,
+    output: given.Output = None,
+    since: given.Since = None,
+    until: given.Until = None,
+    timezone: given.Timezone = None,
+    limits: given.ReadingLimits,
 ) -> None:
     """Replay your own demand under other caches: renders, credits, bills, and the price in stale images."""
     from auditor import pipeline
-    from auditor.reports.terminal import simulation as simulate_text
-    from auditor.results import header
+    from auditor.reports.terminal import simulation as text
 
     caches = caches_of(ttl or [], coalescing, no_coalescing, capacity_entries or [], capacity_bytes or [])
     if per_template and any(cache.bounded for cache in caches):
@@ -113,24 +73,15 @@ def simulate(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
             "out, so none has a best time-to-live of its own; leave one of the two out"
         )
-    settings = settings_of(paths or [], config, timezone, decimal=decimal, ids=ids, duration_unit=duration_unit)
-    start, end = window(since, until, settings.timezone)
-    options = pipeline.Options(
-        since=start,
-        until=end,
-        cache=not no_cache,
-        note=say,
-        input_format=input_format,
-    )
-    with ExitStack() as stack:
-        sources, progress = stack.enter_context(logs(paths, ledger, max_memory))
+    settings = settings_of(log, tabular, timezone)
+    options = choices(settings, limits, since, until, input_format=input_format)
+    with logs(log, limits) as (sources, progress):
         result = pipeline.simulate(sources, settings, options, caches, progress, per_template=per_template, batch=batch)
         progress.done()
-        out = stack.enter_context(opened(output)) if output else sys.stdout
-        (header if output_format is OutputFormat.json else simulate_text).write(result, out)
+        show(result, text.write, output_format, output)
     if result.inputs.events and not result.demand:
         say("no request of the log was given a picture: there is nothing to replay")
-    raise typer.Exit(intake_code(result.inputs, max_rejected, allow_empty=allow_empty))
+    raise typer.Exit(intake_code(result.inputs, limits))
 
 
 def caches_of(

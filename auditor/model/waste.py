@@ -6,8 +6,11 @@ staging  >  concurrent  >  repeat  >  volatile  >  failed
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+
+from auditor.model.events import Outcome
 
 
 class Cause(StrEnum):
@@ -19,6 +22,38 @@ class Cause(StrEnum):
     VOLATILE = "volatile"
     FAILED = "failed"
     """Billed though the call failed; renders have the others."""
+
+
+class Use(StrEnum):
+    """What became of a credit: needed or unknown, billed though nothing was rendered, or wasted for its one cause."""
+
+    NEEDED = "needed"
+    UNKNOWN = "unknown"
+    """Of a render of which the log does not tell whether it was needed."""
+    UNRENDERED = "unrendered"
+    STAGING = Cause.STAGING.value
+    CONCURRENT = Cause.CONCURRENT.value
+    REPEAT = Cause.REPEAT.value
+    VOLATILE = Cause.VOLATILE.value
+    FAILED = Cause.FAILED.value
+
+
+@dataclass(slots=True)
+class Day:
+    """One account on one local day."""
+
+    payer: int
+    date: date
+    requests: dict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
+    """By outcome; retries and attempts are no requests."""
+    credits: dict[Use, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    uncertain: int = 0
+    """Calls that may have been billed."""
+
+    @property
+    def total(self) -> Fraction:
+        """All credits of the day."""
+        return sum(self.credits.values(), Fraction(0))
 
 
 @dataclass(slots=True)

@@ -18,12 +18,12 @@ from auditor.intake.sources import Source, discover
 from auditor.model.errors import ConfigError
 from auditor.model.settings import Settings
 from auditor.notebook.frames import Frames, frames_of
-from auditor.planning.reconcile import cycle_named
-from auditor.planning.reconcile import reconcile as held
 from auditor.registry import PROVIDERS, REPORTS
 from auditor.results import report as documents
-from auditor.results.audit import Result, report
-from auditor.results.reconciliation import Reconciled, reconciled
+from auditor.results.audit import Result
+from auditor.results.plan import Advised
+from auditor.results.reconciliation import Reconciled, cycle_named
+from auditor.results.reconciliation import reconcile as held
 from auditor.results.simulation import Setting, Simulated
 from auditor.system import memory
 from auditor.system.files import replacing
@@ -38,9 +38,12 @@ _MICROSECOND = timedelta(microseconds=1)
 class Report:
     """One audit: the findings, the figures as typed data, frames of both, and every report format."""
 
-    data: documents.Report
-    """The whole report, as `--format json` writes it: totals, waste, accounts with their cycles, findings."""
     _result: Result
+
+    @property
+    def data(self) -> documents.Report:
+        """The whole report, as `--format json` writes it: totals, waste, accounts with their cycles, findings."""
+        return self._result.report
 
     @property
     def findings(self) -> Sequence[documents.Finding]:
@@ -49,7 +52,7 @@ class Report:
 
     def to_pandas(self) -> Frames:
         """The findings, the billing cycles and the days as frames, with exact decimals for credits and money."""
-        return frames_of(self.data, self._result.days, self._result.case.facts.payers)
+        return frames_of(self.data, self._result.days)
 
     def save(self, path: str | PathLike[str], report_format: str | None = None) -> Path:
         """Write the report to a file, whole or not at all, in the format of its suffix or in the one that is named.
@@ -93,7 +96,7 @@ def audit(
         settings = _settings(paths, config, timezone, ttl)
         options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache, curve=True)
         result = pipeline.audit(sources, settings, options, _silent)
-    return Report(report(result), result)
+    return Report(result)
 
 
 def simulate(
@@ -121,6 +124,35 @@ def simulate(
         return pipeline.simulate(sources, settings, options, caches, _silent, per_template=per_template)
 
 
+def plan(
+    paths: Paths,
+    config: str | PathLike[str] | None = None,
+    *,
+    providers: Iterable[str] = tuple(PROVIDERS),
+    longer_ttl: timedelta = timedelta(days=7),
+    since: datetime | None = None,
+    until: datetime | None = None,
+    ttl: timedelta | None = None,
+    timezone: ZoneInfo | None = None,
+    input_format: str | None = None,
+    cache: bool = True,
+    max_memory: int = memory.DEFAULT,
+) -> Advised:
+    """Every past cycle on every plan, what each fix changes, and the running cycle's end, as `auditor plan` does.
+
+    *longer_ttl* is tried beside the configured TTL; *providers* are compared, all that are known unless given. The
+    forecast is as of *until*. Raises `ConfigError` for an unknown provider. The other arguments and errors are those
+    of `audit`.
+    """
+    named = list(providers)
+    for name in named:
+        if name not in PROVIDERS:
+            raise ConfigError(f"providers: {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
+    options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache)
+    with _examined(paths, _settings(paths, config, timezone, ttl), options, max_memory) as log:
+        return pipeline.plan(log, log.bills, [PROVIDERS[name] for name in named], longer_ttl)
+
+
 def reconcile(
     paths: Paths,
     invoice: Decimal | int,
@@ -138,19 +170,18 @@ def reconcile(
     *cycle* names the billing cycle by its month (`2026-09`) or first day; *account* is needed where the logs have
     several. Raises `ConfigError` where either names none. The other arguments and errors are those of `audit`.
     """
-    with _sources(paths, max_memory) as sources:
-        options = pipeline.Options(input_format=input_format, cache=cache)
-        with pipeline.examine(sources, _settings(paths, config, timezone), options, _silent) as log:
-            bills = [bill for bill in log.bills if account in (None, bill.payer.account)]
-            if len(bills) != 1:
-                names = ", ".join(sorted(f"{bill.payer.provider}/{bill.payer.account}" for bill in log.bills)) or "none"
-                raise ConfigError(f"account={account!r} does not name one account; the logs have {names}")
-            try:
-                index = cycle_named(bills[0], cycle)
-            except ValueError as error:
-                raise ConfigError(f"cycle {error}") from None
-            provider = PROVIDERS.get(bills[0].payer.provider)
-            return reconciled(held(log.facts, bills[0], index, Fraction(invoice), provider, log.inputs.rejected))
+    options = pipeline.Options(input_format=input_format, cache=cache)
+    with _examined(paths, _settings(paths, config, timezone), options, max_memory) as log:
+        bills = [bill for bill in log.bills if account in (None, bill.payer.account)]
+        if len(bills) != 1:
+            names = ", ".join(sorted(f"{bill.payer.provider}/{bill.payer.account}" for bill in log.bills)) or "none"
+            raise ConfigError(f"account={account!r} does not name one account; the logs have {names}")
+        try:
+            index = cycle_named(bills[0], cycle)
+        except ValueError as error:
+            raise ConfigError(f"cycle {error}") from None
+        provider = PROVIDERS.get(bills[0].payer.provider)
+        return held(log.facts, bills[0], index, Fraction(invoice), provider, log.inputs.rejected)
 
 
 def _names(paths: Paths) -> list[str]:
@@ -161,6 +192,14 @@ def _names(paths: Paths) -> list[str]:
 def _sources(paths: Paths, max_memory: int) -> Iterator[list[Source]]:
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch:
         yield discover(_names(paths), Path(scratch), max_memory=max_memory)
+
+
+@contextmanager
+def _examined(
+    paths: Paths, settings: Settings, options: pipeline.Options, max_memory: int
+) -> Iterator[pipeline.Examined]:
+    with _sources(paths, max_memory) as sources, pipeline.examine(sources, settings, options, _silent) as log:
+        yield log
 
 
 def _settings(

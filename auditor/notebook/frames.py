@@ -9,10 +9,9 @@ import pandas as pd
 import pyarrow as pa
 from msgspec import Struct
 
-from auditor.analysis.accounts import Payer
-from auditor.analysis.days import Day, Use
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
+from auditor.model.waste import Day, Use
 from auditor.results.document import written
 from auditor.results.report import Finding, Report, subject_column
 
@@ -32,10 +31,10 @@ class Frames(NamedTuple):
     """A row an account and local day with an event: requests by outcome, credits by what became of them."""
 
 
-def frames_of(report: Report, days: Sequence[Day], payers: Sequence[Payer]) -> Frames:
+def frames_of(report: Report, days: Sequence[Day]) -> Frames:
     """The frames of a report and its days."""
     return Frames(
-        _frame([_finding(each) for each in report.findings]), _frame(_cycles(report)), _frame(_days(days, payers))
+        _frame([_finding(each) for each in report.findings]), _frame(_cycles(report)), _frame(_days(report, days))
     )
 
 
@@ -62,14 +61,14 @@ def _cycles(report: Report) -> Iterator[Row]:
         yield from (names | _exact(cycle) for cycle in account.cycles)
 
 
-def _days(days: Sequence[Day], payers: Sequence[Payer]) -> Iterator[Row]:
+def _days(report: Report, days: Sequence[Day]) -> Iterator[Row]:
     for day in days:
-        payer = payers[day.payer]
+        account = report.accounts[day.payer]
         unknown = is_unknown(day.total, day.requests[Outcome.RENDER], day.uncertain)
         credits = {"credits": day.total} | {f"credits_{use}": day.credits[use] for use in Use}
         yield {
-            "provider": payer.provider,
-            "account": payer.account,
+            "provider": account.provider,
+            "account": account.account,
             "date": day.date,
             **{f"requests_{outcome}": day.requests[outcome] for outcome in REQUESTS},
             "credits_uncertain": day.uncertain,

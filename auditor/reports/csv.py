@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from auditor.analysis.days import Use
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.model.plans import cents
-from auditor.reports.shared.words import UNPRICED
-from auditor.results.audit import Result, report
+from auditor.model.waste import Use
+from auditor.results.audit import Result
 from auditor.results.document import written
 from auditor.results.report import Finding, subject_column
 from auditor.system.terminal import plain
@@ -24,6 +23,8 @@ FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
 """Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""
 SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
 """Names of subjects in the order of their columns; others have theirs at the end, where rules have such names."""
+UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
+"""Figures of a cycle that rest on what its calls cost."""
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
 
 
@@ -60,7 +61,7 @@ class Findings:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table."""
-        findings = report(result).findings
+        findings = result.report.findings
         more = sorted({name for finding in findings for name in finding.subject}.difference(SUBJECT))
         head = ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
                 "currency", "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
@@ -94,9 +95,9 @@ class Cycles:
 
 
 def _cycles(result: Result, figures: Sequence[str]) -> Iterator[list[str | None]]:
-    for bill, account in zip(result.case.bills, report(result).accounts, strict=True):
-        for use, cycle in zip(bill.uses, account.cycles, strict=True):
-            told = written(cycle) | ({} if use.known else dict.fromkeys(UNPRICED))  # an empty field is an unknown one
+    for account in result.report.accounts:
+        for cycle in account.cycles:
+            told = written(cycle) | ({} if cycle.known else dict.fromkeys(UNPRICED))  # an empty field is an unknown one
             yield [
                 account.provider, account.account, account.plan, account.currency,
                 *(own(told[name]) for name in figures), cycle.cheapest_plan, own(cents(cycle.cheapest_bill)),
@@ -119,11 +120,11 @@ class Daily:
 
 def _days(result: Result) -> Iterator[list[str | None]]:
     for day in result.days:
-        payer = result.case.facts.payers[day.payer]
+        account = result.report.accounts[day.payer]
         unknown = is_unknown(day.total, day.requests[Outcome.RENDER], day.uncertain)
         credits = [None if unknown else own(number(each)) for each in (day.total, *(day.credits[use] for use in Use))]
         yield [
-            payer.provider, payer.account, own(day.date), own(payer.settings.timezone),
+            account.provider, account.account, own(day.date), own(account.timezone),
             own(sum(day.requests.values())), *(own(day.requests[outcome]) for outcome in REQUESTS),
             credits[0], own(day.uncertain), *credits[1:],
         ]  # fmt: skip

@@ -7,23 +7,19 @@ more. What the spec has no column for begins with `x_`: credits not used, wasted
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import TextIO
 
-from auditor.analysis.bills import Bill
-from auditor.analysis.terms import CycleUse, Terms
 from auditor.model.errors import ConfigError
-from auditor.model.events import Outcome
 from auditor.model.numbers import number
 from auditor.model.plans import Plan
 from auditor.model.waste import Cause
 from auditor.reports.csv import own, write
-from auditor.results.audit import Result
+from auditor.results.audit import Result, TemplateUse, templates
+from auditor.results.report import Account, Cycle
 
 CREDITS = "Credits"
 PLACES = 12
@@ -54,7 +50,8 @@ class Focus:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the table. Raises `ConfigError` for an account without a plan, since a cost must not be guessed."""
-        missing = sorted({bill.payer.account for bill in result.case.bills for use in bill.uses if use.plan is None})
+        accounts = result.report.accounts
+        missing = sorted({each.account for each in accounts for cycle in each.cycles if cycle.terms is None})
         if missing:
             raise ConfigError(
                 f"FOCUS needs what each account pays, and {', '.join(missing)} has no plan; "
@@ -64,34 +61,32 @@ class Focus:
 
 
 def _rows(result: Result) -> Iterator[Row]:
-    usage, waste = _usage(result), result.case.replayed.waste
-    for bill in result.case.bills:
-        for index, (use, terms) in enumerate(zip(bill.uses, bill.terms, strict=True)):
-            plan = use.plan
+    used = templates(result)
+    for place, account in enumerate(result.report.accounts):
+        for index, cycle in enumerate(account.cycles):
+            plan = cycle.terms
             assert plan is not None
-            shared, price = _shared(bill, plan, use), unit_price(plan, terms, use)
-            yield shared | _fee(plan, use, price)
-            if use.balance.bought:
-                yield shared | _topups(plan, terms, use)
-            if use.balance.beyond and plan.overage is not None:
-                yield shared | _overage(plan, use.balance.beyond)
-            for unit, used in usage[bill.payer.code, index].items():
-                booked = {why: amount for (at, why), amount in waste.units.get(unit, {}).items() if at == index}
-                yield shared | _priced(used, result.case.facts.units[unit].names, booked, plan, price)
+            shared, price = _shared(account, plan, cycle), unit_price(plan, cycle)
+            yield shared | _fee(plan, cycle, price)
+            if cycle.paid.bought:
+                yield shared | _topups(plan, cycle)
+            if cycle.paid.beyond and plan.overage is not None:
+                yield shared | _overage(plan, cycle.paid.beyond)
+            for use in used.get((place, index), ()):
+                yield shared | _priced(use, plan, price)
 
 
-def unit_price(plan: Plan, terms: Terms, use: CycleUse) -> Fraction:
+def unit_price(plan: Plan, cycle: Cycle) -> Fraction:
     """What one credit of a cycle costs: its bill over what it brought, or used if that is more. 0 for a free plan."""
     # Over a hard cap there is no bill, but what was paid for the plan and its top-ups is known.
-    charged = terms.bill(use.balance)
-    amount = plan.monthly + terms.topups if charged is None else charged
-    most = max(_brought(use), use.credits)
+    amount = plan.monthly + cycle.paid.topups if cycle.paid.charged is None else cycle.paid.charged
+    most = max(_brought(cycle), cycle.credits)
     return _rounded(amount / most) if most else Fraction(0)
 
 
-def _brought(use: CycleUse) -> Fraction:
+def _brought(cycle: Cycle) -> Fraction:
     """Credits that were paid for in this cycle; carried ones were paid for in an earlier one."""
-    return use.balance.included + use.balance.bought
+    return cycle.paid.included + cycle.paid.bought
 
 
 def _rounded(value: Fraction) -> Fraction:
@@ -108,16 +103,15 @@ def _utc(moment: datetime) -> str | None:
     return own(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _shared(bill: Bill, plan: Plan, use: CycleUse) -> Row:
-    payer = bill.payer
-    start, end = _utc(use.cycle.start), _utc(use.cycle.end)
+def _shared(account: Account, plan: Plan, cycle: Cycle) -> Row:
+    start, end = _utc(cycle.start), _utc(cycle.end)
     return {
-        "BillingAccountId": payer.account, "BillingAccountName": payer.account, "BillingCurrency": plan.currency,
+        "BillingAccountId": account.account, "BillingAccountName": account.account, "BillingCurrency": plan.currency,
         "BillingPeriodStart": start, "BillingPeriodEnd": end, "ChargePeriodStart": start, "ChargePeriodEnd": end,
-        "InvoiceIssuerName": payer.provider, "ProviderName": payer.provider, "PublisherName": payer.provider,
+        "InvoiceIssuerName": account.provider, "ProviderName": account.provider, "PublisherName": account.provider,
         "PricingCategory": own("Standard"), "ServiceCategory": own("Media"),
-        "ServiceSubcategory": own("Content Creation"), "ServiceName": f"{payer.provider} image rendering",
-        "x_CycleComplete": own(use.complete),
+        "ServiceSubcategory": own("Content Creation"), "ServiceName": f"{account.provider} image rendering",
+        "x_CycleComplete": own(cycle.complete),
     }  # fmt: skip
 
 
@@ -133,20 +127,20 @@ def _purchase(price: Decimal | Fraction, quantity: Fraction, unit: str, currency
     }  # fmt: skip
 
 
-def _fee(plan: Plan, use: CycleUse, price: Fraction) -> Row:
-    unused = max(Fraction(0), _brought(use) - use.credits)
+def _fee(plan: Plan, cycle: Cycle, price: Fraction) -> Row:
+    unused = max(Fraction(0), _brought(cycle) - cycle.credits)
     return _purchase(_rounded(plan.monthly), Fraction(1), "Months", plan.currency) | {
         "ChargeFrequency": own("Recurring"), "ChargeDescription": f"Plan {plan.name}, {plan.included:f} credits",
         "SkuId": plan.name, "SkuPriceId": f"{plan.name}-month", "SkuMeter": own("Subscription"),
         "x_CreditsIncluded": _text(plan.included), "x_CreditsUnused": _text(unused),
-        "x_UnusedCost": _text(unused * price), "x_CreditsUncertain": _text(use.demand - use.credits),
+        "x_UnusedCost": _text(unused * price), "x_CreditsUncertain": _text(cycle.demand - cycle.credits),
     }  # fmt: skip
 
 
-def _topups(plan: Plan, terms: Terms, use: CycleUse) -> Row:
+def _topups(plan: Plan, cycle: Cycle) -> Row:
     """The top-ups of a cycle as one purchase: packs have prices of their own, not one a credit."""
-    return _purchase(terms.topups, Fraction(1), "Purchases", plan.currency) | {
-        "ChargeFrequency": own("One-Time"), "ChargeDescription": f"{number(use.balance.bought)} credits bought",
+    return _purchase(cycle.paid.topups, Fraction(1), "Purchases", plan.currency) | {
+        "ChargeFrequency": own("One-Time"), "ChargeDescription": f"{number(cycle.paid.bought)} credits bought",
         "SkuId": own("TopUp"), "SkuPriceId": own("TopUp"), "SkuMeter": own(CREDITS),
     }  # fmt: skip
 
@@ -158,41 +152,19 @@ def _overage(plan: Plan, beyond: Fraction) -> Row:
     }  # fmt: skip
 
 
-@dataclass(slots=True)
-class TemplateUse:
-    """What one template and environment used in one cycle."""
-
-    credits: Fraction = Fraction(0)
-    renders: int = 0
-
-
-def _usage(result: Result) -> dict[tuple[int, int], dict[int, TemplateUse]]:
-    """(payer, cycle) -> unit -> its use, for units that rendered or were billed."""
-    facts = result.case.facts
-    found: dict[tuple[int, int], dict[int, TemplateUse]] = defaultdict(dict)
-    for row in sorted(facts.usage, key=lambda row: row.unit):
-        if row.credits or row.outcome == Outcome.RENDER:
-            use = found[facts.units[row.unit].payer, row.cycle].setdefault(row.unit, TemplateUse())
-            use.credits += row.credits
-            use.renders += row.events if row.outcome == Outcome.RENDER else 0
-    return found
-
-
-def _priced(
-    use: TemplateUse, names: Mapping[str, str], booked: Mapping[Cause, Fraction], plan: Plan, price: Fraction
-) -> Row:
+def _priced(use: TemplateUse, plan: Plan, price: Fraction) -> Row:
     quantity = _rounded(use.credits)
     cost = _text(price * quantity)
     return {
         "ChargeCategory": own("Usage"), "ChargeFrequency": own("Usage-Based"), "BilledCost": _text(0),
-        "ChargeDescription": f"Renders of {names['template']}", "ListCost": cost, "ContractedCost": cost,
+        "ChargeDescription": f"Renders of {use.template}", "ListCost": cost, "ContractedCost": cost,
         "EffectiveCost": cost, "ListUnitPrice": _text(price), "ContractedUnitPrice": _text(price),
         "PricingQuantity": _text(quantity), "PricingUnit": own(CREDITS), "PricingCurrency": own(CREDITS),
         "PricingCurrencyListUnitPrice": _text(1), "PricingCurrencyContractedUnitPrice": _text(1),
         "PricingCurrencyEffectiveCost": _text(quantity), "ConsumedQuantity": _text(use.renders),
-        "ConsumedUnit": own("Renders"), "ResourceId": names["template"], "ResourceName": names["template"],
+        "ConsumedUnit": own("Renders"), "ResourceId": use.template, "ResourceName": use.template,
         "ResourceType": own("Template"), "SkuId": own("Render"), "SkuPriceId": f"{plan.name}-render",
-        "SkuMeter": own("Renders"), "Tags": json.dumps({"environment": names["environment"]}, ensure_ascii=False),
-        "x_CreditsWasted": _text(sum(booked.values(), Fraction(0))),
-        **{f"x_CreditsWasted{cause.value.title()}": _text(booked.get(cause, Fraction(0))) for cause in Cause},
+        "SkuMeter": own("Renders"), "Tags": json.dumps({"environment": use.environment}, ensure_ascii=False),
+        "x_CreditsWasted": _text(sum(use.wasted.values(), Fraction(0))),
+        **{f"x_CreditsWasted{cause.value.title()}": _text(use.wasted.get(cause, Fraction(0))) for cause in Cause},
     }  # fmt: skip

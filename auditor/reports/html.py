@@ -7,7 +7,7 @@ nothing but that style sheet, by its hash.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
@@ -17,11 +17,9 @@ from typing import Any, TextIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from auditor.analysis.bills import Bill
-from auditor.analysis.days import Day
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
-from auditor.model.waste import Cause
+from auditor.model.waste import Cause, Day
 from auditor.reports.shared import charts
 from auditor.reports.shared.words import (
     CAUSES,
@@ -34,7 +32,6 @@ from auditor.reports.shared.words import (
     cheapest_words,
     conserved,
     idle,
-    local_dates,
     money,
     share,
     share_words,
@@ -42,7 +39,7 @@ from auditor.reports.shared.words import (
     unknown,
     used,
 )
-from auditor.results.audit import Result, TtlPoint, hit_rates, projection, report
+from auditor.results.audit import Result, TtlPoint, hit_rates
 from auditor.results.report import Account, Finding, Totals
 from auditor.system.terminal import plain
 
@@ -114,15 +111,12 @@ def _parsed(moment: datetime | str) -> datetime:
 
 
 def _view(result: Result) -> dict[str, Any]:
-    found = report(result)
+    found = result.report
     sizes = _sizes(found.findings)
     hits = charts.hits_by_day(result.days)
-    accounts = sorted(
-        zip(found.accounts, result.case.bills, local_dates(result), idle(result), strict=True),
-        key=lambda each: -_credits(each[1]),
-    )
-    causes = [(cause.value, result.case.replayed.waste.total(cause)) for cause in Cause]
-    blind = result.case.replayed.unknown.credits
+    accounts = sorted(enumerate(found.accounts), key=lambda each: -_credits(each[1]))
+    causes = [(cause.value, found.waste.of(cause)) for cause in Cause]
+    blind = found.unknown.credits
     causes += [("unknown", blind)] if blind else []
     return {
         "report": found,
@@ -134,11 +128,11 @@ def _view(result: Result) -> dict[str, Any]:
         "share_words": share_words(found),
         "unknown": unknown(found),
         "causes": CAUSES,
-        "waterfall": _drawn(charts.waterfall(result.case.credits, causes)),
-        "savings": list(_savings(result.case.bills)),
+        "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
+        "savings": list(_savings(found.accounts)),
         "accounts": [
-            _account(account, bill, starts, result.days, drawn=place < MOST_CHARTS) | {"gaps": gaps}
-            for place, (account, bill, starts, gaps) in enumerate(accounts[:MOST_ACCOUNTS])
+            _account(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS)
+            for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])
         ],
         "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
         "hits": hits and _drawn(hits),
@@ -149,7 +143,7 @@ def _view(result: Result) -> dict[str, Any]:
         "count": len(found.findings),
         "findings": found.findings[:MOST_FINDINGS],
         "more_findings": max(0, len(found.findings) - MOST_FINDINGS),
-        "filters": any(result.options[name] for name in FILTERS),
+        "filters": any(getattr(found.options, name) for name in FILTERS),
         "most_files": MOST_FILES,
         "conserved": conserved(found.inputs),
         "assumed": list(assumed(result)),
@@ -181,15 +175,12 @@ def _curve(points: Sequence[TtlPoint]) -> dict[str, Any] | None:
     }
 
 
-def _credits(bill: Bill) -> Fraction:
-    return sum((use.credits for use in bill.uses), Fraction(0))
+def _credits(account: Account) -> Fraction:
+    return sum((cycle.credits for cycle in account.cycles), Fraction(0))
 
 
-def _account(
-    account: Account, bill: Bill, starts: Sequence[str], days: Sequence[Day], *, drawn: bool
-) -> dict[str, Any]:
-    own = [day for day in days if day.payer == bill.payer.code]
-    spec = charts.credits_by_day(bill, own) if drawn else None
+def _account(account: Account, days: Sequence[Day], *, drawn: bool) -> dict[str, Any]:
+    spec = charts.credits_by_day(account, days) if drawn else None
     now, after = advice(account)
     return {
         "name": f"{account.provider}/{account.account}",
@@ -198,36 +189,37 @@ def _account(
         "projected": account.projected,
         "cycles": [
             {
-                "from": start,
+                "from": account.day(cycle.start),
                 "complete": cycle.complete,
-                "used": used(cycle, use.known),
+                "used": used(cycle),
                 "demand": cycle.demand,
                 "included": cycle.included,
-                "utilisation": cycle.utilisation if use.known else None,
-                "unused_value": cents(cycle.unused_value) if use.known else None,
+                "utilisation": cycle.utilisation if cycle.known else None,
+                "unused_value": cents(cycle.unused_value) if cycle.known else None,
                 "bill": bill_words(account, cycle),
                 "best": cheapest_words(account, cycle),
             }
-            for use, cycle, start in zip(bill.uses, account.cycles, starts, strict=True)
+            for cycle in account.cycles
         ],
+        "gaps": idle(account),
         "now": now,
         "after": after,
         "picture": spec and _drawn(spec),
-        "caption": _caption(bill),
-        "text": "Credits by day are unknown: no call says what it cost" if bill.unpriced else _days_text(own),
+        "caption": _caption(account),
+        "text": "Credits by day are unknown: no call says what it cost" if account.unpriced else _days_text(days),
     }
 
 
-def _caption(bill: Bill) -> str:
+def _caption(account: Account) -> str:
     words = "Above, the credits of each cycle as they add up"
-    plan, ahead = bill.payer.plan, projection(bill)
-    if plan is not None and all(use.balance.available == plan.included for use in bill.uses):
+    plan, ahead = account.cycles[-1].terms, account.projection
+    if plan is not None and all(cycle.included == plan.included for cycle in account.cycles):
         words += f"; the line is what {plan.name} includes, {plan.included:,}"
     elif plan is not None:
         words += "; the line is what each cycle had: included, carried over and bought"
     if ahead is not None:
         words += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
-    return f"{words}. Below, what became of the credits of each day ({bill.payer.settings.timezone})."
+    return f"{words}. Below, what became of the credits of each day ({account.timezone})."
 
 
 def _days_text(days: Sequence[Day]) -> str:
@@ -246,19 +238,17 @@ def _hits_text(totals: Totals, days: Sequence[Day]) -> str:
     return f"Hit rate by day: {totals.hit_ratio:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
 
 
-def _savings(bills: Sequence[Bill]) -> Any:
+def _savings(accounts: Sequence[Account]) -> Iterator[dict[str, str]]:
     """For each currency what the right plans would change a month, now and after all fixes."""
     sums: dict[str, list[Fraction]] = {}
     unknown: set[str] = set()
-    for bill in bills:
-        now = bill.saving(bill.recommended, bill.loads)
-        after = bill.saving(bill.after_fixes.recommended, bill.after_fixes.loads)
-        if bill.currency is not None and (now is not None or after is not None):
-            both = sums.setdefault(bill.currency, [Fraction(0), Fraction(0)])
-            both[0] += now or 0
-            both[1] += after or 0
-            if not bill.fixes_known:
-                unknown.add(bill.currency)
+    for account in accounts:
+        both = (account.monthly_saving, account.monthly_saving_after_fixes)
+        if account.currency is not None and both != (None, None):
+            before = sums.get(account.currency, [Fraction(0), Fraction(0)])
+            sums[account.currency] = [total + (saving or 0) for total, saving in zip(before, both, strict=True)]
+            if not account.fixes_known:
+                unknown.add(account.currency)
     for currency, (now, after) in sorted(sums.items()):
         then = "unknown" if currency in unknown else _change(after)
         yield {"amount": _change(now), "words": f"{currency} a month; {then} after all fixes"}
@@ -278,11 +268,13 @@ def _sizes(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def _side(finding: Finding, side: str) -> int:
-    return int(finding.evidence["largest"][side])
+    largest: Any = finding.evidence["largest"]
+    return int(largest[side])
 
 
 def _size(finding: Finding, scale: float) -> dict[str, Any]:
-    limit, width, height = finding.evidence["limit"], _side(finding, "width"), _side(finding, "height")
+    limit: Any = finding.evidence["limit"]
+    width, height = _side(finding, "width"), _side(finding, "height")
     shown = min(
         [1.0, *(limit[side] * limit["dpr"] / _side(finding, side) for side in ("width", "height") if limit[side])]
     )

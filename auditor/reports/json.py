@@ -2,7 +2,8 @@
 
 from typing import TextIO
 
-from auditor.results.audit import Result, document
+from auditor.results.audit import Result
+from auditor.results.document import written
 from auditor.system.indented import indented
 
 
@@ -15,4 +16,4 @@ class Json:
 
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report, keys in the order of the schema, and a newline."""
-        out.write(indented(document(result)) + "\n")
+        out.write(indented(written(result.report)) + "\n")

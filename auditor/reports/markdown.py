@@ -18,13 +18,12 @@ from auditor.reports.shared.words import (
     conserved,
     cycle_row,
     idle,
-    local_dates,
     money,
     share_words,
     ttl_word,
     unknown,
 )
-from auditor.results.audit import Result, TtlPoint, known, report
+from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
 from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
@@ -74,7 +73,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -
 
 
 def _lines(result: Result) -> Iterator[str]:
-    found = report(result)
+    found = result.report
     totals, waste, blind = found.totals, found.waste, unknown(found)
     hits = "" if totals.hit_ratio is None else f"{totals.hit_ratio:.1%} from the cache"
     yield "# Render audit"
@@ -91,8 +90,8 @@ def _lines(result: Result) -> Iterator[str]:
     rows += [[f"– {cause}", f"{number(amount):,}", why] for cause, why in CAUSES.items() if (amount := waste.of(cause))]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
-    for each in zip(known(result), found.accounts, local_dates(result), idle(result), strict=True):
-        yield from _account(*each)
+    for account in found.accounts:
+        yield from _account(account)
     yield from _findings(found.findings)
     yield from ("", "## What was read and assumed", "", conserved(found.inputs), "")
     for bad in found.inputs.rejections[:MOST_REJECTIONS]:
@@ -120,17 +119,14 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
         yield from table(["TTL", "Served", "Renders", "Credits", "Stale"], rows, " rrrr")
 
 
-def _account(sure: Sequence[bool], account: Account, starts: Sequence[str], gaps: Sequence[str]) -> Iterator[str]:
+def _account(account: Account) -> Iterator[str]:
     plan = code(account.plan) if account.plan else "plan not configured"
     yield from ("", f"## Account {code(f'{account.provider}/{account.account}')}: {plan}", "")
-    rows = [
-        cycle_row(account, cycle, start, code, known=priced)
-        for priced, cycle, start in zip(sure, account.cycles, starts, strict=True)
-    ]
+    rows = [cycle_row(account, cycle, code) for cycle in account.cycles]
     bill = f"Bill {prose(account.currency)}" if account.currency else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]
     yield from table(heads, rows, " rrrrr")
-    for gap in gaps:
+    for gap in idle(account):
         yield from ("", f"{prose(gap)}.")
     now, after = advice(account)
     yield ""

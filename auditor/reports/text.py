@@ -4,7 +4,7 @@ Every word that came from a log or a file name passes through `plain`; colours a
 never where NO_COLOR is set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TextIO
 
@@ -21,12 +21,12 @@ from auditor.reports.shared.words import (
     cycle_row,
     filtered_words,
     idle,
-    local_dates,
     money,
-    wasted,
+    share_words,
+    unknown,
 )
 from auditor.reports.terminal.console import console_of, inset, table_of
-from auditor.results.audit import Result, known, report
+from auditor.results.audit import Result
 from auditor.results.document import utc
 from auditor.results.inputs import InputFile, Inputs
 from auditor.results.report import Account, Finding, Report, Suppressed
@@ -45,11 +45,11 @@ class Text:
     def write(self, result: Result, out: TextIO) -> None:
         """Write the report; narrow terminals get narrower tables."""
         console = console_of(out)
-        found = report(result)
+        found = result.report
         _head(console, found)
         _waste(console, found)
-        for each in zip(known(result), found.accounts, local_dates(result), idle(result), strict=True):
-            _bill(console, *each)
+        for account in found.accounts:
+            _bill(console, account)
         _findings(console, found.findings)
         _suppressed(console, found.accepted)
         write_inputs(console, found.inputs)
@@ -78,7 +78,7 @@ def _head(console: Console, report: Report) -> None:
 
 
 def _waste(console: Console, report: Report) -> None:
-    told, *blind = wasted(report)
+    told, *blind = _wasted(report)
     style = "bold red" if report.waste.total else "bold" if report.unknown.renders else "bold green"
     inset(console, Words(f"Wasted    {told}", style=style), 0)
     for cause, meaning in CAUSES.items():
@@ -88,18 +88,27 @@ def _waste(console: Console, report: Report) -> None:
         inset(console, Words(words, style="bold"), 10)
 
 
-def _bill(console: Console, sure: Sequence[bool], account: Account, starts: Sequence[str], gaps: Sequence[str]) -> None:
+def _wasted(report: Report) -> Iterator[str]:
+    """What was wasted, and what of it is not known: at least one of the two."""
+    total, part, blind = report.waste.total, share_words(report), unknown(report)
+    if total or part or not blind:
+        yield plural(number(total), "credit") + (part and f" ({part})")
+    if blind:
+        yield blind
+
+
+def _bill(console: Console, account: Account) -> None:
     paid = " ".join(filter(None, ("Bill", plain(account.currency or ""))))
     columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
     table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
-    for priced, cycle, start in zip(sure, account.cycles, starts, strict=True):
-        *cells, cheapest = cycle_row(account, cycle, start, plain, known=priced)
+    for cycle in account.cycles:
+        *cells, cheapest = cycle_row(account, cycle, plain)
         table.add_row(*cells, Words(cheapest))
     console.print()
     plan = plain(account.plan) if account.plan else "plan not configured"
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))
     inset(console, table)
-    for gap in gaps:
+    for gap in idle(account):
         console.print(f"  {plain(gap)}")
     for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
         console.print(

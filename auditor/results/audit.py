@@ -1,24 +1,23 @@
 """An audit: the result that all reports are given, and the report of it as data."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any
+from functools import cached_property
 
-from msgspec import UNSET
+from msgspec import UNSET, convert
 
 from auditor.analysis.bills import WEEK_US, Bill
 from auditor.analysis.case import Case
-from auditor.analysis.days import Day
-from auditor.analysis.terms import CycleUse
+from auditor.analysis.terms import CycleUse, Terms
 from auditor.model import findings as model
 from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
-from auditor.model.plans import cheapest
-from auditor.model.waste import Cause
-from auditor.results.document import plain, written
+from auditor.model.plans import cheapest, moment
+from auditor.model.waste import Cause, Day
+from auditor.results.document import Choices, Json, plain, written
 from auditor.results.inputs import Inputs
 from auditor.results.report import (
     Account,
@@ -27,6 +26,7 @@ from auditor.results.report import (
     Gap,
     Money,
     Options,
+    Paid,
     Report,
     Suppressed,
     Totals,
@@ -57,15 +57,16 @@ class TtlPoint:
         return Fraction(self.requests - self.renders, self.requests) if self.requests else Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # (no slots: the report is made once)
 class Result:
     """One audit."""
 
     inputs: Inputs
     case: Case
+    """What the rules looked at; reports have the same as data."""
     findings: Sequence[model.Finding]
     """Those that were asked for, most severe first."""
-    options: Mapping[str, Any]
+    options: Choices
     generated_at: datetime
     days: Sequence[Day] = ()
     """What each account used on each day, by account and date."""
@@ -74,8 +75,13 @@ class Result:
     suppressed: Sequence[model.Suppressed] | None = None
     """Findings that the baseline accepts; None where there is no baseline."""
 
+    @cached_property
+    def report(self) -> Report:
+        """All of it as data, JSON v1."""
+        return _report(self)
 
-def projection(bill: Bill) -> Fraction | None:
+
+def _projection(bill: Bill) -> Fraction | None:
     """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
     if not bill.uses or bill.uses[-1].complete:
         return None
@@ -84,12 +90,6 @@ def projection(bill: Bill) -> Fraction | None:
     if elapsed < WEEK_US:
         return None
     return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
-
-
-def known(result: Result) -> Iterator[list[bool]]:
-    """For each account, of each of its cycles whether anything is known of what its renders cost."""
-    for bill in result.case.bills:
-        yield [use.known for use in bill.uses]
 
 
 def hit_rates(days: Iterable[Day]) -> dict[date, float]:
@@ -101,15 +101,43 @@ def hit_rates(days: Iterable[Day]) -> dict[date, float]:
     return {day: hits[day] / requests[day] for day in sorted(requests) if requests[day]}
 
 
-def document(result: Result) -> dict[str, Any]:
+@dataclass(slots=True)
+class TemplateUse:
+    """What one template and environment used in one cycle."""
+
+    template: str
+    environment: str
+    credits: Fraction = Fraction(0)
+    renders: int = 0
+    wasted: Mapping[Cause, Fraction] = field(default_factory=dict)
+
+
+def templates(result: Result) -> Mapping[tuple[int, int], Sequence[TemplateUse]]:
+    """(place of an account, of its cycle) -> the use of each template that rendered or was billed."""
+    facts, waste = result.case.facts, result.case.replayed.waste.units
+    found: dict[tuple[int, int, int], TemplateUse] = {}
+    for row in sorted(facts.usage, key=lambda row: row.unit):
+        if row.credits or row.outcome == Outcome.RENDER:
+            unit, wasted = facts.units[row.unit], waste.get(row.unit, {})
+            own = {why: amount for (cycle, why), amount in wasted.items() if cycle == row.cycle}
+            use = TemplateUse(unit.template, unit.environment, wasted=own)
+            use = found.setdefault((unit.payer, row.cycle, row.unit), use)
+            use.credits += row.credits
+            use.renders += row.events if row.outcome == Outcome.RENDER else 0
+    by_cycle: dict[tuple[int, int], list[TemplateUse]] = defaultdict(list)
+    for (payer, cycle, _), use in found.items():
+        by_cycle[payer, cycle].append(use)
+    return by_cycle
+
+
+def document(result: Result) -> dict[str, Json]:
     """The report as plain data."""
-    return written(report(result))
+    return written(result.report)
 
 
-def report(result: Result) -> Report:
-    """The report of an audit, JSON v1."""
+def _report(result: Result) -> Report:
     case = result.case
-    waste, unknown = case.replayed.waste, case.replayed.unknown
+    waste, unknown, prices = case.replayed.waste, case.replayed.unknown, case.facts.settings.prices
     return Report(
         schema="render-auditor/report/v1",
         tool_version=__version__,
@@ -123,12 +151,12 @@ def report(result: Result) -> Report:
         accounts=tuple(_account(bill) for bill in case.bills),
         findings=tuple(_finding(finding) for finding in result.findings),
         suppressed=UNSET if result.suppressed is None else tuple(_suppressed(one) for one in result.suppressed),
+        bytes_priced=None not in (prices.egress_per_gb, prices.storage_per_gb_month),
     )
 
 
-def _options(options: Mapping[str, Any]) -> Options:
-    times = {name: options[name] and datetime.fromisoformat(options[name]) for name in ("since", "until")}
-    return Options(**{**options, **times, "ttl_seconds": Fraction(str(options["ttl_seconds"]))})
+def _options(options: Choices) -> Options:
+    return convert({**options, "ttl_seconds": Fraction(str(options["ttl_seconds"]))}, Options)
 
 
 def _totals(case: Case) -> Totals:
@@ -164,7 +192,7 @@ def _account(bill: Bill) -> Account:
         account=payer.account,
         plan=payer.plan.name if payer.plan else None,
         currency=bill.currency,
-        cycles=tuple(_cycle(bill, use) for use in bill.uses),
+        cycles=tuple(_cycle(bill, use, terms) for use, terms in zip(bill.uses, bill.terms, strict=True)),
         recommended_plan=bill.recommended.name if bill.recommended else None,
         recommended_after_fixes=after.recommended.name if after.recommended else None,
         fixes_known=bill.fixes_known,
@@ -173,6 +201,10 @@ def _account(bill: Bill) -> Account:
         gaps=gaps_of(bill),
         monthly_saving=bill.saving(bill.recommended, bill.loads),
         monthly_saving_after_fixes=bill.saving(after.recommended, after.loads),
+        timezone=str(payer.settings.timezone),
+        last=moment(payer.last_us),
+        unpriced=bill.unpriced,
+        projection=_projection(bill),
     )
 
 
@@ -181,7 +213,7 @@ def gaps_of(bill: Bill) -> tuple[Gap, ...]:
     return tuple(Gap(use.gap.start, use.gap.end, use.gap.cycles, use.bill) for use in bill.gaps)
 
 
-def _cycle(bill: Bill, use: CycleUse) -> Cycle:
+def _cycle(bill: Bill, use: CycleUse, terms: Terms) -> Cycle:
     plan, amount, balance = use.plan, use.bill, use.balance
     # Of a cycle that the log does not cover nobody knows what it cost in the end.
     unused = balance.ended if plan and use.complete else None
@@ -202,6 +234,9 @@ def _cycle(bill: Bill, use: CycleUse) -> Cycle:
         else None,
         cheapest_plan=best.name if best else None,
         cheapest_bill=best.bill(use.credits) if best else None,
+        known=use.known,
+        terms=plan,
+        paid=Paid(balance.included, balance.bought, balance.beyond, terms.topups, terms.bill(balance)),
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from msgspec import NODEFAULT, UNSET, Meta, Struct
 from msgspec.inspect import Field, Metadata, StructType, Type, UnionType, type_info
@@ -21,6 +21,8 @@ from auditor.model.numbers import number
 from auditor.model.plans import cents
 
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | None
+Choices: TypeAlias = Mapping[str, str | float | list[str] | None]
+"""What was asked for, by name."""
 
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
@@ -37,7 +39,7 @@ Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": r"^\d{4}-
 Day = Annotated[date, Meta(extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})]
 
 
-def only(*names: str) -> dict[str, Any]:
+def only(*names: str) -> dict[str, Json]:
     """What the schema says of an object that has no other names than these."""
     return {"propertyNames": {"enum": [str(name) for name in names]}}
 

@@ -3,20 +3,21 @@
 A document has the fields of its struct and no others.
 """
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, TextIO
 
 from msgspec import Struct
 from msgspec.json import schema as described
 
-from auditor.results.document import Json, Time, written
+from auditor.results.document import Choices, Json, Time, written
 from auditor.results.inputs import Inputs
 from auditor.results.report import Window
 from auditor.system.indented import indented
 from auditor.version import __version__
 
-Schema = dict[str, Any]
+Schema = dict[str, Json]
+ANYTHING: Schema = {"_anything": True}
+"""Of values that may be whatever JSON can hold: nothing is said of them."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Run(Document, frozen=True, kw_only=True):
 
     generated_at: Time
     window: Window
-    options: dict[str, str | float | list[str] | None]
+    options: Choices
     inputs: Inputs
 
 
@@ -52,32 +53,26 @@ def write(result: Document, out: TextIO) -> None:
 
 
 def schema_of(kind: type[Struct], title: str) -> Schema:
-    """The schema of the documents of one kind, with its header."""
-    found = schema(kind, title)
-    if not issubclass(kind, Document):
-        return found
-    head: Mapping[str, Schema] = {"schema": {"const": kind.SCHEMA}, "tool_version": {"type": "string"}}
-    return found | {
-        "$id": kind.SCHEMA,
-        "required": [*head, *found["required"]],
-        "properties": {**head, **found["properties"]},
-    }
-
-
-def schema(kind: type[Struct], title: str) -> Schema:
     """The schema of the documents that *kind* is written as, in one piece: each part stands where it is used."""
-    found = described(kind, schema_hook=_number)
-    whole = _inlined(found, found.pop("$defs"))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "title": title}
+    found: dict[str, Any] = described(kind, schema_hook=_number)
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_inlined(found, found.pop("$defs"))}
+    whole["title"] = title
+    if issubclass(kind, Document):
+        head = {"schema": {"const": kind.SCHEMA}, "tool_version": {"type": "string"}}
+        whole["$id"], whole["required"] = kind.SCHEMA, [*head, *whole["required"]]
+        whole["properties"] = {**head, **whole["properties"]}
+    return whole
 
 
 def _number(kind: type) -> Schema:
     if kind is Fraction:
         return {"type": "number"}
+    if kind is object:
+        return ANYTHING
     raise NotImplementedError(f"{kind} has no form in JSON")
 
 
-def _inlined(value: Any, parts: Schema) -> Any:
+def _inlined(value: Any, parts: dict[str, Any]) -> Any:
     """*value* with every reference replaced by the part that it names."""
     if isinstance(value, list):
         return [_inlined(each, parts) for each in value if _written(each)]
@@ -90,7 +85,7 @@ def _inlined(value: Any, parts: Schema) -> Any:
             name: each for name, each in value.items() if name != "$ref"
         }
         value |= {"additionalProperties": False} if "properties" in part else {}
-    return {name: _inlined(each, parts) for name, each in value.items() if _written(name)}
+    return {name: _inlined(each, parts) for name, each in value.items() if _written(name) and each != ANYTHING}
 
 
 def _written(name: object) -> bool:

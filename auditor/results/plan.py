@@ -1,183 +1,298 @@
-"""Plan advice, JSON v1: the public shape, frozen apart from the internal types, with a JSON Schema in the package."""
+"""Plan advice: past cycles on every plan, what each fix changes, how the running one will end, other providers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from fractions import Fraction
-from typing import Any, TextIO
+from typing import Annotated
+
+from msgspec import Meta, Struct, convert, field
 
 from auditor.analysis.bills import Bill
-from auditor.model.numbers import number, ratio
-from auditor.model.plans import cents
-from auditor.planning.forecast import Forecast, Span
+from auditor.model.numbers import ratio
+from auditor.model.plans import Unadvised
+from auditor.planning import forecast as ahead
+from auditor.planning import plan as planned
 from auditor.planning.offers import Offer
-from auditor.planning.plan import Advice, Scenario
 from auditor.results.audit import gaps_of
-from auditor.results.document import utc, written
+from auditor.results.document import Amount, Choices, Day, Time
+from auditor.results.header import Edges, Run
 from auditor.results.inputs import Inputs
 from auditor.results.plans import KnownPlan, known_plan
-from auditor.system.indented import indented
+from auditor.results.report import Gap, Window
 
-SCHEMA = "render-auditor/plan/v1"
+RANGE_FROM = ahead.RANGE_FROM
+"""Whole weeks from which on a forecast has a range."""
+
+FIXES = ("none", "dedupe", "ttl", "coalescing", "staging", "volatile", "failed", "all")
+UNTOLD = Meta(description="Null where the log does not tell which image any render was, or what it cost.")
 
 
-@dataclass(frozen=True, slots=True)
-class Advised:
+class UsedCycle(Edges, frozen=True, kw_only=True):
+    """What was, on the plans that were in force."""
+
+    complete: bool
+    plan: str | None
+    credits: Annotated[Fraction | None, Meta(description="Null where no call of the cycle says what it cost.")]
+    demand: Fraction
+    wasted: Annotated[Fraction | None, UNTOLD]
+    included: Fraction | None
+    carried: Fraction
+    bought: Fraction
+    beyond: Fraction | None
+    ended_unused: Fraction
+    left: Fraction
+    bill: Amount | None
+    day: date = field(name="_day")
+    """On which it begins, where the account is."""
+
+
+class Cell(Struct, frozen=True):
+    """One cycle on one plan."""
+
+    bill: Amount | None
+    holds: bool = field(name="holds_demand")
+    headroom: Fraction
+
+
+class FixedCycle(Struct, frozen=True):
+    """A cycle without what a fix saves, on every plan."""
+
+    start: Time
+    credits: Fraction | None
+    demand: Fraction
+    plans: dict[str, Cell]
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    """The cycles without what a fix saves, on every plan."""
+
+    fix: Annotated[str, Meta(extra_json_schema={"enum": list(FIXES)})]
+    description: str
+    credits_saved: Annotated[Fraction | None, UNTOLD]
+    recommended_plan: str | None
+    monthly_bill: Amount | None
+    monthly_bill_current_plan: Amount | None
+    monthly_saving: Amount | None
+    cycles: tuple[FixedCycle, ...]
+
+
+class Exhausted(Struct, frozen=True):
+    """The day on which the credits run out; null: not in this cycle."""
+
+    likely: Day | None
+    earliest: Day | None
+    latest: Day | None
+
+
+class Span(Struct, frozen=True):
+    """Whole credits, since a forecast is no count; low and high are null where there is too little data."""
+
+    likely: int
+    low: int | None
+    high: int | None
+
+
+class Value(Struct, frozen=True):
+    """The same in money."""
+
+    likely: Amount
+    low: Amount | None
+    high: Amount | None
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """The running cycle; null where it is over."""
+
+    cycle: Edges
+    as_of: Time
+    weeks: int
+    silent: tuple[Day, ...] = field(name="silent_days")
+    enough_data: bool
+    confidence: float | None
+    so_far: Fraction = field(name="demand_so_far")
+    demand: Span | None
+    available: Fraction | None
+    exhausted: Exhausted | None
+    ending_unused: Span | None
+    ending_unused_value: Value | None
+    unused: bool = field(name="_unused")
+    """Whether any credits may end unused, be it a part of one."""
+
+
+class OfferedPlan(Struct, frozen=True, kw_only=True):
+    """The same demand elsewhere; null is unknown."""
+
+    provider: str
+    plan: str | None
+    monthly_bill: Amount | None
+    plan_after_fixes: str | None
+    monthly_bill_after_fixes: Amount | None
+    currency: str | None
+    pictures_of_unknown_price: int
+    failed_renders_billed: bool | None
+    repeats_billed: bool | None
+    grade: str | None
+    source: str | None
+    checked: Day | None
+    notes: tuple[str, ...]
+    sold_in: str | None = field(name="_sold_in")
+    """The currency of all its plans; None where none is known."""
+    known_from: str = field(name="_known_from")
+    """The grade of what is known of the plan, and when it was checked."""
+
+
+class AccountAdvice(Struct, frozen=True, kw_only=True):
+    """What there is to say of one account."""
+
+    provider: str
+    account: str
+    plan: str | None
+    currency: str | None
+    projected: bool
+    advice: Annotated[Unadvised | None, Meta(description="Why there is no advice on the plan.")]
+    gaps: tuple[Gap, ...] = ()
+    plans: tuple[KnownPlan, ...]
+    cycles: tuple[UsedCycle, ...]
+    scenarios: tuple[Scenario, ...]
+    forecast: Forecast | None
+    providers: tuple[OfferedPlan, ...]
+    blind: bool = field(name="_blind")
+    """Whether the log tells of no render which image it was."""
+    fixes_known: bool = field(name="_fixes_known")
+
+
+class Advised(Run, frozen=True, kw_only=True):
     """One run of `auditor plan`."""
 
-    advice: Sequence[Advice]
-    inputs: Inputs
-    window: tuple[datetime, datetime] | None
-    options: Mapping[str, Any]
-    generated_at: datetime
+    SCHEMA = "render-auditor/plan/v1"
+
+    accounts: tuple[AccountAdvice, ...]
 
 
-def write(result: Advised, out: TextIO) -> None:
-    """Write the document, keys in the order of the schema, and a newline."""
-    out.write(indented(document(result)) + "\n")
+def advised(
+    advice: Iterable[planned.Advice],
+    inputs: Inputs,
+    window: tuple[datetime, datetime] | None,
+    options: Choices,
+    generated_at: datetime,
+) -> Advised:
+    """The result of the advice on some accounts."""
+    return Advised(
+        generated_at=generated_at,
+        window=Window(*window or (None, None)),
+        options=options,
+        inputs=inputs,
+        accounts=tuple(_account(each) for each in advice),
+    )
 
 
-def document(result: Advised) -> dict[str, Any]:
-    """The advice as plain data."""
-    from auditor.version import __version__
-
-    start, end = result.window or (None, None)
-    return {
-        "schema": SCHEMA,
-        "tool_version": __version__,
-        "generated_at": utc(result.generated_at),
-        "window": {"start": utc(start) if start else None, "end": utc(end) if end else None},
-        "options": dict(result.options),
-        "inputs": written(result.inputs),
-        "accounts": [_account(advice) for advice in result.advice],
-    }
-
-
-def _account(advice: Advice) -> dict[str, Any]:
+def _account(advice: planned.Advice) -> AccountAdvice:
     bill = advice.bill
-    return {
-        "provider": bill.payer.provider,
-        "account": bill.payer.account,
-        "plan": bill.payer.plan.name if bill.payer.plan else None,
-        "currency": bill.currency,
-        "projected": bill.projected,
-        "advice": bill.unadvised.value if bill.unadvised else None,
-        "gaps": [written(gap) for gap in gaps_of(bill)],
-        "plans": [written(known_plan(plan, KnownPlan)) for plan in bill.payer.plans],
-        "cycles": _cycles(bill),
-        "scenarios": [_scenario(bill, scenario) for scenario in advice.scenarios],
-        "forecast": _forecast(advice.forecast) if advice.forecast else None,
-        "providers": [_offer(offer) for offer in advice.offers],
-    }
+    return AccountAdvice(
+        provider=bill.payer.provider,
+        account=bill.payer.account,
+        plan=bill.payer.plan.name if bill.payer.plan else None,
+        currency=bill.currency,
+        projected=bill.projected,
+        advice=bill.unadvised,
+        gaps=gaps_of(bill),
+        plans=tuple(known_plan(plan, KnownPlan) for plan in bill.payer.plans),
+        cycles=_cycles(bill),
+        scenarios=tuple(_scenario(bill, scenario) for scenario in advice.scenarios),
+        forecast=_forecast(advice.forecast) if advice.forecast else None,
+        providers=tuple(_offer(offer) for offer in advice.offers),
+        blind=bill.blind,
+        fixes_known=bill.fixes_known,
+    )
 
 
-def _cycles(bill: Bill) -> list[dict[str, Any]]:
-    return [
-        {
-            "start": utc(use.cycle.start),
-            "end": utc(use.cycle.end),
-            "complete": use.complete,
-            "plan": use.plan.name if use.plan else None,
-            "credits": number(use.credits) if use.known else None,
-            "demand": number(use.demand),
-            "wasted": number(use.wasted) if use.wasted or (use.known and not bill.blind) else None,
-            "included": number(use.balance.included) if use.plan else None,
-            "carried": number(use.balance.carried),
-            "bought": number(use.balance.bought),
-            "beyond": number(use.balance.beyond) if use.plan else None,
-            "ended_unused": number(use.balance.ended),
-            "left": number(use.balance.left),
-            "bill": cents(use.bill),
-        }
+def _cycles(bill: Bill) -> tuple[UsedCycle, ...]:
+    return tuple(
+        UsedCycle(
+            start=use.cycle.start,
+            end=use.cycle.end,
+            complete=use.complete,
+            plan=use.plan.name if use.plan else None,
+            credits=use.credits if use.known else None,
+            demand=use.demand,
+            wasted=use.wasted if use.wasted or (use.known and not bill.blind) else None,
+            included=use.balance.included if use.plan else None,
+            carried=use.balance.carried,
+            bought=use.balance.bought,
+            beyond=use.balance.beyond if use.plan else None,
+            ended_unused=use.balance.ended,
+            left=use.balance.left,
+            bill=use.bill,
+            day=bill.payer.settings.day(use.cycle.start),
+        )
         for use in bill.uses
-    ]
+    )
 
 
-def _scenario(bill: Bill, scenario: Scenario) -> dict[str, Any]:
-    return {
-        "fix": scenario.fix,
-        "description": scenario.words,
-        "credits_saved": number(scenario.total_saved) if scenario.known else None,
-        "recommended_plan": scenario.recommended.name if scenario.recommended else None,
-        "monthly_bill": cents(scenario.monthly),
-        "monthly_bill_current_plan": cents(scenario.staying),
-        "monthly_saving": cents(scenario.saving),
-        "cycles": [
-            {
-                "start": utc(use.cycle.start),
-                "credits": number(use.credits - scenario.saved.get(index, Fraction(0))) if use.known else None,
-                "demand": number(use.demand - scenario.saved.get(index, Fraction(0))),
-                "plans": {
-                    name: {
-                        "bill": cents(cells[index].bill),
-                        "holds_demand": cells[index].holds,
-                        "headroom": number(cells[index].headroom),
-                    }
-                    for name, cells in scenario.table.items()
-                },
-            }
-            for index, use in enumerate(bill.uses)
-        ],
-    }
-
-
-def _forecast(forecast: Forecast) -> dict[str, Any]:
-    ran_out = forecast.exhausted
-    return {
-        "cycle": {"start": utc(forecast.cycle.start), "end": utc(forecast.cycle.end)},
-        "as_of": utc(forecast.as_of),
-        "weeks": forecast.weeks,
-        "silent_days": [day.isoformat() for day in forecast.silent],
-        "enough_data": forecast.confidence is not None,
-        "confidence": ratio(forecast.confidence, 1) if forecast.confidence is not None else None,
-        "demand_so_far": number(forecast.so_far),
-        "demand": _span(forecast.total),
-        "available": number(forecast.available) if forecast.available is not None else None,
-        "exhausted": None
-        if ran_out is None
-        else {
-            name: day.isoformat() if day else None
-            for name, day in (
-                ("likely", ran_out.likely),
-                ("earliest", ran_out.earliest),
-                ("latest", ran_out.latest),
+def _scenario(bill: Bill, scenario: planned.Scenario) -> Scenario:
+    return Scenario(
+        fix=scenario.fix,
+        description=scenario.words,
+        credits_saved=scenario.total_saved if scenario.known else None,
+        recommended_plan=scenario.recommended.name if scenario.recommended else None,
+        monthly_bill=scenario.monthly,
+        monthly_bill_current_plan=scenario.staying,
+        monthly_saving=scenario.saving,
+        cycles=tuple(
+            FixedCycle(
+                use.cycle.start,
+                use.credits - less if use.known else None,
+                use.demand - less,
+                {name: convert(cells[index], Cell, from_attributes=True) for name, cells in scenario.table.items()},
             )
-        },
-        "ending_unused": _span(forecast.ending),
-        "ending_unused_value": None
-        if forecast.ending_value is None
-        else {
-            "likely": cents(forecast.ending_value.likely),
-            "low": cents(forecast.ending_value.low),
-            "high": cents(forecast.ending_value.high),
-        },
-    }
+            for index, use in enumerate(bill.uses)
+            for less in [scenario.saved.get(index, Fraction(0))]
+        ),
+    )
 
 
-def _span(span: Span | None) -> dict[str, Any] | None:
-    """Whole credits: a forecast is no count."""
-    if span is None:
+def _forecast(found: ahead.Forecast) -> Forecast:
+    ending, confidence = found.ending, found.confidence
+    return Forecast(
+        cycle=Edges(found.cycle.start, found.cycle.end),
+        as_of=found.as_of,
+        weeks=found.weeks,
+        silent=found.silent,
+        enough_data=confidence is not None,
+        confidence=None if confidence is None else ratio(confidence, 1),
+        so_far=found.so_far,
+        demand=_span(found.total),
+        available=found.available,
+        exhausted=convert(found.exhausted, Exhausted | None, from_attributes=True),
+        ending_unused=_span(ending),
+        ending_unused_value=convert(found.ending_value, Value | None, from_attributes=True),
+        unused=ending is not None and bool(ending.high or ending.likely),
+    )
+
+
+def _span(of: ahead.Span | None) -> Span | None:
+    if of is None:
         return None
-    return {
-        "likely": round(span.likely),
-        "low": None if span.low is None else round(span.low),
-        "high": None if span.high is None else round(span.high),
-    }
+    return Span(round(of.likely), *(None if each is None else round(each) for each in (of.low, of.high)))
 
 
-def _offer(offer: Offer) -> dict[str, Any]:
-    return {
-        "provider": offer.provider.name,
-        "plan": offer.now.name if offer.now else None,
-        "monthly_bill": cents(offer.monthly),
-        "plan_after_fixes": offer.after_fixes.name if offer.after_fixes else None,
-        "monthly_bill_after_fixes": cents(offer.monthly_after_fixes),
-        "currency": offer.now.currency if offer.now else None,
-        "pictures_of_unknown_price": offer.unsized,
-        "failed_renders_billed": offer.provider.billing.failed,
-        "repeats_billed": offer.provider.billing.repeats,
-        "grade": offer.now.grade.value if offer.now else None,
-        "source": offer.now.source if offer.now else None,
-        "checked": offer.now.checked.isoformat() if offer.now and offer.now.checked else None,
-        "notes": list(offer.provider.notes),
-    }
+def _offer(offer: Offer) -> OfferedPlan:
+    now, after, billing = offer.now, offer.after_fixes, offer.provider.billing
+    plan = now or after
+    return OfferedPlan(
+        provider=offer.provider.name,
+        plan=now.name if now else None,
+        monthly_bill=offer.monthly,
+        plan_after_fixes=after.name if after else None,
+        monthly_bill_after_fixes=offer.monthly_after_fixes,
+        currency=now.currency if now else None,
+        pictures_of_unknown_price=offer.unsized,
+        failed_renders_billed=billing.failed,
+        repeats_billed=billing.repeats,
+        grade=now.grade.value if now else None,
+        source=now.source if now else None,
+        checked=now.checked if now else None,
+        notes=offer.provider.notes,
+        sold_in=offer.currency,
+        known_from="" if plan is None else f"{plan.grade.value}, {plan.checked}" if plan.checked else plan.grade.value,
+    )

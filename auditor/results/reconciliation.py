@@ -1,11 +1,22 @@
-"""The invoice held against the count."""
+"""The count held against the provider's invoice, and what the difference may be.
 
+Known credits are certain. Calls of which nobody knows whether they were billed lie between nothing and the most that a
+call can cost. What is left beyond them was never seen here, or was counted in another cycle.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
-from auditor.planning.reconcile import Reconciliation
+from auditor.analysis.bills import Bill
+from auditor.analysis.facts import Facts
+from auditor.analysis.quarters import Days, Quarter, days_of, quarters
+from auditor.model.events import Outcome
+from auditor.model.plans import Cycle, cycles
+from auditor.model.provider import Provider
 from auditor.results.document import Amount, Day, Time
 from auditor.results.header import Document, Edges
 
@@ -67,37 +78,107 @@ class Reconciled(Document, frozen=True, kw_only=True):
     timezone: str = field(name="_timezone")
 
 
-def reconciled(found: Reconciliation) -> Reconciled:
-    """The result of one reconciliation."""
-    payer, use = found.bill.payer, found.use
+def reconcile(
+    facts: Facts, bill: Bill, index: int, invoice: Fraction, provider: Provider | None, rejected: int
+) -> Reconciled:
+    """Hold cycle *index* of an account against an invoice of so many credits."""
+    payer, use, account = bill.payer, bill.uses[index], bill.payer.settings
+    own = [quarter for quarter in quarters(facts) if quarter.payer == payer.code]
+    days, (first, end) = days_of(facts, own)[payer.code], (account.day(use.cycle.start), account.day(use.cycle.end))
+    silent, difference = days.silent(first, end), invoice - use.credits
+    uncertain = _uncertain(_within(own, use.cycle), _most(provider))
+    agrees = 0 <= difference <= uncertain.most
     return Reconciled(
         provider=payer.provider,
         account=payer.account,
         cycle=ReconciledCycle(use.cycle.start, use.cycle.end, use.complete),
-        invoice=found.invoice,
-        counted=found.counted,
-        difference=found.difference,
-        agrees=found.agrees,
-        unexplained=found.unexplained,
-        uncertain=Uncertain(found.uncertain_calls, found.most, dict(found.uncertain)),
-        silent_days=found.silent,
-        silent_days_usual_credits=round(found.silent_credits),
-        rejected_lines=found.rejected,
-        agrees_with=tuple(
-            AgreesWith(each.anchor_day, each.timezone, each.cycle.start, each.cycle.end, each.credits)
-            for each in found.elsewhere
-        ),
-        bill_of_count=_bill_of(found, found.counted),
-        bill_of_invoice=_bill_of(found, found.invoice),
+        invoice=invoice,
+        counted=use.credits,
+        difference=difference,
+        agrees=agrees,
+        unexplained=min(difference, max(Fraction(0), difference - uncertain.most)),
+        uncertain=uncertain,
+        silent_days=tuple(silent),
+        silent_days_usual_credits=round(_usual(days, silent)),
+        rejected_lines=rejected,
+        agrees_with=() if agrees else tuple(_elsewhere(bill, use.cycle, invoice, own, uncertain.most_credits_each)),
+        bill_of_count=_bill_of(bill, index, use.credits),
+        bill_of_invoice=_bill_of(bill, index, invoice),
         currency=use.plan.currency if use.plan else None,
         plan=use.plan.name if use.plan else None,
-        days=(payer.settings.day(use.cycle.start), payer.settings.day(use.cycle.end)),
-        timezone=str(payer.settings.timezone),
+        days=(first, end),
+        timezone=str(account.timezone),
     )
 
 
-def _bill_of(found: Reconciliation, credits: Fraction) -> Fraction | None:
+def _within(used: Iterable[Quarter], cycle: Cycle) -> list[Quarter]:
+    return [quarter for quarter in used if cycle.start_us <= quarter.start_us < cycle.end_us]
+
+
+def _uncertain(used: Iterable[Quarter], most: int) -> Uncertain:
+    """The calls of unknown price, those of which there are most first."""
+    found: dict[str, int] = {}
+    for quarter in used:
+        if quarter.uncertain:
+            name = "unresolved" if quarter.outcome == Outcome.ATTEMPT else quarter.error or quarter.outcome
+            found[name] = found.get(name, 0) + quarter.uncertain
+    return Uncertain(sum(found.values()), most, dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def _most(provider: Provider | None) -> int:
+    """The most that one picture can cost there, as far as the provider says."""
+    if provider is None:
+        return 1
+    billing = provider.billing
+    return max(1, billing.beyond or 0, *(credits for _, credits in billing.sizes or ()))
+
+
+def _usual(days: Days, silent: Iterable[date]) -> Fraction:
+    """What the weekdays of some days used on the days that the log has, on average."""
+    total = Fraction(0)
+    for day in silent:
+        known = [credits for seen, credits in days.credits.items() if seen.weekday() == day.weekday()]
+        total += sum(known, Fraction(0)) / len(known) if known else 0
+    return total
+
+
+def _elsewhere(bill: Bill, near: Cycle, invoice: Fraction, used: Sequence[Quarter], most: int) -> Iterator[AgreesWith]:
+    """Other anchor days, and UTC, with which the count agrees, if the log covers that cycle."""
+    payer, account = bill.payer, bill.payer.settings
+    middle = (near.start_us + near.end_us) // 2
+    seen = {(near.start, near.end)}
+    for zone in dict.fromkeys((account.timezone, ZoneInfo("UTC"))):
+        for anchor in (account.anchor_day, *(day for day in range(1, 32) if day != account.anchor_day)):
+            (cycle,) = cycles(middle, middle, anchor, zone)
+            if (cycle.start, cycle.end) in seen or not cycle.complete(payer.first_us, payer.last_us):
+                continue
+            seen.add((cycle.start, cycle.end))
+            inside = _within(used, cycle)
+            credits = sum((quarter.credits for quarter in inside), Fraction(0))
+            if credits <= invoice <= credits + _uncertain(inside, most).most:
+                yield AgreesWith(anchor, str(zone), cycle.start, cycle.end, credits)
+
+
+def _bill_of(bill: Bill, index: int, credits: Fraction) -> Fraction | None:
     """The bill of the cycle, had it used so many credits."""
-    used = [credits if use is found.use else use.credits for use in found.bill.uses]
-    terms, balance = found.bill.balances(used)[found.bill.uses.index(found.use)]
+    used = [credits if place == index else use.credits for place, use in enumerate(bill.uses)]
+    terms, balance = bill.balances(used)[index]
     return terms.bill(balance)
+
+
+def cycle_named(bill: Bill, name: str) -> int:
+    """The index of the cycle that begins in a month (2026-09), or that holds a day (2026-09-15).
+
+    `ValueError` lists the cycles that there are.
+    """
+    account = bill.payer.settings
+    starts = [account.day(use.cycle.start) for use in bill.uses]
+    ends = [account.day(use.cycle.end) for use in bill.uses]
+    try:
+        day = date.fromisoformat(name) if name.count("-") == 2 else None
+    except ValueError:
+        day = None
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        if (start <= day < end) if day else f"{start:%Y-%m}" == name:
+            return index
+    raise ValueError(f"= {name!r} is no cycle of the log; its cycles begin on {', '.join(map(str, starts))}")

@@ -1,15 +1,21 @@
-"""The report of an audit, JSON v1: exact and typed; its schema and its documents follow from these types."""
+"""The report of an audit, JSON v1: exact and typed; its schema and its documents follow from these types.
+
+Fields whose name in the document begins with `_` are for other reports, and absent where a document was read.
+"""
 
 import json
+from collections.abc import Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType, convert, field
 
 from auditor.model.events import Unknown as Reason
 from auditor.model.findings import Confidence, Severity
-from auditor.model.plans import Unadvised
+from auditor.model.plans import Plan, Unadvised
 from auditor.model.waste import Cause
 from auditor.registry import RULES
 from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Time, only
@@ -87,6 +93,19 @@ class Unknown(Struct, frozen=True):
     reasons: Annotated[dict[str, Some], Meta(extra_json_schema=only(*Reason))]
 
 
+class Paid(Struct, frozen=True):
+    """What a cycle was paid for with: credits, and money."""
+
+    included: Fraction = field(default_factory=Fraction)
+    bought: Fraction = field(default_factory=Fraction)
+    beyond: Fraction = field(default_factory=Fraction)
+    """Used though there was nothing left."""
+    topups: Fraction = field(default_factory=Fraction)
+    """What was paid for the bought ones."""
+    charged: Fraction | None = None
+    """The bill so far, also of a cycle that is not complete; None without a plan, or over a hard cap."""
+
+
 class Cycle(Struct, frozen=True, kw_only=True):
     """One billing cycle of one account. Of one that the log does not cover nobody knows what it cost in the end."""
 
@@ -103,6 +122,11 @@ class Cycle(Struct, frozen=True, kw_only=True):
     unused_value: Amount | None
     cheapest_plan: str | None
     cheapest_bill: Amount | None
+    known: bool = field(name="_known", default=True)
+    """Whether anything is known of what its renders cost."""
+    terms: Plan | None = field(name="_terms", default=None)
+    """The plan that was in force."""
+    paid: Paid = field(name="_paid", default_factory=Paid)
 
 
 class Gap(Struct, frozen=True):
@@ -130,6 +154,21 @@ class Account(Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
     monthly_saving: Amount | None
     monthly_saving_after_fixes: Amount | None
+    timezone: str = field(name="_timezone", default="UTC")
+    last: datetime | None = field(name="_last", default=None)
+    """When its last event was."""
+    unpriced: bool = field(name="_unpriced", default=False)
+    """Whether no call of the log says what it cost."""
+    projection: Fraction | None = field(name="_projection", default=None)
+    """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment on the clock of the account."""
+        return moment.astimezone(ZoneInfo(self.timezone))
+
+    def day(self, moment: datetime) -> date:
+        """The day of a moment, where the account is."""
+        return self.local(moment).date()
 
 
 class Money(Struct, frozen=True):
@@ -152,7 +191,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     money: Money
     message: str
     advice: str
-    evidence: dict[str, Any]
+    evidence: Mapping[str, object]
 
 
 COLUMNS = frozenset(Finding.__struct_fields__) | {"saves_now", "saves_after_plan_change", "currency"}
@@ -193,6 +232,8 @@ class Report(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] | UnsetType = UNSET
     """Absent where there is no baseline."""
+    bytes_priced: bool = field(name="_bytes_priced", default=False)
+    """Whether it is configured what stored and delivered bytes cost."""
 
     @property
     def accepted(self) -> tuple[Suppressed, ...]:
@@ -205,4 +246,4 @@ def parse(text: str | bytes) -> Report:
     found = json.loads(text, parse_float=Decimal)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise ValueError(f"is no report of `auditor audit --format json` ({SCHEMA})")
-    return convert(found, Report, dec_hook=lambda kind, value: kind(value))
+    return convert(found, Report, dec_hook=lambda kind, value: Fraction(value) if kind is Fraction else value)

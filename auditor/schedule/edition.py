@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from auditor.model.plans import Cycle, cycles, micros
 from auditor.model.settings import Account, Settings
 from auditor.registry import MEASURED_RULE, REPORTS, RULES
-from auditor.results.audit import Result, report
+from auditor.results.audit import Result
 from auditor.results.document import utc, written
 from auditor.results.report import Report, parse
 from auditor.schedule.comparison import compare
@@ -91,7 +91,7 @@ class Edition:
         self._settings, self._result, self._formats = settings, result, formats
         self._facts = rhythm.facts(cycle)
         self.name = rhythm.name(cycle)
-        self._report = parse(json.dumps(written(report(result))))  # as the history will have it, rounded where it is
+        self._report = parse(json.dumps(written(result.report)))  # as the history will have it, rounded where it is
         ran = set(RULES) - settings.disabled - (set() if result.case.measured else {MEASURED_RULE})
         self._comparison = None if before is None else compare(before, self._report, ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from auditor.analysis.days import DAY_US, Day, Use, spans
+from auditor.analysis.days import DAY_US, spans
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.model.events import Outcome
 from auditor.model.plans import micros, moment
-from auditor.model.waste import Cause
+from auditor.model.waste import Cause, Day, Use
 from auditor.pipeline import Options, audit
 from auditor.results.audit import Result, document
 from tests.conftest import event, lines

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import chdir
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ import auditor
 from auditor.notebook.frames import frames_of
 from auditor.registry import REPORTS
 from auditor.results.document import written
+from auditor.results.header import document
 from tests.conftest import ROOT, event, lines
 from tests.examined import ran
 from tests.golden.write import GOLDEN
@@ -52,7 +53,7 @@ def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
 def test_a_subject_named_like_a_figure_is_not_lost(report: auditor.Report) -> None:
     """It has a column of its own beside the figure's."""
     first = replace(report.findings[0], subject={**report.findings[0].subject, "credits": "none", "hours": "00-05"})
-    findings = frames_of(replace(report.data, findings=(first,)), (), ()).findings
+    findings = frames_of(replace(report.data, findings=(first,)), ()).findings
     assert (findings.credits[0], findings.subject_credits[0], findings.hours[0]) == (first.credits, "none", "00-05")
 
 
@@ -96,6 +97,24 @@ def test_a_simulation_is_that_of_the_command() -> None:
     assert [row.ttl_seconds for row in found.rows] == [3600, None]
 
 
+def test_plan_advice_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same document, apart from the settings' file that only the command names; unknown providers are refused."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790812800")
+    monkeypatch.chdir(ROOT)
+    until = datetime(2026, 9, 20, tzinfo=UTC)
+    found = auditor.plan("sample_logs", providers=["imejis", "hcti"], until=until, longer_ttl=timedelta(days=14))
+    asked = ran(
+        "plan", "sample_logs", "--until", "2026-09-20T00:00:00Z", "--longer-ttl", "14d", "--format", "json",
+        "--provider", "imejis", "--provider", "hcti",
+    )  # fmt: skip
+    assert json.loads(asked.out) == json.loads(json.dumps(document(found)))
+    none, *fixes = found.accounts[0].scenarios
+    assert none.fix == "none"
+    assert any(each.credits_saved for each in fixes)
+    with pytest.raises(auditor.ConfigError, match="providers: 'nobody' is unknown; providers are "):
+        auditor.plan("sample_logs", providers=["nobody"])
+
+
 def test_an_invoice_is_compared(tmp_path: Path) -> None:
     """Exactly, for the one account of the logs."""
     (tmp_path / "usage.jsonl").write_bytes(
@@ -124,6 +143,7 @@ def test_a_script_like_a_notebook_is_typed(tmp_path: Path) -> None:
         'rows = auditor.simulate("usage", ttls=[None]).rows\n'
         "renders: list[int] = [row.renders for row in rows]\n"
         'agrees: bool = auditor.reconcile("usage", 10, "2026-09").agrees\n'
+        'plans: list[str | None] = [each.recommended_plan for each in auditor.plan("usage").accounts[0].scenarios]\n'
         'wrong: int = report.save("report.html")\n'
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(script)]

@@ -16,7 +16,8 @@ from auditor.model.plans import cents
 from auditor.model.waste import Cause
 from auditor.planning.plan import Advice, advise
 from auditor.registry import PROVIDERS
-from auditor.results.plan import Advised, document
+from auditor.results.header import document
+from auditor.results.plan import advised
 from tests.bruteforce import bill as slow_bill
 from tests.conftest import ROOT, event, lines
 from tests.examined import SAMPLES, daily, examined, on, ran
@@ -36,7 +37,7 @@ def advice_on(
     """The advice on all accounts, and the same as a valid document."""
     with examined(events, folder, config, until=until) as log:
         found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), until)
-        result = Advised(found, log.inputs, log.facts.window, log.options, log.generated_at)
+        result = advised(found, log.inputs, log.facts.window, dict(log.options), log.generated_at)
         text = json.loads(json.dumps(document(result)))
         SCHEMA.validate(text)
         return found, text
@@ -53,7 +54,7 @@ def test_every_cell_and_sum_of_random_logs(seed: int, tmp_path: Path) -> None:
     files, config = generate(seed, 200)
     with examined(files, tmp_path, config) as log:
         found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), None)
-        SCHEMA.validate(document(Advised(found, log.inputs, log.facts.window, log.options, log.generated_at)))
+        SCHEMA.validate(document(advised(found, log.inputs, log.facts.window, dict(log.options), log.generated_at)))
         for advice, bill in zip(found, log.bills, strict=True):
             none, every = scenario(advice, "none"), scenario(advice, "all")
             assert (none.recommended, every.recommended) == (bill.recommended, bill.after_fixes.recommended)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from auditor.commands.reconcile import credits_of
-from auditor.planning.reconcile import Reconciliation, cycle_named, reconcile
 from auditor.registry import PROVIDERS
+from auditor.results.reconciliation import Reconciled, cycle_named, reconcile
 from tests.conftest import event, lines
 from tests.examined import daily, examined, on, ran
 
@@ -22,7 +22,7 @@ SEPTEMBER = daily("2026-09-01", [3] * 30)
 
 def held(
     events: Any, folder: Path, invoice: int, cycle: str = "2026-09", config: Mapping[str, Any] | None = None
-) -> Reconciliation:
+) -> Reconciled:
     """The invoice against the only account."""
     with examined(events, folder, config or on("Basic")) as log:
         (bill,) = log.bills
@@ -59,7 +59,7 @@ def test_uncertain_calls_may_have_been_billed(tmp_path: Path) -> None:
     for invoice, agrees, rest in ((90, True, 0), (93, True, 0), (94, False, 1), (89, False, -1)):
         found = held([*SEPTEMBER, *uncertain], tmp_path, invoice)
         assert (found.agrees, found.unexplained) == (agrees, rest)
-        assert dict(found.uncertain) == {"timeout": 1, "server": 1, "unresolved": 1}
+        assert found.uncertain.of == {"timeout": 1, "server": 1, "unresolved": 1}
 
 
 def test_an_uncertain_call_can_cost_more_than_a_credit(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_missing_days_are_named_with_what_such_days_used(tmp_path: Path) -> None
     counts = [3] * 30
     counts[2] = counts[9] = 0
     found = held(daily("2026-09-01", counts), tmp_path, 90)
-    assert found.silent == (date(2026, 9, 3), date(2026, 9, 10))
-    assert (found.unexplained, found.silent_credits) == (6, 6)
+    assert found.silent_days == (date(2026, 9, 3), date(2026, 9, 10))
+    assert (found.unexplained, found.silent_days_usual_credits) == (6, 6)
 
 
 def test_a_cycle_that_begins_elsewhere(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_cycle_that_begins_elsewhere(tmp_path: Path) -> None:
     events = daily("2026-08-01", [1] * 31) + daily("2026-09-01", [*[2] * 14, *[7] * 16]) + daily("2026-10-01", [7] * 14)
     found = held(events, tmp_path, 7 * 30)
     assert not found.agrees
-    assert 15 in {each.anchor_day for each in found.elsewhere}
-    assert all(each.credits == 210 for each in found.elsewhere)
+    assert 15 in {each.anchor_day for each in found.agrees_with}
+    assert all(each.counted == 210 for each in found.agrees_with)
 
 
 def test_a_cycle_in_another_zone(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_cycle_in_another_zone(tmp_path: Path) -> None:
         each["id"] = each["key"] = str(number)
     found = held(events, tmp_path, 35, config=on("Basic", timezone="America/New_York"))
     assert found.counted == 30
-    assert ("UTC", 1) in {(each.timezone, each.anchor_day) for each in found.elsewhere}
+    assert ("UTC", 1) in {(each.timezone, each.anchor_day) for each in found.agrees_with}
 
 
 @pytest.mark.parametrize(("name", "start"), [("2026-09", 15), ("2026-10-14", 15), ("2026-09-15", 15)])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.analysis.days import Use
+from auditor.model.waste import Use
 from auditor.reports.csv import word
 from auditor.results.audit import Result, document
 from auditor.system.terminal import plain

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -222,8 +223,8 @@ def test_the_line_and_the_words_are_of_the_plan_that_was_in_force(tmp_path: Path
     found = corpus.result_of(
         tmp_path, {"accounts": {"main": account}, "plans": {"imejis": {"Year": year}}}, "x", curve=True
     )
-    (bill,) = found.case.bills
-    drawn = charts.credits_by_day(bill, found.days)
+    (account,) = found.report.accounts
+    drawn: Any = charts.credits_by_day(account, found.days)
     assert drawn is not None
     assert [cap["plan"] for cap in drawn["vconcat"][0]["layer"][1]["data"]["values"]] == [1000, 1000, 5000]
     page = written(found, "html")

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from auditor.model.findings import Severity
 from auditor.results.document import Amount, Count, Credits, Day, Price, Time, written
-from auditor.results.header import schema
+from auditor.results.header import schema_of
 
 
 class Part(Struct, frozen=True):
@@ -57,7 +57,7 @@ def test_exact_figures_become_numbers_or_amounts_when_they_are_written() -> None
 
 def test_the_schema_stands_in_one_piece_and_accepts_the_document() -> None:
     """Descriptions come from the types' docstrings, titles of classes do not."""
-    found = schema(Whole, "Wholes")
+    found = schema_of(Whole, "Wholes")
     jsonschema.Draft202012Validator.check_schema(found)
     jsonschema.validate(DOCUMENT, found)
     assert (found["title"], found["description"]) == ("Wholes", "A result.")
@@ -83,4 +83,4 @@ def test_the_schema_stands_in_one_piece_and_accepts_the_document() -> None:
 )
 def test_the_schema_refuses_what_the_type_does_not_hold(damage: dict[str, object]) -> None:
     """At every depth."""
-    assert not jsonschema.Draft202012Validator(schema(Whole, "Wholes")).is_valid({**DOCUMENT, **damage})
+    assert not jsonschema.Draft202012Validator(schema_of(Whole, "Wholes")).is_valid({**DOCUMENT, **damage})

@@ -13,16 +13,15 @@ from typing import Any
 
 import vl_convert
 
-from auditor.analysis.bills import Bill
-from auditor.analysis.days import Day
-from auditor.analysis.terms import CycleUse
 from auditor.model.numbers import number
-from auditor.model.plans import moment
-from auditor.reports.shared.words import DAY_WORDS, USES, ttl_word
-from auditor.results.audit import TtlPoint, hit_rates, projection
+from auditor.model.waste import Day
+from auditor.reports.shared.words import USES, ttl_word
+from auditor.results.audit import TtlPoint, hit_rates
+from auditor.results.report import Account, Cycle
 
 WIDE, NARROW = 860, 350
 """CSS px; the page shows the narrow one below 720 px."""
+DAY_WORDS = {1: "a day", 7: "a week"}
 MOST_BARS = 100
 """More days than that are drawn in bars of whole weeks, or more."""
 
@@ -32,7 +31,7 @@ BLANKS: dict[bool, dict[str, Any]] = {
 }
 """What differs in a wide picture and in a narrow one, besides the width."""
 
-Spec = dict[str, Any]
+Spec = dict[str, object]
 MUTED, LINE, INK = "var(--muted)", "var(--line)", "var(--ink)"
 
 CONFIG: Spec = {
@@ -126,7 +125,7 @@ def _stacks(days: Iterable[tuple[date, str, Fraction]], order: Sequence[tuple[st
     for day, name, amount in rows:
         at = (day - first).days // width, name
         sums[at] = sums.get(at, Fraction(0)) + amount
-    bars = []
+    bars: list[Spec] = []
     for index in sorted({at for at, _ in sums}):
         start = first + timedelta(days=index * width)
         span = {"from": _wall(start), "to": _wall(start + timedelta(days=width))}
@@ -151,7 +150,7 @@ def _bars(rows: list[Spec], title: str, words: Sequence[tuple[str, str]], height
     }  # fmt: skip
 
 
-def credits_by_day(bill: Bill, days: Sequence[Day]) -> Spec | None:
+def credits_by_day(account: Account, days: Sequence[Day]) -> Spec | None:
     """The account's credits, day by day by what became of them, below their sum in each cycle against the plan."""
     rows = [(day.date, use.value, amount) for day in days for use, amount in day.credits.items() if amount]
     if not rows:
@@ -159,15 +158,13 @@ def credits_by_day(bill: Bill, days: Sequence[Day]) -> Spec | None:
     per_bar = bins(min(day.date for day in days), max(day.date for day in days))
     title = f"Credits {DAY_WORDS.get(per_bar, f'in {per_bar} days')}"
     return {
-        "vconcat": [_burn_up(bill, days), _bars(_stacks(rows, USES), title, USES, 150)],
+        "vconcat": [_burn_up(account, days), _bars(_stacks(rows, USES), title, USES, 150)],
         "resolve": {"scale": {"x": "shared"}}, "spacing": 12,
     }  # fmt: skip
 
 
-def _burn_up(bill: Bill, days: Sequence[Day]) -> Spec:
-    lines: list[Spec] = []
-    for index, use in enumerate(bill.uses):
-        lines.extend(_running(index, use, bill, days))
+def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
+    lines = [point for place, cycle in enumerate(account.cycles) for point in _running(place, cycle, account, days)]
     layers: list[Spec] = [
         {
             "data": {"values": lines},
@@ -180,27 +177,25 @@ def _burn_up(bill: Bill, days: Sequence[Day]) -> Spec:
             },
         }
     ]
-    zone = bill.payer.settings.timezone
-    if bill.payer.plan is not None:
+    if account.plan is not None:
         caps = [
             {
-                "from": _wall(max(use.cycle.start.astimezone(zone).date(), days[0].date)),
-                "to": _wall(use.cycle.end.astimezone(zone)),
-                "plan": number(use.balance.available),
+                "from": _wall(max(account.day(cycle.start), days[0].date)),
+                "to": _wall(account.local(cycle.end)),
+                "plan": number(cycle.included),
             }
-            for use in bill.uses
-            if use.plan is not None
+            for cycle in account.cycles
+            if cycle.included is not None
         ]
         layers.append({
             "data": {"values": caps}, "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
             "encoding": {"x": _time("from"), "x2": {"field": "to"}, "y": _amount("plan", "In the cycle")},
         })  # fmt: skip
-    ahead = projection(bill)
-    if ahead is not None:
-        use = bill.uses[-1]
+    if account.projection is not None and account.last is not None:
+        cycle = account.cycles[-1]
         points = [
-            {"at": _wall(moment(bill.payer.last_us).astimezone(zone)), "credits": number(use.credits)},
-            {"at": _wall(use.cycle.end.astimezone(zone)), "credits": number(round(ahead))},
+            {"at": _wall(account.local(account.last)), "credits": number(cycle.credits)},
+            {"at": _wall(account.local(cycle.end)), "credits": number(round(account.projection))},
         ]
         layers.append({
             "data": {"values": points},
@@ -210,11 +205,9 @@ def _burn_up(bill: Bill, days: Sequence[Day]) -> Spec:
     return {"width": "WIDTH", "height": 170, "layer": layers}
 
 
-def _running(index: int, use: CycleUse, bill: Bill, days: Sequence[Day]) -> list[Spec]:
+def _running(index: int, cycle: Cycle, account: Account, days: Sequence[Day]) -> list[Spec]:
     """The sum of a cycle so far at the end of each of its days."""
-    zone = bill.payer.settings.timezone
-    first, last = use.cycle.start.astimezone(zone).date(), use.cycle.end.astimezone(zone).date()
-    first = max(first, days[0].date)
+    first, last = max(account.day(cycle.start), days[0].date), account.day(cycle.end)
     total = Fraction(0)
     points: list[Spec] = [{"cycle": index, "at": _wall(first), "credits": 0}]
     by_date = {day.date: day.total for day in days if first <= day.date < last}

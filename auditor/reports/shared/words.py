@@ -1,17 +1,17 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill
-from auditor.analysis.days import Use
 from auditor.model.numbers import is_unknown, number, ratio
 from auditor.model.plans import Plan, Unadvised, cents
+from auditor.model.waste import Use
 from auditor.model.words import TOO_SHORT, plural
 from auditor.results.audit import Result
+from auditor.results.document import utc
 from auditor.results.inputs import Inputs
-from auditor.results.report import Account, Cycle, Money, Report, Totals
+from auditor.results.report import Account, Cycle, Money, Report, Suppressed, Totals
 
 CAUSES = {
     "staging": "test and staging traffic",
@@ -37,7 +37,6 @@ USES = (
     (Use.FAILED.value, "failed"),
 )
 """Name and word of what became of a credit, in the order in which bars are stacked."""
-DAY_WORDS = {1: "a day", 7: "a week"}
 
 
 def duration(seconds: float) -> str:
@@ -84,17 +83,17 @@ def bill_words(account: Account, cycle: Cycle) -> str:
     return cents(cycle.bill) or ("over the cap" if account.plan and cycle.complete else "-")
 
 
-def cycle_row(account: Account, cycle: Cycle, start: str, name: Callable[[str], str], *, known: bool) -> list[str]:
+def cycle_row(account: Account, cycle: Cycle, name: Callable[[str], str]) -> list[str]:
     """A cycle in the table of an account: start, credits, demand, included, used, bill, cheapest plan.
 
-    *name* writes the name of a plan as the report does; *known* is whether anything is known of what renders cost.
+    *name* writes the name of a plan as the report does.
     """
     return [
-        start + ("" if cycle.complete else " (part)"),
-        used(cycle, known),
+        f"{account.day(cycle.start)}" + ("" if cycle.complete else " (part)"),
+        used(cycle),
         f"{number(cycle.demand):,}",
         "-" if cycle.included is None else f"{number(cycle.included):,}",
-        "-" if cycle.utilisation is None or not known else f"{cycle.utilisation:.0%}",
+        "-" if cycle.utilisation is None or not cycle.known else f"{cycle.utilisation:.0%}",
         bill_words(account, cycle),
         cheapest_words(account, cycle, name),
     ]
@@ -145,13 +144,9 @@ def billed(totals: Totals) -> tuple[str, str]:
     return f"{number(totals.credits):,}", doubt
 
 
-UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
-"""Figures of a cycle that rest on what its calls cost."""
-
-
-def used(cycle: Cycle, known: bool) -> str:
+def used(cycle: Cycle) -> str:
     """The credits of a cycle, if anything is known of what its renders cost."""
-    return f"{number(cycle.credits):,}" if known else "unknown"
+    return f"{number(cycle.credits):,}" if cycle.known else "unknown"
 
 
 def share(report: Report, cause: str = "total") -> float | None:
@@ -180,15 +175,6 @@ def unknown(report: Report) -> str:
     return f"unknown for {of} ({'; '.join(lacks)}); to know, {' and '.join(learn)}"
 
 
-def wasted(report: Report) -> Iterator[str]:
-    """What was wasted, and what of it is not known: at least one of the two."""
-    total, part, blind = report.waste.total, share_words(report), unknown(report)
-    if total or part or not blind:
-        yield plural(number(total), "credit") + (part and f" ({part})")
-    if blind:
-        yield blind
-
-
 def money(saved: Money) -> str:
     """What a finding saves, empty where nothing is known of it."""
     if saved.now is None and saved.after_plan_change is None:
@@ -214,15 +200,16 @@ def conserved(inputs: Inputs) -> str:
 
 def assumed(result: Result) -> Iterator[str]:
     """What the figures rest on, a sentence each."""
-    were = "was" if result.inputs.assumed_timezone == 1 else "were"
-    options, settings, inputs = result.options, result.case.facts.settings, result.inputs
-    yield f"A stored image may be served for {duration(options['ttl_seconds'])}."
+    report = result.report
+    options, inputs = report.options, report.inputs
+    were = "was" if inputs.assumed_timezone == 1 else "were"
+    yield f"A stored image may be served for {duration(number(options.ttl_seconds))}."
     yield (
-        f"Times without an offset are read in {options['timezone']}: {inputs.assumed_timezone:,} {were}. "
+        f"Times without an offset are read in {options.timezone}: {inputs.assumed_timezone:,} {were}. "
         "Cycles and days begin at midnight in the time zone of their account."
     )
     yield (
-        f"Production is {', '.join(options['production_environments'])}; what other environments render on a plan "
+        f"Production is {', '.join(options.production_environments)}; what other environments render on a plan "
         "that costs money is staging."
     )
     for file in inputs.files[:MOST_FILES]:
@@ -233,31 +220,33 @@ def assumed(result: Result) -> Iterator[str]:
         told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
         if told:
             yield f"{file.path}: {'; '.join(told)}."
-    for bill in result.case.bills:
-        yield from _paid(bill)
+    for account in report.accounts:
+        yield from _paid(account)
     uncertain = sum(day.uncertain for day in result.days)
     if uncertain:
         yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
-    if settings.prices.egress_per_gb is None or settings.prices.storage_per_gb_month is None:
+    if not report.bytes_priced:
         yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
-    yield from _accepted(result)
-    if options["since"] or options["until"]:
-        yield f"Only events from {options['since'] or 'the first'} to {options['until'] or 'the last'} were counted."
+    yield from _accepted(report.accepted)
+    if options.since or options.until:
+        since = utc(options.since) if options.since else "the first"
+        until = utc(options.until) if options.until else "the last"
+        yield f"Only events from {since} to {until} were counted."
     chosen = [
         f"{name.replace('_', ' ')} {value if isinstance(value, str) else ', '.join(value)}"
         for name in FILTERS
-        if (value := options[name])
+        if (value := getattr(options, name))
     ]
     if chosen:
         yield f"Findings are shown by {'; '.join(chosen)}. Waste, bills and advice count everything all the same."
 
 
-def _paid(bill: Bill) -> Iterator[str]:
+def _paid(account: Account) -> Iterator[str]:
     """What each plan of an account costs, with the day from which on it was paid where there were several."""
-    name = f"{bill.payer.provider}/{bill.payer.account}"
+    name = f"{account.provider}/{account.account}"
     since: dict[Plan | None, date] = {}
-    for use in bill.uses:
-        since.setdefault(use.plan, bill.payer.settings.day(use.cycle.start))
+    for cycle in account.cycles:
+        since.setdefault(cycle.terms, account.day(cycle.start))
     for plan, first in since.items():
         told = f"{name}, from {first} on," if len(since) > 1 else name
         if plan is None:
@@ -272,15 +261,15 @@ def _paid(bill: Bill) -> Iterator[str]:
         )
 
 
-def _accepted(result: Result) -> Iterator[str]:
-    for one in (result.suppressed or ())[:MOST_ACCEPTED]:
-        subject = " ".join(one.finding.subject.values())
+def _accepted(accepted: Sequence[Suppressed]) -> Iterator[str]:
+    for one in accepted[:MOST_ACCEPTED]:
+        subject = " ".join(one.subject.values())
         yield (
-            f"{one.finding.rule} of {subject} is accepted until {one.accepted.until} ({one.accepted.reason}): its "
-            f"{number(one.finding.credits):,} credits are counted, the finding is not shown."
+            f"{one.rule} of {subject} is accepted until {one.until} ({one.reason}): its "
+            f"{number(one.credits):,} credits are counted, the finding is not shown."
         )
-    if len(result.suppressed or ()) > MOST_ACCEPTED:
-        yield f"So are {len(result.suppressed or ()) - MOST_ACCEPTED:,} more findings."
+    if len(accepted) > MOST_ACCEPTED:
+        yield f"So are {len(accepted) - MOST_ACCEPTED:,} more findings."
 
 
 MOST_ACCEPTED = 20
@@ -289,19 +278,11 @@ MOST_FILES = 100
 FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
-def idle(result: Result) -> Iterator[list[str]]:
-    """For each account a sentence for each stretch of cycles without an event that is not listed."""
-    for bill in result.case.bills:
-        yield [
-            f"{plural(use.gap.cycles, 'cycle')} without an event, {bill.payer.settings.day(use.gap.start)} to "
-            f"{bill.payer.settings.day(use.gap.end)}, not listed"
-            + ("" if use.bill is None else f"; the plan cost {cents(use.bill)} {bill.currency}, counted in no sum")
-            for use in bill.gaps
-        ]
-
-
-def local_dates(result: Result) -> Iterator[list[str]]:
-    """For each account the local days on which its cycles begin."""
-    for bill in result.case.bills:
-        zone = bill.payer.settings.timezone
-        yield [f"{use.cycle.start.astimezone(zone):%Y-%m-%d}" for use in bill.uses]
+def idle(account: Account) -> list[str]:
+    """A sentence for each stretch of cycles without an event that is not listed."""
+    return [
+        f"{plural(gap.cycles, 'cycle')} without an event, {account.day(gap.start)} to {account.day(gap.end)}, "
+        "not listed"
+        + ("" if gap.bill is None else f"; the plan cost {cents(gap.bill)} {account.currency}, counted in no sum")
+        for gap in account.gaps
+    ]

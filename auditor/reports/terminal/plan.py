@@ -15,77 +15,82 @@ from rich.text import Text as Words
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.model.words import TOO_SHORT, plural
-from auditor.planning.forecast import RANGE_FROM, Exhaustion, Forecast, Span
-from auditor.planning.offers import Offer
-from auditor.planning.plan import Advice, Cell, Scenario
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
-from auditor.results.plan import Advised
+from auditor.results.plan import (
+    RANGE_FROM,
+    AccountAdvice,
+    Advised,
+    Cell,
+    Exhausted,
+    Forecast,
+    OfferedPlan,
+    Scenario,
+    Span,
+    Value,
+)
 from auditor.system.terminal import plain
 
 
 def write(result: Advised, out: TextIO) -> None:
     """Write the whole advice."""
     console = console_of(out)
-    start, end = result.window or (None, None)
+    start, end = result.window.start, result.window.end
     window = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}" if start and end else "no event"
     console.print(Words("Plan advice", style="bold"), window)
-    for advice in result.advice:
-        _account(console, advice)
+    for account in result.accounts:
+        _account(console, account)
     write_inputs(console, result.inputs)
 
 
-def _account(console: Console, advice: Advice) -> None:
-    bill = advice.bill
-    plan = plain(bill.payer.plan.name) if bill.payer.plan else "plan not configured"
-    plan += f"; bills in {plain(bill.currency)}" if bill.currency else ""
+def _account(console: Console, account: AccountAdvice) -> None:
+    plan = plain(account.plan) if account.plan else "plan not configured"
+    plan += f"; bills in {plain(account.currency)}" if account.currency else ""
     console.print()
-    console.print(Words(f"Account {plain(bill.payer.provider)}/{plain(bill.payer.account)}: {plan}", style="bold"))
-    first, last = advice.scenarios[0], advice.scenarios[-1]
-    inset(console, _cycles(advice, first))
-    if last.total_saved:
+    console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))
+    first, last = account.scenarios[0], account.scenarios[-1]
+    inset(console, _cycles(account, first))
+    if last.credits_saved:
         console.print("  After all fixes")
-        inset(console, _cycles(advice, last))
-    if bill.unadvised is not None and bill.unadvised in NO_ADVICE:
-        console.print(f"  Right plan      {NO_ADVICE[bill.unadvised]}")
+        inset(console, _cycles(account, last))
+    if account.advice is not None and account.advice in NO_ADVICE:
+        console.print(f"  Right plan      {NO_ADVICE[account.advice]}")
         return
-    basis = " (projected from a part of a cycle)" if bill.projected else ""
-    if bill.unadvised:
+    basis = " (projected from a part of a cycle)" if account.projected else ""
+    if account.advice:
         basis = f": unknown, since {TOO_SHORT}"
     console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
-    inset(console, _fixes(advice))
-    if not all(scenario.known for scenario in advice.scenarios):
+    inset(console, _fixes(account))
+    if any(scenario.credits_saved is None for scenario in account.scenarios):
         console.print(
             "  Unknown: of no render does the log tell which image it was; log the body of each call"
-            if bill.blind
+            if account.blind
             else "  Unknown: no call of the log says what it cost; log the credits of each call"
         )
-    if advice.forecast is not None:
-        _forecast(console, advice.forecast, bill.currency or "")
-    if advice.offers and not bill.unadvised:
-        currencies = {offer.currency for offer in advice.offers if offer.currency}
+    if account.forecast is not None:
+        _forecast(console, account.forecast, account.currency or "")
+    if account.providers and not account.advice:
+        currencies = {offer.sold_in for offer in account.providers if offer.sold_in}
         one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
         console.print(f"  The same demand elsewhere, a month{one}")
-        inset(console, _offers(advice.offers, mixed=not one, fixes_known=bill.fixes_known))
-        if any(offer.unsized and (offer.now or offer.after_fixes) for offer in advice.offers):
+        inset(console, _offers(account.providers, mixed=not one, fixes_known=account.fixes_known))
+        if any(each.pictures_of_unknown_price and (each.plan or each.plan_after_fixes) for each in account.providers):
             console.print("  * what an image costs there by its size is not known: counted as one credit")
 
 
-def _cycles(advice: Advice, scenario: Scenario) -> Table:
-    bill = advice.bill
+def _cycles(account: AccountAdvice, scenario: Scenario) -> Table:
     as_billed = scenario.fix == "none"
     table = table_of(
-        "Cycle from", "Demand", *(["Billed"] if as_billed else []), *(plain(name) for name in scenario.table),
+        "Cycle from", "Demand", *(["Billed"] if as_billed else []), *(plain(plan.name) for plan in account.plans),
         left=["Cycle from"],
     )  # fmt: skip
-    for index, use in enumerate(bill.uses):
-        demand = use.demand - scenario.saved.get(index, Fraction(0))
+    for use, fixed in zip(account.cycles, scenario.cycles, strict=True):
         table.add_row(
-            f"{bill.payer.settings.day(use.cycle.start)}" + ("" if use.complete else " (part)"),
-            f"{number(demand):,}",
+            f"{use.day}" + ("" if use.complete else " (part)"),
+            f"{number(fixed.demand):,}",
             *([cents(use.bill) or ("over the cap" if use.plan and use.complete else "-")] if as_billed else []),
-            *(_cell(cells[index]) for cells in scenario.table.values()),
+            *(_cell(cell) for cell in fixed.plans.values()),
         )
     return table
 
@@ -98,21 +103,21 @@ def _cell(cell: Cell) -> str:
     return f"{cents(cell.bill) or '-'} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
 
 
-def _fixes(advice: Advice) -> Table:
+def _fixes(account: AccountAdvice) -> Table:
     table = table_of("Fix", "Credits", "This plan", "Right plan", "Bill", "Saves", "", left=["Fix", "Right plan", ""])
-    for scenario in advice.scenarios:
-        best = scenario.recommended
-        if not scenario.known:
-            table.add_row(scenario.fix, "unknown", "-", "unknown", "-", "-", scenario.words)
+    for scenario in account.scenarios:
+        best = scenario.recommended_plan
+        if scenario.credits_saved is None:
+            table.add_row(scenario.fix, "unknown", "-", "unknown", "-", "-", scenario.description)
             continue
         table.add_row(
             scenario.fix,
-            f"-{number(scenario.total_saved):,}" if scenario.total_saved else "0",
-            cents(scenario.staying) or "-",
-            Words(plain(best.name) if best else "too little data" if advice.bill.unadvised else "none holds it"),
-            cents(scenario.monthly) or "-",
-            cents(scenario.saving) or "-",
-            scenario.words,
+            f"-{number(scenario.credits_saved):,}" if scenario.credits_saved else "0",
+            cents(scenario.monthly_bill_current_plan) or "-",
+            Words(plain(best) if best else "too little data" if account.advice else "none holds it"),
+            cents(scenario.monthly_bill) or "-",
+            cents(scenario.monthly_saving) or "-",
+            scenario.description,
         )
     return table
 
@@ -120,44 +125,38 @@ def _fixes(advice: Advice) -> Table:
 def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
     head = f"  Running cycle, to {forecast.cycle.end:%Y-%m-%d %H:%M} UTC, seen from {forecast.as_of:%Y-%m-%d %H:%M}"
     console.print(Words(head))
-    if forecast.total is None:
+    if forecast.demand is None:
         inset(console, f"{number(forecast.so_far):,} so far. Less than 7 days of data: too little for a forecast", 4)
         return
     weeks = plural(forecast.weeks, "week")
     if forecast.confidence is None:
         basis = f"from {weeks}, too little for a range: {RANGE_FROM} are needed"
     else:
-        basis = f"as in the last {weeks}; the range holds in {float(forecast.confidence):.0%} of cases"
-    inset(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.total)} in the end ({basis})", 4)
+        basis = f"as in the last {weeks}; the range holds in {forecast.confidence:.0%} of cases"
+    inset(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.demand)} in the end ({basis})", 4)
     if forecast.silent:
         days = "day has" if len(forecast.silent) == 1 else "days have"
         first = "" if len(forecast.silent) == 1 else "the first "
         inset(console, f"{len(forecast.silent)} {days} no event, {first}{forecast.silent[0]}: missing logs?", 4)
     if forecast.exhausted is not None:
         inset(console, _ran_out(forecast.exhausted), 4)
-    if forecast.ending is not None and (forecast.ending.high or forecast.ending.likely):
-        worth = forecast.ending_value
-        value = "" if worth is None else f", worth {_money(worth)} {currency}"
-        inset(console, f"Credits that end unused: {_range(forecast.ending)}{value}", 4)
+    if forecast.ending_unused is not None and forecast.unused:
+        worth = forecast.ending_unused_value
+        value = "" if worth is None else f", worth {_range(worth)} {currency}"
+        inset(console, f"Credits that end unused: {_range(forecast.ending_unused)}{value}", 4)
 
 
-def _range(span: Span) -> str:
-    return _between(f"{round(span.likely):,}", *(None if each is None else f"{round(each):,}" for each in _ends(span)))
-
-
-def _money(span: Span) -> str:
-    return _between(str(cents(span.likely)), *(cents(each) for each in _ends(span)))
-
-
-def _ends(span: Span) -> tuple[Fraction | None, Fraction | None]:
-    return span.low, span.high
-
-
-def _between(likely: str, low: str | None, high: str | None) -> str:
+def _range(of: Span | Value) -> str:
+    likely = _amount(of.likely)
+    low, high = (None if each is None else _amount(each) for each in (of.low, of.high))
     return likely if low is None or (low == high == likely) else f"{likely} ({low} to {high})"
 
 
-def _ran_out(found: Exhaustion) -> str:
+def _amount(of: int | Fraction) -> str:
+    return f"{of:,}" if isinstance(of, int) else str(cents(of))
+
+
+def _ran_out(found: Exhausted) -> str:
     def said(day: date | None) -> str:
         return f"{day:%d %b}" if day else "not in this cycle"
 
@@ -171,25 +170,24 @@ def _ran_out(found: Exhaustion) -> str:
     return f"{words}, at the earliest {said(found.earliest)}, at the latest {said(found.latest)}"
 
 
-def _offers(offers: Sequence[Offer], *, mixed: bool, fixes_known: bool) -> Table:
+def _offers(offers: Sequence[OfferedPlan], *, mixed: bool, fixes_known: bool) -> Table:
     table = table_of("Provider", "Plan", "Bill", "After fixes", "Bill then", "Known from",
                      left=["Provider", "Plan", "After fixes", "Known from"])  # fmt: skip
     for offer in offers:
-        plan = offer.now or offer.after_fixes
-        if plan is None:
-            why = "prices unknown" if not offer.plans else "no known plan holds it"
-            table.add_row(offer.provider.name, why, "unknown", "", "unknown", "")
+        now, after = offer.plan, offer.plan_after_fixes
+        if now is None and after is None:
+            why = "prices unknown" if offer.sold_in is None else "no known plan holds it"
+            table.add_row(offer.provider, why, "unknown", "", "unknown", "")
             continue
-        unit = f" {plain(plan.currency)}" if mixed else ""
-        known = f"{plan.grade.value}, {plan.checked}" if plan.checked else plan.grade.value
+        unit = f" {plain(offer.sold_in or '')}" if mixed else ""
+        bills = (offer.monthly_bill, offer.monthly_bill_after_fixes)
+        bill, later = ("unknown" if each is None else f"{cents(each)}{unit}" for each in bills)
         table.add_row(
-            offer.provider.name + (" *" if offer.unsized else ""),
-            Words(plain(offer.now.name) if offer.now else "none holds it"),
-            "unknown" if offer.monthly is None else f"{cents(offer.monthly)}{unit}",
-            Words(
-                plain(offer.after_fixes.name) if offer.after_fixes else "none holds it" if fixes_known else "unknown"
-            ),
-            "unknown" if offer.monthly_after_fixes is None else f"{cents(offer.monthly_after_fixes)}{unit}",
-            known,
+            offer.provider + (" *" if offer.pictures_of_unknown_price else ""),
+            Words(plain(now) if now else "none holds it"),
+            bill,
+            Words(plain(after) if after else "none holds it" if fixes_known else "unknown"),
+            later,
+            offer.known_from,
         )
     return table
