@@ -95,7 +95,7 @@ def test_no_canary_anywhere(tmp_path: Path, everything: io.StringIO) -> None:
                         renderer.render("og", bad)
                     texts.append(explained(caught.value))
                 texts += [repr(renderer), repr(vars(renderer)["_scope"]), repr(store)]
-                request: Any = renderer._begin("og", {"t": INPUT}, None, None, None, False, None, {})
+                request: Any = renderer._core.begin("og", {"t": INPUT}, None, None, None, False, None, {})
                 texts.append(repr(request))
         names = [name.decode() for name in server.client.scan_iter()]
     with Sandbox() as sandbox:
