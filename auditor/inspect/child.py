@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from auditor.inspect.quality import LADDER, MEAN, TILE, trials
+from auditor.model.measurements import shrunk
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 MEMORY = 1 << 30
@@ -83,7 +84,7 @@ def measure(data: bytes, limit: dict[str, float | None] | None) -> dict[str, Any
     formats = [*TRIED, *({name} - {*TRIED, "gif"})]
     facts |= {"alpha": alpha, "flat": plain.getcolors(256) is not None, "note": None}
     facts |= {"trials": trials(plain, formats, alpha), "shown": None, "right_sized": []}
-    size = _shown(plain.size, limit or {})
+    size = shrunk(plain.size, limit or {})
     if size != plain.size:
         smaller = plain.resize(size, Image.Resampling.LANCZOS)
         facts |= {"shown": size, "right_sized": trials(smaller, formats, alpha)}
@@ -93,13 +94,6 @@ def measure(data: bytes, limit: dict[str, float | None] | None) -> dict[str, Any
 def _untried(why: str) -> dict[str, Any]:
     return {"alpha": False, "flat": False, "trials": [], "shown": None, "right_sized": [],
             "note": f"not tried in other formats: {why}"}  # fmt: skip
-
-
-def _shown(size: tuple[int, int], limit: dict[str, float | None]) -> tuple[int, int]:
-    """Shrunk into the limit with its aspect kept, as semantics section 6 has it."""
-    sides = [most / side for most, side in zip((limit.get("width"), limit.get("height")), size, strict=True) if most]
-    scale = min([1.0, *sides])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def warm_up() -> None:

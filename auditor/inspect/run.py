@@ -10,7 +10,7 @@ from typing import Any
 from auditor.caches import digest_of
 from auditor.inspect.pictures import MOST, Wanted
 from auditor.inspect.worker import Worker
-from auditor.model.measurements import Measured, Refused, measured
+from auditor.model.measurements import Measured, Refused, measured, shrunk
 from auditor.model.settings import Limit
 from auditor.system.network import FetchError
 
@@ -139,7 +139,5 @@ def _box(limit: Limit | None) -> dict[str, float | None] | None:
 
 def _fits(picture: Measured, box: Mapping[str, float | None] | None) -> bool:
     """Whether an earlier measurement was made for the same shown size."""
-    sides = ((picture.width, (box or {}).get("width")), (picture.height, (box or {}).get("height")))
-    scale = min([1.0, *(most / side for side, most in sides if most)])
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return (picture.shown or (picture.width, picture.height)) == size or bool(picture.note)
+    size = (picture.width, picture.height)
+    return (picture.shown or size) == shrunk(size, box or {}) or bool(picture.note)

@@ -66,6 +66,13 @@ class Refused:
     detail: str
 
 
+def shrunk(size: tuple[int, int], limit: Mapping[str, float | None]) -> tuple[int, int]:
+    """Shrunk into the limit with its aspect kept, as semantics section 6 has it."""
+    sides = [most / side for most, side in zip((limit.get("width"), limit.get("height")), size, strict=True) if most]
+    scale = min([1.0, *sides])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def document(
     pictures: Iterable[Measured], refused: Iterable[Refused], method: Mapping[str, Any], generated_at: str
 ) -> dict[str, Any]:

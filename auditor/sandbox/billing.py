@@ -1,7 +1,9 @@
 """What the sandbox billed: the invoice that a client's own count has to agree with."""
 
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 NO_PLAN = "sandbox-no-plan"
@@ -20,6 +22,19 @@ class Subscription:
     def remaining(self) -> int:
         """Credits that are left."""
         return max(0, (self.included or 0) - self.used)
+
+    def exhausted(self, now: float) -> dict[str, Any]:
+        """The 429 of a quota: for a workspace without a plan as the service words it."""
+        resets = datetime.fromtimestamp(now, UTC) + timedelta(seconds=1022)
+        data = {
+            "usage": self.used, "limit": self.included or 0, "remaining": 0,
+            "resetAt": resets.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }  # fmt: skip
+        message, reason = "You have used all credits of your plan.", "quota-exceeded"
+        if self.included is None:
+            message = "Your workspace has no active plan. Choose a plan to start generating images."
+            reason = "no-plan"
+        return {"message": message, "reason": reason, "data": data, "requestId": str(uuid.uuid4())}
 
 
 @dataclass(slots=True)

@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import hmac
 import random
+import re
 import secrets
 import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from aiohttp import web
@@ -20,7 +21,6 @@ from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import canonical
 from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import Books, Subscription
-from auditor.sandbox.calls import KEY, RefusalError, options_of, overrides_of
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
 from auditor.system.network import host_of, is_loopback
@@ -28,6 +28,17 @@ from auditor.system.network import host_of, is_loopback
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONG = 3600.0
 """Seconds that a hanging call is kept; the client gives up before."""
+KEY = "dma-api-key"
+"""Of the header, and of the query of a GET."""
+_OPTIONS = ("format", "quality", "delivery", "expiresIn")
+
+
+class RefusalError(Exception):
+    """A call that the API does not accept; nothing is billed."""
+
+    def __init__(self, status: int, headers: Mapping[str, str] | None = None, **document: Any) -> None:
+        super().__init__(status)
+        self.response = web.json_response({"success": False, **document}, status=status, headers=headers)
 
 
 class Sandbox:
@@ -166,7 +177,7 @@ class Sandbox:
         except (ValueError, ConnectionResetError) as error:
             raise RefusalError(400, message=str(error)) from None
         if account.remaining == 0:
-            raise RefusalError(429, **self._exhausted(account))
+            raise RefusalError(429, **account.exhausted(self._clock()))
         if throttle or self._throttled(key):
             raise RefusalError(429, {"Retry-After": "1"}, message="Too many requests", requestId=str(uuid.uuid4()))
         return account, options, overrides, body
@@ -186,19 +197,6 @@ class Sandbox:
             answer["url"] += f"?expires={ends}&token={self._token(name, ends)}"
             answer["expiresAt"] = datetime.fromtimestamp(ends, UTC).isoformat()
         return web.json_response(answer)
-
-    def _exhausted(self, account: Subscription) -> dict[str, Any]:
-        """The 429 of a quota: for a workspace without a plan as the service words it."""
-        resets = datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=1022)
-        data = {
-            "usage": account.used, "limit": account.included or 0, "remaining": 0,
-            "resetAt": resets.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        }  # fmt: skip
-        message, reason = "You have used all credits of your plan.", "quota-exceeded"
-        if account.included is None:
-            message = "Your workspace has no active plan. Choose a plan to start generating images."
-            reason = "no-plan"
-        return {"message": message, "reason": reason, "data": data, "requestId": str(uuid.uuid4())}
 
     def _throttled(self, key: str) -> bool:
         if self._per_second is None:
@@ -274,3 +272,22 @@ class Sandbox:
             "GET /sandbox/invoice says what was billed; POST /sandbox/faults "
             '{"rates": {"500": 0.1}, "next": ["hang"]} makes it fail.\n'
         )
+
+
+def options_of(query: Mapping[str, str]) -> dict[str, Any]:
+    """The output options among the parameters; numbers as numbers."""
+    found: dict[str, Any] = {name: query[name] for name in _OPTIONS if name in query}
+    numbers = (name for name in ("quality", "expiresIn") if re.fullmatch("[0-9]+", found.get(name, "")))
+    return found | {name: int(found[name]) for name in numbers}
+
+
+async def overrides_of(request: web.Request) -> Mapping[str, Any]:
+    """The overrides of a POST or a GET; `ValueError` if the body is no JSON object."""
+    if request.method == "GET":
+        return {name: value for name, value in request.query.items() if name not in (KEY, *_OPTIONS)}
+    if not request.can_read_body:
+        return {}
+    found = await request.json()
+    if not isinstance(found, dict):
+        raise ValueError("the body has to be a JSON object of overrides")
+    return found
