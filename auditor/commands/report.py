@@ -99,7 +99,7 @@ def report(
     config: Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
-    from auditor.analysis.load import present
+    from auditor.analysis.oddtime import present
     from auditor.model import measurements
     from auditor.pipeline import Options
     from auditor.results import baseline as accepted
