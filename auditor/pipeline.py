@@ -2,7 +2,7 @@
 
 import mmap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,8 @@ from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
-from auditor.analysis.load import Load, Progress, present
+from auditor.analysis.load import Load, Progress
+from auditor.analysis.oddtime import present
 from auditor.analysis.units import Located, locate
 from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
@@ -30,7 +31,7 @@ from auditor.reading.reader import Tally
 from auditor.registry import RULES
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
-from auditor.results.document import Choices
+from auditor.results.document import Choices, utc
 from auditor.results.inputs import Inputs, inputs_of
 from auditor.results.plan import Advised, advised
 from auditor.results.simulation import Setting, Simulated
@@ -149,7 +150,11 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             facts,
             replayed,
             bills(facts, replayed),
-            _secrets(sources, intakes),
+            tuple(
+                Secret(source.label, name, lines, masked)
+                for source, intake in zip(sources, intakes, strict=True)
+                for name, (lines, masked) in sorted(intake.tally.secrets.items())
+            ),
             facts.credits,
             partial(requests_of, sources, settings, options.input_format),
             options.measured,
@@ -200,38 +205,23 @@ def _mostly_filtered(intakes: Sequence[Intake]) -> frozenset[tuple[str, str]]:
     return frozenset(payer for payer, lines in dropped.items() if lines > kept[payer])
 
 
-def _secrets(sources: Sequence[Source], intakes: Iterable[Intake]) -> tuple[Secret, ...]:
-    return tuple(
-        Secret(source.label, name, lines, masked)
-        for source, intake in zip(sources, intakes, strict=True)
-        for name, (lines, masked) in sorted(intake.tally.secrets.items())
-    )
-
-
 def _shown(finding: Finding, options: Options) -> bool:
-    def allows(wanted: frozenset[str], name: str) -> bool:
-        return not wanted or name not in finding.subject or finding.subject[name] in wanted
-
+    wanted = {"environment": options.environments, "account": options.accounts, "template": options.templates}
     return (
         (not options.rules or finding.rule in options.rules)
         and finding.rule not in options.skip
         and finding.confidence.rank <= options.min_confidence.rank
-        and allows(options.environments, "environment")
-        and allows(options.accounts, "account")
-        and allows(options.templates, "template")
+        and all(not wanted.get(part) or name in wanted[part] for part, name in finding.subject.items())
     )
 
 
 def _options(settings: Settings, options: Options, names: Sequence[str] = ()) -> Choices:
-    def times(moment: datetime | None) -> str | None:
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
-
     every: Choices = {
         "ttl_seconds": number(Fraction(settings.ttl_us, 10**6)),
         "timezone": str(settings.timezone),
         "production_environments": sorted(settings.production),
-        "since": times(options.since),
-        "until": times(options.until),
+        "since": utc(options.since) if options.since else None,
+        "until": utc(options.until) if options.until else None,
         "environments": sorted(options.environments),
         "accounts": sorted(options.accounts),
         "templates": sorted(options.templates),

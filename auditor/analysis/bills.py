@@ -140,7 +140,7 @@ def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:
 
 
 def _bill(payer: Payer, used: Sequence[Sequence[UnitUsage]], wasted: Mapping[int, Fraction], *, blind: bool) -> Bill:
-    terms = terms_of(payer)
+    terms = tuple(terms_of(payer, cycle) for cycle in payer.cycles)
     gaps = tuple(gap_use(payer, gap) for gap in payer.gaps)
     credits = [sum((row.credits for row in rows), Fraction(0)) for rows in used]
     uses = tuple(

@@ -1,29 +1,23 @@
-"""Load: inputs -> the records of all of them in one engine, of which those with one id are told apart.
+"""Load: inputs -> the records of all of them in one engine, of which those with one id are told apart."""
 
-Odd times, of clocks that were never set, or that are far ahead, are named and left out. They are judged at each run
-and not when a line is read, since a cache of records outlives the day on which it was written.
-"""
-
-import os
-import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Table, and_, func, not_, or_, select
 
 from auditor.analysis.identities import Records, drop_replaced
-from auditor.analysis.repeats import repeating
+from auditor.analysis.oddtime import bounds, is_usual, odd, present
 from auditor.engines import LINE_BITS, Engine, file_of
 from auditor.intake.lookup import read_records
 from auditor.intake.read import Intake
 from auditor.intake.sources import Note, Source
-from auditor.model.errors import ConfigError, InputError
-from auditor.model.events import EPOCH, BadRecordError, Reason
+from auditor.model.errors import InputError
+from auditor.model.events import Reason
 from auditor.model.settings import Settings
 from auditor.reading.ids import IdChoice
 from auditor.reading.lines import Line
@@ -133,41 +127,57 @@ def _path(folder: Path, index: int) -> Path:
     return folder / f"{index:08d}.parquet"
 
 
-OLDEST = datetime(2000, 1, 2, tzinfo=UTC)
-"""Clocks that were never set start at 1970 or 2000-01-01."""
-AHEAD = timedelta(hours=48)
-_MICRO = timedelta(microseconds=1)
-_LATEST = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp())
-"""Whatever is reckoned from now, such as the end of a cycle, is still a date."""
+MOST = 100
+"""One row in so many may share its id with a row of another time."""
 
 
-def present(now: Callable[[], datetime]) -> datetime:
-    """Now in whole seconds, or SOURCE_DATE_EPOCH where the same input has to give the same report.
+def repeating(
+    engine: Engine,
+    taken: Table,
+    usual: ColumnElement[bool],
+    scopes: Mapping[int, Sequence[str]],
+    staged: Collection[int],
+    labels: Sequence[str],
+) -> list[int]:
+    """The files, by their numbers, whose ids are none (semantics section 11.5).
 
-    Raises `ConfigError` if that is no time.
+    A file whose rows share their ids with rows of other times, in it or in another file of the same format, provider
+    and account, counted its rows. Of a table of finished renders such ids are dropped; elsewhere several records of one
+    request may be meant, and the user is asked.
+
+    *usual* chooses the rows of *taken* that may be events. *scopes*: file -> what its records' own ids end with.
+    *staged* are files that may have several records of one request. *labels* are the names of all files. Raises
+    `InputError` where the user has to say.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not epoch:
-        return now().astimezone(UTC).replace(microsecond=0)
-    if not re.fullmatch("[0-9]{1,12}", epoch) or int(epoch) > _LATEST:
-        raise ConfigError(
-            f"SOURCE_DATE_EPOCH is not a whole number from 0 to {_LATEST}; set the seconds since 1970, or unset it"
-        )
-    return datetime.fromtimestamp(int(epoch), UTC)
-
-
-def bounds(now: datetime) -> tuple[int, int]:
-    """The first and the last microsecond since 1970 that an event may have."""
-    return (OLDEST - EPOCH) // _MICRO, (now + AHEAD - EPOCH) // _MICRO
-
-
-def odd(ts_us: int, limits: tuple[int, int]) -> BadRecordError:
-    """What is said of an odd time."""
-    said = f"ts is {(EPOCH + ts_us * _MICRO).isoformat().replace('+00:00', 'Z')}"
-    why = "before 2000-01-02: was its clock ever set?" if ts_us < limits[0] else "more than 48 h ahead of now"
-    return BadRecordError(Reason.ODD_TIME, f"{said}, {why}")
-
-
-def is_usual(taken: Table, limits: tuple[int, int], exempt: Collection[int]) -> ColumnElement[bool]:
-    """The rows whose times are not odd; *exempt* are the numbers of files whose times are relative."""
-    return or_(and_(taken.c.ts_us >= limits[0], taken.c.ts_us <= limits[1]), file_of(taken).in_(sorted(exempt)))
+    if not any(scopes.values()):
+        return []
+    file = file_of(taken)
+    ends = next(len(suffix) for suffixes in scopes.values() for suffix in suffixes)
+    end = func.right(taken.c.id, ends)
+    owned = or_(*(and_(file == each, end.in_(found)) for each, found in scopes.items() if found))
+    own = select(file.label("file"), func.hash(taken.c.id).label("own"), taken.c.ts_us).where(usual, owned).cte("own")
+    shared = (
+        select(own.c.own, func.bool_or(own.c.file.in_(sorted(staged))).label("staged"))
+        .group_by(own.c.own)
+        .having(func.min(own.c.ts_us) != func.max(own.c.ts_us))
+        .subquery()
+    )
+    found = engine.run(
+        select(own.c.file, func.count().label("rows"), func.bool_or(shared.c.staged).label("staged"))
+        .join_from(own, shared, own.c.own == shared.c.own)
+        .group_by(own.c.file)
+        .order_by(own.c.file)
+    ).to_pylist()
+    if not found:
+        return []
+    files = [row["file"] for row in found]
+    counted = select(file.label("file"), func.count().label("rows")).where(usual, file.in_(files)).group_by(file)
+    totals = {row["file"]: row["rows"] for row in engine.run(counted).to_pylist()}
+    none = [row for row in found if row["rows"] * MOST > totals[row["file"]]]
+    for row in none:
+        if row["staged"]:
+            raise InputError(
+                f"{labels[row['file']]}: {row['rows']:,} of {totals[row['file']]:,} rows share an id with a row of "
+                "another time; count each id once with --ids keep, or each row with --ids rows"
+            )
+    return [row["file"] for row in none]

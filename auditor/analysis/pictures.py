@@ -168,20 +168,8 @@ def _beyond(events: Table, limits: Table, times: ColumnElement[Any]) -> Select[A
     ).join(limits, beyond)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Requests of a template that delivered one size."""
-
-    provider: str
-    template: str
-    width: int
-    height: int
-    requests: int
-    bytes: int
-
-
-def delivered(facts: Facts) -> list[Delivered]:
-    """Of every size that is known, in any account and environment."""
+def delivered(facts: Facts) -> dict[tuple[str, str, int, int], tuple[int, int]]:
+    """(provider, template, width, height) -> (requests, bytes) that delivered it, in any account and environment."""
     events, units = facts.events, facts.by_unit
     groups = (units.c.provider, units.c.template, events.c.width, events.c.height)
     sums = (
@@ -193,7 +181,11 @@ def delivered(facts: Facts) -> list[Delivered]:
         .join(units, units.c.unit == events.c.unit)
         .where(events.c.outcome.in_(_DELIVERED), events.c.width.is_not(None), events.c.height.is_not(None))
     )
-    return rows_of(facts.engine, Delivered, sums.group_by(*groups))
+    found = facts.engine.run(sums.group_by(*groups)).to_pylist()
+    return {
+        (row["provider"], row["template"], row["width"], row["height"]): (int(row["requests"]), int(row["bytes"]))
+        for row in found
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,8 @@ class Terms:
         return None if charged is None else charged + self.topups
 
 
-def terms_of(payer: Payer) -> tuple[Terms, ...]:
-    """The terms of each cycle: the account's plans by date, and its top-ups in the cycle in which they were bought."""
-    return tuple(_terms(payer, cycle) for cycle in payer.cycles)
-
-
-def _terms(payer: Payer, cycle: Cycle) -> Terms:
+def terms_of(payer: Payer, cycle: Cycle) -> Terms:
+    """The terms of a cycle: the account's plans by date, and its top-ups in the cycle in which they were bought."""
     account = payer.settings
     plan = account.plan_of(cycle)
     grant = Grant() if plan is None else plan.grant
@@ -86,7 +82,7 @@ def gap_use(payer: Payer, gap: Gap) -> GapUse:
     return GapUse(
         gap,
         tuple(
-            (end - start, _terms(payer, cycle_numbered(start, account.anchor_day, account.timezone)))
+            (end - start, terms_of(payer, cycle_numbered(start, account.anchor_day, account.timezone)))
             for start, end in pairwise(edges)
         ),
     )

@@ -198,9 +198,6 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[RenderSample, Any]:
 
     credits = table.column("credits")
 
-    def credit(at: int) -> Fraction:
-        return Fraction(credits[at].as_py() or 0)
-
     shape = np.zeros(len(table), np.int64)
     for name in ("format", "width", "height"):
         codes = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
@@ -224,7 +221,7 @@ def _sample(parts: list[pa.RecordBatch]) -> tuple[RenderSample, Any]:
         digest=np.where(by_size, 0, digest) if told else digest,
         shape_numbers=random_numbers(shape, 0),
         verdict=ints("verdict"),
-        credit=credit,
+        credit=lambda at: Fraction(credits[at].as_py() or 0),
         at=np.repeat(np.arange(len(table)), lengths),
         field=fields,
         numbers=random_numbers(np.unique(pairs, return_inverse=True)[1].astype(np.int64), 1),

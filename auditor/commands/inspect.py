@@ -109,7 +109,7 @@ def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
 
 
 def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
-    from auditor.analysis.load import present
+    from auditor.analysis.oddtime import present
     from auditor.model.measurements import document
 
     now = present(lambda: datetime.now(UTC)).replace(microsecond=0)

@@ -72,7 +72,7 @@ def report(
     config: given.Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
-    from auditor.analysis.load import present
+    from auditor.analysis.oddtime import present
     from auditor.model import measurements
     from auditor.results import baseline as accepted
     from auditor.schedule.edition import Edition, rhythms

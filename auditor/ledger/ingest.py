@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from auditor.analysis.load import bounds, odd, present
+from auditor.analysis.oddtime import bounds, odd, present
 from auditor.ledger.booking import Booking, count
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records

@@ -1,7 +1,7 @@
 """Ids of foreign logs: those of one format, provider and account are apart from all others, and some are none.
 
 A spreadsheet spoils ids (`2.0260901E+16`), and some tables count their rows, in each month's export from 1 again: what
-becomes of those that repeat says `auditor.analysis.repeats`.
+becomes of those that repeat says `auditor.analysis.load`.
 """
 
 import hashlib

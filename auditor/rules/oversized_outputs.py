@@ -88,11 +88,11 @@ class OversizedOutputs(Rule):
 
 def _limits(case: Case) -> dict[tuple[int, str], Limit]:
     """(unit, placement) -> limit, for those that have one."""
-    limits = {
-        (unit, placement): limit_for(case.facts.settings, case.facts.units[unit].template, placement)
+    return {
+        (unit, placement): limit
         for unit, placement in placements(case.facts)
+        if (limit := limit_for(case.facts.settings, case.facts.units[unit].template, placement)) is not None
     }
-    return {at: limit for at, limit in limits.items() if limit is not None}
 
 
 def _scaled(side: Decimal | None, by: Decimal) -> int | None:

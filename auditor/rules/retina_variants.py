@@ -37,29 +37,29 @@ class RetinaVariants(Rule):
         pairs = variants(case.facts)
         if not pairs:
             return
-        sizes = {(each.provider, each.template, each.width, each.height): each for each in delivered(case.facts)}
+        sizes = delivered(case.facts)
         total = case.facts.delivered_bytes
         for (provider, template), group in grouped(pairs, lambda pair: (pair.provider, pair.template)).items():
             most = min(
                 group,
                 key=lambda pair: (-pair.inputs, -pair.width, -pair.height, -pair.large_width, -pair.large_height),
             )
-            larger = sizes[provider, template, most.large_width, most.large_height]
+            requests, size = sizes[provider, template, most.large_width, most.large_height]
             yield Finding(
                 rule=self.id,
-                severity=severity_of(larger.bytes, total),
+                severity=severity_of(size, total),
                 confidence=Confidence.MEDIUM,
                 subject={"provider": provider, "template": template},
                 message=f"{plural(most.inputs, 'picture')} rendered both at {most.width} x {most.height} and at "
                 f"{most.large_width} x {most.large_height}",
                 advice=f"Render {most.large_width} x {most.large_height} once and scale it down for the smaller place",
-                bytes=larger.bytes,
+                bytes=size,
                 evidence={
                     "smaller": {"width": most.width, "height": most.height},
                     "larger": {"width": most.large_width, "height": most.large_height},
                     "pictures": most.inputs,
-                    "requests": larger.requests,
-                    "bytes": larger.bytes,
+                    "requests": requests,
+                    "bytes": size,
                     "size_pairs": len(group),
                 },
             )

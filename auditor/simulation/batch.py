@@ -11,7 +11,7 @@ Peak hours of an account are the hours of the local day with more renders than a
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ def ahead_of(demand: Demand) -> Ahead:
     """What of the log could have been made ahead of its request."""
     payers, units = demand.accounts.payers, demand.accounts.units
     payer_of = np.array([unit.payer for unit in units], np.int64)
-    clocks = [_Clock(payer) for payer in payers]
+    clocks = [_clock(payer) for payer in payers]
     steady: list[_Renders] = []
     bursts: list[_Renders] = []
     parts = [np.zeros((5, 0), np.int64), *(_judge(table, payer_of, clocks, steady) for table in _whole_keys(demand))]
@@ -63,7 +63,10 @@ def ahead_of(demand: Demand) -> Ahead:
         every.sort(key=lambda each: (-each.renders, each.first_us, each.row))
     keys = demand.accounts.records.values("key", [each.row for each in steady[:TOP]])
     subjects = [(each.provider, each.account, each.environment, each.template) for each in units]
-    peaks = (_peak(clock, ts[own], movable[own]) for clock in clocks for own in [payer_of[unit] == clock.payer.code])
+    peaks = []
+    for payer, clock in zip(payers, clocks, strict=True):
+        own = payer_of[unit] == payer.code
+        peaks.append(_peak(payer, clock, ts[own], movable[own]))
     return Ahead(
         Steady(
             len(steady),
@@ -79,20 +82,15 @@ def ahead_of(demand: Demand) -> Ahead:
     )
 
 
-class _Clock:
-    """Local time of one account."""
+Clock = Callable[[Ints], Ints]
+"""Microseconds since 1970 -> those of an account's local clock."""
 
-    def __init__(self, payer: Payer) -> None:
-        self.payer = payer
-        zone = payer.settings.timezone
-        changes = [span for stretch in payer.stretches for span in spans(*stretch, str(zone))]
-        self._from = np.array([start for start, _, _ in changes], np.int64)
-        self._offset = np.array([offset for _, _, offset in changes], np.int64)
 
-    def local(self, ts: Ints) -> Ints:
-        """Microseconds of the local clock."""
-        at: Ints = ts + self._offset[np.maximum(np.searchsorted(self._from, ts, "right") - 1, 0)]
-        return at
+def _clock(payer: Payer) -> Clock:
+    zone = str(payer.settings.timezone)
+    changes = np.array([span for stretch in payer.stretches for span in spans(*stretch, zone)], np.int64).reshape(-1, 3)
+    starts, offsets = changes[:, 0], changes[:, 2]
+    return lambda ts: ts + offsets[np.maximum(np.searchsorted(starts, ts, "right") - 1, 0)]
 
 
 def _whole_keys(demand: Demand) -> Iterator[dict[str, Ints]]:
@@ -118,15 +116,15 @@ def _starts(columns: dict[str, Ints]) -> Bools:
     return starts
 
 
-def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[_Clock], steady: list[_Renders]) -> Ints:
+def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[Clock], steady: list[_Renders]) -> Ints:
     """The renders, each with its time, unit, row, whether it can move, and whether it is the first of its key."""
     ts, unit, online = columns["ts_us"], columns["unit"], columns["online"] == 1
     starts = _starts(columns)
     key = np.cumsum(starts) - 1
     day = np.empty_like(ts)
-    for clock in clocks:
-        own = payer_of[unit] == clock.payer.code
-        day[own] = clock.local(ts[own]) // _DAY
+    for code, clock in enumerate(clocks):
+        own = payer_of[unit] == code
+        day[own] = clock(ts[own]) // _DAY
     new_day = starts.copy()
     new_day[1:] |= day[1:] != day[:-1]
     days = np.bincount(key, new_day).astype(np.int64)
@@ -158,8 +156,8 @@ def _bursts(ts: Ints, unit: Ints, first: Bools) -> Iterator[Ints]:
             yield order[start:end]
 
 
-def _peak(clock: _Clock, ts: Ints, movable: Bools) -> PeakHours:
-    hour = clock.local(ts) // _HOUR
+def _peak(payer: Payer, clock: Clock, ts: Ints, movable: Bools) -> PeakHours:
+    hour = clock(ts) // _HOUR
     of_day = hour % 24
     by_hour = np.bincount(of_day, minlength=24)
     hours = np.flatnonzero(by_hour * 24 > len(ts))
@@ -169,8 +167,8 @@ def _peak(clock: _Clock, ts: Ints, movable: Bools) -> PeakHours:
         return int(np.unique(hour[which], return_counts=True)[1].max(initial=0))
 
     return PeakHours(
-        provider=clock.payer.provider,
-        account=clock.payer.account,
+        provider=payer.provider,
+        account=payer.account,
         online_renders=len(ts),
         movable=moved,
         movable_share=ratio(moved, len(ts)),

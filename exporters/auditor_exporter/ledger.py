@@ -204,7 +204,8 @@ def _available(account: Account, now_us: int, used: tuple[tuple[int, Decimal], .
     spent = dict(used)
     first_us = min(spent, default=now_us)
     listed = tuple(cycles(first_us, now_us, account.anchor_day, account.timezone))
-    terms = terms_of(Paying(0, account.provider, "", account, (), listed, first_us, now_us))
+    paying = Paying(0, account.provider, "", account, (), listed, first_us, now_us)
+    terms = [terms_of(paying, cycle) for cycle in listed]
     balances = fold([each.grant for each in terms], [Fraction(spent.get(cycle.start_us, 0)) for cycle in listed])
     return balances[-1].available
 

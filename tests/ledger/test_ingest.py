@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from auditor.analysis.load import AHEAD, OLDEST
+from auditor.analysis.oddtime import AHEAD, OLDEST
 from auditor.config import settings_of
 from auditor.intake.sources import Source, discover
 from auditor.ledger import database, schema
