@@ -19,22 +19,14 @@ from auditor.intake.columnar.scalars import (
     HEX,
     blank_end,
     inputs_at,
+    is_at,
     jit,
     number_at,
     row_of,
-    spells,
     string_end,
     time_at,
 )
-from auditor.model.events import (
-    AMBIGUOUS_STATUS,
-    FIELDS,
-    MAX_DELIVERED,
-    MAX_ID_LENGTH,
-    REQUIRED,
-    SCHEMA_VERSION,
-    Outcome,
-)
+from auditor.model.events import AMBIGUOUS_STATUS, FIELDS, MAX_DELIVERED, REQUIRED, SCHEMA_VERSION, Outcome
 from auditor.reading.lines import MAX_LINE
 
 # Compiled code is kept as long as this file is the same: where only the declaration changes, touch this file.
@@ -54,6 +46,7 @@ _DURATION, _CREDITS, _TS, _RETRIED = _F["duration_ms"], _F["credits"], _F["ts"],
 _HIT, _RENDER, _IS_ERROR, _ATTEMPT = (
     WORDS["outcome"].index(name) for name in (Outcome.HIT, Outcome.RENDER, Outcome.ERROR, Outcome.ATTEMPT)
 )
+_LONGEST_ID = FIELDS["id"].most
 _REQUIRED = sum(1 << _F[name] for name in REQUIRED)
 _BOUNDS = np.array([
     (SCHEMA_VERSION, SCHEMA_VERSION) if name == "v" else (FIELDS[name].least, FIELDS[name].most) for name in NUMBERS
@@ -106,7 +99,7 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
             return -1, first
         at = blank_end(buf, at + 1)
         if buf[at] == 110:  # null: absent, and unknown for credits
-            if not spells(buf, at, _NULL) or _REQUIRED >> field & 1:
+            if not is_at(buf, at, _NULL) or _REQUIRED >> field & 1:
                 return -1, first
             unknown_credits = unknown_credits or field == _CREDITS
             at += 4
@@ -137,9 +130,9 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
             if at < 0:
                 return -1, first
         elif field == _RETRIED:
-            if spells(buf, at, _TRUE):
+            if is_at(buf, at, _TRUE):
                 values[field], at = 1, at + 4
-            elif spells(buf, at, _FALSE):
+            elif is_at(buf, at, _FALSE):
                 values[field], at = 0, at + 5
             else:
                 return -1, first
@@ -181,14 +174,14 @@ def _consistent(buf: Any, values: Any, spans: Any) -> bool:
         return False
     if values[_RETRIED] == 1 and values[_OUTCOME] != _IS_ERROR:
         return False
-    if spans[_ID, 1] - spans[_ID, 0] > MAX_ID_LENGTH:
+    if spans[_ID, 1] - spans[_ID, 0] > _LONGEST_ID:
         return False
     for at in range(spans[_ENVIRONMENT, 0], spans[_ENVIRONMENT, 1]):
         if 65 <= buf[at] <= 90:
             return False
     if values[_DIGEST] >= 0:
         at = spans[_DIGEST, 0]
-        if spans[_DIGEST, 1] - at != 71 or not spells(buf, at, _SHA256):
+        if spans[_DIGEST, 1] - at != 71 or not is_at(buf, at, _SHA256):
             return False
         for digit in range(at + 7, at + 71):
             if not HEX[buf[digit]]:

@@ -31,7 +31,7 @@ def row_of(table: Any, row: int, stop: int, buf: Any, start: int, end: int) -> i
 
 
 @jit
-def spells(buf: Any, at: int, word: Any) -> bool:
+def is_at(buf: Any, at: int, word: Any) -> bool:
     """Whether *word* stands there."""
     for i in range(len(word)):
         if buf[at + i] != word[i]:
