@@ -138,15 +138,7 @@ def payer_of(
     edges = [first_us, *chain.from_iterable(rests), last_us]
     spans = list(zip(edges[::2], edges[1::2], strict=True))
     own_cycles, gaps = listed(spans, configured.anchor_day, configured.timezone)
+    plans = comparable(settings.catalogue.get(provider, ()), configured.plan_of(own_cycles[-1]))
     return Payer(
-        code=code,
-        provider=provider,
-        account=account,
-        settings=configured,
-        plans=comparable(settings.catalogue.get(provider, ()), configured.plan_of(own_cycles[-1])),
-        cycles=own_cycles,
-        first_us=first_us,
-        last_us=last_us,
-        gaps=gaps,
-        mostly_filtered=mostly_filtered,
+        code, provider, account, configured, plans, own_cycles, first_us, last_us, gaps, mostly_filtered=mostly_filtered
     )

@@ -1,8 +1,9 @@
 """What becomes of a demand under a cache: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from operator import add, attrgetter
 
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import is_unknown, ratio
@@ -49,18 +50,10 @@ class DemandOutcome:
         return self.renders, self.hits, self.coalesced, served, missed, missed_bytes, credits, self.stale
 
     def __add__(self, other: "DemandOutcome") -> "DemandOutcome":
-        return DemandOutcome(
-            self.requests + other.requests,
-            self.bytes + other.bytes,
-            self.renders + other.renders,
-            self.coalesced + other.coalesced,
-            self.credits + other.credits,
-            self.missed_bytes + other.missed_bytes,
-            self.stale + other.stale,
-            self.uncertain + other.uncertain,
-        )
+        return DemandOutcome(*map(add, _PARTS(self), _PARTS(other)))
 
 
+_PARTS = attrgetter(*(each.name for each in fields(DemandOutcome)))
 NOTHING = DemandOutcome(0, 0, 0, 0, Fraction(0), 0, 0)
 
 
@@ -106,16 +99,10 @@ def asked_of(demand: DemandSource, per_template: bool) -> Sums:
     for row in demand.usage:
         unit = demand.accounts.units[row.unit]
         group = (unit.payer, unit.template if per_template else None, row.cycle)
-        render = row.outcome == "render"
+        renders, missed = (row.requests, row.bytes) if row.outcome == "render" else (0, 0)
+        coalesced = row.requests if row.outcome == "coalesced" else 0
         found[group] = found.get(group, NOTHING) + DemandOutcome(
-            requests=row.requests,
-            bytes=row.bytes,
-            renders=row.requests if render else 0,
-            coalesced=row.requests if row.outcome == "coalesced" else 0,
-            credits=row.credits,
-            missed_bytes=row.bytes if render else 0,
-            stale=0,
-            uncertain=row.unknown,
+            row.requests, row.bytes, renders, coalesced, row.credits, missed, stale=0, uncertain=row.unknown
         )
     return found
 
