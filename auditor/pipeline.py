@@ -114,7 +114,7 @@ def simulate(
     batch: bool = False,
 ) -> Simulated:
     """Replay the demand of some inputs under *caches*. Raises `InputError` where there is nothing to read."""
-    shown = _options(settings, options, ("timezone", "since", "until")), present(options.now)
+    shown = _options(settings, options, ("timezone", "since", "until")), present(options.now).replace(microsecond=0)
     traced = None if batch else _trace(sources, settings, options)
     if traced is not None:
         return simulated(traced[0], caches, traced[1], *shown, per_template=per_template)
@@ -161,7 +161,7 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
             inputs=inputs_of(sources, intakes, facts.counts),
             options=_options(settings, options, names),
             until=options.until,
-            generated_at=present(options.now),
+            generated_at=present(options.now).replace(microsecond=0),
         )
 
 

@@ -23,13 +23,13 @@ _LATEST = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp())
 
 
 def present(now: Callable[[], datetime]) -> datetime:
-    """Now in whole seconds, or SOURCE_DATE_EPOCH where the same input has to give the same report.
+    """Now, or SOURCE_DATE_EPOCH where the same input has to give the same report.
 
     Raises `ConfigError` if that is no time.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not epoch:
-        return now().astimezone(UTC).replace(microsecond=0)
+        return now().astimezone(UTC)
     if not re.fullmatch("[0-9]{1,12}", epoch) or int(epoch) > _LATEST:
         raise ConfigError(
             f"SOURCE_DATE_EPOCH is not a whole number from 0 to {_LATEST}; set the seconds since 1970, or unset it"

@@ -92,7 +92,7 @@ def report(
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(report_of(one).draws_curve for one in wanted),
     )
-    now = present(options.now)
+    now = present(options.now).replace(microsecond=0)
     chosen = [(rhythm, converted("--cycle", partial(rhythm.cycle, now=now), cycle)) for rhythm in rhythms(settings)]
     kept = History(history)
     code, done, complaints = OK, 0, []
