@@ -75,8 +75,7 @@ class Files(Cache):
             await self._store.read("0")
 
     def forked(self) -> None:
-        """Waiting for a bucket's threads, which stayed in the parent, would take until the timeout, each time."""
-        Bucket.lost = Bucket.lost or Bucket.used
+        """Nothing of it belongs to one process but a bucket's threads, see below."""
 
 
 class Folder:
@@ -179,6 +178,15 @@ class Bucket:
             await store.delete_async(paths)
             gone += len(paths)
         return gone
+
+
+def _after_fork() -> None:
+    """Waiting for threads that stayed in the parent would take until the timeout, each time."""
+    Bucket.lost = Bucket.lost or Bucket.used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _name(key: str) -> str:

@@ -144,15 +144,20 @@ class Core:
         with self._waiting(request) as wait:
             if wait.first:
                 self._launch(wait, pace)
-            async with asyncio.timeout(patience):
-                landed = await asyncio.wrap_future(wait.flight)
+            waiting = asyncio.wrap_future(wait.flight)
+            if patience is None:
+                landed = await waiting
+            else:
+                async with asyncio.timeout(patience):
+                    landed = await waiting
         return self._landed(wait, landed)
 
     @contextmanager
     def _waiting(self, request: Request) -> Iterator[Wait]:
         """A caller joins a flight; if it gets nothing, that is recorded, and it is told why."""
         self._caller.ready()
-        self.levels.longest = max(self.levels.longest, request.ttl)
+        if request.ttl > self.levels.longest:  # noqa: PLR1730 (a max would undo what another thread raises)
+            self.levels.longest = request.ttl
         made = self._meter.begin()
         self._meter.inflight(1)
         wait = Wait(request, made, *self._flights.join(request.flight))

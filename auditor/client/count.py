@@ -112,7 +112,7 @@ class Count:
     def _listed(self) -> set[int]:
         """Cycles with a file of our own."""
         try:
-            names = [path.name for path in self.folder.iterdir() if path.name.startswith(self._prefix)]
+            names = [entry.name for entry in os.scandir(self.folder) if entry.name.startswith(self._prefix)]
         except OSError:
             return set()
         starts = (name.removeprefix(self._prefix) for name in names)

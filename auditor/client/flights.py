@@ -24,6 +24,7 @@ from auditor.client.levels import Levels
 from auditor.model.errors import RenderError
 
 T = TypeVar("T")
+_CLOSED = "the renderer was closed while this was under way"
 FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.15, 1.5
 """Seconds between looks: soon at first, then seldom."""
 
@@ -133,27 +134,42 @@ class Flights(Generic[T]):
 
     def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         """Let *work* bring what all wait for."""
-
-        def landed(done: "Future[T]") -> None:
-            self._forget(key)
-            if done.cancelled():
-                flight.set_exception(RenderError("the renderer was closed while this was under way"))
-            elif (error := done.exception()) is not None:
-                flight.set_exception(error)
-            else:
-                flight.set_result(done.result())
-
         try:
-            self._background.spawn(work).add_done_callback(landed)
+            flying = self._background.spawn(self._fly(key, flight, work))
         except BaseException as error:
             work.close()
             self._forget(key)
             flight.set_exception(error)
+        else:
+            flying.add_done_callback(lambda _: self._crashed(key, flight, work))
+
+    def _crashed(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
+        """Cancelled before its first step, by a close, it could not even say so itself."""
+        if not flight.done():
+            work.close()
+            self._forget(key)
+            flight.set_exception(RenderError(_CLOSED))
 
     def land(self, key: str, flight: "Future[T]", result: T) -> None:
         """It was at hand after all."""
         self._forget(key)
         flight.set_result(result)
+
+    async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
+        try:
+            landed = await work
+        except asyncio.CancelledError:
+            self._forget(key)
+            flight.set_exception(RenderError(_CLOSED))
+            raise
+        except BaseException as error:
+            self._forget(key)
+            flight.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._forget(key)
+            flight.set_result(landed)
 
     def wait(self, patience: float) -> None:
         """Until all that fly now have landed, *patience* seconds at most."""

@@ -62,6 +62,8 @@ class Levels:
         self.turn = 0
         """Of the newest purge."""
         self.up = self._there
+        if far is not None:
+            far.forked()  # what another renderer left open belongs to a loop that is gone
 
     def forked(self) -> None:
         """The child finds out for itself."""

@@ -154,7 +154,8 @@ class ObservedCall:
     def _entry(self, result: object, answer: Answer | None) -> Entry:
         picture = self._observed.picture
         if picture is not None:
-            result, answer = self.metering.tried(picture, result), None
+            shown = self.metering.tried(lambda given: (picture(given), None), result)
+            result, answer = (None, answer) if shown is None else shown
         data = _bytes_of(result, answer)
         headers = _sniffed(data) or ({} if answer is None else answer.headers)
         found = picture_of(Answer(200, headers, data))

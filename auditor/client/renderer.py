@@ -238,7 +238,7 @@ class Renderer(Generic[P_co]):
 
         Other processes keep what they have in memory until it expires; a new `template_version` is instant everywhere.
         """
-        return self._core.background.run(self.apurge(template))
+        return self._core.background.spawn(self.apurge(template)).result()
 
     async def apurge(self, template: str) -> int:
         """As `purge`, for event loops."""
@@ -249,7 +249,7 @@ class Renderer(Generic[P_co]):
 
         As with `purge`, other processes keep what they have in memory. `InvalidRequestError` for what is no key.
         """
-        return self._core.background.run(self.adelete(key))
+        return self._core.background.spawn(self.adelete(key)).result()
 
     async def adelete(self, key: str) -> bool:
         """As `delete`, for event loops."""

@@ -85,7 +85,7 @@ class MeteredSession:
 
     _tapped = quiet(_tap)
 
-    def _found(self, getter: Method, adapter: Holder, *args: Any, **kwargs: Any) -> Any:
+    def _found(self, getter: Method, adapter: Holder, /, *args: Any, **kwargs: Any) -> Any:
         pool = getter(*args, **kwargs)
         try:
             if id(pool) not in HOLDERS:
@@ -97,7 +97,7 @@ class MeteredSession:
         return pool
 
     def _urlopen(
-        self, origin: str, urlopen: Method, adapter: Holder, method: str, url: str, *args: Any, **kwargs: Any
+        self, origin: str, urlopen: Method, adapter: Holder, /, method: str, url: str, *args: Any, **kwargs: Any
     ) -> Any:
         """Each try of urllib3's `Retry` comes through here, the later ones from inside the first."""
 
@@ -111,7 +111,9 @@ class MeteredSession:
             passage.answer = urlopen(method, url, *args, **kwargs)
         return passage.answer
 
-    def _sent(self, send: Method, adapter: Holder, kind: type | None, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def _sent(
+        self, send: Method, adapter: Holder, kind: type | None, /, request: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         """The answers of an adapter; of a request whose call is not seen at a pool, that too.
 
         *kind* is its class if it has pools.

@@ -105,7 +105,7 @@ class RenderError(AuditorError):
         retry_after: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(what)  # (so that copies and pickles carry the same facts)
+        super().__init__()
         self.what = what
         self.status = status
         self.credits = credits
@@ -123,8 +123,17 @@ class RenderError(AuditorError):
         """Itself, with every one of *words* masked: what a provider says may repeat a key, or what it was sent."""
         for word in sorted(words, key=len, reverse=True):
             self.what = self.what.replace(word, "****")
-        self.args = (self.what,)
         return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies and pickles carry the same facts."""
+        return _remake, (type(self), dict(self.__dict__))
+
+
+def _remake(kind: type[RenderError], facts: dict[str, object]) -> RenderError:
+    error = kind.__new__(kind)
+    error.__dict__.update(facts)
+    return error
 
 
 class NoPlanError(RenderError):

@@ -57,8 +57,6 @@ class Held:
     """Whether its refusal is kept back."""
     task: asyncio.Task[None] | None = None
     """Which connects it: with TLS, the handshake."""
-    transport: asyncio.Transport | None = None
-    """Once it is connected."""
 
 
 class Connections:
@@ -146,7 +144,7 @@ class Connections:
     async def _connect(self, held: Held) -> None:
         patience = self._patience if self._tls else None
         try:
-            held.transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+            await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: held.protocol, held.connection, ssl=self._tls, ssl_handshake_timeout=patience
             )
         except (OSError, asyncio.CancelledError):  # (an SSLError is one, and whoever hangs up in the handshake)
@@ -154,8 +152,9 @@ class Connections:
 
     def _drop(self, victim: Held, why: str) -> None:
         del self._held[victim.protocol]
-        if victim.transport is not None:
-            victim.transport.abort()
+        transport = getattr(victim.protocol, "transport", None)  # (aiohttp's protocols keep theirs)
+        if transport is not None:
+            transport.abort()
         elif victim.task is not None:
             victim.task.cancel()
         self.dropped += 1
@@ -189,8 +188,8 @@ async def listeners(host: str, port: int) -> list[socket.socket]:
             except OSError as error:
                 wrong = error
                 if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # (a machine without IPv6)
-                    raise
-        if not listening:
+                    break
+        if not listening or wrong.errno == errno.EADDRINUSE:
             raise wrong
         opened.pop_all()
     return listening

@@ -1,30 +1,23 @@
 """The findings of a JSON v1 report as gauges; the file is read again when another one stands there."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-
-from msgspec import convert
+from typing import Any
 
 from auditor.model.errors import InputError
 from auditor.model.findings import Severity
 from auditor.model.metrics import OTHER
-from auditor.model.numbers import number
 from auditor.model.settings import Settings
 from auditor.model.waste import Cause
 from auditor.registry import RULES
-from auditor.results.report import Finding, Report
+from auditor.results.report import SCHEMA
 from auditor.system.files import FileStamp
 from auditor_exporter.families import Families, Folded, Labels, StaleError
 
-
-class _Finding(Finding, frozen=True, kw_only=True):
-    severity: str  # type: ignore[assignment]  # (a newer auditor may know others)
-
-
-class _Report(Report, frozen=True, kw_only=True):
-    findings: tuple[_Finding, ...]
+_MONEY = ("now", "after_plan_change")
 
 
 class FindingsCollector:
@@ -55,32 +48,33 @@ class FindingsCollector:
         try:
             seen = FileStamp.of(self._path.stat())
             if seen != self._seen:
-                found = json.loads(self._path.read_bytes(), parse_float=Decimal)
-                self._families = self._read(convert(found, _Report, dec_hook=lambda kind, value: kind(value)))
+                self._families = self._read(json.loads(self._path.read_bytes(), parse_float=Decimal))
                 self._seen = seen
         except OSError as error:
             raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
-        except (ValueError, TypeError, ArithmeticError):
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             raise InputError(
                 f"{self._path}: is no JSON v1 report; write one with `auditor audit --format json --output`"
             ) from None
 
-    def _read(self, report: _Report) -> Families:
+    def _read(self, report: Mapping[str, Any]) -> Families:
+        if report["schema"] != SCHEMA:
+            raise ValueError(report["schema"])
         families = Families()
-        families.put("audit_timestamp_seconds", (), report.generated_at.timestamp())
-        for end, when in (("start", report.window.start), ("end", report.window.end)):
-            if when is not None:
-                families.put(f"audit_window_{end}_timestamp_seconds", (), when.timestamp())
-        families.put("audit_credits", (), number(report.totals.credits))
+        families.put("audit_timestamp_seconds", (), _seconds(report["generated_at"]))
+        for end in ("start", "end"):
+            if report["window"][end] is not None:
+                families.put(f"audit_window_{end}_timestamp_seconds", (), _seconds(report["window"][end]))
+        families.put("audit_credits", (), _number(report["totals"]["credits"]))
         for cause in Cause:
-            families.add("waste_credits", (cause.value,), number(report.waste.of(cause)))
+            families.add("waste_credits", (cause.value,), _number(report["waste"].get(cause.value, 0)))
         # Bounds are of one report: a template that nobody renders any more makes room for the next one.
         self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")
-        for account in report.accounts:
+        for account in report["accounts"]:
             for rule in RULES:
-                self._preset(families, self._labels.payer(account.provider, account.account), rule)
-        for finding in report.findings:
+                self._preset(families, self._labels.payer(account["provider"], account["account"]), rule)
+        for finding in report["findings"]:
             self._finding(families, finding)
         return families
 
@@ -88,19 +82,29 @@ class FindingsCollector:
         for severity in Severity:
             families.add("findings", (*payer, rule, severity.value), 0)
 
-    def _finding(self, families: Families, finding: _Finding) -> None:
-        rule = finding.rule if finding.rule in RULES else OTHER
-        severity = finding.severity if finding.severity in list(Severity) else OTHER
-        # (A finding about a file has no account.)
-        provider, account, template = (finding.subject.get(name, "") for name in ("provider", "account", "template"))
+    def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
+        rule = finding["rule"] if finding["rule"] in RULES else OTHER
+        severity = finding["severity"] if finding["severity"] in list(Severity) else OTHER
+        subject, money = finding["subject"], finding["money"]  # (a finding about a file has no account)
+        provider, account, template = (str(subject.get(name) or "") for name in ("provider", "account", "template"))
         payer = self._labels.payer(provider, account)
         place = (*self._labels.place(provider, account, template, rule), rule, severity)
         self._preset(families, payer, rule)
         families.add("findings", (*payer, rule, severity), 1)
-        families.add("finding_credits", place, number(finding.credits))
-        families.add("finding_bytes", place, finding.bytes)
-        money = finding.money
-        for when, amount in (("now", money.now), ("after_plan_change", money.after_plan_change)):
-            if amount is not None:
-                currency = self._currencies(str(money.currency))
-                families.add("finding_money", (*payer, rule, when, currency), number(amount))
+        families.add("finding_credits", place, _number(finding["credits"]))
+        families.add("finding_bytes", place, _number(finding["bytes"]))
+        for when in _MONEY:
+            if money[when] is not None:
+                amount = (*payer, rule, when, self._currencies(str(money["currency"])))
+                families.add("finding_money", amount, _number(Decimal(money[when])))
+
+
+def _number(value: Any) -> Decimal:
+    number = Decimal(value)
+    if not number.is_finite():
+        raise ValueError(value)
+    return number
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

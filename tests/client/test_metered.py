@@ -143,6 +143,13 @@ def test_bytes_are_taken_from_a_result(metering: Metering, finals: Events, regis
     assert value(registry, "faults_total") == 1
 
 
+def test_an_answer_whose_picture_is_not_found_is_still_an_answer(metering: Metering, finals: Events) -> None:
+    """What `picture=` fails at tells its size all the same."""
+    answer = httpx.Response(200, headers={"content-type": "image/png"}, content=PICTURE)
+    assert metered("og", metering=metering, picture=lambda result: result["b64"])(lambda: answer)() is answer
+    assert [event.get("bytes") for event in finals()] == [len(PICTURE)]
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome", "error", "credits"),
     [

@@ -508,6 +508,14 @@ def test_wrong_settings_are_named(wrong: dict[str, Any]) -> None:
         Renderer(**{"api_key": "k", "registry": None, **wrong})
 
 
+class OwnError(UncertainError):
+    """One of a user's own, made in another way."""
+
+    def __init__(self, code: int, *, extra: str) -> None:
+        super().__init__(f"code {code}", word="connection", status=504)
+        self.extra = extra
+
+
 def test_errors_copy_and_pickle_with_their_facts() -> None:
     """Each waiter gets a copy; a process pool pickles."""
     error = UncertainError("no answer", word="connection", status=504)
@@ -515,6 +523,32 @@ def test_errors_copy_and_pickle_with_their_facts() -> None:
         assert (type(other), str(other), other.word, other.status, other.credits) == (
             UncertainError, str(error), "connection", 504, None,
         )  # fmt: skip
+    own = copy.copy(OwnError(3, extra="more"))
+    assert (own.extra, own.status, own.what) == ("more", 504, "code 3")
+
+
+def test_who_steps_a_coroutine_is_no_matter(build: Build) -> None:
+    """Some frameworks do that themselves, outside of any task."""
+
+    async def main() -> Any:
+        running = build().arender("og", {}).__await__()
+        done = asyncio.get_running_loop().create_future()
+
+        def step(_: object = None) -> None:
+            try:
+                waiting = running.send(None)
+            except StopIteration as end:
+                done.set_result(end.value)
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                waiting._asyncio_future_blocking = False
+                waiting.add_done_callback(step)
+
+        asyncio.get_running_loop().call_soon(step)
+        return await done
+
+    assert asyncio.run(main()).outcome == "render"
 
 
 def test_the_legacy_host_is_understood(build: Build, upstream: Upstream) -> None:

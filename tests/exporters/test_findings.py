@@ -63,6 +63,17 @@ def test_every_figure_is_the_report_s(report: dict[str, Any]) -> None:
         "provider": "imejis", "account": "sandbox", "rule": "plan-mismatch", "severity": "high"}.items()))) in found  # fmt: skip
 
 
+def test_what_is_not_shown_may_be_anything(report: dict[str, Any], tmp_path: Path) -> None:
+    """Evidence has numbers of every kind, and a report of another version has more, or less, than this one."""
+    report["findings"][0]["evidence"] = {"share": 0.125, "more": [1.5, None, "text"]}
+    report["findings"][0]["confidence"] = "certain"
+    report["findings"][0]["subject"]["template"] = None
+    del report["tool_version"], report["options"]["timezone"]
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    assert total(samples(shown(path)), "findings") == len(report["findings"])
+
+
 def test_names_types_help_and_labels_are_those_of_the_table() -> None:
     """Both ways."""
     text = shown(GOLDEN).exposition()[0].decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import http.client
 import os
 import resource
@@ -15,11 +16,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import bcrypt
 import pytest
-from auditor_exporter.connections import FEWEST, MOST, Connections, Held, peer_of, room
+from auditor_exporter.connections import FEWEST, MOST, Connections, Held, listeners, peer_of, room
 
 from auditor.ledger.database import Ledger
 from tests.exporters.test_web import TLS, certificate
@@ -166,7 +168,12 @@ def test_whom_an_address_belongs_to() -> None:
 
 
 class Silent(asyncio.Protocol):
-    """Says nothing."""
+    """Says nothing; keeps its transport, as aiohttp's protocols do."""
+
+    transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
 
 
 class Door:
@@ -265,3 +272,37 @@ def test_who_is_dropped() -> None:
         assert len(connections.open()) == 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("number", "starts"), [(errno.EPERM, True), (errno.EAFNOSUPPORT, True), (errno.EADDRINUSE, False)]
+)
+def test_one_family_that_may_not_listen_is_enough_of_the_other(
+    monkeypatch: pytest.MonkeyPatch, number: int, starts: bool
+) -> None:
+    """A machine may forbid IPv6 in many ways; only a port that is taken means that another exporter has it."""
+    create = socket.create_server
+
+    def refused(address: tuple[str, int], *, family: int, **options: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(number, os.strerror(number))
+        return create(address, family=family, **options)
+
+    async def resolved(*_: object, **__: object) -> list[Any]:
+        return [
+            (socket.AF_INET, None, None, None, ("127.0.0.1", 0)), (socket.AF_INET6, None, None, None, ("::1", 0, 0, 0)),
+        ]  # fmt: skip
+
+    async def opened() -> int:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved)
+        found = await listeners("", 0)
+        for each in found:
+            each.close()
+        return len(found)
+
+    monkeypatch.setattr(socket, "create_server", refused)
+    if starts:
+        assert asyncio.run(opened()) == 1
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            asyncio.run(opened())
