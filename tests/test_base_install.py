@@ -64,9 +64,10 @@ def _modules(distributions: set[str]) -> set[str]:
     }
 
 
-def _run(code: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run code where only what the base install brings can be imported."""
-    absent = set(metadata.packages_distributions()) - _modules(_base()) - {"auditor", "auditor_exporter"}
+def _run(code: str, *arguments: str, cwd: Path = ROOT, extra: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run code where only what the base install brings, and an *extra*, can be imported."""
+    there = _modules(_base()) | {"auditor", "auditor_exporter"} | (_installed_modules(extra) if extra else set())
+    absent = set(metadata.packages_distributions()) - there
     guarded = f"ABSENT = {absent!r}\n{BASE_ONLY}\n{code}"
     return subprocess.run(
         [sys.executable, "-c", guarded, *arguments], capture_output=True, text=True, cwd=cwd, check=False,
@@ -145,6 +146,14 @@ def _installed_modules(extra: str) -> set[str]:
             else:
                 wanted.append(requirement)
     return _modules(_closure(wanted))
+
+
+@pytest.mark.parametrize("extra", ["cli", "sandbox", "inspect"])
+def test_the_formats_are_listed_without_what_it_takes_to_read_them(extra: str, tmp_path: Path) -> None:
+    """A list needs no more than the command line."""
+    done = _run("from auditor.__main__ import main; main()", "formats", cwd=tmp_path, extra=extra)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
 
 
 NEEDS = {"Sandbox": "sandbox", **dict.fromkeys(("Report", "audit", "reconcile", "simulate"), "audit")}

@@ -35,6 +35,14 @@ def run(
     return {**json.loads(json.dumps(document(result))), "generated_at": None}
 
 
+def test_a_name_that_is_no_text_is_read_all_the_same(log: Path) -> None:
+    """As a file of a big archive from another system may have."""
+    odd = Path(os.fsdecode(os.fsencode(log.parent) + b"/us\xffage.jsonl"))
+    odd.write_bytes(LOG)
+    expected, found = run(log), run(odd)
+    assert found["totals"] == expected["totals"] and found["inputs"]["rejected"] == 1
+
+
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log that counts as big."""

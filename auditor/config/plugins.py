@@ -92,7 +92,7 @@ def allow(names: Iterable[str], *, load: bool) -> None:
     for plugin in names:
         try:
             brought = distribution(plugin).entry_points
-        except PackageNotFoundError:
+        except (PackageNotFoundError, ValueError):  # (an empty name is none)
             brought = EntryPoints()
         found = [(*kind, entry) for kind in _KINDS for entry in brought.select(group=kind[0])]
         for _, _, entries, _, entry in found:

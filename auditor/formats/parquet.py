@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from auditor.model.errors import InputError, TooLargeError
 from auditor.reading.format import Sample
@@ -28,12 +25,17 @@ from auditor.reading.packed import FREE_RECORDS, Expansion
 from auditor.reading.rows import reader_of
 from auditor.reading.table import Table
 
+with suppress(ModuleNotFoundError):  # `auditor formats` lists it without the packages of audits
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    _TEXTS = frozenset({pa.string(), pa.large_string(), pa.binary(), pa.large_binary()})
 _MAGIC = b"PAR1"
 _BATCH = 4096
 _DATES = orjson.OPT_PASSTHROUGH_DATETIME
 _PIECE = MAX_LINE
 """Bytes of rows that are made at once: what is larger in one row is no line of any log."""
-_TEXTS = frozenset({pa.string(), pa.large_string(), pa.binary(), pa.large_binary()})
 _TOO_LONG = b" " * (MAX_LINE + 1)
 
 

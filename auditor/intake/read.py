@@ -98,7 +98,8 @@ class Intake:
     ) -> "Intake":
         """Read *source* into *target*, from its cache where there is a valid one; *note* hears of a new one."""
         detected = detected_in(source, settings, input_format)
-        if not (cache and source.cacheable and source.size >= intake_cache.FROM):
+        named = not any("\ud800" <= each <= "\udfff" for each in source.label)  # (else what is kept cannot tell of it)
+        if not (cache and named and source.cacheable and source.size >= intake_cache.FROM):
             return cls._read(source, target, settings, detected, None, progress)
         kept = IntakeCache(source, {
             "timezone": str(settings.timezone), "path": source.label,

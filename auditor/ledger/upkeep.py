@@ -155,7 +155,8 @@ def _difference(state: State, payer: Payer, noted: str) -> str:
     """What a source that was noted so says otherwise than the ledger now; empty if they agree."""
     words = noted
     try:
-        words, (anchor_day, zone, plans) = itemgetter("difference", "says")(json.loads(noted))
+        words, said = itemgetter("difference", "says")(json.loads(noted))
+        anchor_day, zone, plans = said if len(said) == 3 else (1, *said, None)  # (an earlier program: the zone alone)
         return state.difference(payer, account_of(payer[0], anchor_day, ZoneInfo(zone), plans))
     except (KeyError, TypeError, ValueError):  # the words alone, of an earlier program; a zone that this host lacks
         return words

@@ -237,6 +237,15 @@ def test_what_another_version_noted_is_said_in_its_words(noted: str, ledger: Led
         assert reported(connection, int(1e15)) == {("host:x", ("imejis", "main")): text}
 
 
+@pytest.mark.parametrize(("zone", "left"), [("UTC", 0), ("Europe/Berlin", 1)])
+def test_an_earlier_version_noted_the_zone_alone(zone: str, left: int, ledger: Ledger) -> None:
+    """Of what has no account; it is over when the ledger has that zone."""
+    configured(ledger, MAIN)
+    with ledger.write() as connection:
+        put(connection, conflicts, [("host:x", "", "", json.dumps({"difference": "d", "says": [zone]}), int(1e15))])
+        assert len(reported(connection, int(1e15))) == left
+
+
 def test_a_process_that_is_gone_leaves_no_conflict_for_ever(ledger: Ledger, tmp_path: Path) -> None:
     """A day after it was last seen."""
     configured(ledger, MAIN)

@@ -138,7 +138,8 @@ def test_a_broken_report_writes_nothing(usage: Path) -> None:
     assert "report theirs failed (ZeroDivisionError)" in said
 
 
-def test_a_package_that_is_not_there_is_said(usage: Path) -> None:
-    code, _, said = run(usage, usage, "--plugins", "nowhere", "rules")
+@pytest.mark.parametrize("name", ["nowhere", "", " ", "../x", "x*"])
+def test_a_package_that_is_not_there_is_said(usage: Path, name: str) -> None:
+    code, _, said = run(usage, usage, "--plugins", name, "rules")
     assert code == 0
-    assert said.startswith("auditor: plug-in nowhere brings no rule and no report, or is not installed")
+    assert said.startswith(f"auditor: plug-in {name} brings no rule and no report, or is not installed")
