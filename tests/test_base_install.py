@@ -156,7 +156,7 @@ def test_the_formats_are_listed_without_what_it_takes_to_read_them(extra: str, t
     assert done.stdout
 
 
-NEEDS = {"Sandbox": "sandbox", **dict.fromkeys(("Report", "audit", "reconcile", "simulate"), "audit")}
+NEEDS = {"Sandbox": "sandbox", **dict.fromkeys(("Report", "audit", "plan", "reconcile", "simulate"), "audit")}
 """Public name -> its extra, of those that the client does without."""
 
 

@@ -137,8 +137,8 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
         figures = slow.run(
             None if cache.ttl_us is None else MICRO * cache.ttl_us,
             coalescing=cache.coalescing,
-            entries=cache.entries,
-            size=cache.bytes,
+            entries=cache.capacity_entries,
+            size=cache.capacity_bytes,
         )
         renders[cache] = figures.renders
         want = expected(slow, figures)
