@@ -70,16 +70,16 @@ class MissingExtraError(AuditorError, ImportError):
         if module in ("auditor", "auditor_exporter"):
             raise error
         command = next((word for word in arguments[:1] if not word.startswith("-")), "")
-        extra = _EXTRAS.get(program) or _EXTRAS.get(module) or _EXTRAS.get(command) or ("audit" if command else "cli")
+        other = "cli" if program == "auditor" and not command else "audit"
+        extra = _EXTRAS.get(program) or _EXTRAS.get(module) or _EXTRAS.get(command) or other
         return cls(f"{program} {command}".strip(), extra, module)
 
 
 _EXTRAS = {
     "auditor-exporter": "exporter", "auditor.Sandbox": "sandbox", "sandbox": "sandbox", "prerender": "sandbox",
-    "inspect": "inspect", "jinja2": "reports", "vl_convert": "reports", "auditor.Report": "audit",
-    "auditor.audit": "audit", "auditor.reconcile": "audit", "auditor.simulate": "audit",
+    "inspect": "inspect", "jinja2": "reports", "vl_convert": "reports",
 }  # fmt: skip
-"""Of programs, modules and commands that need another extra than `audit`; each brings the command line."""
+"""Of programs, public names, modules and commands that need another extra; each brings the command line."""
 
 
 class RenderError(AuditorError):
