@@ -1,6 +1,7 @@
 """One call over processes and hosts, by way of a real Redis; and no harm when it fails."""
 
 import asyncio
+import gc
 import json
 import signal
 import subprocess
@@ -265,3 +266,20 @@ def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build,
     assert far.up
     renderer.render("og", {"n": 1})
     assert [name for name in redis.client.scan_iter() if b"lease" not in name]
+
+
+def test_a_store_outlives_a_renderer_that_nobody_closed(
+    redis: RedisServer, upstream: Upstream, registry: CollectorRegistry
+) -> None:
+    """The next renderer opens it anew: what the first left open belongs to a loop that is gone."""
+    options: dict[str, Any] = {"api_key": "a key", "cache": Redis(redis.url), "transport": upstream}
+    first = Renderer(**options, registry=None)
+    first.render("og", {"a": 1})
+    thread = first._core.background._thread
+    assert thread is not None
+    del first
+    gc.collect()
+    thread.join(10)
+    with Renderer(**options, registry=registry) as second:
+        assert [str(second.render("og", {"a": n}).outcome) for n in (1, 2, 2)] == ["hit", "render", "hit"]
+    assert value(registry, "cache_errors_total") == 0
