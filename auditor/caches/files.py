@@ -74,9 +74,6 @@ class Files(Cache):
         with suppress(FileNotFoundError):
             await self._store.read("0")
 
-    def forked(self) -> None:
-        """Nothing of it belongs to one process but a bucket's threads, see below."""
-
 
 class Folder:
     """A folder on this host; its files are read and written in threads."""

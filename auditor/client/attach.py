@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, Unpack
 
+from auditor.client.holders import attached_to
 from auditor.client.metering import Metering, MeteringOptions, shared
-from auditor.client.sending import attached_to
 from auditor.client.sessions import MeteredSession
 from auditor.client.transports import MeteredTransport, places
 from auditor.model.errors import ConfigError

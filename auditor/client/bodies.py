@@ -66,7 +66,7 @@ class _Body:
 def _reading(method: Method, rest: bool = True) -> Method:
     """Of `read`: the whole, or a piece; of `read1`, without *rest*: what is there."""
 
-    def call(raw: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(raw: Any, /, *args: Any, **kwargs: Any) -> Any:
         body: _Body = vars(raw)[_BODY]
         if body.inside:
             return method(raw, *args, **kwargs)
@@ -88,7 +88,7 @@ def _reading(method: Method, rest: bool = True) -> Method:
 def _streaming(method: Method) -> Method:
     """Of `stream`: piece by piece."""
 
-    def call(raw: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+    def call(raw: Any, /, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         body: _Body = vars(raw)[_BODY]
         pieces = iter(method(raw, *args, **kwargs))
         outer = not body.inside
@@ -115,7 +115,7 @@ def _streaming(method: Method) -> Method:
 def _closing(method: Method) -> Method:
     """Of `close`."""
 
-    def call(raw: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(raw: Any, /, *args: Any, **kwargs: Any) -> Any:
         body: _Body = vars(raw)[_BODY]
         if not body.inside:
             body.watch.ended(whole=bool(body.watch.complete()))

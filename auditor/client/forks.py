@@ -1,4 +1,4 @@
-"""What begins anew in a forked child: locks, threads and connections are the parent's. And what is closed at exit."""
+"""What starts again in a forked child: locks, threads and connections are the parent's. And what is closed at exit."""
 
 import atexit
 import logging

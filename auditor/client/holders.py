@@ -57,3 +57,9 @@ class Holder:
 
 HOLDERS: dict[int, Holder] = {}
 """By `id`, each as long as it lives: pools come and go."""
+
+
+def attached_to(session: Any) -> Any:
+    """What is attached to a session: a `MeteredSession`, or None."""
+    holder = HOLDERS.get(id(session))
+    return None if holder is None else holder.attached()

@@ -120,7 +120,7 @@ class Levels:
         return gone
 
     def drop(self, name: str) -> int:
-        """Forget a key or a group in this process; what is on its way is not kept."""
+        """Discard a key or a group in this process; what is being rendered is not kept."""
         self.turn += 1
         self._turns.pop(name, None)
         self._turns[name] = self.turn
@@ -157,7 +157,7 @@ class Levels:
         return await self._ask("look", lambda: self.lease.look(slot), alive, (None, False))
 
     async def close(self) -> None:
-        """Let go of the store; whoever uses it again finds out anew how it is."""
+        """Close the store; the next use checks again whether it can be reached."""
         if self._there:
             self.up = True
             try:

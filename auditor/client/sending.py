@@ -4,19 +4,16 @@ import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from auditor.client.bodies import watch_body, watched_by
 from auditor.client.call_rules import SeenRequest
 from auditor.client.failures import content_of
-from auditor.client.holders import HOLDERS, Holder
+from auditor.client.holders import Holder, attached_to
 from auditor.client.metering import Metering, quiet
 from auditor.client.passage import CURRENT, Passage, Passing, sender, started, underway
 from auditor.client.watch import Journey, Watch
-
-if TYPE_CHECKING:
-    from auditor.client.sessions import MeteredSession
 
 Asked = Callable[[Metering], SeenRequest | None]
 """The request as one who meters sees it; None for other traffic."""
@@ -157,18 +154,12 @@ def asked_of(metering: Metering, method: str, url: str, body: Any) -> SeenReques
     return SeenRequest(method, url, host, bytes(content) if held else None)
 
 
-def attached_to(session: Any) -> "MeteredSession | None":
-    """What is attached to a session."""
-    holder = HOLDERS.get(id(session))
-    return None if holder is None else holder.attached()
-
-
 def _metering(asked: Asked, adapter: Holder) -> Metering | None:
     """Whose call it is that leaves in a thread which a session, or a layer in an adapter, has started."""
     session = sender()
     if session is not None:
         attached = attached_to(session)
-        return None if attached is None else attached.metering
+        return None if attached is None else cast(Metering, attached.metering)
     users: list[Metering] = [each.metering for each in list(adapter.users)]
     found = [(metering, each) for metering in users if (each := asked(metering)) is not None]
     for metering, each in found:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from auditor.client.call_rules import SeenRequest
-from auditor.client.holders import HOLDERS, Holder
+from auditor.client.holders import HOLDERS, Holder, attached_to
 from auditor.client.metering import UNSEEN, Metering, quiet
 from auditor.client.passage import CURRENT, Passage, sender
-from auditor.client.sending import SENDING, Foreign, Leaving, Sending, asked_of, attached_to
+from auditor.client.sending import SENDING, Foreign, Leaving, Sending, asked_of
 
 Method = Callable[..., Any]
 
@@ -51,7 +51,7 @@ class MeteredSession:
     def _shadow(self, thing: Any, name: str, method: Method) -> None:
         self._holder(thing).replace(name, method)
 
-    def send(self, session: Any, request: Any, **options: Any) -> Any:
+    def send(self, session: Any, request: Any, /, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
         holder = HOLDERS.get(id(session))
         if holder is None or holder.attached() is not self:  # undone, but another tool has put its own before this

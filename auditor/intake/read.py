@@ -98,8 +98,7 @@ class Intake:
     ) -> "Intake":
         """Read *source* into *target*, from its cache where there is a valid one; *note* hears of a new one."""
         detected = detected_in(source, settings, input_format)
-        named = not any("\ud800" <= each <= "\udfff" for each in source.label)  # (else what is kept cannot tell of it)
-        if not (cache and named and source.cacheable and source.size >= intake_cache.FROM):
+        if not (cache and source.cacheable and source.size >= intake_cache.FROM):
             return cls._read(source, target, settings, detected, None, progress)
         kept = IntakeCache(source, {
             "timezone": str(settings.timezone), "path": source.label,

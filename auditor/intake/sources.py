@@ -98,7 +98,8 @@ def discover(
             found["-"] = Source("-", kept, cacheable=False, max_memory=max_memory)
             continue
         for path in _expand(argument, names, note):
-            source, real = Source(str(path), path, max_memory=max_memory), os.path.realpath(path)
+            text = not any("\ud800" <= each <= "\udfff" for each in str(path))  # a cache cannot hold another name
+            source, real = Source(str(path), path, text, max_memory=max_memory), os.path.realpath(path)
             # A file that goes by several names is called by the first of them, whatever the order of the arguments.
             found[real] = min(source, found.get(real, source), key=lambda each: each.label)
     return sorted(found.values(), key=lambda source: source.label)

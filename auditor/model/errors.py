@@ -58,7 +58,11 @@ class MissingExtraError(AuditorError, ImportError):
     """An optional dependency is absent. It is an `ImportError` too, for those who ask whether they can import."""
 
     def __init__(self, command: str, extra: str, module: str) -> None:
-        super().__init__(
+        super().__init__(command, extra, module)
+
+    def __str__(self) -> str:
+        command, extra, module = self.args
+        return (
             f"`{command}` needs the package {module}, which the base install leaves out: "
             f"run pip install '.[{extra}]' in a clone of the project"
         )
