@@ -1,1 +1,1 @@
-"""Demand and prices -> plans and reconciliation."""
+"""Past usage and prices -> plans and reconciliation."""

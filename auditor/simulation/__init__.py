@@ -1,1 +1,1 @@
-"""The demand of the past under other caches."""
+"""Past requests, replayed under other cache settings."""
