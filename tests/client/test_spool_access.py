@@ -266,10 +266,12 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
 
 
 def _as(user: int, groups: list[int], code: str, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    # (Where the checkout lies may be closed to other users, and a command looks for auditor.toml where it starts.)
     script = f"{DROPPED}\n{before}\nbecome({user}, {groups})\n{code}"
     return subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, cwd="/",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
 
 
 def test_two_users(request: pytest.FixtureRequest) -> None:
