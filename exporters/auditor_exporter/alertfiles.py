@@ -3,14 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import yaml
 
 from auditor.model.errors import ConfigError
-from auditor_exporter.alert_rules import RECORDS, Parameters
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import Parameters, source
 
 
 class _Dumper(yaml.SafeDumper):
@@ -42,40 +40,39 @@ def parameters_of(settings: Sequence[str]) -> Parameters:
 
 def recording(parameters: Parameters) -> Mapping[str, Any]:
     """The file of recording rules."""
-    values = asdict(parameters)
-    rules = [{"record": name, "expr": expr.format(**values)} for name, expr in RECORDS.items()]
+    made = source()
+    rules = [{"record": rule.record, "expr": made.filled(rule.expr, parameters, rule)} for rule in made.records]
     return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
 
 
 def alerting(parameters: Parameters) -> Mapping[str, Any]:
     """The file of alerts."""
-    values = asdict(parameters)
-    rules = [
-        {
-            "alert": alert.name,
-            "expr": dedent(alert.expr).format(**values),
-            **({"for": values[alert.lasts]} if alert.lasts else {}),
-            **({"keep_firing_for": values[alert.calm]} if alert.calm else {}),
-            "labels": {"severity": alert.severity},
-            "annotations": {
-                "summary": alert.summary,
-                "description": alert.description,
-                "runbook_url": f"{parameters.runbooks}#{alert.name.lower()}",
-            },
+    made = source()
+    rules = []
+    for alert in made.alerts:
+        times = {"expr": alert.expr, "for": alert.lasts, "keep_firing_for": alert.keep_firing_for}
+        annotations = {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"{parameters.runbooks}#{alert.alert.lower()}",
         }
-        for alert in ALERTS
-    ]
+        rules.append({
+            "alert": alert.alert,
+            **{name: made.filled(text, parameters) for name, text in times.items() if text},
+            "labels": {"severity": alert.severity},
+            "annotations": annotations,
+        })  # fmt: skip
     return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
 
 
 def runbook() -> str:
     """A section an alert: what it means, how to find the cause, what to do."""
     parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
-    for alert in ALERTS:
+    for alert in source().alerts:
         parts += [
             # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
-            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
-            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+            "", f'<a id="{alert.alert}"></a>', "", f"## {alert.alert}", "", f"{alert.summary} ({alert.severity})", "",
+            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.do}",
         ]  # fmt: skip
     return "\n".join(parts) + "\n"
 
