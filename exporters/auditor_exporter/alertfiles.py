@@ -47,20 +47,21 @@ def recording(parameters: Parameters) -> Mapping[str, Any]:
 def alerting(parameters: Parameters) -> Mapping[str, Any]:
     """The file of alerts."""
     made = source()
-    rules = []
-    for alert in made.alerts:
-        times = {"expr": alert.expr, "for": alert.lasts, "keep_firing_for": alert.keep_firing_for}
-        annotations = {
-            "summary": alert.summary,
-            "description": alert.description,
-            "runbook_url": f"{parameters.runbooks}#{alert.alert.lower()}",
-        }
-        rules.append({
+    rules = [
+        {
             "alert": alert.alert,
-            **{name: made.filled(text, parameters) for name, text in times.items() if text},
+            "expr": made.filled(alert.expr, parameters),
+            **({"for": made.filled(alert.lasts, parameters)} if alert.lasts else {}),
+            **({"keep_firing_for": made.filled(alert.keep_firing_for, parameters)} if alert.keep_firing_for else {}),
             "labels": {"severity": alert.severity},
-            "annotations": annotations,
-        })  # fmt: skip
+            "annotations": {
+                "summary": alert.summary,
+                "description": alert.description,
+                "runbook_url": f"{parameters.runbooks}#{alert.alert.lower()}",
+            },
+        }
+        for alert in made.alerts
+    ]
     return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
 
 
