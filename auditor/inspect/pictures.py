@@ -55,7 +55,7 @@ def wanted(
             found.setdefault(argument, _remote(argument, fetch, {}))
             continue
         for path in _files(argument, note):
-            found.setdefault(str(path), Wanted(str(path), _local(path)))
+            found.setdefault(str(path), Wanted(str(path), partial(_local, path)))
     for name in lists:
         for address, facts in _addresses(name, skipped):
             found.setdefault(address, _remote(address, fetch, facts))
@@ -74,25 +74,22 @@ def _files(argument: str, note: Note) -> list[Path]:
     return [path]
 
 
-def _local(path: Path) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            with path.open("rb") as file:
-                data = file.read(MOST + 1)
-        except OSError as error:
-            raise FetchError("unreadable", f"cannot be read ({error.strerror})") from None
-        if len(data) > MOST:
-            raise FetchError("too_large", f"more than {MOST:,} bytes")
-        if not data.startswith(MAGIC):
-            return data
-        entry = opened(data)  # of the client's cache
-        if entry is None:
-            raise FetchError("damaged", "the cache entry is not what was written")
-        if entry.picture.content is None:
-            raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
-        return entry.picture.content
-
-    return read
+def _local(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        raise FetchError("unreadable", f"cannot be read ({error.strerror})") from None
+    if len(data) > MOST:
+        raise FetchError("too_large", f"more than {MOST:,} bytes")
+    if not data.startswith(MAGIC):
+        return data
+    entry = opened(data)  # of the client's cache
+    if entry is None:
+        raise FetchError("damaged", "the cache entry is not what was written")
+    if entry.picture.content is None:
+        raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
+    return entry.picture.content
 
 
 def _remote(address: str, fetch: Callable[[str], bytes], facts: Mapping[str, Any]) -> Wanted:

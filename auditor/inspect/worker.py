@@ -23,7 +23,7 @@ _ENDED: Mapping[int, tuple[str, str]] = {
 }
 
 
-class Worker(contextlib.AbstractContextManager["Worker"]):
+class Worker:
     """Measures one picture after another; a picture that ends the child is refused, and the next gets a new one."""
 
     def __init__(
@@ -37,9 +37,6 @@ class Worker(contextlib.AbstractContextManager["Worker"]):
         self._served = 0
         self.method: Mapping[str, Any] = {}
         """What the child measures with."""
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def measure(self, data: bytes, limit: Mapping[str, float | None] | None) -> dict[str, Any]:
         """What the child says: facts, or `refused` and `detail`."""

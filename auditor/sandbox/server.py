@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import random
 import re
 import secrets
@@ -33,12 +34,9 @@ KEY = "dma-api-key"
 _OPTIONS = ("format", "quality", "delivery", "expiresIn")
 
 
-class RefusalError(Exception):
-    """A call that the API does not accept; nothing is billed."""
-
-    def __init__(self, status: int, headers: Mapping[str, str] | None = None, **document: Any) -> None:
-        super().__init__(status)
-        self.response = web.json_response({"success": False, **document}, status=status, headers=headers)
+def _refusal(kind: type[web.HTTPException], headers: Mapping[str, str] | None = None, **document: Any) -> Exception:
+    """The answer to a call that the API does not accept, to be raised; nothing is billed."""
+    return kind(text=json.dumps({"success": False, **document}), headers=headers, content_type="application/json")
 
 
 class Sandbox:
@@ -138,10 +136,7 @@ class Sandbox:
     async def _render(self, request: web.Request) -> web.StreamResponse:
         self.billing.calls += 1
         fault = self.faults.draw()
-        try:
-            account, options, overrides, body = await self._admitted(request, throttle=fault is Fault.THROTTLE)
-        except RefusalError as refusal:
-            return refusal.response
+        account, options, overrides, body = await self._admitted(request, throttle=fault is Fault.THROTTLE)
         if fault in FREE:
             return await self._failed(request, fault)
         design = request.match_info["design"]
@@ -161,25 +156,26 @@ class Sandbox:
     async def _admitted(
         self, request: web.Request, *, throttle: bool
     ) -> tuple[Subscription, Mapping[str, Any], Mapping[str, Any], bytes]:
-        """(account, options, overrides, their canonical bytes) of a call that will be billed; else `RefusalError`."""
+        """(account, options, overrides, their canonical bytes) of a call that will be billed; else a refusal."""
         key = request.headers.get(KEY) or request.query.get(KEY)
         if not key:
-            raise RefusalError(401, error="Unauthorized")
+            raise _refusal(web.HTTPUnauthorized, error="Unauthorized")
         account = self.billing.accounts.get(key)
         if account is None:
-            raise RefusalError(404, error="Key not found")
+            raise _refusal(web.HTTPNotFound, error="Key not found")
         if self._designs and request.match_info["design"] not in self._designs:
-            raise RefusalError(404, message="Design not found")
+            raise _refusal(web.HTTPNotFound, message="Design not found")
         try:
             options = self._api.options(options_of(request.query))
             overrides = await overrides_of(request)
             body = canonical(overrides)
         except (ValueError, ConnectionResetError) as error:
-            raise RefusalError(400, message=str(error)) from None
+            raise _refusal(web.HTTPBadRequest, message=str(error)) from None
         if account.remaining == 0:
-            raise RefusalError(429, **account.exhausted(self._clock()))
+            raise _refusal(web.HTTPTooManyRequests, **account.exhausted(self._clock()))
         if throttle or self._throttled(key):
-            raise RefusalError(429, {"Retry-After": "1"}, message="Too many requests", requestId=str(uuid.uuid4()))
+            waits = {"Retry-After": "1"}
+            raise _refusal(web.HTTPTooManyRequests, waits, message="Too many requests", requestId=str(uuid.uuid4()))
         return account, options, overrides, body
 
     def _delivered(self, options: Mapping[str, Any], picture_format: str, content: bytes) -> web.Response:

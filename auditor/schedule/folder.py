@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 from operator import itemgetter
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from auditor.model.errors import ConfigError, InputError
@@ -25,18 +27,6 @@ from auditor.schedule.summary import is_blind
 from auditor.system.files import replacing
 from auditor.system.indented import indented
 
-_STYLE = """
-:root{color-scheme:light dark;--line:#d0d7de;--dim:#59636e;--link:#0969da}
-@media (prefers-color-scheme:dark){:root{--line:#3d444d;--dim:#9198a1;--link:#4493f8}}
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.4rem .8rem .4rem 0;border-bottom:1px solid var(--line);text-align:right;vertical-align:top}
-th:first-child,td:first-child,.text{text-align:left}
-thead th,caption{color:var(--dim);font-weight:normal}
-caption{text-align:left;padding-bottom:.5rem}
-a{color:var(--link)}
-"""
 _HEAD = ("Cycle", "Requests", "Credits", "Wasted", "Bill", "Findings", "New", "Fixed", "Grown", "Shrunk", "Accepted")
 _ANEW = "remove its folder and make that report again"
 REPORT, COMPARISON, FACTS = "report.json", "comparison.json", "entry.json"
@@ -141,32 +131,16 @@ def write(path: Path, content: bytes) -> None:
 
 def page(entries: Iterable[KeptReport]) -> str:
     """The page over some entries."""
-    style = "sha256-" + b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    rows = "\n".join(_row(entry) for entry in reversed(list(entries)))
-    head = "".join(f'<th scope="col">{name}</th>' for name in (*_HEAD, "Files"))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{style}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Render audits</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>Render audits</h1>
-<div class="wide" tabindex="0" role="region" aria-label="Reports">
-<table>
-<caption>One report a billing cycle, the newest first; each is compared with the one before it.</caption>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</div>
-</body>
-</html>
-"""
+    style, made = (
+        resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+        for name in ("history.css", "history.html")
+    )
+    return Template(made).substitute(
+        style=style,
+        digest=b64encode(hashlib.sha256(f"\n{style}".encode()).digest()).decode(),
+        head="".join(f'<th scope="col">{name}</th>' for name in (*_HEAD, "Files")),
+        rows="\n".join(_row(entry) for entry in reversed(list(entries))),
+    )
 
 
 def _row(entry: KeptReport) -> str:
@@ -187,8 +161,5 @@ def _row(entry: KeptReport) -> str:
     files = " ".join(f'<a href="{escape(entry.path.name)}/{name}">{name}</a>' for name in names)
     accounts = "<br>".join(escape(f"{one.provider}/{one.account}") for one in report.accounts)
     start, end = (escape(str(entry.facts[name])[:10]) for name in ("start", "end"))
-    head, figures = (
-        f'<th scope="row">{start} to {end}<br>{accounts}</th>',
-        "".join(f"<td>{cell}</td>" for cell in cells),
-    )
-    return f'<tr>{head}{figures}<td class="text">{files}</td></tr>'
+    figures = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{start} to {end}<br>{accounts}</th>{figures}<td class="text">{files}</td></tr>'

@@ -21,18 +21,17 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[..., list[tuple[Any, ...]]]
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-# The IANA registries of special-purpose addresses, and the address at which Azure answers its virtual machines.
-_NOT_PUBLIC_V4 = tuple(
-    IPv4Network(block)
+# The IANA registries of special-purpose addresses, and the address at which Azure answers its virtual machines. Of IPv6
+# all but 2000::/3, with mapped and NAT64 addresses; Teredo, 6to4 and the like carry an IPv4 address inside.
+_NOT_PUBLIC = tuple(
+    ip_network(block)
     for block in (
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
         "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1",
     )
 )  # fmt: skip
-_PUBLIC_V6 = IPv6Network("2000::/3")
-# Teredo, 6to4 and the like carry an IPv4 address inside; mapped and NAT64 ones lie outside 2000::/3.
-_NOT_PUBLIC_V6 = tuple(IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 
 
 class FetchError(Exception):
@@ -46,9 +45,7 @@ class FetchError(Exception):
 def is_public(text: str) -> bool:
     """Whether an IP address belongs to the public internet."""
     address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address):
-        return address in _PUBLIC_V6 and not any(address in block for block in _NOT_PUBLIC_V6)
-    return not any(address in block for block in _NOT_PUBLIC_V4)
+    return not any(address in block for block in _NOT_PUBLIC)
 
 
 def is_loopback(host: str) -> bool:
@@ -87,7 +84,7 @@ class Guard(httpcore.NetworkBackend):
     def permits(self, address: str) -> bool:
         """Whether it may be connected to."""
         bare = ip_address(address.partition("%")[0])
-        return is_public(address) or any(bare in block for block in self.allowed if block.version == bare.version)
+        return is_public(address) or any(bare in block for block in self.allowed)
 
     def connect_tcp(
         self,

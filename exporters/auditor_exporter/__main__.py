@@ -1,4 +1,4 @@
-"""The command `auditor-exporter`, and ``python -m exporters``: says what to install where a package is not there."""
+"""The command `auditor-exporter`, and ``python -m auditor_exporter``: says what to install where one is missing."""
 
 import sys
 

@@ -3,25 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import yaml
 
 from auditor.model.errors import ConfigError
-from auditor_exporter.alert_rules import RECORDS, Parameters
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import Parameters, source
 
 
 class _Dumper(yaml.SafeDumper):
     """Expressions of several lines as blocks, as people write them."""
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None),
+)
 
 
 def parameters_of(settings: Sequence[str]) -> Parameters:
@@ -42,28 +39,28 @@ def parameters_of(settings: Sequence[str]) -> Parameters:
 
 def recording(parameters: Parameters) -> Mapping[str, Any]:
     """The file of recording rules."""
-    values = asdict(parameters)
-    rules = [{"record": name, "expr": expr.format(**values)} for name, expr in RECORDS.items()]
+    made = source()
+    rules = [{"record": rule.record, "expr": made.filled(rule.expr, parameters, rule)} for rule in made.records]
     return {"groups": [{"name": "imgrender.rules", "rules": rules}]}
 
 
 def alerting(parameters: Parameters) -> Mapping[str, Any]:
     """The file of alerts."""
-    values = asdict(parameters)
+    made = source()
     rules = [
         {
-            "alert": alert.name,
-            "expr": dedent(alert.expr).format(**values),
-            **({"for": values[alert.lasts]} if alert.lasts else {}),
-            **({"keep_firing_for": values[alert.calm]} if alert.calm else {}),
+            "alert": alert.alert,
+            "expr": made.filled(alert.expr, parameters),
+            **({"for": made.filled(alert.lasts, parameters)} if alert.lasts else {}),
+            **({"keep_firing_for": made.filled(alert.keep_firing_for, parameters)} if alert.keep_firing_for else {}),
             "labels": {"severity": alert.severity},
             "annotations": {
                 "summary": alert.summary,
                 "description": alert.description,
-                "runbook_url": f"{parameters.runbooks}#{alert.name.lower()}",
+                "runbook_url": f"{parameters.runbooks}#{alert.alert.lower()}",
             },
         }
-        for alert in ALERTS
+        for alert in made.alerts
     ]
     return {"groups": [{"name": "imgrender.alerts", "rules": rules}]}
 
@@ -71,11 +68,11 @@ def alerting(parameters: Parameters) -> Mapping[str, Any]:
 def runbook() -> str:
     """A section an alert: what it means, how to find the cause, what to do."""
     parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
-    for alert in ALERTS:
+    for alert in source().alerts:
         parts += [
             # GitHub's own anchors are in lower case; dashboards know the name as the alert has it.
-            "", f'<a id="{alert.name}"></a>', "", f"## {alert.name}", "", f"{alert.summary} ({alert.severity})", "",
-            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.cure}",
+            "", f'<a id="{alert.alert}"></a>', "", f"## {alert.alert}", "", f"{alert.summary} ({alert.severity})", "",
+            f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.do}",
         ]  # fmt: skip
     return "\n".join(parts) + "\n"
 

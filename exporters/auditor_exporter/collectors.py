@@ -16,7 +16,7 @@ from auditor.model.settings import Settings
 from auditor_exporter.findings import FindingsCollector
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.reload import Down
-from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
+from auditor_exporter.snapshot import Collects, Snapshot, build_info, reason
 from auditor_exporter.usage import UsageCollector
 
 LEDGER = "auditor.db"
@@ -43,7 +43,7 @@ def once(where: Path | None, ledger: str | None, findings: Path | None) -> Itera
                 collectors.append(usage)
         snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
         if collectors:
-            snapshot.more = [BuildInfo()]
+            snapshot.more = [build_info()]
         yield snapshot
     if said:
         raise InputError("; ".join(said))

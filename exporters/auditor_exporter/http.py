@@ -9,8 +9,8 @@ import asyncio
 import gzip
 import logging
 import re
-import socket
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -204,27 +204,23 @@ async def serve(
     )
     await runner.setup()
     assert runner.server is not None
-    opened: list[socket.socket] = []
-    accepting: list[asyncio.Task[None]] = []
-    try:
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(runner.cleanup)
+        closing.push_async_callback(connections.close)
         try:
-            opened = await listeners(host, port)
+            opened = [closing.enter_context(each) for each in await listeners(host, port)]
         except OSError as error:
             raise ConfigError(f"{host}:{port} is not free ({error.strerror}); name another --listen") from None
-        accepting = [asyncio.create_task(connections.accept(each, runner.server)) for each in opened]
         name, number = opened[0].getsockname()[:2]
         ready(f"{'https' if tls else 'http'}://{f'[{name}]' if ':' in name else name}:{number}")
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopped, *accepting], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-    finally:
-        for task in accepting:
-            task.cancel()
-        results = await asyncio.gather(*accepting, return_exceptions=True)
-        for each in opened:
-            each.close()
-        await connections.close()
-        await runner.cleanup()
+        accepting = (connections.accept(each, runner.server) for each in opened)
+        tasks = [asyncio.ensure_future(each) for each in (stop.wait(), *accepting)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):  # a fault of ours, which must not look like a server without visitors
             raise result

@@ -34,7 +34,8 @@ def grouping_of(pairs: Sequence[str]) -> Mapping[str, str]:
 def push(snapshot: Snapshot, url: str, job: str, grouping: Mapping[str, str], timeout: float = TIMEOUT) -> None:
     """PUT to the group of *job* and *grouping*; *url* may carry a user and a password, which are never shown."""
     address, where = _address(url)
-    handler = partial(basic_auth_handler, username=_part(address.username), password=_part(address.password))
+    user, password = (part and unquote(part) for part in (address.username, address.password))
+    handler = partial(basic_auth_handler, username=user, password=password)
     try:
         push_to_gateway(where, job, snapshot.registry(), dict(grouping), timeout, handler)
     except OSError as error:
@@ -57,10 +58,6 @@ def _address(url: str) -> tuple[SplitResult, str]:
         raise ConfigError("the address of a Pushgateway is http://HOST:PORT or https://HOST:PORT, with a path at most")
     host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
     return address, f"{address.scheme}://{host}{port}{address.path.rstrip('/')}"
-
-
-def _part(text: str | None) -> str | None:
-    return None if text is None else unquote(text)
 
 
 def write(snapshot: Snapshot, path: Path) -> None:

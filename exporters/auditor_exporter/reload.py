@@ -24,7 +24,7 @@ from auditor.model.metrics import RELOAD
 from auditor.model.settings import Settings
 from auditor.system.files import FileStamp
 from auditor_exporter.families import Families
-from auditor_exporter.snapshot import BuildInfo, Collects, Snapshot, reason
+from auditor_exporter.snapshot import Collects, Snapshot, build_info, reason
 
 LOOK = 5.0
 """Seconds between two looks at the file, and between two tries of what could not be opened or was refused."""
@@ -63,7 +63,7 @@ class Reloading(Collector):
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
-        self._more = (self, BuildInfo(), ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._more = (self, build_info(), ProcessCollector(registry=None), PlatformCollector(registry=None))
         self._said = {"file": "", "ledger": ""}
         self._wanted = False
         """Whether the reload that failed was asked for."""

@@ -138,21 +138,15 @@ class _Taken(Collector):
             yield shown
 
 
-class BuildInfo(Collector):
-    """The version as a metric, whatever else can be shown; "" for a commit that nobody said."""
-
-    def __init__(self) -> None:
-        try:
-            written = distribution("render-auditor").read_text("direct_url.json")
-        except PackageNotFoundError:
-            written = None
-        self._labels = (__version__, revision_of(os.environ, written))
-
-    def collect(self) -> Iterable[Metric]:
-        """One sample."""
-        families = Families()
-        families.add("exporter_build_info", self._labels, 1)
-        return families.metrics()
+def build_info() -> Collector:
+    """The version as a metric of one sample, whatever else can be shown; "" for a commit that nobody said."""
+    try:
+        written = distribution("render-auditor").read_text("direct_url.json")
+    except PackageNotFoundError:
+        written = None
+    families = Families()
+    families.add("exporter_build_info", (__version__, revision_of(os.environ, written)), 1)
+    return _Taken(list(families.metrics()))
 
 
 def revision_of(environ: Mapping[str, str], direct_url: str | None) -> str:

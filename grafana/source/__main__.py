@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from auditor_exporter.alert_rules import RUNBOOKS
+from auditor_exporter.alerts import RUNBOOKS
 
 from grafana.source import DASHBOARDS
 

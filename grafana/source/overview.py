@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auditor_exporter.alert_rules import Parameters
+from auditor_exporter.alerts import Parameters
 
 from grafana.source.frame import assembled
 from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows

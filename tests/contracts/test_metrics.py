@@ -6,8 +6,8 @@ from typing import Any
 
 import promql_parser
 import pytest
-from auditor_exporter.alert_rules import RECORDS, Parameters
 from auditor_exporter.alertfiles import alerting, recording
+from auditor_exporter.alerts import Parameters, source
 
 from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE
 from grafana.source.lint import expanded
@@ -20,7 +20,7 @@ TARGET = {"job", "instance"}
 OTHERS: Mapping[str, set[str]] = {
     "up": set(), "process_start_time_seconds": set(),
     "ALERTS": {"alertname", "alertstate", "severity", "provider", "account", "app_env"},
-    **{name: {"provider", "account", "window", "horizon", "result", "ago"} for name in RECORDS},
+    **{rule.record: {"provider", "account", "window", "horizon", "result", "ago"} for rule in source().records},
 }  # fmt: skip
 """What Prometheus, prometheus_client and our recording rules make, with its labels."""
 DOCS = ("README.md", "docs/*.md", "docs/deployment/*.md", "grafana/README.md", "grafana/runbooks/README.md")

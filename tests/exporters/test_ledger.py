@@ -11,7 +11,7 @@ import pytest
 from auditor_exporter.families import Families
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.push import write
-from auditor_exporter.snapshot import KINDS, BuildInfo, Snapshot
+from auditor_exporter.snapshot import KINDS, Snapshot, build_info
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event as sql_event
 
@@ -103,7 +103,7 @@ def test_every_figure_is_the_ledger_s(ledger: Ledger) -> None:
 def test_names_types_help_and_labels_are_those_of_the_table(ledger: Ledger) -> None:
     """Both ways: everything shown is defined, everything defined is shown."""
     taken = snapshot(ledger)
-    taken.more = [BuildInfo()]
+    taken.more = [build_info()]
     families = {family.name: family for family in text_string_to_metric_families(taken.exposition()[0].decode())}
     defined = {definition.name.removesuffix("_total"): definition for definition in LEDGER}
     assert set(families) <= set(defined)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from auditor_exporter.alert_rules import Parameters
 from auditor_exporter.alertfiles import alerting, recording
+from auditor_exporter.alerts import Parameters
 
 from auditor.ledger.database import Ledger
 from tests.grafana.history import END, START, STEP, Shop

@@ -9,8 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 
 import yaml
-from auditor_exporter.alert_rules import Parameters
 from auditor_exporter.alertfiles import contents
+from auditor_exporter.alerts import Parameters
 from auditor_exporter.pace import HISTORY, QUARTERS, SOON, WINDOWS, Pace
 
 HOUR, DAY = 3600, 86_400

@@ -10,13 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import source
 
 from tests.grafana.scenarios import DAY, HOUR, QUARTER, Account, Scene, Timeline, timeline
 from tests.services import ROOT, need
 
 Spends = Callable[[float, float], float]
-SEVERITY = {alert.name.removeprefix("ImgRender"): alert.severity for alert in ALERTS}
+SEVERITY = {alert.alert.removeprefix("ImgRender"): alert.severity for alert in source().alerts}
 
 
 def flat(a_day: float) -> Spends:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import source
 
 from tests.services import ROOT, free_port, need
 
@@ -72,7 +72,7 @@ def asked(url: str, body: Any = None, seconds: float = 20) -> Any:
 
 def test_while_the_exporter_is_down_the_others_keep_quiet(alertmanager: str) -> None:
     """Every other alert of the job, and none of another job; ExporterDown itself is told."""
-    names = [alert.name for alert in ALERTS]
+    names = [alert.alert for alert in source().alerts]
     down = "ImgRenderExporterDown"
     alerts = [
         {"labels": {"alertname": name, "job": job, "severity": "warning"}}

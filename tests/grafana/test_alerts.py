@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
-from auditor_exporter.alert_rules import Parameters
 from auditor_exporter.alertfiles import alerting, contents, parameters_of, recording
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import AlertSource, Parameters, source
 
 from auditor.model.errors import ConfigError
 from tests.grafana.scenarios import DAY, HOUR, MONTH
@@ -51,10 +51,29 @@ def test_every_rule_is_used() -> None:
 def test_each_alert_has_its_runbook() -> None:
     """What it means, how to find the cause, what to do; and the address points there."""
     book = (ROOT / "grafana" / "runbooks" / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)$", book, re.MULTILINE) == [alert.name for alert in ALERTS]
+    assert re.findall(r"^## (.+)$", book, re.MULTILINE) == [alert.alert for alert in source().alerts]
     for rule in alerting(Parameters())["groups"][0]["rules"]:
         assert rule["annotations"]["runbook_url"].endswith("#" + rule["alert"].lower())
         assert rule["labels"]["severity"] in ("info", "warning", "critical")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("> <duplicates>", "> <duplicate>", "duplicate, duplicates"),
+        ("<margin> *", "0.15 *", "margin"),
+        ("- <scrapes>", "- 330", "scrapes"),
+        ("  severity: info", "  severity: info\n  severe: info", "unknown field `severe`"),
+        ("  for: <long>", "  lasts: <long>", "unknown field `lasts`"),
+        ("  metric: imgrender_plan_price", "  metrics: imgrender_plan_price", "unknown field `metrics`"),
+    ],
+)
+def test_the_source_is_read_strictly(old: str, new: str, said: str) -> None:
+    """A token that stands for nothing, a parameter without a use and a key that there is not are named."""
+    text = (ROOT / "exporters" / "auditor_exporter" / "alerts.yml").read_text(encoding="utf-8")
+    assert msgspec.yaml.decode(text, type=AlertSource) == source() and old in text
+    with pytest.raises(msgspec.ValidationError, match=f"{said}(,|$| - )"):
+        msgspec.yaml.decode(text.replace(old, new), type=AlertSource)
 
 
 def ramp(metric: str, labels: str, per_step: float, steps: int, start: float = 0) -> dict[str, str]:
@@ -443,7 +462,9 @@ def test_each_scenario(promtool: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     here = {name for _, expected in SCENARIOS.values() for firing in expected.values() for name in firing}
-    assert here | FIRES == {alert.name.removeprefix(Q) for alert in ALERTS}, "every alert fires in some scenario"
+    assert here | FIRES == {alert.alert.removeprefix(Q) for alert in source().alerts}, (
+        "every alert fires in some scenario"
+    )
 
 
 HOLES = re.compile(r"(?:^|\s)[/:,.;]|\(\)|  |/(?:[\s.,]|$)|^\s|<no value>|<nil>|\bof (?:for|were|fails?|cannot)\b")
@@ -458,15 +479,15 @@ def test_no_text_has_a_hole(promtool: str, tmp_path: Path) -> None:
         for one, two in emptied
     ]  # fmt: skip
     groups = [(conflicts, "25m"), ([], "1h")]
-    for alert in ALERTS:
+    for alert in source().alerts:
         found = (
             (series, at) for series, when in SCENARIOS.values() for at, firing in when.items()
-            if alert.name.removeprefix(Q) in firing and at in ("5m", "30m", "1h", "90m", "2h", "3h")
+            if alert.alert.removeprefix(Q) in firing and at in ("5m", "30m", "1h", "90m", "2h", "3h")
         )  # fmt: skip
         groups += list(found)[:1]
     tests = [
         {"interval": f"{S}s", "input_series": series,
-         "alert_rule_test": [{"eval_time": at, "alertname": alert.name} for alert in ALERTS]}
+         "alert_rule_test": [{"eval_time": at, "alertname": alert.alert} for alert in source().alerts]}
         for series, at in groups
     ]  # fmt: skip
     files = [str(ROOT / "grafana" / part / "imgrender.yml") for part in ("rules", "alerts")]
@@ -484,11 +505,11 @@ def test_no_text_has_a_hole(promtool: str, tmp_path: Path) -> None:
     # What a pace of spending raises has the labels of an account, whose names events and files cannot leave empty.
     paced = {
         alert
-        for alert in ALERTS
+        for alert in source().alerts
         if "$labels" in alert.description
         and re.findall(r"\$labels\.(\w+)", alert.description) == ["provider", "account"]
     }
-    assert {name for name, _ in texts} >= {alert.name for alert in ALERTS} - {alert.name for alert in paced}
+    assert {name for name, _ in texts} >= {alert.alert for alert in source().alerts} - {alert.alert for alert in paced}
     assert not {(name, text) for name, text in texts if HOLES.search(text)}
     assert len({text for name, text in texts if name == "ImgRenderConfigConflict"}) >= len(emptied)
 

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from auditor_exporter.alerts import ALERTS
+from auditor_exporter.alerts import source
 
 from grafana.source.__main__ import contents
 from grafana.source.lint import EXCLUDED, RULES, faults
@@ -104,7 +104,8 @@ def strays(board: Board) -> Iterator[str]:
     anchors = set(
         re.findall(r'<a id="(\w+)">', (ROOT / "grafana" / "runbooks" / "README.md").read_text(encoding="utf-8"))
     )
-    anchors |= {alert.name.lower() for alert in ALERTS} if anchors == {alert.name for alert in ALERTS} else set()
+    names = {alert.alert for alert in source().alerts}
+    anchors |= {name.lower() for name in names} if anchors == names else set()
     uids = {each["uid"] for each in BOARDS.values()}
     links = [*board["links"], *(link for panel in panels(board) for link in panel.get("links", []))]
     for link in links:

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
 
 def test_a_huge_profile_is_cut_or_refused() -> None:
     """200 MB of ICC profile in 200 kB: whatever the decoder says, it ends, and in bounds."""
-    with Worker() as worker:
+    with closing(Worker()) as worker:
         found = worker.measure(png(8, 8, zlib.compress(b"\0" * 72), PROFILE), None)
         assert found.get("refused") in (None, "damaged", "out_of_memory")
         assert worker.measure(GOOD, None)["width"] == 64
@@ -108,7 +109,7 @@ def test_a_child_that_dies_is_replaced(reason: str, tmp_path: Path, monkeypatch:
         "child.measure = measure\nchild.main()\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
-    with Worker(module="stub") as worker:
+    with closing(Worker(module="stub")) as worker:
         assert worker.measure(GOOD, None)["refused"] == reason
         assert worker.measure(saved(drawing(65, 48), "PNG"), None)["width"] == 65
 
@@ -118,7 +119,7 @@ def test_a_child_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "asleep.py").write_text("import sys, time\nprint('{}', flush=True)\ntime.sleep(1000)\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     started = time.monotonic()
-    with Worker(module="asleep", seconds=0.2) as worker:
+    with closing(Worker(module="asleep", seconds=0.2)) as worker:
         assert worker.measure(GOOD, None) == {"refused": "out_of_time", "detail": "took more than 0.2 seconds"}
     assert time.monotonic() - started < 20
 
@@ -127,7 +128,7 @@ def test_a_measuring_process_that_does_not_start_is_said(tmp_path: Path, monkeyp
     """As the missing package that it most likely is."""
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with Worker(module="broken") as worker, pytest.raises(ModuleNotFoundError):
+    with closing(Worker(module="broken")) as worker, pytest.raises(ModuleNotFoundError):
         worker.measure(GOOD, None)
 
 
@@ -150,7 +151,7 @@ def test_the_child_has_neither_sockets_nor_files_nor_the_environment() -> None:
 def test_the_child_is_limited_and_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the environment only what Python needs."""
     monkeypatch.setenv("SMTP_PASSWORD", "hunter2")
-    with Worker() as worker:
+    with closing(Worker()) as worker:
         worker.measure(GOOD, None)
         child = worker._child
         assert child is not None

@@ -66,7 +66,7 @@ def test_what_is_long_over_is_forgotten(ledger: Ledger, tmp_path: Path) -> None:
 
 def test_a_month_is_longer_than_every_alert_and_what_lasts_stays(ledger: Ledger, tmp_path: Path) -> None:
     """A stopped source is shown for a day, far beyond what its alert waits for; one that is followed stays for years."""
-    from auditor_exporter.alert_rules import Parameters
+    from auditor_exporter.alerts import Parameters
 
     (tmp_path / "bad.jsonl").symlink_to(tmp_path / "bad.jsonl")
     configured(ledger, {"accounts": {"main": {"provider": "imejis", "anchor_day": 9}}})
