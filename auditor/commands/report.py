@@ -15,7 +15,7 @@ import typer
 from auditor.commands import options as given
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
 from auditor.commands.logs import choices, logs
-from auditor.commands.options import ANY_CONFIDENCE, INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
+from auditor.commands.options import INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
 from auditor.registry import DELIVERIES
@@ -61,13 +61,13 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
-    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    min_confidence: given.MinConfidence = Confidence.LOW,
     ttl: given.Ttl = None,
     timezone: given.Timezone = None,
     tabular: given.Tabular,
     measured: given.Measured = None,
     baseline: given.Baseline = None,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
+    fail_on: FailOn = None,
     limits: given.ReadingLimits,
     config: given.Config = None,
 ) -> None:
@@ -87,7 +87,7 @@ def report(
     options = choices(
         settings,
         limits,
-        min_confidence=Confidence(min_confidence.value),
+        min_confidence=min_confidence,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(report_of(one).draws_curve for one in wanted),
@@ -116,7 +116,7 @@ def report(
                 outbox.deliver(name, way, made.message(name, resend=resend), resend=resend, dry_run=dry_run)
                 for name, way in ways.items()
             ]
-            code = max(code, finding_code(result, fail_on.value if fail_on else None))
+            code = max(code, finding_code(result, fail_on))
             code = max(code, OK if all(arrived) else UNDELIVERED)
             complaints.append(set(accepted.complaints(options.baseline, result.suppressed, settings.today(now))))
     if not done:
@@ -124,7 +124,7 @@ def report(
         say(f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09")
         raise typer.Exit(OK if limits.allow_empty else INCOMPLETE)
     # An entry that is of use in one report is of use.
-    for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
+    for complaint in sorted(set.intersection(*complaints)) if min_confidence is Confidence.LOW else ():
         say(complaint)
     raise typer.Exit(code)
 
