@@ -2,13 +2,12 @@
 
 import os
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,11 +21,8 @@ from auditor.registry import DELIVERIES
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.intake.sources import Source
     from auditor.model.plans import Cycle
     from auditor.model.settings import Settings
-    from auditor.pipeline import Options
-    from auditor.results.audit import Result
     from auditor.results.report import Report
     from auditor.schedule.delivery import Delivery
     from auditor.schedule.edition import Rhythm
@@ -72,6 +68,7 @@ def report(
     config: given.Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
+    from auditor import pipeline
     from auditor.analysis.oddtime import present
     from auditor.model import measurements
     from auditor.results import baseline as accepted
@@ -100,9 +97,10 @@ def report(
         sources, progress = stack.enter_context(logs(log, limits))
         stack.enter_context(nullcontext() if dry_run else kept.locked())
         for rhythm, span in chosen:
-            result = _audited(sources, settings, options, rhythm, span, now, progress)
+            own = replace(options, since=span.start, until=span.end, belongs=rhythm.has, now=lambda: now)
+            result = pipeline.audit(sources, settings, own, progress)
             progress.done()
-            if result is None:
+            if not result.inputs.events:
                 continue
             code = code if done else input_code(result, limits)  # all reports are of the same input
             done += 1
@@ -138,18 +136,6 @@ def _way(name: str, settings: "Settings") -> "Delivery":
         return DELIVERIES[found.kind](found.values, os.environ)
     except ConfigError as error:
         raise ConfigError(f"[delivery.{name}]: {error}") from None
-
-
-def _audited(
-    sources: Sequence["Source"], settings: "Settings", options: "Options", rhythm: "Rhythm", span: "Cycle",
-    now: datetime, progress: Any,
-) -> "Result | None":  # fmt: skip
-    """The audit of one cycle of the accounts of one rhythm; None if they have no event in it."""
-    from auditor import pipeline
-
-    own = replace(options, since=span.start, until=span.end, belongs=rhythm.has, now=lambda: now)
-    result = pipeline.audit(sources, settings, own, progress)
-    return result if result.inputs.events else None
 
 
 def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> "Report | None":
