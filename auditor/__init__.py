@@ -4,12 +4,34 @@ Logs become usage events, events facts, facts findings, and findings reports; th
 package may import which, stand in docs/architecture.md, generated from the import contracts in pyproject.toml.
 `exporters`, beside this package, reads the ledger and shows it to Prometheus; nothing here imports it.
 
-The names of the client are here for its users, and imported when they are first asked for.
+The names of the client are here for its users, and but for the errors imported when they are first asked for.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from auditor.model.errors import (
+    AuditorError,
+    AuthenticationError,
+    BudgetExceededError,
+    CircuitOpenError,
+    ConfigError,
+    DeadlineError,
+    InputError,
+    InvalidRequestError,
+    MissingExtraError,
+    NoPlanError,
+    NotFoundError,
+    NotSentError,
+    ProviderError,
+    QuotaExceededError,
+    RateExceededError,
+    RefusedError,
+    RenderError,
+    ThrottledError,
+    TooLargeError,
+    UncertainError,
+)
 from auditor.version import __version__
 
 if TYPE_CHECKING:
@@ -29,28 +51,6 @@ if TYPE_CHECKING:
     from auditor.client.scrape import child_exit
     from auditor.client.sinks import Spool
     from auditor.client.transports import MeteredTransport
-    from auditor.model.errors import (
-        AuditorError,
-        AuthenticationError,
-        BudgetExceededError,
-        CircuitOpenError,
-        ConfigError,
-        DeadlineError,
-        InputError,
-        InvalidRequestError,
-        MissingExtraError,
-        NoPlanError,
-        NotFoundError,
-        NotSentError,
-        ProviderError,
-        QuotaExceededError,
-        RateExceededError,
-        RefusedError,
-        RenderError,
-        ThrottledError,
-        TooLargeError,
-        UncertainError,
-    )
     from auditor.notebook import Report, audit, plan, reconcile, simulate
     from auditor.sandbox.server import Sandbox
 
@@ -63,15 +63,7 @@ _PUBLIC = {
     "Renderer": "client.renderer", "Rule": "client.call_rules", "Sandbox": "sandbox.server", "Spool": "client.sinks",
     "Tiered": "client.levels", "child_exit": "client.scrape", "connect": "client.connect", "meter": "client.attach",
     "metered": "client.function", "path_rule": "client.call_rules", "unmeter": "client.attach",
-} | dict.fromkeys(
-    (
-        "AuditorError", "AuthenticationError", "BudgetExceededError", "CircuitOpenError", "ConfigError",
-        "DeadlineError", "InputError", "InvalidRequestError", "MissingExtraError", "NoPlanError", "NotFoundError",
-        "NotSentError", "ProviderError", "QuotaExceededError", "RateExceededError", "RefusedError",
-        "RenderError", "ThrottledError", "TooLargeError", "UncertainError",
-    ),
-    "model.errors",
-)  # fmt: skip
+}  # fmt: skip
 
 __all__ = [
     "AuditorError", "AuthenticationError", "Budget", "BudgetExceededError", "CallRule", "CircuitOpenError",
@@ -90,8 +82,6 @@ def __getattr__(name: str) -> Any:
     try:
         found = getattr(import_module(f"auditor.{_PUBLIC[name]}"), name)
     except ModuleNotFoundError as error:
-        from auditor.model.errors import MissingExtraError
-
         raise MissingExtraError.of(error, f"auditor.{name}") from None
     globals()[name] = found  # else `auditor.connect` is the module of that name from the second time on
     return found

@@ -6,32 +6,19 @@ quick.
 
 import gc
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from auditor.commands import (
-    audit,
-    compare,
-    config,
-    estimate,
-    inspect,
-    ledger,
-    mapping,
-    plan,
-    prerender,
-    reconcile,
-    report,
-    rules,
-    sandbox,
-    simulate,
-)
 from auditor.config.plugins import allow
 from auditor.model.errors import MissingExtraError
 from auditor.registry import RULES
 from auditor.system import endings
 from auditor.version import __version__
 
+COMMANDS = "audit report inspect rules simulate mapping plan reconcile estimate compare ledger prerender sandbox config"
+"""Files of `auditor.commands`, in the order of the help."""
 app = typer.Typer(
     name="auditor",
     no_args_is_help=True,
@@ -42,23 +29,8 @@ app = typer.Typer(
     epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
     f"auditor explain {next(iter(RULES))}",
 )
-for command in (
-    audit,
-    report,
-    inspect,
-    rules,
-    simulate,
-    mapping,
-    plan,
-    reconcile,
-    estimate,
-    compare,
-    ledger,
-    prerender,
-    sandbox,
-    config,
-):
-    app.add_typer(command.app)
+for command in COMMANDS.split():
+    app.add_typer(import_module(f"auditor.commands.{command}").app)
 
 
 def _version(value: bool) -> None:

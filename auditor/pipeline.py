@@ -33,7 +33,8 @@ from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
 from auditor.results.document import Choices, utc
 from auditor.results.inputs import Inputs, inputs_of
-from auditor.results.plan import Advised, advised
+from auditor.results.plan import Advised
+from auditor.results.report import Window
 from auditor.results.simulation import Setting, Simulated
 from auditor.simulation.outcomes import NOTHING, stale_known, sums_of
 from auditor.simulation.simulate import simulate as simulated
@@ -167,14 +168,13 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
 
 def plan(log: Examined, accounts: Sequence[Bill], providers: Sequence[Provider], longer: timedelta) -> Advised:
     """The advice on some accounts of a log; it is walked a second time, under the longer time-to-live."""
-    longer_us, wanted = longer // timedelta(microseconds=1), {bill.payer.code for bill in accounts}
-    advice = advise(log.facts, log.replayed, longer_us, providers, log.until)
-    return advised(
-        (each for each in advice if each.bill.payer.code in wanted),
-        log.inputs,
-        log.facts.window,
-        {**log.options, "longer_ttl_seconds": longer_us // 10**6},
-        log.generated_at,
+    longer_us = longer // timedelta(microseconds=1)
+    return Advised(
+        generated_at=log.generated_at,
+        window=Window(*log.facts.window or (None, None)),
+        options={**log.options, "longer_ttl_seconds": longer_us // 10**6},
+        inputs=log.inputs,
+        accounts=advise(log, accounts, longer_us, providers, log.until),
     )
 
 

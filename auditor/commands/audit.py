@@ -8,7 +8,7 @@ import typer
 
 from auditor.commands import options as given
 from auditor.commands.logs import choices, intake_code, logs, missing
-from auditor.commands.options import ANY_CONFIDENCE, FOUND, INCOMPLETE, OK, opened, say, settings_of, spread
+from auditor.commands.options import FOUND, INCOMPLETE, OK, opened, say, settings_of, spread
 from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 OutputFormat = StrEnum("OutputFormat", [*REPORTS, *plugins.reports()])  # type: ignore[misc]  # (the registry is the list)
 TEXT = OutputFormat("text")
-FailOn = StrEnum("FailOn", [severity.value for severity in Severity])  # type: ignore[misc]
+FailOn = Annotated[Severity | None, typer.Option(help="Exit 1 on a finding of this severity or above.")]
 
 
 @app.command(
@@ -45,12 +45,12 @@ def audit(
     template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
     rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
-    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    min_confidence: given.MinConfidence = Confidence.LOW,
     ttl: given.Ttl = None,
     timezone: given.Timezone = None,
     measured: given.Measured = None,
     baseline: given.Baseline = None,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
+    fail_on: FailOn = None,
     limits: given.ReadingLimits,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
@@ -73,7 +73,7 @@ def audit(
         templates=frozenset(template or []),
         rules=frozenset(rule or []),
         skip=frozenset(skip or []),
-        min_confidence=Confidence(min_confidence.value),
+        min_confidence=min_confidence,
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
@@ -84,7 +84,7 @@ def audit(
         progress.done()
         with opened(output, output_format.value) as out:
             written.write(result, out)
-    filtered = any((environment, account, template, rule, skip, min_confidence is not ANY_CONFIDENCE))
+    filtered = any((environment, account, template, rule, skip, min_confidence is not Confidence.LOW))
     if not filtered:
         for complaint in accepted.complaints(options.baseline, result.suppressed, settings.today(result.generated_at)):
             say(complaint)
@@ -94,7 +94,7 @@ def audit(
         say(sentence)
     if unknown and not limits.allow_empty:
         code = INCOMPLETE
-    raise typer.Exit(code or finding_code(result, fail_on.value if fail_on else None))
+    raise typer.Exit(code or finding_code(result, fail_on))
 
 
 def report_of(name: str) -> "ReportFormat":
@@ -112,12 +112,11 @@ def _missing(result: "Result") -> Iterator[str]:
         yield from missing(name, getattr(result.report.options, f"{name}s"), (unit[name] for unit in units))
 
 
-def finding_code(result: "Result", fail_on: str | None) -> int:
+def finding_code(result: "Result", fail_on: Severity | None) -> int:
     """Whether there is a finding of this severity or above."""
     if fail_on is None:
         return OK
-    worst = Severity(fail_on).rank
-    return FOUND if any(finding.severity.rank <= worst for finding in result.findings) else OK
+    return FOUND if any(finding.severity.rank <= fail_on.rank for finding in result.findings) else OK
 
 
 def input_code(result: "Result", limits: given.ReadingLimits) -> int:

@@ -36,6 +36,8 @@ def self_hosted(
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
+    from msgspec.structs import replace
+
     from auditor.reports.terminal import selfhosted as text
     from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 
@@ -44,7 +46,8 @@ def self_hosted(
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
     for name, figure in given.items():
         if figure is not None:
-            assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, figure))
+            low, high = converted(f"--{name}", span, figure)
+            assumptions[name] = replace(assumptions[name], low=low, high=high, source="you", checked=None)
     if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
         say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
     show(compared(provider, assumptions, plans, calls), text.write, output_format, output)

@@ -95,7 +95,7 @@ def inspect(
         _write(found, sys.stdout)
     else:
         _summary(result)
-    raise typer.Exit(_exit_code(result, len(tasks), max_refused))
+    raise typer.Exit(INCOMPLETE if len(result.refused) * 100 > max_refused * len(tasks) else OK)
 
 
 def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
@@ -173,7 +173,3 @@ def _sum(pictures: list[Any], sizes: Callable[[Any], list[int]]) -> str:
 
 def _sizes(picture: "Measured", name: str | None = None) -> list[int]:
     return [trial.bytes for trial in picture.trials if name in (None, trial.format)]
-
-
-def _exit_code(result: "Inspected", asked: int, max_refused: float) -> int:
-    return INCOMPLETE if len(result.refused) * 100 > max_refused * asked else OK

@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -44,7 +44,8 @@ def ingest(
         raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
     where = config or configuration.find([Path(path) for path in paths])
     settings = configuration.load(where)
-    files = [] if follow else list(_files(paths))  # nothing to read makes no ledger
+    # Nothing to read makes no ledger.
+    files = [] if follow else [source.path for source in discover(paths, Path(), USAGE, say)]
     with Ledger(ledger) as opened:
         taking = Ingest(opened, settings, where=where, tell=say)
         if follow:
@@ -106,10 +107,6 @@ def show(ledger: Where = "auditor.db") -> None:
     with Ledger(ledger, reader=True) as opened, opened.read() as connection:
         for line in listing(connection, micros(datetime.now(UTC))):
             print(plain(line))
-
-
-def _files(paths: Sequence[str]) -> Iterable[Path]:
-    return (source.path for source in discover(paths, Path(), USAGE, say))
 
 
 def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:

@@ -27,25 +27,19 @@ def logs(log: Log, limits: ReadingLimits) -> "Iterator[tuple[list[Source], Progr
     """
     if not log.paths and log.ledger is None:
         raise ConfigError("nothing to read: name files, folders or globs, - for standard input, or --ledger")
-    from auditor.intake.sources import discover
+    from auditor.intake.sources import Source, discover
     from auditor.system.progress import Progress
 
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch, Progress() as progress:
         sources = discover(log.paths or [], Path(scratch), note=say, max_memory=limits.max_memory)
         if log.ledger is not None:
-            sources.append(_exported(log.ledger, Path(scratch)))
+            from auditor.ledger.database import Ledger
+
+            exported = Path(scratch) / "ledger.jsonl"
+            with Ledger(log.ledger, reader=True) as opened:
+                opened.export(exported)
+                sources.append(Source(opened.name, exported, cacheable=False))
         yield sources, progress
-
-
-def _exported(ledger: str, scratch: Path) -> "Source":
-    """The events of a ledger as an input."""
-    from auditor.intake.sources import Source
-    from auditor.ledger.database import Ledger
-
-    with Ledger(ledger, reader=True) as opened:
-        path = scratch / "ledger.jsonl"
-        opened.export(path)
-        return Source(opened.name, path, cacheable=False)
 
 
 def choices(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from auditor.exchanges.proposal import ProposedTable
     from auditor.intake.detect import Detected
     from auditor.intake.sources import Source
-    from auditor.model.settings import Settings, SourceTable
+    from auditor.model.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 RECORDS = 200_000
@@ -133,7 +133,8 @@ class Mapping:
         asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
         left, tables = [each for each, mapped in asked if mapped is None], []
         for table in propose(exchanges, payer, taken):
-            more = replace(settings, sources=(*settings.sources, *_parsed(table.lines)))
+            proposed = parsed(tomllib.loads("\n".join(table.lines)), "the proposal").sources
+            more = replace(settings, sources=(*settings.sources, *proposed))
             mapper = Mapper(more, source.label)
             still = [each for each in left if mapper.request(each.method, each.host, each.target, each.body) is None]
             if len(still) < len(left):
@@ -204,10 +205,6 @@ class Mapping:
         for name, values in sorted(group.values.items())[:12]:
             notes.append(f"#   ?{plain(name)}= on {values.total():,} of them, {plural(len(values), 'value')}")
         return notes
-
-
-def _parsed(lines: "Sequence[str]") -> "tuple[SourceTable, ...]":
-    return parsed(tomllib.loads("\n".join(lines)), "the proposal").sources
 
 
 def _owner(provider: str, settings: "Settings") -> "list[str]":

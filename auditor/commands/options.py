@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D", bound="Document")
 say = terminal.say
-ConfidenceWord = StrEnum("ConfidenceWord", [confidence.value for confidence in Confidence])  # type: ignore[misc]
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
@@ -59,8 +58,7 @@ MaxMemory = Annotated[
         help="Refuse an input that takes more memory to read; 1GiB unless given.",
     ),
 ]  # fmt: skip
-MinConfidence = Annotated[ConfidenceWord, typer.Option(help="Show only findings that are at least so sure.")]
-ANY_CONFIDENCE = ConfidenceWord("low")
+MinConfidence = Annotated[Confidence, typer.Option(help="Show only findings that are at least so sure.")]
 InputFormat = Annotated[
     str | None,
     typer.Option(

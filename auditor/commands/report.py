@@ -2,31 +2,27 @@
 
 import os
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.commands import options as given
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
 from auditor.commands.logs import choices, logs
-from auditor.commands.options import ANY_CONFIDENCE, INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
+from auditor.commands.options import INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
 from auditor.registry import DELIVERIES
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.intake.sources import Source
     from auditor.model.plans import Cycle
     from auditor.model.settings import Settings
-    from auditor.pipeline import Options
-    from auditor.results.audit import Result
     from auditor.results.report import Report
     from auditor.schedule.delivery import Delivery
     from auditor.schedule.edition import Rhythm
@@ -61,17 +57,18 @@ def report(
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
-    min_confidence: given.MinConfidence = ANY_CONFIDENCE,
+    min_confidence: given.MinConfidence = Confidence.LOW,
     ttl: given.Ttl = None,
     timezone: given.Timezone = None,
     tabular: given.Tabular,
     measured: given.Measured = None,
     baseline: given.Baseline = None,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit 1 on a finding of this severity or above.")] = None,
+    fail_on: FailOn = None,
     limits: given.ReadingLimits,
     config: given.Config = None,
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
+    from auditor import pipeline
     from auditor.analysis.oddtime import present
     from auditor.model import measurements
     from auditor.results import baseline as accepted
@@ -87,7 +84,7 @@ def report(
     options = choices(
         settings,
         limits,
-        min_confidence=Confidence(min_confidence.value),
+        min_confidence=min_confidence,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
         curve=any(report_of(one).draws_curve for one in wanted),
@@ -100,9 +97,10 @@ def report(
         sources, progress = stack.enter_context(logs(log, limits))
         stack.enter_context(nullcontext() if dry_run else kept.locked())
         for rhythm, span in chosen:
-            result = _audited(sources, settings, options, rhythm, span, now, progress)
+            own = replace(options, since=span.start, until=span.end, belongs=rhythm.has, now=lambda: now)
+            result = pipeline.audit(sources, settings, own, progress)
             progress.done()
-            if result is None:
+            if not result.inputs.events:
                 continue
             code = code if done else input_code(result, limits)  # all reports are of the same input
             done += 1
@@ -116,7 +114,7 @@ def report(
                 outbox.deliver(name, way, made.message(name, resend=resend), resend=resend, dry_run=dry_run)
                 for name, way in ways.items()
             ]
-            code = max(code, finding_code(result, fail_on.value if fail_on else None))
+            code = max(code, finding_code(result, fail_on))
             code = max(code, OK if all(arrived) else UNDELIVERED)
             complaints.append(set(accepted.complaints(options.baseline, result.suppressed, settings.today(now))))
     if not done:
@@ -124,7 +122,7 @@ def report(
         say(f"no event from {start:%Y-%m-%d} to {end:%Y-%m-%d} to report on; name another cycle, like --cycle 2026-09")
         raise typer.Exit(OK if limits.allow_empty else INCOMPLETE)
     # An entry that is of use in one report is of use.
-    for complaint in sorted(set.intersection(*complaints)) if min_confidence is ANY_CONFIDENCE else ():
+    for complaint in sorted(set.intersection(*complaints)) if min_confidence is Confidence.LOW else ():
         say(complaint)
     raise typer.Exit(code)
 
@@ -138,18 +136,6 @@ def _way(name: str, settings: "Settings") -> "Delivery":
         return DELIVERIES[found.kind](found.values, os.environ)
     except ConfigError as error:
         raise ConfigError(f"[delivery.{name}]: {error}") from None
-
-
-def _audited(
-    sources: Sequence["Source"], settings: "Settings", options: "Options", rhythm: "Rhythm", span: "Cycle",
-    now: datetime, progress: Any,
-) -> "Result | None":  # fmt: skip
-    """The audit of one cycle of the accounts of one rhythm; None if they have no event in it."""
-    from auditor import pipeline
-
-    own = replace(options, since=span.start, until=span.end, belongs=rhythm.has, now=lambda: now)
-    result = pipeline.audit(sources, settings, own, progress)
-    return result if result.inputs.events else None
 
 
 def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cycle") -> "Report | None":

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from auditor.config import values
 from auditor.config.values import Readers
+from auditor.model.endpoints import Grade
 from auditor.model.errors import ConfigError
 from auditor.model.options import Option, options_of
-from auditor.model.plans import Grade, Plan, TopUp
+from auditor.model.plans import Plan, TopUp
 from auditor.model.settings import Account, ClientSettings, DeliverySettings, Limit, SourceTable, UsageSettings
 from auditor.registry import DELIVERIES, PROVIDERS, REPORTS, RULES
 

@@ -17,7 +17,8 @@ from msgspec.json import decode
 from sqlalchemy import Connection, select
 
 from auditor.ledger.schema import accounts, facts
-from auditor.model.plans import Grade, Plan, TopUp, cycles
+from auditor.model.endpoints import Grade
+from auditor.model.plans import Plan, TopUp, cycles
 from auditor.model.settings import Account, Settings
 
 ZONE = "timezone"

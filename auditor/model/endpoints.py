@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote
 
 from auditor.model.fingerprint import parsed
 
-if TYPE_CHECKING:
-    from auditor.model.plans import Grade
 
+class Grade(StrEnum):
+    """How far a fact can be trusted."""
 
-def _unverified() -> "Grade":
-    from auditor.model.plans import Grade  # here, since the client's import is light and needs no catalogue
-
-    return Grade.UNVERIFIED
+    CONFIGURED = "configured"
+    """You said so, in auditor.toml."""
+    PROVIDER = "provider"
+    """The provider's own page."""
+    THIRD_PARTY = "third party"
+    """Somebody else's page: a rival's comparison, an integration."""
+    UNVERIFIED = "unverified"
+    """A directory that calls its own figures unverified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Billing:
     pdf_page: int | None = None
     source: str = ""
     checked: date | None = None
-    grade: "Grade" = field(default_factory=_unverified)
+    grade: Grade = Grade.UNVERIFIED
 
     def credits(self, width: int | None, height: int | None, format: str | None) -> Decimal | None:
         """What one picture costs; None where that is unknown."""

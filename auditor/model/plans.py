@@ -11,24 +11,12 @@ from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from auditor.model.allowance import Grant, Stretch, fold
+from auditor.model.endpoints import Grade
 from auditor.model.events import EPOCH
 
 _MICRO = timedelta(microseconds=1)
 _EDGE_US = timedelta(hours=24) // _MICRO
 """How much of a cycle's start and end may be without events before the cycle counts as incomplete."""
-
-
-class Grade(StrEnum):
-    """How far a fact can be trusted."""
-
-    CONFIGURED = "configured"
-    """You said so, in auditor.toml."""
-    PROVIDER = "provider"
-    """The provider's own page."""
-    THIRD_PARTY = "third party"
-    """Somebody else's page: a rival's comparison, an integration."""
-    UNVERIFIED = "unverified"
-    """A directory that calls its own figures unverified."""
 
 
 @dataclass(frozen=True)  # (no slots: it keeps what is reckoned once)

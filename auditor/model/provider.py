@@ -193,11 +193,7 @@ def size_of(content: bytes) -> tuple[int | None, int | None]:
 
 
 _KINDS: dict[str, type[RenderError]] = {
-    "auth": AuthenticationError,
-    "quota": QuotaExceededError,
-    "not_found": NotFoundError,
-    "throttled": ThrottledError,
-    "server": ProviderError,
+    kind.word: kind for kind in (AuthenticationError, QuotaExceededError, NotFoundError, ThrottledError, ProviderError)
 }
 
 

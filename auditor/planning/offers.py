@@ -1,38 +1,18 @@
 """The same demand at other providers: their plans, what a picture costs there, and what is not known of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.pictures import Sizes
 from auditor.model.plans import Plan, cheapest, comparable, total_bill
 from auditor.model.provider import Provider
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a provider would ask for the cycles that the advice rests on."""
-
-    provider: Provider
-    plans: tuple[Plan, ...]
-    now: Plan | None
-    """The cheapest plan that holds the demand; None where none does, or none is known."""
-    monthly: Fraction | None
-    after_fixes: Plan | None
-    monthly_after_fixes: Fraction | None
-    unsized: int
-    """Pictures of which it is not known what they cost there; they are counted as one credit."""
-
-    @property
-    def currency(self) -> str | None:
-        """Of both bills."""
-        return self.plans[0].currency if self.plans else None
+from auditor.results.plan import OfferedPlan
 
 
 def offers(
     bill: Bill, sizes: Sizes, providers: Sequence[Provider], catalogue: Mapping[str, tuple[Plan, ...]]
-) -> list[Offer]:
+) -> list[OfferedPlan]:
     """The offer of each provider for one account, cheapest first, unknown ones last."""
     own = bill.payer.provider
     found = [
@@ -42,15 +22,15 @@ def offers(
     return sorted(
         found,
         key=lambda offer: (
-            offer.monthly is None,
-            offer.currency != bill.currency,  # sums in another currency cannot be put in one order with these
-            offer.monthly or 0,
-            offer.provider.name,
+            offer.monthly_bill is None,
+            offer.sold_in != bill.currency,  # sums in another currency cannot be put in one order with these
+            offer.monthly_bill or 0,
+            offer.provider,
         ),
     )
 
 
-def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> Offer:
+def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> OfferedPlan:
     factors, unsized = _factors(bill, sizes, provider)
     basis = bill.payer.complete_cycles or [len(bill.uses) - 1] * bill.projected
     others = [index for index in range(len(bill.uses)) if bill.projected or index not in basis]
@@ -72,7 +52,24 @@ def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]
 
     now, monthly = best(bill.loads, fixed=False)
     after, monthly_after = best(bill.after_fixes.loads if bill.fixes_known else (), fixed=True)
-    return Offer(provider, plans, now, monthly, after, monthly_after, unsized)
+    plan, billing = now or after, provider.billing
+    return OfferedPlan(
+        provider=provider.name,
+        plan=now.name if now else None,
+        monthly_bill=monthly,
+        plan_after_fixes=after.name if after else None,
+        monthly_bill_after_fixes=monthly_after,
+        currency=now.currency if now else None,
+        pictures_of_unknown_price=unsized,
+        failed_renders_billed=billing.failed,
+        repeats_billed=billing.repeats,
+        grade=now.grade.value if now else None,
+        source=now.source if now else None,
+        checked=now.checked if now else None,
+        notes=provider.notes,
+        sold_in=plans[0].currency if plans else None,
+        known_from="" if plan is None else f"{plan.grade.value}, {plan.checked}" if plan.checked else plan.grade.value,
+    )
 
 
 def _factors(bill: Bill, sizes: Sizes, provider: Provider) -> tuple[list[Fraction], int]:

@@ -1,101 +1,87 @@
 """Plan advice: every past cycle on every plan, before and after each fix, and how the running cycle will end."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from auditor.analysis.bills import Bill, Recommendation, bills, recommend
-from auditor.analysis.facts import Facts
+from auditor.analysis.bills import Bill, Recommendation, recommend
+from auditor.analysis.case import Case
 from auditor.analysis.pictures import sizes_of
 from auditor.analysis.quarters import days_of, quarters
+from auditor.analysis.terms import CycleUse
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold
 from auditor.model.plans import Plan, Unadvised, moment, total_bill
 from auditor.model.provider import Provider
 from auditor.model.waste import Cause
 from auditor.model.words import ttl_words
-from auditor.planning.forecast import Forecast, forecast
-from auditor.planning.offers import Offer, offers
+from auditor.planning.forecast import forecast
+from auditor.planning.offers import offers
+from auditor.results.audit import gaps_of
+from auditor.results.plan import AccountAdvice, Cell, FixedCycle, Scenario, UsedCycle
+from auditor.results.plans import KnownPlan, known_plan
 
 _BY_IMAGE = frozenset({"dedupe", "ttl", "coalescing", "volatile", "all"})
 """Fixes whose savings follow from which image each render was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cycle on one plan."""
-
-    bill: Fraction | None
-    """None where the plan does not hold the credits, and for a cycle that is not complete."""
-    holds: bool
-    """Whether it holds the credits and the demand."""
-    headroom: Fraction
-    """Credits of the plan less the demand; below 0 is what is missing, or bought beyond."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """The cycles without what a fix saves."""
-
-    fix: str
-    words: str
-    saved: Mapping[int, Fraction]
-    """Credits by cycle."""
-    table: Mapping[str, tuple[Cell, ...]]
-    """By plan, a cell a cycle."""
-    recommended: Plan | None
-    monthly: Fraction | None
-    """The mean bill of the recommended plan, over the cycles that the advice rests on."""
-    staying: Fraction | None
-    """The same of the current plan."""
-    saving: Fraction | None
-    """Bills now less those of the recommended plan, for one cycle on average."""
-    known: bool = True
-    """Whether the log tells what it saves; otherwise no plan follows from it."""
-
-    @property
-    def total_saved(self) -> Fraction:
-        """Credits over all cycles."""
-        return sum(self.saved.values(), Fraction(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What there is to say of one account."""
-
-    bill: Bill
-    scenarios: tuple[Scenario, ...]
-    forecast: Forecast | None
-    offers: tuple[Offer, ...]
-
-
 def advise(
-    facts: Facts, replayed: Replayed, longer_ttl_us: int, providers: Sequence[Provider], until: datetime | None
-) -> tuple[Advice, ...]:
-    """The advice for every account. Walks the renders a second time, with the longer time-to-live."""
-    known, days, sizes = bills(facts, replayed), days_of(facts, quarters(facts)), sizes_of(facts)
+    case: Case, accounts: Iterable[Bill], longer_ttl_us: int, providers: Sequence[Provider], until: datetime | None
+) -> tuple[AccountAdvice, ...]:
+    """The advice for some accounts. Walks the renders a second time, with the longer time-to-live."""
+    facts = case.facts
+    days, sizes = days_of(facts, quarters(facts)), sizes_of(facts)
     longer = replay(facts, longer_ttl_us) if longer_ttl_us > facts.settings.ttl_us else None
     found = []
-    for bill in known:
+    for bill in accounts:
         as_of = until if until is not None and until <= bill.uses[-1].cycle.end else moment(bill.payer.last_us)
+        compared = () if bill.unadvised is Unadvised.MOSTLY_FILTERED else providers
         found.append(
-            Advice(
-                bill,
-                tuple(_scenario(bill, *fix) for fix in _fixes(facts, replayed, longer, bill, longer_ttl_us)),
-                forecast(bill, days[bill.payer.code], as_of),
-                ()
-                if bill.unadvised is Unadvised.MOSTLY_FILTERED
-                else tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
+            AccountAdvice(
+                provider=bill.payer.provider,
+                account=bill.payer.account,
+                plan=bill.payer.plan.name if bill.payer.plan else None,
+                currency=bill.currency,
+                projected=bill.projected,
+                advice=bill.unadvised,
+                gaps=gaps_of(bill),
+                plans=tuple(known_plan(plan, KnownPlan) for plan in bill.payer.plans),
+                cycles=tuple(_cycle(bill, use) for use in bill.uses),
+                scenarios=tuple(_scenario(bill, *fix) for fix in _fixes(case, longer, bill, longer_ttl_us)),
+                forecast=forecast(bill, days[bill.payer.code], as_of),
+                providers=tuple(offers(bill, sizes, compared, facts.settings.catalogue)),
+                blind=bill.blind,
+                fixes_known=bill.fixes_known,
             )
         )
     return tuple(found)
 
 
+def _cycle(bill: Bill, use: CycleUse) -> UsedCycle:
+    return UsedCycle(
+        start=use.cycle.start,
+        end=use.cycle.end,
+        complete=use.complete,
+        plan=use.plan.name if use.plan else None,
+        credits=use.credits if use.known else None,
+        demand=use.demand,
+        wasted=use.wasted if use.wasted or (use.known and not bill.blind) else None,
+        included=use.balance.included if use.plan else None,
+        carried=use.balance.carried,
+        bought=use.balance.bought,
+        beyond=use.balance.beyond if use.plan else None,
+        ended_unused=use.balance.ended,
+        left=use.balance.left,
+        bill=use.bill,
+        day=bill.payer.settings.day(use.cycle.start),
+    )
+
+
 def _fixes(
-    facts: Facts, replayed: Replayed, longer: Replayed | None, bill: Bill, longer_ttl_us: int
+    case: Case, longer: Replayed | None, bill: Bill, longer_ttl_us: int
 ) -> Iterable[tuple[str, str, Mapping[int, Fraction]]]:
     """(fix, what it does, credits saved by cycle)."""
+    facts, replayed = case.facts, case.replayed
     own = facts.units_of(bill.payer.code)
     ttl = ttl_words(facts.settings.ttl_us)
 
@@ -128,28 +114,36 @@ def _scenario(bill: Bill, fix: str, words: str, saved: Mapping[int, Fraction]) -
     less = [saved.get(index, Fraction(0)) for index in range(len(bill.uses))]
     credits = [use.credits - gone for use, gone in zip(bill.uses, less, strict=True)]
     demand = [use.demand - gone for use, gone in zip(bill.uses, less, strict=True)]
+    cells = {plan.name: _cells(bill, plan, credits, demand) for plan in bill.payer.plans}
     return Scenario(
-        fix,
-        words,
-        {cycle: amount for cycle, amount in sorted(saved.items()) if amount},
-        {plan.name: _cells(bill, plan, credits, demand) for plan in bill.payer.plans},
-        best,
-        None if total is None else total / len(loads),
-        None if staying is None else staying / len(loads),
-        bill.saving(best, loads),
-        known,
+        fix=fix,
+        description=words,
+        credits_saved=sum(saved.values(), Fraction(0)) if known else None,
+        recommended_plan=best.name if best else None,
+        monthly_bill=None if total is None else total / len(loads),
+        monthly_bill_current_plan=None if staying is None else staying / len(loads),
+        monthly_saving=bill.saving(best, loads),
+        cycles=tuple(
+            FixedCycle(
+                use.cycle.start,
+                credits[index] if use.known else None,
+                demand[index],
+                {name: column[index] for name, column in cells.items()},
+            )
+            for index, use in enumerate(bill.uses)
+        ),
     )
 
 
-def _cells(bill: Bill, plan: Plan, credits: Sequence[Fraction], demand: Sequence[Fraction]) -> tuple[Cell, ...]:
+def _cells(bill: Bill, plan: Plan, credits: Sequence[Fraction], demand: Sequence[Fraction]) -> list[Cell]:
     grants = [plan.grant] * len(credits)
     idle = {use.gap.before: [Stretch(use.gap.cycles, plan.grant)] for use in bill.gaps}
     folded = zip(bill.uses, fold(grants, credits, idle), fold(grants, demand, idle), strict=True)
-    return tuple(
+    return [
         Cell(
             plan.charge(billed.beyond) if use.complete else None,
             plan.charge(billed.beyond) is not None and plan.charge(needed.beyond) is not None,
             needed.available - needed.used,
         )
         for use, billed, needed in folded
-    )
+    ]

@@ -5,7 +5,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from auditor.model.plans import Grade, Plan
+from auditor.model.endpoints import Grade
+from auditor.model.plans import Plan
 
 
 def catalogue(

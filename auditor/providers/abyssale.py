@@ -6,8 +6,7 @@ No plan is listed: prices are for seats, and the credits that come with them wer
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Quota
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota
 from auditor.model.provider import Provider
 
 ABYSSALE = Provider(

@@ -6,8 +6,7 @@ Only the free plan has both a price and credits in what was found (a directory, 
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
 from auditor.model.provider import Provider
 from auditor.providers import catalogue
 

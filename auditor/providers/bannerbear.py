@@ -6,8 +6,7 @@ Check them against your invoice and override them with `[plans.bannerbear.NAME]`
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
 from auditor.model.provider import Provider
 from auditor.model.usage import fields
 from auditor.providers import catalogue

@@ -6,8 +6,7 @@ They are prices of 1,000 and of 10,000 pictures a month; what happens beyond is 
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
 from auditor.model.provider import Provider
 from auditor.providers import catalogue
 

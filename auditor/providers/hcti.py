@@ -13,10 +13,9 @@ from urllib.parse import SplitResult, quote
 
 import orjson
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota, Seen
 from auditor.model.errors import InvalidRequestError, QuotaExceededError, RenderError
 from auditor.model.fingerprint import parsed
-from auditor.model.plans import Grade
 from auditor.model.provider import Answer, Call, Picture, Provider, error_of
 from auditor.model.usage import Usage, number
 from auditor.providers import catalogue

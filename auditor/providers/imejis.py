@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, Literal, TypedDict
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Quota, Seen
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota, Seen
 from auditor.model.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -21,7 +21,6 @@ from auditor.model.errors import (
     ThrottledError,
 )
 from auditor.model.fingerprint import parsed
-from auditor.model.plans import Grade
 from auditor.model.provider import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
 from auditor.providers import catalogue
 

@@ -6,8 +6,7 @@ caps here; override them with `[plans.orshot.NAME]`.
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Quota
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota
 from auditor.model.provider import Provider
 from auditor.providers import catalogue
 

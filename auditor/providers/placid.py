@@ -5,8 +5,7 @@ No plan is listed: the sources found disagree on what 1,000 pictures cost. Descr
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
 from auditor.model.provider import Provider
 
 _CREDITS = "https://placid.app/help/how-do-placid-credits-work"

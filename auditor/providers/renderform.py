@@ -5,8 +5,7 @@ No plan is listed, since no source gives credits with their price. Describe your
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint
-from auditor.model.plans import Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
 from auditor.model.provider import Provider
 from auditor.model.usage import fields
 

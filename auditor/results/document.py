@@ -6,7 +6,6 @@ that omits them, and fields whose name in the document begins with `_`: only tex
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -46,8 +45,12 @@ def only(*names: str) -> dict[str, Json]:
 
 def written(result: Struct) -> dict[str, Json]:
     """A struct as plain data, by the names of its fields in their order."""
-    found = [(field, getattr(result, field.name)) for field in _fields(type(result))]
-    return {field.written: _plain(each, field.places) for field, each in found if not field.left_out(each)}
+    found: dict[str, Json] = {}
+    for name, called, places, omitted in _fields(type(result)):
+        value = getattr(result, name)
+        if value is not UNSET and (omitted is UNSET or value != omitted):
+            found[called] = _plain(value, places)
+    return found
 
 
 def _plain(value: object, places: int | None = None) -> Json:
@@ -77,27 +80,14 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """How a field of a struct is written."""
-
-    name: str
-    written: str
-    places: int | None
-    omitted: object
-    """The value with which it is left out."""
-
-    def left_out(self, value: object) -> bool:
-        return value is UNSET or (self.omitted is not UNSET and value == self.omitted)
-
-
 @cache
-def _fields(kind: type[Struct]) -> tuple[_Field, ...]:
+def _fields(kind: type[Struct]) -> tuple[tuple[str, str, int | None, object], ...]:
+    """(name, name in the document, decimal places, value with which it is left out) of each field that is written."""
     found = type_info(kind)
     assert isinstance(found, StructType)
     omit = kind.__struct_config__.omit_defaults
     return tuple(
-        _Field(each.name, each.encode_name, _places(each.type), _default(each) if omit and not each.required else UNSET)
+        (each.name, each.encode_name, _places(each.type), _default(each) if omit and not each.required else UNSET)
         for each in found.fields
         if not each.encode_name.startswith("_")
     )

@@ -5,7 +5,8 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from auditor.model.plans import Grade, Plan
+from auditor.model.endpoints import Grade
+from auditor.model.plans import Plan
 from auditor.results.document import Amount, Day
 
 

@@ -4,6 +4,7 @@ A server, its upkeep and its monitoring cost the same however few pictures are r
 them. The break-even is the smallest number of calls a month for which the provider's cheapest plan costs more.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
@@ -18,6 +19,8 @@ from auditor.results.plans import KnownPlan, known_plan
 GUIDE = "cost guide"
 CHECKED = date(2026, 11, 22)
 CURRENCY = "USD"
+MOST_CALLS = 2**40
+"""No break-even is looked for above so many."""
 
 
 class Assumed(Struct, frozen=True):
@@ -30,10 +33,6 @@ class Assumed(Struct, frozen=True):
     high: Fraction
     source: str
     checked: Day | None
-
-    def replaced(self, low: Fraction, high: Fraction) -> "Assumed":
-        """What the user says instead."""
-        return Assumed(self.name, self.meaning, self.unit, low, high, "you", None)
 
 
 def _guide(name: str, words: str, unit: str, low: int, high: int) -> Assumed:
@@ -138,24 +137,15 @@ def bought(plans: Sequence[Plan], calls: int) -> tuple[Plan, Fraction] | None:
 def _break_even(plans: Sequence[Plan], cost: Fraction) -> Even:
     """The cheapest bill never falls when there are more calls, so it can be found by halving."""
 
-    def dearer(calls: int) -> bool:
+    def bill(calls: int) -> Fraction:
         found = bought(plans, calls)
-        return found is not None and found[1] > cost
+        return found[1] if found else Fraction(0)
 
     any_number = any(plan.overage is not None for plan in plans)
     known_to = None if any_number else int(max((plan.included for plan in plans), default=0))
-    top = known_to
-    if top is None:
-        top = 1
-        while not dearer(top) and top < 10**12:
-            top *= 2
-    if not dearer(top):
-        return Even(None, known_to)
-    below, reached = -1, top
-    while reached - below > 1:
-        middle = (below + reached) // 2
-        below, reached = (below, middle) if dearer(middle) else (middle, reached)
-    return Even(reached, known_to)
+    top = MOST_CALLS if known_to is None else known_to
+    reached = bisect_right(range(top + 1), cost, key=bill)
+    return Even(reached if reached <= top else None, known_to)
 
 
 def _volumes(plans: Sequence[Plan], evens: Evens, own: int | None) -> list[int]:

@@ -85,7 +85,7 @@ def test_errors_are_at_the_front_door() -> None:
     assert len(kinds) > 15
     for name, kind in kinds.items():
         assert getattr(auditor, name) is kind and name in auditor.__all__
-    assert set(auditor.__all__) - {"__version__"} == set(auditor._PUBLIC)
+    assert set(auditor.__all__) - {"__version__", *kinds} == set(auditor._PUBLIC)
 
 
 def test_a_renderer_is_not_pickled(build: Build) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from auditor.analysis.quarters import days_of, quarters
-from auditor.planning.forecast import Forecast, forecast
+from auditor.planning.forecast import forecast
+from auditor.results.plan import Forecast
 from tests.examined import daily, examined, on
 
 WEEK = [10, 10, 10, 10, 10, 0, 0]
@@ -30,14 +31,14 @@ def test_weekends_are_weekends(tmp_path: Path) -> None:
     events = daily("2026-05-31", [1, *WEEK * 3])
     found = seen(events, tmp_path, "2026-06-22T00:00")
     assert found is not None
-    assert found.total is not None
+    assert found.demand is not None
     assert found.weeks == 3
-    assert (found.so_far, found.total.likely, found.total.low, found.total.high) == (150, 220, 220, 220)
+    assert (found.so_far, found.demand.likely, found.demand.low, found.demand.high) == (150, 220, 220, 220)
     assert found.confidence == Fraction(1, 2)
-    assert found.ending is not None
-    assert found.ending.likely == 1000 - 220
-    assert found.ending_value is not None
-    assert found.ending_value.likely == Fraction("14.99") * 780 / 1000
+    assert found.ending_unused is not None
+    assert found.ending_unused.likely == 1000 - 220
+    assert found.ending_unused_value is not None
+    assert found.ending_unused_value.likely == Fraction("14.99") * 780 / 1000
 
 
 @pytest.mark.parametrize("hour", [0, 6, 23])
@@ -46,8 +47,8 @@ def test_the_last_day_is_a_day_like_the_others(tmp_path: Path, hour: int) -> Non
     events = daily("2026-05-31", [1, *WEEK * 4, 10], hour=0)
     found = seen(events, tmp_path, f"2026-06-30T{hour:02}:00")
     assert found is not None
-    assert found.total is not None
-    assert found.total.likely == found.so_far + Fraction(24 - hour, 24) * 10
+    assert found.demand is not None
+    assert found.demand.likely == round(found.so_far + Fraction(24 - hour, 24) * 10)
     assert seen(events, tmp_path, "2026-07-01T00:00") is None, "that cycle is over"
 
 
@@ -56,9 +57,9 @@ def test_the_first_minutes_are_not_blown_up(tmp_path: Path) -> None:
     events = daily("2026-05-03", [*[10] * 29, 50], hour=0)
     found = seen(events, tmp_path, "2026-06-01T00:10")
     assert found is not None
-    assert found.total is not None
+    assert found.demand is not None
     assert found.so_far == 50
-    assert 50 + 290 <= found.total.likely <= 50 + 300
+    assert 50 + 290 <= found.demand.likely <= 50 + 300
 
 
 @pytest.mark.parametrize(("days", "weeks", "ranged"), [(7, 0, False), (8, 1, False), (21, 2, False), (22, 3, True)])
@@ -68,9 +69,9 @@ def test_too_little_data_is_said(tmp_path: Path, days: int, weeks: int, ranged: 
     found = seen(events, tmp_path, f"2026-06-{1 + days:02}T00:00")
     assert found is not None
     assert found.weeks == weeks
-    assert (found.total is None) == (weeks == 0)
+    assert (found.demand is None) == (weeks == 0)
     assert (found.confidence is not None) == ranged
-    assert found.total is None or (found.total.low is not None) == ranged
+    assert found.demand is None or (found.demand.low is not None) == ranged
 
 
 def test_the_range_runs_from_the_least_to_the_most_week(tmp_path: Path) -> None:
@@ -79,15 +80,15 @@ def test_the_range_runs_from_the_least_to_the_most_week(tmp_path: Path) -> None:
     config = on("Tiny") | {"plans": {"imejis": {"Tiny": {"price": "9", "included": 69}}}}
     found = seen(events, tmp_path, "2026-06-22T00:00", config)
     assert found is not None
-    assert found.total is not None
-    assert (found.total.low, found.total.likely, found.total.high) == (58, 70, 85)
+    assert found.demand is not None
+    assert (found.demand.low, found.demand.likely, found.demand.high) == (58, 70, 85)
     assert found.exhausted is not None
     # 20 are left: at 7/3 a day the ninth day is one too many, at 4 the sixth, at 1 none.
     assert (found.exhausted.likely, found.exhausted.earliest, found.exhausted.latest) == (
         date(2026, 6, 30), date(2026, 6, 27), None,
     )  # fmt: skip
-    assert found.ending is not None
-    assert (found.ending.likely, found.ending.low, found.ending.high) == (0, 0, 11)
+    assert found.ending_unused is not None
+    assert (found.ending_unused.likely, found.ending_unused.low, found.ending_unused.high) == (0, 0, 11)
 
 
 def test_silent_days_are_told_and_not_taken_for_zero(tmp_path: Path) -> None:
@@ -96,10 +97,10 @@ def test_silent_days_are_told_and_not_taken_for_zero(tmp_path: Path) -> None:
     events = daily("2026-05-31", [1, *week, 5, 5, 0, 5, 5, 5, 0, *week])
     found = seen(events, tmp_path, "2026-06-22T00:00")
     assert found is not None
-    assert found.total is not None
+    assert found.demand is not None
     assert date(2026, 6, 10) in found.silent
-    assert found.total.likely == found.so_far + 8 * 5
-    assert found.total.low == found.total.high == found.total.likely
+    assert found.demand.likely == found.so_far + 8 * 5
+    assert found.demand.low == found.demand.high == found.demand.likely
 
 
 def test_refused_requests_are_demand(tmp_path: Path) -> None:
@@ -107,8 +108,8 @@ def test_refused_requests_are_demand(tmp_path: Path) -> None:
     events = daily("2026-05-31", [1, *[4] * 21], outcome="refused")
     found = seen(events, tmp_path, "2026-06-22T00:00")
     assert found is not None
-    assert found.total is not None
-    assert found.total.likely == 4 * 30
+    assert found.demand is not None
+    assert found.demand.likely == 4 * 30
 
 
 def slowly(counts: dict[date, int], as_of: datetime) -> tuple[Fraction, Fraction, Fraction]:
@@ -150,7 +151,7 @@ def test_against_the_slow_reading(seed: int, tmp_path: Path) -> None:
     counts = {start + timedelta(days=n): count for n, count in enumerate(numbers) if count}
     low, likely, high = slowly(counts, as_of)
     assert found is not None
-    assert found.total is not None
-    assert found.total.likely - found.so_far == likely
+    assert found.demand is not None
+    assert found.demand.likely == round(found.so_far + likely)
     if found.confidence is not None:
-        assert (found.total.low, found.total.high) == (found.so_far + low, found.so_far + high)
+        assert (found.demand.low, found.demand.high) == (round(found.so_far + low), round(found.so_far + high))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from auditor import pipeline
+from auditor.analysis.bills import Bill
 from auditor.config import settings_of
 from auditor.model.errors import ConfigError
 from auditor.model.plans import cents
 from auditor.model.waste import Cause
-from auditor.planning.plan import Advice, advise
 from auditor.registry import PROVIDERS
 from auditor.results.header import document
-from auditor.results.plan import advised
+from auditor.results.plan import AccountAdvice, Scenario
 from tests.bruteforce import bill as slow_bill
 from tests.conftest import ROOT, event, lines
 from tests.examined import SAMPLES, daily, examined, on, ran
@@ -25,7 +26,7 @@ from tests.random_logs import generate
 
 pytestmark = [pytest.mark.usefixtures("random_now"), pytest.mark.slow]
 
-WEEK_US = 7 * 86_400 * 10**6
+WEEK = timedelta(days=7)
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((ROOT / "auditor" / "results" / "plan_v1.schema.json").read_bytes())
 )
@@ -33,17 +34,21 @@ SCHEMA = jsonschema.Draft202012Validator(
 
 def advice_on(
     events: Any, folder: Path, config: Mapping[str, Any] | None = None, until: datetime | None = None
-) -> tuple[tuple[Advice, ...], dict[str, Any]]:
+) -> tuple[tuple[AccountAdvice, ...], dict[str, Any]]:
     """The advice on all accounts, and the same as a valid document."""
     with examined(events, folder, config, until=until) as log:
-        found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), until)
-        result = advised(found, log.inputs, log.facts.window, dict(log.options), log.generated_at)
-        text = json.loads(json.dumps(document(result)))
-        SCHEMA.validate(text)
-        return found, text
+        return advice_of(log)
 
 
-def scenario(advice: Advice, fix: str) -> Any:
+def advice_of(log: pipeline.Examined) -> tuple[tuple[AccountAdvice, ...], dict[str, Any]]:
+    """The same of a log that is open."""
+    found = pipeline.plan(log, log.bills, list(PROVIDERS.values()), WEEK)
+    text = json.loads(json.dumps(document(found)))
+    SCHEMA.validate(text)
+    return found.accounts, text
+
+
+def scenario(advice: AccountAdvice, fix: str) -> Scenario:
     """The scenario of a fix."""
     return next(each for each in advice.scenarios if each.fix == fix)
 
@@ -53,34 +58,37 @@ def test_every_cell_and_sum_of_random_logs(seed: int, tmp_path: Path) -> None:
     """The advice is the audit's, each cell is a bill, fixes add up to the waste, headroom is included less demand."""
     files, config = generate(seed, 200)
     with examined(files, tmp_path, config) as log:
-        found = advise(log.facts, log.replayed, WEEK_US, list(PROVIDERS.values()), None)
-        SCHEMA.validate(document(advised(found, log.inputs, log.facts.window, dict(log.options), log.generated_at)))
+        found, _ = advice_of(log)
         for advice, bill in zip(found, log.bills, strict=True):
             none, every = scenario(advice, "none"), scenario(advice, "all")
-            assert (none.recommended, every.recommended) == (bill.recommended, bill.after_fixes.recommended)
-            assert none.saving == bill.saving(bill.recommended, bill.loads)
+            for each, best in ((none, bill.recommended), (every, bill.after_fixes.recommended)):
+                assert each.recommended_plan == (best.name if best else None)
+            assert none.monthly_saving == bill.saving(bill.recommended, bill.loads)
             own = log.facts.units_of(bill.payer.code)
             for fix, cause in (
                 ("dedupe", Cause.REPEAT),
                 ("coalescing", Cause.CONCURRENT),
                 ("volatile", Cause.VOLATILE),
             ):
-                assert scenario(advice, fix).total_saved == log.replayed.waste.total(cause, own)
-            assert every.total_saved == log.replayed.waste.total(None, own)
+                assert (scenario(advice, fix).credits_saved or 0) == log.replayed.waste.total(cause, own)
+            assert (every.credits_saved or 0) == log.replayed.waste.total(None, own)
             for each in advice.scenarios:
-                cells(advice, each)
+                cells(bill, each)
 
 
-def cells(advice: Advice, each: Any) -> None:
+def cells(bill: Bill, each: Scenario) -> None:
     """Every cycle on every plan, one by one: none of these plans rolls over."""
-    for plan in advice.bill.payer.plans:
+    gone = [use.demand - cycle.demand for use, cycle in zip(bill.uses, each.cycles, strict=True)]
+    assert sum(gone) == (each.credits_saved or 0)
+    for plan in bill.payer.plans:
         rules = {"price": plan.price, "included": plan.included}
         rules |= {"overage": plan.overage} if plan.overage is not None else {}
-        for index, (use, cell) in enumerate(zip(advice.bill.uses, each.table[plan.name], strict=True)):
-            gone = each.saved.get(index, Fraction(0))
-            assert cell.bill == (slow_bill(rules, use.credits - gone) if use.complete else None)
-            assert cell.holds == (slow_bill(rules, use.demand - gone) is not None)
-            assert cell.headroom == Fraction(plan.included) - (use.demand - gone)
+        for use, cycle, less in zip(bill.uses, each.cycles, gone, strict=True):
+            cell = cycle.plans[plan.name]
+            assert cell.bill == (slow_bill(rules, use.credits - less) if use.complete else None)
+            assert cell.holds == (slow_bill(rules, cycle.demand) is not None)
+            assert cell.headroom == Fraction(plan.included) - cycle.demand
+            assert cycle.credits == (use.credits - less if use.known else None)
 
 
 def test_staging_goes_to_the_free_account_as_far_as_it_fits(tmp_path: Path) -> None:
@@ -90,9 +98,9 @@ def test_staging_goes_to_the_free_account_as_far_as_it_fits(tmp_path: Path) -> N
         each["id"] = "s" + each["id"]
     ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
     moved, every = scenario(advice, "staging"), scenario(advice, "all")
-    assert (moved.total_saved, every.total_saved) == (100, 150)
-    assert (moved.recommended.name, every.recommended.name) == ("Basic", "Basic")
-    assert scenario(advice, "none").recommended.name == "Pro"
+    assert (moved.credits_saved, every.credits_saved) == (100, 150)
+    assert (moved.recommended_plan, every.recommended_plan) == ("Basic", "Basic")
+    assert scenario(advice, "none").recommended_plan == "Pro"
     (cycle,) = text["accounts"][0]["scenarios"][-1]["cycles"]
     assert cycle["plans"]["Basic"] == {"bill": "14.99", "holds_demand": True, "headroom": 100}
     assert cycle["plans"]["Free"] == {"bill": None, "holds_demand": False, "headroom": -800}
@@ -102,23 +110,22 @@ def test_a_longer_time_to_live(tmp_path: Path) -> None:
     """The same picture every two days: a day's cache saves nothing, a week's saves all but the first of each week."""
     events = [event(f"e{n}", f"2026-09-{2 * n + 1:02d}T10:00:00Z") for n in range(15)]
     ((advice,), _) = advice_on(events, tmp_path, on("Basic"))
-    assert scenario(advice, "dedupe").total_saved == 0
-    assert scenario(advice, "ttl").total_saved == 11
+    assert scenario(advice, "dedupe").credits_saved == 0
+    assert scenario(advice, "ttl").credits_saved == 11
 
 
 def test_providers_side_by_side(tmp_path: Path) -> None:
     """Unknown is unknown: no plan, no sum; large pictures cost more where they do."""
     events = daily("2026-09-01", [20] * 30, width=3200, height=100)
     ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
-    by_name = {offer.provider.name: offer for offer in advice.offers}
-    assert by_name["imejis"].monthly == Fraction("14.99")
-    assert by_name["bannerbear"].monthly == 149, "600 pictures of 3,200 px are 1,800 credits there"
-    assert by_name["orshot"].monthly == 30
-    assert by_name["placid"].monthly is None
-    assert by_name["hcti"].unsized == 600
-    assert [offer.monthly is None for offer in advice.offers] == sorted(
-        offer.monthly is None for offer in advice.offers
-    )
+    by_name = {offer.provider: offer for offer in advice.providers}
+    assert by_name["imejis"].monthly_bill == Fraction("14.99")
+    assert by_name["bannerbear"].monthly_bill == 149, "600 pictures of 3,200 px are 1,800 credits there"
+    assert by_name["orshot"].monthly_bill == 30
+    assert by_name["placid"].monthly_bill is None
+    assert by_name["hcti"].pictures_of_unknown_price == 600
+    unknown = [offer.monthly_bill is None for offer in advice.providers]
+    assert unknown == sorted(unknown)
     for offer in text["accounts"][0]["providers"]:
         assert offer["monthly_bill"] != "0.00"
         assert (offer["plan"] is None) == (offer["monthly_bill"] is None)
@@ -131,10 +138,10 @@ def test_sums_in_two_currencies_are_never_held_against_each_other(tmp_path: Path
     """A plan in euros is compared with none in dollars, and every offer says what it is in."""
     config = {**on("Eigen"), "plans": {"imejis": {"Eigen": EURO}}}
     ((advice,), text) = advice_on(daily("2026-09-01", [20] * 30), tmp_path, config)
-    assert [plan.name for plan in advice.bill.payer.plans] == ["Eigen"]
-    assert advice.bill.recommended is advice.bill.payer.plan
-    assert {scenario.saving for scenario in advice.scenarios} == {0}
-    assert [(offer.provider.name, offer.currency) for offer in advice.offers][:2] == [
+    assert [plan.name for plan in advice.plans] == ["Eigen"]
+    assert scenario(advice, "none").recommended_plan == advice.plan == "Eigen"
+    assert {scenario.monthly_saving for scenario in advice.scenarios} == {0}
+    assert [(offer.provider, offer.currency) for offer in advice.providers][:2] == [
         ("imejis", "EUR"),
         ("hcti", "USD"),
     ]
@@ -160,12 +167,9 @@ def test_offers_hold_what_the_running_cycle_needs_too(tmp_path: Path) -> None:
     """An offer of the own provider is the plan that the advice names, not one that the running cycle has outgrown."""
     events = daily("2026-08-01", [20] * 31 + [200] * 10)
     ((advice,), _) = advice_on(events, tmp_path, on("Pro"), datetime(2026, 9, 11, tzinfo=UTC))
-    by_name = {offer.provider.name: offer for offer in advice.offers}
-    assert advice.bill.recommended is not None
-    assert by_name["imejis"].now == advice.bill.recommended
-    assert by_name["imejis"].now.name == "Pro"
-    assert by_name["bannerbear"].now is not None
-    assert by_name["bannerbear"].now.name == "Scale"
+    by_name = {offer.provider: offer for offer in advice.providers}
+    assert by_name["imejis"].plan == scenario(advice, "none").recommended_plan == "Pro"
+    assert by_name["bannerbear"].plan == "Scale"
 
 
 def test_each_column_says_what_it_is_over(tmp_path: Path) -> None:
@@ -187,7 +191,9 @@ def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:
             "topups": [{"date": "2026-08-20", "credits": 150, "price": "5.00"}],
         }},
     }  # fmt: skip
-    ((advice,), text) = advice_on(events, tmp_path, config)
+    with examined(events, tmp_path, config) as log:
+        ((advice,), text) = advice_of(log)
+        (bill,) = log.bills
     july, august, september = text["accounts"][0]["cycles"]
     assert [each["plan"] for each in (july, august, september)] == ["Saver", "Saver", "Pro"]
     assert (july["credits"], july["left"], july["bill"]) == (310, 690, "12.00")
@@ -197,8 +203,8 @@ def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:
     assert (august["bill"], august["left"], august["ended_unused"]) == ("17.00", 150, 490)
     assert (september["carried"], september["bill"]) == (150, "24.99")
     assert text["accounts"][0]["plan"] == "Pro"
-    assert cents(advice.bill.money({}).now) == "0.00"
-    table = scenario(advice, "none").table["Saver"]
+    assert cents(bill.money({}).now) == "0.00"
+    table = [cycle.plans["Saver"] for cycle in scenario(advice, "none").cycles]
     assert [cell.bill for cell in table] == [12, 12, None], "July's rest carries August, nothing carries September"
 
 
@@ -224,8 +230,8 @@ def test_the_forecast_is_as_of_until(tmp_path: Path) -> None:
     events = daily("2026-08-01", [10] * 60)
     ((advice,), _) = advice_on(events, tmp_path, on("Basic"), datetime(2026, 9, 11, tzinfo=UTC))
     assert advice.forecast is not None
-    assert advice.forecast.total is not None
-    assert (advice.forecast.so_far, advice.forecast.total.likely) == (100, 300)
+    assert advice.forecast.demand is not None
+    assert (advice.forecast.so_far, advice.forecast.demand.likely) == (100, 300)
 
 
 def test_an_empty_log_says_so(tmp_path: Path) -> None:

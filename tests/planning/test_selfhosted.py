@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from auditor.commands.compare import span
 from auditor.model.plans import Plan
@@ -61,8 +62,8 @@ plans = st.builds(
 @given(st.lists(plans, min_size=1, max_size=3), st.integers(0, 60))
 def test_the_break_even_is_the_first_dearer_number(offers: list[Plan], cost: int) -> None:
     """Counted up one by one."""
-    assumptions = {name: each.replaced(Fraction(0), Fraction(0)) for name, each in ASSUMPTIONS.items()}
-    assumptions["server"] = assumptions["server"].replaced(Fraction(cost), Fraction(cost))
+    assumptions = {name: replace(each, low=Fraction(0), high=Fraction(0)) for name, each in ASSUMPTIONS.items()}
+    assumptions["server"] = replace(assumptions["server"], low=Fraction(cost), high=Fraction(cost))
     found = compared("p", assumptions, tuple(offers), 7)
     even = found.break_even.low
     top = 1300 if even.plans_known_to is None else even.plans_known_to

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from auditor.client.renderer import Renderer
-from auditor.model.endpoints import Auth
+from auditor.model.endpoints import Auth, Grade
 from auditor.model.errors import ConfigError
-from auditor.model.plans import Grade
 from auditor.registry import PROVIDERS
 
 CALLS = [
