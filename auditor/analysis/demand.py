@@ -4,19 +4,18 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select, tuple_
 
 from auditor.analysis.identities import digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.analysis.units import Located
-from auditor.engines import Engine, Wide
+from auditor.engines import Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.replay.demand import Prices
 
@@ -143,9 +142,7 @@ def _prices(located: Located) -> tuple[Table, Prices]:
     priced = engine.load("prices", table.add_column(0, "price", pa.array(range(len(table)), pa.int32())))
     amounts = [Fraction(value) for value in table.column("credits").to_pylist()]
     code = {amount: place for place, amount in enumerate(amounts)}
-    credits, durations = (
-        _medians(engine, records.c.template, value, rendered) for value in (records.c.credits, records.c.duration_us)
-    )
+    credits, durations = (_medians(located, value) for value in (records.c.credits, records.c.duration_us))
     usual_price, usual_duration = [], []
     for unit in located.units:
         price = credits.get(unit.template, credits.get(None, RENDER_CREDITS))
@@ -157,38 +154,24 @@ def _prices(located: Located) -> tuple[Table, Prices]:
     return priced, Prices(amounts, usual_price, usual_duration)
 
 
-def _medians(
-    engine: Engine, group: ColumnElement[str], value: ColumnElement[Any], which: ColumnElement[bool]
-) -> dict[str | None, Fraction]:
-    """The exact median of each group, and under None of all rows; of an even number it is the mean of the middle two.
+def _medians(located: Located, value: ColumnElement[Any]) -> dict[str | None, Fraction]:
+    """The exact median of each template, and under None of all; of an even number it is the mean of the middle two.
 
-    Rows without a value do not count; a group without one is left out. Memory is bounded: sorts spill, and only the
-    middle rows are kept.
+    Renders without a value do not count; a template without one is left out. Memory is bounded: equal values are
+    counted together, and what is still too much spills.
     """
-    chosen = select(group.label("name"), func.count().label("rows")).where(which, value.is_not(None))
-    counts = engine.run(chosen.group_by(group).order_by(group)).to_pylist()
-    values = select(value).where(which, value.is_not(None))
-    rows = [int(each["rows"]) for each in counts]
-    found: dict[str | None, Fraction] = dict(
-        zip((each["name"] for each in counts), _middles(engine, values.order_by(group, value), rows), strict=True)
+    records = located.records.table
+    group, rendered = records.c.template, and_(located.which, _rendered(records), value.is_not(None))
+    runs = (
+        select(group.label("name"), value.label("value"), func.count().label("rows"))
+        .where(rendered)
+        .group_by(func.grouping_sets(tuple_(group, value), tuple_(value)))
+        .subquery()
     )
-    if counts:
-        found[None] = _middles(engine, values.order_by(value), [sum(rows)])[0]
-    return found
-
-
-def _middles(engine: Engine, ordered: Select[Any], lengths: Sequence[int]) -> list[Fraction]:
-    """The medians of groups that follow each other, each in order, with so many rows."""
-    starts = itertools.accumulate(lengths, initial=0)
-    wanted = [
-        place
-        for start, rows in zip(starts, lengths, strict=False)
-        for place in (start + (rows - 1) // 2, start + rows // 2)
-    ]
-    kept: list[Fraction] = []
-    before = 0
-    for batch in engine.sorted_stream(ordered):
-        while len(kept) < len(wanted) and wanted[len(kept)] < before + len(batch):
-            kept.append(Fraction(batch.column(0)[wanted[len(kept)] - before].as_py()))
-        before += len(batch)
-    return [(low + high) / 2 for low, high in zip(kept[::2], kept[1::2], strict=True)]
+    rows = func.sum(runs.c.rows)
+    until = rows.over(partition_by=runs.c.name, order_by=runs.c.value).label("until")
+    ranked = select(runs, until, rows.over(partition_by=runs.c.name).label("whole")).subquery()
+    middles = (ranked.c.until * 2 >= ranked.c.whole, ranked.c.until * 2 > ranked.c.whole)
+    low, high = (func.min(ranked.c.value).filter(reached) for reached in middles)
+    found = located.engine.run(select(ranked.c.name, low.label("low"), high.label("high")).group_by(ranked.c.name))
+    return {row["name"]: (Fraction(row["low"]) + Fraction(row["high"])) / 2 for row in found.to_pylist()}

@@ -73,6 +73,10 @@ class UnitUsage(OutcomeUsage):
     bytes: int
 
 
+_KEPT = (
+    *("row", "ts_us", "outcome", "credits", "error", "retried", "duration_us", "placement", "unknown"),
+    *("format", "width", "height", "bytes"),
+)
 Usage = TypeVar("Usage", bound=OutcomeUsage)
 
 
@@ -91,28 +95,16 @@ class Facts(Located):
         called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
         high, low = key_halves(records)
         narrow = self.placed(
-            records.c.row,
             case((called, records.c.id)).label("id"),
-            records.c.ts_us,
             units.c.unit,
             units.c.payer,
             self.by_cycle.c.cycle,
-            records.c.outcome,
             records.c.count.label("weight"),
-            records.c.credits,
-            records.c.error,
-            records.c.retried,
             case((called, high)).label("key_high"),
             case((called, low)).label("key_low"),
             digest_code(records).label("digest"),
-            records.c.duration_us,
-            records.c.placement,
-            records.c.format,
-            records.c.width,
-            records.c.height,
-            records.c.bytes,
             records.c.inputs.is_not(None).label("has_inputs"),
-            records.c.unknown,
+            *(records.c[name] for name in _KEPT),
         )
         return self.engine.store("events", narrow)
 

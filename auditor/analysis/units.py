@@ -63,12 +63,10 @@ def locate(
     *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
     duplicates of an id were dropped. *mostly_filtered* are the accounts, (provider, account), that get no advice.
     """
-    which, counts = _chosen(records, settings, since, until, belongs)
-    table = records.table
-    names = [table.c[name] for name in NAMES]
-    edges = func.min(table.c.ts_us).label("first_us"), func.max(table.c.ts_us).label("last_us")
-    found = records.engine.run(select(*names, *edges).where(which).group_by(*names)).to_pylist()
-    spans = sorted(found, key=lambda span: [span[name] for name in NAMES])
+    live = records.table.c.row.not_in(select(records.losers.c.row))
+    inside = _inside(records, settings, since, until, belongs)
+    which = and_(live, inside)
+    spans, counts = _spans(records, live, inside)
     ends = {
         who: (min(span["first_us"] for span in own), max(span["last_us"] for span in own))
         for who, own in grouped(spans, lambda span: (span["provider"], span["account"])).items()
@@ -131,32 +129,42 @@ def _rests(records: Records, which: ColumnElement[bool]) -> dict[tuple[str, str]
     return found
 
 
-def _chosen(
+def _inside(
     records: Records,
     settings: Settings,
     since: datetime | None,
     until: datetime | None,
     belongs: Callable[[Account], bool] | None,
-) -> tuple[ColumnElement[bool], Counts]:
-    """(records that no other of their id replaces and that are looked at, how many)."""
+) -> ColumnElement[bool]:
+    """The records that are looked at."""
     table = records.table
-    live = table.c.row.not_in(select(records.losers.c.row))
-    inside = and_(
+    return and_(
         _of_accounts(records, settings, belongs) if belongs else true(),
         table.c.ts_us >= micros(since) if since else true(),
         table.c.ts_us < micros(until) if until else true(),
     )
-    which = and_(live, inside)
-    row = records.engine.run(
-        select(
-            func.count().filter(which).label("events"),
-            func.count().filter(and_(live, ~inside)).label("filtered"),
-            func.count().filter(table.c.assumed_timezone).label("assumed"),
-        )
-    ).to_pylist()[0]
-    assumed = _assumed(records, which)
-    return which, Counts(
-        row["events"], row["filtered"], row["assumed"], assumed, records.superseded, records.duplicates
+
+
+def _spans(
+    records: Records, live: ColumnElement[bool], inside: ColumnElement[bool]
+) -> tuple[list[dict[str, Any]], Counts]:
+    """(first and last event of each unit, in order; how many records *live* and *inside* choose)."""
+    columns = [records.table.c[name] for name in (*NAMES, "ts_us", "assumed_timezone")]
+    rows = select(*columns, live.label("live"), inside.label("inside")).subquery()
+    names, which = [rows.c[name] for name in NAMES], and_(rows.c.live, rows.c.inside)
+    sums = select(
+        *names,
+        func.min(rows.c.ts_us).filter(which).label("first_us"),
+        func.max(rows.c.ts_us).filter(which).label("last_us"),
+        func.count().filter(which).label("events"),
+        func.count().filter(rows.c.live, ~rows.c.inside).label("filtered"),
+        func.count().filter(rows.c.assumed_timezone).label("assumed"),
+    )
+    found = records.engine.run(sums.group_by(*names)).to_pylist()
+    events, filtered, assumed = (sum(row[name] for row in found) for name in ("events", "filtered", "assumed"))
+    of_files = _assumed(records, and_(live, inside))
+    return sorted((row for row in found if row["events"]), key=lambda row: [row[name] for name in NAMES]), Counts(
+        events, filtered, assumed, of_files, records.superseded, records.duplicates
     )
 
 

@@ -1,8 +1,8 @@
 """Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
 
 import itertools
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -32,12 +32,16 @@ class Walked:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The renders of one unit and cycle with one verdict."""
+    """The renders of one unit and cycle with one verdict, for one reason if it is unknown."""
 
     unit: int
     cycle: int
     verdict: int
+    unknown: str | None
+    """Why the log does not tell which picture they were, by `auditor.model.events.Unknown`."""
     renders: int
+    billed: int
+    """Those that are known to have cost something."""
     credits: Fraction
 
 
@@ -71,22 +75,17 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     """Walk all renders with a time-to-live, and find one cause for each wasted credit."""
     events = facts.events
     stream = facts.engine.sorted_stream(
-        select(
-            events.c.key_high,
-            events.c.key_low,
-            events.c.ts_us,
-            func.coalesce(events.c.duration_us, 0).label("duration_us"),
-            events.c.digest,
-            events.c.row,
-        )
+        select(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.digest, events.c.row)
+        .add_columns(func.coalesce(events.c.duration_us, 0).label("duration_us"))
         .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
     renders = sum(row.events for row in facts.usage if row.outcome == Outcome.RENDER)
     table = facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
 
-    groups = (events.c.unit, events.c.cycle, table.c.verdict)
-    sums = func.count().label("renders"), func.sum(events.c.credits).label("credits")
+    groups = (events.c.unit, events.c.cycle, table.c.verdict, events.c.unknown)
+    billed = func.count().filter(events.c.credits > 0).label("billed")
+    sums = func.count().label("renders"), billed, func.sum(events.c.credits).label("credits")
     judged = rows_of(
         facts.engine, Judged, select(*groups, *sums).join(table, table.c.row == events.c.row).group_by(*groups)
     )
@@ -116,7 +115,7 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
     return Replayed(
-        Walked(table, ttl_us), tuple(judged), waste, _unknown(facts, staging), staging, volatile, volatile_days
+        Walked(table, ttl_us), tuple(judged), waste, _unknown(judged, staging), staging, volatile, volatile_days
     )
 
 
@@ -129,19 +128,15 @@ def _unwalked(facts: Facts) -> pa.Table:
     return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
 
 
-def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
-    events = facts.events
-    wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
-    found = facts.engine.run(
-        select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
-        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
-        .group_by(events.c.unknown)
-        .order_by(events.c.unknown)
-    ).to_pylist()
-    reasons = {row["unknown"]: row["renders"] for row in found}
-    return UnknownRenders(
-        sum(reasons.values()), sum((Fraction(row["credits"] or 0) for row in found), Fraction(0)), reasons
-    )
+def _unknown(judged: Iterable[Judged], staging: Collection[int]) -> UnknownRenders:
+    reasons: Counter[str] = Counter()
+    credits = Fraction(0)
+    for row in judged:
+        if row.unknown is not None:
+            wasted = row.unit in staging
+            reasons[row.unknown] += row.renders - (row.billed if wasted else 0)
+            credits += Fraction(0) if wasted else row.credits
+    return UnknownRenders(reasons.total(), credits, dict(sorted((+reasons).items())))
 
 
 def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, Any]]:
@@ -155,17 +150,10 @@ def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, A
     )
     stream = facts.engine.sorted_stream(
         select(
-            events.c.unit,
-            events.c.cycle,
-            events.c.row,
-            events.c.ts_us,
+            *(events.c[name] for name in ("unit", "cycle", "row", "ts_us", "format", "width", "height", "credits")),
             func.coalesce(events.c.duration_us, 0).label("duration_us"),
             case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
             by_size.label("by_size"),
-            events.c.format,
-            events.c.width,
-            events.c.height,
-            events.c.credits,
             walked.c.verdict,
             records.c.inputs,
         )
