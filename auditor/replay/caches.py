@@ -1,28 +1,30 @@
-"""The walk by time: a cache of bounded size that drops what was used least recently (semantics section 3).
+"""Demand under many caches at once: what each would have left to be rendered (semantics section 3).
 
-Input is the demand, ordered by time and id, in batches, with a dense code for each key. Durations count 0, so nothing
-is concurrent. Without a time-to-live and digests this is the textbook LRU. The loop is plain Python; for much work
-numba compiles the very same function.
+Unbounded caches are walked by key, those of bounded size by time. The sums are exact, see `auditor.replay.sums`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of, prepared
-from auditor.replay.sums import BASE, BYTES, CREDIT_LIMBS, CREDITS, RENDERS, STALE, WIDTH, carry, limbs
-from auditor.replay.ttl import COMPILE_FROM
+from auditor.replay.demand import COLUMNS, Groups, Prices, columns_of
+from auditor.replay.sums import WIDTH, carry, limbs
+from auditor.replay.walk import HELD, SLOT, evict, prepared, serve
 
-NAMES = ("key", *(name for name in COLUMNS if name != "duration_us"))
+COMPILE_FROM = 1_000_000
+"""Steps, requests times settings, from which starting numba pays off."""
 UNBOUNDED = 2**62
-# One picture of the cache: eight integers, a cache line of most machines.
-_NEWER, _OLDER, _STORED, _SIZE, _SHOWN, _DRAWN, _PRICE, _HELD = range(8)
-_SLOT = 8
-STATE_BYTES = _SLOT * 8
+BY_KEY = ("key_high", "key_low", *COLUMNS)
+BY_TIME = ("key", *(name for name in COLUMNS if name != "duration_us"))
+STATE_BYTES = SLOT * 8
 """Memory of one key under one setting."""
+
+Stream = Callable[[], Iterable[pa.RecordBatch]]
+Held = Callable[[Any], Any]
+Some = TypeVar("Some")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,104 +36,54 @@ class CacheSetting:
     bytes: int = UNBOUNDED
 
 
-def walk(
-    key: Any, ts: Any, unit: Any, cycle: Any, weight: Any, digest: Any, render: Any, price: Any,
-    size: Any, ttl: Any, most_entries: Any, most_bytes: Any, first: Any, step: Any, groups: Any, cycles: Any,
-    usual_price: Any, limbs: Any, state: Any, slots: Any, sums: Any,
-) -> None:  # fmt: skip
-    """Add what each request of a batch costs to *sums*.
+def by_key(stream: Stream, ttls_us: Sequence[int], groups: Groups, prices: Prices, rows: int, memory: int) -> Any:
+    """Sums of (group, TTL) of demand ordered by key (124 bits), time and id; *rows* is about how many requests it has.
 
-    *slots* has `_SLOT` integers a key: the neighbours in the order of use (-1 for none), when it was stored, its size,
-    its digest, whether it was a render in the log, the key's last price or -1, whether it is held. *state* is [newest
-    key, oldest key, entries, bytes, time of the row before]. Row (group, setting) of the sums begins at group × *step*
-    + *first*.
+    The stream is taken once, unless there are so many groups that not all sums fit *memory* bytes.
     """
-    for i in range(len(ts)):
-        if ts[i] < state[4]:
-            raise ValueError("the stream is not ordered by time")
-        state[4] = ts[i]
-        me = key[i] * _SLOT
-        if price[i] >= 0:
-            slots[me + _PRICE] = price[i]
-        at = groups[unit[i] * cycles + cycle[i]] * step + first
-        if slots[me + _HELD] == 1:
-            # Off the list: a hit comes back as the newest, a picture that expired or changed does not.
-            newer, older = slots[me + _NEWER], slots[me + _OLDER]
-            if newer >= 0:
-                slots[newer * _SLOT + _OLDER] = older
-            else:
-                state[0] = older
-            if older >= 0:
-                slots[older * _SLOT + _NEWER] = newer
-            else:
-                state[1] = newer
-            other = digest[i] != 0 and slots[me + _SHOWN] != 0 and digest[i] != slots[me + _SHOWN]
-            hit = ts[i] < slots[me + _STORED] + ttl and not (other and render[i] == 1 and slots[me + _DRAWN] == 1)
-            if hit and other:
-                sums[at + STALE] += weight[i] % BASE
-                sums[at + STALE + 1] += weight[i] // BASE
-            if not hit:
-                state[2] -= 1
-                state[3] -= slots[me + _SIZE]
-                slots[me + _HELD] = 0
-        else:
-            hit = False
-        if not hit:
-            cost = CREDIT_LIMBS * (slots[me + _PRICE] if slots[me + _PRICE] >= 0 else usual_price[unit[i]])
-            sums[at + RENDERS] += 1
-            for limb in range(CREDIT_LIMBS):
-                sums[at + CREDITS + limb] += limbs[cost + limb]
-            sums[at + BYTES] += size[i]
-            if size[i] > most_bytes or most_entries == 0:
-                continue
-            while state[2] >= most_entries or state[3] + size[i] > most_bytes:
-                last = state[1] * _SLOT
-                slots[last + _HELD] = 0
-                state[2] -= 1
-                state[3] -= slots[last + _SIZE]
-                state[1] = slots[last + _NEWER]
-                if state[1] >= 0:
-                    slots[state[1] * _SLOT + _OLDER] = -1
-                else:
-                    state[0] = -1
-            state[2] += 1
-            state[3] += size[i]
-            slots[me + _HELD], slots[me + _STORED], slots[me + _SIZE] = 1, ts[i], size[i]
-            slots[me + _SHOWN], slots[me + _DRAWN] = digest[i], render[i]
-        slots[me + _NEWER], slots[me + _OLDER] = -1, state[0]
-        if state[0] >= 0:
-            slots[state[0] * _SLOT + _NEWER] = key[i]
-        else:
-            state[1] = key[i]
-        state[0] = key[i]
+
+    def states(ttls: Sequence[int], held: Held) -> list[list[Any]]:
+        return [[held(prices.usual_duration_us), held(ttls), *(held([0] * size) for size in (5, *[len(ttls)] * 3))]]
+
+    most = memory // max(1, groups.count * WIDTH * 8)
+    return _passes(serve, BY_KEY, stream, ttls_us, groups, prices, rows, most, states)
 
 
-def replay(
-    stream: Callable[[], Iterable[pa.RecordBatch]], caches: Sequence[CacheSetting], groups: Groups, prices: Prices,
-    rows: int, keys: int, memory: int,
+def by_time(
+    stream: Stream, caches: Sequence[CacheSetting], groups: Groups, prices: Prices, rows: int, keys: int, memory: int
+) -> Any:
+    """Sums of (group, cache) of demand ordered by time and id, with a dense code for each of its *keys*.
+
+    The stream is taken again for each handful of caches whose state fits *memory* bytes.
+    """
+    state, slots = [-1, -1, 0, 0, -UNBOUNDED], np.tile(np.array([-1] * HELD + [0], np.int64), keys)
+
+    def states(some: Sequence[CacheSetting], held: Held) -> list[list[Any]]:
+        width = len(some) * WIDTH
+        return [
+            [each.ttl_us, each.entries, each.bytes, place * WIDTH, width, held(state), held(slots)]
+            for place, each in enumerate(some)
+        ]
+
+    most = memory // max(1, keys * STATE_BYTES)
+    return _passes(evict, BY_TIME, stream, caches, groups, prices, rows, most, states)
+
+
+def _passes(
+    loop: Callable[..., None], names: Sequence[str], stream: Stream, settings: Sequence[Some], groups: Groups,
+    prices: Prices, rows: int, most: int, states: Callable[[Sequence[Some], Held], Sequence[Sequence[Any]]],
 ) -> Any:  # fmt: skip
-    """Sums of (group, cache), see `auditor.replay.sums`.
-
-    The stream is taken anew for each handful of caches whose state fits *memory* bytes; *keys* is how many there are.
-    """
-    much = rows * len(caches) >= COMPILE_FROM
-    step, held = prepared(walk, much)
-
-    def slots() -> Any:
-        empty = np.tile(np.array([-1] * _HELD + [0], np.int64), keys)
-        return empty if much else empty.tolist()
-
+    """Sums of (group, setting), of at *most* so many settings at once; *states* makes what the loop keeps for them."""
+    much, at_once = rows * len(settings) >= COMPILE_FROM, max(1, most)
+    step, held = prepared(loop, much)
     settled = [held(groups.codes), groups.cycles, held(prices.usual_price), held(limbs(prices.amounts))]
-    width = len(caches) * WIDTH
-    sums = held([0] * (groups.count * width))
-    at_once = max(1, memory // max(1, keys * STATE_BYTES))
-    for start in range(0, len(caches), at_once):
-        some = range(start, min(start + at_once, len(caches)))
-        states = [(held([-1, -1, 0, 0, -UNBOUNDED]), slots()) for _ in some]
-        for columns in columns_of(stream(), NAMES, much):
-            for place, (state, own) in zip(some, states, strict=True):
-                cache = caches[place]
-                limits = (cache.ttl_us, cache.entries, cache.bytes, place * WIDTH, width)
-                step(*columns, *limits, *settled, state, own, sums)
+    parts = [np.zeros((groups.count, 0, WIDTH), np.int64)]
+    for start in range(0, len(settings), at_once):
+        some = settings[start : start + at_once]
+        kept, sums = states(some, held), held([0] * (groups.count * len(some) * WIDTH))
+        for columns in columns_of(stream(), names, much):
+            for state in kept:
+                step(*columns, *settled, *state, sums)
             carry(sums)
-    return np.asarray(sums, np.int64).reshape(groups.count, len(caches), WIDTH)
+        parts.append(np.asarray(sums, np.int64).reshape(groups.count, len(some), WIDTH))
+    return np.concatenate(parts, axis=1)

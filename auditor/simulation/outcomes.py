@@ -7,7 +7,7 @@ from operator import add, attrgetter
 
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import is_unknown, ratio
-from auditor.replay import lru, ttl
+from auditor.replay.caches import CacheSetting, by_key, by_time
 from auditor.replay.demand import Groups
 from auditor.replay.sums import Sum, read
 from auditor.results.simulation import Setting
@@ -110,22 +110,17 @@ def asked_of(demand: DemandSource, per_template: bool) -> Sums:
 def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
     """Each setting with the sums of every group."""
     rows = sum(row.events for row in demand.usage)
-    if not rows:
-        yield from ((setting, [Sum()] * codes.count) for setting in settings)
-        return
-    caches = {setting: setting.cache for setting in settings}
-    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
+    found: dict[CacheSetting, list[Sum]] = {}
+    ttls = sorted({setting.cache.ttl_us for setting in settings if not setting.bounded}) if rows else []
     if ttls:
-        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
-        for setting, cache in caches.items():
-            if not setting.bounded:
-                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
-    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
+        sums = by_key(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
+        found |= {CacheSetting(ttl): list(map(read, sums[:, place].tolist())) for place, ttl in enumerate(ttls)}
+    bounded = list(dict.fromkeys(setting.cache for setting in settings if setting.bounded)) if rows else []
     if bounded:
-        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
-        for setting, cache in caches.items():
-            if setting.bounded:
-                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
+        sums = by_time(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
+        found |= {cache: list(map(read, sums[:, place].tolist())) for place, cache in enumerate(bounded)}
+    for setting in settings:
+        yield setting, found.get(setting.cache, [Sum()] * codes.count)
 
 
 def _outcome(setting: Setting, asked: DemandOutcome, found: Sum) -> DemandOutcome:
