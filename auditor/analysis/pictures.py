@@ -53,7 +53,7 @@ class Saved:
 def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Saved]:
     """*trials* are (digest, place, format, bytes that it saves) of measured pictures."""
     columns = {"digest": pa.string(), "picture": pa.int32(), "format": pa.string(), "saved": pa.int64()}
-    tried = loaded(facts.engine, "trials", trials, columns)
+    tried = loaded(facts.engine, "trials", trials, **columns)
     events, records = facts.events, facts.records.table
     placement = func.coalesce(events.c.placement, "").label("placement")
     one = (
@@ -107,7 +107,7 @@ Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
 def oversized(facts: Facts, limits: Limits) -> list[Oversized]:
     """Pictures beyond their limits that waste at least `SMALLEST` bytes each."""
     columns = {"unit": pa.int32(), "placement": pa.string(), "max_width": pa.int64(), "max_height": pa.int64()}
-    limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), columns)
+    limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), **columns)
     one = _beyond(facts.events, limit).subquery()
     groups = (one.c.unit, one.c.placement)
     sums = select(
@@ -228,18 +228,18 @@ def by_place(facts: Facts, rows: Iterable[Placed]) -> dict[tuple[str, str, str],
     return grouped(rows, lambda row: (units[row.unit].provider, units[row.unit].template, row.placement))
 
 
-def price_of_bytes(facts: Facts, stored: Mapping[int, int], delivered: int) -> Money:
+def price_of_bytes(facts: Facts, rows: Iterable[Placed], delivered: int) -> Money:
     """Storage over the window and egress; unknown, never 0, where a price is unset.
 
-    *stored* are bytes by the code of the account that keeps them: in a gap of its cycles it keeps none.
+    The *rows* tell what their accounts store; in a gap of its cycles an account keeps nothing.
     """
     prices, window = facts.settings.prices, facts.window
     if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
         return Money(currency=prices.currency)
     micro = timedelta(microseconds=1)
     kept = Fraction(0)
-    for payer, size in stored.items():
-        gaps = sum((gap.end - gap.start) // micro for gap in facts.payers[payer].gaps)
-        kept += Fraction(size, 10**9) * Fraction((window[1] - window[0]) // micro - gaps, DAY_US) / MONTH_DAYS
+    for row in rows:
+        gaps = sum((gap.end - gap.start) // micro for gap in facts.payers[facts.units[row.unit].payer].gaps)
+        kept += Fraction(row.stored, 10**9) * Fraction((window[1] - window[0]) // micro - gaps, DAY_US) / MONTH_DAYS
     cost = kept * Fraction(prices.storage_per_gb_month) + Fraction(delivered, 10**9) * Fraction(prices.egress_per_gb)
     return Money(now=cost, after_plan_change=cost, currency=prices.currency)

@@ -2,69 +2,41 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
-from auditor.analysis.accounts import NAMES, Accounts, Counts, Unit, payer_of
+from auditor.analysis.accounts import NAMES, Counts, Unit, payer_of
+from auditor.analysis.facts import Facts
 from auditor.analysis.identities import Records
 from auditor.analysis.rows import grouped, loaded
-from auditor.engines import Engine, file_of
+from auditor.engines import file_of
 from auditor.model.plans import IDLE, micros, moment
 from auditor.model.settings import Account, Settings
 
 
-@dataclass(frozen=True)  # (no slots: what extends it keeps what it asked once)
-class Located(Accounts):
-    """The records that are events, their accounts, and both as tables."""
-
-    settings: Settings
-    records: Records
-    which: ColumnElement[bool]
-    """The records that are events."""
-    by_unit: Table
-    """unit (a dense code), provider, account, environment, template, payer (the code of the account)."""
-    by_cycle: Table
-    """payer, cycle (from 0), start_us, end_us."""
-
-    @property
-    def engine(self) -> Engine:
-        """Where the tables are."""
-        return self.records.engine
-
-    def placed(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """*columns* of the records, `by_unit` and `by_cycle`: each event with its unit and billing cycle."""
-        records, units, cycles = self.records.table, self.by_unit, self.by_cycle
-        same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
-        own_cycle = and_(
-            cycles.c.payer == units.c.payer, records.c.ts_us >= cycles.c.start_us, records.c.ts_us < cycles.c.end_us
-        )
-        joined = select(*columns).select_from(records).join(units, same_unit).join(cycles, own_cycle)
-        return joined.where(self.which)
-
-
-Place = TypeVar("Place", bound=Located)
-
-
 def locate(
-    kind: type[Place],
     records: Records,
     settings: Settings,
     since: datetime | None,
     until: datetime | None,
     belongs: Callable[[Account], bool] | None = None,
     mostly_filtered: Collection[tuple[str, str]] = (),
-) -> Place:
+) -> Facts:
     """Find the events among the records, their accounts, units and cycles.
 
     *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
     duplicates of an id were dropped. *mostly_filtered* are the accounts, (provider, account), that get no advice.
     """
-    live = records.table.c.row.not_in(select(records.losers.c.row))
-    inside = _inside(records, settings, since, until, belongs)
+    table = records.table
+    live = table.c.row.not_in(select(records.losers.c.row))
+    inside = and_(
+        _of_accounts(records, settings, belongs) if belongs else true(),
+        table.c.ts_us >= micros(since) if since else true(),
+        table.c.ts_us < micros(until) if until else true(),
+    )
     which = and_(live, inside)
     spans, counts = _spans(records, live, inside)
     ends = {
@@ -82,8 +54,8 @@ def locate(
         Unit(**{name: span[name] for name in NAMES}, payer=codes[span["provider"], span["account"]]) for span in spans
     )
     firsts, lasts = zip(*ends.values(), strict=True) if ends else ((), ())
-    whole, text = pa.int32(), pa.string()
-    return kind(
+    whole = pa.int32()
+    return Facts(
         payers,
         units,
         (moment(min(firsts)), moment(max(lasts))) if ends else None,
@@ -95,7 +67,9 @@ def locate(
             records.engine,
             "units",
             ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units)),
-            {"unit": whole, **dict.fromkeys(NAMES, text), "payer": whole},
+            unit=whole,
+            **dict.fromkeys(NAMES, pa.string()),
+            payer=whole,
         ),
         loaded(
             records.engine,
@@ -105,7 +79,10 @@ def locate(
                 for payer in payers
                 for index, cycle in enumerate(payer.cycles)
             ),
-            {"payer": whole, "cycle": whole, "start_us": pa.int64(), "end_us": pa.int64()},
+            payer=whole,
+            cycle=whole,
+            start_us=pa.int64(),
+            end_us=pa.int64(),
         ),
     )
 
@@ -127,22 +104,6 @@ def _rests(records: Records, which: ColumnElement[bool]) -> dict[tuple[str, str]
     for row in records.engine.run(select(pairs).where(apart).order_by(pairs.c.first_us)).to_pylist():
         found.setdefault((row["provider"], row["account"]), []).append((row["before_us"], row["first_us"]))
     return found
-
-
-def _inside(
-    records: Records,
-    settings: Settings,
-    since: datetime | None,
-    until: datetime | None,
-    belongs: Callable[[Account], bool] | None,
-) -> ColumnElement[bool]:
-    """The records that are looked at."""
-    table = records.table
-    return and_(
-        _of_accounts(records, settings, belongs) if belongs else true(),
-        table.c.ts_us >= micros(since) if since else true(),
-        table.c.ts_us < micros(until) if until else true(),
-    )
 
 
 def _spans(

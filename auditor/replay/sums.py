@@ -57,16 +57,12 @@ def carry(sums: Any) -> None:
 
 def limbs(amounts: Iterable[Fraction]) -> list[int]:
     """`CREDIT_LIMBS` integers for each amount of credits, one after the other."""
-    flat = []
+    flat: list[int] = []
     for amount in amounts:
         units = amount * CREDIT_SCALE
         if units.denominator != 1:
             raise ValueError(f"{amount} credits are no multiple of 10^-19")
-        left = int(units)
-        for _ in range(CREDIT_LIMBS - 1):
-            flat.append(left % BASE)
-            left //= BASE
-        flat.append(left)
+        flat += (int(units) % BASE, int(units) // BASE % BASE, int(units) // BASE**2)
     return flat
 
 

@@ -21,7 +21,6 @@ Options
 
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -54,9 +53,6 @@ class OversizedOutputs(Rule):
             limit = chosen[group[0].unit, placement]
             lost, requests = sum(each.delivered for each in group), sum(each.requests for each in group)
             subject = {"provider": provider, "template": template}
-            by_payer: Counter[int] = Counter()
-            for each in group:
-                by_payer[case.payer_of(each.unit)] += each.stored
             yield Finding(
                 rule=self.id,
                 severity=severity_of(lost, whole),
@@ -66,9 +62,9 @@ class OversizedOutputs(Rule):
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=price_of_bytes(case.facts, by_payer, lost),
+                money=price_of_bytes(case.facts, group, lost),
                 evidence={
-                    "stored_wasted_bytes": by_payer.total(),
+                    "stored_wasted_bytes": sum(each.stored for each in group),
                     "delivered_wasted_bytes": lost,
                     "pictures": sum(each.pictures for each in group),
                     "requests": requests,
