@@ -89,7 +89,7 @@ def on_clock(clock: Table, payer: ColumnElement[int], ts_us: ColumnElement[int])
 
 
 def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
-    events, walked, clock = facts.events, replayed.walked.table, clocks(facts)
+    events, walked, clock = facts.events, replayed.walked, clocks(facts)
     here = on_clock(clock, events.c.payer, events.c.ts_us)
     groups = (
         events.c.payer,
@@ -97,14 +97,11 @@ def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
         events.c.unit.in_(sorted(replayed.staging)).label("staging"),
         events.c.outcome,
         events.c.retried,
-        func.coalesce(walked.c.verdict, -1).label("verdict"),
+        walked.verdict,
     )
     sums = select(*groups, *used(events), func.sum(cast(events.c.weight, Wide)).label("requests"))
-    return rows_of(
-        facts.engine,
-        _Part,
-        sums.join_from(events, clock, here).outerjoin(walked, walked.c.row == events.c.row).group_by(*groups),
-    )
+    joined = sums.join_from(events, clock, here).outerjoin(walked.table, walked.table.c.row == events.c.row)
+    return rows_of(facts.engine, _Part, joined.group_by(*groups))
 
 
 @lru_cache(1000)  # (accounts whose cycles are the same share them)

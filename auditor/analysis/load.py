@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -56,15 +56,9 @@ class Load:
             for index, source in enumerate(self.sources):
                 intakes.append(self._taken(source, _path(folder, index), self.settings, done, total))
                 done += source.size
-            engine: Engine = ENGINES["duckdb"](Path(name))
-            try:
-                table = self._judged(engine, folder, intakes)
-                yield (
-                    drop_replaced(engine, table, partial(read_records, self.sources, self.settings, self.input_format)),
-                    intakes,
-                )
-            finally:
-                engine.close()
+            read_lines = partial(read_records, self.sources, self.settings, self.input_format)
+            with closing(ENGINES["duckdb"](Path(name))) as engine:
+                yield drop_replaced(engine, self._judged(engine, folder, intakes), read_lines), intakes
 
     def _taken(self, source: Source, path: Path, settings: Settings, done: int, total: int) -> Intake:
         def told(read: int) -> None:

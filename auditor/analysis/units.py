@@ -54,37 +54,13 @@ def locate(
         Unit(**{name: span[name] for name in NAMES}, payer=codes[span["provider"], span["account"]]) for span in spans
     )
     firsts, lasts = zip(*ends.values(), strict=True) if ends else ((), ())
-    whole = pa.int32()
-    return Facts(
-        payers,
-        units,
-        (moment(min(firsts)), moment(max(lasts))) if ends else None,
-        counts,
-        settings,
-        records,
-        which,
-        loaded(
-            records.engine,
-            "units",
-            ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units)),
-            unit=whole,
-            **dict.fromkeys(NAMES, pa.string()),
-            payer=whole,
-        ),
-        loaded(
-            records.engine,
-            "cycles",
-            (
-                (payer.code, index, cycle.start_us, cycle.end_us)
-                for payer in payers
-                for index, cycle in enumerate(payer.cycles)
-            ),
-            payer=whole,
-            cycle=whole,
-            start_us=pa.int64(),
-            end_us=pa.int64(),
-        ),
-    )
+    window = (moment(min(firsts)), moment(max(lasts))) if ends else None
+    whole, time = pa.int32(), pa.int64()
+    coded = ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units))
+    by_unit = loaded(records.engine, "units", coded, unit=whole, **dict.fromkeys(NAMES, pa.string()), payer=whole)
+    listed = [(payer.code, at, each.start_us, each.end_us) for payer in payers for at, each in enumerate(payer.cycles)]
+    by_cycle = loaded(records.engine, "cycles", listed, payer=whole, cycle=whole, start_us=time, end_us=time)
+    return Facts(payers, units, window, counts, settings, records, which, by_unit, by_cycle)
 
 
 _IDLE_US = IDLE // timedelta(microseconds=1)
