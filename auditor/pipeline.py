@@ -16,7 +16,7 @@ from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
 from auditor.analysis.load import Load, Progress
 from auditor.analysis.oddtime import present
-from auditor.analysis.units import Located, locate
+from auditor.analysis.units import locate
 from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
 from auditor.intake.read import Intake, detected_in
@@ -120,7 +120,7 @@ def simulate(
     if traced is not None:
         return simulated(traced[0], caches, traced[1], *shown, per_template=per_template)
     with _load(sources, settings, options, progress).records() as (records, intakes):
-        asked = demand(locate(Located, records, settings, options.since, options.until))
+        asked = demand(locate(records, settings, options.since, options.until))
         inputs = inputs_of(sources, intakes, asked.accounts.counts)
         return simulated(asked, caches, inputs, *shown, per_template=per_template, batch=batch)
 
@@ -144,7 +144,7 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
     """What rules, plans, estimates and invoices rest on. Raises `InputError` where there is nothing to read."""
     with _load(sources, settings, options, progress).records() as (records, intakes):
         chosen = options.since, options.until, options.belongs, _mostly_filtered(intakes)
-        facts = locate(Facts, records, settings, *chosen)
+        facts = locate(records, settings, *chosen)
         replayed = replay(facts, settings.ttl_us)
         names = ("ttl_seconds", "timezone", "production_environments", "since", "until")
         yield Examined(

@@ -51,7 +51,7 @@ from auditor import config
 from auditor.engines.duckdb import DuckDB
 from auditor.analysis.demand import demand
 from auditor.analysis.identities import drop_replaced
-from auditor.analysis.units import Located, locate
+from auditor.analysis.units import locate
 from auditor.results.simulation import Setting
 from auditor.simulation.outcomes import sums_of
 
@@ -61,7 +61,7 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
     (folder / "records" / "00000000.parquet").symlink_to(sys.argv[2])
     engine = DuckDB(folder)
     records = drop_replaced(engine, engine.read(folder / "records"), lambda rows: {row: b"{}" for row in rows})
-    asked = demand(locate(Located, records, config.load(Path(sys.argv[3])), None, None))
+    asked = demand(locate(records, config.load(Path(sys.argv[3])), None, None))
     found = sums_of(asked, [Setting.of(hours * 3600 * 10**6) for hours in range(1, 21)])
     print([sum(outcome.renders for outcome in sums.values()) for sums in found.values()])
     engine.close()

@@ -4,14 +4,14 @@ The days of a cycle add up to the cycle, and the causes of all days to the water
 events, cut at the same local midnights.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from sqlalchemy import and_, cast, func, select
+from sqlalchemy import ColumnElement, Table, and_, cast, func, select
 
 from auditor.analysis.facts import Facts, Used, used
 from auditor.analysis.rows import loaded, rows_of
@@ -68,37 +68,40 @@ def _use(row: _Part, outcome: Outcome) -> Use:
     return Use(cause)
 
 
-def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
+def clocks(facts: Facts) -> Table:
+    """payer, start_us, end_us, shift_us: what to add to a time to get the microseconds of the local clock, from day 0.
+
+    One row for each account and span of one UTC offset.
+    """
     columns = {"payer": pa.int32(), **dict.fromkeys(("start_us", "end_us", "shift_us"), pa.int64())}
-    offsets = loaded(facts.engine, "offsets", _offsets(facts), columns)
-    events, walked = facts.events, replayed.walked.table
-    here = and_(
-        offsets.c.payer == events.c.payer,
-        events.c.ts_us >= offsets.c.start_us,
-        events.c.ts_us < offsets.c.end_us,
+    rows = (
+        (payer.code, start, end, offset + FIRST * DAY_US)
+        for payer in facts.payers
+        for stretch in payer.stretches
+        for start, end, offset in spans(*stretch, str(payer.settings.timezone))
     )
+    return loaded(facts.engine, "clocks", rows, **columns)
+
+
+def on_clock(clock: Table, payer: ColumnElement[int], ts_us: ColumnElement[int]) -> ColumnElement[bool]:
+    """Which of `clocks` is that of an account at a time."""
+    return and_(clock.c.payer == payer, ts_us >= clock.c.start_us, ts_us < clock.c.end_us)
+
+
+def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
+    events, walked, clock = facts.events, replayed.walked, clocks(facts)
+    here = on_clock(clock, events.c.payer, events.c.ts_us)
     groups = (
         events.c.payer,
-        ((events.c.ts_us + offsets.c.shift_us) // DAY_US).label("day"),
+        ((events.c.ts_us + clock.c.shift_us) // DAY_US).label("day"),
         events.c.unit.in_(sorted(replayed.staging)).label("staging"),
         events.c.outcome,
         events.c.retried,
-        func.coalesce(walked.c.verdict, -1).label("verdict"),
+        walked.verdict,
     )
     sums = select(*groups, *used(events), func.sum(cast(events.c.weight, Wide)).label("requests"))
-    return rows_of(
-        facts.engine,
-        _Part,
-        sums.join_from(events, offsets, here).outerjoin(walked, walked.c.row == events.c.row).group_by(*groups),
-    )
-
-
-def _offsets(facts: Facts) -> Iterator[tuple[int, int, int, int]]:
-    """For each account the spans of one UTC offset, and what has to be added to a time to get its local ordinal."""
-    for payer in facts.payers:
-        for stretch in payer.stretches:
-            for start, end, offset in spans(*stretch, str(payer.settings.timezone)):
-                yield payer.code, start, end, offset + FIRST * DAY_US
+    joined = sums.join_from(events, clock, here).outerjoin(walked.table, walked.table.c.row == events.c.row)
+    return rows_of(facts.engine, _Part, joined.group_by(*groups))
 
 
 @lru_cache(1000)  # (accounts whose cycles are the same share them)

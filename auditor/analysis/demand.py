@@ -4,19 +4,19 @@ Demand is every request that was given a picture: `render`, `hit`, `coalesced`. 
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select, tuple_
 
+from auditor.analysis.days import clocks, on_clock
+from auditor.analysis.facts import Facts
 from auditor.analysis.identities import digest_code, key_halves
 from auditor.analysis.rows import rows_of
-from auditor.analysis.units import Located
-from auditor.engines import Engine, Wide
+from auditor.engines import Wide
 from auditor.model.events import DELIVERED, Outcome
 from auditor.replay.demand import Prices
 
@@ -44,7 +44,7 @@ class Asked:
 class Demand:
     """What was asked for, and the streams of it."""
 
-    accounts: Located
+    accounts: Facts
     """Who asked, and where their records are."""
     priced: Table
     """price (a dense code), credits: the credits that renders cost."""
@@ -61,16 +61,18 @@ class Demand:
         return self._sorted(self._stream(code.label("key")))
 
     def online(self) -> Iterator[pa.RecordBatch]:
-        """Ordered by key, time and id, for `auditor.simulation.batch`."""
-        records = self._records
+        """Ordered by key, time and id, for `auditor.simulation.batch`; `local_us` is by the account's clock."""
+        records, units, clock = self._records, self.accounts.by_unit, clocks(self.accounts)
         waited = and_(_rendered(records), records.c.source != "batch")
         stream = self.accounts.placed(
             *self._key(),
             records.c.ts_us,
-            self.accounts.by_unit.c.unit,
+            (records.c.ts_us + clock.c.shift_us).label("local_us"),
+            units.c.unit,
             cast(waited, BigInteger).label("online"),
             records.c.row,
         )
+        stream = stream.join(clock, on_clock(clock, units.c.payer, records.c.ts_us))
         return self._sorted(stream, "key_high", "key_low")
 
     def keys(self) -> int:
@@ -109,11 +111,11 @@ class Demand:
         ).outerjoin(prices, and_(rendered, records.c.credits == prices.c.credits))
 
 
-def demand(located: Located) -> Demand:
+def demand(facts: Facts) -> Demand:
     """The demand of some records, such as those of an audit."""
-    records = located.records.table
-    groups = (located.by_unit.c.unit, located.by_cycle.c.cycle, records.c.outcome)
-    sums = located.placed(
+    records = facts.records.table
+    groups = (facts.by_unit.c.unit, facts.by_cycle.c.cycle, records.c.outcome)
+    sums = facts.placed(
         *groups,
         func.count().label("events"),
         func.sum(records.c.count).label("requests"),
@@ -122,8 +124,8 @@ def demand(located: Located) -> Demand:
         func.sum(cast(records.c.bytes, Wide) * records.c.count).label("bytes"),
         func.count(records.c.digest).filter(records.c.outcome == str(Outcome.HIT)).label("digests"),
     )
-    usage = rows_of(located.engine, Asked, sums.where(_delivered(records)).group_by(*groups))
-    return Demand(located, *_prices(located), tuple(usage))
+    usage = rows_of(facts.engine, Asked, sums.where(_delivered(records)).group_by(*groups))
+    return Demand(facts, *_prices(facts), tuple(usage))
 
 
 def _delivered(records: Table) -> ColumnElement[bool]:
@@ -134,20 +136,18 @@ def _rendered(records: Table) -> ColumnElement[bool]:
     return records.c.outcome == str(Outcome.RENDER)
 
 
-def _prices(located: Located) -> tuple[Table, Prices]:
+def _prices(facts: Facts) -> tuple[Table, Prices]:
     """The prices that occur, and the usual price and duration of each unit."""
-    engine, records = located.engine, located.records.table
-    rendered = and_(located.which, _rendered(records))
+    engine, records = facts.engine, facts.records.table
+    rendered = and_(facts.which, _rendered(records))
     known = select(records.c.credits).where(rendered, records.c.credits.is_not(None)).distinct()
     table = engine.run(known.order_by(records.c.credits))
     priced = engine.load("prices", table.add_column(0, "price", pa.array(range(len(table)), pa.int32())))
     amounts = [Fraction(value) for value in table.column("credits").to_pylist()]
     code = {amount: place for place, amount in enumerate(amounts)}
-    credits, durations = (
-        _medians(engine, records.c.template, value, rendered) for value in (records.c.credits, records.c.duration_us)
-    )
+    credits, durations = (_medians(facts, value) for value in (records.c.credits, records.c.duration_us))
     usual_price, usual_duration = [], []
-    for unit in located.units:
+    for unit in facts.units:
         price = credits.get(unit.template, credits.get(None, RENDER_CREDITS))
         if price not in code:
             code[price] = len(amounts)
@@ -157,38 +157,24 @@ def _prices(located: Located) -> tuple[Table, Prices]:
     return priced, Prices(amounts, usual_price, usual_duration)
 
 
-def _medians(
-    engine: Engine, group: ColumnElement[str], value: ColumnElement[Any], which: ColumnElement[bool]
-) -> dict[str | None, Fraction]:
-    """The exact median of each group, and under None of all rows; of an even number it is the mean of the middle two.
+def _medians(facts: Facts, value: ColumnElement[Any]) -> dict[str | None, Fraction]:
+    """The exact median of each template, and under None of all; of an even number it is the mean of the middle two.
 
-    Rows without a value do not count; a group without one is left out. Memory is bounded: sorts spill, and only the
-    middle rows are kept.
+    Renders without a value do not count; a template without one is left out. Memory is bounded: equal values are
+    counted together, and what is still too much spills.
     """
-    chosen = select(group.label("name"), func.count().label("rows")).where(which, value.is_not(None))
-    counts = engine.run(chosen.group_by(group).order_by(group)).to_pylist()
-    values = select(value).where(which, value.is_not(None))
-    rows = [int(each["rows"]) for each in counts]
-    found: dict[str | None, Fraction] = dict(
-        zip((each["name"] for each in counts), _middles(engine, values.order_by(group, value), rows), strict=True)
+    records = facts.records.table
+    group, rendered = records.c.template, and_(facts.which, _rendered(records), value.is_not(None))
+    runs = (
+        select(group.label("name"), value.label("value"), func.count().label("rows"))
+        .where(rendered)
+        .group_by(func.grouping_sets(tuple_(group, value), tuple_(value)))
+        .subquery()
     )
-    if counts:
-        found[None] = _middles(engine, values.order_by(value), [sum(rows)])[0]
-    return found
-
-
-def _middles(engine: Engine, ordered: Select[Any], lengths: Sequence[int]) -> list[Fraction]:
-    """The medians of groups that follow each other, each in order, with so many rows."""
-    starts = itertools.accumulate(lengths, initial=0)
-    wanted = [
-        place
-        for start, rows in zip(starts, lengths, strict=False)
-        for place in (start + (rows - 1) // 2, start + rows // 2)
-    ]
-    kept: list[Fraction] = []
-    before = 0
-    for batch in engine.sorted_stream(ordered):
-        while len(kept) < len(wanted) and wanted[len(kept)] < before + len(batch):
-            kept.append(Fraction(batch.column(0)[wanted[len(kept)] - before].as_py()))
-        before += len(batch)
-    return [(low + high) / 2 for low, high in zip(kept[::2], kept[1::2], strict=True)]
+    rows = func.sum(runs.c.rows)
+    until = rows.over(partition_by=runs.c.name, order_by=runs.c.value).label("until")
+    ranked = select(runs, until, rows.over(partition_by=runs.c.name).label("whole")).subquery()
+    middles = (ranked.c.until * 2 >= ranked.c.whole, ranked.c.until * 2 > ranked.c.whole)
+    low, high = (func.min(ranked.c.value).filter(reached) for reached in middles)
+    found = facts.engine.run(select(ranked.c.name, low.label("low"), high.label("high")).group_by(ranked.c.name))
+    return {row["name"]: (Fraction(row["low"]) + Fraction(row["high"])) / 2 for row in found.to_pylist()}

@@ -6,12 +6,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, func, select
 
-from auditor.analysis.identities import digest_code, key_halves
+from auditor.analysis.accounts import NAMES, Accounts
+from auditor.analysis.identities import Records, digest_code, key_halves
 from auditor.analysis.rows import rows_of
-from auditor.analysis.units import Located
+from auditor.engines import Engine
 from auditor.model.events import DELIVERED, Outcome
+from auditor.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,40 @@ class UnitUsage(OutcomeUsage):
     bytes: int
 
 
+_KEPT = (
+    *("row", "ts_us", "outcome", "credits", "error", "retried", "duration_us", "placement", "unknown"),
+    *("format", "width", "height", "bytes"),
+)
 Usage = TypeVar("Usage", bound=OutcomeUsage)
 
 
-class Facts(Located):
-    """Everything that rules share."""
+@dataclass(frozen=True)  # (no slots: it keeps what it asked once)
+class Facts(Accounts):
+    """The records that are events, their accounts, and both as tables: everything that rules share."""
+
+    settings: Settings
+    records: Records
+    which: ColumnElement[bool]
+    """The records that are events."""
+    by_unit: Table
+    """unit (a dense code), provider, account, environment, template, payer (the code of the account)."""
+    by_cycle: Table
+    """payer, cycle (from 0), start_us, end_us."""
+
+    @property
+    def engine(self) -> Engine:
+        """Where the tables are."""
+        return self.records.engine
+
+    def placed(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """*columns* of the records, `by_unit` and `by_cycle`: each event with its unit and billing cycle."""
+        records, units, cycles = self.records.table, self.by_unit, self.by_cycle
+        same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
+        own_cycle = and_(
+            cycles.c.payer == units.c.payer, records.c.ts_us >= cycles.c.start_us, records.c.ts_us < cycles.c.end_us
+        )
+        joined = select(*columns).select_from(records).join(units, same_unit).join(cycles, own_cycle)
+        return joined.where(self.which)
 
     @cached_property
     def events(self) -> Table:
@@ -91,28 +122,16 @@ class Facts(Located):
         called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
         high, low = key_halves(records)
         narrow = self.placed(
-            records.c.row,
             case((called, records.c.id)).label("id"),
-            records.c.ts_us,
             units.c.unit,
             units.c.payer,
             self.by_cycle.c.cycle,
-            records.c.outcome,
             records.c.count.label("weight"),
-            records.c.credits,
-            records.c.error,
-            records.c.retried,
             case((called, high)).label("key_high"),
             case((called, low)).label("key_low"),
             digest_code(records).label("digest"),
-            records.c.duration_us,
-            records.c.placement,
-            records.c.format,
-            records.c.width,
-            records.c.height,
-            records.c.bytes,
             records.c.inputs.is_not(None).label("has_inputs"),
-            records.c.unknown,
+            *(records.c[name] for name in _KEPT),
         )
         return self.engine.store("events", narrow)
 

@@ -49,8 +49,28 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
     columns = [records.c[name] for name in ("row", "id", "outcome", "credits", "ts_us")]
     candidates = engine.store("candidates", select(*columns, content).where(hashed.in_(repeated)))
     order = rank(candidates.c.outcome, candidates.c.credits.is_(None), -candidates.c.credits, candidates.c.ts_us)
-    preferred = engine.load("preferred", _preferred(engine, candidates, order, read_lines))
-
+    ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
+    best, attempts = ranks.c.place == 1, func.count().filter(ranks.c.outcome == Outcome.ATTEMPT)
+    per_id = (
+        select(
+            func.list(ranks.c.row).filter(best).label("rows"),
+            (func.count(ranks.c.content.distinct()).filter(best) > 1).label("tied"),
+            case((func.count() > attempts, attempts), else_=0).label("superseded"),
+            func.count().label("all"),
+        )
+        .group_by(ranks.c.id)
+        .subquery()
+    )
+    found = engine.run(
+        select(
+            func.sum(per_id.c.superseded).label("superseded"),
+            func.sum(per_id.c.all - 1).label("losers"),
+            func.list(per_id.c.rows).filter(per_id.c.tied).label("tied"),
+        )
+    ).to_pylist()[0]
+    if found["losers"] is None:
+        return Records(engine, records, candidates, 0, 0)
+    preferred = engine.load("preferred", _smallest(found["tied"] or [], read_lines))
     first_of_ties = candidates.c.row.not_in(select(preferred.c.row))
     ranked = select(
         candidates.c.row,
@@ -59,29 +79,12 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
         .label("place"),
     ).subquery()
     losers = engine.store("losers", select(ranked.c.row).where(ranked.c.place > 1))
-
-    attempts = func.count().filter(candidates.c.outcome == Outcome.ATTEMPT)
-    per_id = select(attempts.label("attempts"), func.count().label("all")).group_by(candidates.c.id).subquery()
-    superseded = func.sum(case((per_id.c.all > per_id.c.attempts, per_id.c.attempts), else_=0))
-    row = engine.run(
-        select(
-            superseded.label("superseded"), select(func.count()).select_from(losers).scalar_subquery().label("losers")
-        ).select_from(per_id)
-    ).to_pylist()[0]
-    dropped = int(row["superseded"] or 0)
-    return Records(engine, records, losers, dropped, int(row["losers"]) - dropped)
+    superseded = int(found["superseded"])
+    return Records(engine, records, losers, superseded, int(found["losers"]) - superseded)
 
 
-def _preferred(engine: Engine, candidates: Table, order: tuple[Any, ...], read_lines: ReadLines) -> pa.Table:
-    """Rows with the smallest canonical bytes, where all else leaves a tie between different records."""
-    ranks = select(candidates, func.rank().over(partition_by=candidates.c.id, order_by=order).label("place")).subquery()
-    tied = (
-        select(func.list(ranks.c.row).label("rows"))
-        .where(ranks.c.place == 1)
-        .group_by(ranks.c.id)
-        .having(func.count(ranks.c.content.distinct()) > 1)
-    )
-    groups = [group["rows"] for group in engine.run(tied).to_pylist()]
+def _smallest(groups: Sequence[Sequence[int]], read_lines: ReadLines) -> pa.Table:
+    """The rows with the smallest canonical bytes, where all else leaves a tie between different records."""
     lines = read_lines(row for group in groups for row in group) if groups else {}
     best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
     return pa.table({"row": pa.array(best, pa.int64())})

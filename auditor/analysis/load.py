@@ -1,8 +1,8 @@
 """Load: inputs -> the records of all of them in one engine, of which those with one id are told apart."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -56,15 +56,9 @@ class Load:
             for index, source in enumerate(self.sources):
                 intakes.append(self._taken(source, _path(folder, index), self.settings, done, total))
                 done += source.size
-            engine: Engine = ENGINES["duckdb"](Path(name))
-            try:
-                table = self._judged(engine, folder, intakes)
-                yield (
-                    drop_replaced(engine, table, partial(read_records, self.sources, self.settings, self.input_format)),
-                    intakes,
-                )
-            finally:
-                engine.close()
+            read_lines = partial(read_records, self.sources, self.settings, self.input_format)
+            with closing(ENGINES["duckdb"](Path(name))) as engine:
+                yield drop_replaced(engine, self._judged(engine, folder, intakes), read_lines), intakes
 
     def _taken(self, source: Source, path: Path, settings: Settings, done: int, total: int) -> Intake:
         def told(read: int) -> None:
@@ -77,11 +71,8 @@ class Load:
         taken = engine.read(folder)
         limits = bounds(present(self.now))
         relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
-        scopes = {index: intake.scopes for index, intake in enumerate(intakes) if intake.scopes}
-        staged = [index for index in scopes if intakes[index].stages]
-        labels = [source.label for source in self.sources]
         usual = is_usual(taken, limits, relative)
-        for index in repeating(engine, taken, usual, scopes, staged, labels):
+        for index in repeating(engine, taken, usual, intakes, [source.label for source in self.sources]):
             intakes[index] = self._by_rows(self.sources[index], _path(folder, index))
         self.progress("Replaying", 0, 0)
         return self._drop_odd(engine, taken, intakes, limits, usual)
@@ -135,8 +126,7 @@ def repeating(
     engine: Engine,
     taken: Table,
     usual: ColumnElement[bool],
-    scopes: Mapping[int, Sequence[str]],
-    staged: Collection[int],
+    intakes: Sequence[Intake],
     labels: Sequence[str],
 ) -> list[int]:
     """The files, by their numbers, whose ids are none (semantics section 11.5).
@@ -145,19 +135,21 @@ def repeating(
     and account, counted its rows. Of a table of finished renders such ids are dropped; elsewhere several records of one
     request may be meant, and the user is asked.
 
-    *usual* chooses the rows of *taken* that may be events. *scopes*: file -> what its records' own ids end with.
-    *staged* are files that may have several records of one request. *labels* are the names of all files. Raises
+    *usual* chooses the rows of *taken* that may be events. *intakes* tell what the own ids of each file's records end
+    with, and which files may have several records of one request. *labels* are the names of all files. Raises
     `InputError` where the user has to say.
     """
-    if not any(scopes.values()):
+    scopes = {index: intake.scopes for index, intake in enumerate(intakes) if intake.scopes}
+    if not scopes:
         return []
+    staged = [index for index in scopes if intakes[index].stages]
     file = file_of(taken)
     ends = next(len(suffix) for suffixes in scopes.values() for suffix in suffixes)
     end = func.right(taken.c.id, ends)
-    owned = or_(*(and_(file == each, end.in_(found)) for each, found in scopes.items() if found))
+    owned = or_(*(and_(file == each, end.in_(found)) for each, found in scopes.items()))
     own = select(file.label("file"), func.hash(taken.c.id).label("own"), taken.c.ts_us).where(usual, owned).cte("own")
     shared = (
-        select(own.c.own, func.bool_or(own.c.file.in_(sorted(staged))).label("staged"))
+        select(own.c.own, func.bool_or(own.c.file.in_(staged)).label("staged"))
         .group_by(own.c.own)
         .having(func.min(own.c.ts_us) != func.max(own.c.ts_us))
         .subquery()

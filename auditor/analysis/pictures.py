@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, or_, select
 
 from auditor.analysis.facts import Facts
 from auditor.analysis.identities import hashed
@@ -25,13 +25,13 @@ DAY_US = 86_400 * 10**6
 _DELIVERED = [str(outcome) for outcome in DELIVERED]
 
 
-def _last_renders(events: Table) -> Select[Any]:
-    """Rows of the last render of each key, billed or not: the pictures that are stored."""
+def _stored(events: Table) -> ColumnElement[bool]:
+    """Whether it is the last render of its key, billed or not: the pictures that are stored."""
     order = func.row_number().over(
         partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
     )
     renders = select(events.c.row, order.label("place")).where(events.c.outcome == Outcome.RENDER).subquery()
-    return select(renders.c.row).where(renders.c.place == 1)
+    return events.c.row.in_(select(renders.c.row).where(renders.c.place == 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +53,23 @@ class Saved:
 def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Saved]:
     """*trials* are (digest, place, format, bytes that it saves) of measured pictures."""
     columns = {"digest": pa.string(), "picture": pa.int32(), "format": pa.string(), "saved": pa.int64()}
-    tried = loaded(facts.engine, "trials", trials, columns)
+    tried = loaded(facts.engine, "trials", trials, **columns)
     events, records = facts.events, facts.records.table
-
-    def pictures(times: ColumnElement[Any], kept: ColumnElement[Any]) -> Select[Any]:
-        return (
-            select(
-                events.c.unit,
-                func.coalesce(events.c.placement, "").label("placement"),
-                tried.c.format,
-                tried.c.picture,
-                tried.c.saved,
-                times.label("times"),
-                cast(kept, BigInteger).label("kept"),
-            )
-            .join(records, records.c.row == events.c.row)
-            .join(tried, tried.c.digest == records.c.digest)
-        )
-
-    delivered = pictures(events.c.weight, literal(0)).where(events.c.outcome.in_(_DELIVERED))
-    stored = pictures(cast(literal(0), BigInteger), tried.c.saved).where(events.c.row.in_(_last_renders(events)))
-    one = delivered.union_all(stored).subquery()
+    placement = func.coalesce(events.c.placement, "").label("placement")
+    one = (
+        select(events.c.unit, placement, tried.c.format, tried.c.picture, tried.c.saved, events.c.weight)
+        .add_columns(_stored(events).label("stored"))
+        .join(records, records.c.row == events.c.row)
+        .join(tried, tried.c.digest == records.c.digest)
+        .where(events.c.outcome.in_(_DELIVERED))
+        .subquery()
+    )
     groups = (one.c.unit, one.c.placement, one.c.format)
     sums = select(
         *groups,
-        func.sum(one.c.times).label("requests"),
-        func.sum(cast(one.c.saved, Wide) * one.c.times).label("delivered"),
-        func.sum(one.c.kept).label("stored"),
+        func.sum(one.c.weight).label("requests"),
+        func.sum(cast(one.c.saved, Wide) * one.c.weight).label("delivered"),
+        func.sum(one.c.saved).filter(one.c.stored).label("stored"),
         func.list_sort(func.list_distinct(func.array_agg(one.c.picture))).label("pictures"),
     ).group_by(*groups)
     return rows_of(facts.engine, Saved, sums)
@@ -99,9 +89,13 @@ class Oversized:
 
     unit: int
     placement: str
-    times: int
-    wasted: int
-    """Needless bytes."""
+    requests: int
+    delivered: int
+    """Needless bytes over all requests."""
+    pictures: int
+    """The stored ones."""
+    stored: int
+    """Needless bytes of these."""
     largest: tuple[int, int, int, int]
     """Needless bytes, bytes, width and height of the one with the most."""
 
@@ -110,43 +104,30 @@ Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
 """(unit, placement) -> the largest width and height, in `SCALE` parts of a device pixel; None does not limit."""
 
 
-def oversized(facts: Facts, limits: Limits) -> tuple[list[Oversized], list[Oversized]]:
-    """(delivered, stored) pictures beyond their limits that waste at least `SMALLEST` bytes each."""
+def oversized(facts: Facts, limits: Limits) -> list[Oversized]:
+    """Pictures beyond their limits that waste at least `SMALLEST` bytes each."""
     columns = {"unit": pa.int32(), "placement": pa.string(), "max_width": pa.int64(), "max_height": pa.int64()}
-    limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), columns)
-    events = facts.events
-    delivered = _beyond(events, limit, events.c.weight).where(events.c.outcome.in_(_DELIVERED))
-    once = _beyond(events, limit, cast(literal(1), BigInteger))
-    stored = once.where(events.c.row.in_(_last_renders(events)))
-
-    def sums(pictures: Select[Any]) -> list[Oversized]:
-        one = pictures.subquery()
-        groups = (one.c.unit, one.c.placement)
-        return rows_of(
-            facts.engine,
-            Oversized,
-            select(
-                *groups,
-                func.sum(one.c.times).label("times"),
-                func.sum(cast(one.c.wasted, Wide) * one.c.times).label("wasted"),
-                func.max(func.list_value(one.c.wasted, one.c.bytes, one.c.width, one.c.height)).label("largest"),
-            )
-            .where(one.c.wasted >= SMALLEST)
-            .group_by(*groups),
-        )
-
-    return sums(delivered), sums(stored)
+    limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), **columns)
+    one = _beyond(facts.events, limit).subquery()
+    groups = (one.c.unit, one.c.placement)
+    sums = select(
+        *groups,
+        func.sum(one.c.weight).label("requests"),
+        func.sum(cast(one.c.wasted, Wide) * one.c.weight).label("delivered"),
+        func.count().filter(one.c.stored).label("pictures"),
+        func.sum(one.c.wasted).filter(one.c.stored).label("stored"),
+        func.max(func.list_value(one.c.wasted, one.c.bytes, one.c.width, one.c.height)).label("largest"),
+    )
+    return rows_of(facts.engine, Oversized, sums.where(one.c.wasted >= SMALLEST).group_by(*groups))
 
 
-def _beyond(events: Table, limits: Table, times: ColumnElement[Any]) -> Select[Any]:
-    """unit, placement, width, height, bytes, how often, needless bytes: of each picture beyond its limit."""
+def _beyond(events: Table, limits: Table) -> Select[Any]:
+    """Each delivered picture beyond its limit, its needless bytes, and whether it is stored."""
     beyond = and_(
         events.c.unit == limits.c.unit,
         func.coalesce(events.c.placement, "") == limits.c.placement,
         or_(events.c.width * SCALE > limits.c.max_width, events.c.height * SCALE > limits.c.max_height),
-        events.c.width.is_not(None),
-        events.c.height.is_not(None),
-        events.c.bytes.is_not(None),
+        *(column.is_not(None) for column in (events.c.width, events.c.height, events.c.bytes)),
         func.coalesce(events.c.format, "").not_in(("svg", "pdf")),
     )
     width, height, size = (cast(column, Wide) for column in (events.c.width, events.c.height, events.c.bytes))
@@ -155,37 +136,13 @@ def _beyond(events: Table, limits: Table, times: ColumnElement[Any]) -> Select[A
     shown = cast(case((by_width, limits.c.max_width), else_=limits.c.max_height), Wide)
     whole = case((by_width, width), else_=height) * SCALE
     # bytes × (1 − s²), half up, in whole numbers: floor((2 × bytes × (whole² − shown²) + whole²) ÷ (2 × whole²))
-    wasted = (2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole)
-    return select(
-        events.c.row,
-        events.c.unit,
-        limits.c.placement,
-        events.c.width,
-        events.c.height,
-        events.c.bytes,
-        times.label("times"),
-        cast(wasted, BigInteger).label("wasted"),
-    ).join(limits, beyond)
-
-
-def delivered(facts: Facts) -> dict[tuple[str, str, int, int], tuple[int, int]]:
-    """(provider, template, width, height) -> (requests, bytes) that delivered it, in any account and environment."""
-    events, units = facts.events, facts.by_unit
-    groups = (units.c.provider, units.c.template, events.c.width, events.c.height)
-    sums = (
-        select(
-            *groups,
-            func.sum(events.c.weight).label("requests"),
-            func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes"),
-        )
-        .join(units, units.c.unit == events.c.unit)
-        .where(events.c.outcome.in_(_DELIVERED), events.c.width.is_not(None), events.c.height.is_not(None))
+    wasted = cast((2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole), BigInteger)
+    return (
+        select(events.c.unit, limits.c.placement, events.c.width, events.c.height, events.c.bytes, events.c.weight)
+        .add_columns(wasted.label("wasted"), _stored(events).label("stored"))
+        .join(limits, beyond)
+        .where(events.c.outcome.in_(_DELIVERED))
     )
-    found = facts.engine.run(sums.group_by(*groups)).to_pylist()
-    return {
-        (row["provider"], row["template"], row["width"], row["height"]): (int(row["requests"]), int(row["bytes"]))
-        for row in found
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,50 +157,46 @@ class Variants:
     large_height: int
     inputs: int
     """How many inputs were rendered at both."""
+    requests: int
+    """Those that delivered the larger one, whatever its inputs."""
+    bytes: int
+    """What these delivered."""
 
 
 def variants(facts: Facts) -> list[Variants]:
     """Of every template, in any account and environment."""
     events, records, units = facts.events, facts.records.table, facts.by_unit
     sizes = (
-        select(
-            units.c.provider,
-            units.c.template,
-            events.c.width,
-            events.c.height,
-            hashed(records.c.inputs).label("high"),
-            hashed(records.c.template, records.c.inputs).label("low"),
-        )
+        select(units.c.provider, units.c.template, events.c.width, events.c.height)
+        .add_columns(hashed(records.c.inputs).label("high"), hashed(records.c.template, records.c.inputs).label("low"))
         .join(records, records.c.row == events.c.row)
         .join(units, units.c.unit == events.c.unit)
-        .where(
-            events.c.outcome == Outcome.RENDER,
-            events.c.has_inputs,
-            events.c.width.is_not(None),
-            events.c.height.is_not(None),
-        )
+        .where(events.c.outcome == Outcome.RENDER, events.c.has_inputs)
+        .where(events.c.width.is_not(None), events.c.height.is_not(None))
         .distinct()
     )
     small, large = sizes.cte("small"), sizes.cte("large")
     same = and_(
-        small.c.provider == large.c.provider,
-        small.c.template == large.c.template,
-        small.c.high == large.c.high,
-        small.c.low == large.c.low,
+        *(small.c[name] == large.c[name] for name in ("provider", "template", "high", "low")),
         large.c.width * 2 >= small.c.width * 3,
         100 * func.abs(small.c.width * large.c.height - large.c.width * small.c.height)
         <= large.c.width * small.c.height,
     )
     columns = (
-        small.c.provider,
-        small.c.template,
-        small.c.width,
-        small.c.height,
+        *(small.c[name] for name in ("provider", "template", "width", "height")),
         large.c.width.label("large_width"),
         large.c.height.label("large_height"),
     )
-    pairs = select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns)
-    return rows_of(facts.engine, Variants, pairs)
+    pairs = select(*columns, func.count().label("inputs")).join(large, same).group_by(*columns).subquery()
+    larger = and_(
+        *(units.c[name] == pairs.c[name] for name in ("provider", "template")),
+        *(events.c[name] == pairs.c[f"large_{name}"] for name in ("width", "height")),
+        events.c.outcome.in_(_DELIVERED),
+    )
+    requests = func.sum(events.c.weight).label("requests")
+    size = func.sum(func.coalesce(events.c.bytes, 0) * events.c.weight).label("bytes")
+    delivered = select(*pairs.c, requests, size).join_from(events, units, units.c.unit == events.c.unit)
+    return rows_of(facts.engine, Variants, delivered.join(pairs, larger).group_by(*pairs.c))
 
 
 Sizes = Mapping[tuple[int, int], Mapping[tuple[str | None, int | None, int | None], int]]
@@ -275,18 +228,18 @@ def by_place(facts: Facts, rows: Iterable[Placed]) -> dict[tuple[str, str, str],
     return grouped(rows, lambda row: (units[row.unit].provider, units[row.unit].template, row.placement))
 
 
-def price_of_bytes(facts: Facts, stored: Mapping[int, int], delivered: int) -> Money:
+def price_of_bytes(facts: Facts, rows: Iterable[Placed], delivered: int) -> Money:
     """Storage over the window and egress; unknown, never 0, where a price is unset.
 
-    *stored* are bytes by the code of the account that keeps them: in a gap of its cycles it keeps none.
+    The *rows* tell what their accounts store; in a gap of its cycles an account keeps nothing.
     """
     prices, window = facts.settings.prices, facts.window
     if prices.egress_per_gb is None or prices.storage_per_gb_month is None or window is None:
         return Money(currency=prices.currency)
     micro = timedelta(microseconds=1)
     kept = Fraction(0)
-    for payer, size in stored.items():
-        gaps = sum((gap.end - gap.start) // micro for gap in facts.payers[payer].gaps)
-        kept += Fraction(size, 10**9) * Fraction((window[1] - window[0]) // micro - gaps, DAY_US) / MONTH_DAYS
+    for row in rows:
+        gaps = sum((gap.end - gap.start) // micro for gap in facts.payers[facts.units[row.unit].payer].gaps)
+        kept += Fraction(row.stored, 10**9) * Fraction((window[1] - window[0]) // micro - gaps, DAY_US) / MONTH_DAYS
     cost = kept * Fraction(prices.storage_per_gb_month) + Fraction(delivered, 10**9) * Fraction(prices.egress_per_gb)
     return Money(now=cost, after_plan_change=cost, currency=prices.currency)

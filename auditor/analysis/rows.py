@@ -4,7 +4,7 @@ Credits are `Fraction` in every row, so that no sum is ever rounded.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ def _exact(column: pa.ChunkedArray) -> list[Any]:
     return [exact(value or 0) for value in values]
 
 
-def loaded(engine: Engine, name: str, rows: Iterable[Sequence[Any]], columns: Mapping[str, pa.DataType]) -> Table:
+def loaded(engine: Engine, name: str, rows: Iterable[Sequence[Any]], **columns: pa.DataType) -> Table:
     """Rows as a table of the engine with *columns*."""
     values = list(zip(*rows, strict=True)) or [()] * len(columns)
     arrays = [pa.array(column, kind) for column, kind in zip(values, columns.values(), strict=True)]

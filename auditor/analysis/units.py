@@ -2,73 +2,43 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Select, Table, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
-from auditor.analysis.accounts import NAMES, Accounts, Counts, Unit, payer_of
+from auditor.analysis.accounts import NAMES, Counts, Unit, payer_of
+from auditor.analysis.facts import Facts
 from auditor.analysis.identities import Records
 from auditor.analysis.rows import grouped, loaded
-from auditor.engines import Engine, file_of
+from auditor.engines import file_of
 from auditor.model.plans import IDLE, micros, moment
 from auditor.model.settings import Account, Settings
 
 
-@dataclass(frozen=True)  # (no slots: what extends it keeps what it asked once)
-class Located(Accounts):
-    """The records that are events, their accounts, and both as tables."""
-
-    settings: Settings
-    records: Records
-    which: ColumnElement[bool]
-    """The records that are events."""
-    by_unit: Table
-    """unit (a dense code), provider, account, environment, template, payer (the code of the account)."""
-    by_cycle: Table
-    """payer, cycle (from 0), start_us, end_us."""
-
-    @property
-    def engine(self) -> Engine:
-        """Where the tables are."""
-        return self.records.engine
-
-    def placed(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """*columns* of the records, `by_unit` and `by_cycle`: each event with its unit and billing cycle."""
-        records, units, cycles = self.records.table, self.by_unit, self.by_cycle
-        same_unit = and_(*(records.c[name] == units.c[name] for name in NAMES))
-        own_cycle = and_(
-            cycles.c.payer == units.c.payer, records.c.ts_us >= cycles.c.start_us, records.c.ts_us < cycles.c.end_us
-        )
-        joined = select(*columns).select_from(records).join(units, same_unit).join(cycles, own_cycle)
-        return joined.where(self.which)
-
-
-Place = TypeVar("Place", bound=Located)
-
-
 def locate(
-    kind: type[Place],
     records: Records,
     settings: Settings,
     since: datetime | None,
     until: datetime | None,
     belongs: Callable[[Account], bool] | None = None,
     mostly_filtered: Collection[tuple[str, str]] = (),
-) -> Place:
+) -> Facts:
     """Find the events among the records, their accounts, units and cycles.
 
     *since* is inclusive, *until* exclusive; they and *belongs*, by the settings of their account, choose events, after
     duplicates of an id were dropped. *mostly_filtered* are the accounts, (provider, account), that get no advice.
     """
-    which, counts = _chosen(records, settings, since, until, belongs)
     table = records.table
-    names = [table.c[name] for name in NAMES]
-    edges = func.min(table.c.ts_us).label("first_us"), func.max(table.c.ts_us).label("last_us")
-    found = records.engine.run(select(*names, *edges).where(which).group_by(*names)).to_pylist()
-    spans = sorted(found, key=lambda span: [span[name] for name in NAMES])
+    live = table.c.row.not_in(select(records.losers.c.row))
+    inside = and_(
+        _of_accounts(records, settings, belongs) if belongs else true(),
+        table.c.ts_us >= micros(since) if since else true(),
+        table.c.ts_us < micros(until) if until else true(),
+    )
+    which = and_(live, inside)
+    spans, counts = _spans(records, live, inside)
     ends = {
         who: (min(span["first_us"] for span in own), max(span["last_us"] for span in own))
         for who, own in grouped(spans, lambda span: (span["provider"], span["account"])).items()
@@ -84,32 +54,13 @@ def locate(
         Unit(**{name: span[name] for name in NAMES}, payer=codes[span["provider"], span["account"]]) for span in spans
     )
     firsts, lasts = zip(*ends.values(), strict=True) if ends else ((), ())
-    whole, text = pa.int32(), pa.string()
-    return kind(
-        payers,
-        units,
-        (moment(min(firsts)), moment(max(lasts))) if ends else None,
-        counts,
-        settings,
-        records,
-        which,
-        loaded(
-            records.engine,
-            "units",
-            ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units)),
-            {"unit": whole, **dict.fromkeys(NAMES, text), "payer": whole},
-        ),
-        loaded(
-            records.engine,
-            "cycles",
-            (
-                (payer.code, index, cycle.start_us, cycle.end_us)
-                for payer in payers
-                for index, cycle in enumerate(payer.cycles)
-            ),
-            {"payer": whole, "cycle": whole, "start_us": pa.int64(), "end_us": pa.int64()},
-        ),
-    )
+    window = (moment(min(firsts)), moment(max(lasts))) if ends else None
+    whole, time = pa.int32(), pa.int64()
+    coded = ((code, *unit.names.values(), unit.payer) for code, unit in enumerate(units))
+    by_unit = loaded(records.engine, "units", coded, unit=whole, **dict.fromkeys(NAMES, pa.string()), payer=whole)
+    listed = [(payer.code, at, each.start_us, each.end_us) for payer in payers for at, each in enumerate(payer.cycles)]
+    by_cycle = loaded(records.engine, "cycles", listed, payer=whole, cycle=whole, start_us=time, end_us=time)
+    return Facts(payers, units, window, counts, settings, records, which, by_unit, by_cycle)
 
 
 _IDLE_US = IDLE // timedelta(microseconds=1)
@@ -131,32 +82,26 @@ def _rests(records: Records, which: ColumnElement[bool]) -> dict[tuple[str, str]
     return found
 
 
-def _chosen(
-    records: Records,
-    settings: Settings,
-    since: datetime | None,
-    until: datetime | None,
-    belongs: Callable[[Account], bool] | None,
-) -> tuple[ColumnElement[bool], Counts]:
-    """(records that no other of their id replaces and that are looked at, how many)."""
-    table = records.table
-    live = table.c.row.not_in(select(records.losers.c.row))
-    inside = and_(
-        _of_accounts(records, settings, belongs) if belongs else true(),
-        table.c.ts_us >= micros(since) if since else true(),
-        table.c.ts_us < micros(until) if until else true(),
+def _spans(
+    records: Records, live: ColumnElement[bool], inside: ColumnElement[bool]
+) -> tuple[list[dict[str, Any]], Counts]:
+    """(first and last event of each unit, in order; how many records *live* and *inside* choose)."""
+    columns = [records.table.c[name] for name in (*NAMES, "ts_us", "assumed_timezone")]
+    rows = select(*columns, live.label("live"), inside.label("inside")).subquery()
+    names, which = [rows.c[name] for name in NAMES], and_(rows.c.live, rows.c.inside)
+    sums = select(
+        *names,
+        func.min(rows.c.ts_us).filter(which).label("first_us"),
+        func.max(rows.c.ts_us).filter(which).label("last_us"),
+        func.count().filter(which).label("events"),
+        func.count().filter(rows.c.live, ~rows.c.inside).label("filtered"),
+        func.count().filter(rows.c.assumed_timezone).label("assumed"),
     )
-    which = and_(live, inside)
-    row = records.engine.run(
-        select(
-            func.count().filter(which).label("events"),
-            func.count().filter(and_(live, ~inside)).label("filtered"),
-            func.count().filter(table.c.assumed_timezone).label("assumed"),
-        )
-    ).to_pylist()[0]
-    assumed = _assumed(records, which)
-    return which, Counts(
-        row["events"], row["filtered"], row["assumed"], assumed, records.superseded, records.duplicates
+    found = records.engine.run(sums.group_by(*names)).to_pylist()
+    events, filtered, assumed = (sum(row[name] for row in found) for name in ("events", "filtered", "assumed"))
+    of_files = _assumed(records, and_(live, inside))
+    return sorted((row for row in found if row["events"]), key=lambda row: [row[name] for name in NAMES]), Counts(
+        events, filtered, assumed, of_files, records.superseded, records.duplicates
     )
 
 

@@ -1,15 +1,15 @@
 """Replayed: the verdict of the walk on every render and the waterfall that follows from it."""
 
 import itertools
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Table, and_, case, func, select
 
 from auditor.analysis.facts import Facts
 from auditor.analysis.rows import rows_of
@@ -26,18 +26,27 @@ class Walked:
     """What one walk of `auditor.replay` found."""
 
     table: Table
-    """row, verdict: one row a render."""
+    """row, verdict: one row for each render whose key is known."""
     ttl_us: int
+
+    @property
+    def verdict(self) -> ColumnElement[int]:
+        """Of each render, where this is an outer join."""
+        return func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN)).label("verdict")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The renders of one unit and cycle with one verdict."""
+    """The renders of one unit and cycle with one verdict, for one reason if it is unknown."""
 
     unit: int
     cycle: int
     verdict: int
+    unknown: str | None
+    """Why the log does not tell which picture they were, by `auditor.model.events.Unknown`."""
     renders: int
+    billed: int
+    """Those that are known to have cost something."""
     credits: Fraction
 
 
@@ -71,25 +80,20 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     """Walk all renders with a time-to-live, and find one cause for each wasted credit."""
     events = facts.events
     stream = facts.engine.sorted_stream(
-        select(
-            events.c.key_high,
-            events.c.key_low,
-            events.c.ts_us,
-            func.coalesce(events.c.duration_us, 0).label("duration_us"),
-            events.c.digest,
-            events.c.row,
-        )
+        select(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.digest, events.c.row)
+        .add_columns(func.coalesce(events.c.duration_us, 0).label("duration_us"))
         .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_(None))
         .order_by(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.id)
     )
     renders = sum(row.events for row in facts.usage if row.outcome == Outcome.RENDER)
-    table = facts.engine.load("walked", pa.concat_tables([verdicts(stream, ttl_us, renders), _unwalked(facts)]))
+    walked = Walked(facts.engine.load("walked", verdicts(stream, ttl_us, renders)), ttl_us)
 
-    groups = (events.c.unit, events.c.cycle, table.c.verdict)
-    sums = func.count().label("renders"), func.sum(events.c.credits).label("credits")
-    judged = rows_of(
-        facts.engine, Judged, select(*groups, *sums).join(table, table.c.row == events.c.row).group_by(*groups)
-    )
+    groups = (events.c.unit, events.c.cycle, walked.verdict, events.c.unknown)
+    billed = func.count().filter(events.c.credits > 0).label("billed")
+    sums = func.count().label("renders"), billed, func.sum(events.c.credits).label("credits")
+    chosen = select(*groups, *sums).where(events.c.outcome == Outcome.RENDER)
+    joined = chosen.outerjoin(walked.table, walked.table.c.row == events.c.row)
+    judged = rows_of(facts.engine, Judged, joined.group_by(*groups))
     paying = {payer.code for payer in facts.payers if payer.costs_money}
     tested = (unit.payer in paying and unit.environment not in facts.settings.production for unit in facts.units)
     staging = frozenset(code for code, is_tested in enumerate(tested) if is_tested)
@@ -103,7 +107,7 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
             waste.add(failed.unit, failed.cycle, Cause.FAILED, failed.credits)
     volatile = {}
     volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
-    for unit, sample, cycle in _samples(facts, table):
+    for unit, sample, cycle in _samples(facts, walked):
         found = find(sample, ttl_us)
         if found is None:
             continue
@@ -115,36 +119,21 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
-    return Replayed(
-        Walked(table, ttl_us), tuple(judged), waste, _unknown(facts, staging), staging, volatile, volatile_days
-    )
+    return Replayed(walked, tuple(judged), waste, _unknown(judged, staging), staging, volatile, volatile_days)
 
 
-def _unwalked(facts: Facts) -> pa.Table:
-    """(row, verdict) of the renders that cannot be walked, since nobody knows their key."""
-    events = facts.events
-    rows = facts.engine.run(
-        select(events.c.row).where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None))
-    )
-    return rows.append_column("verdict", pa.array(np.full(len(rows), Verdict.UNKNOWN, np.int8)))
+def _unknown(judged: Iterable[Judged], staging: Collection[int]) -> UnknownRenders:
+    reasons: Counter[str] = Counter()
+    credits = Fraction(0)
+    for row in judged:
+        if row.unknown is not None:
+            wasted = row.unit in staging
+            reasons[row.unknown] += row.renders - (row.billed if wasted else 0)
+            credits += Fraction(0) if wasted else row.credits
+    return UnknownRenders(reasons.total(), credits, dict(sorted((+reasons).items())))
 
 
-def _unknown(facts: Facts, staging: Collection[int]) -> UnknownRenders:
-    events = facts.events
-    wasted = and_(events.c.unit.in_(sorted(staging)), func.coalesce(events.c.credits, 0) > 0)
-    found = facts.engine.run(
-        select(events.c.unknown, func.count().label("renders"), func.sum(events.c.credits).label("credits"))
-        .where(events.c.outcome == Outcome.RENDER, events.c.unknown.is_not(None), ~wasted)
-        .group_by(events.c.unknown)
-        .order_by(events.c.unknown)
-    ).to_pylist()
-    reasons = {row["unknown"]: row["renders"] for row in found}
-    return UnknownRenders(
-        sum(reasons.values()), sum((Fraction(row["credits"] or 0) for row in found), Fraction(0)), reasons
-    )
-
-
-def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, Any]]:
+def _samples(facts: Facts, walked: Walked) -> Iterator[tuple[int, RenderSample, Any]]:
     """(unit, its renders with inputs, their cycles), unit by unit.
 
     Foreign logs have no digests but sizes, which count for less, and not at all in a unit that has a digest.
@@ -155,23 +144,16 @@ def _samples(facts: Facts, walked: Table) -> Iterator[tuple[int, RenderSample, A
     )
     stream = facts.engine.sorted_stream(
         select(
-            events.c.unit,
-            events.c.cycle,
-            events.c.row,
-            events.c.ts_us,
+            *(events.c[name] for name in ("unit", "cycle", "row", "ts_us", "format", "width", "height", "credits")),
             func.coalesce(events.c.duration_us, 0).label("duration_us"),
             case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
             by_size.label("by_size"),
-            events.c.format,
-            events.c.width,
-            events.c.height,
-            events.c.credits,
-            walked.c.verdict,
+            walked.verdict,
             records.c.inputs,
         )
-        .join(walked, walked.c.row == events.c.row)
+        .outerjoin(walked.table, walked.table.c.row == events.c.row)
         .join(records, records.c.row == events.c.row)
-        .where(events.c.has_inputs)
+        .where(events.c.has_inputs, events.c.outcome == Outcome.RENDER)
         .order_by(events.c.unit, events.c.ts_us, events.c.id)
     )
     held: list[pa.RecordBatch] = []

@@ -26,16 +26,16 @@ class DuckDB:
     def __init__(self, folder: Path) -> None:
         self._fresh = count(1)
         self._dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-        self._connection = duckdb.connect(str(folder / "audit.duckdb"))
-        for setting in (
-            f"memory_limit = '{MEMORY_LIMIT}'",
-            "integer_division = true",
-            "preserve_insertion_order = true",
-            "TimeZone = 'UTC'",
-            "enable_progress_bar = false",
-            f"temp_directory = '{folder / 'spill'}'",
-        ):
-            self._connection.execute(f"SET {setting}")
+        self._connection = duckdb.connect(
+            str(folder / "audit.duckdb"),
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "temp_directory": str(folder / "spill"),
+                "integer_division": True,
+                "preserve_insertion_order": True,
+            },
+        )
+        self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -76,9 +76,7 @@ class DuckDB:
     def load(self, name: str, table: pa.Table) -> Table:
         """Keep an Arrow table."""
         name = self._named(name)
-        self._connection.register("arrow_input", table)
-        self._connection.execute(f"CREATE TABLE {name} AS SELECT * FROM arrow_input")
-        self._connection.unregister("arrow_input")
+        self._connection.from_arrow(table).create(name)
         return declared(name, table.schema)
 
     def _named(self, name: str) -> str:

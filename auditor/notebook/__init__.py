@@ -149,7 +149,8 @@ def plan(
         if name not in PROVIDERS:
             raise ConfigError(f"providers: {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
     options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache)
-    with _examined(paths, _settings(paths, config, timezone, ttl), options, max_memory) as log:
+    settings = _settings(paths, config, timezone, ttl)
+    with _sources(paths, max_memory) as sources, pipeline.examine(sources, settings, options, _silent) as log:
         return pipeline.plan(log, log.bills, [PROVIDERS[name] for name in named], longer_ttl)
 
 
@@ -171,7 +172,8 @@ def reconcile(
     several. Raises `ConfigError` where either names none. The other arguments and errors are those of `audit`.
     """
     options = pipeline.Options(input_format=input_format, cache=cache)
-    with _examined(paths, _settings(paths, config, timezone), options, max_memory) as log:
+    settings = _settings(paths, config, timezone)
+    with _sources(paths, max_memory) as sources, pipeline.examine(sources, settings, options, _silent) as log:
         bills = [bill for bill in log.bills if account in (None, bill.payer.account)]
         if len(bills) != 1:
             names = ", ".join(sorted(f"{bill.payer.provider}/{bill.payer.account}" for bill in log.bills)) or "none"
@@ -192,14 +194,6 @@ def _names(paths: Paths) -> list[str]:
 def _sources(paths: Paths, max_memory: int) -> Iterator[list[Source]]:
     with tempfile.TemporaryDirectory(prefix="auditor-") as scratch:
         yield discover(_names(paths), Path(scratch), max_memory=max_memory)
-
-
-@contextmanager
-def _examined(
-    paths: Paths, settings: Settings, options: pipeline.Options, max_memory: int
-) -> Iterator[pipeline.Examined]:
-    with _sources(paths, max_memory) as sources, pipeline.examine(sources, settings, options, _silent) as log:
-        yield log
 
 
 def _settings(

@@ -4,10 +4,9 @@ Batches have the columns of `COLUMNS`, int64 each: `duration_us` and `price` are
 none that says so; `price` is a position in `Prices.amounts`; `digest` is 0 where it is unknown.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,15 +46,3 @@ def columns_of(
             batch = whole.slice(start, MAX_ROWS)
             columns = [batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False) for name in names]
             yield columns if compiled else [column.tolist() for column in columns]
-
-
-def prepared(loop: Callable[..., None], compiled: bool) -> tuple[Callable[..., None], Callable[[Sequence[int]], Any]]:
-    """(*loop*, what makes its arguments of numbers): plain Python and lists, or numba's machine code and arrays.
-
-    Machine code is kept beside the module of the loop.
-    """
-    if not compiled:
-        return loop, list
-    import numba
-
-    return numba.njit(cache=True)(loop), lambda values: np.array(values, np.int64)

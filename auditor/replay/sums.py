@@ -18,12 +18,12 @@ CREDIT_SCALE = 10**19
 """Credits are counted in units of 10^-19: the 18 decimals that they may have, and the half that a median may add."""
 CREDIT_LIMBS = 3
 
-RENDERS, CONCURRENT = 0, 1
-CREDITS, CONCURRENT_CREDITS = 2, 5
-BYTES, CONCURRENT_BYTES = 8, 10
-STALE = 12
+RENDERED, WAITED, STALE = 0, 6, 12
+"""Where the sums of the rendered, the concurrent and the stale requests of a row begin."""
+CREDITS, BYTES = 1, 4
+"""Where credits and bytes begin in those of the rendered and the concurrent ones, behind their number."""
 WIDTH = 14
-_CARRIES = (CREDITS, CREDITS + 1, CONCURRENT_CREDITS, CONCURRENT_CREDITS + 1, BYTES, CONCURRENT_BYTES, STALE)
+_CARRIES = (*(first + limb for first in (RENDERED, WAITED) for limb in (CREDITS, CREDITS + 1, BYTES)), STALE)
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,16 +57,12 @@ def carry(sums: Any) -> None:
 
 def limbs(amounts: Iterable[Fraction]) -> list[int]:
     """`CREDIT_LIMBS` integers for each amount of credits, one after the other."""
-    flat = []
+    flat: list[int] = []
     for amount in amounts:
         units = amount * CREDIT_SCALE
         if units.denominator != 1:
             raise ValueError(f"{amount} credits are no multiple of 10^-19")
-        left = int(units)
-        for _ in range(CREDIT_LIMBS - 1):
-            flat.append(left % BASE)
-            left //= BASE
-        flat.append(left)
+        flat += (int(units) % BASE, int(units) // BASE % BASE, int(units) // BASE**2)
     return flat
 
 
@@ -76,12 +72,8 @@ def read(row: Sequence[int]) -> Sum:
     def whole(first: int, count: int) -> int:
         return sum(int(row[first + place]) * BASE**place for place in range(count))
 
-    return Sum(
-        renders=int(row[RENDERS]),
-        concurrent=int(row[CONCURRENT]),
-        credits=Fraction(whole(CREDITS, CREDIT_LIMBS), CREDIT_SCALE),
-        concurrent_credits=Fraction(whole(CONCURRENT_CREDITS, CREDIT_LIMBS), CREDIT_SCALE),
-        bytes=whole(BYTES, 2),
-        concurrent_bytes=whole(CONCURRENT_BYTES, 2),
-        stale=whole(STALE, 2),
-    )
+    def part(first: int) -> tuple[int, Fraction, int]:
+        return int(row[first]), Fraction(whole(first + CREDITS, CREDIT_LIMBS), CREDIT_SCALE), whole(first + BYTES, 2)
+
+    (renders, credits, size), (concurrent, waited, waited_size) = part(RENDERED), part(WAITED)
+    return Sum(renders, concurrent, credits, waited, size, waited_size, whole(STALE, 2))

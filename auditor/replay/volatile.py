@@ -7,13 +7,12 @@ fields are left out is told by 128-bit sums of random numbers, one for each (fie
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from auditor.model.fingerprint import ADDRESS
-from auditor.replay.walk import DUPLICATES, walk
+from auditor.replay.walk import COMPILE_FROM, DUPLICATES, judge, prepared
 
 MIN_PAIRS = 3
 SHARE = Fraction(95, 100)
@@ -176,10 +175,10 @@ def _example(sample: RenderSample, before: Ints, after: Ints, which: npt.NDArray
 def _savings(sample: RenderSample, left_out: Sequence[int], ttl_us: int) -> list[tuple[Fraction, Ints]]:
     """(credits, newly duplicate renders in order) of each merged group that saves something."""
     order, starts = _by_group(_sums(sample, left_out)[0])
-    group = np.cumsum(starts).tolist()
-    out: Any = np.zeros(len(order), np.int64)
-    ts, duration, digest = (a[order].tolist() for a in (sample.ts, sample.duration, sample.digest))
-    walk(group, [0] * len(order), ts, duration, digest, ttl_us, [0] * 6, out)
+    step, held = prepared(judge, len(order) >= COMPILE_FROM)
+    group, zeros, out = np.cumsum(starts), np.zeros(len(order), np.int64), np.zeros(len(order), np.int8)
+    columns = (group, zeros, sample.ts[order], sample.duration[order], sample.digest[order])
+    step(*map(held, columns), ttl_us, held([0] * 6), out)
     merged = np.zeros(len(order), np.int64)
     merged[order] = out
     now, true = np.isin(merged, DUPLICATES), np.isin(sample.verdict, DUPLICATES)

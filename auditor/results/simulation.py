@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from auditor.model.settings import FOR_EVER_US
-from auditor.replay.lru import UNBOUNDED, CacheSetting
+from auditor.replay.caches import UNBOUNDED, CacheSetting
 from auditor.results.document import Amount, Count, Credits, Share, Time
 from auditor.results.header import Run
 

@@ -74,9 +74,6 @@ class FormatWaste(Rule):
             chosen = [each for each in group if each.format == best]
             pictures = [case.measured[at] for at in sorted({at for each in chosen for at in each.pictures})]
             lost, requests = totals[best], sum(each.requests for each in chosen)
-            stored: Counter[int] = Counter()
-            for each in chosen:
-                stored[case.payer_of(each.unit)] += each.stored
             found = {one.digest: trial for one in pictures for trial in one.trials if trial.format == best}
             subject = {"provider": provider, "template": template}
             formats = " and ".join(sorted({picture.format for picture in pictures}))
@@ -89,9 +86,9 @@ class FormatWaste(Rule):
                 f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
-                money=price_of_bytes(case.facts, stored, lost),
+                money=price_of_bytes(case.facts, chosen, lost),
                 evidence={
-                    "stored_wasted_bytes": stored.total(),
+                    "stored_wasted_bytes": sum(each.stored for each in chosen),
                     "delivered_wasted_bytes": lost,
                     "pictures": len(pictures),
                     "requests": requests,

@@ -21,7 +21,6 @@ Options
 
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -47,19 +46,13 @@ class OversizedOutputs(Rule):
             at: (_scaled(each.width, each.dpr * SCALE), _scaled(each.height, each.dpr * SCALE))
             for at, each in chosen.items()
         }
-        delivered, stored = oversized(case.facts, sides)
+        found = oversized(case.facts, sides) if sides else []
         whole = case.facts.delivered_bytes
-        sent_to, kept_for = by_place(case.facts, delivered), by_place(case.facts, stored)
-        for at in sorted(sent_to.keys() | kept_for.keys()):
-            provider, template, placement = at
-            sent, kept = sent_to.get(at, []), kept_for.get(at, [])
-            wasted, size, width, height = max(tuple(each.largest) for each in (*sent, *kept))
-            limit = chosen[(*sent, *kept)[0].unit, placement]
-            lost, requests = sum(each.wasted for each in sent), sum(each.times for each in sent)
+        for (provider, template, placement), group in by_place(case.facts, found).items():
+            wasted, size, width, height = max(tuple(each.largest) for each in group)
+            limit = chosen[group[0].unit, placement]
+            lost, requests = sum(each.delivered for each in group), sum(each.requests for each in group)
             subject = {"provider": provider, "template": template}
-            by_payer: Counter[int] = Counter()
-            for each in kept:
-                by_payer[case.payer_of(each.unit)] += each.wasted
             yield Finding(
                 rule=self.id,
                 severity=severity_of(lost, whole),
@@ -69,11 +62,11 @@ class OversizedOutputs(Rule):
                 f"{lost:,} bytes in vain",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
-                money=price_of_bytes(case.facts, by_payer, lost),
+                money=price_of_bytes(case.facts, group, lost),
                 evidence={
-                    "stored_wasted_bytes": by_payer.total(),
+                    "stored_wasted_bytes": sum(each.stored for each in group),
                     "delivered_wasted_bytes": lost,
-                    "pictures": sum(each.times for each in kept),
+                    "pictures": sum(each.pictures for each in group),
                     "requests": requests,
                     "limit": {
                         "width": None if limit.width is None else number(limit.width),

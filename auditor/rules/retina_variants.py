@@ -20,7 +20,7 @@ Options
 from collections.abc import Iterable
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.pictures import delivered, variants
+from auditor.analysis.pictures import variants
 from auditor.analysis.rows import grouped
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
@@ -34,32 +34,27 @@ class RetinaVariants(Rule):
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The pair of sizes that most inputs share stands in the evidence."""
-        pairs = variants(case.facts)
-        if not pairs:
-            return
-        sizes = delivered(case.facts)
-        total = case.facts.delivered_bytes
-        for (provider, template), group in grouped(pairs, lambda pair: (pair.provider, pair.template)).items():
+        pairs = grouped(variants(case.facts), lambda pair: (pair.provider, pair.template))
+        for (provider, template), group in pairs.items():
             most = min(
                 group,
                 key=lambda pair: (-pair.inputs, -pair.width, -pair.height, -pair.large_width, -pair.large_height),
             )
-            requests, size = sizes[provider, template, most.large_width, most.large_height]
             yield Finding(
                 rule=self.id,
-                severity=severity_of(size, total),
+                severity=severity_of(most.bytes, case.facts.delivered_bytes),
                 confidence=Confidence.MEDIUM,
                 subject={"provider": provider, "template": template},
                 message=f"{plural(most.inputs, 'picture')} rendered both at {most.width} x {most.height} and at "
                 f"{most.large_width} x {most.large_height}",
                 advice=f"Render {most.large_width} x {most.large_height} once and scale it down for the smaller place",
-                bytes=size,
+                bytes=most.bytes,
                 evidence={
                     "smaller": {"width": most.width, "height": most.height},
                     "larger": {"width": most.large_width, "height": most.large_height},
                     "pictures": most.inputs,
-                    "requests": requests,
-                    "bytes": size,
+                    "requests": most.requests,
+                    "bytes": most.bytes,
                     "size_pairs": len(group),
                 },
             )

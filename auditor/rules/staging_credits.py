@@ -21,7 +21,6 @@ Options
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
 
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
@@ -49,15 +48,9 @@ class StagingCredits(Rule):
             bill = case.bills[payer]
             by_cycle = case.replayed.waste.by_cycle(own, [Cause.STAGING])
             free = case.facts.settings.free_plan(bill.payer.provider)
-            monthly: list[dict[str, Any]] = [
-                {
-                    "start": use.cycle.start,
-                    "credits": number(spent := by_cycle.get(index, Fraction(0))),
-                    "fit_free_plan": None if free is None else number(min(spent, Fraction(free.included))),
-                }
-                for index, use in enumerate(bill.uses)
-            ]
-            fit = exact_sum(month["fit_free_plan"] or 0 for month in monthly)
+            spent = [by_cycle.get(index, Fraction(0)) for index in range(len(bill.uses))]
+            fits = [None if free is None else number(min(each, Fraction(free.included))) for each in spent]
+            fit = exact_sum(each or 0 for each in fits)
             fitting = ""
             if free:
                 fitting = f"; {fit:,} of these credits would fit {free.name} ({number(free.included):,} a month)"
@@ -75,6 +68,9 @@ class StagingCredits(Rule):
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,
-                    "cycles": monthly,
+                    "cycles": [
+                        {"start": use.cycle.start, "credits": number(each), "fit_free_plan": own_fit}
+                        for use, each, own_fit in zip(bill.uses, spent, fits, strict=True)
+                    ],
                 },
             )

@@ -11,7 +11,7 @@ Peak hours of an account are the hours of the local day with more renders than a
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from auditor.analysis.accounts import Payer
-from auditor.analysis.days import spans
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import ratio
 from auditor.model.plans import moment
@@ -49,11 +48,10 @@ def ahead_of(demand: Demand) -> Ahead:
     """What of the log could have been made ahead of its request."""
     payers, units = demand.accounts.payers, demand.accounts.units
     payer_of = np.array([unit.payer for unit in units], np.int64)
-    clocks = [_clock(payer) for payer in payers]
     steady: list[_Renders] = []
     bursts: list[_Renders] = []
-    parts = [np.zeros((5, 0), np.int64), *(_judge(table, payer_of, clocks, steady) for table in _whole_keys(demand))]
-    ts, unit, row, *marks = np.concatenate(parts, axis=1)
+    parts = [np.zeros((6, 0), np.int64), *(_judge(table, steady) for table in _whole_keys(demand))]
+    ts, local, unit, row, *marks = np.concatenate(parts, axis=1)
     movable, first = (mark.astype(np.bool_) for mark in marks)
     for members in _bursts(ts, unit, first):
         movable[members] = True
@@ -64,9 +62,9 @@ def ahead_of(demand: Demand) -> Ahead:
     keys = demand.accounts.records.values("key", [each.row for each in steady[:TOP]])
     subjects = [(each.provider, each.account, each.environment, each.template) for each in units]
     peaks = []
-    for payer, clock in zip(payers, clocks, strict=True):
+    for payer in payers:
         own = payer_of[unit] == payer.code
-        peaks.append(_peak(payer, clock, ts[own], movable[own]))
+        peaks.append(_peak(payer, local[own], movable[own]))
     return Ahead(
         Steady(
             len(steady),
@@ -80,17 +78,6 @@ def ahead_of(demand: Demand) -> Ahead:
         ),
         tuple(peaks),
     )
-
-
-Clock = Callable[[Ints], Ints]
-"""Microseconds since 1970 -> those of an account's local clock."""
-
-
-def _clock(payer: Payer) -> Clock:
-    zone = str(payer.settings.timezone)
-    changes = np.array([span for stretch in payer.stretches for span in spans(*stretch, zone)], np.int64).reshape(-1, 3)
-    starts, offsets = changes[:, 0], changes[:, 2]
-    return lambda ts: ts + offsets[np.maximum(np.searchsorted(starts, ts, "right") - 1, 0)]
 
 
 def _whole_keys(demand: Demand) -> Iterator[dict[str, Ints]]:
@@ -116,15 +103,13 @@ def _starts(columns: dict[str, Ints]) -> Bools:
     return starts
 
 
-def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[Clock], steady: list[_Renders]) -> Ints:
-    """The renders, each with its time, unit, row, whether it can move, and whether it is the first of its key."""
-    ts, unit, online = columns["ts_us"], columns["unit"], columns["online"] == 1
+def _judge(columns: dict[str, Ints], steady: list[_Renders]) -> Ints:
+    """The renders, each with its times, unit, row, whether it can move, and whether it is the first of its key."""
+    ts, local, unit, row = (columns[name] for name in ("ts_us", "local_us", "unit", "row"))
+    online = columns["online"] == 1
     starts = _starts(columns)
     key = np.cumsum(starts) - 1
-    day = np.empty_like(ts)
-    for code, clock in enumerate(clocks):
-        own = payer_of[unit] == code
-        day[own] = clock(ts[own]) // _DAY
+    day = local // _DAY
     new_day = starts.copy()
     new_day[1:] |= day[1:] != day[:-1]
     days = np.bincount(key, new_day).astype(np.int64)
@@ -140,8 +125,8 @@ def _judge(columns: dict[str, Ints], payer_of: Ints, clocks: list[Clock], steady
     moved = render[movable]
     for code, count in zip(*np.unique(key[moved], return_counts=True), strict=True):
         at = int(moved[np.searchsorted(key[moved], code)])
-        steady.append(_Renders(int(count), int(ts[at]), int(columns["row"][at]), int(unit[at])))
-    return np.stack([ts[render], unit[render], columns["row"][render], movable, starts[render]])
+        steady.append(_Renders(int(count), int(ts[at]), int(row[at]), int(unit[at])))
+    return np.stack([*(column[render] for column in (ts, local, unit, row)), movable, starts[render]])
 
 
 def _bursts(ts: Ints, unit: Ints, first: Bools) -> Iterator[Ints]:
@@ -156,11 +141,11 @@ def _bursts(ts: Ints, unit: Ints, first: Bools) -> Iterator[Ints]:
             yield order[start:end]
 
 
-def _peak(payer: Payer, clock: Clock, ts: Ints, movable: Bools) -> PeakHours:
-    hour = clock(ts) // _HOUR
+def _peak(payer: Payer, local: Ints, movable: Bools) -> PeakHours:
+    hour = local // _HOUR
     of_day = hour % 24
     by_hour = np.bincount(of_day, minlength=24)
-    hours = np.flatnonzero(by_hour * 24 > len(ts))
+    hours = np.flatnonzero(by_hour * 24 > len(local))
     moved = int(movable.sum())
 
     def busiest(which: Any) -> int:
@@ -169,9 +154,9 @@ def _peak(payer: Payer, clock: Clock, ts: Ints, movable: Bools) -> PeakHours:
     return PeakHours(
         provider=payer.provider,
         account=payer.account,
-        online_renders=len(ts),
+        online_renders=len(local),
         movable=moved,
-        movable_share=ratio(moved, len(ts)),
+        movable_share=ratio(moved, len(local)),
         peak_hours=tuple(hours.tolist()),
         movable_in_peak_hours=int((movable & np.isin(of_day, hours)).sum()),
         busiest_hour=busiest(slice(None)),

@@ -1,15 +1,18 @@
 """What becomes of a demand under a cache: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from operator import add, attrgetter
+from typing import Any
+
+import numpy as np
 
 from auditor.analysis.demand import Demand
 from auditor.model.numbers import is_unknown, ratio
-from auditor.replay import lru, ttl
+from auditor.replay.caches import CacheSetting, by_key, by_time
 from auditor.replay.demand import Groups
-from auditor.replay.sums import Sum, read
+from auditor.replay.sums import WIDTH, Sum, read
 from auditor.results.simulation import Setting
 from auditor.simulation.trace import TraceDemand
 
@@ -71,12 +74,13 @@ def stale_known(demand: DemandSource) -> bool:
 def sums_of(demand: DemandSource, settings: Sequence[Setting], *, per_template: bool = False) -> dict[Setting, Sums]:
     """What becomes of *demand* under each of *settings*, by group."""
     groups, codes = _groups(demand, per_template)
-    asked = asked_of(demand, per_template)
+    asked, sums = asked_of(demand, per_template), _replayed(demand, settings, codes)
     return {
         setting: {
-            group: _outcome(setting, asked.get(group, NOTHING), found) for group, found in zip(groups, own, strict=True)
+            group: _outcome(setting, asked.get(group, NOTHING), read(row))
+            for group, row in zip(groups, sums[setting.cache].tolist(), strict=True)
         }
-        for setting, own in _replayed(demand, settings, codes)
+        for setting in settings
     }
 
 
@@ -107,25 +111,21 @@ def asked_of(demand: DemandSource, per_template: bool) -> Sums:
     return found
 
 
-def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> Iterator[tuple[Setting, list[Sum]]]:
-    """Each setting with the sums of every group."""
+def _replayed(demand: DemandSource, settings: Sequence[Setting], codes: Groups) -> dict[CacheSetting, Any]:
+    """The sums of every group, one row each, by cache."""
     rows = sum(row.events for row in demand.usage)
     if not rows:
-        yield from ((setting, [Sum()] * codes.count) for setting in settings)
-        return
-    caches = {setting: setting.cache for setting in settings}
-    ttls = sorted({cache.ttl_us for setting, cache in caches.items() if not setting.bounded})
+        return {setting.cache: np.zeros((codes.count, WIDTH), np.int64) for setting in settings}
+    found: dict[CacheSetting, Any] = {}
+    ttls = sorted({setting.cache.ttl_us for setting in settings if not setting.bounded})
     if ttls:
-        sums = ttl.replay(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
-        for setting, cache in caches.items():
-            if not setting.bounded:
-                yield setting, [read(row) for row in sums[:, ttls.index(cache.ttl_us)].tolist()]
-    bounded = list(dict.fromkeys(cache for setting, cache in caches.items() if setting.bounded))
+        sums = by_key(demand.by_key, ttls, codes, demand.prices, rows, MEMORY)
+        found |= zip(map(CacheSetting, ttls), sums.swapaxes(0, 1), strict=True)
+    bounded = list(dict.fromkeys(setting.cache for setting in settings if setting.bounded))
     if bounded:
-        sums = lru.replay(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
-        for setting, cache in caches.items():
-            if setting.bounded:
-                yield setting, [read(row) for row in sums[:, bounded.index(cache)].tolist()]
+        sums = by_time(demand.by_time, bounded, codes, demand.prices, rows, demand.keys(), MEMORY)
+        found |= zip(bounded, sums.swapaxes(0, 1), strict=True)
+    return found
 
 
 def _outcome(setting: Setting, asked: DemandOutcome, found: Sum) -> DemandOutcome:

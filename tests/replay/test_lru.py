@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.replay import lru
-from auditor.replay.lru import UNBOUNDED, CacheSetting
+from auditor.replay.caches import UNBOUNDED, CacheSetting, by_time
 from auditor.replay.sums import Sum, read
 from tests.replay.streams import ONE, prices, stream
 
@@ -39,7 +38,7 @@ def replayed(trace: Trace, *caches: CacheSetting, batch: int = 7, memory: int = 
     """Sums for each cache; the requests are a microsecond apart."""
     requests = [{"key": key, "ts_us": place, "bytes": size} for place, (key, size) in enumerate(trace)]
     keys = max((key for key, _ in trace), default=-1) + 1
-    sums = lru.replay(lambda: stream(requests, batch), caches, ONE, prices(), len(trace), keys, memory)
+    sums = by_time(lambda: stream(requests, batch), caches, ONE, prices(), len(trace), keys, memory)
     return [read(row) for row in sums[0].tolist()]
 
 
@@ -52,7 +51,7 @@ def forever(entries: int = UNBOUNDED, size: int = UNBOUNDED) -> CacheSetting:
 def test_it_is_the_textbook_lru(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten random traces a seed, every capacity that matters, in entries, in bytes, in both."""
     if seed % 20 == 0:
-        monkeypatch.setattr("auditor.replay.lru.COMPILE_FROM", 0)
+        monkeypatch.setattr("auditor.replay.caches.COMPILE_FROM", 0)
     rng = random.Random(seed)
     for _ in range(10):
         keys = rng.choice([1, 3, 8, 20])
@@ -104,7 +103,7 @@ def test_a_picture_that_changed_takes_a_new_place() -> None:
             {"ts_us": 1, "digest": 8, "bytes": sizes[1]},
             {"ts_us": 2, "digest": 8, "bytes": sizes[1]},
         ]
-        sums = lru.replay(lambda: stream(requests), [forever(size=limit)], ONE, prices(), 3, 1, 10**6)
+        sums = by_time(lambda: stream(requests), [forever(size=limit)], ONE, prices(), 3, 1, 10**6)
         return read(sums[0, 0].tolist()).renders
 
     assert renders((1, 1), 5) == 2
@@ -115,4 +114,4 @@ def test_an_unordered_stream_is_refused() -> None:
     """An error, never a wrong count."""
     requests = [{"ts_us": 1}, {"ts_us": 0}]
     with pytest.raises(ValueError, match="not ordered by time"):
-        lru.replay(lambda: stream(requests), [forever(1)], ONE, prices(), 2, 1, 10**6)
+        by_time(lambda: stream(requests), [forever(1)], ONE, prices(), 2, 1, 10**6)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from auditor.replay import ttl
+from auditor.replay.caches import by_key
 from auditor.replay.sums import Sum, read
 from tests.replay.streams import ONE, prices, stream
 
@@ -12,12 +12,12 @@ from tests.replay.streams import ONE, prices, stream
 @pytest.fixture(params=["plain", "compiled"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of running the walk."""
-    monkeypatch.setattr("auditor.replay.ttl.COMPILE_FROM", 0 if request.param == "compiled" else 10**9)
+    monkeypatch.setattr("auditor.replay.caches.COMPILE_FROM", 0 if request.param == "compiled" else 10**9)
 
 
 def walked(requests: list[dict[str, int]], *ttls: int, **usual: object) -> list[Sum]:
     """Sums of one key for each time-to-live."""
-    sums = ttl.replay(lambda: stream(requests), ttls, ONE, prices(**usual), len(requests), 10**6)  # type: ignore[arg-type]
+    sums = by_key(lambda: stream(requests), ttls, ONE, prices(**usual), len(requests), 10**6)  # type: ignore[arg-type]
     return [read(row) for row in sums[0].tolist()]
 
 
@@ -118,6 +118,6 @@ def test_many_groups_take_several_passes_with_the_same_sums() -> None:
         passes.append(1)
         return stream(requests)
 
-    sums = ttl.replay(counted, lives, ONE, prices(), 6, 300)  # type: ignore[arg-type]
+    sums = by_key(counted, lives, ONE, prices(), 6, 300)  # type: ignore[arg-type]
     assert [read(row) for row in sums[0].tolist()] == walked(requests, *lives)
     assert len(passes) == 3

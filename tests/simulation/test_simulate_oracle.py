@@ -122,8 +122,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path, mon
     """Counts, ratios, credits, staleness, bills and the sums of each template agree exactly."""
     files, config = demand_log(seed, SIZES[seed % 3])
     if seed % 4 == 0:
-        monkeypatch.setattr("auditor.replay.ttl.COMPILE_FROM", 0)
-        monkeypatch.setattr("auditor.replay.lru.COMPILE_FROM", 0)
+        monkeypatch.setattr("auditor.replay.caches.COMPILE_FROM", 0)
     if seed % 3 == 0:
         monkeypatch.setattr("auditor.simulation.outcomes.MEMORY", 20_000)
     caches = settings(seed)
