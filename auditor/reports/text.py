@@ -19,7 +19,7 @@ from auditor.reports.shared.words import (
     billed,
     conserved,
     cycle_row,
-    filtered_words,
+    facts,
     idle,
     money,
     share_words,
@@ -33,6 +33,9 @@ from auditor.results.report import Account, Finding, Report, Suppressed
 from auditor.system.terminal import plain
 
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+_COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
+            "retries": "retry"}  # fmt: skip
+"""What became of requests, in order -> the word for one of them."""
 
 
 class Text:
@@ -61,15 +64,8 @@ def _head(console: Console, report: Report) -> None:
     console.print(Words("Render audit", style="bold"), f"{start} to {end}")
     console.print()
     hit_ratio = "" if totals.hit_ratio is None else f", {totals.hit_ratio:.1%} hits"
-    parts = (
-        (totals.renders, "render", "renders"),
-        (totals.hits, "hit", "hits"),
-        (totals.coalesced, "coalesced", "coalesced"),
-        (totals.errors, "error", "errors"),
-        (totals.refused, "refused", "refused"),
-        (totals.retries, "retry", "retries"),
-    )
-    counts = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in parts if count)
+    found = ((getattr(totals, many), one, many) for many, one in _COUNTED.items())
+    counts = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in found if count)
     console.print(f"Requests  {totals.requests:,}{hit_ratio} ({counts or 'none'})")
     credits, doubt = billed(totals)
     told = credits if credits == "unknown" else f"{credits} billed"
@@ -157,13 +153,10 @@ def write_inputs(console: Console, inputs: Inputs) -> None:
 
 def _foreign(console: Console, file: InputFile) -> None:
     """What a log that is no usage log could not tell."""
-    facts = [file.detected] if file.detected else []
-    if file.other_requests:
-        are = " is" if file.other_requests == 1 else "s are"
-        facts.append(f"{file.other_requests:,} request{are} for no known image: filtered")
-    facts += [filtered_words(file.filtered)] if file.filtered else []
-    facts += [f"{file.explained[name]} ({events:,})" for name, events in file.assumed.items()]
-    if facts:
-        console.print(Words(f"{plain(file.path)}: {plain(facts[0])}", style="dim"))
-    for fact in facts[1:]:
-        inset(console, Words(plain(fact), style="dim"))
+    are = " is" if file.other_requests == 1 else "s are"
+    others = file.other_requests and f"{file.other_requests:,} request{are} for no known image: filtered"
+    for index, fact in enumerate(facts(file, others, "{:,}".format)):
+        if index:
+            inset(console, Words(plain(fact), style="dim"))
+        else:
+            console.print(Words(f"{plain(file.path)}: {plain(fact)}", style="dim"))

@@ -6,7 +6,6 @@ page around it, where the template escapes them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -19,7 +18,7 @@ from auditor.reports.shared.words import USES, ttl_word
 from auditor.results.audit import TtlPoint, hit_rates
 from auditor.results.report import Account, Cycle
 
-WIDE, NARROW = 860, 350
+WIDTHS = {"wide": 860, "narrow": 350}
 """CSS px; the page shows the narrow one below 720 px."""
 DAY_WORDS = {1: "a day", 7: "a week"}
 MOST_BARS = 100
@@ -54,23 +53,10 @@ CONFIG: Spec = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnChart:
-    """One chart in both widths."""
-
-    wide: str
-    narrow: str
-
-
-def draw(spec: Spec, *, wide: int = WIDE) -> DrawnChart:
-    """Both widths of a chart whose views have the width "WIDTH"."""
-
-    def svg(width: int) -> str:
-        whole = {**_sized(spec, width), "config": CONFIG}
-        drawn: str = vl_convert.vegalite_to_svg(whole)
-        return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-
-    return DrawnChart(svg(wide), svg(NARROW))
+def draw(spec: Spec, width: int) -> str:
+    """The SVG of a chart whose views have the width "WIDTH"."""
+    drawn: str = vl_convert.vegalite_to_svg({**_sized(spec, width), "config": CONFIG})
+    return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
 def _sized(value: Any, width: int) -> Any:
@@ -79,7 +65,7 @@ def _sized(value: Any, width: int) -> Any:
         return {key: _sized(item, width) for key, item in value.items()}
     if isinstance(value, list):
         return [_sized(item, width) for item in value]
-    blanks = BLANKS[width > NARROW] | {"WIDTH": width - 84, "LABELLED": width - 202}
+    blanks = BLANKS[width > WIDTHS["narrow"]] | {"WIDTH": width - 84, "LABELLED": width - 202}
     return blanks.get(value, value) if isinstance(value, str) else value
 
 
