@@ -26,6 +26,7 @@ SUBJECT = ("provider", "account", "environment", "template", "placement", "field
 UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
 """Figures of a cycle that rest on what its calls cost."""
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
+"""Outcomes that answer a request."""
 
 
 def word(text: object) -> str:

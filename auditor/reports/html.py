@@ -21,7 +21,7 @@ from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
 from auditor.reports.shared import charts, words
 from auditor.results.audit import Result, hit_rates
-from auditor.results.report import Account, Finding, Totals
+from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
@@ -108,7 +108,7 @@ def _view(result: Result) -> dict[str, Any]:
             for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])
         ],
         "hits": _drawn(charts.hits_by_day(result.days)),
-        "hits_text": _hits_text(found.totals, result.days),
+        "shares": list(hit_rates(result.days).values()),
         "curve": curve,
         "curve_picture": curve and _drawn(charts.served_by_ttl(curve)),
         "sizes": _sizes(found.findings),
@@ -146,13 +146,6 @@ def _caption(account: Account) -> str:
     if ahead is not None:
         told += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
     return f"{told}. Below, what became of the credits of each day ({account.timezone})."
-
-
-def _hits_text(totals: Totals, days: Sequence[Day]) -> str:
-    shares = hit_rates(days).values()
-    if not shares:
-        return ""
-    return f"Hit rate by day: {totals.hit_ratio:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
 
 
 def _savings(accounts: Sequence[Account]) -> Iterator[dict[str, str]]:

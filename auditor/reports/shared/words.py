@@ -28,6 +28,23 @@ UNKNOWN = {
 """Reason of an unknown render -> what the log lacks, and what tells it."""
 USES = tuple((use.value, "billed, nothing rendered" if use is Use.UNRENDERED else use.value) for use in Use)
 """Name and word of what became of a credit, in the order in which bars are stacked."""
+FILTERED = {
+    "not_a_picture": "of another media type than an image's",
+    "redirect": "redirects",
+    "partial": "partial answers (206)",
+    "not_sent": "blocked or canceled before they were sent",
+}
+"""What it means why a request of a source or a provider is no event."""
+NO_ADVICE: Mapping[str, str] = {
+    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
+    "the log does not show what it needs",
+}
+"""Why an account gets no plan advice."""
+PRICES_UNKNOWN = "prices unknown"
+MOST_ACCEPTED = 20
+"""Accepted findings that are named."""
+MOST_FILES = 100
+FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
 def duration(seconds: float) -> str:
@@ -41,23 +58,6 @@ def duration(seconds: float) -> str:
 def ttl_word(ttl_us: int | None) -> str:
     """`24 h`, or `forever`."""
     return "forever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
-
-
-FILTERED = {
-    "not_a_picture": "of another media type than an image's",
-    "redirect": "redirects",
-    "partial": "partial answers (206)",
-    "not_sent": "blocked or canceled before they were sent",
-}
-"""What it means why a request of a source or a provider is no event."""
-NO_ADVICE: Mapping[str, str] = {
-    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
-    "the log does not show what it needs",
-}
-"""Why an account gets no plan advice."""
-
-
-PRICES_UNKNOWN = "prices unknown"
 
 
 def cheapest_words(account: Account, cycle: Cycle, name: Callable[[str], str] = str) -> str:
@@ -263,12 +263,6 @@ def _accepted(accepted: Sequence[Suppressed]) -> Iterator[str]:
         )
     if len(accepted) > MOST_ACCEPTED:
         yield f"So are {len(accepted) - MOST_ACCEPTED:,} more findings."
-
-
-MOST_ACCEPTED = 20
-"""Accepted findings that are named."""
-MOST_FILES = 100
-FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
 def idle(account: Account) -> list[str]:
