@@ -47,15 +47,14 @@ class Names:
     def shown(self, provider: str, account: str, environment: str) -> Shown:
         """What those three are called in what a scrape reads."""
         place = (provider, account, environment)
-        found = self._shown.get(place)
-        if found is None:
+        if place not in self._shown:
             told = self._kept("provider", "", provider)
-            found = self._shown[place] = (
+            self._shown[place] = (
                 provider if told else OTHER,
                 account if self._kept("account", provider, account, room=told) else OTHER,
                 environment if self._kept("environment", "", environment) else OTHER,
             )
-        return found
+        return self._shown[place]
 
     def has(self, kind: str, provider: str, name: str) -> bool:
         """Whether it has rows of its own."""
