@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select
 
 from auditor.ledger.record import Place, Record, Sums, sum_into
-from auditor.ledger.rows import Row, add, find, put
+from auditor.ledger.rows import Row, add, find, merge, put
 from auditor.ledger.schema import BUCKET_US, corrections, events, inputs, paid, periods, pictures, rollups, totals
 from auditor.ledger.scrape import Names, add_to_days
 from auditor.ledger.state import State
@@ -46,7 +46,7 @@ class Booking:
 
     def __post_init__(self) -> None:
         self._names = Names(self.connection)
-        self._buckets: dict[tuple[int, Place], list[Any]] = defaultdict(_nothing)
+        self._buckets: dict[Row, list[Any]] = defaultdict(_nothing)
         self._paid: dict[tuple[str, str, str], int] = {}
 
     def book(self, records: Sequence[Record]) -> None:
@@ -106,25 +106,21 @@ class Booking:
             self._paid[where] = max(record.ts_us, self._paid.get(where, 0))
 
     def _bucket(self, record: Record) -> list[Any]:
-        return self._buckets[record.ts_us - record.ts_us % BUCKET_US, record.place]
+        return self._buckets[(record.ts_us - record.ts_us % BUCKET_US, *record.place)]
 
     def _add_up(self) -> None:
         by_period: dict[Row, list[Any]] = defaultdict(_nothing)
         by_total: dict[Place, list[Any]] = defaultdict(_nothing)
-        ends: dict[Row, int] = {}
-        for (bucket_us, place), sums in self._buckets.items():
-            total = Place(*self._names.shown(*place[:3]), place.outcome, place.format)
-            start, end = self.state.cycle(total.provider, total.account, bucket_us)
-            period = (*total[:3], start)
-            ends[period] = end
-            sum_into(by_period[period], sums)
+        cycle = self.state.cycle
+        for (bucket_us, *where, outcome, picture_format), sums in self._buckets.items():
+            total = Place(*self._names.shown(*where), outcome, picture_format)
+            sum_into(by_period[(*total[:3], cycle(*total[:2], bucket_us)[0])], sums)
             sum_into(by_total[total], sums)
         newest = self.connection.execute(select(func.max(rollups.c.bucket_us))).scalar()
-        by_bucket = {(at, *place): sums for (at, place), sums in self._buckets.items()}
         # Most of a log that grows is new.
-        add_to(self.connection, rollups, by_bucket, new=lambda key: newest is None or key[0] > newest)
-        add_to_days(self.connection, ((at, place, sums) for (at, place), sums in self._buckets.items()))
-        add_to(self.connection, periods, by_period, lambda key: (ends[key],))
+        add_to(self.connection, rollups, self._buckets, new=lambda key: newest is None or key[0] > newest)
+        add_to_days(self.connection, self._buckets.items())
+        add_to(self.connection, periods, by_period, lambda key: cycle(key[0], key[1], key[3])[1:])
         self._add_totals({place: Sums(*sums) for place, sums in by_total.items()})
 
     def _duplicates(self, renders: list[Record]) -> None:
@@ -163,9 +159,7 @@ class Booking:
         for where, ts_us in self._paid.items():
             shown = self._names.shown(*where)
             newest[shown] = max(ts_us, newest.get(shown, 0))
-        for *place, ts_us in find(self.connection, paid, list(newest)):
-            newest[tuple(place)] = max(ts_us, newest[tuple(place)])
-        put(self.connection, paid, [(*shown, ts_us) for shown, ts_us in newest.items()])
+        merge(self.connection, paid, newest, max)
 
 
 def add_to(
@@ -192,12 +186,9 @@ def correct(connection: Connection, fallen: Mapping[tuple[str, str], Sums]) -> N
         (*payer, name): Decimal(value)
         for payer, sums in fallen.items() for name, value in sums._asdict().items() if value and name != "uncertain"
     }  # fmt: skip
-    for *key, amount in find(connection, corrections, list(amounts)):
-        amounts[tuple(key)] = EXACT.add(amounts[tuple(key)], amount)
-    put(connection, corrections, [(*key, amount) for key, amount in amounts.items()])
+    merge(connection, corrections, amounts, EXACT.add)
 
 
 def count(connection: Connection, counts: Mapping[str, int]) -> None:
     """Add to the counts of the conservation line."""
-    found = {row.name: row.total for row in connection.execute(select(inputs.c.name, inputs.c["count"].label("total")))}
-    put(connection, inputs, [(name, found.get(name, 0) + value) for name, value in counts.items() if value])
+    merge(connection, inputs, {(name,): value for name, value in counts.items() if value}, int.__add__)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Select, Table, create_engine, inspect, select, text
 from sqlalchemy.engine import URL, make_url
@@ -56,12 +56,8 @@ class Ledger(AbstractContextManager["Ledger"]):
         if in_file and look(Path(url.database or ""), self.name, links=makes) is None and not makes:
             raise NoLedgerError(f"{self.name}: there is no such ledger; fill one with: auditor ingest")
         self.engine = engine_of(url, self.name, reader=reader) if in_file else _postgresql(url, self.name)
-        if reader:
-            with self.read() as connection:
-                expect_current(connection, self.name)
-        else:
-            with self.write() as connection:
-                migrate(connection, self.name)
+        with self.read() if reader else self.write() as connection:
+            migrate(connection, self.name, reader=reader)
         self._failure = LedgerError, "the database fails"
 
     @contextmanager
@@ -157,15 +153,12 @@ def _postgresql(url: URL, name: str) -> Engine:
         raise MissingExtraError(f"the ledger {name}", "postgres", str(error.name)) from None
 
 
-class Migration(NamedTuple):
-    """One step; *apply* runs in the transaction that also writes its number."""
-
-    number: int
-    reason: str
-    apply: Callable[[Connection], None]
+def _first(connection: Connection) -> None:
+    """Events, checkpoints, rollups, totals, cycles."""
 
 
 def _second(connection: Connection) -> None:
+    """Sums of any size, accounts with their plans, cycles that cannot overlap, few names."""
     connection.execute(text("ALTER TABLE accounts ADD COLUMN plans TEXT"))
     # These may be the defaults of whichever process came last; other values were in somebody's file.
     default = schema.accounts.c.anchor_day == 1, schema.accounts.c.timezone == "UTC"
@@ -198,6 +191,7 @@ def _second(connection: Connection) -> None:
 
 
 def _third(connection: Connection) -> None:
+    """Days, from which a scrape reads the last weeks."""
     schema.days.create(connection)
     fill_days(connection)
 
@@ -208,40 +202,28 @@ def _old(table: Table, *new: str) -> Select[Any]:
     return select(*(column for column in old.columns if column.name not in new)).order_by(*old.primary_key)
 
 
-MIGRATIONS: Sequence[Migration] = (
-    Migration(1, "events, checkpoints, rollups, totals, cycles", lambda _: None),
-    Migration(2, "sums of any size, accounts with their plans, cycles that cannot overlap, few names", _second),
-    Migration(3, "days, from which a scrape reads the last weeks", _third),
-)
+MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first, _second, _third)
+"""One step a version, from 1; each runs in the transaction that also writes its number."""
 
 
-def _version(connection: Connection, where: str) -> int | None:
-    """That of a ledger, if it is one. `ConfigError` if it is newer than this program."""
-    if not inspect(connection).has_table(facts.name):
-        return None
-    found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
-    newest = MIGRATIONS[-1].number
-    if found > newest:
-        raise ConfigError(f"{where}: is of version {found}, newer than this program ({newest}); upgrade render-auditor")
-    return found
+def migrate(connection: Connection, where: str, *, reader: bool) -> None:
+    """Bring a ledger up to date. `ConfigError` if it is newer than this program.
 
-
-def expect_current(connection: Connection, where: str) -> None:
-    """Raise `NoLedgerError` for what is no ledger of this program's version: a reader migrates none."""
-    found, newest = _version(connection, where), MIGRATIONS[-1].number
-    if found is None:
-        raise NoLedgerError(f"{where}: is no ledger; fill one with: auditor ingest")
-    if found < newest:
-        raise NoLedgerError(f"{where}: is of version {found}, older than this program ({newest}); run: auditor ingest")
-
-
-def migrate(connection: Connection, where: str) -> None:
-    """Bring a ledger up to date. `ConfigError` if it is newer than this program."""
-    found = _version(connection, where)
+    A *reader* migrates none: `NoLedgerError` for what is no ledger of this program's version.
+    """
+    newest, found = len(MIGRATIONS), None
+    if inspect(connection).has_table(facts.name):
+        found = int(connection.execute(select(facts.c.value).where(facts.c.name == VERSION)).scalar_one())
+        if found > newest:
+            newer = f"is of version {found}, newer than this program ({newest}); upgrade render-auditor"
+            raise ConfigError(f"{where}: {newer}")
+    if reader and found != newest:
+        older = f"is of version {found}, older than this program ({newest}); run: auditor ingest"
+        raise NoLedgerError(f"{where}: {older if found else 'is no ledger; fill one with: auditor ingest'}")
     if found is None:
         schema.metadata.create_all(connection)
-        found = MIGRATIONS[-1].number
+        found = newest
         connection.execute(facts.insert().values(name=VERSION, value=str(found)))
-    for migration in MIGRATIONS[found:]:
-        migration.apply(connection)
-        connection.execute(facts.update().where(facts.c.name == VERSION).values(value=str(migration.number)))
+    for number, apply in enumerate(MIGRATIONS[found:], found + 1):
+        apply(connection)
+        connection.execute(facts.update().where(facts.c.name == VERSION).values(value=str(number)))

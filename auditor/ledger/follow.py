@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from threading import Event
 
@@ -44,7 +43,7 @@ class Follow:
         self, ingest: Ingest, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple,
         names: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self._ingest, self._paths, self._absent, self._names = ingest, paths, absent, names
+        self._ingest, self._paths, self._absent = ingest, paths, absent
         self._sources = ingest.follows(names)
         self._known: dict[Path, _Known] = {}
         self._open: dict[Path, int] = {}
@@ -55,7 +54,7 @@ class Follow:
         """Everything that is new since the last look; what cannot be read is told once."""
         done = Ingested()
         paths = list(self._paths())
-        self._see({*(path for path, _ in self._told), *self._absent()})
+        self._sources.see({*(path for path, _ in self._told), *self._absent()})
         for path in list(self._known):
             self._left_behind(path, done)
         for path in paths:
@@ -63,14 +62,10 @@ class Follow:
             self._ingest.run_one(path, done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
         self._ingest.beat(working=not done.unread)
-        self._see({path for path, _ in done.unread})
+        self._sources.see({path for path, _ in done.unread})
         told, self._told = self._told, set(done.unread)
         done.unread = [each for each in done.unread if each not in told]
         return done
-
-    def _see(self, unread: Iterable[str]) -> None:
-        """Tell which sources can be looked at: all that is there in them can be read."""
-        self._sources.see({name for name in self._names if not any(_within(path, name) for path in unread)})
 
     def _left_behind(self, path: Path, done: Ingested) -> None:
         """The rest of a file whose name is gone, or belongs to another one now."""
@@ -134,8 +129,3 @@ class Follow:
             os.close(descriptor)
         self._open.clear()
         self._known.clear()
-
-
-def _within(path: str, name: str) -> bool:
-    """Whether a file belongs to a file, folder or pattern that is followed."""
-    return path == name or Path(name) in Path(path).parents or fnmatch(path, name)

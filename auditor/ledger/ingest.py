@@ -26,7 +26,7 @@ from auditor.ledger.rows import put
 from auditor.ledger.schema import facts, rejections
 from auditor.ledger.sources import SetAside, Sources, textual
 from auditor.ledger.state import fact, state_of
-from auditor.ledger.tail import Piece, TailedFile
+from auditor.ledger.tail import TailedFile, numbered
 from auditor.ledger.upkeep import HEARTBEAT, HORIZON, forget, report, source_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
@@ -182,11 +182,11 @@ class Ingest:
         """To the end; False where another process has read on meanwhile, so that it has to be looked at anew."""
         with self._ledger.read() as connection:
             tail = TailedFile(path, connection)
-        for piece in tail.pieces():
+        for piece, first_number in tail.pieces():
             with _uncollected(), self._ledger.write() as connection:
                 if not tail.unmoved(connection):
                     return False
-                counts, rejected = self._piece(tail, piece, connection)
+                counts, rejected = self._piece(tail, piece, first_number, connection)
             done.counts += counts
             done.rejected += rejected
             self._sources.mark()
@@ -199,12 +199,10 @@ class Ingest:
         return True
 
     def _piece(
-        self, tail: TailedFile, piece: Piece, connection: Connection
+        self, tail: TailedFile, piece: bytes, first_number: int, connection: Connection
     ) -> tuple[Counter[str], list[tuple[str, int, str]]]:
-        if len(piece.data) >= BULK_FROM:
-            records, others = plain_records(piece.data, piece.first_number)
-        else:
-            records, others = [], list(piece.lines())
+        bulk = len(piece) >= BULK_FROM
+        records, others = plain_records(piece, first_number) if bulk else ([], numbered(piece, first_number))
         counts = Counter(lines=len(records) + len(others))
         wrong: list[_Wrong] = []
         for number, line in others:

@@ -16,6 +16,13 @@ from auditor.model.fingerprint import canonical_record
 
 NAME = 150
 """Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""
+_CALLS = (Outcome.RENDER, Outcome.ERROR)
+_NONE = Decimal(0)
+_COLUMNS = (
+    "id", "ts_us", "outcome", "provider", "account", "environment", "key", "format", "count", "bytes", "digest",
+    "duration_us", "status", "credits", "retried",
+)  # fmt: skip
+_weighs = attrgetter(*_COLUMNS)
 
 
 class Place(NamedTuple):
@@ -110,7 +117,7 @@ def _weighed(  # (in the order of `_COLUMNS`)
     """An attempt without an answer may have been billed."""
     place = _place(provider, account, environment, str(outcome), picture_format or "")
     if outcome == Outcome.ATTEMPT:
-        sums = _UNRESOLVED
+        sums = Sums(uncertain=1)
     else:
         # An error that made no call: a waiter whose flight failed carries neither a status nor inputs.
         waited = outcome == Outcome.ERROR and status is None and credits == 0 and not has_inputs
@@ -126,11 +133,6 @@ def _weighed(  # (in the order of `_COLUMNS`)
 def _place(provider: str, account: str, environment: str, outcome: str, picture_format: str) -> Place:
     """Most records share one of few."""
     return Place(short(provider), short(account), short(environment), outcome, picture_format)
-
-
-_UNRESOLVED = Sums(uncertain=1)
-_CALLS = (Outcome.RENDER, Outcome.ERROR)
-_NONE = Decimal(0)
 
 
 def short(name: str) -> str:
@@ -154,13 +156,6 @@ def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Reco
     numbers = columns["line"].to_pylist()
     records = map(_weighed, [lines[number - first_number] for number in numbers], *known)
     return list(zip(numbers, records, strict=True)), [(line.number, line.data) for line in others]
-
-
-_COLUMNS = (
-    "id", "ts_us", "outcome", "provider", "account", "environment", "key", "format", "count", "bytes", "digest",
-    "duration_us", "status", "credits", "retried",
-)  # fmt: skip
-_weighs = attrgetter(*_COLUMNS)
 
 
 def _values(column: Any) -> list[Any]:

@@ -66,6 +66,14 @@ def add(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         raise DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=connection.dialect) from None
 
 
+def merge(connection: Connection, table: Table, values: Mapping[Row, Any], into: Callable[[Any, Any], Any]) -> None:
+    """Put the one value that each key has beside it, or what it makes *into* the one that the table has."""
+    merged = dict(values)
+    for *key, old in find(connection, table, list(values)):
+        merged[tuple(key)] = into(old, merged[tuple(key)])
+    put(connection, table, [(*key, value) for key, value in merged.items()])
+
+
 def _chunks(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import DDL, BigInteger, Column, Dialect, Index, Integer, LargeBinary, MetaData, Table, Text, event
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from auditor.ledger.record import Place, Sums
+
 metadata = MetaData()
 BUCKET_US = 15 * 60 * 1_000_000
 """A quarter of an hour in UTC: cycles of every time zone begin at one (hours could not rebuild one in Kolkata)."""
@@ -54,67 +56,56 @@ NAME = Written(without_nul, with_nul, "postgresql")
 """Any text of an event. PostgreSQL takes no NUL: there it is written as two other characters, and read back."""
 
 
-def _names(*names: str) -> list["Column[Any]"]:
-    return [Column(name, NAME, primary_key=True) for name in names]
-
-
-def _columns(**kinds: TypeEngine[Any] | type[TypeEngine[Any]]) -> list["Column[Any]"]:
-    return [Column(name, kind, nullable=False) for name, kind in kinds.items()]
+def _table(name: str, *keys: "str | Column[Any]", **columns: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table:
+    """A table with no null in these: its keys are names where no column is given, and *columns* have their types."""
+    first = [Column(key, NAME, primary_key=True) if isinstance(key, str) else key for key in keys]
+    return Table(name, metadata, *first, *(Column(each, kind, nullable=False) for each, kind in columns.items()))
 
 
 def _key(name: str, kind: type[TypeEngine[Any]]) -> "Column[Any]":
     return Column(name, kind, primary_key=True)
 
 
-facts = Table("ledger", metadata, *_names("name"), *_columns(value=Text))
+facts = _table("ledger", "name", value=Text)
 """Version of the schema, prune horizon, heartbeat, default time zone."""
 
-_counted = _columns(ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary)
-events = Table("events", metadata, *_names("id"), *_counted, Index("events_by_time", "ts_us"))
+events = _table("events", "id", ts_us=BigInteger, attempts=Integer, finals=Integer, line=LargeBinary)
 """One row an id: the record that counts, and how many there were."""
+Index("events_by_time", events.c.ts_us)
 
 _begins = Column("first_line", Text, nullable=False, index=True)
-_rest = _columns(path=Text, position=BigInteger, before=Text, lines=BigInteger)
-files = Table("files", metadata, _key("number", Integer), _begins, *_rest)
+files = _table("files", _key("number", Integer), _begins, path=Text, position=BigInteger, before=Text, lines=BigInteger)
 """Checkpoints: a file is known by the digest of its first line and of what stands before the position."""
 
-_said = _columns(path=Text, line=BigInteger, reason=Text, detail=Text, excerpt=Text)
-rejections = Table("rejections", metadata, _key("number", Integer), *_said)
+rejections = _table(
+    "rejections", _key("number", Integer), path=Text, line=BigInteger, reason=Text, detail=Text, excerpt=Text
+)
 
-_where = [_key("host", Text), _key("path", Text)]
-_since = _columns(reason=Text, since_us=BigInteger, seen_us=BigInteger)
-set_aside = Table("set_aside", metadata, *_where, *_since)
+set_aside = _table(
+    "set_aside", _key("host", Text), _key("path", Text), reason=Text, since_us=BigInteger, seen_us=BigInteger
+)
 """Files that cannot be read to their end, since when, and when that was last so (`auditor.ledger.sources`)."""
 
-inputs = Table("inputs", metadata, *_names("name"), *_columns(count=BigInteger))
+inputs = _table("inputs", "name", count=BigInteger)
 """lines = events + superseded + duplicates + rejected (+ set_aside: not booked, + late: before the prune horizon)."""
 
-_WHERE = ("provider", "account", "environment", "outcome", "format")
-_COUNTS = ("requests", "retries", "calls", "bytes", "duplicates", "uncertain")
-
-
-def _sums() -> list["Column[Any]"]:
-    return _columns(**dict.fromkeys(_COUNTS, WHOLE), credits=EXACT)
-
-
-rollups = Table("rollups", metadata, _key("bucket_us", BigInteger), *_names(*_WHERE), *_sums())
+_SUMS = {name: EXACT if name == "credits" else WHOLE for name in Sums._fields}
+rollups = _table("rollups", _key("bucket_us", BigInteger), *Place._fields, **_SUMS)
 """Exact sums by quarter of an hour; they outlive pruned events."""
 
-_day = [*_names("provider", "account"), _key("day_us", BigInteger), *_names("outcome")]
-days = Table("days", metadata, *_day, *_columns(requests=Text, credits=Text))
+days = _table("days", "provider", "account", _key("day_us", BigInteger), "outcome", requests=Text, credits=Text)
 """The rollups once more, a row for an account's day in UTC (`auditor.ledger.scrape`)."""
 
-totals = Table("totals", metadata, *_names(*_WHERE), *_columns(created_us=BigInteger), *_sums())
+totals = _table("totals", *Place._fields, created_us=BigInteger, **_SUMS)
 """All time, for counters: a scrape reads these, and neither history nor further accounts make it longer (see `names`).
 
 They do not fall, see `corrections`. `created_us` is when the ledger first added to them.
 """
 
-corrections = Table("corrections", metadata, *_names("provider", "account", "sum"), *_columns(amount=EXACT))
+corrections = _table("corrections", "provider", "account", "sum", amount=EXACT)
 """By how much totals are above the exact sums, since a counter must not fall."""
 
-_cycle = [*_names("provider", "account", "environment"), _key("start_us", BigInteger), *_columns(end_us=BigInteger)]
-periods = Table("periods", metadata, *_cycle, *_sums())
+periods = _table("periods", *Place._fields[:3], _key("start_us", BigInteger), end_us=BigInteger, **_SUMS)
 """Exact sums by billing cycle. Two cycles of one account cannot overlap: the database refuses that."""
 _OVERLAP = """EXISTS (
     SELECT 1 FROM periods AS other
@@ -134,28 +125,26 @@ for _dialect, _trigger in (
 ):
     event.listen(periods, "after_create", DDL(_trigger).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
-_cut = [*_names("provider", "account"), *_columns(anchor_day=Integer, timezone=Text)]
-accounts = Table("accounts", metadata, *_cut, Column("plans", Text))
+accounts = _table("accounts", "provider", "account", anchor_day=Integer, timezone=Text)
 """How the cycles in `periods` are cut, and the plans as JSON, null if they were never said (`auditor.ledger.state`)."""
+accounts.append_column(Column("plans", Text))
 
-_differs = [*_names("source", "provider", "account"), *_columns(difference=Text, seen_us=BigInteger)]
-conflicts = Table("conflicts", metadata, *_differs)
+conflicts = _table("conflicts", "source", "provider", "account", difference=Text, seen_us=BigInteger)
 """Where a process's own auditor.toml contradicts `accounts`, as JSON (`auditor.ledger.upkeep`), and when that was
 last so."""
 
-sources = Table("sources", metadata, *_names("name"), *_columns(seen_us=BigInteger, told_us=BigInteger))
+sources = _table("sources", "name", seen_us=BigInteger, told_us=BigInteger)
 """When each source could last be looked at, and when a process last said that it follows it."""
 
-names = Table("names", metadata, *_names("kind", "provider", "name"))
+names = _table("names", "kind", "provider", "name")
 """Providers, accounts and environments that have rows of their own in `totals`, `periods` and `paid`."""
 
-_digest = Column("digest", BigInteger, primary_key=True, autoincrement=False)
-folded = Table("folded", metadata, *_names("kind"), _digest)
+folded = _table("folded", "kind", Column("digest", BigInteger, primary_key=True, autoincrement=False))
 """Those that are in the rows of `other`."""
 
-paid = Table("paid", metadata, *_names("provider", "account", "environment"), *_columns(ts_us=BigInteger))
+paid = _table("paid", *Place._fields[:3], ts_us=BigInteger)
 """When the last credit was spent."""
 
-_picture = [*_names("provider", "account", "environment", "key"), *_columns(done_us=BigInteger)]
-pictures = Table("pictures", metadata, *_picture, Column("digest", Text))
+pictures = _table("pictures", *Place._fields[:3], "key", done_us=BigInteger)
 """The picture that each key has had since when, to tell a paid duplicate as it comes."""
+pictures.append_column(Column("digest", Text))

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from auditor.ledger.record import Place, Sums, sum_into
+from auditor.ledger.record import Sums, sum_into
 from auditor.ledger.rows import Row, find, put
 from auditor.ledger.schema import BUCKET_US, days, folded, names, rollups
 from auditor.model.metrics import OTHER
@@ -47,15 +47,14 @@ class Names:
     def shown(self, provider: str, account: str, environment: str) -> Shown:
         """What those three are called in what a scrape reads."""
         place = (provider, account, environment)
-        found = self._shown.get(place)
-        if found is None:
+        if place not in self._shown:
             told = self._kept("provider", "", provider)
-            found = self._shown[place] = (
+            self._shown[place] = (
                 provider if told else OTHER,
                 account if self._kept("account", provider, account, room=told) else OTHER,
                 environment if self._kept("environment", "", environment) else OTHER,
             )
-        return found
+        return self._shown[place]
 
     def has(self, kind: str, provider: str, name: str) -> bool:
         """Whether it has rows of its own."""
@@ -78,8 +77,7 @@ class Names:
     def _kept(self, kind: str, provider: str, name: str, *, room: bool = True) -> bool:
         known = self._known[kind]
         if (provider, name) not in known and room and len(known) < CAPS[kind]:
-            known.add((provider, name))
-            self._new.append((kind, provider, name))
+            self.keep(kind, [(provider, name)])
         if (provider, name) in known:
             return True
         digest = blake2b(f"{len(provider)}:{provider}{name}".encode(), digest_size=8).digest()
@@ -87,12 +85,12 @@ class Names:
         return False
 
 
-def add_to_days(connection: Connection, sums: Iterable[tuple[int, Place, Sequence[Any]]]) -> None:
-    """Add (start of a bucket, place, values of `Sums`) to the days of the accounts."""
+def add_to_days(connection: Connection, sums: Iterable[tuple[Row, Sequence[Any]]]) -> None:
+    """Add values of `Sums` by (start of a bucket, *place) to the days of the accounts."""
     changes: dict[Row, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, Decimal(0)]))
-    for bucket_us, place, added in sums:
+    for (bucket_us, provider, account, _, outcome, _), added in sums:
         since = bucket_us % DAY_US
-        of_day = changes[place[0], place[1], bucket_us - since, place[3]]
+        of_day = changes[provider, account, bucket_us - since, outcome]
         sum_into(of_day[since // BUCKET_US], _chosen(added))
     for *known, requests, credits in find(connection, days, list(changes)):
         of_day = changes[tuple(known)]
@@ -107,7 +105,7 @@ def fill_days(connection: Connection) -> None:
     """All days, from the rollups of a ledger that has none."""
     query = select(rollups).order_by(*rollups.primary_key)
     for rows in connection.execute(query, execution_options={"yield_per": 10_000}).partitions():
-        add_to_days(connection, ((row[0], Place(*row[1:6]), row[6:]) for row in rows))
+        add_to_days(connection, ((row[:6], row[6:]) for row in rows))
 
 
 def requests_of(text: str) -> Iterable[tuple[int, tuple[int, int]]]:

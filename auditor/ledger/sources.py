@@ -8,6 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterable, Set
+from fnmatch import fnmatch
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
@@ -35,8 +36,9 @@ class Sources:
             with ledger.read() as connection:
                 self._seen = {row.name: row.seen_us for row in connection.execute(select(sources))}
 
-    def see(self, there: Set[str]) -> None:
-        """From now on these can be looked at, and the others cannot."""
+    def see(self, unread: Set[str]) -> None:
+        """From now on those can be looked at in which all that is there can be read."""
+        there = {name for name in self._names if not any(_within(path, name) for path in unread)}
         if there != self._there:
             self._there, self._marked = there, None
         self.mark()
@@ -53,6 +55,11 @@ class Sources:
         with self._ledger.write() as connection:
             put(connection, sources, rows)
         self._marked = now
+
+
+def _within(path: str, name: str) -> bool:
+    """Whether a file belongs to a file, folder or pattern that is followed."""
+    return path == name or Path(name) in Path(path).parents or fnmatch(path, name)
 
 
 def last_seen(connection: Connection, now_us: int) -> dict[str, int]:

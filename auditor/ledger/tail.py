@@ -7,7 +7,6 @@ that merely begins like another is read from its start.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,10 @@ BEFORE = 1024
 """Bytes before the position that have to be the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Whole lines as they stand in the file, the last one with its end."""
-
-    data: bytes
-    first_number: int
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """(number from 1, line without its end); blank ones are left out."""
-        for number, line in enumerate(self.data.removesuffix(b"\n").split(b"\n"), self.first_number):
-            if line.strip(b" \t\r"):
-                yield number, line
+def numbered(block: bytes, first_number: int) -> list[tuple[int, bytes]]:
+    """(number, line without its end) of whole lines, numbered from *first_number*; blank ones are left out."""
+    lines = enumerate(block.removesuffix(b"\n").split(b"\n"), first_number)
+    return [(number, line) for number, line in lines if line.strip(b" \t\r")]
 
 
 class TailedFile:
@@ -58,9 +49,10 @@ class TailedFile:
                 self._position, self._lines, self._saved = row.position, row.lines, row.position
                 break
 
-    def pieces(self) -> Iterator[Piece]:
-        """What is new, in pieces of some 4 MiB; an unfinished last line waits until it is whole.
+    def pieces(self) -> Iterator[tuple[bytes, int]]:
+        """What is new, in pieces of some 4 MiB with the number of their first line, from 1.
 
+        Lines are whole and as they stand in the file; an unfinished last one waits until it is whole.
         The checkpoint moves when the next piece is asked for, so that it is saved with the piece that it covers.
         """
         if not self._begun:
@@ -76,11 +68,11 @@ class TailedFile:
                 whole = data.rfind(b"\n") + 1
                 carry = data[whole:]
                 if whole:
-                    piece = Piece(data[:whole], self._lines + 1)
+                    piece, first_number = data[:whole], self._lines + 1
                     self._position += whole
-                    self._lines += piece.data.count(b"\n")
-                    self._before = (self._before + piece.data[-BEFORE:])[-BEFORE:]
-                    yield piece
+                    self._lines += piece.count(b"\n")
+                    self._before = (self._before + piece[-BEFORE:])[-BEFORE:]
+                    yield piece, first_number
             self.damage = reader.damage if reader.truncated else ""
 
     def unmoved(self, connection: Connection) -> bool:

@@ -12,12 +12,11 @@ from msgspec import Struct
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.model.waste import Day, Use
+from auditor.reports.csv import REQUESTS
 from auditor.results.document import written
 from auditor.results.report import Finding, Report, subject_column
 
 Row = Mapping[str, object]
-REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
-"""Outcomes that answer a request."""
 
 
 class Frames(NamedTuple):

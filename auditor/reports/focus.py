@@ -7,17 +7,16 @@ more. What the spec has no column for begins with `x_`: credits not used, wasted
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import TextIO
 
 from auditor.model.errors import ConfigError
 from auditor.model.numbers import number
 from auditor.model.plans import Plan
 from auditor.model.waste import Cause
-from auditor.reports.csv import own, write
+from auditor.reports.csv import Table, own
 from auditor.results.audit import Result, TemplateUse, templates
 from auditor.results.report import Account, Cycle
 
@@ -41,15 +40,13 @@ COLUMNS = (
 Row = dict[str, str | None]
 
 
-class Focus:
+class Focus(Table):
     """`--format focus`."""
 
-    name = "focus"
-    suffix, media_type = "focus.csv", "text/csv"
-    draws_curve = False
+    name, suffix = "focus", "focus.csv"
 
-    def write(self, result: Result, out: TextIO) -> None:
-        """Write the table. Raises `ConfigError` for an account without a plan, since a cost must not be guessed."""
+    def rows(self, result: Result) -> Iterator[Sequence[str | None]]:
+        """What the spec asks for. Raises `ConfigError` for an account without a plan: a cost must not be guessed."""
         accounts = result.report.accounts
         missing = sorted({each.account for each in accounts for cycle in each.cycles if cycle.terms is None})
         if missing:
@@ -57,23 +54,22 @@ class Focus:
                 f"FOCUS needs what each account pays, and {', '.join(missing)} has no plan; "
                 f'name it in auditor.toml: [accounts.{missing[0]}] provider = "…", plan = "…"'
             )
-        write(out, COLUMNS, ([row.get(name) for name in COLUMNS] for row in _rows(result)))
-
-
-def _rows(result: Result) -> Iterator[Row]:
-    used = templates(result)
-    for place, account in enumerate(result.report.accounts):
-        for index, cycle in enumerate(account.cycles):
-            plan = cycle.terms
-            assert plan is not None
-            shared, price = _shared(account, plan, cycle), unit_price(plan, cycle)
-            yield shared | _fee(plan, cycle, price)
-            if cycle.paid.bought:
-                yield shared | _topups(plan, cycle)
-            if cycle.paid.beyond and plan.overage is not None:
-                yield shared | _overage(plan, cycle.paid.beyond)
-            for use in used.get((place, index), ()):
-                yield shared | _priced(use, plan, price)
+        yield COLUMNS
+        used = templates(result)
+        for place, account in enumerate(accounts):
+            for index, cycle in enumerate(account.cycles):
+                plan = cycle.terms
+                assert plan is not None
+                shared, price = _shared(account, plan, cycle), unit_price(plan, cycle)
+                charges = [_fee(plan, cycle, price)]
+                if cycle.paid.bought:
+                    charges.append(_topups(plan, cycle))
+                if cycle.paid.beyond and plan.overage is not None:
+                    charges.append(_overage(plan, cycle.paid.beyond))
+                charges += [_priced(use, plan, price) for use in used.get((place, index), ())]
+                for charge in charges:
+                    row = shared | charge
+                    yield [row.get(name) for name in COLUMNS]
 
 
 def unit_price(plan: Plan, cycle: Cycle) -> Fraction:

@@ -8,9 +8,8 @@ nothing but that style sheet, by its hash.
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from fractions import Fraction
-from functools import partial
 from importlib import resources
 from typing import Any, TextIO
 
@@ -20,27 +19,9 @@ from markupsafe import Markup
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
-from auditor.reports.shared import charts
-from auditor.reports.shared.words import (
-    CAUSES,
-    FILTERS,
-    MOST_FILES,
-    advice,
-    assumed,
-    bill_words,
-    billed,
-    cheapest_words,
-    conserved,
-    idle,
-    money,
-    share,
-    share_words,
-    ttl_word,
-    unknown,
-    used,
-)
-from auditor.results.audit import Result, TtlPoint, hit_rates
-from auditor.results.report import Account, Finding, Totals
+from auditor.reports.shared import charts, words
+from auditor.results.audit import Result, hit_rates
+from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
@@ -78,11 +59,15 @@ def _environment() -> Environment:
         "n": _number,
         "percent": lambda share: "-" if share is None else f"{share:.1%}",
         "bytes": _bytes,
-        "saves": money,
+        "saves": words.money,
         "words": lambda name: str(name).replace("_", " "),
         "day": lambda moment: f"{moment:%Y-%m-%d}",
-        "minute": lambda moment: f"{_parsed(moment):%Y-%m-%d %H:%M} UTC",
+        "minute": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
     }
+    made.globals |= {
+        "words": words, "caption": _caption, "cents": cents, "ratio": ratio, "MOST_FINDINGS": MOST_FINDINGS,
+        "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
+    }  # fmt: skip
     made.tests["short"] = lambda value: len(str(value)) <= SHORT
     made.tests["rows"] = lambda value: (
         isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
@@ -106,151 +91,71 @@ def _bytes(count: int) -> str:
     return f"{count:,} bytes"
 
 
-def _parsed(moment: datetime | str) -> datetime:
-    return moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.fromisoformat(moment)
-
-
 def _view(result: Result) -> dict[str, Any]:
     found = result.report
-    sizes = _sizes(found.findings)
-    hits = charts.hits_by_day(result.days)
-    accounts = sorted(enumerate(found.accounts), key=lambda each: -_credits(each[1]))
+    accounts = sorted(enumerate(found.accounts), key=lambda each: -sum(cycle.credits for cycle in each[1].cycles))
     causes = [(cause.value, found.waste.of(cause)) for cause in Cause]
     blind = found.unknown.credits
     causes += [("unknown", blind)] if blind else []
+    curve = result.curve if result.curve and result.curve[0].requests else ()
     return {
+        "result": result,
         "report": found,
-        "totals": found.totals,
-        "inputs": found.inputs,
-        "span": found.window,
-        "share": partial(share, found),
-        "billed": billed(found.totals),
-        "share_words": share_words(found),
-        "unknown": unknown(found),
-        "causes": CAUSES,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
         "savings": list(_savings(found.accounts)),
         "accounts": [
-            _account(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS)
+            (account, *_days(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS))
             for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])
         ],
-        "more_accounts": max(0, len(accounts) - MOST_ACCOUNTS),
-        "hits": hits and _drawn(hits),
-        "hits_text": _hits_text(found.totals, result.days),
-        "curve": _curve(result.curve),
-        "sizes": sizes[:MOST_SIZES],
-        "more_sizes": max(0, len(sizes) - MOST_SIZES),
-        "count": len(found.findings),
-        "findings": found.findings[:MOST_FINDINGS],
-        "more_findings": max(0, len(found.findings) - MOST_FINDINGS),
-        "filters": any(getattr(found.options, name) for name in FILTERS),
-        "most_files": MOST_FILES,
-        "conserved": conserved(found.inputs),
-        "assumed": list(assumed(result)),
+        "hits": _drawn(charts.hits_by_day(result.days)),
+        "shares": list(hit_rates(result.days).values()),
+        "curve": curve,
+        "curve_picture": curve and _drawn(charts.served_by_ttl(curve)),
+        "sizes": _sizes(found.findings),
+        "filters": any(getattr(found.options, name) for name in words.FILTERS),
     }
 
 
-def _drawn(spec: charts.Spec) -> dict[str, Markup]:
-    picture = charts.draw(spec)
-    # Vega escapes what it draws, and it is given numbers, dates and words of this package alone.
-    return {"wide": Markup(picture.wide), "narrow": Markup(picture.narrow)}  # noqa: S704
-
-
-def _curve(points: Sequence[TtlPoint]) -> dict[str, Any] | None:
-    if not points or not points[0].requests:
+def _drawn(spec: charts.Spec | None) -> dict[str, Markup] | None:
+    if spec is None:
         return None
-    return {
-        "picture": _drawn(charts.served_by_ttl(points)),
-        "rows": [
-            {
-                "word": ttl_word(point.ttl_us),
-                "now": point.now,
-                "served": ratio(point.requests - point.renders, point.requests),
-                "renders": point.renders,
-                "credits": number(point.credits),
-                "stale": point.stale,
-            }
-            for point in points
-        ],
-    }
+    # Vega escapes what it draws, and it is given numbers, dates and words of this package alone.
+    return {name: Markup(charts.draw(spec, width)) for name, width in charts.WIDTHS.items()}  # noqa: S704
 
 
-def _credits(account: Account) -> Fraction:
-    return sum((cycle.credits for cycle in account.cycles), Fraction(0))
-
-
-def _account(account: Account, days: Sequence[Day], *, drawn: bool) -> dict[str, Any]:
-    spec = charts.credits_by_day(account, days) if drawn else None
-    now, after = advice(account)
-    return {
-        "name": f"{account.provider}/{account.account}",
-        "plan": account.plan,
-        "currency": account.currency,
-        "projected": account.projected,
-        "cycles": [
-            {
-                "from": account.day(cycle.start),
-                "complete": cycle.complete,
-                "used": used(cycle),
-                "demand": cycle.demand,
-                "included": cycle.included,
-                "utilisation": cycle.utilisation if cycle.known else None,
-                "unused_value": cents(cycle.unused_value) if cycle.known else None,
-                "bill": bill_words(account, cycle),
-                "best": cheapest_words(account, cycle),
-            }
-            for cycle in account.cycles
-        ],
-        "gaps": idle(account),
-        "now": now,
-        "after": after,
-        "picture": spec and _drawn(spec),
-        "caption": _caption(account),
-        "text": "Credits by day are unknown: no call says what it cost" if account.unpriced else _days_text(days),
-    }
-
-
-def _caption(account: Account) -> str:
-    words = "Above, the credits of each cycle as they add up"
-    plan, ahead = account.cycles[-1].terms, account.projection
-    if plan is not None and all(cycle.included == plan.included for cycle in account.cycles):
-        words += f"; the line is what {plan.name} includes, {plan.included:,}"
-    elif plan is not None:
-        words += "; the line is what each cycle had: included, carried over and bought"
-    if ahead is not None:
-        words += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
-    return f"{words}. Below, what became of the credits of each day ({account.timezone})."
-
-
-def _days_text(days: Sequence[Day]) -> str:
+def _days(account: Account, days: Sequence[Day], *, drawn: bool) -> tuple[dict[str, Markup] | None, str]:
+    """The picture of an account's days, if it is drawn, and the text for who cannot see it."""
+    picture = _drawn(charts.credits_by_day(account, days)) if drawn else None
+    if account.unpriced:
+        return picture, "Credits by day are unknown: no call says what it cost"
     most = max(days, key=lambda day: day.total)
     whole = sum((day.total for day in days), Fraction(0))
-    return (
+    return picture, (
         f"Credits by day from {days[0].date} to {days[-1].date}: {number(whole):,} in all, most on {most.date} with "
         f"{number(most.total):,}; the table below has the cycles"
     )
 
 
-def _hits_text(totals: Totals, days: Sequence[Day]) -> str:
-    shares = hit_rates(days).values()
-    if not shares:
-        return ""
-    return f"Hit rate by day: {totals.hit_ratio:.1%} over all, between {min(shares):.1%} and {max(shares):.1%}"
+def _caption(account: Account) -> str:
+    told = "Above, the credits of each cycle as they add up"
+    plan, ahead = account.cycles[-1].terms, account.projection
+    if plan is not None and all(cycle.included == plan.included for cycle in account.cycles):
+        told += f"; the line is what {plan.name} includes, {plan.included:,}"
+    elif plan is not None:
+        told += "; the line is what each cycle had: included, carried over and bought"
+    if ahead is not None:
+        told += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
+    return f"{told}. Below, what became of the credits of each day ({account.timezone})."
 
 
 def _savings(accounts: Sequence[Account]) -> Iterator[dict[str, str]]:
     """For each currency what the right plans would change a month, now and after all fixes."""
-    sums: dict[str, list[Fraction]] = {}
-    unknown: set[str] = set()
-    for account in accounts:
-        both = (account.monthly_saving, account.monthly_saving_after_fixes)
-        if account.currency is not None and both != (None, None):
-            before = sums.get(account.currency, [Fraction(0), Fraction(0)])
-            sums[account.currency] = [total + (saving or 0) for total, saving in zip(before, both, strict=True)]
-            if not account.fixes_known:
-                unknown.add(account.currency)
-    for currency, (now, after) in sorted(sums.items()):
-        then = "unknown" if currency in unknown else _change(after)
+    advised = [each for each in accounts if (each.monthly_saving, each.monthly_saving_after_fixes) != (None, None)]
+    for currency in sorted({each.currency for each in advised if each.currency is not None}):
+        paid = [each for each in advised if each.currency == currency]
+        now = sum((each.monthly_saving or Fraction(0) for each in paid), Fraction(0))
+        after = sum((each.monthly_saving_after_fixes or Fraction(0) for each in paid), Fraction(0))
+        then = _change(after) if all(each.fixes_known for each in paid) else "unknown"
         yield {"amount": _change(now), "words": f"{currency} a month; {then} after all fixes"}
 
 
@@ -262,30 +167,27 @@ def _change(saving: Fraction) -> str:
 def _sizes(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """The oversized outputs, those that waste most bytes first, all drawn to one scale."""
     found = sorted((each for each in findings if "limit" in each.evidence), key=lambda each: -each.bytes)
-    longest = max((max(_side(each, "width"), _side(each, "height")) for each in found[:MOST_SIZES]), default=1)
-    scale = SCALE_PX / longest
-    return [_size(each, scale) for each in found]
+    longest = max((side for each in found[:MOST_SIZES] for side in _delivered(each).values()), default=1)
+    return [_size(each, SCALE_PX / longest) for each in found]
 
 
-def _side(finding: Finding, side: str) -> int:
+def _delivered(finding: Finding) -> dict[str, int]:
+    """The width and height of the largest image."""
     largest: Any = finding.evidence["largest"]
-    return int(largest[side])
+    return {side: int(largest[side]) for side in ("width", "height")}
 
 
 def _size(finding: Finding, scale: float) -> dict[str, Any]:
     limit: Any = finding.evidence["limit"]
-    width, height = _side(finding, "width"), _side(finding, "height")
-    shown = min(
-        [1.0, *(limit[side] * limit["dpr"] / _side(finding, side) for side in ("width", "height") if limit[side])]
-    )
-    subject = finding.subject
+    delivered = _delivered(finding)
+    width, height = delivered.values()
+    shown = min([1.0, *(limit[side] * limit["dpr"] / pixels for side, pixels in delivered.items() if limit[side])])
     return {
-        "name": " at ".join(subject[key] for key in ("template", "placement") if key in subject),
+        "of": finding,
+        "name": " at ".join(finding.subject[key] for key in ("template", "placement") if key in finding.subject),
         "text": f"{width:,} x {height:,} delivered, {width * shown:,.0f} x {height * shown:,.0f} shown",
         "width": round(width * scale, 1),
         "height": round(height * scale, 1),
         "shown_width": round(width * scale * shown, 1),
         "shown_height": round(height * scale * shown, 1),
-        "wasted": finding.bytes,
-        "requests": finding.evidence["requests"],
     }

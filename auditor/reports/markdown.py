@@ -10,19 +10,7 @@ from typing import TextIO
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared.words import (
-    CAUSES,
-    advice,
-    assumed,
-    billed,
-    conserved,
-    cycle_row,
-    idle,
-    money,
-    share_words,
-    ttl_word,
-    unknown,
-)
+from auditor.reports.shared import words
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
 from auditor.results.report import Account, Finding
@@ -74,7 +62,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -
 
 def _lines(result: Result) -> Iterator[str]:
     found = result.report
-    totals, waste, blind = found.totals, found.waste, unknown(found)
+    totals, waste, blind = found.totals, found.waste, words.unknown(found)
     hits = "" if totals.hit_ratio is None else f"{totals.hit_ratio:.1%} from the cache"
     yield "# Render audit"
     yield ""
@@ -83,23 +71,25 @@ def _lines(result: Result) -> Iterator[str]:
     yield ""
     rows = [
         ["Requests", f"{totals.requests:,}", hits],
-        ["Credits billed", *billed(totals)],
+        ["Credits billed", *words.billed(totals)],
         ["Credits wasted", f"{number(waste.total):,}" if waste.total or not blind else "",
-         "; ".join(filter(None, [share_words(found), blind]))],
+         "; ".join(filter(None, [words.share_words(found), blind]))],
     ]  # fmt: skip
-    rows += [[f"– {cause}", f"{number(amount):,}", why] for cause, why in CAUSES.items() if (amount := waste.of(cause))]
+    rows += [
+        [f"– {cause}", f"{number(amount):,}", why] for cause, why in words.CAUSES.items() if (amount := waste.of(cause))
+    ]
     yield from table(["", "", ""], rows, " r")
     yield from _curve(result.curve)
     for account in found.accounts:
         yield from _account(account)
     yield from _findings(found.findings)
-    yield from ("", "## What was read and assumed", "", conserved(found.inputs), "")
+    yield from ("", "## What was read and assumed", "", words.conserved(found.inputs), "")
     for bad in found.inputs.rejections[:MOST_REJECTIONS]:
         yield f"- {code(bad.path)} line {bad.line}: {bad.reason}, {prose(bad.detail)}"
     more = found.inputs.rejected - MOST_REJECTIONS
     if more > 0:
         yield f"- and {plural(more, 'rejected line')} more"
-    for sentence in assumed(result):
+    for sentence in words.assumed(result):
         yield f"- {prose(sentence)}"
 
 
@@ -108,7 +98,7 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
         yield from ("", "## Other TTLs", "")
         rows = [
             [
-                ttl_word(point.ttl_us) + (" (now)" if point.now else ""),
+                words.ttl_word(point.ttl_us) + (" (now)" if point.now else ""),
                 f"{float(point.served):.1%}",
                 f"{point.renders:,}",
                 f"{number(point.credits):,}",
@@ -122,13 +112,13 @@ def _curve(points: Sequence[TtlPoint]) -> Iterator[str]:
 def _account(account: Account) -> Iterator[str]:
     plan = code(account.plan) if account.plan else "plan not configured"
     yield from ("", f"## Account {code(f'{account.provider}/{account.account}')}: {plan}", "")
-    rows = [cycle_row(account, cycle, code) for cycle in account.cycles]
+    rows = [words.cycle_row(account, cycle, code) for cycle in account.cycles]
     bill = f"Bill {prose(account.currency)}" if account.currency else "Bill"
     heads = ["Cycle from", "Credits", "Demand", "Included", "Used", bill, "Cheapest plan"]
     yield from table(heads, rows, " rrrrr")
-    for gap in idle(account):
+    for gap in words.idle(account):
         yield from ("", f"{prose(gap)}.")
-    now, after = advice(account)
+    now, after = words.advice(account)
     yield ""
     yield f"Right plan now: {prose(now)}. After all fixes: {prose(after)}." + (
         " (Projected: no cycle is complete.)" if account.projected else ""
@@ -139,7 +129,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     yield from ("", f"## {len(findings)} finding{'' if len(findings) == 1 else 's'}", "")
     for finding in findings[:MOST_FINDINGS]:
         subject = " · ".join(code(value) for value in finding.subject.values())
-        saves = money(finding.money)
+        saves = words.money(finding.money)
         yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
         yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
         yield f"  Cure: {prose(finding.advice)}"

@@ -4,7 +4,7 @@ Every word that came from a log or a file name passes through `plain`; colours a
 never where NO_COLOR is set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TextIO
 
@@ -13,18 +13,7 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared.words import (
-    CAUSES,
-    advice,
-    billed,
-    conserved,
-    cycle_row,
-    filtered_words,
-    idle,
-    money,
-    share_words,
-    unknown,
-)
+from auditor.reports.shared import words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
@@ -33,6 +22,9 @@ from auditor.results.report import Account, Finding, Report, Suppressed
 from auditor.system.terminal import plain
 
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+_COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
+            "retries": "retry"}  # fmt: skip
+"""What became of requests, in order -> the word for one of them."""
 
 
 class Text:
@@ -61,40 +53,26 @@ def _head(console: Console, report: Report) -> None:
     console.print(Words("Render audit", style="bold"), f"{start} to {end}")
     console.print()
     hit_ratio = "" if totals.hit_ratio is None else f", {totals.hit_ratio:.1%} hits"
-    parts = (
-        (totals.renders, "render", "renders"),
-        (totals.hits, "hit", "hits"),
-        (totals.coalesced, "coalesced", "coalesced"),
-        (totals.errors, "error", "errors"),
-        (totals.refused, "refused", "refused"),
-        (totals.retries, "retry", "retries"),
-    )
-    counts = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in parts if count)
+    found = ((getattr(totals, many), one, many) for many, one in _COUNTED.items())
+    counts = ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in found if count)
     console.print(f"Requests  {totals.requests:,}{hit_ratio} ({counts or 'none'})")
-    credits, doubt = billed(totals)
-    told = credits if credits == "unknown" else f"{credits} billed"
-    separator = ": " if credits == "unknown" else " "
+    credits, doubt = words.billed(totals)
+    told, separator = (credits, ": ") if credits == "unknown" else (f"{credits} billed", " ")
     console.print(Words(f"Credits   {told}", style="bold"), doubt and separator + doubt, sep="")
 
 
 def _waste(console: Console, report: Report) -> None:
-    told, *blind = _wasted(report)
-    style = "bold red" if report.waste.total else "bold" if report.unknown.renders else "bold green"
-    inset(console, Words(f"Wasted    {told}", style=style), 0)
-    for cause, meaning in CAUSES.items():
+    total, part, blind = report.waste.total, words.share_words(report), words.unknown(report)
+    # What was wasted, and what of it is not known: at least one of the two.
+    told = [plural(number(total), "credit") + (part and f" ({part})")] if total or part or not blind else []
+    told += [blind] if blind else []
+    style = "bold red" if total else "bold" if report.unknown.renders else "bold green"
+    inset(console, Words(f"Wasted    {told[0]}", style=style), 0)
+    for cause, meaning in words.CAUSES.items():
         if amount := report.waste.of(cause):
             console.print(f"          {number(amount):>9,}  {cause:11} {meaning}")
-    for words in blind:
-        inset(console, Words(words, style="bold"), 10)
-
-
-def _wasted(report: Report) -> Iterator[str]:
-    """What was wasted, and what of it is not known: at least one of the two."""
-    total, part, blind = report.waste.total, share_words(report), unknown(report)
-    if total or part or not blind:
-        yield plural(number(total), "credit") + (part and f" ({part})")
-    if blind:
-        yield blind
+    for unsure in told[1:]:
+        inset(console, Words(unsure, style="bold"), 10)
 
 
 def _bill(console: Console, account: Account) -> None:
@@ -102,18 +80,17 @@ def _bill(console: Console, account: Account) -> None:
     columns = ("Cycle from", "Credits", "Demand", "Included", "Used", paid, "Cheapest plan")
     table = table_of(*columns, left=["Cycle from", "Cheapest plan"])
     for cycle in account.cycles:
-        *cells, cheapest = cycle_row(account, cycle, plain)
+        *cells, cheapest = words.cycle_row(account, cycle, plain)
         table.add_row(*cells, Words(cheapest))
     console.print()
-    plan = plain(account.plan) if account.plan else "plan not configured"
+    plan = plain(account.plan or "plan not configured")
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))
     inset(console, table)
-    for gap in idle(account):
+    for gap in words.idle(account):
         console.print(f"  {plain(gap)}")
-    for label, words in zip(("Right plan now", "After all fixes"), advice(account), strict=True):
-        console.print(
-            f"  {label:16}{plain(words)}" + (" (projected)" if account.projected and account.currency else "")
-        )
+    basis = " (projected)" if account.projected and account.currency else ""
+    for label, advice in zip(("Right plan now", "After all fixes"), words.advice(account), strict=True):
+        console.print(f"  {label:16}{plain(advice)}{basis}")
 
 
 def _findings(console: Console, findings: Sequence[Finding]) -> None:
@@ -126,7 +103,7 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         head.append(f"  {subject}")
         head.append(f"  ({finding.confidence} confidence)", "dim")
         console.print(head)
-        saves = money(finding.money)
+        saves = words.money(finding.money)
         for line in (plain(finding.message) + (saves and f"; {saves}"), "Cure: " + plain(finding.advice)):
             inset(console, line, 8)
 
@@ -143,7 +120,7 @@ def _suppressed(console: Console, suppressed: Sequence[Suppressed]) -> None:
 def write_inputs(console: Console, inputs: Inputs) -> None:
     """What was read, and which lines were not taken."""
     console.print()
-    console.print(Words(conserved(inputs), style="dim"))
+    console.print(Words(words.conserved(inputs), style="dim"))
     if inputs.assumed_timezone:
         were = "time had no offset and was" if inputs.assumed_timezone == 1 else "times had no offset and were"
         console.print(f"{inputs.assumed_timezone:,} {were} read in the configured time zone")
@@ -157,13 +134,10 @@ def write_inputs(console: Console, inputs: Inputs) -> None:
 
 def _foreign(console: Console, file: InputFile) -> None:
     """What a log that is no usage log could not tell."""
-    facts = [file.detected] if file.detected else []
-    if file.other_requests:
-        are = " is" if file.other_requests == 1 else "s are"
-        facts.append(f"{file.other_requests:,} request{are} for no known image: filtered")
-    facts += [filtered_words(file.filtered)] if file.filtered else []
-    facts += [f"{file.explained[name]} ({events:,})" for name, events in file.assumed.items()]
-    if facts:
-        console.print(Words(f"{plain(file.path)}: {plain(facts[0])}", style="dim"))
-    for fact in facts[1:]:
-        inset(console, Words(plain(fact), style="dim"))
+    are = " is" if file.other_requests == 1 else "s are"
+    others = file.other_requests and f"{file.other_requests:,} request{are} for no known image: filtered"
+    for index, fact in enumerate(words.facts(file, others, "{:,}".format)):
+        if index:
+            inset(console, Words(plain(fact), style="dim"))
+        else:
+            console.print(Words(f"{plain(file.path)}: {plain(fact)}", style="dim"))

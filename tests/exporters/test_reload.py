@@ -341,7 +341,7 @@ def test_it_starts_before_there_is_a_ledger(kind: str, tmp_path: Path, request: 
         Path(where).touch()
     elif kind == "older":
         Ledger(where).close()
-        of_version(where, MIGRATIONS[-1].number - 1)
+        of_version(where, len(MIGRATIONS) - 1)
     elif kind == "of postgresql":
         where = request.getfixturevalue("postgres").database()
 
@@ -359,7 +359,7 @@ def test_it_starts_before_there_is_a_ledger(kind: str, tmp_path: Path, request: 
         assert not (tmp_path / "deep" / "l.db").exists() or kind in ("an empty file", "older")
         (tmp_path / "usage.jsonl").write_bytes(lines([event("a", "2026-09-01T08:00:00Z")]))
         if kind == "older":
-            of_version(where, MIGRATIONS[-1].number)
+            of_version(where, len(MIGRATIONS))
         with Ledger(where) as ledger:
             feed(ledger, tmp_path / "usage.jsonl")
         shown.look()

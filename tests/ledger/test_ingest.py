@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from auditor.analysis.oddtime import AHEAD, OLDEST
 from auditor.config import settings_of
@@ -415,13 +415,11 @@ def test_a_newer_ledger_is_refused_and_an_older_one_migrated(
     def fails(_: object) -> None:
         raise RuntimeError("half way")
 
-    newest = database.MIGRATIONS[-1].number
-    step = database.Migration(
-        newest + 1, "a test", lambda connection: connection.exec_driver_sql("CREATE TABLE extra (n int)") and None
-    )
-    monkeypatch.setattr(
-        database, "MIGRATIONS", (*database.MIGRATIONS, step, database.Migration(newest + 2, "breaks", fails))
-    )
+    def step(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE extra (n int)")
+
+    newest = len(database.MIGRATIONS)
+    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, step, fails))
     with pytest.raises(RuntimeError):
         Ledger(older)
     monkeypatch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:-1])

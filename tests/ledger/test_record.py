@@ -10,7 +10,7 @@ from auditor.ledger import ingest
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Record, plain_records
-from auditor.ledger.tail import Piece
+from auditor.ledger.tail import numbered
 from auditor.model.events import BadRecordError
 from tests.ledger.conftest import counts, sums
 from tests.ledger.test_ingest import a_log
@@ -39,7 +39,7 @@ def test_both_readers_make_the_same_records(seed: int) -> None:
         if not block:
             continue
         records, rest = plain_records(block, 7)
-        lines = dict(Piece(block, 7).lines())
+        lines = dict(numbered(block, 7))
         assert sorted([*(n for n, _ in records), *(n for n, _ in rest)]) == sorted(lines)
         for number, record in records:
             assert record == exact(lines[number])

@@ -20,7 +20,7 @@ from auditor.ledger.database import Ledger
 from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.sources import last_seen, source_name
-from auditor.ledger.tail import Piece, TailedFile
+from auditor.ledger.tail import TailedFile
 from auditor.reading.lines import LineReader
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
@@ -112,10 +112,10 @@ def test_it_beats_while_a_long_file_is_read(ledger: Ledger, tmp_path: Path, monk
     following = follow(ledger, now, folder)
     booked = Ingest._piece
 
-    def slow(self: Ingest, tail: TailedFile, piece: Piece, connection: Connection) -> Any:
+    def slow(self: Ingest, tail: TailedFile, piece: bytes, first_number: int, connection: Connection) -> Any:
         now[0] += 12
         ages.append(now[0] * 1e6 - max(last_seen(connection, int(now[0] * 1e6)).values()))
-        return booked(self, tail, piece, connection)
+        return booked(self, tail, piece, first_number, connection)
 
     monkeypatch.setattr(Ingest, "_piece", slow)
     following.look()

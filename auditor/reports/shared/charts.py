@@ -5,10 +5,12 @@ narrow, since an SVG that shrinks takes its letters along. No word from a log ge
 page around it, where the template escapes them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import vl_convert
@@ -19,13 +21,13 @@ from auditor.reports.shared.words import USES, ttl_word
 from auditor.results.audit import TtlPoint, hit_rates
 from auditor.results.report import Account, Cycle
 
-WIDE, NARROW = 860, 350
+WIDTHS = {"wide": 860, "narrow": 350}
 """CSS px; the page shows the narrow one below 720 px."""
 DAY_WORDS = {1: "a day", 7: "a week"}
 MOST_BARS = 100
 """More days than that are drawn in bars of whole weeks, or more."""
 
-BLANKS: dict[bool, dict[str, Any]] = {
+BLANKS: dict[bool, dict[str, float]] = {
     True: {"COLUMNS": 0, "TICKS": 12, "GAP": 0.5},  # 0 columns: the legend is one row
     False: {"COLUMNS": 3, "TICKS": 4, "GAP": 0},
 }
@@ -54,33 +56,13 @@ CONFIG: Spec = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnChart:
-    """One chart in both widths."""
-
-    wide: str
-    narrow: str
-
-
-def draw(spec: Spec, *, wide: int = WIDE) -> DrawnChart:
-    """Both widths of a chart whose views have the width "WIDTH"."""
-
-    def svg(width: int) -> str:
-        whole = {**_sized(spec, width), "config": CONFIG}
-        drawn: str = vl_convert.vegalite_to_svg(whole)
-        return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-
-    return DrawnChart(svg(wide), svg(NARROW))
-
-
-def _sized(value: Any, width: int) -> Any:
-    """*value* with its blanks filled in."""
-    if isinstance(value, dict):
-        return {key: _sized(item, width) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_sized(item, width) for item in value]
-    blanks = BLANKS[width > NARROW] | {"WIDTH": width - 84, "LABELLED": width - 202}
-    return blanks.get(value, value) if isinstance(value, str) else value
+def draw(spec: Spec, width: int) -> str:
+    """The SVG of a chart, whose blanks are filled in for a width."""
+    text = json.dumps({**spec, "config": CONFIG})
+    for blank, value in (BLANKS[width > WIDTHS["narrow"]] | {"WIDTH": width - 84, "LABELLED": width - 202}).items():
+        text = text.replace(f'"{blank}"', str(value))
+    drawn: str = vl_convert.vegalite_to_svg(text)
+    return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
 def _area(colour: str) -> Spec:
@@ -101,53 +83,10 @@ def _wall(local: date | datetime) -> str:
     return f"{local:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _colours(words: Sequence[tuple[str, str]]) -> Spec:
-    return {
-        "field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"},
-        "scale": {"domain": [word for _, word in words], "range": [f"var(--{name})" for name, _ in words]},
-    }  # fmt: skip
-
-
 def bins(first: date, last: date) -> int:
     """Days to a bar: 1, or whole weeks where there would be more than `MOST_BARS`."""
     days = (last - first).days + 1
     return 1 if days <= MOST_BARS else -(-days // (MOST_BARS * 7)) * 7
-
-
-def _stacks(days: Iterable[tuple[date, str, Fraction]], order: Sequence[tuple[str, str]]) -> list[Spec]:
-    """Bars of (day, name, amount), one on the other in *order*, as from, to, low, high and the name's word."""
-    rows = list(days)
-    if not rows:
-        return []
-    first, last = min(day for day, _, _ in rows), max(day for day, _, _ in rows)
-    width = bins(first, last)
-    sums: dict[tuple[int, str], Fraction] = {}
-    for day, name, amount in rows:
-        at = (day - first).days // width, name
-        sums[at] = sums.get(at, Fraction(0)) + amount
-    bars: list[Spec] = []
-    for index in sorted({at for at, _ in sums}):
-        start = first + timedelta(days=index * width)
-        span = {"from": _wall(start), "to": _wall(start + timedelta(days=width))}
-        low = Fraction(0)
-        for name, word in order:
-            high = low + sums.get((index, name), Fraction(0))
-            if high > low:
-                bars.append({**span, "low": number(low), "high": number(high), "what": word})
-            low = high
-    return bars
-
-
-def _bars(rows: list[Spec], title: str, words: Sequence[tuple[str, str]], height: int) -> Spec:
-    used = {row["what"] for row in rows}
-    return {
-        "width": "WIDTH", "height": height, "data": {"values": rows},
-        "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
-        "encoding": {
-            "x": _time("from"), "x2": {"field": "to"}, "y": _amount("low", title), "y2": {"field": "high"},
-            "color": _colours([(name, word) for name, word in words if word in used]),
-        },
-    }  # fmt: skip
 
 
 def credits_by_day(account: Account, days: Sequence[Day]) -> Spec | None:
@@ -157,10 +96,39 @@ def credits_by_day(account: Account, days: Sequence[Day]) -> Spec | None:
         return None
     per_bar = bins(min(day.date for day in days), max(day.date for day in days))
     title = f"Credits {DAY_WORDS.get(per_bar, f'in {per_bar} days')}"
-    return {
-        "vconcat": [_burn_up(account, days), _bars(_stacks(rows, USES), title, USES, 150)],
-        "resolve": {"scale": {"x": "shared"}}, "spacing": 12,
+    bars = _stacks(rows)
+    drawn = {bar["what"] for bar in bars}
+    used = [(name, word) for name, word in USES if word in drawn]
+    colours = {"domain": [word for _, word in used], "range": [f"var(--{name})" for name, _ in used]}
+    below = {
+        "width": "WIDTH", "height": 150, "data": {"values": bars},
+        "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
+        "encoding": {
+            "x": _time("from"), "x2": {"field": "to"}, "y": _amount("low", title), "y2": {"field": "high"},
+            "color": {"field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"}, "scale": colours},
+        },
     }  # fmt: skip
+    return {"vconcat": [_burn_up(account, days), below], "resolve": {"scale": {"x": "shared"}}, "spacing": 12}
+
+
+def _stacks(rows: Sequence[tuple[date, str, Fraction]]) -> list[Spec]:
+    """Bars of (day, name, amount), one on the other by `USES`, as from, to, low, high and the name's word."""
+    first, last = min(day for day, _, _ in rows), max(day for day, _, _ in rows)
+    width = bins(first, last)
+    sums: dict[tuple[int, str], Fraction] = defaultdict(Fraction)
+    for day, name, amount in rows:
+        sums[(day - first).days // width, name] += amount
+    bars: list[Spec] = []
+    for index in sorted({at for at, _ in sums}):
+        start = first + timedelta(days=index * width)
+        span = {"from": _wall(start), "to": _wall(start + timedelta(days=width))}
+        low = Fraction(0)
+        for name, word in USES:
+            high = low + sums.get((index, name), Fraction(0))
+            if high > low:
+                bars.append({**span, "low": number(low), "high": number(high), "what": word})
+            low = high
+    return bars
 
 
 def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
@@ -208,15 +176,11 @@ def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
 def _running(index: int, cycle: Cycle, account: Account, days: Sequence[Day]) -> list[Spec]:
     """The sum of a cycle so far at the end of each of its days."""
     first, last = max(account.day(cycle.start), days[0].date), account.day(cycle.end)
-    total = Fraction(0)
-    points: list[Spec] = [{"cycle": index, "at": _wall(first), "credits": 0}]
-    by_date = {day.date: day.total for day in days if first <= day.date < last}
-    day = first
-    while day < last and day <= days[-1].date:
-        total += by_date.get(day, Fraction(0))
-        day += timedelta(days=1)
-        points.append({"cycle": index, "at": _wall(day), "credits": number(total)})
-    return points
+    by_date = {day.date: day.total for day in days}
+    passed = max(0, (min(last, days[-1].date + timedelta(days=1)) - first).days)
+    ends = [first + timedelta(days=each) for each in range(passed + 1)]
+    sums = accumulate((by_date.get(day, Fraction(0)) for day in ends[:-1]), initial=Fraction(0))
+    return [{"cycle": index, "at": _wall(end), "credits": number(total)} for end, total in zip(ends, sums, strict=True)]
 
 
 def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec:

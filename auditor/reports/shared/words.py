@@ -10,7 +10,7 @@ from auditor.model.waste import Use
 from auditor.model.words import TOO_SHORT, plural
 from auditor.results.audit import Result
 from auditor.results.document import utc
-from auditor.results.inputs import Inputs
+from auditor.results.inputs import InputFile, Inputs
 from auditor.results.report import Account, Cycle, Money, Report, Suppressed, Totals
 
 CAUSES = {
@@ -26,17 +26,25 @@ UNKNOWN = {
     "count": ("calls made an unknown number of images", "log the body of each batch"),
 }
 """Reason of an unknown render -> what the log lacks, and what tells it."""
-USES = (
-    (Use.NEEDED.value, "needed"),
-    (Use.UNKNOWN.value, "unknown"),
-    (Use.UNRENDERED.value, "billed, nothing rendered"),
-    (Use.STAGING.value, "staging"),
-    (Use.CONCURRENT.value, "concurrent"),
-    (Use.REPEAT.value, "repeat"),
-    (Use.VOLATILE.value, "volatile"),
-    (Use.FAILED.value, "failed"),
-)
+USES = tuple((use.value, "billed, nothing rendered" if use is Use.UNRENDERED else use.value) for use in Use)
 """Name and word of what became of a credit, in the order in which bars are stacked."""
+FILTERED = {
+    "not_a_picture": "of another media type than an image's",
+    "redirect": "redirects",
+    "partial": "partial answers (206)",
+    "not_sent": "blocked or canceled before they were sent",
+}
+"""What it means why a request of a source or a provider is no event."""
+NO_ADVICE: Mapping[str, str] = {
+    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
+    "the log does not show what it needs",
+}
+"""Why an account gets no plan advice."""
+PRICES_UNKNOWN = "prices unknown"
+MOST_ACCEPTED = 20
+"""Accepted findings that are named."""
+MOST_FILES = 100
+FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
 def duration(seconds: float) -> str:
@@ -50,23 +58,6 @@ def duration(seconds: float) -> str:
 def ttl_word(ttl_us: int | None) -> str:
     """`24 h`, or `forever`."""
     return "forever" if ttl_us is None else duration(number(Fraction(ttl_us, 10**6)))
-
-
-FILTERED = {
-    "not_a_picture": "of another media type than an image's",
-    "redirect": "redirects",
-    "partial": "partial answers (206)",
-    "not_sent": "blocked or canceled before they were sent",
-}
-"""What it means why a request of a source or a provider is no event."""
-NO_ADVICE: Mapping[str, str] = {
-    "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
-    "the log does not show what it needs",
-}
-"""Why an account gets no plan advice."""
-
-
-PRICES_UNKNOWN = "prices unknown"
 
 
 def cheapest_words(account: Account, cycle: Cycle, name: Callable[[str], str] = str) -> str:
@@ -104,6 +95,12 @@ def filtered_words(reasons: Mapping[str, int]) -> str:
     left_out = {why: lines for why, lines in reasons.items() if why in FILTERED}
     told = ", ".join(f"{lines:,} {FILTERED[why]}" for why, lines in left_out.items())
     return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
+
+
+def facts(file: InputFile, others: str | int, amount: Callable[[int], str]) -> list[str]:
+    """What only a log of another kind has to tell: what it was taken for, its *others*, and what was assumed."""
+    assumed = (f"{file.explained[name]} ({amount(events)})" for name, events in file.assumed.items())
+    return [str(each) for each in (file.detected, others, filtered_words(file.filtered), *assumed) if each]
 
 
 def advice(account: Account) -> tuple[str, str]:
@@ -213,12 +210,8 @@ def assumed(result: Result) -> Iterator[str]:
         "that costs money is staging."
     )
     for file in inputs.files[:MOST_FILES]:
-        # Only logs of other kinds have these.
-        told = [file.detected] if file.detected else []
-        told += [f"{plural(file.other_requests, 'request')} for no known image filtered"] if file.other_requests else []
-        told += [filtered_words(file.filtered)] if file.filtered else []
-        told += [f"{file.explained[name]} ({plural(events, 'event')})" for name, events in file.assumed.items()]
-        if told:
+        others = file.other_requests and f"{plural(file.other_requests, 'request')} for no known image filtered"
+        if told := facts(file, others, lambda events: plural(events, "event")):
             yield f"{file.path}: {'; '.join(told)}."
     for account in report.accounts:
         yield from _paid(account)
@@ -270,12 +263,6 @@ def _accepted(accepted: Sequence[Suppressed]) -> Iterator[str]:
         )
     if len(accepted) > MOST_ACCEPTED:
         yield f"So are {len(accepted) - MOST_ACCEPTED:,} more findings."
-
-
-MOST_ACCEPTED = 20
-"""Accepted findings that are named."""
-MOST_FILES = 100
-FILTERS = ("environments", "accounts", "templates", "rules", "skip", "min_confidence")
 
 
 def idle(account: Account) -> list[str]:

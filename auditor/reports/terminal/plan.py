@@ -18,22 +18,11 @@ from auditor.model.words import TOO_SHORT, plural
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
-from auditor.results.plan import (
-    RANGE_FROM,
-    AccountAdvice,
-    Advised,
-    Cell,
-    Exhausted,
-    Forecast,
-    OfferedPlan,
-    Scenario,
-    Span,
-    Value,
-)
+from auditor.results import plan as results
 from auditor.system.terminal import plain
 
 
-def write(result: Advised, out: TextIO) -> None:
+def write(result: results.Advised, out: TextIO) -> None:
     """Write the whole advice."""
     console = console_of(out)
     start, end = result.window.start, result.window.end
@@ -44,7 +33,7 @@ def write(result: Advised, out: TextIO) -> None:
     write_inputs(console, result.inputs)
 
 
-def _account(console: Console, account: AccountAdvice) -> None:
+def _account(console: Console, account: results.AccountAdvice) -> None:
     plan = plain(account.plan) if account.plan else "plan not configured"
     plan += f"; bills in {plain(account.currency)}" if account.currency else ""
     console.print()
@@ -79,7 +68,7 @@ def _account(console: Console, account: AccountAdvice) -> None:
             console.print("  * what an image costs there by its size is not known: counted as one credit")
 
 
-def _cycles(account: AccountAdvice, scenario: Scenario) -> Table:
+def _cycles(account: results.AccountAdvice, scenario: results.Scenario) -> Table:
     as_billed = scenario.fix == "none"
     table = table_of(
         "Cycle from", "Demand", *(["Billed"] if as_billed else []), *(plain(plan.name) for plan in account.plans),
@@ -95,7 +84,7 @@ def _cycles(account: AccountAdvice, scenario: Scenario) -> Table:
     return table
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: results.Cell) -> str:
     """The bill and how far the plan is from full."""
     room = number(abs(cell.headroom))
     if not cell.holds:
@@ -103,7 +92,7 @@ def _cell(cell: Cell) -> str:
     return f"{cents(cell.bill) or '-'} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
 
 
-def _fixes(account: AccountAdvice) -> Table:
+def _fixes(account: results.AccountAdvice) -> Table:
     table = table_of("Fix", "Credits", "This plan", "Right plan", "Bill", "Saves", "", left=["Fix", "Right plan", ""])
     for scenario in account.scenarios:
         best = scenario.recommended_plan
@@ -122,7 +111,7 @@ def _fixes(account: AccountAdvice) -> Table:
     return table
 
 
-def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
+def _forecast(console: Console, forecast: results.Forecast, currency: str) -> None:
     head = f"  Running cycle, to {forecast.cycle.end:%Y-%m-%d %H:%M} UTC, seen from {forecast.as_of:%Y-%m-%d %H:%M}"
     console.print(Words(head))
     if forecast.demand is None:
@@ -130,7 +119,7 @@ def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
         return
     weeks = plural(forecast.weeks, "week")
     if forecast.confidence is None:
-        basis = f"from {weeks}, too little for a range: {RANGE_FROM} are needed"
+        basis = f"from {weeks}, too little for a range: {results.RANGE_FROM} are needed"
     else:
         basis = f"as in the last {weeks}; the range holds in {forecast.confidence:.0%} of cases"
     inset(console, f"Demand {number(forecast.so_far):,} so far, {_range(forecast.demand)} in the end ({basis})", 4)
@@ -146,7 +135,7 @@ def _forecast(console: Console, forecast: Forecast, currency: str) -> None:
         inset(console, f"Credits that end unused: {_range(forecast.ending_unused)}{value}", 4)
 
 
-def _range(of: Span | Value) -> str:
+def _range(of: results.Span | results.Value) -> str:
     likely = _amount(of.likely)
     low, high = (None if each is None else _amount(each) for each in (of.low, of.high))
     return likely if low is None or (low == high == likely) else f"{likely} ({low} to {high})"
@@ -156,7 +145,7 @@ def _amount(of: int | Fraction) -> str:
     return f"{of:,}" if isinstance(of, int) else str(cents(of))
 
 
-def _ran_out(found: Exhausted) -> str:
+def _ran_out(found: results.Exhausted) -> str:
     def said(day: date | None) -> str:
         return f"{day:%d %b}" if day else "not in this cycle"
 
@@ -170,7 +159,7 @@ def _ran_out(found: Exhausted) -> str:
     return f"{words}, at the earliest {said(found.earliest)}, at the latest {said(found.latest)}"
 
 
-def _offers(offers: Sequence[OfferedPlan], *, mixed: bool, fixes_known: bool) -> Table:
+def _offers(offers: Sequence[results.OfferedPlan], *, mixed: bool, fixes_known: bool) -> Table:
     table = table_of("Provider", "Plan", "Bill", "After fixes", "Bill then", "Known from",
                      left=["Provider", "Plan", "After fixes", "Known from"])  # fmt: skip
     for offer in offers:

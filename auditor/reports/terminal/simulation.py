@@ -37,14 +37,9 @@ def write(result: Simulated, out: TextIO) -> None:
 
 
 def _cache(setting: Setting) -> str:
-    words = [ttl_words(setting.ttl_us)]
-    if setting.capacity_entries is not None:
-        words.append(f"{setting.capacity_entries:,} images")
-    if setting.capacity_bytes is not None:
-        words.append(f"{setting.capacity_bytes:,} bytes")
-    if not setting.coalescing:
-        words.append("no coalescing")
-    return ", ".join(words)
+    bounds = ((setting.capacity_entries, "images"), (setting.capacity_bytes, "bytes"))
+    words = [ttl_words(setting.ttl_us), *(f"{most:,} {what}" for most, what in bounds if most is not None)]
+    return ", ".join(words if setting.coalescing else [*words, "no coalescing"])
 
 
 def _head(console: Console, result: Simulated) -> None:
@@ -136,8 +131,7 @@ def _plans(bill: AccountBill) -> str:
 
 
 def _templates(console: Console, result: Simulated) -> None:
-    columns = ("Template", "Requests", "Kept for", "Renders", "Credits", "Stale")
-    table = table_of(*columns, left=["Template", "Kept for"])
+    table = table_of("Template", "Requests", "Kept for", "Renders", "Credits", "Stale", left=["Template", "Kept for"])
     for each in result.templates[:MAX_TEMPLATES]:
         best = each.recommendation
         table.add_row(
@@ -175,9 +169,7 @@ def _batch(console: Console, batch: Ahead) -> None:
     )
     for burst in bursts.top[:3]:
         console.print(Words(f"    {_subject(burst)}  {burst.start:%Y-%m-%dT%H:%M}  {burst.renders:,}"))
-    for account in batch.accounts:
-        if not account.movable:
-            continue
+    for account in filter(lambda each: each.movable, batch.accounts):
         name = f"{plain(account.provider)}/{plain(account.account)}"
         console.print(
             Words(
