@@ -6,7 +6,7 @@ request of its own. The provider is that of a column, or the one that the file's
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -51,11 +51,9 @@ _NONE = "-"
 _SIDES = re.compile(r"(\d{1,6}) ?[x×] ?(\d{1,6})(?: ?px)?", re.ASCII)
 
 
-def fits(names: Collection[str]) -> bool:
+def fits(names: Set[str]) -> bool:
     """Whether a table with such columns is an export of renders."""
-    return not any(map(_REQUEST.__contains__, names)) and all(
-        any(map(names.__contains__, group)) for group in (_TEMPLATE, _TIME)
-    )
+    return names.isdisjoint(_REQUEST) and not any(map(names.isdisjoint, (_TEMPLATE, _TIME)))
 
 
 def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:

@@ -66,11 +66,6 @@ class Tally:
             self.rejections.append(rejection)
         return rejection
 
-    def leave_out(self, found: LeftOut, lines: int = 1) -> None:
-        """Count requests that are no events."""
-        self.filtered[found.why.value] += lines
-        self.dropped[found.payer] += lines
-
 
 @lru_cache(maxsize=1024)
 def together(assumptions: tuple[StrEnum, ...]) -> str | None:
@@ -162,7 +157,8 @@ class Reading:
     ) -> tuple[UsageEvent, str | None] | None:
         """The event of so many *lines* that are alike, and its `assumed`; None if left out. All are counted."""
         if isinstance(found, LeftOut):
-            self.tally.leave_out(found, lines)
+            self.tally.filtered[found.why.value] += lines
+            self.tally.dropped[found.payer] += lines
             return None
         event, assumed = found
         self.tally.kept[event.provider, event.account] += lines

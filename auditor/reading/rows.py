@@ -31,9 +31,10 @@ Reader = tuple[Read | None, bool]
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
-_TIMES = (*ALIASES["time"], "started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time")
+
 _FAILURES = ("error", "error_message", "error_text", "failure", "reason", "exception")
 _MORE = {
+    "time": ("started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time"),
     "target": ("full_url", "request_url", "uri_path"),
     "host": ("hostname", "domain", "host_header", "request_host"),
     "bytes": ("response_bytes", "content_length", "bytes_out", "sent_bytes", "file_size"),
@@ -41,6 +42,7 @@ _MORE = {
     "type": ("content_type", "mime_type", "response_content_type"),
     "query": ("query", "querystring"),
 }
+_NAMES = {what: (*names, *_MORE.get(what, ())) for what, names in ALIASES.items()}
 
 
 def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
@@ -62,13 +64,10 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
     if exports.fits(known):
         provider = next((name for name in PROVIDERS if name in hint.lower()), "unknown")
         return lambda row: exports.event_of(named(row), provider, zone), False
-    if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
+    has = {what for what, spellings in _NAMES.items() if not known.isdisjoint(spellings)}
+    if has >= {"time", "status"} and ("target" in has or "request" in known):
         return lambda row: completed(_exchange(named(row), zone), named(row)), False
     return None, False
-
-
-def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
-    return not set(names or (*ALIASES[what], *_MORE.get(what, ()))).isdisjoint(known)
 
 
 def filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:
@@ -127,8 +126,8 @@ def _whole(value: object) -> object:
 
 def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
     """A request of an access log."""
-    found = {what: first(row, (*names, *_MORE.get(what, ())), ("",)) for what, names in ALIASES.items()}
-    time = first(row, _TIMES, ("",))
+    found = {what: first(row, names, ("",)) for what, names in _NAMES.items()}
+    time = found["time"]
     if isinstance(row.get("date"), str) and isinstance(row.get("time"), str):
         time = f"{row['date']} {row['time']}"
     if time is None:
