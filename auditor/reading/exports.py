@@ -76,8 +76,12 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     credits = number(first(row, CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
-    identity, said, inputs = first(row, _ID), first(row, ("key", "fingerprint")), _inputs(first(row, _INPUTS))
-    if masked := is_masked([record["provider"], record["account"], record["template"], said, first(row, _INPUTS)]):
+    identity, said, told = first(row, _ID), first(row, ("key", "fingerprint")), first(row, _INPUTS)
+    inputs = told
+    if isinstance(told, str):
+        held = json_in(told)
+        inputs = [told] if held is None else held if is_exact(held) else None  # its numbers are read as others
+    if masked := is_masked([record["provider"], record["account"], record["template"], said, told]):
         said = inputs = None
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
@@ -135,14 +139,6 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
     found["format"] = kind if kind in ("png", "jpg", "jpeg", "webp", "avif", "gif", "svg", "pdf") else None
     return found
-
-
-def _inputs(told: Any) -> Any:
-    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
-    if not isinstance(told, str):
-        return told
-    found = json_in(told)
-    return [told] if found is None else found if is_exact(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:

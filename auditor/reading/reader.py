@@ -19,7 +19,7 @@ from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
-from auditor.reading.ids import Ids
+from auditor.reading.ids import IdChoice, Ids
 from auditor.reading.lines import EXCERPT, MAX_LINE, Line
 from auditor.reading.secrets import find, mask, redact
 from auditor.reading.wrapped import is_part
@@ -126,7 +126,7 @@ class Reading:
         assumed: tuple[StrEnum, ...] = (*item.assumed, *taken)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.MASKED if item.masked else Assumption.NO_INPUTS, *assumed)
-        if self.ids.repeat and item.id is not None:
+        if self.ids.choice == IdChoice.REPEAT and item.id is not None:
             assumed = (Assumption.IDS_REPEAT, *assumed)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)
         key = event.key if item.keyed else key_of(event.provider, identity)

@@ -87,18 +87,19 @@ def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
         if name in record:
             record[name] = None if record[name] == "null" else _number(record[name], name)
     record.setdefault("v", 1)
-    if "ts" not in record and "ts_us" in record:
-        record["ts"] = record["ts_us"]
-    assumed = False
-    if "ts" in record:
-        ts_us, assumed = moment(record["ts"], zone)
+    assumed, stamp = False, record.get("ts", record.get("ts_us"))
+    if stamp is not None:
+        ts_us, assumed = moment(stamp, zone)
         record["ts"] = exports.iso(ts_us)
     if "duration_us" in record:
         record.setdefault("duration_ms", _number(record["duration_us"], "duration_us") / 1000)
     if isinstance(record.get("retried"), str):
         record["retried"] = {"true": True, "false": False}.get(record["retried"].lower(), record["retried"])
     if isinstance(record.get("inputs"), str):
-        record["inputs"] = _object(record["inputs"])
+        try:
+            record["inputs"] = orjson.loads(record["inputs"])
+        except orjson.JSONDecodeError:
+            raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None
     if isinstance(record.get("inputs"), list):
         # What Arrow makes of a map.
         record["inputs"] = {
@@ -161,10 +162,3 @@ def _number(value: Any, name: str) -> Decimal:
     if isinstance(value, bool) or not number.is_finite() or number.adjusted() > 20:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
     return number
-
-
-def _object(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None
