@@ -11,7 +11,7 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Fits, Format, Sample, UnknownStatusError
+from auditor.reading.format import NO_REQUEST, Fits, Format
 from auditor.reading.named import completed
 from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
@@ -58,26 +58,6 @@ class JsonObjects(Format):
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """What an object tells."""
         raise NotImplementedError
-
-
-class MixedObjects(JsonObjects):
-    """Objects of which some tell of no request: without any request nothing tells that a log is of the format."""
-
-    @classmethod
-    def detect(cls, sample: Sample) -> float:
-        """The share of lines it can read, if there is a request among them."""
-        reader = cls(ZoneInfo("UTC"))
-        seen = [reader._verdict(line) for line in sample.lines]
-        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
-
-    def _verdict(self, line: bytes) -> bool | None:
-        """Whether a line is a request; None for one that cannot be read."""
-        try:
-            return self.parse(line) is not NO_REQUEST
-        except UnknownStatusError:
-            return True
-        except BadRecordError:
-            return None
 
 
 def json_object(data: bytes) -> dict[str, Any]:
