@@ -39,7 +39,7 @@ class Units:
     def fitting(self, field: str) -> tuple[str, ...]:
         """The units that fit a field."""
         if field not in self._fitting:
-            self._fitting |= {name: _fitting(values) for name, values in self._heads(field).items()}
+            self._fitting |= {name: fitting_units(values) for name, values in self._heads(field).items()}
         return self._fitting[field]
 
     def _heads(self, wanted: str) -> dict[str, list[Decimal]]:
@@ -86,8 +86,10 @@ def micros(value: Decimal, unit: Decimal) -> int | None:
     return int(found.quantize(Decimal(1))) if found < 10**15 else None
 
 
-def _fitting(values: list[Decimal]) -> tuple[str, ...]:
-    if not values:
+def fitting_units(values: Iterable[Decimal | int]) -> tuple[str, ...]:
+    """The units in which the median of some values is as long as requests take."""
+    ordered = sorted(values)
+    if not ordered:
         return ()
-    median = sorted(values)[(len(values) - 1) // 2]
+    median = ordered[(len(ordered) - 1) // 2]
     return tuple(name for name, unit in UNITS.items() if SHORTEST_US <= median * unit <= LONGEST_US)

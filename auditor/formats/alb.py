@@ -6,11 +6,8 @@ headers too. Status 460 is a client that went away. The balancer has no cache, a
 since clients may send it.
 """
 
-from collections.abc import Mapping
-
 from auditor.formats.elb import Elb
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.times import rfc3339, start_of
 
 TYPES = frozenset({"http", "https", "h2", "grpcs", "ws", "wss"})
 
@@ -20,19 +17,13 @@ class Alb(Elb):
 
     name = "alb"
     title = "AWS Application Load Balancer"
+    answered = True
     names = (
         "type", *Elb.names, "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
         "request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_port_list",
         "target_status_code_list", "classification", "classification_reason", "conn_trace_id", "transformed_host",
         "transformed_uri", "request_transform_status",
     )  # fmt: skip
-
-    def start(self, fields: Mapping[str, str], took_us: int) -> int:
-        """When the request arrived."""
-        created = fields.get("request_creation_time", "-")
-        if created != "-":
-            return rfc3339(created, self.zone)[0]
-        return start_of(rfc3339(fields["time"], self.zone)[0], took_us)
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one line by their documented names; values that came later may be absent."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
-from auditor.reading.json_lines import JsonObjects, header, integer, text
+from auditor.exchanges.headers import pairs_of
+from auditor.reading.durations import with_unit
+from auditor.reading.json_lines import JsonObjects, integer, text
 from auditor.reading.names import at
-from auditor.reading.times import go_duration, micros, moment, start_of
+from auditor.reading.times import micros, moment, start_of
 from auditor.reading.variables import text_of
 
 
@@ -27,6 +29,7 @@ class Caddy(JsonObjects):
         ts_us, assumed = moment(record["ts"], self.zone)
         duration = _duration(record.get("duration"))
         headers = record.get("resp_headers")
+        kind = {name.lower(): held for name, held in pairs_of(headers)}.get("content-type")
         return Exchange(
             ts_us=start_of(ts_us, duration),
             method=text(at(record, "request", "method"), "request.method"),
@@ -36,7 +39,7 @@ class Caddy(JsonObjects):
             bytes=integer(record.get("size"), "size"),
             duration_us=duration,
             cache=verdict_in("resp_headers", headers),
-            media_type=header(headers, "content-type"),
+            media_type=", ".join(map(str, kind)) if isinstance(kind, list) else text_of(kind),
             assumed_timezone=assumed,
         )
 
@@ -47,7 +50,7 @@ _NANOSECONDS = 10**5
 
 def _duration(value: Any) -> int | None:
     if isinstance(value, str):
-        return go_duration(value)
+        return with_unit(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return micros(Decimal(value) / 1000, 1) if value >= _NANOSECONDS else micros(value, 1000)
     return micros(value, 10**6)

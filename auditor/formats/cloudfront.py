@@ -67,20 +67,17 @@ class CloudFront(Format):
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one line by their names, as they are."""
         if data[:1] == b"{":
-            fields = {name: str(value) for name, value in json_object(data).items() if value is not None}
-        else:
-            text = decoded(data).rstrip("\r")
-            values = text.split("\t") if "\t" in text else text.split()
-            # The last value of a row that ends early may itself be cut.
-            whole = values if len(values) >= len(self._names) else values[:-1]
-            fields = dict(zip(self._names, whole, strict=False))
-        missing = [name for name in _NEEDED if name not in fields]
-        if missing or not (_STAMP in fields or ("date" in fields and "time" in fields)):
-            raise BadRecordError(Reason.MISSING_FIELD, f"{missing[0] if missing else 'date and time'} is missing")
-        return fields
+            return {name: str(value) for name, value in json_object(data).items() if value is not None}
+        text = decoded(data).rstrip("\r")
+        values = text.split("\t") if "\t" in text else text.split()
+        # The last value of a row that ends early may itself be cut.
+        return dict(zip(self._names, values if len(values) >= len(self._names) else values[:-1], strict=False))
 
     def exchange(self, fields: Mapping[str, Any]) -> Exchange:
         """What a row tells."""
+        missing = [name for name in _NEEDED if name not in fields]
+        if missing or not (_STAMP in fields or ("date" in fields and "time" in fields)):
+            raise BadRecordError(Reason.MISSING_FIELD, f"{missing[0] if missing else 'date and time'} is missing")
         duration = micros(fields.get("time-taken"), 10**6)
         if _STAMP in fields:
             end = epoch(fields[_STAMP])

@@ -50,7 +50,7 @@ class CsvTable(Table):
         """The share of the rows that it can read, more than the header alone."""
         reader = cls(ZoneInfo("UTC"))
         rows = [row.data for row in _rows(Line(number, line) for number, line in enumerate(sample.lines, 1))]
-        read = sum(reader._vote(row) is not False for row in rows)
+        read = sum(reader._vote(row) != 0 for row in rows)
         return read / len(rows) if reader.made is not None else 0.0
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:

@@ -6,13 +6,12 @@ log connections, which are filtered. The balancer has no cache.
 """
 
 import re
-from collections.abc import Mapping
 from typing import ClassVar
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Format
-from auditor.reading.times import micros, rfc3339
+from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, split_request
 from auditor.reading.wrapped import PREFIX
 
@@ -30,6 +29,8 @@ class Elb(Format):
         "time", "elb", "client", "target", *_PARTS, "elb_status_code", "target_status_code", "received_bytes",
         "sent_bytes", "request", "user_agent", "ssl_cipher", "ssl_protocol",
     )  # fmt: skip
+    answered: ClassVar[bool] = False
+    """Whether `time` is that of the answer."""
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
@@ -39,19 +40,16 @@ class Elb(Format):
             return NO_REQUEST
         times = [micros(fields[name], 10**6) for name in _PARTS]
         known = [time for time in times if time is not None]
+        arrived = fields.get("request_creation_time", "-")
+        ts_us, _ = rfc3339(fields["time"] if arrived == "-" else arrived, self.zone)
         return Exchange(
-            ts_us=self.start(fields, sum(known)),
+            ts_us=start_of(ts_us, sum(known)) if self.answered and arrived == "-" else ts_us,
             method=method,
             target=target,
             status=number_of(fields["elb_status_code"], "elb_status_code"),
             bytes=number_of(fields["sent_bytes"], "sent_bytes"),
             duration_us=sum(known) if len(known) == len(times) else None,
         )
-
-    def start(self, fields: Mapping[str, str], took_us: int) -> int:
-        """When the request arrived."""
-        del took_us
-        return rfc3339(fields["time"], self.zone)[0]
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one line by their documented names; values that came later may be absent."""

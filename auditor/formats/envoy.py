@@ -12,6 +12,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.json_lines import integer, json_object, needing, text
+from auditor.reading.names import first
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import decoded, split_request, text_of
 from auditor.reading.wrapped import PREFIX
@@ -26,9 +27,9 @@ _TEXT = re.compile(
 )
 _CACHE_FILTER = "RFCF"
 _NAMES = {
-    "start_time": ("@timestamp",),
-    "path": ("x-envoy-origin-path", "x-envoy-original-path"),
-    "authority": (":authority",),
+    "start_time": ("start_time", "@timestamp"),
+    "path": ("path", "x-envoy-origin-path", "x-envoy-original-path"),
+    "authority": ("authority", ":authority"),
 }
 """What others call a field: Envoy Gateway and Contour."""
 
@@ -66,20 +67,15 @@ class Envoy(Format):
         """The fields of one line, by the keys of Istio's JSON."""
         prefix = PREFIX.match(data)
         data = data[prefix.end() :] if prefix else data
-        if data[:1] == b"{":
-            return _named(json_object(data))
-        match = _TEXT.match(decoded(data))
-        if match is None:
-            raise BadRecordError(Reason.NO_MATCH, "not a line of Envoy's default format")
-        return {name: value for name, value in match.groupdict().items() if value is not None}
-
-
-def _named(found: dict[str, Any]) -> dict[str, Any]:
-    """An object by the keys of Istio. A connection has null for its method and its path."""
-    if "response_flags" in found:
-        for name, others in _NAMES.items():
-            value = next((found[other] for other in others if found.get(other) is not None), None)
-            if found.get(name) is None and value is not None:
-                found[name] = value
-    request = () if "response_flags" in found and found.get("method") is None else ("method", "path")
-    return needing(found, ("start_time", *request, "response_code"))
+        if data[:1] != b"{":
+            match = _TEXT.match(decoded(data))
+            if match is None:
+                raise BadRecordError(Reason.NO_MATCH, "not a line of Envoy's default format")
+            return {name: value for name, value in match.groupdict().items() if value is not None}
+        found = json_object(data)
+        if "response_flags" not in found:
+            return needing(found, ("start_time", "method", "path", "response_code"))
+        found |= {name: first(found, names, ()) for name, names in _NAMES.items()}
+        # A connection has null for its method and its path.
+        request = () if found.get("method") is None else ("method", "path")
+        return needing(found, ("start_time", *request, "response_code"))

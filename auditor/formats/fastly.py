@@ -69,15 +69,11 @@ class Fastly(JsonObjects):
         told = durations(fields) if taken is None else Durations(micros(taken, unit), ())
         duration = told.known_us
         start, end = _said(fields, _START), _said(fields, _END)
-        if start is not None:
-            ts_us, assumed = moment(start, self.zone)
-        elif end is not None:
-            ts_us, assumed = moment(end, self.zone)
-            ts_us = start_of(ts_us, duration)
-        else:
+        if start is None and end is None:
             raise BadRecordError(Reason.MISSING_FIELD, "timestamp is missing")
+        ts_us, assumed = moment(end if start is None else start, self.zone)
         return Exchange(
-            ts_us=ts_us,
+            ts_us=start_of(ts_us, duration) if start is None else ts_us,
             method=method,
             target=target,
             host=text_of(_said(fields, _HOST)),

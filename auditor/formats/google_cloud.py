@@ -11,16 +11,17 @@ from typing import Any
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, integer, needing, text
+from auditor.reading.json_lines import JsonObjects, integer, needing, text
 from auditor.reading.times import micros, rfc3339
 from auditor.reading.variables import text_of
 
 
-class GoogleCloud(MixedObjects):
+class GoogleCloud(JsonObjects):
     """Entries of Cloud Logging."""
 
     name = "google-cloud"
     title = "Google Cloud load balancers and Cloud Run, JSON"
+    mixed = True
     needs = ("timestamp", "logName")
 
     def exchange(self, record: dict[str, Any]) -> Exchange:

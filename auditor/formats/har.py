@@ -10,12 +10,12 @@ file.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -123,12 +123,8 @@ def _headers(headers: Any) -> dict[str, str]:
 def _known(content: dict[str, Any]) -> dict[str, Any]:
     """Size and type of the content, and what its bytes tell if they are all there."""
     known: dict[str, Any] = {name: content[name] for name in ("size", "mimeType", "compression") if name in content}
-    held = content.get("text")
-    if not isinstance(held, str) or not held:
-        return known
-    try:
-        data = base64.b64decode(held, validate=True) if content.get("encoding") == "base64" else held.encode()
-    except (binascii.Error, ValueError):
+    data = _bytes(content.get("text"), content.get("encoding"))
+    if not data:
         return known
     is_one = is_picture(media_type_of(text_of(content.get("mimeType"))))
     if is_one is None and isinstance(json_in(data), dict | list):  # the address of a picture, say
@@ -140,23 +136,24 @@ def _known(content: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
+def _bytes(held: Any, encoding: object) -> bytes | None:
+    """What stands for a text that is held; None for none, and for what is not the base64 that it should be."""
+    with suppress(ValueError):
+        if isinstance(held, str) and held:
+            return base64.b64decode(held, validate=True) if encoding == "base64" else held.encode()
+    return None
+
+
 def _body(request: dict[str, Any]) -> bytes | None:
     """What a request carried; None where the file does not hold it whole."""
-    size = request.get("bodySize")
-    post = request.get("postData")
-    if isinstance(post, dict):
-        held, parameters = post.get("text"), post.get("params")
-        if isinstance(held, str) and held:
-            encoded = post.get("encoding") or post.get("_encoding")
-            try:
-                data = base64.b64decode(held, validate=True) if encoded == "base64" else held.encode()
-            except (binascii.Error, ValueError):
-                return None
-            whole = not isinstance(size, int) or size <= len(data)
-            return data if whole else None
-        if isinstance(parameters, list) and parameters:
-            pairs = [(str(at(each, "name") or ""), str(at(each, "value") or "")) for each in parameters]
-            return urlencode(pairs).encode()
+    size, post = request.get("bodySize"), request.get("postData")
+    held, parameters = at(post, "text"), at(post, "params")
+    if isinstance(held, str) and held:
+        data = _bytes(held, at(post, "encoding") or at(post, "_encoding"))
+        return None if data is None or (isinstance(size, int) and size > len(data)) else data
+    if isinstance(parameters, list) and parameters:
+        pairs = [(str(at(each, "name") or ""), str(at(each, "value") or "")) for each in parameters]
+        return urlencode(pairs).encode()
     return b"" if size == 0 or request.get("method") in ("GET", "HEAD") else None
 
 

@@ -18,7 +18,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.durations import Durations, amount, durations
 from auditor.reading.format import NO_REQUEST
-from auditor.reading.json_lines import MixedObjects, integer
+from auditor.reading.json_lines import JsonObjects, integer
 from auditor.reading.names import at
 from auditor.reading.times import micros, moment, start_of
 from auditor.reading.variables import status_of, text_of
@@ -40,12 +40,13 @@ _TYPE = ("content_type", "response_content_type", "media_type", "http.response.m
 _FAILED = ("error", "exception", "exc_info")
 
 
-class Structlog(MixedObjects):
+class Structlog(JsonObjects):
     """One object a line, whatever wrote it."""
 
     name = "structlog"
     title = "httpx, structlog and others, JSON lines"
     ending = True
+    mixed = True
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""

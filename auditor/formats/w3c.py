@@ -76,7 +76,11 @@ class W3C(Format):
 
     def exchange(self, fields: Mapping[str, str]) -> Exchange:
         """What a row tells; names are in lower case."""
-        duration = _duration(fields)
+        taken, unit = first(fields, ("timetakenms", "time-taken-ms")), 1000
+        if taken is None:
+            taken = fields.get("time-taken")
+            unit = 1000 if taken is not None and taken.isdigit() else 10**6
+        duration = micros(taken, unit)
         ts_us, assumed = self._time(fields, duration)
         target = first(fields, _TARGET)
         method = text_of(fields.get("cs-method"))
@@ -133,14 +137,6 @@ class W3C(Format):
                 end, assumed = rfc3339(f"{date}T{time}{seconds}{zone}", self.zone)
                 return start_of(end, duration), assumed
         raise BadRecordError(Reason.MISSING_FIELD, "date or time is missing")
-
-
-def _duration(fields: Mapping[str, str]) -> int | None:
-    milliseconds = first(fields, ("timetakenms", "time-taken-ms"))
-    if milliseconds is not None:
-        return micros(milliseconds, 1000)
-    taken = fields.get("time-taken")
-    return micros(taken, 1000 if taken is not None and taken.isdigit() else 10**6)
 
 
 def _without_added(query: str) -> tuple[str, str | None]:

@@ -6,12 +6,14 @@ The number of a line is then that of its object. Arrays may stand behind each ot
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from auditor.reading.lines import MAX_LINE
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
-_BETWEEN = re.compile(r"[\s,\[\]\ufeff]*")
+_BETWEEN = re.compile(r"[\s,\[\]\ufeff]*+")
+_BEGIN = re.compile(rf"{_BETWEEN.pattern}(?={{)")
 _STEP = 1 << 20
 _OPEN = 8 << 20
 """Characters after which an object that does not end is given up."""
@@ -27,7 +29,7 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
     Where an array breaks off, what follows comes as one line that nobody can read, and `ValueError` is raised.
     """
-    decode, held, size = _decoder(), "", 0
+    decode, held, size = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode, "", 0
     parts: list[str] = []
     for chunk in chunks:
         parts.append(decode(chunk))
@@ -48,11 +50,7 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def whole_objects(data: bytes) -> list[bytes]:
     """The objects at the head of an array, a line each."""
-    return [_line(text) for text in _split(_decoder()(data))[0]]
-
-
-def _decoder() -> Callable[[bytes], str]:
-    return codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+    return [_line(text) for text in _split(data.decode(errors="surrogateescape"))[0]]
 
 
 # What numbers are worth is for the formats; some have more digits than Python takes.
@@ -62,22 +60,15 @@ _JSON = json.JSONDecoder(parse_int=str, parse_float=str)
 def _split(text: str) -> tuple[list[str], str]:
     """The whole objects that a text begins with, and what stands behind them."""
     found, end = [], 0
-    while (start := _past(text, end)) < len(text) and text[start] == "{":
-        try:
-            _, end = _JSON.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            break
-        found.append(text[start:end])
-    return found, text[_past(text, end) :]
+    with suppress(ValueError, RecursionError):
+        while begin := _BEGIN.match(text, end):
+            _, end = _JSON.raw_decode(text, begin.end())
+            found.append(text[begin.end() : end])
+    return found, _BETWEEN.sub("", text[end:], count=1)
 
 
 def _block(found: Iterable[str]) -> bytes:
     return b"".join(_line(text) + b"\n" for text in found)
-
-
-def _past(text: str, start: int) -> int:
-    match = _BETWEEN.match(text, start)
-    return match.end() if match else start
 
 
 def _line(text: str) -> bytes:

@@ -13,7 +13,7 @@ from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import NONE, names_cache, verdict_in
 from auditor.exchanges.exchange import Try
 from auditor.exchanges.outcome import is_verdict
-from auditor.exchanges.units import LONGEST_US, SHORTEST_US
+from auditor.exchanges.units import fitting_units
 from auditor.model.events import BadRecordError, Reason
 
 SHARE = 0.9
@@ -178,20 +178,12 @@ def _is_micros(values: Sequence[str], sizes: Sequence[int | None]) -> bool:
     numbers = [(int(text), size) for text, size in zip(values, sizes, strict=True) if _WHOLE.fullmatch(text)]
     # Most numbers are as great as the body, or greater by a header, where they count bytes.
     bytes_told = 2 * sum(size is not None and size <= number < size + _HEADERS for number, size in numbers)
-    plain = _mostly(_WHOLE.fullmatch, values) and bytes_told <= len(numbers)
-    return plain and _only_micros(sorted(number for number, _ in numbers))
+    if not _mostly(_WHOLE.fullmatch, values) or bytes_told > len(numbers):
+        return False
+    return [unit for unit in fitting_units([number for number, _ in numbers if number > 0]) if unit != "ns"] == ["us"]
 
 
 def _is_both(text: str) -> bool:
     """Whether a value is `%T/%D`, seconds and the same in microseconds."""
     match = _APACHE.fullmatch(text)
     return match is not None and int(match[2]) // 10**6 == int(match[1])
-
-
-def _only_micros(numbers: Sequence[int]) -> bool:
-    """Whether the median of some sorted numbers is as long as requests take in microseconds, and in no other unit."""
-    taken = [number for number in numbers if number > 0]
-    if not taken:
-        return False
-    median = taken[(len(taken) - 1) // 2]
-    return [unit for unit in (1, 1000, 10**6) if SHORTEST_US <= median * unit <= LONGEST_US] == [1]

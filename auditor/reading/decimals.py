@@ -34,7 +34,11 @@ _PATTERNS = {
 
 def amount(text: str, mark: str) -> Decimal | None:
     """The number that *text* is with *mark* before its decimals, without the currency; None for what is none."""
-    match = _PATTERNS[mark].fullmatch(_bare(text))
+    text = text.strip(_BLANKS)
+    money = None if _PLAIN.fullmatch(text) else _MONEY.fullmatch(text)
+    if money is not None and _is_currency(money[1]) and _is_currency(money[3]):
+        text = money[2]
+    match = _PATTERNS[mark].fullmatch(text)
     if match is None or not match[0]:
         return None
     whole = re.sub("[^0-9+-]", "", match["whole"] or "0")
@@ -70,12 +74,6 @@ def read(text: str, told: str | None = None) -> Decimal:
     if len(values) > 1:
         raise ValueError(f"= {text!r} is {either(text)}; name the decimal mark: --decimal , or --decimal .")
     return values.pop()
-
-
-def _bare(text: str) -> str:
-    text = text.strip(_BLANKS)
-    match = None if _PLAIN.fullmatch(text) else _MONEY.fullmatch(text)
-    return match[2] if match is not None and all(map(_is_currency, (match[1], match[3]))) else text
 
 
 def _is_currency(affix: str) -> bool:

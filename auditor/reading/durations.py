@@ -83,7 +83,7 @@ def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
         if found is None:
             continue
         place, unit = found
-        if (told := _told(value)) is not None:
+        if (told := with_unit(value)) is not None:
             known.append((place, told))
         elif (number := amount(value)) is None:
             continue
@@ -97,7 +97,7 @@ def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
 def unread_in(fields: Mapping[str, Any], path: str = "", deep: int = 3) -> str | None:
     """The first field that says how long a request took, in a way or at a place in its record that is not read."""
     for name, value in fields.items():
-        held = path and (amount(value) is not None or _told(value) is not None)
+        held = path and (amount(value) is not None or with_unit(value) is not None)
         if unit_of(name) and (held or _is_unread(value)):
             return f"{path}{column_name(name)}"
         if isinstance(value, dict) and deep and not _SENT.search(name):
@@ -126,7 +126,7 @@ def amount(value: object) -> Decimal | None:
     return number if number.is_finite() and 0 <= number < 10**18 else None
 
 
-def _told(value: object) -> int | None:
+def with_unit(value: object) -> int | None:
     """A duration that holds its unit: `250ms`, `1m2.5s`, `0:00:00.25`, `PT0.25S`, `{"seconds": 1, "nanos": 5}`."""
     parts = _parts(value)
     if not parts or any(number is None for number, _ in parts):

@@ -6,7 +6,7 @@ request of its own. The provider is that of a column, or the one that the file's
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -51,11 +51,9 @@ _NONE = "-"
 _SIDES = re.compile(r"(\d{1,6}) ?[x×] ?(\d{1,6})(?: ?px)?", re.ASCII)
 
 
-def fits(names: Collection[str]) -> bool:
+def fits(names: Set[str]) -> bool:
     """Whether a table with such columns is an export of renders."""
-    return not any(map(_REQUEST.__contains__, names)) and all(
-        any(map(names.__contains__, group)) for group in (_TEMPLATE, _TIME)
-    )
+    return names.isdisjoint(_REQUEST) and not any(map(names.isdisjoint, (_TEMPLATE, _TIME)))
 
 
 def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
@@ -78,8 +76,12 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     credits = number(first(row, CREDITS), "credits")
     if credits is not None:
         record["credits"] = credits
-    identity, said, inputs = first(row, _ID), first(row, ("key", "fingerprint")), _inputs(first(row, _INPUTS))
-    if masked := is_masked([record["provider"], record["account"], record["template"], said, first(row, _INPUTS)]):
+    identity, said, told = first(row, _ID), first(row, ("key", "fingerprint")), first(row, _INPUTS)
+    inputs = told
+    if isinstance(told, str):
+        held = json_in(told)
+        inputs = [told] if held is None else held if is_exact(held) else None  # its numbers are read as others
+    if masked := is_masked([record["provider"], record["account"], record["template"], said, told]):
         said = inputs = None
     record["id"] = str(identity) if identity is not None else _NONE
     record["key"] = str(said) if said is not None else _key(record, inputs) if inputs is not None else _NONE
@@ -137,14 +139,6 @@ def _sizes(row: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(first(row, _FORMAT) or "").lower().rpartition("/")[2].lstrip(".").partition("+")[0]
     found["format"] = kind if kind in ("png", "jpg", "jpeg", "webp", "avif", "gif", "svg", "pdf") else None
     return found
-
-
-def _inputs(told: Any) -> Any:
-    """The inputs of a row; None where there are none, or numbers in their JSON are read as others."""
-    if not isinstance(told, str):
-        return told
-    found = json_in(told)
-    return [told] if found is None else found if is_exact(found) else None
 
 
 def _key(record: Mapping[str, Any], inputs: Any) -> str:

@@ -21,6 +21,7 @@ NO_REQUEST = Exchange(0, "", "")
 """What `parse` gives for a line that belongs into the log and tells of no request: it counts as filtered."""
 
 
+_REQUEST = 2
 Row = Mapping[str, Any]
 """A row of a table: column -> value."""
 RowReader = Callable[[Row], Exchange]
@@ -60,6 +61,8 @@ class Format:
     """Paths of the numbers of one log that are not read, and that may be counts or prices."""
     certainty: ClassVar[float] = 1.0
     """What a sample is worth of which every line can be read: less for formats that also read others' lines."""
+    mixed: ClassVar[bool] = False
+    """Whether lines of any kind tell of no request: without a request nothing tells that a log is of the format."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
@@ -81,7 +84,9 @@ class Format:
         """
         reader = cls(ZoneInfo("UTC"))
         votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
-        return cls.certainty * sum(votes) / len(votes) if votes else 0.0
+        if cls.mixed:
+            return 1 - votes.count(0) / len(votes) if _REQUEST in votes else 0.0
+        return cls.certainty * sum(map(bool, votes)) / len(votes) if votes else 0.0
 
     @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
@@ -107,13 +112,18 @@ class Format:
         """
         raise NotImplementedError
 
-    def _vote(self, line: bytes) -> bool | None:
-        """Whether a line can be read; None for what is read as a request without a method: garbage, or not its own."""
+    def _vote(self, line: bytes) -> int | None:
+        """What a line is: `_REQUEST`, 1 for any other that can be read, 0 for one that cannot.
+
+        None for what is read as a request without a method: garbage, or not its own.
+        """
         try:
             item = self.parse(line)
         except BadRecordError as bad:
-            return isinstance(bad, UnknownStatusError)
-        return None if isinstance(item, Exchange) and item is not NO_REQUEST and not item.method else True
+            return _REQUEST if isinstance(bad, UnknownStatusError) else 0
+        if not isinstance(item, Exchange) or item is NO_REQUEST:
+            return 1
+        return _REQUEST if item.method else None
 
 
 class UnknownStatusError(BadRecordError):

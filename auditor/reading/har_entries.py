@@ -6,6 +6,7 @@ What is read is decoded in a window that grows only as far as one value needs, u
 import json
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 MOST = 48 << 20
@@ -56,6 +57,8 @@ class Document:
                     else:
                         self._value()
             broken = bool(self._peek())
+        except RecursionError:
+            broken, self.damage = True, "an entry is nested too deeply"
         except BrokenError as error:
             broken, self.damage = True, str(error)
         if broken or not begun:
@@ -64,22 +67,17 @@ class Document:
     def _parts(self, begin: str, end: str) -> Iterator[Any]:
         """The keys of an object or the items of an array; whoever asks for the next key has read the value."""
         self._take(begin)
-        if self._peek() == end:
-            self._at += 1
-            return
-        while True:
+        more = self._peek() != end
+        while more:
             part = self._value()
             if end == "}":
                 if not isinstance(part, str):
                     raise BrokenError
                 self._take(":")
             yield part
-            found = self._peek()
-            if found not in (",", end):
-                raise BrokenError
-            self._at += 1
-            if found == end:
-                return
+            if more := self._peek() != end:
+                self._take(",")
+        self._take(end)
 
     def _take(self, char: str) -> None:
         if self._peek() != char:
@@ -101,13 +99,8 @@ class Document:
         self._peek()
         step = _STEP
         while True:
-            try:
+            with suppress(json.JSONDecodeError):
                 value, end = _VALUE.raw_decode(self._text, self._at)
-            except json.JSONDecodeError:
-                pass
-            except RecursionError:
-                raise BrokenError("an entry is nested too deeply") from None
-            else:
                 # A number may go on behind the window.
                 if end < len(self._text) or not self._more(step):
                     self._at = end

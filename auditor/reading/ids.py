@@ -28,25 +28,20 @@ class Ids:
 
     def __init__(self, kind: str, choice: str | None) -> None:
         """*kind* is the format, *choice* what to do with ids that repeat."""
-        self._kind, self._choice = kind, choice
+        self._kind, self.choice = kind, choice
         self._scopes: dict[tuple[str, str], str] = {}
         self.stages = False
         """Whether several records may mean one request: those of a request log, or stages of a job."""
 
     @property
-    def repeat(self) -> bool:
-        """Whether ids were found to be none."""
-        return self._choice == IdChoice.REPEAT
-
-    @property
     def suffixes(self) -> list[str]:
         """What the scoped ids so far end with; none where nothing is to be found out about them."""
-        return [] if self._choice else sorted(f"@{scope}" for scope in self._scopes.values())
+        return [] if self.choice else sorted(f"@{scope}" for scope in self._scopes.values())
 
     def of(self, own: str | None, event: UsageEvent, *, table: bool) -> str | None:
         """The id of an event whose record has *own*; None where it has none that counts."""
         self.stages |= not table or event.outcome is Outcome.ATTEMPT
-        if own is None or self._choice in (IdChoice.ROWS, IdChoice.REPEAT):
+        if own is None or self.choice in (IdChoice.ROWS, IdChoice.REPEAT):
             return None
         who = event.provider, event.account
         if who not in self._scopes:

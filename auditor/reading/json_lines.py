@@ -1,5 +1,6 @@
 """What the formats of JSON lines share: reading an object, and paths of keys into it."""
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -10,13 +11,14 @@ import orjson
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.format import NO_REQUEST, Fits, Format, Sample, UnknownStatusError
+from auditor.reading.format import NO_REQUEST, Fits, Format
 from auditor.reading.named import completed
 from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
 from auditor.reading.wrapped import PREFIX
 
 _Record = TypeVar("_Record", bound=Mapping[str, Any])
+_ESCAPED = re.compile("[\udc80-\udcff]")
 _SCANNED = 2000
 """Requests among which those for pictures are looked for."""
 
@@ -58,26 +60,6 @@ class JsonObjects(Format):
         raise NotImplementedError
 
 
-class MixedObjects(JsonObjects):
-    """Objects of which some tell of no request: without any request nothing tells that a log is of the format."""
-
-    @classmethod
-    def detect(cls, sample: Sample) -> float:
-        """The share of lines it can read, if there is a request among them."""
-        reader = cls(ZoneInfo("UTC"))
-        seen = [reader._verdict(line) for line in sample.lines]
-        return (1 - seen.count(None) / len(seen)) if any(seen) else 0.0
-
-    def _verdict(self, line: bytes) -> bool | None:
-        """Whether a line is a request; None for one that cannot be read."""
-        try:
-            return self.parse(line) is not NO_REQUEST
-        except UnknownStatusError:
-            return True
-        except BadRecordError:
-            return None
-
-
 def json_object(data: bytes) -> dict[str, Any]:
     """The object of a line, also behind what a collector put before it, or behind a byte order mark."""
     data = data.removeprefix(BOM_UTF8)
@@ -103,25 +85,13 @@ def needing(record: _Record, names: Iterable[str]) -> _Record:
 def _repaired(data: bytes, error: orjson.JSONDecodeError) -> Any:
     r"""The value of a line with bytes that are no UTF-8, as nginx lets them through: they become `\xff`, as text."""
     text = data.decode(errors="surrogateescape")
-    if not any("\udc80" <= character <= "\udcff" for character in text):
+    mended = _ESCAPED.sub(lambda found: f"\\\\x{ord(found[0]) - 0xDC00:02x}", text)
+    if mended == text:
         raise BadRecordError(Reason.NOT_JSON, str(error).partition(":")[0]) from None
-    text = "".join(
-        f"\\\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else character for character in text
-    )
     try:
-        return orjson.loads(text)
+        return orjson.loads(mended)
     except orjson.JSONDecodeError:
         raise BadRecordError(Reason.BAD_ENCODING, "not UTF-8, and no JSON without that either") from None
-
-
-def header(headers: Any, name: str) -> str | None:
-    """The value of a header of any case, which some loggers keep as a list."""
-    if not isinstance(headers, dict):
-        return None
-    for key, value in headers.items():
-        if key.lower() == name:
-            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return None
 
 
 def integer(value: object, name: str) -> int | None:

@@ -20,7 +20,12 @@ _NARROW = re.compile(
 """Variables that never hold a blank, but for lists."""
 BETWEEN = re.compile(r", | : ")
 """What stands between the values of a list."""
-TIMES = ("time_local", "time_iso8601", "msec")
+_NEEDED = {
+    "$time_local or $time_iso8601 or $msec": {"time_local", "time_iso8601", "msec"},
+    "$status": {"status"},
+    "$request or $request_uri": {"request", "request_uri", "uri"},
+}
+"""Of each of these one has to be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,7 @@ class LogTemplate:
         if not all(literals[1:-1]):
             at = literals.index(b"", 1)
             raise ValueError(f"${names[at - 1]} and ${names[at]} touch: nothing tells where one ends")
-        missing = [
-            words
-            for words, found in (
-                (" or ".join(f"${name}" for name in TIMES), not set(TIMES).isdisjoint(names)),
-                ("$status", "status" in names),
-                ("$request or $request_uri", not {"request", "request_uri", "uri"}.isdisjoint(names)),
-            )
-            if not found
-        ]
-        if missing:
+        if missing := [told for told, variables in _NEEDED.items() if variables.isdisjoint(names)]:
             raise ValueError(f"has no {' and no '.join(missing)}; without it a line tells no event")
         lists = tuple(
             _LISTS.fullmatch(name) is not None and not BETWEEN.match(literal.decode())

@@ -36,19 +36,12 @@ def body_of(fields: Mapping[str, Any]) -> bytes | None:
 
     Nor is it known where the object holds numbers that were read as others.
     """
-    for value in _bodies(fields):
+    low = {name.lower(): value for name, value in fields.items()}
+    for value in (held for name in _BODY for held in (low.get(name), at(fields, *name.split(".")))):
         held = json_in(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
         if isinstance(held, dict):
             return orjson.dumps(held) if is_exact(held) else None
     return None
-
-
-def _bodies(fields: Mapping[str, Any]) -> Iterator[Any]:
-    low = {name.lower(): value for name, value in fields.items()}
-    for name in _BODY:
-        yield low.get(name)
-        if "." in name:
-            yield at(fields, *name.split("."))
 
 
 _ANSWER = "sent|upstream|downstream|origin|edge|backend|response|beresp|resp|res|rsp|rs|sc|reply|answer"

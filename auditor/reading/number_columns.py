@@ -19,7 +19,7 @@ CREDITS = ("credits", *(f"credits_{each}" for each in _SPENT), "credit", *(f"cre
            *(f"{each}_credit{s}" for each in _SPENT for s in ("s", "")), "cost_in_credits", "cost_credits",
            "usage_in_credits", "price_in_credits")  # fmt: skip
 """What a table calls the credits of one row."""
-_PRICED = re.compile(r"(?:.*_)?(?:credits?|costs?|prices?|amounts?)(?:_.*)?")
+
 _UNIT = "(?:_?(?:in_)?(?:s|m?secs?|m?seconds?|[mun]s|[mun]secs?|millis|micros|nanos|(?:milli|micro|nano)seconds?))?"
 _NAMES = re.compile(
     f"{'|'.join(CREDITS)}|width|height|sc_content_len"
@@ -103,11 +103,6 @@ def is_sum(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _is_surely(name: str) -> bool:
     return _SUMS.fullmatch(column_name(name)) is not None
-
-
-def is_price(name: str) -> bool:
-    """Whether a column seems to say what a row cost."""
-    return _PRICED.fullmatch(column_name(name)) is not None
 
 
 def columns_of(rows: Rows) -> dict[str, Column]:

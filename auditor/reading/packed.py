@@ -9,7 +9,7 @@ import codecs
 import gzip
 import io
 import lzma
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,13 +38,14 @@ def decompressed(raw: io.BufferedReader) -> Stream:
     """*raw*, or what it holds if it is packed. Reading raises EOFError where it is cut off, OSError on damage."""
     magic = raw.peek(6)[:6]
     if magic.startswith(b"\x1f\x8b"):
-        return _Capped(gzip.GzipFile(fileobj=raw), raw)
+        return _Capped(gzip.GzipFile(fileobj=raw).read1, raw)
     if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        return _Capped(_Zstandard(raw), raw)
+        frames = _frames(raw)
+        return _Capped(lambda _: next(frames, b""), raw)
     if magic.startswith(b"BZh"):
-        return _Capped(_Members(raw, bz2.BZ2Decompressor), raw)
+        return _Capped(_Members(raw, bz2.BZ2Decompressor).read1, raw)
     if magic == b"\xfd7zXZ\x00":
-        return _Capped(_Members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)), raw)
+        return _Capped(_Members(raw, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)).read1, raw)
     if magic.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _Utf16(raw)
     return raw
@@ -88,13 +89,13 @@ class Expansion:
 class _Capped:
     """Stops a bomb."""
 
-    def __init__(self, stream: Stream, raw: io.BufferedReader) -> None:
-        self._stream, self._raw = stream, raw
+    def __init__(self, read: Callable[[int], bytes], raw: io.BufferedReader) -> None:
+        self._read, self._raw = read, raw
         self._expansion = Expansion()
 
     def read1(self, size: int, /) -> bytes:
         """Some bytes; `TooLargeError` once they are too many for what was read."""
-        data = self._stream.read1(size)
+        data = self._read(size)
         # A record is a line or an object of an array; objects hold others.
         self._expansion.grow(len(data), max(data.count(b"\n"), data.count(b"{") // 2), self._raw.tell())
         return data
@@ -130,36 +131,27 @@ class _Members:
                 return out
 
 
-class _Zstandard:
-    """zstandard's own reader ends silently where a frame is cut; this one raises EOFError like gzip."""
+def _frames(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Zstandard's own reader ends silently where a frame is cut; this one raises EOFError like gzip, OSError on damage.
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    A step is bounded by what it is fed.
+    """
+    try:
+        import zstandard
+    except ImportError:
+        raise MissingExtraError("a .zst file", "audit", "zstandard") from None
+
+    new = zstandard.ZstdDecompressor().decompressobj
+    frame, feed = new(), _ZSTD_FEED[0]
+    while data := frame.unused_data or stream.read(feed):
+        if frame.eof:
+            frame = new()
         try:
-            import zstandard
-        except ImportError:
-            raise MissingExtraError("a .zst file", "audit", "zstandard") from None
-
-        self._error = zstandard.ZstdError
-        self._new = zstandard.ZstdDecompressor().decompressobj
-        self._stream = stream
-        self._frame = self._new()
-        self._feed = _ZSTD_FEED[0]
-
-    def read1(self, size: int, /) -> bytes:
-        """Some decompressed bytes, none at the end; EOFError inside a frame, OSError where it is damaged."""
-        del size  # a step is bounded by what it is fed
-        while True:
-            data = self._frame.unused_data or self._stream.read(self._feed)
-            if not data:
-                if self._frame.eof:
-                    return b""
-                raise EOFError("the zstd frame is cut off")
-            if self._frame.eof:
-                self._frame = self._new()
-            try:
-                out = self._frame.decompress(data)
-            except self._error as error:
-                raise OSError(str(error)) from None
-            self._feed = _ZSTD_FEED[len(out) < 1 << 20]
-            if out:
-                return out
+            out = frame.decompress(data)
+        except zstandard.ZstdError as error:
+            raise OSError(str(error)) from None
+        feed = _ZSTD_FEED[len(out) < 1 << 20]
+        if out:
+            yield out
+    if not frame.eof:
+        raise EOFError("the zstd frame is cut off")

@@ -19,7 +19,7 @@ from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
-from auditor.reading.ids import Ids
+from auditor.reading.ids import IdChoice, Ids
 from auditor.reading.lines import EXCERPT, MAX_LINE, Line
 from auditor.reading.secrets import find, mask, redact
 from auditor.reading.wrapped import is_part
@@ -65,11 +65,6 @@ class Tally:
         if len(self.rejections) < MAX_REJECTIONS:
             self.rejections.append(rejection)
         return rejection
-
-    def leave_out(self, found: LeftOut, lines: int = 1) -> None:
-        """Count requests that are no events."""
-        self.filtered[found.why.value] += lines
-        self.dropped[found.payer] += lines
 
 
 @lru_cache(maxsize=1024)
@@ -131,7 +126,7 @@ class Reading:
         assumed: tuple[StrEnum, ...] = (*item.assumed, *taken)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.MASKED if item.masked else Assumption.NO_INPUTS, *assumed)
-        if self.ids.repeat and item.id is not None:
+        if self.ids.choice == IdChoice.REPEAT and item.id is not None:
             assumed = (Assumption.IDS_REPEAT, *assumed)
         identity = self.ids.of(item.id, event, table=True) or self.identity(line)
         key = event.key if item.keyed else key_of(event.provider, identity)
@@ -162,7 +157,8 @@ class Reading:
     ) -> tuple[UsageEvent, str | None] | None:
         """The event of so many *lines* that are alike, and its `assumed`; None if left out. All are counted."""
         if isinstance(found, LeftOut):
-            self.tally.leave_out(found, lines)
+            self.tally.filtered[found.why.value] += lines
+            self.tally.dropped[found.payer] += lines
             return None
         event, assumed = found
         self.tally.kept[event.provider, event.account] += lines

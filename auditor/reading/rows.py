@@ -31,9 +31,10 @@ Reader = tuple[Read | None, bool]
 
 _EVENT = frozenset({"id", "outcome", "provider", "template", "key"})
 _NUMBERS = ("v", "count", "width", "height", "bytes", "status", "duration_ms", "credits")
-_TIMES = (*ALIASES["time"], "started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time")
+
 _FAILURES = ("error", "error_message", "error_text", "failure", "reason", "exception")
 _MORE = {
+    "time": ("started_at", "start_time", "created_at", "request_time_utc", "logged_at", "event_time"),
     "target": ("full_url", "request_url", "uri_path"),
     "host": ("hostname", "domain", "host_header", "request_host"),
     "bytes": ("response_bytes", "content_length", "bytes_out", "sent_bytes", "file_size"),
@@ -41,6 +42,7 @@ _MORE = {
     "type": ("content_type", "mime_type", "response_content_type"),
     "query": ("query", "querystring"),
 }
+_NAMES = {what: (*names, *_MORE.get(what, ())) for what, names in ALIASES.items()}
 
 
 def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
@@ -62,13 +64,10 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
     if exports.fits(known):
         provider = next((name for name in PROVIDERS if name in hint.lower()), "unknown")
         return lambda row: exports.event_of(named(row), provider, zone), False
-    if _has(known, "time", _TIMES) and _has(known, "status") and (_has(known, "target") or "request" in known):
+    has = {what for what, spellings in _NAMES.items() if not known.isdisjoint(spellings)}
+    if has >= {"time", "status"} and ("target" in has or "request" in known):
         return lambda row: completed(_exchange(named(row), zone), named(row)), False
     return None, False
-
-
-def _has(known: Collection[str], what: str, names: tuple[str, ...] | None = None) -> bool:
-    return not set(names or (*ALIASES[what], *_MORE.get(what, ()))).isdisjoint(known)
 
 
 def filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:
@@ -88,18 +87,19 @@ def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
         if name in record:
             record[name] = None if record[name] == "null" else _number(record[name], name)
     record.setdefault("v", 1)
-    if "ts" not in record and "ts_us" in record:
-        record["ts"] = record["ts_us"]
-    assumed = False
-    if "ts" in record:
-        ts_us, assumed = moment(record["ts"], zone)
+    assumed, stamp = False, record.get("ts", record.get("ts_us"))
+    if stamp is not None:
+        ts_us, assumed = moment(stamp, zone)
         record["ts"] = exports.iso(ts_us)
     if "duration_us" in record:
         record.setdefault("duration_ms", _number(record["duration_us"], "duration_us") / 1000)
     if isinstance(record.get("retried"), str):
         record["retried"] = {"true": True, "false": False}.get(record["retried"].lower(), record["retried"])
     if isinstance(record.get("inputs"), str):
-        record["inputs"] = _object(record["inputs"])
+        try:
+            record["inputs"] = orjson.loads(record["inputs"])
+        except orjson.JSONDecodeError:
+            raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None
     if isinstance(record.get("inputs"), list):
         # What Arrow makes of a map.
         record["inputs"] = {
@@ -127,8 +127,8 @@ def _whole(value: object) -> object:
 
 def _exchange(row: dict[str, Any], zone: ZoneInfo) -> Exchange:
     """A request of an access log."""
-    found = {what: first(row, (*names, *_MORE.get(what, ())), ("",)) for what, names in ALIASES.items()}
-    time = first(row, _TIMES, ("",))
+    found = {what: first(row, names, ("",)) for what, names in _NAMES.items()}
+    time = found["time"]
     if isinstance(row.get("date"), str) and isinstance(row.get("time"), str):
         time = f"{row['date']} {row['time']}"
     if time is None:
@@ -162,10 +162,3 @@ def _number(value: Any, name: str) -> Decimal:
     if isinstance(value, bool) or not number.is_finite() or number.adjusted() > 20:
         raise BadRecordError(Reason.BAD_VALUE, f"{name} is not a number")
     return number
-
-
-def _object(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None

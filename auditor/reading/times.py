@@ -4,7 +4,6 @@ import re
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
-from auditor.exchanges.units import UNITS
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError, Reason
 
@@ -100,16 +99,3 @@ def micros(text: object, unit: int) -> int | None:
         return None
     number *= unit
     return int(number.quantize(Decimal(1))) if number < 10**15 else None
-
-
-_GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)(s|ms|µs|us|ns))?", re.ASCII)
-
-
-def go_duration(text: str) -> int | None:
-    """`1m2.5s`, `250ms` or `48.845µs`, as programs in Go write durations; None for what is none."""
-    match = _GO.fullmatch(text)
-    if match is None or not text:
-        return None
-    hours, minutes, number, unit = match.groups()
-    rest = (Decimal(number) * UNITS[unit.replace("µ", "u")]).quantize(Decimal(1)) if number else 0
-    return (int(hours or 0) * 3600 + int(minutes or 0) * 60) * 10**6 + int(rest)

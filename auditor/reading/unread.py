@@ -17,7 +17,7 @@ from auditor.reading.decimals import readings
 from auditor.reading.durations import unit_of
 from auditor.reading.format import NO_REQUEST
 from auditor.reading.names import at, column_name
-from auditor.reading.number_columns import is_numeric, is_price, is_sum
+from auditor.reading.number_columns import is_numeric, is_sum
 
 HEAD = 10_000
 """Records among which the values of a field are looked for."""
@@ -40,6 +40,7 @@ _EVIDENT = re.compile(
     r"|(?!(?:.*_)?(?:batch|group|page|sample|pack|bundle|queue|chunk)_size).*_size"
 )
 """Names of ids, times, statuses, sizes and durations, and of what servers count about themselves."""
+_PRICED = re.compile(r"(?:.*_)?(?:credits?|costs?|prices?|amounts?)(?:_.*)?")
 _ELSEWHERE = re.compile(r".*headers?|inputs|modifications|query|params|geo.*|tls", re.IGNORECASE)
 """Objects that hold what somebody sent, or where from."""
 Path = tuple[str, ...]
@@ -115,7 +116,7 @@ def _is_absent(value: Any) -> bool:
 def _is_open(path: Path, held: list[tuple[Any, Record]]) -> bool:
     """Whether a field holds numbers that may be anything: a count, say, or a price."""
     name = column_name(path[-1])
-    if is_price(name) or (is_sum(name) and all(str(value).strip()[0].isdigit() for value, _ in held)):
+    if _PRICED.fullmatch(name) or (is_sum(name) and all(str(value).strip()[0].isdigit() for value, _ in held)):
         return True
     if not all(_is_number(value) for value, _ in held):
         return False

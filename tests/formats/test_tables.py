@@ -132,6 +132,14 @@ def test_unknown_columns_reject_every_row(tmp_path: Path, header: str) -> None:
     assert len(found) == 3
 
 
+def test_a_row_of_a_network_may_lack_a_value(tmp_path: Path) -> None:
+    """As a line may that ends early: it is rejected, and the others are read."""
+    header = "date,time,cs_method,cs_uri_stem,cs_uri_query,sc_status,x_edge_result_type"
+    rows = ["2026-09-01,12:00:00,GET,/a,-,200,Hit", "2026-09-01,12:00:00,GET,/a,-,,Hit", ",12:00:00,GET,/a,-,200,Hit"]
+    found = table(tmp_path, header, *rows)
+    assert [each if isinstance(each, str) else "" for each in found] == ["", "missing_field", "missing_field"]
+
+
 def export(tmp_path: Path, header: str, *rows: str, name: str = "hcti-export.csv") -> Sequence[UsageEvent]:
     path = tmp_path / name
     path.write_text("\n".join([header, *rows]), encoding="utf-8")
