@@ -16,14 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from auditor.intake.columnar.scalars import (
-    HEX,
+    SAFE,
+    after,
     blank_end,
     inputs_at,
     is_at,
+    is_hex,
     jit,
+    key_at,
     number_at,
     row_of,
-    string_end,
+    string_at,
     time_at,
 )
 from auditor.model.events import AMBIGUOUS_STATUS, FIELDS, MAX_DELIVERED, REQUIRED, SCHEMA_VERSION, Outcome
@@ -42,7 +45,8 @@ _TEXT_END, _WORD_END, _NUMBER_END = len(TEXTS), len(TEXTS) + len(WORDS), len(TEX
 _F = {name: index for index, name in enumerate(NAMES)}
 _ENVIRONMENT, _DIGEST, _ID = _F["environment"], _F["digest"], _F["id"]
 _OUTCOME, _COUNT, _BYTES, _STATUS = _F["outcome"], _F["count"], _F["bytes"], _F["status"]
-_DURATION, _CREDITS, _TS, _RETRIED = _F["duration_ms"], _F["credits"], _F["ts"], _F["retried"]
+_DURATION, _CREDITS, _TS = _F["duration_ms"], _F["credits"], _F["ts"]
+_RETRIED, _INPUTS = _F["retried"], _F["inputs"]
 _HIT, _RENDER, _IS_ERROR, _ATTEMPT = (
     WORDS["outcome"].index(name) for name in (Outcome.HIT, Outcome.RENDER, Outcome.ERROR, Outcome.ATTEMPT)
 )
@@ -57,10 +61,8 @@ _NULL, _TRUE, _FALSE, _SHA256 = (np.frombuffer(word, np.uint8) for word in (b"nu
 
 def _table(names: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Names as rows of bytes, the length first."""
-    table = np.zeros((len(names), 1 + max(map(len, names))), np.uint8)
-    for row, name in zip(table, names, strict=True):
-        row[: len(name) + 1] = [len(name), *name.encode()]
-    return table
+    rows = np.array([bytes([len(name)]) + name.encode() for name in names])
+    return rows.view(np.uint8).reshape(len(names), -1)
 
 
 _FIELD_TABLE = _table(NAMES)
@@ -77,89 +79,55 @@ def _line(buf: Any, at: int, values: Any, spans: Any, entries: Any, used: int) -
     *values* gets words, numbers, time and flag by field, -1 for absent; *spans* the texts.
     """
     values[:] = -1
-    seen = 0
-    unknown_credits = False
-    first = used
-    at = blank_end(buf, at)
-    if buf[at] != 123:
-        return -1, first
-    at = blank_end(buf, at + 1)
+    seen, first = 0, used
+    at = after(buf, blank_end(buf, at), 123)
     while True:
-        if buf[at] != 34:
-            return -1, first
-        end = string_end(buf, at + 1)
-        if end < 0:
-            return -1, first
-        field = row_of(_FIELD_TABLE, 0, len(_FIELD_TABLE), buf, at + 1, end)
-        if field < 0 or seen >> field & 1:
+        start, end, at = key_at(buf, at)
+        field = row_of(_FIELD_TABLE, 0, len(_FIELD_TABLE), buf, start, end)
+        if at < 0 or field < 0 or seen >> field & 1:
             return -1, first
         seen |= 1 << field
-        at = blank_end(buf, end + 1)
-        if buf[at] != 58:
-            return -1, first
-        at = blank_end(buf, at + 1)
         if buf[at] == 110:  # null: absent, and unknown for credits
             if not is_at(buf, at, _NULL) or _REQUIRED >> field & 1:
                 return -1, first
-            unknown_credits = unknown_credits or field == _CREDITS
             at += 4
-        elif field < _WORD_END or field == _TS:
-            if buf[at] != 34:
-                return -1, first
-            end = string_end(buf, at + 1)
-            if end < 0:
-                return -1, first
-            if field < _TEXT_END:
-                if end == at + 1:
-                    return -1, first
-                spans[field, 0], spans[field, 1] = at + 1, end
-                values[field] = 1
-            elif field == _TS:
-                values[field] = time_at(buf, at + 1, end)
-                if values[field] < 0:
-                    return -1, first
-            else:
-                kind = field - _TEXT_END
-                values[field] = row_of(_WORD_TABLE, _WORD_ENDS[kind], _WORD_ENDS[kind + 1], buf, at + 1, end)
-                if values[field] < 0:
-                    return -1, first
-            at = end + 1
-        elif field < _NUMBER_END:
-            places = 3 if field == _DURATION else 9 if field == _CREDITS else 0
-            values[field], at = number_at(buf, at, places, 9 if field == _CREDITS or field == _DURATION else 18)
-            if at < 0:
-                return -1, first
-        elif field == _RETRIED:
-            if is_at(buf, at, _TRUE):
+        else:
+            if field < _WORD_END or field == _TS:
+                start, end = string_at(buf, at, SAFE)
+                at = end + 1
+                if field < _TEXT_END:
+                    spans[field, 0], spans[field, 1] = start, end
+                    values[field] = 1 if start < end else -1
+                elif field == _TS:
+                    values[field] = time_at(buf, start, end)
+                else:
+                    kind = field - _TEXT_END
+                    values[field] = row_of(_WORD_TABLE, _WORD_ENDS[kind], _WORD_ENDS[kind + 1], buf, start, end)
+            elif field < _NUMBER_END:
+                places = 3 if field == _DURATION else 9 if field == _CREDITS else 0
+                values[field], at = number_at(buf, at, places, 9 if places else 18)
+            elif field == _INPUTS:
+                at, used = inputs_at(buf, at, entries, used)
+                values[field] = used - first if at >= 0 else -1
+            elif is_at(buf, at, _TRUE):
                 values[field], at = 1, at + 4
             elif is_at(buf, at, _FALSE):
                 values[field], at = 0, at + 5
-            else:
+            if values[field] < 0:
                 return -1, first
-        else:
-            if buf[at] != 123:
-                return -1, first
-            at, used = inputs_at(buf, at, entries, used)
-            if at < 0:
-                return -1, first
-            values[field] = used - first
         at = blank_end(buf, at)
         if buf[at] == 125:
             break
-        if buf[at] != 44:
-            return -1, first
-        at = blank_end(buf, at + 1)
-    at = blank_end(buf, at + 1)
+        at = after(buf, at, 44)
+    at = after(buf, at, 125)
     if buf[at] != 10 or seen & _REQUIRED != _REQUIRED or not _consistent(buf, values, spans):
         return -1, first
     outcome, status = values[_OUTCOME], values[_STATUS]
-    if outcome == _ATTEMPT or unknown_credits:
+    if outcome == _ATTEMPT:
         values[_CREDITS] = -1
-    elif values[_CREDITS] < 0:
-        ambiguous = status < 0
-        for code in _AMBIGUOUS:
-            ambiguous = ambiguous or status == code
-        values[_CREDITS] = NANO if outcome == _RENDER else -1 if outcome == _IS_ERROR and ambiguous else 0
+    elif not seen >> _CREDITS & 1:
+        unknown = outcome == _IS_ERROR and (status < 0 or (status == _AMBIGUOUS).any())
+        values[_CREDITS] = NANO if outcome == _RENDER else -1 if unknown else 0
     return at, used
 
 
@@ -179,33 +147,25 @@ def _consistent(buf: Any, values: Any, spans: Any) -> bool:
     for at in range(spans[_ENVIRONMENT, 0], spans[_ENVIRONMENT, 1]):
         if 65 <= buf[at] <= 90:
             return False
-    if values[_DIGEST] >= 0:
-        at = spans[_DIGEST, 0]
-        if spans[_DIGEST, 1] - at != 71 or not is_at(buf, at, _SHA256):
-            return False
-        for digit in range(at + 7, at + 71):
-            if not HEX[buf[digit]]:
-                return False
-    return True
+    start, end = spans[_DIGEST]
+    return values[_DIGEST] < 0 or (end - start == 71 and is_at(buf, start, _SHA256) and is_hex(buf, start + 7, end))
 
 
 @jit
-def scan(
-    buf: Any, size: int, numbers: Any, values: Any, spans: Any, entries: Any, other: Any
-) -> tuple[int, int, int, int]:
+def scan(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any, other: Any) -> tuple[int, int, int, int]:
     """Read a block of whole lines that ends in a line end.
 
     Returns (plain lines, other lines, lines in all with blank ones, input entries). For each plain line: its number
     from 0 in *numbers*, its row of *values* and *spans*; for each other line (number, start, end) in *other*.
     """
     at = plain = others = number = used = 0
-    while at < size:
+    while at < len(buf):
         start = at
-        at, after = _line(buf, start, values[plain], spans[plain], entries, used)
+        at, held = _line(buf, start, values[plain], spans[plain], entries, used)
         if at >= 0 and at - start <= MAX_LINE:
             numbers[plain] = number
             plain += 1
-            used = after
+            used = held
         else:
             at = blank_end(buf, start)
             blank = buf[at] == 10

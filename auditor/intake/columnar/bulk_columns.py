@@ -22,17 +22,15 @@ def read_block(block: bytes, before: int) -> tuple[pa.RecordBatch, list[Line], i
     """
     if not block.endswith(b"\n"):
         block += b"\n"
-    most = block.count(b"\n")
     buf = np.frombuffer(block, np.uint8)
-    numbers = np.empty(most, np.int64)
-    values = np.empty((most + 1, len(NAMES)), np.int64)
-    spans = np.empty((most + 1, len(TEXTS), 2), np.int64)
+    most = block.count(b"\n")
+    numbers, other = np.empty(most, np.int64), np.empty((most, 3), np.int64)
+    values, spans = np.empty((most + 1, len(NAMES)), np.int64), np.empty((most + 1, len(TEXTS), 2), np.int64)
     # An entry of inputs takes 24 bytes at least: "":"0123456789abcdef",
     entries = np.empty((len(block) // 20 + 64, 4), np.int64)
-    other = np.empty((most, 3), np.int64)
-    plain, others, lines, used = scan(buf, len(block), numbers, values, spans, entries, other)
+    plain, others, lines, used = scan(buf, numbers, values, spans, entries, other)
     columns = _columns(buf, numbers[:plain] + before + 1, values[:plain], spans[:plain], entries[:used])
-    rest = [Line(before + 1 + int(number), block[start:end]) for number, start, end in other[:others]]
+    rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA), rest, lines
 
 

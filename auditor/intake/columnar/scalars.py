@@ -48,23 +48,40 @@ def blank_end(buf: Any, at: int) -> int:
 
 
 @jit
-def string_end(buf: Any, at: int) -> int:
-    """The position of the closing quote of a plain string that starts at *at*, -1 if it is not plain."""
-    while SAFE[buf[at]]:
-        at += 1
-    return at if buf[at] == 34 else -1
+def after(buf: Any, at: int, sign: int) -> int:
+    """The first position behind *sign* and white space, -1 if it does not stand at *at*.
+
+    What failed goes on failing: at -1 is the end of the block's last line, which is no sign of JSON.
+    """
+    return blank_end(buf, at + 1) if buf[at] == sign else -1
+
+
+@jit
+def string_at(buf: Any, at: int, safe: Any) -> tuple[int, int]:
+    """(start, position of the closing quote) of a string of *safe* characters from its opening quote on; (-1, -1)."""
+    if buf[at] != 34:
+        return -1, -1
+    start = end = at + 1
+    while safe[buf[end]]:
+        end += 1
+    return (start, end) if buf[end] == 34 else (-1, -1)
+
+
+@jit
+def key_at(buf: Any, at: int) -> tuple[int, int, int]:
+    """(start, end, position of its value) of a plain key; the last is -1 if there is none."""
+    start, end = string_at(buf, at, SAFE)
+    return start, end, after(buf, after(buf, end, 34), 58)
 
 
 @jit
 def number_at(buf: Any, at: int, places: int, most: int) -> tuple[int, int]:
     """(value × 10^places, position after it) of a number of at most *most* digits before the point; (-1, -1)."""
     value, start = 0, at
-    while DIGIT[buf[at]]:
+    while DIGIT[buf[at]] and at - start <= most:
         value = value * 10 + buf[at] - 48
         at += 1
-        if at - start > most:
-            return -1, -1
-    if at == start or (buf[start] == 48 and at - start > 1):
+    if at == start or at - start > most or (buf[start] == 48 and at - start > 1):
         return -1, -1
     if buf[at] == 46:
         at += 1
@@ -75,58 +92,55 @@ def number_at(buf: Any, at: int, places: int, most: int) -> tuple[int, int]:
         if at == first:
             return -1, -1
         places -= at - first
-    if DIGIT[buf[at]] or buf[at] == 46 or buf[at] == 101 or buf[at] == 69:
-        return -1, -1
     for _ in range(places):
         value *= 10
     return value, at
 
 
+_CLOCK, _OFFSET = (np.frombuffer(shape, np.uint8) for shape in (b"0000-00-00T00:00:00", b"00:00"))
+
+
 @jit
-def _two(buf: Any, at: int) -> int:
-    """Two digits, or a number that no part of a time can be."""
-    return (buf[at] - 48) * 10 + buf[at + 1] - 48 if DIGIT[buf[at]] and DIGIT[buf[at + 1]] else 1000
+def _digits(buf: Any, at: int, shape: Any) -> int:
+    """The digits that stand where *shape* has zeros, as one number; -1 where anything differs from it."""
+    value = 0
+    for i in range(len(shape)):
+        if shape[i] == 48 and DIGIT[buf[at + i]]:
+            value = value * 10 + buf[at + i] - 48
+        elif shape[i] == 48 or buf[at + i] != shape[i]:
+            return -1
+    return value
 
 
 @jit
 def time_at(buf: Any, at: int, end: int) -> int:
     """Microseconds since 1970 of an RFC 3339 time with an offset, -1 if it is not plain."""
-    if end - at < 20 or buf[at + 4] != 45 or buf[at + 7] != 45 or buf[at + 10] != 84:
-        return -1
-    if buf[at + 13] != 58 or buf[at + 16] != 58:
-        return -1
-    century, years, month, day = _two(buf, at), _two(buf, at + 2), _two(buf, at + 5), _two(buf, at + 8)
-    hour, minute, second = _two(buf, at + 11), _two(buf, at + 14), _two(buf, at + 17)
-    if century < 19 or century > 98 or years > 99 or month < 1 or month > 12 or day < 1:
-        return -1
-    year = century * 100 + years
+    clock = _digits(buf, at, _CLOCK)
+    year, month, day = clock // 10**10, clock // 10**8 % 100, clock // 10**6 % 100
+    hour, minute, second = clock // 10**4 % 100, clock // 100 % 100, clock % 100
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     length = 31 - (month - 1) % 7 % 2 if month != 2 else 28 + leap
-    if year < 1970 or day > length or hour > 23 or minute > 59 or second > 59:
+    if year < 1970 or year > 9899 or month < 1 or month > 12 or day < 1 or day > length:
         return -1
-    micro, at = 0, at + 19
+    if hour > 23 or minute > 59 or second > 59:
+        return -1
+    micro, unit, at = 0, 1_000_000, at + 19
     if buf[at] == 46:
         at += 1
-        first = at
         while DIGIT[buf[at]]:
-            if at - first < 6:
-                micro = micro * 10 + buf[at] - 48
+            unit //= 10
+            micro += (buf[at] - 48) * unit
             at += 1
-        if at == first:
+        if unit == 1_000_000:
             return -1
-        for _ in range(6 - min(6, at - first)):
-            micro *= 10
     offset = 0
-    if buf[at] == 90:
-        at += 1
-    elif (buf[at] == 43 or buf[at] == 45) and end - at == 6 and buf[at + 3] == 58:
-        if _two(buf, at + 1) > 23 or _two(buf, at + 4) > 59:
+    if buf[at] != 90:
+        offset = _digits(buf, at + 1, _OFFSET)
+        if (buf[at] != 43 and buf[at] != 45) or offset < 0 or offset > 2359 or offset % 100 > 59:
             return -1
-        offset = (_two(buf, at + 1) * 60 + _two(buf, at + 4)) * (1 if buf[at] == 43 else -1)
-        at += 6
-    if at != end or buf[at - 1] == 46:
-        return -1
-    if buf[end - 1] != 90 and buf[end - 6] != 43 and buf[end - 6] != 45:
+        offset = (offset // 100 * 60 + offset % 100) * (1 if buf[at] == 43 else -1)
+        at += 5
+    if at + 1 != end:
         return -1
     # Days of the proleptic Gregorian calendar, counted from March so that leap days come last.
     shifted = year - (month <= 2)
@@ -137,29 +151,23 @@ def time_at(buf: Any, at: int, end: int) -> int:
 
 
 @jit
+def is_hex(buf: Any, start: int, end: int) -> bool:
+    """Whether nothing but digits of lower-case hexadecimal stands there."""
+    while start < end and HEX[buf[start]]:
+        start += 1
+    return start == end
+
+
+@jit
 def inputs_at(buf: Any, at: int, entries: Any, used: int) -> tuple[int, int]:
-    """(position after the object, entries used) of plain inputs, sorted by field; (-1, used) if they are not plain."""
-    first = used
-    at = blank_end(buf, at + 1)
+    """(position after the object, entries used) of plain inputs, sorted by field; (-1, …) if they are not plain."""
+    first, at = used, after(buf, at, 123)
     if buf[at] == 125:
         return at + 1, used
     while True:
-        if buf[at] != 34 or used - first >= MAX_INPUTS:
-            return -1, first
-        name, name_end = at + 1, string_end(buf, at + 1)
-        if name_end < 0:
-            return -1, first
-        at = blank_end(buf, name_end + 1)
-        if buf[at] != 58:
-            return -1, first
-        at = blank_end(buf, at + 1)
-        value = at + 1
-        if buf[at] != 34:
-            return -1, first
-        at = value
-        while HEX[buf[at]]:
-            at += 1
-        if buf[at] != 34 or at - value != 16:
+        name, name_end, at = key_at(buf, at)
+        value, end = string_at(buf, at, HEX)
+        if at < 0 or end - value != 16 or used - first >= MAX_INPUTS:
             return -1, first
         place = used
         while place > first:
@@ -170,14 +178,12 @@ def inputs_at(buf: Any, at: int, entries: Any, used: int) -> tuple[int, int]:
                 break
             entries[place] = entries[place - 1]
             place -= 1
-        entries[place, 0], entries[place, 1], entries[place, 2], entries[place, 3] = name, name_end, value, at
+        entries[place, 0], entries[place, 1], entries[place, 2], entries[place, 3] = name, name_end, value, end
         used += 1
-        at = blank_end(buf, at + 1)
+        at = after(buf, end, 34)
         if buf[at] == 125:
             return at + 1, used
-        if buf[at] != 44:
-            return -1, first
-        at = blank_end(buf, at + 1)
+        at = after(buf, at, 44)
 
 
 @jit
