@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
@@ -34,11 +34,8 @@ from auditor.model.provider import Api
 log = logging.getLogger("auditor.client")
 
 
-class Landed(NamedTuple):
-    """What a flight brought: an entry, and whether it was found, waited for elsewhere, or rendered."""
-
-    entry: Entry
-    outcome: Outcome
+Landed = tuple[Entry, Outcome]
+"""What a flight brought: an entry, and whether it was found, waited for elsewhere, or rendered."""
 
 
 class Wait(NamedTuple):
@@ -134,9 +131,9 @@ class Core:
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
         with self._waiting(request) as wait:
-            landed = self._peek_or_launch(wait) if wait.first else None
-            if landed is None:
-                landed = wait.flight.result(patience)
+            if wait.first:
+                self._peek_or_launch(wait)
+            landed = wait.flight.result(patience)
         return self._landed(wait, landed)
 
     async def atake(self, request: Request, patience: float | None, pace: AsyncLimiter | None = None) -> Rendered:
@@ -144,12 +141,9 @@ class Core:
         with self._waiting(request) as wait:
             if wait.first:
                 self._launch(wait, pace)
-            waiting = asyncio.wrap_future(wait.flight)
-            if patience is None:
-                landed = await waiting
-            else:
-                async with asyncio.timeout(patience):
-                    landed = await waiting
+            # Without a timeout, the caller need not be a task.
+            async with nullcontext() if patience is None else asyncio.timeout(patience):
+                landed = await asyncio.wrap_future(wait.flight)
         return self._landed(wait, landed)
 
     @contextmanager
@@ -164,8 +158,14 @@ class Core:
         try:
             yield wait
         except BaseException as error:
-            self._missed(wait, error)
-            raise _explained(error) from None
+            shown = _explained(error)
+            if wait.first:
+                pass  # the flight records what becomes of its request, now or when it lands
+            elif isinstance(shown, RefusedError):
+                self._meter.refused(request, made)
+            else:
+                self._meter.gave_up(request, shown.word if isinstance(shown, RenderError) else "other", made)
+            raise shown from None
         finally:
             self._meter.inflight(-1)
 
@@ -173,21 +173,18 @@ class Core:
         work = self._fly(wait.request, wait.made, pace, looked)
         self._flights.launch(wait.request.flight, wait.flight, work)
 
-    def _peek_or_launch(self, wait: Wait) -> Landed | None:
+    def _peek_or_launch(self, wait: Wait) -> None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot, seen = None, wait.request.slot, self.levels.turn
         try:
             entry = None if wait.request.refresh else self.levels.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self._launch(wait, None, looked=self.levels.peeks)
-        if entry is None:
-            return None
-        self.levels.keep(slot, entry, seen)
-        landed = Landed(entry, Outcome.HIT)
-        self._flights.land(slot.key, wait.flight, landed)
-        self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
-        return landed
+                self._launch(wait, None, looked=self.levels.peeking is not None)
+        if entry is not None:
+            self.levels.keep(slot, entry, seen)
+            self._flights.land(slot.key, wait.flight, (entry, Outcome.HIT))
+            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
 
     def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
@@ -202,17 +199,6 @@ class Core:
                 outcome = Outcome.COALESCED
         credits = entry.picture.credits if outcome is Outcome.RENDER else FREE
         return Rendered(entry, outcome, wait.request.slot.key, credits)
-
-    def _missed(self, wait: Wait, error: BaseException) -> None:
-        """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
-        if wait.first:
-            return
-        if isinstance(error, RefusedError):
-            self._meter.refused(wait.request, wait.made)
-        elif isinstance(error, RenderError):
-            self._meter.gave_up(wait.request, error.word, wait.made)
-        else:
-            self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
 
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
@@ -236,18 +222,18 @@ class Core:
     async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
         try:
-            landed = await self._bring(request, made, pace, looked)
+            entry, outcome = await self._bring(request, made, pace, looked)
         except RenderError:
             raise  # the caller recorded it
         except Exception as error:
             # Under an id of its own: an attempt that was written stays unresolved, since the call may have left.
             self._meter.gave_up(request, "other", self._meter.begin())
             raise RenderError(f"the client failed ({type(error).__name__}); please report it") from error
-        if landed.outcome is Outcome.COALESCED:
-            self._meter.coalesced(request, landed.entry, made)
-        elif landed.outcome is Outcome.HIT and request.source == "online":
-            self._meter.hit(request, landed.entry, made.ts_ns, made.started)
-        return landed
+        if outcome is Outcome.COALESCED:
+            self._meter.coalesced(request, entry, made)
+        elif outcome is Outcome.HIT and request.source == "online":
+            self._meter.hit(request, entry, made.ts_ns, made.started)
+        return entry, outcome
 
     async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         slot, seen = request.slot, self.levels.turn
@@ -255,14 +241,14 @@ class Core:
             return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
         if self.near is not None and (entry := self.near.find(slot.key)) is not None:
-            return Landed(entry, Outcome.HIT)
+            return entry, Outcome.HIT
         if not looked and (entry := await self.levels.get(slot)) is not None:
             self.levels.keep(slot, entry, seen)
-            return Landed(entry, Outcome.HIT)
+            return entry, Outcome.HIT
         async with turn(self.levels, slot, self._clock) as (elsewhere, waited):
             if elsewhere is not None:
                 self.levels.keep(slot, elsewhere, seen)
-                return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
+                return elsewhere, Outcome.COALESCED if waited else Outcome.HIT
             return await self._called(request, made, pace)
 
     async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
@@ -275,7 +261,7 @@ class Core:
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
                 await self.levels.put(slot, entry, seen)
-        return Landed(entry, outcome)
+        return entry, outcome
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:
         """The expired picture that may stand in: not where the provider says that the request itself is wrong."""

@@ -135,41 +135,26 @@ class Flights(Generic[T]):
     def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         """Let *work* bring what all wait for."""
         try:
-            flying = self._background.spawn(self._fly(key, flight, work))
+            self._background.spawn(work).add_done_callback(lambda flown: self._ended(key, flight, flown))
         except BaseException as error:
             work.close()
             self._forget(key)
             flight.set_exception(error)
-        else:
-            flying.add_done_callback(lambda _: self._crashed(key, flight, work))
 
-    def _crashed(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        """Cancelled before its first step, by a close, it could not even say so itself."""
-        if not flight.done():
-            work.close()
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
+    def _ended(self, key: str, flight: "Future[T]", flown: "Future[T]") -> None:
+        if flight.done():  # its first caller was interrupted when the work was already on its way
+            return
+        self._forget(key)
+        error = RenderError(_CLOSED) if flown.cancelled() else flown.exception()
+        if error is None:
+            flight.set_result(flown.result())
+        else:
+            flight.set_exception(error)
 
     def land(self, key: str, flight: "Future[T]", result: T) -> None:
         """It was at hand after all."""
         self._forget(key)
         flight.set_result(result)
-
-    async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        try:
-            landed = await work
-        except asyncio.CancelledError:
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
-            raise
-        except BaseException as error:
-            self._forget(key)
-            flight.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            self._forget(key)
-            flight.set_result(landed)
 
     def wait(self, patience: float) -> None:
         """Until all that fly now have landed, *patience* seconds at most."""
