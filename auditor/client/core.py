@@ -158,7 +158,11 @@ class Core:
         try:
             yield wait
         except BaseException as error:
-            shown = _explained(error)
+            shown = error
+            if isinstance(error, RenderError):
+                shown = copy(error)  # each caller has its own, with its own traceback
+            elif isinstance(error, TimeoutError):
+                shown = DeadlineError("the picture did not come in time")
             if wait.first:
                 pass  # the flight records what becomes of its request, now or when it lands
             elif isinstance(shown, RefusedError):
@@ -274,9 +278,3 @@ class Core:
             return None
         ends = entry.picture.expires_at
         return entry if ends is None or ends > now else None
-
-
-def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, RenderError):
-        return copy(error)  # each caller has its own, with its own traceback
-    return DeadlineError("the picture did not come in time") if isinstance(error, TimeoutError) else error

@@ -29,28 +29,21 @@ FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.15, 1.5
 """Seconds between looks: soon at first, then seldom."""
 
 
-class _Selector(selectors.DefaultSelector):
-    """What the loop waits with.
-
-    A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's connections
-    would take them off that list, and the parent would wait for them without end. So the child's copy begins empty.
-    """
-
-    def renew(self) -> None:
-        super().__init__()
-
-
 class Background:
     """Starts at the first need, and again after a fork."""
 
     def __init__(self) -> None:
-        self._selector: _Selector | None = None
+        self._selector: selectors.DefaultSelector | None = None
+        """What the loop waits with."""
         self.forked()
 
     def forked(self) -> None:
         """The thread stayed in the parent."""
         if self._selector is not None:
-            self._selector.renew()
+            # A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's
+            # connections would take them off that list, and the parent would wait for them without end. So the child's
+            # copy begins empty.
+            selectors.DefaultSelector.__init__(self._selector)
         self._lock = threading.Lock()
         self._selector = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,7 +53,7 @@ class Background:
         """Run a coroutine there."""
         with self._lock:  # so that `stop` cannot come between finding the loop and handing it the work
             if self._loop is None:
-                self._selector = _Selector()
+                self._selector = selectors.DefaultSelector()
                 self._loop = asyncio.SelectorEventLoop(self._selector)
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name="auditor-client", daemon=True)
                 self._thread.start()
