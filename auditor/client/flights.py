@@ -130,9 +130,9 @@ class Flights(Generic[T]):
         try:
             self._background.spawn(work).add_done_callback(lambda flown: self._ended(key, flight, flown))
         except BaseException as error:
-            work.close()
             self._forget(key)
             flight.set_exception(error)
+            work.close()
 
     def _ended(self, key: str, flight: "Future[T]", flown: "Future[T]") -> None:
         if flight.done():  # its first caller was interrupted when the work was already on its way
