@@ -83,7 +83,7 @@ class Caller:
         """Connections and queues of the parent stay there."""
         self._lock = threading.Lock()
         self._client: httpx.AsyncClient | None = None
-        self._limiter: AsyncLimiter | None = None
+        self._limiter = None if self.per_second is None else AsyncLimiter(1, 1 / self.per_second)
 
     def ready(self) -> None:
         """Have a pool of connections, made in the caller's thread: the loop of all flights must not wait for it."""
@@ -189,10 +189,8 @@ class Caller:
         raise NotSentError(what) if sent is False or (sent is None and early) else UncertainError(what, word=word)
 
     async def _queue(self) -> None:
-        if self.per_second is None:
-            return
         if self._limiter is None:
-            self._limiter = AsyncLimiter(1, 1 / self.per_second)
+            return
         try:
             async with asyncio.timeout(self.longest_queue):
                 await self._limiter.acquire()
