@@ -6,7 +6,7 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
@@ -17,7 +17,7 @@ from aiolimiter import AsyncLimiter
 
 from auditor.caches import AHEAD, Cache, Entry
 from auditor.client.arguments import Seconds, call_seconds, check_name
-from auditor.client.batch import BatchReport, Item, prerender
+from auditor.client.batch import Item
 from auditor.client.budget import Budget, Circuit
 from auditor.client.caller import Caller
 from auditor.client.clock import Clock
@@ -62,7 +62,9 @@ class Core:
         cycle: Budget,
         probe_every: float,
     ) -> None:
-        self._api, self._meter, self._clock, self._lives = api, meter, clock, lives
+        self._meter, self._clock, self._lives = meter, clock, lives
+        self.per_second = api.per_second
+        """What a batch may do, unless told otherwise: what the provider's plans bear."""
         self._shapes = Shapes(meter.scope, api.options)
         self.background = Background()
         longest = max(*lives.sources.values(), *lives.templates.values())
@@ -103,30 +105,19 @@ class Core:
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
 
-    async def prerender(
-        self,
-        items: Iterable[Item],
-        concurrency: int,
-        per_second: float | None,
-        progress: Callable[[BatchReport], None] | None,
-    ) -> BatchReport:
-        """Render what is not at hand; *per_second* is what the provider's plans bear, unless given."""
-        pace = AsyncLimiter(1, 1 / (per_second or self._api.per_second))
-
-        async def one(item: Item) -> Outcome:
-            template, version, placement = item.template, item.template_version, item.placement
-            shape = self._shapes.of(template, version, item.options)
-            slot, body = shape.identify(item.overrides)
-            if placement is not None:
-                check_name("placement", placement)
-            default = self._lives.templates.get(template, self._lives.sources["batch"])
-            life = default if item.ttl is None else call_seconds("ttl", item.ttl)
-            if self.near is not None and self.near.find(slot.key) is not None:
-                return Outcome.HIT
-            request = Request(template, slot, body, shape.options, version, placement, "batch", life)
-            return (await self.atake(request, None, pace)).outcome
-
-        return await prerender(items, one, concurrency, progress)
+    async def have(self, item: Item, pace: AsyncLimiter) -> Outcome:
+        """Render an item of a batch when it is its turn at *pace*, unless it is at hand."""
+        template, version, placement = item.template, item.template_version, item.placement
+        shape = self._shapes.of(template, version, item.options)
+        slot, body = shape.identify(item.overrides)
+        if placement is not None:
+            check_name("placement", placement)
+        default = self._lives.templates.get(template, self._lives.sources["batch"])
+        life = default if item.ttl is None else call_seconds("ttl", item.ttl)
+        if self.near is not None and self.near.find(slot.key) is not None:
+            return Outcome.HIT
+        request = Request(template, slot, body, shape.options, version, placement, "batch", life)
+        return (await self.atake(request, None, pace)).outcome
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
