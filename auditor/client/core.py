@@ -237,10 +237,7 @@ class Core:
         # The flight before this one may have ended since the caller looked.
         if self.near is not None and (entry := self.near.find(slot.key)) is not None:
             return entry, Outcome.HIT
-        if not looked and (entry := await self.levels.get(slot)) is not None:
-            self.levels.keep(slot, entry, seen)
-            return entry, Outcome.HIT
-        async with turn(self.levels, slot, self._clock) as (elsewhere, waited):
+        async with turn(self.levels, slot, self._clock, looked) as (elsewhere, waited):
             if elsewhere is not None:
                 self.levels.keep(slot, elsewhere, seen)
                 return elsewhere, Outcome.COALESCED if waited else Outcome.HIT

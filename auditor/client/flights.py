@@ -161,13 +161,14 @@ class Flights(Generic[T]):
 
 
 @asynccontextmanager
-async def turn(levels: Levels, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
+async def turn(levels: Levels, slot: Slot, clock: Clock, looked: bool) -> AsyncIterator[tuple[Entry | None, bool]]:
     """The right to make the call; without a lease everybody has it.
 
-    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn.
+    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn. What is in
+    the store is found before anybody asks for the lease, unless the caller has *looked* there.
     """
     token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False
-    entry: Entry | None = None
+    entry = None if looked else await levels.get(slot)
     while entry is None and not ours and levels.leases:
         ours = await levels.acquire(slot, token)
         if ours:
