@@ -135,10 +135,8 @@ class Folder:
 class Bucket:
     """An object store."""
 
-    used: ClassVar[bool] = False
-    """Whether obstore's threads run in this process."""
-    lost: ClassVar[bool] = False
-    """Whether they ran in the process that this one was forked from: they cannot be started again."""
+    user: ClassVar[int | None] = None
+    """The process in which obstore's threads run: in one that is forked from it, they cannot be started again."""
 
     def __init__(self, url: str) -> None:
         if find_spec("obstore") is None:
@@ -153,9 +151,10 @@ class Bucket:
                               "s3://bucket/prefix, gs://… or az://…") from None  # fmt: skip
 
     def _ready(self) -> Any:
-        if Bucket.lost:
+        own = os.getpid()
+        if Bucket.user not in (None, own):  # waiting for those threads would take until the timeout, each time
             raise OSError("an object store cannot be used after a fork of the process that used it")
-        Bucket.used = True
+        Bucket.user = own
         return self._store
 
     async def read(self, path: str) -> bytes:
@@ -175,15 +174,6 @@ class Bucket:
             await store.delete_async(paths)
             gone += len(paths)
         return gone
-
-
-def _after_fork() -> None:
-    """Waiting for threads that stayed in the parent would take until the timeout, each time."""
-    Bucket.lost = Bucket.lost or Bucket.used
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _name(key: str) -> str:

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 from auditor.caches import AHEAD, Cache, Entry, Slot
 from auditor.model.errors import ConfigError
 
-DEFAULT_BYTES, DEFAULT_ENTRIES = 256 << 20, 100_000
 ENTRY_BYTES = 1024
 """What an entry takes beside its picture (the key, the digest, times, objects): 957 as measured by tracemalloc."""
 
@@ -29,9 +28,9 @@ class Memory(Cache):
 
     def __init__(
         self,
-        bytes: int = DEFAULT_BYTES,
+        bytes: int = 256 << 20,
         *,
-        entries: int = DEFAULT_ENTRIES,
+        entries: int = 100_000,
         ttl: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,8 +50,7 @@ class Memory(Cache):
             raise ConfigError(f"memory:// knows bytes= and entries=, not {min(unknown)}=")
         if not all(value.isdecimal() for value in wanted.values()):
             raise ConfigError("bytes= and entries= of memory:// are whole numbers, as in memory://?bytes=67108864")
-        sizes = {name: int(value) for name, value in wanted.items()}
-        return cls(sizes.get("bytes", DEFAULT_BYTES), entries=sizes.get("entries", DEFAULT_ENTRIES), clock=clock)
+        return cls(**{name: int(value) for name, value in wanted.items()}, clock=clock)
 
     def find(self, key: str) -> Entry | None:
         """The entry if it is alive."""

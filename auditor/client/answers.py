@@ -16,8 +16,6 @@ from auditor.model.provider import Answer
 if TYPE_CHECKING:
     import httpx
 
-LARGEST = 64 << 20
-"""Bytes of an answer, unless the renderer says otherwise."""
 OFFERED = "gzip, deflate"
 """Codings that can be undone up to a size: a few bytes of any can stand for gigabytes."""
 _KNOWN = frozenset(("gzip", "x-gzip", "deflate"))

@@ -135,15 +135,13 @@ def _wait_for(descriptor: int) -> None:
     """Until the lock is ours: some milliseconds, unless whoever has it was stopped in the middle of it."""
     ends = time.monotonic() + PATIENCE
     while True:
-        try:
+        with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= ends:
-                log.warning("another process keeps the budget's lock; counting without it")
-                return
-            time.sleep(0.001)
-        else:
             return
+        if time.monotonic() >= ends:
+            log.warning("another process keeps the budget's lock; counting without it")
+            return
+        time.sleep(0.001)
 
 
 @contextmanager

@@ -6,9 +6,9 @@ in memory? → in flight? wait and share → in the shared store? → our turn? 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from aiolimiter import AsyncLimiter
 
 from auditor.caches import AHEAD, Cache, Entry
 from auditor.client.arguments import Seconds, call_seconds, check_name
-from auditor.client.batch import BatchReport, Item, prerender
+from auditor.client.batch import Item
 from auditor.client.budget import Budget, Circuit
 from auditor.client.caller import Caller
 from auditor.client.clock import Clock
@@ -34,11 +34,8 @@ from auditor.model.provider import Api
 log = logging.getLogger("auditor.client")
 
 
-class Landed(NamedTuple):
-    """What a flight brought: an entry, and whether it was found, waited for elsewhere, or rendered."""
-
-    entry: Entry
-    outcome: Outcome
+Landed = tuple[Entry, Outcome]
+"""What a flight brought: an entry, and whether it was found, waited for elsewhere, or rendered."""
 
 
 class Wait(NamedTuple):
@@ -65,7 +62,9 @@ class Core:
         cycle: Budget,
         probe_every: float,
     ) -> None:
-        self._api, self._meter, self._clock, self._lives = api, meter, clock, lives
+        self._meter, self._clock, self._lives = meter, clock, lives
+        self.per_second = api.per_second
+        """What a batch may do, unless told otherwise: what the provider's plans bear."""
         self._shapes = Shapes(meter.scope, api.options)
         self.background = Background()
         longest = max(*lives.sources.values(), *lives.templates.values())
@@ -106,37 +105,26 @@ class Core:
         meter.hit(request, entry, self._clock.wall_ns(), started)
         return Rendered(entry, Outcome.HIT, slot.key, FREE)
 
-    async def prerender(
-        self,
-        items: Iterable[Item],
-        concurrency: int,
-        per_second: float | None,
-        progress: Callable[[BatchReport], None] | None,
-    ) -> BatchReport:
-        """Render what is not at hand; *per_second* is what the provider's plans bear, unless given."""
-        pace = AsyncLimiter(1, 1 / (per_second or self._api.per_second))
-
-        async def one(item: Item) -> Outcome:
-            template, version, placement = item.template, item.template_version, item.placement
-            shape = self._shapes.of(template, version, item.options)
-            slot, body = shape.identify(item.overrides)
-            if placement is not None:
-                check_name("placement", placement)
-            default = self._lives.templates.get(template, self._lives.sources["batch"])
-            life = default if item.ttl is None else call_seconds("ttl", item.ttl)
-            if self.near is not None and self.near.find(slot.key) is not None:
-                return Outcome.HIT
-            request = Request(template, slot, body, shape.options, version, placement, "batch", life)
-            return (await self.atake(request, None, pace)).outcome
-
-        return await prerender(items, one, concurrency, progress)
+    async def have(self, item: Item, pace: AsyncLimiter) -> Outcome:
+        """Render an item of a batch when it is its turn at *pace*, unless it is at hand."""
+        template, version, placement = item.template, item.template_version, item.placement
+        shape = self._shapes.of(template, version, item.options)
+        slot, body = shape.identify(item.overrides)
+        if placement is not None:
+            check_name("placement", placement)
+        default = self._lives.templates.get(template, self._lives.sources["batch"])
+        life = default if item.ttl is None else call_seconds("ttl", item.ttl)
+        if self.near is not None and self.near.find(slot.key) is not None:
+            return Outcome.HIT
+        request = Request(template, slot, body, shape.options, version, placement, "batch", life)
+        return (await self.atake(request, None, pace)).outcome
 
     def take(self, request: Request, patience: float | None) -> Rendered:
         """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
         with self._waiting(request) as wait:
-            landed = self._peek_or_launch(wait) if wait.first else None
-            if landed is None:
-                landed = wait.flight.result(patience)
+            if wait.first:
+                self._peek_or_launch(wait)
+            landed = wait.flight.result(patience)
         return self._landed(wait, landed)
 
     async def atake(self, request: Request, patience: float | None, pace: AsyncLimiter | None = None) -> Rendered:
@@ -144,12 +132,9 @@ class Core:
         with self._waiting(request) as wait:
             if wait.first:
                 self._launch(wait, pace)
-            waiting = asyncio.wrap_future(wait.flight)
-            if patience is None:
-                landed = await waiting
-            else:
-                async with asyncio.timeout(patience):
-                    landed = await waiting
+            # Without a timeout, the caller need not be a task.
+            async with nullcontext() if patience is None else asyncio.timeout(patience):
+                landed = await asyncio.wrap_future(wait.flight)
         return self._landed(wait, landed)
 
     @contextmanager
@@ -164,8 +149,18 @@ class Core:
         try:
             yield wait
         except BaseException as error:
-            self._missed(wait, error)
-            raise _explained(error) from None
+            shown = error
+            if isinstance(error, RenderError):
+                shown = copy(error)  # each caller has its own, with its own traceback
+            elif isinstance(error, TimeoutError):
+                shown = DeadlineError("the picture did not come in time")
+            if wait.first:
+                pass  # the flight records what becomes of its request, now or when it lands
+            elif isinstance(shown, RefusedError):
+                self._meter.refused(request, made)
+            else:
+                self._meter.gave_up(request, shown.word if isinstance(shown, RenderError) else "other", made)
+            raise shown from None
         finally:
             self._meter.inflight(-1)
 
@@ -173,21 +168,18 @@ class Core:
         work = self._fly(wait.request, wait.made, pace, looked)
         self._flights.launch(wait.request.flight, wait.flight, work)
 
-    def _peek_or_launch(self, wait: Wait) -> Landed | None:
+    def _peek_or_launch(self, wait: Wait) -> None:
         """A sync caller looks into the shared store itself, and goes to the background only if that is of no use."""
         entry, slot, seen = None, wait.request.slot, self.levels.turn
         try:
             entry = None if wait.request.refresh else self.levels.peek(slot)
         finally:  # also when the caller is interrupted: others may wait for this flight
             if entry is None:
-                self._launch(wait, None, looked=self.levels.peeks)
-        if entry is None:
-            return None
-        self.levels.keep(slot, entry, seen)
-        landed = Landed(entry, Outcome.HIT)
-        self._flights.land(slot.key, wait.flight, landed)
-        self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
-        return landed
+                self._launch(wait, None, looked=self.levels.peeking is not None)
+        if entry is not None:
+            self.levels.keep(slot, entry, seen)
+            self._flights.land(slot.key, wait.flight, (entry, Outcome.HIT))
+            self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
 
     def _landed(self, wait: Wait, landed: Landed) -> Rendered:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
@@ -202,17 +194,6 @@ class Core:
                 outcome = Outcome.COALESCED
         credits = entry.picture.credits if outcome is Outcome.RENDER else FREE
         return Rendered(entry, outcome, wait.request.slot.key, credits)
-
-    def _missed(self, wait: Wait, error: BaseException) -> None:
-        """A caller gets nothing. The flight records what becomes of the first one's request, now or when it lands."""
-        if wait.first:
-            return
-        if isinstance(error, RefusedError):
-            self._meter.refused(wait.request, wait.made)
-        elif isinstance(error, RenderError):
-            self._meter.gave_up(wait.request, error.word, wait.made)
-        else:
-            self._meter.gave_up(wait.request, "timeout" if isinstance(error, TimeoutError) else "other", wait.made)
 
     def close(self, patience: float) -> None:
         """Wait for flights, then close connections; the next use makes new ones."""
@@ -236,18 +217,18 @@ class Core:
     async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         """One flight. What became of the request that started it is recorded here, whoever still waits."""
         try:
-            landed = await self._bring(request, made, pace, looked)
+            entry, outcome = await self._bring(request, made, pace, looked)
         except RenderError:
             raise  # the caller recorded it
         except Exception as error:
             # Under an id of its own: an attempt that was written stays unresolved, since the call may have left.
             self._meter.gave_up(request, "other", self._meter.begin())
             raise RenderError(f"the client failed ({type(error).__name__}); please report it") from error
-        if landed.outcome is Outcome.COALESCED:
-            self._meter.coalesced(request, landed.entry, made)
-        elif landed.outcome is Outcome.HIT and request.source == "online":
-            self._meter.hit(request, landed.entry, made.ts_ns, made.started)
-        return landed
+        if outcome is Outcome.COALESCED:
+            self._meter.coalesced(request, entry, made)
+        elif outcome is Outcome.HIT and request.source == "online":
+            self._meter.hit(request, entry, made.ts_ns, made.started)
+        return entry, outcome
 
     async def _bring(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
         slot, seen = request.slot, self.levels.turn
@@ -255,14 +236,11 @@ class Core:
             return await self._called(request, made, pace)
         # The flight before this one may have ended since the caller looked.
         if self.near is not None and (entry := self.near.find(slot.key)) is not None:
-            return Landed(entry, Outcome.HIT)
-        if not looked and (entry := await self.levels.get(slot)) is not None:
-            self.levels.keep(slot, entry, seen)
-            return Landed(entry, Outcome.HIT)
-        async with turn(self.levels, slot, self._clock) as (elsewhere, waited):
+            return entry, Outcome.HIT
+        async with turn(self.levels, slot, self._clock, looked) as (elsewhere, waited):
             if elsewhere is not None:
                 self.levels.keep(slot, elsewhere, seen)
-                return Landed(elsewhere, Outcome.COALESCED if waited else Outcome.HIT)
+                return elsewhere, Outcome.COALESCED if waited else Outcome.HIT
             return await self._called(request, made, pace)
 
     async def _called(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Landed:
@@ -275,7 +253,7 @@ class Core:
                 log.warning("an incomplete image (%s) was delivered, but not stored", entry.picture.media_type)
             else:
                 await self.levels.put(slot, entry, seen)
-        return Landed(entry, outcome)
+        return entry, outcome
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:
         """The expired picture that may stand in: not where the provider says that the request itself is wrong."""
@@ -288,9 +266,3 @@ class Core:
             return None
         ends = entry.picture.expires_at
         return entry if ends is None or ends > now else None
-
-
-def _explained(error: BaseException) -> BaseException:
-    if isinstance(error, RenderError):
-        return copy(error)  # each caller has its own, with its own traceback
-    return DeadlineError("the picture did not come in time") if isinstance(error, TimeoutError) else error

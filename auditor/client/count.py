@@ -44,10 +44,6 @@ class _Cycle:
     before: Decimal = Decimal(0)
     """The sum of a file that is gone."""
 
-    @property
-    def total(self) -> Decimal:
-        return max(self.used, self.before) + self.missing
-
     def gone(self, inode: int) -> None:
         """Its file is not there any more, or another one is (0 for none)."""
         self.before, self.used, self.read, self.inode = max(self.before, self.used), Decimal(0), 0, inode
@@ -88,7 +84,8 @@ class Count:
 
     def used(self, start_us: int) -> Decimal:
         """Credits of a cycle, as far as it was read."""
-        return self._cycles[start_us].total
+        cycle = self._cycles[start_us]
+        return max(cycle.used, cycle.before) + cycle.missing
 
     def add(self, start_us: int, credits: Decimal) -> None:
         """Count credits, fewer than 0 to take some back."""

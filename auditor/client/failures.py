@@ -101,10 +101,7 @@ def status_of(value: object) -> int | None:
 
 def _status(error: BaseException) -> int | None:
     """Of an error that an answer led to."""
-    response = getattr(error, "response", None)  # of requests it is false where it is a failure, so compared with None
-    found = None if response is None else status_of(response)
-    found = status_of(error) if found is None else found
-    return _said(error) if found is None else found
+    return status_of(getattr(error, "response", None)) or status_of(error) or _said(error)
 
 
 def given_up_at(error: BaseException) -> int | None:

@@ -29,28 +29,21 @@ FIRST_LOOK, LAST_LOOK, SLOWER = 0.01, 0.15, 1.5
 """Seconds between looks: soon at first, then seldom."""
 
 
-class _Selector(selectors.DefaultSelector):
-    """What the loop waits with.
-
-    A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's connections
-    would take them off that list, and the parent would wait for them without end. So the child's copy begins empty.
-    """
-
-    def renew(self) -> None:
-        super().__init__()
-
-
 class Background:
     """Starts at the first need, and again after a fork."""
 
     def __init__(self) -> None:
-        self._selector: _Selector | None = None
+        self._selector: selectors.DefaultSelector | None = None
+        """What the loop waits with."""
         self.forked()
 
     def forked(self) -> None:
         """The thread stayed in the parent."""
         if self._selector is not None:
-            self._selector.renew()
+            # A forked child shares the kernel's list of descriptors with its parent: what it drops of the parent's
+            # connections would take them off that list, and the parent would wait for them without end. So the child's
+            # copy begins empty.
+            selectors.DefaultSelector.__init__(self._selector)
         self._lock = threading.Lock()
         self._selector = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,7 +53,7 @@ class Background:
         """Run a coroutine there."""
         with self._lock:  # so that `stop` cannot come between finding the loop and handing it the work
             if self._loop is None:
-                self._selector = _Selector()
+                self._selector = selectors.DefaultSelector()
                 self._loop = asyncio.SelectorEventLoop(self._selector)
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name="auditor-client", daemon=True)
                 self._thread.start()
@@ -135,41 +128,26 @@ class Flights(Generic[T]):
     def launch(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
         """Let *work* bring what all wait for."""
         try:
-            flying = self._background.spawn(self._fly(key, flight, work))
+            self._background.spawn(work).add_done_callback(lambda flown: self._ended(key, flight, flown))
         except BaseException as error:
-            work.close()
             self._forget(key)
             flight.set_exception(error)
-        else:
-            flying.add_done_callback(lambda _: self._crashed(key, flight, work))
-
-    def _crashed(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        """Cancelled before its first step, by a close, it could not even say so itself."""
-        if not flight.done():
             work.close()
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
+
+    def _ended(self, key: str, flight: "Future[T]", flown: "Future[T]") -> None:
+        if flight.done():  # its first caller was interrupted when the work was already on its way
+            return
+        self._forget(key)
+        error = RenderError(_CLOSED) if flown.cancelled() else flown.exception()
+        if error is None:
+            flight.set_result(flown.result())
+        else:
+            flight.set_exception(error)
 
     def land(self, key: str, flight: "Future[T]", result: T) -> None:
         """It was at hand after all."""
         self._forget(key)
         flight.set_result(result)
-
-    async def _fly(self, key: str, flight: "Future[T]", work: Coroutine[Any, Any, T]) -> None:
-        try:
-            landed = await work
-        except asyncio.CancelledError:
-            self._forget(key)
-            flight.set_exception(RenderError(_CLOSED))
-            raise
-        except BaseException as error:
-            self._forget(key)
-            flight.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            self._forget(key)
-            flight.set_result(landed)
 
     def wait(self, patience: float) -> None:
         """Until all that fly now have landed, *patience* seconds at most."""
@@ -183,13 +161,14 @@ class Flights(Generic[T]):
 
 
 @asynccontextmanager
-async def turn(levels: Levels, slot: Slot, clock: Clock) -> AsyncIterator[tuple[Entry | None, bool]]:
+async def turn(levels: Levels, slot: Slot, clock: Clock, looked: bool) -> AsyncIterator[tuple[Entry | None, bool]]:
     """The right to make the call; without a lease everybody has it.
 
-    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn.
+    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn. What is in
+    the store is found before anybody asks for the lease, unless the caller has *looked* there.
     """
     token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False
-    entry: Entry | None = None
+    entry = None if looked else await levels.get(slot)
     while entry is None and not ours and levels.leases:
         ours = await levels.acquire(slot, token)
         if ours:

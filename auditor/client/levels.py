@@ -50,9 +50,8 @@ class Levels:
     ) -> None:  # fmt: skip
         self.near, self._meter, self._clock, self._spawn = near, meter, clock, spawn
         self._there, self.far, self.lease = far is not None, cast(Cache, far), cast(Lease, far)
-        self._peek: Callable[[Slot], Entry | None] | None = getattr(far, "peek", None)
-        self.peeks = self._peek is not None
-        """Whether `peek` has an answer at all."""
+        self.peeking: Callable[[Slot], Entry | None] | None = getattr(far, "peek", None)
+        """What `peek` asks; None where it has no answer at all."""
         self.longest = longest
         """The largest TTL that this process gives, in seconds: an entry that is to live longer is not one of ours."""
         self._turns: dict[str, int] = {}
@@ -83,13 +82,12 @@ class Levels:
 
     def peek(self, slot: Slot) -> Entry | None:
         """As `get`, in the caller's own thread, where the store can do that: it saves the way to the background."""
-        if self._peek is None or not self.up:
-            return None
-        try:
-            return self._alive(self._peek(slot))
-        except Exception as error:  # (a cache that fails must not fail the render)
-            self._failed("get", error)
-            return None
+        if self.peeking is not None and self.up:
+            try:
+                return self._alive(self.peeking(slot))
+            except Exception as error:  # (a cache that fails must not fail the render)
+                self._failed("get", error)
+        return None
 
     async def put(self, slot: Slot, entry: Entry, seen: int) -> None:
         """Keep an entry, if that works; as `keep` in memory."""
@@ -150,11 +148,9 @@ class Levels:
 
     async def look(self, slot: Slot) -> tuple[Entry | None, bool]:
         """(the entry, whether somebody renders it now)."""
-
-        def alive(found: tuple[Entry | None, bool]) -> tuple[Entry | None, bool]:
-            return self._alive(found[0]), found[1]
-
-        return await self._ask("look", lambda: self.lease.look(slot), alive, (None, False))
+        return await self._ask(
+            "look", lambda: self.lease.look(slot), lambda found: (self._alive(found[0]), found[1]), (None, False)
+        )
 
     async def close(self) -> None:
         """Close the store; the next use checks again whether it can be reached."""
@@ -224,8 +220,8 @@ def stores_of(
     near, far = (cache.near, cache.far) if isinstance(cache, Tiered) else (None, cache)
     if isinstance(far, Memory) and near is None:
         near, far = far, None
-    for store, needs in ((near, Memory), (far, None)):
-        if store is not None and not (isinstance(store, needs) if needs else hasattr(store, "get")):
+    for store, fits in ((near, isinstance(near, Memory)), (far, hasattr(far, "get"))):
+        if store is not None and not fits:
             raise ConfigError(f"cache= is no store but {type(store).__name__}; give one of {_KNOWN}, or a store object")
     return near, far
 
@@ -237,11 +233,11 @@ def _store_of(address: str) -> tuple[str, str]:
         if not address.strip() or address.lower() in {*_SCHEMES, *CACHES, "none", "null"}:
             raise ConfigError(f"cache={address!r} names no place: write {_KNOWN}; None is for no cache")
         return "files", address
-    scheme, rest = found[1], found["rest"]
-    kind = _SCHEMES.get(scheme.lower())
-    if kind is None:
-        raise ConfigError(f"cache= has the unknown scheme {scheme!r}; write {_KNOWN}")
-    if rest is None or (scheme.lower() == "file" and not rest.startswith("/")):
-        raise ConfigError(f"cache= has to go on with {'/' if rest is not None else '//'} after the scheme {scheme!r}; "
-                          f"write {_KNOWN}")  # fmt: skip
-    return kind, scheme.lower() + address[len(scheme) :]
+    written, rest = found[1], found["rest"]
+    scheme = written.lower()
+    if scheme not in _SCHEMES:
+        raise ConfigError(f"cache= has the unknown scheme {written!r}; write {_KNOWN}")
+    if rest is None or (scheme == "file" and not rest.startswith("/")):
+        missing = "//" if rest is None else "/"
+        raise ConfigError(f"cache= has to go on with {missing} after the scheme {written!r}; write {_KNOWN}")
+    return _SCHEMES[scheme], scheme + address[len(scheme) :]

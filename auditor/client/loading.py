@@ -24,21 +24,17 @@ _MODULES = (
 
 
 @cache
-def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:
-    del file, folder  # httpx reads them itself
+def _trust(*_: object) -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError:  # (ssl.SSLError is one too)
         raise ConfigError("SSL_CERT_FILE or SSL_CERT_DIR names no certificates; correct it, or unset it") from None
 
 
-if hasattr(os, "register_at_fork"):  # OpenSSL's locks of the parent may never be released
-    os.register_at_fork(after_in_child=_trust.cache_clear)
-
-
 def trust() -> ssl.SSLContext:
     """The TLS context of httpx, which takes long to make and is the same for all renderers of a process."""
-    return _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    # One a process: OpenSSL's locks of the parent may never be released. The variables, httpx reads itself.
+    return _trust(os.getpid(), os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 def load() -> None:

@@ -101,7 +101,6 @@ class AccountMetrics:
         self.requests = {result: self.child("requests_total", result) for result in results}
         self.waits = {result: self.child("request_duration_seconds", result) for result in results}
         self._bytes: dict[str | None, Any] = {}
-        self._answers: dict[str, Any] = {}
         self.inflight = self.child("inflight_requests")
         self._api_wait = self.child("api_request_duration_seconds")
         self._credits = self.child("credits_used_total", *where)
@@ -121,10 +120,7 @@ class AccountMetrics:
 
     def called(self, status: int | None, took: float, credits: float | None, now: float) -> None:
         """A call to the API ended; *credits* None if they are unknown; *now* in seconds since 1970."""
-        code = _code(status)
-        if code not in self._answers:
-            self._answers[code] = self.child("api_requests_total", code)
-        self._answers[code].inc()
+        self.child("api_requests_total", _code(status)).inc()
         self._api_wait.observe(took)
         if credits is None:
             self._uncertain.inc()

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -69,14 +69,11 @@ def bury(folder: Path) -> None:
 def several(proc: Path = Path("/proc")) -> bool:
     """Whether another child of this process's parent listens where this one does, as far as the system tells."""
     mine = _listening(proc, os.getpid())
-    return bool(mine) and any(mine & _sockets(proc / str(pid)) for pid in _siblings(proc))
-
-
-def _siblings(proc: Path) -> Iterator[int]:
-    parent = os.getppid()
-    for tasks in proc.glob(f"{parent}/task/*/children"):
-        with suppress(OSError, ValueError):
-            yield from (pid for pid in map(int, tasks.read_text().split()) if pid != os.getpid())
+    siblings: set[str] = set()
+    for tasks in proc.glob(f"{os.getppid()}/task/*/children") if mine else ():
+        with suppress(OSError):
+            siblings.update(tasks.read_text().split())
+    return any(mine & _sockets(proc / pid) for pid in siblings - {str(os.getpid())})
 
 
 def _listening(proc: Path, pid: int) -> set[str]:

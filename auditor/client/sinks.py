@@ -7,6 +7,7 @@ attempts and renders. Errors are raised to the meter, which counts them; no call
 """
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -135,8 +136,8 @@ class Spool:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._access.share_folder(self.folder)
-            name = f"usage-{_host()}-{os.getpid()}-{now}-{next(_SEGMENTS)}.open.jsonl"
-            path = self.folder / name
+            host = re.sub(r"[\W_]", "-", socket.gethostname().partition(".")[0][:32]) or "host"
+            path = self.folder / f"usage-{host}-{os.getpid()}-{now}-{next(_SEGMENTS)}.open.jsonl"
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(path, flags, 0o600)
             self._access.share(self._descriptor)
@@ -204,8 +205,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _host() -> str:
-    name = socket.gethostname().partition(".")[0][:32]
-    return "".join(char if char.isalnum() else "-" for char in name) or "host"

@@ -1,6 +1,7 @@
 """What a cache gives back is what was put in, for the same key, or nothing."""
 
 import asyncio
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -25,6 +26,7 @@ from auditor.model.provider import Picture
 from auditor.registry import CACHES
 from tests.client.conftest import PICTURE, Time, Upstream
 from tests.client.test_renderer import value
+from tests.conftest import ROOT
 from tests.services import RedisServer, redis_server
 
 SLOT = Slot("group", "k1:" + "a" * 64)
@@ -316,3 +318,43 @@ def test_caches_by_url(tmp_path: Path, upstream: Upstream) -> None:
         with Renderer(api_key="k", cache=url, transport=upstream, registry=None) as renderer:
             assert renderer.render("og", {}).outcome is Outcome.RENDER
             assert renderer.render("og", {}).outcome is Outcome.HIT
+
+
+FORKED = """
+import asyncio, os, sys
+
+from auditor.caches import Slot
+from auditor.caches.files import Files
+
+store = Files("memory:///")
+
+def ask():
+    try:
+        print(asyncio.run(store.get(Slot("g", "k1:" + "a" * 64))), flush=True)
+    except OSError as error:
+        print(error, flush=True)
+
+for process in sys.argv[1].split():
+    if process == "fork" and os.fork():
+        os.wait()
+        break
+    if process == "ask":
+        ask()
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("fork ask ask", ["None", "None"]),
+        ("ask fork ask", ["None", "lost"]),
+        ("ask fork ask fork ask", ["None", "lost", "lost"]),
+        ("fork ask fork ask", ["None", "lost"]),
+    ],
+)
+def test_an_object_store_says_at_once_that_its_threads_stayed_in_the_parent(way: str, said: list[str]) -> None:
+    """A child of a process that used it, however far down; who forks first has threads of its own."""
+    command = [sys.executable, "-c", FORKED, way]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60, text=True)
+    lost = "an object store cannot be used after a fork of the process that used it"
+    assert run.stdout.splitlines() == [lost if each == "lost" else each for each in said], run.stderr

@@ -182,3 +182,27 @@ def test_nothing_is_kept_of_a_flight_that_landed(build: Build) -> None:
     for number in range(100):
         renderer.render("og", {"a": number})
     assert len(renderer._core._flights._flying) == 0
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_caller_that_is_interrupted_as_its_call_leaves_keeps_nobody_waiting(
+    build: Build, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Before the background has the work, or after: its flight ends, and the next call is one of its own."""
+    renderer = build()
+    background = renderer._core.background
+    spawn = background.spawn
+
+    def interrupted(work: Any) -> Any:
+        if when == "after":
+            spawn(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(background, "spawn", interrupted)
+    upstream.gate.clear()
+    with pytest.raises(KeyboardInterrupt):
+        renderer.render("og", {"a": 1})
+    monkeypatch.undo()
+    upstream.gate.set()
+    assert len(renderer._core._flights._flying) == 0
+    assert renderer.render("og", {"a": 1}).outcome in (Outcome.RENDER, Outcome.HIT)
