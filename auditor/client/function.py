@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, coroutine
 from typing import Any, TypeVar, Unpack
 
+from auditor.client.call_rules import Number, Price
 from auditor.client.metering import Metering, MeteringOptions, quiet, shared
 from auditor.client.observed import Observed, ObservedCall
-from auditor.client.prices import Number, Price
 from auditor.client.standin import awaited, stand_in
 from auditor.model.errors import ConfigError
 

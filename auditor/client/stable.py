@@ -147,14 +147,10 @@ def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
     return lambda value: _tagged(name, _text(spell(value)))
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 _PARTS: tuple[Any, ...] = (timedelta.days, timedelta.seconds, timedelta.microseconds)
 _PLAIN: dict[Any, Callable[[Any], Any]] = {
-    type(None): _itself, bool: _itself, int: _integer, float: _real, str: _text, list: _items, tuple: _items,
-    dict: _mapping,
+    type(None): lambda value: value, bool: lambda value: value, int: _integer, float: _real, str: _text, list: _items,
+    tuple: _items, dict: _mapping,
 }  # fmt: skip
 _KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, _enum),

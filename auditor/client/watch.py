@@ -154,6 +154,8 @@ class Watch:
         """Whether it left in a thread that a layer started."""
         self.answer: Callable[[], object] | None = None
         """The object that the answer is, as long as it lives."""
+        self.inside = False
+        """Whether a method of a body is at work: what it calls of the others counts once."""
 
     @property
     def failing(self) -> bool:
