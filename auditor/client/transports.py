@@ -77,13 +77,6 @@ class _Tap:
             passage.answer = await self.inner.handle_async_request(request)
         return passage.answer
 
-    def _whose(self) -> Metering | None:
-        """Who meters what passes; None for a client that shares the layers above with a metered one."""
-        current = self if self._users is None else CURRENT.get()
-        if current is None and sender() is None:  # it is a thread that a layer started
-            current = next(iter(list(self._users or ())), None)
-        return None if current is None else current.metering
-
     def _watch_body(self, watch: Watch, response: Any) -> None:
         try:
             content = response.content  # that of a transport which hands it out whole has passed already
@@ -127,7 +120,12 @@ class _Passage(Passage):
 
     @quiet
     def __enter__(self) -> None:
-        tap, metering = self.tap, self.tap._whose()
+        tap = self.tap
+        current: Any = tap if tap._users is None else CURRENT.get()
+        if current is None and sender() is None:  # it is a thread that a layer started
+            current = next(iter(list(tap._users or ())), None)
+        # Without, it is a client that shares the layers above with a metered one.
+        metering: Metering | None = None if current is None else current.metering
         asked = None if metering is None else tap._asked(self.request, metering)
         if metering is not None and asked is not None:
             layered, below = bool(tap._below), tap._users is not None
