@@ -197,11 +197,9 @@ class Watch:
     @quiet
     def dropped(self) -> None:
         """Nobody will read the rest: it was another try, or the caller has something else."""
-        if not self.over:
-            if self.status is None:
-                self._fails(failure_of(ConnectionError()))
-            else:
-                self._ended(whole=False)
+        self._ended(whole=False)
+        if not self.over:  # there was no answer at all
+            self._fails(failure_of(ConnectionError()))
 
     @quiet
     def ended(self, *, whole: bool) -> None:
