@@ -41,7 +41,7 @@ def meter(
         MeteredSession(http, metering).attach(http)
     else:
         for place in places(http):
-            place.put(MeteredTransport(place.value, metering))
+            place.holder[place.name] = MeteredTransport(place.value, metering)
     for name in ("httpx", "httpx2", "urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_without_query)
     return client
@@ -58,7 +58,7 @@ def unmeter(client: C) -> C:
     for place in places(http):
         if isinstance(place.value, MeteredTransport):
             place.value.untap()
-            place.put(place.value.inner)
+            place.holder[place.name] = place.value.inner
     return client
 
 

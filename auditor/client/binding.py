@@ -62,8 +62,7 @@ class Binding(NamedTuple):
                 function, sure = function.__wrapped__, False
         own = _own(function)
         if own is None or (hasattr(function, "__signature__") and _open(own)):
-            declared = signature_of(function, follow=False)
-            return cls(tuple(given), declared, sure and own is None)
+            own, sure = signature_of(function, follow=False), sure and own is None
         return cls(tuple(given), own, sure)
 
     def bound(self, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -12,9 +12,9 @@ from concurrent.futures import Future
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, coroutine
 from typing import Any, TypeVar, Unpack
 
+from auditor.client.call_rules import Number, Price
 from auditor.client.metering import Metering, MeteringOptions, quiet, shared
 from auditor.client.observed import Observed, ObservedCall
-from auditor.client.prices import Number, Price
 from auditor.client.standin import awaited, stand_in
 from auditor.model.errors import ConfigError
 
@@ -112,27 +112,23 @@ def _sync(function: Callable[..., Any], observed: Observed) -> Callable[..., Any
 def _watched(call: ObservedCall, result: Any) -> Any:
     """What stands in for a result that is still to come, and is watched as it comes; None for any other."""
     kind = type(result)  # not the class that it says: a proxy may have to look, and fail
+    made: Any = None
     if issubclass(kind, AsyncGeneratorType):
-        return _named(_async_generator(lambda: result, call)(), result)
-    if issubclass(kind, Future) or hasattr(kind, "_asyncio_future_blocking"):
+        made = _async_generator(lambda: result, call)()
+    elif issubclass(kind, GeneratorType) and not _is_iterable_coroutine(result.gi_code):
+        made = _generator(lambda: result, call)()
+    elif issubclass(kind, Future) or hasattr(kind, "_asyncio_future_blocking"):
         result.add_done_callback(functools.partial(_done, call))
-    elif issubclass(kind, CoroutineType) or hasattr(kind, "__await__"):
+    elif issubclass(kind, CoroutineType | GeneratorType) or hasattr(kind, "__await__"):
         return awaited(result, call)
-    elif issubclass(kind, GeneratorType):
-        if _is_iterable_coroutine(result.gi_code):
-            return awaited(result, call)
-        return _named(_generator(lambda: result, call)(), result)
     elif issubclass(kind, contextlib._GeneratorContextManager):
         result.gen = _generator(lambda inner=result.gen: inner, call, call.returned)()
     elif issubclass(kind, contextlib._AsyncGeneratorContextManager):
         result.gen = _async_generator(lambda inner=result.gen: inner, call, call.returned)()
     else:
         call.returned(result)
-    return None
-
-
-def _named(made: Any, like: Any) -> Any:
-    made.__name__, made.__qualname__ = like.__name__, like.__qualname__
+    if made is not None:
+        made.__name__, made.__qualname__ = result.__name__, result.__qualname__
     return made
 
 

@@ -2,16 +2,16 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import MethodType
 from typing import Any
 
 from auditor.caches import Entry
 from auditor.client.binding import Binding, signature_of
-from auditor.client.call_rules import json_object
+from auditor.client.call_rules import Price, json_object
 from auditor.client.failures import answer_of, content_of, failed_with, failure_of, status_of
 from auditor.client.metering import Metering, quiet
-from auditor.client.prices import Price
 from auditor.client.request import Request
 from auditor.client.stable import UnstableError, stable
 from auditor.client.unread import UNREAD
@@ -21,23 +21,23 @@ from auditor.model.media import is_picture
 from auditor.model.provider import Answer, Picture
 
 
+@dataclass(eq=False, repr=False)
 class Observed:
     """A function that renders, and how its calls are read."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        template: str,
-        provider: str,
-        metering: Metering,
-        key: Callable[..., Any] | None,
-        picture: Callable[[Any], bytes | None] | None,
-        price: Price,
-        receiver: bool,
-    ) -> None:
-        self.metering, self.provider, self.picture, self.price = metering, provider, picture, price
-        self._template, self._key = template, key
-        self.collects = picture is not None or price.asks
+    function: Callable[..., Any]
+    template: str
+    provider: str
+    metering: Metering
+    key: Callable[..., Any] | None
+    picture: Callable[[Any], bytes | None] | None
+    price: Price
+    receiver: bool
+    """Whether its first argument is what it is called on, whatever its name."""
+
+    def __post_init__(self) -> None:
+        function = self.function
+        self.collects = self.picture is not None or self.price.asks
         """Whether the items of a generator have to be kept until its end."""
         self._name = getattr(function, "__qualname__", type(function).__name__)
         self._bindings = [Binding.of(function, follow=True)]
@@ -50,7 +50,7 @@ class Observed:
         own = signature_of(function, follow=True) or signature_of(function, follow=False)
         # Of a method in a partial, the object is what the partial gives.
         first, below = (next(iter(each.parameters), "") if each else "" for each in (own, self._bindings[0].signature))
-        self._receiver = first if receiver or first in ("self", "cls") else ""
+        self._receiver = first if self.receiver or first in ("self", "cls") else ""
         self._receivers = {self._receiver, below} if below in ("self", "cls") else {self._receiver}
 
     @quiet
@@ -62,12 +62,12 @@ class Observed:
             return None
 
         def form() -> dict[str, Any]:
-            if self._key is None:
+            if self.key is None:
                 return {name: _stable(name, value) for name, value in inputs.items() if name not in self._receivers}
-            found = _stable("what key= gave", self._called(self._key, args, kwargs))
+            found = _stable("what key= gave", self._called(self.key, args, kwargs))
             return found if isinstance(found, dict) else {"key": found}
 
-        return ObservedCall(self, self.metering.named(self.provider, self._template, form, self._name))
+        return ObservedCall(self, self.metering.named(self.provider, self.template, form, self._name))
 
     def _called(self, key: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """With the function's arguments; without the receiver where *key* does not take it."""

@@ -14,7 +14,6 @@ class Passing(NamedTuple):
     """A request that is no render, as far as anything is known; without *metering* that of a client nobody meters."""
 
     metering: Metering | None
-    open: bool = False
 
 
 CURRENT: ContextVar[Journey | Passing | None] = ContextVar("auditor_journey", default=None)

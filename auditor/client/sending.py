@@ -13,7 +13,7 @@ from auditor.client.failures import content_of
 from auditor.client.holders import Holder, attached_to
 from auditor.client.metering import Metering, quiet
 from auditor.client.passage import CURRENT, Passage, Passing, sender, started, underway
-from auditor.client.watch import Journey, Watch
+from auditor.client.watch import Journey
 
 Asked = Callable[[Metering], SeenRequest | None]
 """The request as one who meters sees it; None for other traffic."""
@@ -102,7 +102,11 @@ class Leaving(Passage):
         if outer is not None and outer.watch is not None and outer.journey is current:
             if not outer.at_pool:
                 return
-            _tell(outer.watch, self.retries)
+            for noted in (getattr(self.retries, "history", None) or ())[-1:]:  # by urllib3, of the try before
+                if noted.status is not None:
+                    outer.watch.heard(noted.status, {})
+                elif noted.error is not None:
+                    outer.watch.failed(noted.error)
             outer.watch.dropped()
         self.journey, self.watch = started(metering, found, found, layered=False, below=True)
         if self.journey is not None:
@@ -166,16 +170,6 @@ def _metering(asked: Asked, adapter: Holder) -> Metering | None:
         if underway(each) is not None:
             return metering
     return next((metering for metering, each in found if not any(map(each.same, list(_ELSEWHERE)))), None)
-
-
-def _tell(watch: Watch, retries: Any) -> None:
-    """What urllib3 noted of the try before."""
-    history = getattr(retries, "history", None)
-    if history:
-        if history[-1].status is not None:
-            watch.heard(history[-1].status, {})
-        elif history[-1].error is not None:
-            watch.failed(history[-1].error)
 
 
 def _from_cache(response: Any) -> bool | None:

@@ -26,10 +26,11 @@ class MeteredSession:
 
     def attach(self, session: Any) -> None:
         """Meter from here on, adapters that are mounted later too."""
-        self._holder(session).attached = weakref.ref(self)
+        holder = self._holder(session)
+        holder.attached = weakref.ref(self)
         for name in ("send", "get_adapter"):
-            self._shadow(session, name, functools.partial(getattr(self, name), session))
-        self._shadow(session, "__getstate__", self._holder(session).state)
+            holder.replace(name, functools.partial(getattr(self, name), session))
+        holder.replace("__getstate__", holder.state)
         for adapter in session.adapters.values():
             self._tap(adapter)
 
@@ -47,9 +48,6 @@ class MeteredSession:
             HOLDERS[at] = Holder(weakref.ref(thing, lambda _: HOLDERS.pop(at, None)), weakref.WeakSet())
         HOLDERS[at].users.add(self)
         return HOLDERS[at]
-
-    def _shadow(self, thing: Any, name: str, method: Method) -> None:
-        self._holder(thing).replace(name, method)
 
     def send(self, session: Any, request: Any, /, **options: Any) -> Any:
         """A request comes in; each step of a redirect is one of its own."""
@@ -75,13 +73,13 @@ class MeteredSession:
         # They give the pool of an address; requests 2.32 brought the former.
         getters = [name for name in ("get_connection_with_tls_context", "get_connection") if hasattr(adapter, name)]
         for name in getters:
-            self._shadow(adapter, name, functools.partial(self._found, _method(adapter, name), holder))
+            holder.replace(name, functools.partial(self._found, _method(adapter, name), holder))
         kind = type(adapter)
         if not getters:
             self.metering.tell_once(f"inside {kind.__qualname__}", UNSEEN, kind.__qualname__)
         send = functools.partial(self._sent, _method(adapter, "send"), holder, kind if getters else None)
-        self._shadow(adapter, "send", send)
-        self._shadow(adapter, "__getstate__", holder.state)
+        holder.replace("send", send)
+        holder.replace("__getstate__", holder.state)
 
     _tapped = quiet(_tap)
 
@@ -90,7 +88,7 @@ class MeteredSession:
         try:
             if id(pool) not in HOLDERS:
                 origin, urlopen = f"{pool.scheme}://{pool.host}", _method(pool, "urlopen")
-                self._shadow(pool, "urlopen", functools.partial(self._urlopen, origin, urlopen, adapter))
+                self._holder(pool).replace("urlopen", functools.partial(self._urlopen, origin, urlopen, adapter))
                 HOLDERS[id(pool)].users = adapter.users
         except Exception as error:
             self.metering.fault(error)

@@ -55,9 +55,12 @@ def _form(value: Any) -> Any:
         return form(value)
     for known, form in _KNOWN:
         if isinstance(value, known):
-            _all_told(value, kind, known)
+            # Enums name their members, and what they hold beside them.
+            derived = known is not Enum and kind.__module__ != known.__module__
+            if derived and _beside(value, kind, dir(known)):
+                raise UnstableError(kind.__name__)
             # Of what cannot be seen, what pickle would keep.
-            kept = [form(value), _form(list(value.__reduce__()[1:]))] if _extended(kind, known) else None
+            kept = [form(value), _form(list(value.__reduce__()[1:]))] if derived and _extended(kind, known) else None
             return form(value) if kept is None else _tagged(_name(kind), kept)
     return _object(value, kind)
 
@@ -147,14 +150,10 @@ def _spelled(name: str, spell: Callable[[Any], str]) -> Callable[[Any], Any]:
     return lambda value: _tagged(name, _text(spell(value)))
 
 
-def _itself(value: Any) -> Any:
-    return value
-
-
 _PARTS: tuple[Any, ...] = (timedelta.days, timedelta.seconds, timedelta.microseconds)
 _PLAIN: dict[Any, Callable[[Any], Any]] = {
-    type(None): _itself, bool: _itself, int: _integer, float: _real, str: _text, list: _items, tuple: _items,
-    dict: _mapping,
+    type(None): lambda value: value, bool: lambda value: value, int: _integer, float: _real, str: _text, list: _items,
+    tuple: _items, dict: _mapping,
 }  # fmt: skip
 _KNOWN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (Enum, _enum),
@@ -233,19 +232,11 @@ _BOOKS = {"__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__
 """What libraries note of an object; extra and private attributes are looked at where they are."""
 
 
-def _all_told(value: Any, kind: type, known: type) -> None:
-    """`UnstableError` for one of a known type that somebody has derived and given more; members of enums are named."""
-    if known is not Enum and kind.__module__ != known.__module__ and _beside(value, kind, dir(known)):
-        raise UnstableError(kind.__name__)
-
-
 def _extended(kind: type, known: type) -> bool:
     """Whether a type derived from a known one has room that neither slots, `__dict__` nor weak references take.
 
     A library's own C code keeps there what no attribute tells: pandas' nanoseconds.
     """
-    if kind.__module__ == known.__module__ or known is Enum:
-        return False
     members = [each for base in kind.__mro__ for each in vars(base).values() if isinstance(each, MemberDescriptorType)]
     places = len(members) + (kind.__weakrefoffset__ > 0) + (kind.__dictoffset__ > 0)
     return kind.__basicsize__ - known.__basicsize__ > calcsize("P") * (places + bool(known.__itemsize__))

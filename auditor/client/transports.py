@@ -7,15 +7,16 @@ that streaming stays streaming. What goes wrong here is counted, and the answer 
 import functools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import httpx
 
+from auditor.client.bodies import WatchedStream, bases, mixed, watched_by
 from auditor.client.call_rules import SeenRequest
 from auditor.client.metering import UNSEEN, Metering, quiet
 from auditor.client.passage import CURRENT, Passage, Passing, sender, started
-from auditor.client.streams import WatchedStream, bases, mixed, watched
 from auditor.client.watch import Journey, Watch
 
 _LEAVES = frozenset({"httpx", "httpx2", "httpx_aiohttp", "openai"})
@@ -31,12 +32,36 @@ _CLIENT = (
 class _Tap:
     """What passes here is metered: a request comes in, or one of its calls leaves."""
 
-    inner: Any
-    metering: Metering
-    _below: "list[_Place]"
     _users: "weakref.WeakSet[_Tap] | None" = None
     """Of a place below layers, which several clients may share: the metered ones."""
     _reached = False
+
+    def __init__(self, inner: Any, metering: Metering) -> None:
+        self.inner, self.metering = inner, metering
+        self._below: list[_Place] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":  # not made yet
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def __enter__(self) -> Self:
+        """Enter the other one."""
+        self.inner.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Leave the other one."""
+        self.inner.__exit__(*error)
+
+    async def __aenter__(self) -> Self:
+        """Enter the other one."""
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        """Leave the other one."""
+        await self.inner.__aexit__(*error)
 
     def handle_request(self, request: Any) -> Any:
         """Send it, and watch it if it is a render."""
@@ -51,13 +76,6 @@ class _Tap:
         with passage:
             passage.answer = await self.inner.handle_async_request(request)
         return passage.answer
-
-    def _whose(self) -> Metering | None:
-        """Who meters what passes; None for a client that shares the layers above with a metered one."""
-        current = self if self._users is None else CURRENT.get()
-        if current is None and sender() is None:  # it is a thread that a layer started
-            current = next(iter(list(self._users or ())), None)
-        return None if current is None else current.metering
 
     def _watch_body(self, watch: Watch, response: Any) -> None:
         try:
@@ -85,11 +103,12 @@ class _Tap:
     def untap(self) -> None:
         """Undo what was done to the layers below, but for what other metered clients share."""
         for place in reversed(self._below):
-            tap = place.now()
-            if isinstance(tap, _Tap) and tap._users is not None:
-                tap._users.discard(self)
-                if not tap._users:
-                    place.put(tap.inner)
+            with suppress(LookupError):  # the place is gone
+                tap = place.holder[place.name]
+                if isinstance(tap, _Tap) and tap._users is not None:
+                    tap._users.discard(self)
+                    if not tap._users:
+                        place.holder[place.name] = tap.inner
 
 
 @dataclass(eq=False)
@@ -101,7 +120,12 @@ class _Passage(Passage):
 
     @quiet
     def __enter__(self) -> None:
-        tap, metering = self.tap, self.tap._whose()
+        tap = self.tap
+        current: Any = tap if tap._users is None else CURRENT.get()
+        if current is None and sender() is None:  # it is a thread that a layer started
+            current = next(iter(list(tap._users or ())), None)
+        # Without, it is a client that shares the layers above with a metered one.
+        metering: Metering | None = None if current is None else current.metering
         asked = None if metering is None else tap._asked(self.request, metering)
         if metering is not None and asked is not None:
             layered, below = bool(tap._below), tap._users is not None
@@ -143,31 +167,8 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
         return cast(MeteredTransport, object.__new__(mixed(own, *others) if others else own))
 
     def __init__(self, inner: Any, metering: Metering) -> None:
-        self.inner, self.metering = inner, metering
-        self._below = list(_tapped(inner, self, set()))
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "inner":  # not made yet
-            raise AttributeError(name)
-        return getattr(self.inner, name)
-
-    def __enter__(self) -> "MeteredTransport":
-        """Enter the other one."""
-        self.inner.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        """Leave the other one."""
-        self.inner.__exit__(*error)
-
-    async def __aenter__(self) -> "MeteredTransport":
-        """Enter the other one."""
-        await self.inner.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        """Leave the other one."""
-        await self.inner.__aexit__(*error)
+        super().__init__(inner, metering)
+        self._below += _tapped(inner, self, set())
 
     def close(self) -> None:
         """Close the other one."""
@@ -180,13 +181,6 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 class _MeteredPool(_Tap):
     """The connections below a transport that somebody extended: its calls leave there, in httpcore's own classes."""
-
-    def __init__(self, inner: Any, metering: Metering) -> None:
-        self.inner, self.metering, self._below = inner, metering, []
-
-    __getattr__ = MeteredTransport.__getattr__
-    __enter__, __exit__ = MeteredTransport.__enter__, MeteredTransport.__exit__
-    __aenter__, __aexit__ = MeteredTransport.__aenter__, MeteredTransport.__aexit__
 
     def _asked(self, request: Any, metering: Metering) -> SeenRequest | None:
         url = request.url
@@ -212,17 +206,6 @@ class _Place(NamedTuple):
     name: Any
     value: Any
 
-    def now(self) -> Any:
-        """What is held there now; None if the place is gone."""
-        try:
-            return self.holder[self.name]
-        except LookupError:
-            return None
-
-    def put(self, value: Any) -> None:
-        """Hold another one."""
-        self.holder[self.name] = value
-
 
 def from_cache(response: Any) -> bool | None:
     """What a caching layer says of an answer: hishel 0.1, 1 and 2; None where none speaks."""
@@ -237,7 +220,7 @@ def _answers(response: Any, call: Watch) -> bool:
     for _ in range(2):  # so many it may be inside of
         streams += [inner for stream in streams for inner in getattr(stream, "__dict__", {}).values()]
     answer = call.answer
-    return (answer is not None and answer() is response) or any(watched(stream) is call for stream in streams)
+    return (answer is not None and answer() is response) or any(watched_by(stream) is call for stream in streams)
 
 
 def _held(stream: Any) -> bytes | None:
@@ -280,7 +263,7 @@ def _shared(place: _Place, kind: Callable[[Any, Metering], _Tap], outer: _Tap) -
     if not isinstance(tap, _Tap):
         tap = kind(tap, outer.metering)
         tap._users = weakref.WeakSet()
-        place.put(tap)
+        place.holder[place.name] = tap
     if tap._users is not None:
         tap._users.add(outer)
     return place

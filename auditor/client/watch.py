@@ -154,6 +154,8 @@ class Watch:
         """Whether it left in a thread that a layer started."""
         self.answer: Callable[[], object] | None = None
         """The object that the answer is, as long as it lives."""
+        self.inside = False
+        """Whether a method of a body is at work: what it calls of the others counts once."""
 
     @property
     def failing(self) -> bool:
@@ -195,11 +197,9 @@ class Watch:
     @quiet
     def dropped(self) -> None:
         """Nobody will read the rest: it was another try, or the caller has something else."""
-        if not self.over:
-            if self.status is None:
-                self._fails(failure_of(ConnectionError()))
-            else:
-                self._ended(whole=False)
+        self._ended(whole=False)
+        if not self.over:  # there was no answer at all
+            self._fails(failure_of(ConnectionError()))
 
     @quiet
     def ended(self, *, whole: bool) -> None:

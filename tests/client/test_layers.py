@@ -220,6 +220,24 @@ def test_layers_are_as_they_were_afterwards(metering: Metering, finals: Events) 
     assert finals() == []
 
 
+def test_undoing_passes_over_places_that_are_gone(metering: Metering) -> None:
+    """A layer may have dropped what it held, or hold something else there."""
+
+    class Balancing(Layer):
+        def __init__(self, *below: Any) -> None:
+            self.many, self.named = list(below), dict(enumerate(below))
+
+    layer = Balancing(*(httpx.MockTransport(png) for _ in range(3)))
+    client = meter(httpx.Client(transport=layer), metering)
+    assert all(isinstance(each, MeteredTransport) for each in (*layer.many, *layer.named.values()))
+    del layer.many[1:], layer.named[0]
+    other = layer.named[1] = httpx.MockTransport(png)
+    unmeter(client)
+    left = [*layer.many, *layer.named.values()]
+    assert client._transport is layer and layer.named[1] is other
+    assert len(left) == 3 and not any(isinstance(each, MeteredTransport) for each in left)
+
+
 def test_what_a_layer_asks_for_itself_is_no_render(metering: Metering, finals: Events) -> None:
     """A token, before each call."""
 
