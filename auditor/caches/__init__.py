@@ -37,20 +37,20 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture and how long it may be served, in seconds since 1970."""
+    """A picture and how long it may be served, in seconds since 1970; of one that is only told of, not at all."""
 
     picture: Picture = field(repr=False)
-    digest: str | None
+    digest: str | None = None
     """`sha256:…` of the bytes, as events carry it."""
-    size: int | None
+    size: int | None = None
     """Bytes of the picture; None where it was delivered as an address."""
-    stored_at: float
-    expires_at: float
+    stored_at: float = 0.0
+    expires_at: float = 0.0
     spare_until: float = 0.0
     """Until when it may stand in for a render that fails; stores keep it until then, or until it expires."""
 
     @classmethod
-    def of(cls, picture: Picture, stored_at: float, expires_at: float, spare_until: float = 0.0) -> "Entry":
+    def of(cls, picture: Picture, stored_at: float = 0.0, expires_at: float = 0.0, spare_until: float = 0.0) -> "Entry":
         """The entry of a picture that was just rendered."""
         content = picture.content
         if content is None:

@@ -120,11 +120,11 @@ class ObservedCall:
         if kept:
             self._meter.served(self._request, self._entry(result, answer), self._made, status)
         elif answer is not None and answer.status == 304:
-            self._meter.served(self._request, Entry(picture_of(answer), None, None, 0.0, 0.0), self._made, 304)
+            self._meter.served(self._request, Entry(picture_of(answer)), self._made, 304)
         elif answer is not None and not 200 <= answer.status < 300:
             self._meter.failed(self._request, failed_with(answer, self._observed.provider), self._made)
         else:
-            entry = self._entry(result, answer) if whole else Entry(Picture(None), None, None, 0.0, 0.0)
+            entry = self._entry(result, answer) if whole else Entry(Picture(None))
             price, credits = self._observed.price, None
             if kept is not None and (whole or not price.asks):
                 credits = self.metering.tried(price.of, result)
@@ -159,7 +159,7 @@ class ObservedCall:
         data = _bytes_of(result, answer)
         headers = _sniffed(data) or ({} if answer is None else answer.headers)
         found = picture_of(Answer(200, headers, data))
-        return Entry(found, None, None, 0.0, 0.0) if not data or found.content is None else Entry.of(found, 0.0, 0.0)
+        return Entry.of(found) if data else Entry(found)
 
 
 def _info_of(function: Any) -> Any:

@@ -270,9 +270,9 @@ class Watch:
         sized = answer.status in (200, 201) if picture else tells_size(answer.status, answer.media_type)
         picture = picture or picture_of(answer)
         if not (whole and sized and self._size) or encoded or picture.content is None:
-            return Entry(picture, None, None, 0.0, 0.0)
+            return Entry(picture)
         digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"
-        return Entry(picture, digest, self._size, 0.0, 0.0)
+        return Entry(picture, digest, self._size)
 
     def _credits(self) -> dict[str, Decimal | None]:
         """What the rule says that the call cost; empty where the answer's own word, or 1, stands."""
