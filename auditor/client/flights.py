@@ -56,7 +56,13 @@ class Background:
                 self._selector = selectors.DefaultSelector()
                 self._loop = asyncio.SelectorEventLoop(self._selector)
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name="auditor-client", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except BaseException:  # the process may have no more threads: the next call tries again, none waits
+                    self._loop.close()
+                    self._loop = self._thread = self._selector = None
+                    work.close()
+                    raise
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

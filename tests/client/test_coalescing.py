@@ -206,3 +206,20 @@ def test_a_caller_that_is_interrupted_as_its_call_leaves_keeps_nobody_waiting(
     upstream.gate.set()
     assert len(renderer._core._flights._flying) == 0
     assert renderer.render("og", {"a": 1}).outcome in (Outcome.RENDER, Outcome.HIT)
+
+
+def test_a_process_without_a_thread_to_spare_fails_that_call_alone(
+    build: Build, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call starts what the one before could not, and waits for nothing that never began."""
+    renderer = build()
+
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            renderer.render("og", {"a": 1})
+    assert renderer.render("og", {"a": 1}, timeout=20).outcome is Outcome.RENDER
+    assert len(upstream.calls) == 1
