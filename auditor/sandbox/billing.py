@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-NO_PLAN = "sandbox-no-plan"
-EMPTY = "sandbox-empty"
-DEFAULT_KEY = "sandbox"
+DEFAULT_KEY, NO_PLAN, EMPTY = "sandbox", "sandbox-no-plan", "sandbox-empty"
+"""The API key on a plan, one without a plan, and one whose credits are used up."""
 
 
 @dataclass(slots=True)
@@ -47,13 +46,6 @@ class Books:
     """Calls that arrived, billed or not."""
     unanswered: int = 0
     """Billed calls whose answer the sandbox kept back, as a fault."""
-
-    @classmethod
-    def with_plan(cls, included: int) -> "Books":
-        """The key `sandbox` on a plan, one key without a plan, and one whose credits are used up."""
-        return cls(
-            {DEFAULT_KEY: Subscription(included), NO_PLAN: Subscription(None), EMPTY: Subscription(100, used=100)}
-        )
 
     def bill(self, account: Subscription, template: str) -> None:
         """One credit for one render."""

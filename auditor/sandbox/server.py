@@ -21,7 +21,7 @@ from aiolimiter import AsyncLimiter
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import canonical
 from auditor.providers.imejis import Imejis
-from auditor.sandbox.billing import Books, Subscription
+from auditor.sandbox.billing import DEFAULT_KEY, EMPTY, NO_PLAN, Books, Subscription
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
 from auditor.system.network import host_of, is_loopback
@@ -59,7 +59,8 @@ class Sandbox:
         seed: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.billing = Books.with_plan(included)
+        keys = {DEFAULT_KEY: Subscription(included), NO_PLAN: Subscription(None), EMPTY: Subscription(100, used=100)}
+        self.billing = Books(keys)
         self.faults = Faults(faults, seed)
         self._port, self._latency, self._spread, self._per_second = port, latency, spread, per_second
         self._designs = dict(designs or {})
