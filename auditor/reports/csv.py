@@ -45,7 +45,7 @@ def own(value: object) -> Number | None:
     return None if value is None else Number(str(value).lower() if isinstance(value, bool) else value)
 
 
-class Table:
+class Sheet:
     """A report that is a table, as RFC 4180 has it."""
 
     media_type = "text/csv"
@@ -64,7 +64,7 @@ class Table:
         raise NotImplementedError
 
 
-class Findings(Table):
+class Findings(Sheet):
     """`--format csv`: a row a finding, most severe first."""
 
     name = suffix = "csv"
@@ -86,7 +86,7 @@ class Findings(Table):
             ]  # fmt: skip
 
 
-class Cycles(Table):
+class Cycles(Sheet):
     """`--format csv-cycles`: a row an account and billing cycle."""
 
     name, suffix = "csv-cycles", "cycles.csv"
@@ -106,7 +106,7 @@ class Cycles(Table):
                 ]  # fmt: skip
 
 
-class Daily(Table):
+class Daily(Sheet):
     """`--format csv-daily`: a row an account and local day with an event."""
 
     name, suffix = "csv-daily", "daily.csv"

@@ -17,7 +17,7 @@ from auditor.reports.shared import words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
-from auditor.results.inputs import InputFile, Inputs
+from auditor.results.inputs import Inputs
 from auditor.results.report import Account, Finding, Report, Suppressed
 from auditor.system.terminal import plain
 
@@ -125,19 +125,15 @@ def write_inputs(console: Console, inputs: Inputs) -> None:
         were = "time had no offset and was" if inputs.assumed_timezone == 1 else "times had no offset and were"
         console.print(f"{inputs.assumed_timezone:,} {were} read in the configured time zone")
     for file in inputs.files:
-        _foreign(console, file)
+        # What a log that is no usage log could not tell.
+        are = " is" if file.other_requests == 1 else "s are"
+        others = file.other_requests and f"{file.other_requests:,} request{are} for no known image: filtered"
+        for index, fact in enumerate(words.file_words(file, others, "{:,}".format)):
+            if index:
+                inset(console, Words(plain(fact), style="dim"))
+            else:
+                console.print(Words(f"{plain(file.path)}: {plain(fact)}", style="dim"))
     for bad in inputs.rejections[:5]:
         console.print(Words(f"  {plain(bad.path)} line {bad.line}: {bad.reason}, {plain(bad.detail)}", style="dim"))
     if inputs.rejected > 5:
         console.print(Words(f"  and {inputs.rejected - 5:,} more; --format json names the first 100", style="dim"))
-
-
-def _foreign(console: Console, file: InputFile) -> None:
-    """What a log that is no usage log could not tell."""
-    are = " is" if file.other_requests == 1 else "s are"
-    others = file.other_requests and f"{file.other_requests:,} request{are} for no known image: filtered"
-    for index, fact in enumerate(words.facts(file, others, "{:,}".format)):
-        if index:
-            inset(console, Words(plain(fact), style="dim"))
-        else:
-            console.print(Words(f"{plain(file.path)}: {plain(fact)}", style="dim"))

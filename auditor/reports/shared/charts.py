@@ -7,11 +7,10 @@ page around it, where the template escapes them.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any
 
 import vl_convert
 
@@ -74,8 +73,16 @@ def _time(channel: str, title: str | None = None) -> Spec:
     return {"field": channel, "type": "temporal", "scale": {"type": "utc", "nice": False}, "axis": axis}
 
 
-def _amount(field: str, title: str, **scale: Any) -> Spec:
-    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": {"format": ",~r"}}
+def _amount(field: str, title: str) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, "scale": {}, "axis": {"format": ",~r"}}
+
+
+def _layer(values: Sequence[Mapping[str, object]], mark: Spec, **encoding: Spec) -> Spec:
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+
+
+def _share(field: str, title: str) -> Spec:
+    return {**_amount(field, title), "scale": {"domain": [0, 1]}, "axis": {"format": ".0%"}}
 
 
 def _wall(local: date | datetime) -> str:
@@ -100,14 +107,11 @@ def credits_by_day(account: Account, days: Sequence[Day]) -> Spec | None:
     drawn = {bar["what"] for bar in bars}
     used = [(name, word) for name, word in USES if word in drawn]
     colours = {"domain": [word for _, word in used], "range": [f"var(--{name})" for name, _ in used]}
-    below = {
-        "width": "WIDTH", "height": 150, "data": {"values": bars},
-        "mark": {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
-        "encoding": {
-            "x": _time("from"), "x2": {"field": "to"}, "y": _amount("low", title), "y2": {"field": "high"},
-            "color": {"field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"}, "scale": colours},
-        },
-    }  # fmt: skip
+    below = {"width": "WIDTH", "height": 150} | _layer(
+        bars, {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
+        x=_time("from"), x2={"field": "to"}, y=_amount("low", title), y2={"field": "high"},
+        color={"field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"}, "scale": colours},
+    )  # fmt: skip
     return {"vconcat": [_burn_up(account, days), below], "resolve": {"scale": {"x": "shared"}}, "spacing": 12}
 
 
@@ -133,18 +137,9 @@ def _stacks(rows: Sequence[tuple[date, str, Fraction]]) -> list[Spec]:
 
 def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
     lines = [point for place, cycle in enumerate(account.cycles) for point in _running(place, cycle, account, days)]
-    layers: list[Spec] = [
-        {
-            "data": {"values": lines},
-            "mark": _area("var(--needed)"),
-            "encoding": {
-                "x": _time("at"),
-                "detail": {"field": "cycle"},
-                # Stacked, as areas are unless told otherwise, each cycle would be drawn as 0 through all the others.
-                "y": {**_amount("credits", "In the cycle"), "stack": None},
-            },
-        }
-    ]
+    # Stacked, as areas are unless told otherwise, each cycle would be drawn as 0 through all the others.
+    credits = {**_amount("credits", "In the cycle"), "stack": None}
+    layers = [_layer(lines, _area("var(--needed)"), x=_time("at"), detail={"field": "cycle"}, y=credits)]
     if account.plan is not None:
         caps = [
             {
@@ -155,21 +150,17 @@ def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
             for cycle in account.cycles
             if cycle.included is not None
         ]
-        layers.append({
-            "data": {"values": caps}, "mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
-            "encoding": {"x": _time("from"), "x2": {"field": "to"}, "y": _amount("plan", "In the cycle")},
-        })  # fmt: skip
+        line: Spec = {"type": "rule", "color": INK, "strokeWidth": 1.5}
+        y = _amount("plan", "In the cycle")
+        layers.append(_layer(caps, line, x=_time("from"), x2={"field": "to"}, y=y))
     if account.projection is not None and account.last is not None:
         cycle = account.cycles[-1]
         points = [
             {"at": _wall(account.local(account.last)), "credits": number(cycle.credits)},
             {"at": _wall(account.local(cycle.end)), "credits": number(round(account.projection))},
         ]
-        layers.append({
-            "data": {"values": points},
-            "mark": {"type": "line", "color": "var(--needed)", "strokeDash": [5, 4], "strokeWidth": 2},
-            "encoding": {"x": _time("at"), "y": _amount("credits", "In the cycle")},
-        })  # fmt: skip
+        dashes: Spec = {"type": "line", "color": "var(--needed)", "strokeDash": [5, 4], "strokeWidth": 2}
+        layers.append(_layer(points, dashes, x=_time("at"), y=_amount("credits", "In the cycle")))
     return {"width": "WIDTH", "height": 170, "layer": layers}
 
 
@@ -185,12 +176,16 @@ def _running(index: int, cycle: Cycle, account: Account, days: Sequence[Day]) ->
 
 def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec:
     """From the credits that were billed, cause by cause, down to those that were needed."""
-    rows = [_step("billed", "billed", Fraction(0), credits, credits)]
+    steps = [("billed", "billed", Fraction(0), credits, credits)]
     left = credits
     for name, amount in causes:
-        rows.append(_step(name, f"− {name}", left - amount, left, -amount))
+        steps.append((name, f"− {name}", left - amount, left, -amount))
         left -= amount
-    rows.append(_step("needed", "= needed", Fraction(0), left, left))
+    steps.append(("needed", "= needed", Fraction(0), left, left))
+    rows = [
+        {"what": what, "name": name, "low": number(low), "high": number(high), "amount": number(amount)}
+        for what, name, low, high, amount in steps
+    ]
     names = [row["what"] for row in rows]
     x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, number(max(credits, Fraction(1)))]}}
     y = {"field": "name", "type": "nominal", "sort": None, "title": None,
@@ -215,23 +210,13 @@ def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec
     }  # fmt: skip
 
 
-def _step(what: str, name: str, low: Fraction, high: Fraction, amount: Fraction) -> Spec:
-    return {"what": what, "name": name, "low": number(low), "high": number(high), "amount": number(amount)}
-
-
 def hits_by_day(days: Sequence[Day]) -> Spec | None:
     """The share of each day's requests that the cache served."""
     rows = [{"at": _wall(day), "share": round(share, 4)} for day, share in hit_rates(days).items()]
     if not rows:
         return None
-    return {
-        "width": "WIDTH", "height": 170, "data": {"values": rows},
-        "mark": {**_area("var(--hit)"), "point": {"color": "var(--hit)", "size": 40} if len(rows) < 15 else False},
-        "encoding": {
-            "x": _time("at"),
-            "y": {**_amount("share", "Hits of requests", domain=[0, 1]), "axis": {"format": ".0%"}},
-        },
-    }  # fmt: skip
+    mark = {**_area("var(--hit)"), "point": {"color": "var(--hit)", "size": 40} if len(rows) < 15 else False}
+    return {"width": "WIDTH", "height": 170} | _layer(rows, mark, x=_time("at"), y=_share("share", "Hits of requests"))
 
 
 def served_by_ttl(points: Sequence[TtlPoint]) -> Spec:
@@ -241,9 +226,9 @@ def served_by_ttl(points: Sequence[TtlPoint]) -> Spec:
     ]
     x = {"field": "ttl", "type": "ordinal", "sort": None, "title": "Time-to-live",
          "axis": {"grid": False, "labelAngle": 0}}  # fmt: skip
-    y = {**_amount("served", "Served without a render", domain=[0, 1]), "axis": {"format": ".0%"}}
     return {
-        "width": "WIDTH", "height": 200, "data": {"values": rows}, "encoding": {"x": x, "y": y},
+        "width": "WIDTH", "height": 200, "data": {"values": rows},
+        "encoding": {"x": x, "y": _share("served", "Served without a render")},
         "layer": [
             {"mark": {"type": "line", "color": "var(--hit)", "strokeWidth": 2}},
             {"mark": {"type": "point", "filled": True, "color": "var(--hit)", "size": 45, "opacity": 1}},

@@ -1,6 +1,6 @@
 """What readers are told the causes, outcomes and rules mean: the same words in every report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from auditor.model.words import TOO_SHORT, plural
 from auditor.results.audit import Result
 from auditor.results.document import utc
 from auditor.results.inputs import InputFile, Inputs
-from auditor.results.report import Account, Cycle, Money, Report, Suppressed, Totals
+from auditor.results.report import Account, Cycle, Money, Report, Totals
 
 CAUSES = {
     "staging": "test and staging traffic",
@@ -97,7 +97,7 @@ def filtered_words(reasons: Mapping[str, int]) -> str:
     return f"{plural(sum(left_out.values()), 'request')} for images filtered: {told}" if told else ""
 
 
-def facts(file: InputFile, others: str | int, amount: Callable[[int], str]) -> list[str]:
+def file_words(file: InputFile, others: str | int, amount: Callable[[int], str]) -> list[str]:
     """What only a log of another kind has to tell: what it was taken for, its *others*, and what was assumed."""
     assumed = (f"{file.explained[name]} ({amount(events)})" for name, events in file.assumed.items())
     return [str(each) for each in (file.detected, others, filtered_words(file.filtered), *assumed) if each]
@@ -211,7 +211,7 @@ def assumed(result: Result) -> Iterator[str]:
     )
     for file in inputs.files[:MOST_FILES]:
         others = file.other_requests and f"{plural(file.other_requests, 'request')} for no known image filtered"
-        if told := facts(file, others, lambda events: plural(events, "event")):
+        if told := file_words(file, others, lambda events: plural(events, "event")):
             yield f"{file.path}: {'; '.join(told)}."
     for account in report.accounts:
         yield from _paid(account)
@@ -220,7 +220,14 @@ def assumed(result: Result) -> Iterator[str]:
         yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
     if not report.bytes_priced:
         yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
-    yield from _accepted(report.accepted)
+    for one in report.accepted[:MOST_ACCEPTED]:
+        subject = " ".join(one.subject.values())
+        yield (
+            f"{one.rule} of {subject} is accepted until {one.until} ({one.reason}): its "
+            f"{number(one.credits):,} credits are counted, the finding is not shown."
+        )
+    if len(report.accepted) > MOST_ACCEPTED:
+        yield f"So are {len(report.accepted) - MOST_ACCEPTED:,} more findings."
     if options.since or options.until:
         since = utc(options.since) if options.since else "the first"
         until = utc(options.until) if options.until else "the last"
@@ -252,17 +259,6 @@ def _paid(account: Account) -> Iterator[str]:
             f"{told} pays {cents(plan.monthly)} {plan.currency} a month{yearly} for {plan.included:,} credits "
             f"({plan.name}), {beyond} (source: {plan.source}{checked})."
         )
-
-
-def _accepted(accepted: Sequence[Suppressed]) -> Iterator[str]:
-    for one in accepted[:MOST_ACCEPTED]:
-        subject = " ".join(one.subject.values())
-        yield (
-            f"{one.rule} of {subject} is accepted until {one.until} ({one.reason}): its "
-            f"{number(one.credits):,} credits are counted, the finding is not shown."
-        )
-    if len(accepted) > MOST_ACCEPTED:
-        yield f"So are {len(accepted) - MOST_ACCEPTED:,} more findings."
 
 
 def idle(account: Account) -> list[str]:

@@ -34,7 +34,8 @@ def write(result: Estimated, out: TextIO) -> None:
         if found.unknown:
             table.add_row("unknown", "", f"- {calls_of(found.unknown)}", "renders that no step can be measured on")
         for step in found.steps:
-            table.add_row(step.name, f"{_percent(step.exact)} %", f"→ {calls_of(step.after)}", _WORDS[step.name])
+            rate = f"{number(round(100 * step.exact, 1)):g} %"
+            table.add_row(step.name, rate, f"→ {calls_of(step.after)}", _WORDS[step.name])
         if found.unknown:
             table.add_row("calls", "", f"= {calls_of(found.calls)}", "with the unknown renders")
         inset(console, table)
@@ -58,7 +59,3 @@ def _fate(plan: PricedPlan, credits: Fraction) -> str:
     if plan.lacks:
         return f"{cents(plan.bill)}, of that {cents(plan.bill - plan.monthly)} for overage"
     return f"{cents(plan.bill)}, {round(100 * plan.used)} % used"
-
-
-def _percent(rate: Fraction) -> str:
-    return f"{number(round(100 * rate, 1)):g}"

@@ -34,7 +34,7 @@ def write(result: results.Advised, out: TextIO) -> None:
 
 
 def _account(console: Console, account: results.AccountAdvice) -> None:
-    plan = plain(account.plan) if account.plan else "plan not configured"
+    plan = plain(account.plan or "plan not configured")
     plan += f"; bills in {plain(account.currency)}" if account.currency else ""
     console.print()
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))

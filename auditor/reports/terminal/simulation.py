@@ -26,7 +26,11 @@ MAX_TEMPLATES = 20
 def write(result: Simulated, out: TextIO) -> None:
     """Write the whole answer; narrow terminals get narrower tables."""
     console = console_of(out)
-    _head(console, result)
+    start, end = (utc(edge) if edge else "no event" for edge in (result.window.start, result.window.end))
+    console.print(Words("Simulation", style="bold"), f"{start} to {end}")
+    were = "request that was" if result.demand == 1 else "requests that were"
+    console.print(f"Demand    {result.demand:,} {were} given an image")
+    console.print()
     _rows(console, result)
     _advice(console, result)
     if result.templates:
@@ -40,14 +44,6 @@ def _cache(setting: Setting) -> str:
     bounds = ((setting.capacity_entries, "images"), (setting.capacity_bytes, "bytes"))
     words = [ttl_words(setting.ttl_us), *(f"{most:,} {what}" for most, what in bounds if most is not None)]
     return ", ".join(words if setting.coalescing else [*words, "no coalescing"])
-
-
-def _head(console: Console, result: Simulated) -> None:
-    start, end = (utc(edge) if edge else "no event" for edge in (result.window.start, result.window.end))
-    console.print(Words("Simulation", style="bold"), f"{start} to {end}")
-    were = "request that was" if result.demand == 1 else "requests that were"
-    console.print(f"Demand    {result.demand:,} {were} given an image")
-    console.print()
 
 
 def _rows(console: Console, result: Simulated) -> None:
