@@ -61,9 +61,11 @@ def inspect(
     config: Config = None,
 ) -> None:
     """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
+    from auditor.analysis.oddtime import present
     from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection
+    from auditor.model.measurements import document
     from auditor.system.network import Fetcher, Guard, network
     from auditor.system.progress import Progress
 
@@ -87,7 +89,9 @@ def inspect(
         result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)
     if skipped.lines:
         say(f"{skipped.lines:,} lines hold no address; the first is {skipped.first}")
-    found = _document(result, known, earlier)
+    pictures = {**known, **result.pictures}.values()
+    now = present(lambda: datetime.now(UTC)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    found = document(pictures, result.refused, result.method or earlier, now)
     if output is not None:
         with opened(output) as file:
             _write(found, file)
@@ -106,15 +110,6 @@ def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
         return {}, {}
     pictures, method = load(output)
     return {picture.digest: picture for picture in pictures}, method
-
-
-def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
-    from auditor.analysis.oddtime import present
-    from auditor.model.measurements import document
-
-    now = present(lambda: datetime.now(UTC)).replace(microsecond=0)
-    pictures = {**known, **result.pictures}.values()
-    return document(pictures, result.refused, result.method or earlier, now.isoformat().replace("+00:00", "Z"))
 
 
 def _write(found: dict[str, Any], file: Any) -> None:
