@@ -25,10 +25,9 @@ class Entries(Mapping[str, T]):
 
     def __init__(self, package: str, entries: Mapping[str, str], *, make: bool = False) -> None:
         self.package = f"auditor.{package}"
-        self.paths = entries
-        """`module:attribute` by name."""
+        self.paths = dict(entries)
+        """`module:attribute` by name; empty for what a plug-in brought."""
         self._make = make
-        self._plugged: list[str] = []
         self._found: dict[str, T] = {}
         self.allowed: set[str] = set()
         """Names that allowed plug-ins bring, whether or not they can be used."""
@@ -36,7 +35,7 @@ class Entries(Mapping[str, T]):
     def add(self, name: str, found: T) -> None:
         """Put in what a plug-in brings, behind what is built in."""
         self._found[name] = found
-        self._plugged.append(name)
+        self.paths[name] = ""
 
     def __getitem__(self, name: str) -> T:
         if name not in self._found:
@@ -47,13 +46,13 @@ class Entries(Mapping[str, T]):
 
     def __contains__(self, name: object) -> bool:
         """Without importing it."""
-        return name in self.paths or name in self._plugged
+        return name in self.paths
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*self.paths, *self._plugged))
+        return iter(self.paths)
 
     def __len__(self) -> int:
-        return len(self.paths) + len(self._plugged)
+        return len(self.paths)
 
 
 RULES: Entries["Rule"] = Entries(

@@ -15,7 +15,7 @@ from auditor.analysis.facts import Facts
 from auditor.analysis.rows import rows_of
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import FOREIGN_PREFIX
-from auditor.model.plans import local_day
+from auditor.model.plans import moment
 from auditor.model.waste import Cause, Waste, allot, cause_of
 from auditor.replay.volatile import RenderSample, Volatile, find, random_numbers
 from auditor.replay.walk import Verdict, verdicts
@@ -118,7 +118,7 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
         for saved, members in found.saved:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
-                volatile_days[unit, local_day(int(sample.ts[position]), zone)] += credits
+                volatile_days[unit, moment(int(sample.ts[position])).astimezone(zone).toordinal()] += credits
     return Replayed(walked, tuple(judged), waste, _unknown(judged, staging), staging, volatile, volatile_days)
 
 

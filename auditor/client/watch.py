@@ -20,7 +20,7 @@ from auditor.client.request import Request
 from auditor.client.unread import UNREAD
 from auditor.model.errors import QuotaExceededError, RenderError
 from auditor.model.media import is_picture, tells_size
-from auditor.model.provider import Answer, Picture, error_of, format_of, size_of
+from auditor.model.provider import FORMAT_OF, Answer, Picture, error_of, size_of
 from auditor.registry import PROVIDERS
 
 HEAD = 256 << 10
@@ -296,4 +296,4 @@ def picture_of(answer: Answer) -> Picture:
         return Picture(None, None, answer.media_type)
     width, height = size_of(answer.content)
     media_type = answer.media_type or "application/octet-stream"
-    return Picture(answer.content, None, media_type, format_of(media_type), width, height)
+    return Picture(answer.content, None, media_type, FORMAT_OF.get(media_type), width, height)

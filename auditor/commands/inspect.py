@@ -16,11 +16,12 @@ import typer
 
 from auditor.commands.options import INCOMPLETE, OK, TEXT, Config, Log, TextOrJson, converted, opened, say, settings_of
 from auditor.model.errors import ConfigError
+from auditor.model.measurements import Measured, document, load
+from auditor.model.settings import Limit
+from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
     from auditor.inspect.run import Inspected
-    from auditor.model.measurements import Measured
-    from auditor.model.settings import Limit
 
 app = typer.Typer(rich_markup_mode=None)
 SHOWN = 20
@@ -61,6 +62,7 @@ def inspect(
     config: Config = None,
 ) -> None:
     """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
+    from auditor.analysis.oddtime import present
     from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection
@@ -74,7 +76,7 @@ def inspect(
     guard = Guard(tuple(converted("--allow-network", network, block) for block in allow_network or []))
     known, earlier = _known(output)
 
-    def limit_of(own_template: str | None, own_placement: str | None) -> "Limit | None":
+    def limit_of(own_template: str | None, own_placement: str | None) -> Limit | None:
         return fixed or limit_for(settings, own_template or template, own_placement or placement)
 
     with ExitStack() as stack:
@@ -87,7 +89,9 @@ def inspect(
         result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)
     if skipped.lines:
         say(f"{skipped.lines:,} lines hold no address; the first is {skipped.first}")
-    found = _document(result, known, earlier)
+    pictures = {**known, **result.pictures}.values()
+    now = present(lambda: datetime.now(UTC)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    found = document(pictures, result.refused, result.method or earlier, now)
     if output is not None:
         with opened(output) as file:
             _write(found, file)
@@ -100,21 +104,10 @@ def inspect(
 
 def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
     """Pictures by digest, and the method, of the file that would be written anew."""
-    from auditor.model.measurements import load
-
     if output is None or not output.is_file():
         return {}, {}
     pictures, method = load(output)
     return {picture.digest: picture for picture in pictures}, method
-
-
-def _document(result: "Inspected", known: dict[str, Any], earlier: Any) -> dict[str, Any]:
-    from auditor.analysis.oddtime import present
-    from auditor.model.measurements import document
-
-    now = present(lambda: datetime.now(UTC)).replace(microsecond=0)
-    pictures = {**known, **result.pictures}.values()
-    return document(pictures, result.refused, result.method or earlier, now.isoformat().replace("+00:00", "Z"))
 
 
 def _write(found: dict[str, Any], file: Any) -> None:
@@ -122,9 +115,7 @@ def _write(found: dict[str, Any], file: Any) -> None:
     file.write("\n")
 
 
-def _shown(text: str) -> "Limit":
-    from auditor.model.settings import Limit
-
+def _shown(text: str) -> Limit:
     match = re.fullmatch(r"(\d{1,5})?(?:x(\d{1,5}))?(?:@(\d{1,2}(?:\.\d{1,2})?))?", text)
     sides = [Decimal(side) if side else None for side in match.groups()] if match else [None, None, None]
     if not any(sides[:2]) or any(side == 0 for side in sides):
@@ -135,7 +126,6 @@ def _shown(text: str) -> "Limit":
 def _summary(result: "Inspected") -> None:
     """A row a format that was delivered, a column a format that was tried."""
     from auditor.reports.terminal.console import console_of, table_of
-    from auditor.system.terminal import plain
 
     console = console_of(sys.stdout)
     pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
@@ -171,5 +161,5 @@ def _sum(pictures: list[Any], sizes: Callable[[Any], list[int]]) -> str:
     return f"{sum(min([picture.bytes, *sizes(picture)]) for picture in pictures):,}"
 
 
-def _sizes(picture: "Measured", name: str | None = None) -> list[int]:
+def _sizes(picture: Measured, name: str | None = None) -> list[int]:
     return [trial.bytes for trial in picture.trials if name in (None, trial.format)]

@@ -14,7 +14,6 @@ from auditor.commands.logs import choices, examined, intake_code, only_account
 from auditor.commands.options import FOUND, OK, TEXT, converted, settings_of, show, spread
 from auditor.config.values import money
 from auditor.reading.decimals import read
-from auditor.registry import PROVIDERS
 
 app = typer.Typer(rich_markup_mode=None)
 LEDGER = "auditor.db"
@@ -52,8 +51,7 @@ def reconcile(
             raise typer.Exit(intake_code(found.inputs, limits))
         bill = only_account(found, account)
         index = converted("--cycle", lambda name: cycle_named(bill, name), cycle)
-        provider = PROVIDERS.get(bill.payer.provider)
-        result = held(found.facts, bill, index, credits, provider, found.inputs.rejected)
+        result = held(found.facts, bill, index, credits, found.inputs.rejected)
         show(result, text.write, output_format, output)
     raise typer.Exit(intake_code(found.inputs, limits) or (OK if result.agrees else FOUND))
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from auditor.schedule.folder import History
 
 app = typer.Typer(rich_markup_mode=None)
-PREVIOUS = "previous"
-JSON = OutputFormat("json")
 
 
 @app.command(
@@ -143,7 +141,7 @@ def _previous(against: str | None, kept: "History", rhythm: "Rhythm", span: "Cyc
 
     if against is None:
         return None
-    if against != PREVIOUS:
+    if against != "previous":
         return read_report(Path(against))
     found = kept.before(rhythm.facts(span))
     if found is None:

@@ -131,7 +131,7 @@ def settings_of(
         **sections.rules(root.tables("rules"), own=rules),
         clients={name.lower(): client for name, client in root.each(sections.client, "client").items()},
         sources=tuple(root.each(sections.source, "sources").values()),
-        log_formats=root.each(sections.log_format, "formats"),
+        log_formats=root.each(lambda _, table: table.need("log_format", values.log_template), "formats"),
         usage=root.each(partial(sections.usage, accounts), "usage"),
         deliveries=root.each(sections.delivery, "delivery"),
         decimal=root.take("decimal", partial(values.word, (",", ".")), None),

@@ -166,11 +166,6 @@ def source(name: str, table: CheckedTable) -> SourceTable:
     return found
 
 
-def log_format(_: str, table: CheckedTable) -> str:
-    """`[formats.NAME]`: an nginx `log_format` of the user."""
-    return table.need("log_format", values.log_template)
-
-
 def delivery(_: str, table: CheckedTable) -> DeliverySettings:
     """`[delivery.NAME]`: where a report goes; the kind says which keys there are."""
     kind = table.need("kind", values.text)

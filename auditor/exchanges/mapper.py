@@ -24,7 +24,7 @@ from auditor.model.endpoints import Seen
 from auditor.model.events import MAX_BYTES, Outcome, UsageEvent
 from auditor.model.fingerprint import ADDRESS, Scope, canonical, derive_key
 from auditor.model.media import media_type_of
-from auditor.model.provider import format_of
+from auditor.model.provider import FORMAT_OF
 from auditor.model.settings import Settings
 from auditor.registry import PROVIDERS
 
@@ -94,7 +94,7 @@ class Mapper:
             key=mapped.key or key_of(mapped.provider, identity),
             template_version=mapped.template_version,
             placement=mapped.placement,
-            format=mapped.format or format_of(media_type),
+            format=mapped.format or FORMAT_OF.get(media_type),
             width=exchange.width or mapped.width,
             height=exchange.height or mapped.height,
             bytes=size if size is not None and 0 <= size <= MAX_BYTES else None,

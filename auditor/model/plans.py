@@ -121,11 +121,6 @@ def moment(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
-def local_day(us: int, zone: ZoneInfo) -> int:
-    """The ordinal of the local day of an instant."""
-    return moment(us).astimezone(zone).toordinal()
-
-
 def cycles(first_us: int, last_us: int, anchor_day: int, zone: ZoneInfo) -> list[Cycle]:
     """The cycles from the one that holds *first_us* to the one that holds *last_us*.
 

@@ -162,19 +162,14 @@ class Provider:
         return next((seen for seen in found if seen is not None), None)
 
 
-_FORMATS = {
+FORMAT_OF = {
     "image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/webp": "webp", "image/avif": "avif",
     "image/gif": "gif", "image/svg+xml": "svg", "application/pdf": "pdf",
 }  # fmt: skip
+"""The event's word for a media type."""
 
-
-MEDIA_TYPES = frozenset({*_FORMATS, "application/octet-stream", "text/uri-list"})
+MEDIA_TYPES = frozenset({*FORMAT_OF, "application/octet-stream", "text/uri-list"})
 """What a cached picture may be called: a browser runs some of the others."""
-
-
-def format_of(media_type: str) -> str | None:
-    """The event's word for a media type."""
-    return _FORMATS.get(media_type)
 
 
 def size_of(content: bytes) -> tuple[int | None, int | None]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 
@@ -25,20 +27,14 @@ def fields(*places: tuple[str, str]) -> Reader:
 
     def read(document: Mapping[str, Any], now: datetime) -> Usage:
         del now
-        for used, included in places:
+        for pair in places:
             try:
-                return Usage(number(_at(document, used)), number(_at(document, included)))
+                return Usage(*(number(reduce(getitem, path.split("."), document)) for path in pair))
             except KeyError:
                 continue
         raise KeyError(places[0][0])
 
     return read
-
-
-def _at(document: Any, path: str) -> Any:
-    for name in path.split("."):
-        document = document[name]
-    return document
 
 
 def number(value: Any) -> Decimal:

@@ -182,8 +182,7 @@ def reconcile(
             index = cycle_named(bills[0], cycle)
         except ValueError as error:
             raise ConfigError(f"cycle {error}") from None
-        provider = PROVIDERS.get(bills[0].payer.provider)
-        return held(log.facts, bills[0], index, Fraction(invoice), provider, log.inputs.rejected)
+        return held(log.facts, bills[0], index, Fraction(invoice), log.inputs.rejected)
 
 
 def _names(paths: Paths) -> list[str]:

@@ -21,7 +21,7 @@ from auditor.model.errors import (
     ThrottledError,
 )
 from auditor.model.fingerprint import parsed
-from auditor.model.provider import Answer, Call, Picture, Provider, error_of, format_of, seconds, size_of
+from auditor.model.provider import FORMAT_OF, Answer, Call, Picture, Provider, error_of, seconds, size_of
 from auditor.providers import catalogue
 
 _SOURCE = "https://www.imejis.io/blogs/tutorials/cost-optimization-image-api-scale"
@@ -81,7 +81,7 @@ class Imejis:
         del options  # the answer says what it is
         media_type = answer.media_type or "image/png"
         if media_type != "application/json":
-            picture_format = format_of(media_type)
+            picture_format = FORMAT_OF.get(media_type)
             if picture_format is None or not answer.content:
                 raise InvalidRequestError(f"the answer is no picture but {media_type}, {len(answer.content)} bytes",
                                           status=answer.status, credits=None)  # fmt: skip

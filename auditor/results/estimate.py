@@ -5,9 +5,9 @@ calls = requests x (1 - hit rate) x (1 - deduplication) x (1 - batches), exactly
 
 import math
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 
 from msgspec import Struct, field
 
@@ -25,6 +25,7 @@ from auditor.results.header import Document
 from auditor.results.plans import KnownPlan, known_plan
 from auditor.system.terminal import plain
 
+_size = attrgetter("included", "name")
 STEPS = ("hit rate", "deduplication", "batches")
 GUIDE = (Fraction(8000), Fraction("0.7"), Fraction("0.15"), Fraction("0.3"))
 """The worked example of the provider's guide, which puts 1,428 calls on a plan of 1,000."""
@@ -229,10 +230,6 @@ def _why(
         yield f"Without these steps it would be {plain(before.name)}, {cents(before.bill(whole))} {before.currency}"
     elif calls < requests:
         yield "The same plan would do without these steps: they leave room, but save no money yet"
-
-
-def _size(plan: Plan) -> tuple[Decimal, str]:
-    return plan.included, plan.name
 
 
 def calls_of(amount: Fraction) -> str:

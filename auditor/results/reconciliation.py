@@ -16,7 +16,7 @@ from auditor.analysis.facts import Facts
 from auditor.analysis.quarters import Days, Quarter, days_of, quarters
 from auditor.model.events import Outcome
 from auditor.model.plans import Cycle, cycles
-from auditor.model.provider import Provider
+from auditor.registry import PROVIDERS
 from auditor.results.document import Amount, Day, Time
 from auditor.results.header import Document, Edges
 
@@ -78,15 +78,13 @@ class Reconciled(Document, frozen=True, kw_only=True):
     timezone: str = field(name="_timezone")
 
 
-def reconcile(
-    facts: Facts, bill: Bill, index: int, invoice: Fraction, provider: Provider | None, rejected: int
-) -> Reconciled:
+def reconcile(facts: Facts, bill: Bill, index: int, invoice: Fraction, rejected: int) -> Reconciled:
     """Hold cycle *index* of an account against an invoice of so many credits."""
     payer, use, account = bill.payer, bill.uses[index], bill.payer.settings
     own = [quarter for quarter in quarters(facts) if quarter.payer == payer.code]
     days, (first, end) = days_of(facts, own)[payer.code], (account.day(use.cycle.start), account.day(use.cycle.end))
     silent, difference = days.silent(first, end), invoice - use.credits
-    uncertain = _uncertain(_within(own, use.cycle), _most(provider))
+    uncertain = _uncertain(_within(own, use.cycle), _most(payer.provider))
     agrees = 0 <= difference <= uncertain.most
     return Reconciled(
         provider=payer.provider,
@@ -125,11 +123,11 @@ def _uncertain(used: Iterable[Quarter], most: int) -> Uncertain:
     return Uncertain(sum(found.values()), most, dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _most(provider: Provider | None) -> int:
+def _most(provider: str) -> int:
     """The most that one picture can cost there, as far as the provider says."""
-    if provider is None:
+    if provider not in PROVIDERS:
         return 1
-    billing = provider.billing
+    billing = PROVIDERS[provider].billing
     return max(1, billing.beyond or 0, *(credits for _, credits in billing.sizes or ()))
 
 

@@ -100,27 +100,23 @@ class Compared(Document, frozen=True, kw_only=True):
 
 def compared(provider: str, assumptions: Mapping[str, Assumed], plans: tuple[Plan, ...], own: int | None) -> Compared:
     """Both ways, for any volume; *own* calls a month are marked."""
-    home, cache = [], []
-    for costs in (
-        {name: each.low for name, each in assumptions.items()},
-        {name: each.high for name, each in assumptions.items()},
-    ):
-        home.append(costs["server"] + costs["maintenance"] * costs["hourly"] + costs["monitoring"] + costs["redis"])
-        cache.append(costs["redis"])
+    low = {name: each.low for name, each in assumptions.items()}
+    high = {name: each.high for name, each in assumptions.items()}
     # The cache is needed on both sides.
-    evens = Evens(*(_break_even(plans, cost - redis) for cost, redis in zip(home, cache, strict=True)))
+    home = [each["server"] + each["maintenance"] * each["hourly"] + each["monitoring"] for each in (low, high)]
+    evens = Evens(*(_break_even(plans, cost) for cost in home))
     points = []
     for calls in _volumes(plans, evens, own):
         there = bought(plans, calls)
         plan, bill = (there[0].name, there[1]) if there else (None, None)
-        low, high = (None if bill is None else bill + redis for redis in cache)
-        points.append(Point(calls, calls == own, plan, bill, low, high))
+        with_cache = (None if bill is None else bill + each["redis"] for each in (low, high))
+        points.append(Point(calls, calls == own, plan, bill, *with_cache))
     return Compared(
         provider=provider,
         currency=plans[0].currency if plans else None,
         assumptions=tuple(assumptions.values()),
         plans=tuple(known_plan(plan, KnownPlan) for plan in plans),
-        self_hosted=Costs(*home),
+        self_hosted=Costs(*(cost + each["redis"] for cost, each in zip(home, (low, high), strict=True))),
         break_even=evens,
         points=tuple(points),
     )

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from auditor.commands.reconcile import credits_of
-from auditor.registry import PROVIDERS
 from auditor.results.reconciliation import Reconciled, cycle_named, reconcile
 from tests.conftest import event, lines
 from tests.examined import daily, examined, on, ran
@@ -26,9 +25,7 @@ def held(
     """The invoice against the only account."""
     with examined(events, folder, config or on("Basic")) as log:
         (bill,) = log.bills
-        index = cycle_named(bill, cycle)
-        provider = PROVIDERS[bill.payer.provider]
-        return reconcile(log.facts, bill, index, Fraction(invoice), provider, log.inputs.rejected)
+        return reconcile(log.facts, bill, cycle_named(bill, cycle), Fraction(invoice), log.inputs.rejected)
 
 
 def test_it_agrees_to_the_credit(tmp_path: Path) -> None:
