@@ -35,7 +35,6 @@ class Cloudflare(JsonObjects):
 
     name = "cloudflare"
     title = "Cloudflare Logpush, HTTP requests"
-    needs = _NEEDED
     documented = frozenset({"ClientTCPRTTMs", "EdgeResponseCompressionRatio", "WorkerCPUTime", "WorkerSubrequestCount"})
 
     @classmethod

@@ -15,10 +15,11 @@ from auditor.reading.times import clf_time, micros
 from auditor.reading.variables import decoded, number_of, split_request
 from auditor.reading.wrapped import PREFIX
 
+_BEGIN = r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] "
+_CALL = _BEGIN + r"(?P<frontend_name>\S+) (?P<backend_name>[^/\s]+)/(?P<server_name>\S+) "
 _REQUEST = re.compile(
-    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "
-    r"(?P<backend_name>[^/\s]+)/(?P<server_name>\S+) "
-    r"(?P<time_request>-?\d+)/(?P<time_queue>-?\d+)/(?P<time_backend_connect>-?\d+)/(?P<time_backend_response>-?\d+)/"
+    _CALL
+    + r"(?P<time_request>-?\d+)/(?P<time_queue>-?\d+)/(?P<time_backend_connect>-?\d+)/(?P<time_backend_response>-?\d+)/"
     r"\+?(?P<time_duration>-?\d+) (?P<http_status_code>-?\d+) \+?(?P<bytes_read>\d+) "
     r"(?P<captured_request_cookie>\S+) (?P<captured_response_cookie>\S+) (?P<termination_state>\S{4}) "
     r"(?P<actconn>\d+)/(?P<feconn>\d+)/(?P<beconn>\d+)/(?P<srvconn>\d+)/\+?(?P<retries>\d+) "
@@ -27,16 +28,8 @@ _REQUEST = re.compile(
     r'"(?P<http_request_line>[^"]*)(?:"|$)',
     re.ASCII,
 )
-_OTHER = re.compile(
-    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] "
-    r"(?P<frontend_name>[^/\s]+)/(?P<server_name>[^:\s]+): (?P<message>.+)"
-)
-_TCP = re.compile(
-    r"(?P<client_ip>\S{1,64}):(?P<client_port>\d{1,5}) \[(?P<accept_date>[^\]]{1,40})\] (?P<frontend_name>\S+) "
-    r"(?P<backend_name>[^/\s]+)/(?P<server_name>\S+) -?\d+/-?\d+/\+?\d+ \+?(?P<bytes_read>\d+) \S\S "
-    r"\d+/\d+/\d+/\d+/\+?\d+ \d+/\d+.*",
-    re.ASCII,
-)
+_OTHER = re.compile(_BEGIN + r"(?P<frontend_name>[^/\s]+)/(?P<server_name>[^:\s]+): (?P<message>.+)")
+_TCP = re.compile(_CALL + r"-?\d+/-?\d+/\+?\d+ \+?(?P<bytes_read>\d+) \S\S \d+/\d+/\d+/\d+/\+?\d+ \d+/\d+.*", re.ASCII)
 _PROCESS = re.compile(r"\[(?:NOTICE|WARNING|ALERT)\]\s+(?:\d+/\d+ )?\(\d+\) : (?P<message>.+)")
 _ASKS = re.compile(r'"[A-Z]+ \S+ HTTP/\d')
 _ENCODED = re.compile(r"(?:#[0-9A-F]{2})+")

@@ -10,7 +10,7 @@ line of the program is filtered. The time is that of the answer; the start is re
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
@@ -112,7 +112,5 @@ def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((value for name in names for value in _values(fields, name) if value is not None), None)
 
 
-def _values(fields: Mapping[str, Any], name: str) -> Iterator[Any]:
-    yield fields.get(name)
-    if "." in name:
-        yield at(fields, *name.split("."))
+def _values(fields: Mapping[str, Any], name: str) -> tuple[Any, Any]:
+    return fields.get(name), at(fields, *name.split("."))

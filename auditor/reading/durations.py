@@ -42,7 +42,7 @@ _CLOCK = re.compile(
     r"(?:(\d{1,3}) days?, )?(?:(\d{1,3}):(?=\d\d?:\d\d)|(?=\d\d?:\d\d[.,]))(\d\d?):(\d\d(?:[.,]\d{1,9})?)", re.ASCII
 )
 """`0:00:00.25`, or `00:00.25`: without a fraction that may be hours and minutes."""
-_CLOCK_UNITS = ("d", "h", "m", "s")
+
 _PART = re.compile(r"[ ,]*(\d[\d.,']*|\.\d+) ?([A-Za-zµμ]+)\.?", re.ASCII)
 _LONGEST = 64
 _SENT = re.compile(r"body|input|param|query|header|payload|modification|template", re.IGNORECASE)
@@ -145,7 +145,7 @@ def _parts(value: object) -> list[tuple[Decimal | None, Decimal]]:
         return []
     text = value.strip()
     if clock := _ISO.fullmatch(text.upper()) or _CLOCK.fullmatch(text):
-        units = zip(clock.groups(), _CLOCK_UNITS, strict=True)
+        units = zip(clock.groups(), "dhms", strict=True)
         return [(Decimal(part.replace(",", ".")), _WORDS[unit]) for part, unit in units if part]
     parts, end = list[tuple[Decimal | None, Decimal]](), 0
     while match := _PART.match(text, end):

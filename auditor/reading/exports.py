@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Set
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,8 +19,9 @@ from auditor.exchanges.exchange import Exported
 from auditor.exchanges.mapper import used_up
 from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
+from auditor.model import plans
 from auditor.model.event_reader import parse_event
-from auditor.model.events import EPOCH, BadRecordError, Outcome, Reason, Unknown
+from auditor.model.events import BadRecordError, Outcome, Reason, Unknown
 from auditor.model.fingerprint import FOREIGN_PREFIX, is_exact
 from auditor.reading.durations import durations
 from auditor.reading.named import environment_of
@@ -65,7 +65,7 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     ts_us, assumed = moment(time, zone)
     record = {
         "v": 1,
-        "ts": iso(ts_us),
+        "ts": plans.moment(ts_us).isoformat(),
         "provider": str(first(row, ("provider", "service")) or provider).lower(),
         "account": str(first(row, _ACCOUNT) or "default"),
         "environment": environment_of(row) or "production",
@@ -94,11 +94,6 @@ def event_of(row: Mapping[str, Any], provider: str, zone: ZoneInfo) -> Exported:
     )
     took = told.took if told.known_us is None else ()
     return Exported(event, took, None if identity is None else event.id, keyed, masked)
-
-
-def iso(ts_us: int) -> str:
-    """RFC 3339 of microseconds since 1970."""
-    return (EPOCH + timedelta(microseconds=ts_us)).isoformat()
 
 
 def number(value: Any, name: str) -> Decimal | None:

@@ -18,11 +18,8 @@ _EXCERPT = 1000
 _BLANK = " \t\r\n"
 
 
-def _whole(digits: str) -> int | None:
-    return int(digits) if len(digits) < 4000 else None  # of more digits Python takes none, and none is a size
-
-
-_VALUE = json.JSONDecoder(parse_int=_whole)
+# Of more digits Python makes no number, and none is a size.
+_VALUE = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 4000 else None)
 
 
 class BrokenError(Exception):

@@ -14,6 +14,7 @@ import orjson
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange, Exported
+from auditor.model import plans
 from auditor.model.event_reader import parse_event
 from auditor.model.events import BadRecordError, Reason, UsageEvent
 from auditor.reading import exports
@@ -90,7 +91,7 @@ def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
     assumed, stamp = False, record.get("ts", record.get("ts_us"))
     if stamp is not None:
         ts_us, assumed = moment(stamp, zone)
-        record["ts"] = exports.iso(ts_us)
+        record["ts"] = plans.moment(ts_us).isoformat()
     if "duration_us" in record:
         record.setdefault("duration_ms", _number(record["duration_us"], "duration_us") / 1000)
     if isinstance(record.get("retried"), str):

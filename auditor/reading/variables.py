@@ -75,8 +75,7 @@ def exchange_of(
 
 def roles_of(names: Collection[str]) -> dict[str, str]:
     """Which variable says what, of those that a log has."""
-    found = {role: next((name for name in known if name in names), "") for role, known in ALIASES.items()}
-    return {role: name for role, name in found.items() if name}
+    return {role: found[0] for role, known in ALIASES.items() if (found := [name for name in known if name in names])}
 
 
 SHAPES = {
