@@ -109,11 +109,6 @@ class Accounts:
     """First and last time of an event; None for a log without events."""
     counts: Counts
 
-    @property
-    def most_cycles(self) -> int:
-        """The most billing cycles that an account has."""
-        return max((len(payer.cycles) for payer in self.payers), default=0)
-
     def units_of(self, payer: int) -> list[int]:
         """The codes of the units that an account pays for."""
         return [code for code, unit in enumerate(self.units) if unit.payer == payer]

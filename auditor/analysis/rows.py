@@ -3,10 +3,10 @@
 Credits are `Fraction` in every row, so that no sum is ever rounded.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -43,7 +43,4 @@ def loaded(engine: Engine, name: str, rows: Iterable[Sequence[Any]], **columns: 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
     """The rows of each key, the keys in order."""
-    found: dict[Key, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[key(row)].append(row)
-    return {each: found[each] for each in sorted(found)}  # type: ignore[type-var]
+    return {each: list(own) for each, own in groupby(sorted(rows, key=key), key)}  # type: ignore[arg-type]

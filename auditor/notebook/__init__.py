@@ -199,9 +199,8 @@ def _settings(
     paths: Paths, config: str | PathLike[str] | None, timezone: ZoneInfo | None, ttl: timedelta | None = None
 ) -> Settings:
     """What the command line would take, with what the arguments change."""
-    settings = found([Path(name) for name in _names(paths)], timezone)[0] if config is None else load(
-        Path(config), timezone, plugged=True
-    )  # fmt: skip
+    named = [Path(name) for name in _names(paths)]
+    settings = found(named, timezone)[0] if config is None else load(Path(config), timezone, plugged=True)
     return settings if ttl is None else replace(settings, ttl=ttl)
 
 

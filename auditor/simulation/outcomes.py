@@ -87,7 +87,8 @@ def sums_of(demand: DemandSource, settings: Sequence[Setting], *, per_template: 
 def _groups(demand: DemandSource, per_template: bool) -> tuple[list[Group], Groups]:
     """The groups in the order of their codes, and the code of each (unit, cycle)."""
     code: dict[Group, int] = {}
-    cycles, payers = demand.accounts.most_cycles, demand.accounts.payers
+    payers = demand.accounts.payers
+    cycles = max((len(payer.cycles) for payer in payers), default=0)
     flat = []
     for unit in demand.accounts.units:
         for cycle in range(cycles):

@@ -16,15 +16,7 @@ from auditor.results.inputs import Inputs
 from auditor.results.report import Window
 from auditor.results.simulation import AccountBill, Setting
 from auditor.simulation.batch import ahead_of
-from auditor.simulation.outcomes import (
-    NOTHING,
-    DemandOutcome,
-    DemandSource,
-    Sums,
-    asked_of,
-    stale_known,
-    sums_of,
-)
+from auditor.simulation.outcomes import NOTHING, DemandOutcome, DemandSource, Sums, asked_of, stale_known, sums_of
 
 NEAR = Fraction(101, 100)
 """Credits, as a multiple of the fewest, that are as good as these."""
