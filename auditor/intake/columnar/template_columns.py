@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapped import Mapped
@@ -100,7 +99,9 @@ class TemplateBlocks:
         read = {role: lines.read(role, parse) for role, parse in _PARSERS.items()}
         read["time"] = lines.read("time", lambda text: clf_time(text, self._kind.zone))
         if self._timed:
-            read["seconds"] = lines.read("took", self._took)
+            read["seconds"] = lines.read(
+                "took", lambda text: self._mapper.duration(*durations({self._timed: text}), None)
+            )
         columns = {role: lines.texts(self._at[role]) for role in ("host", *_REQUEST) if role in self._at}
         read["cache"] = lines.joint({name: lines.texts(place) for name, place in self._caches.items()}, _cache)
         tail = self._kind.tail
@@ -108,7 +109,7 @@ class TemplateBlocks:
         if tail is not None:
             behind = lines.joint({"behind": lines.texts(None)}, lambda said: _single(tail, said["behind"]), Behind())
             read["behind"], read["cache"] = behind, behind.recoded(attrgetter("cache"))
-            read["seconds"] = behind.recoded(lambda found: (found.duration_us, None))
+            read["seconds"] = behind.recoded(lambda found: (found.duration_us, ()))
             hosts = behind.recoded(lambda found: found.host or "-")
             columns["host"] = hosts.codes, list(hosts.values)
         read["request"] = lines.joint(columns, self._request)
@@ -121,13 +122,6 @@ class TemplateBlocks:
         if mapped is not None and (mapped.key is None or (self._timed and mapped.duration_unit)):
             raise _NotPlainError
         return mapped
-
-    def _took(self, text: str) -> tuple[int | None, Assumption | None]:
-        known, took = durations({self._timed: text})
-        if not took:
-            return known, None
-        taken, assumed = self._mapper.units.micros(took)
-        return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
 
     def _events(self, lines: PlainLines, read: dict[str, Coded], good: Any) -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
@@ -150,7 +144,7 @@ class TemplateBlocks:
         kind_of = np.array([alike.setdefault(found and _KIND(found), len(alike)) for found in request.values])
         examples = dict(zip(kind_of.tolist(), request.values, strict=True))
         said = read["behind"].recoded(attrgetter("assumed"))
-        took = read["seconds"].recoded(lambda value: (value is None or value[0] is None, value and value[1]))
+        took = read["seconds"].recoded(lambda value: (value is None or value[0] is None, value[1] if value else ()))
         coded = (read["status"], read["cache"], read["type"], said, took)
         codes, kinds, counts = distinct([kind_of[request.codes[rows]], *(each.codes[rows] for each in coded)])
         events = []
@@ -160,7 +154,7 @@ class TemplateBlocks:
             )
             exchange = Exchange(
                 0, "", "", status=status, bytes=0, duration_us=None if endless else 0, cache=cache, media_type=media,
-                assumed=(*behind, *filter(None, [assumed])),
+                assumed=(*behind, *assumed),
             )  # fmt: skip
             answered = self._mapper.answered(examples[kind], exchange, "")
             event = self._reading.taken(answered, exchange, count)
@@ -235,7 +229,7 @@ def _single(tail: Tail | Fixed, text: str) -> Behind:
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "status": _digits,
     "bytes": lambda text: None if text == "-" else _digits(text),
-    "seconds": lambda text: (seconds_of(_shaped("seconds", text)), None),
+    "seconds": lambda text: (seconds_of(_shaped("seconds", text)), ()),
     "type": media_type_of,
 }
 """What is read of one variable alone, and in one way in every log."""
