@@ -93,14 +93,8 @@ class PlainLines:
 
 def distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
     """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
-    joint = np.zeros(len(columns[0]), np.int64)
     sizes = [int(column.max(initial=0)) + 1 for column in columns]
-    for column, size in zip(columns, sizes, strict=True):
-        joint = joint * size + column
-    coded = pa.array(joint).dictionary_encode()
-    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
-    parts = []
-    for size in reversed(sizes):
-        values, part = np.divmod(values, size)
-        parts.append(part.tolist())
-    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
+    coded = pa.array(np.ravel_multi_index(tuple(columns), sizes)).dictionary_encode()
+    codes, kinds = coded.indices.to_numpy(), np.unravel_index(coded.dictionary.to_numpy(), sizes)
+    rows = list(zip(*(each.tolist() for each in kinds), strict=True))
+    return codes, rows, np.bincount(codes, minlength=len(rows)).tolist()
