@@ -248,11 +248,9 @@ def host_pattern(hosts: Sequence[str]) -> str:
         label, _, rest = host.partition(".")
         if label in _ENVIRONMENTS and rest:
             named.setdefault(rest, []).append(label)
-    patterns = [
-        rf"(?:(?P<environment>{'|'.join(labels)})\.)?{re.escape(rest)}" for rest, labels in sorted(named.items())[:1]
-    ]
-    covered = {
-        host for rest, labels in sorted(named.items())[:1] for host in (rest, *(f"{each}.{rest}" for each in labels))
-    }
+    patterns, covered = list[str](), set[str]()
+    for rest, labels in sorted(named.items())[:1]:
+        patterns.append(rf"(?:(?P<environment>{'|'.join(labels)})\.)?{re.escape(rest)}")
+        covered |= {rest, *(f"{label}.{rest}" for label in labels)}
     patterns += [re.escape(host) for host in hosts if host not in covered]
     return "|".join(patterns) if len(patterns) <= 20 else ".*"

@@ -39,11 +39,6 @@ class Mapped:
     unknown: Unknown | None = None
     """Why there is no key."""
 
-    @property
-    def payer(self) -> tuple[str, str]:
-        """(provider, account)."""
-        return self.provider, self.account
-
 
 class Lack(NamedTuple):
     """What keeps a request from having a key."""
@@ -62,6 +57,7 @@ class LeftOut(NamedTuple):
 
     why: Filtered
     payer: tuple[str, str]
+    """(provider, account)."""
 
 
 def key_of(provider: str, identity: str) -> str:

@@ -74,12 +74,12 @@ class Mapper:
         media_type = media_type_of(exchange.media_type)
         why = left_out(exchange.status, media_type, exchange.failure, typed=mapped.typed, redirects=mapped.redirects)
         if why is not None:
-            return LeftOut(why, mapped.payer)
+            return LeftOut(why, (mapped.provider, mapped.account))
         by = served(exchange.cache)
         became = fate(exchange.status, by, mapped.otherwise, mapped.redirects, used_up(mapped.provider))
         whole = tells_size(became.outcome, became.status, media_type)
         size = exchange.bytes if whole else None
-        duration, assumed = self._duration(exchange.duration_us, exchange.took, mapped.duration_unit)
+        duration, assumed = self.duration(exchange.duration_us, exchange.took, mapped.duration_unit)
         if exchange.unread is not None:
             self.units.unread.add(exchange.unread)
             assumed = (Assumption.UNREAD_DURATION,)
@@ -112,12 +112,12 @@ class Mapper:
     def exported(self, item: Exported) -> tuple[UsageEvent, tuple[Assumption, ...]]:
         """An event of an export with its duration, and what was assumed for that."""
         owner = self._owner(item.event.provider)
-        duration, assumed = self._duration(
-            item.event.duration_us, item.took, owner.table.duration_unit if owner else None
-        )
+        told = owner.table.duration_unit if owner else None
+        duration, assumed = self.duration(item.event.duration_us, item.took, told)
         return replace(item.event, duration_us=duration), assumed
 
-    def _duration(self, known: int | None, took: Took, told: str | None) -> tuple[int | None, tuple[Assumption, ...]]:
+    def duration(self, known: int | None, took: Took, told: str | None) -> tuple[int | None, tuple[Assumption, ...]]:
+        """(microseconds, what was assumed) of a *known* duration, or of one whose unit the source's table may tell."""
         if known is not None or not took:
             return known, ()
         duration, assumed = self.units.micros(took, told)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.model.errors import MissingExtraError
-from auditor.model.events import FORMATS, MAX_SIDE, Outcome
+from auditor.model.events import FIELDS, MAX_SIDE, Outcome
 from auditor.model.settings import SourceTable
 
 GROUPS = ("template", "template_version", "width", "height", "format", "placement", "environment", "account")
@@ -83,5 +83,4 @@ def side(text: str | None) -> int | None:
 
 def picture_format(text: str | None) -> str | None:
     """The event's word for a format or an extension."""
-    word = {"jpg": "jpeg"}.get((text or "").lower(), (text or "").lower())
-    return word if word in FORMATS else None
+    return FIELDS["format"].choices.get((text or "").lower())

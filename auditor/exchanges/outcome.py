@@ -30,23 +30,24 @@ class Served(StrEnum):
     """The origin."""
 
 
-_HIT = frozenset({
-    "hit", "hits", "stale", "updating", "revalidated", "refreshhit", "refresh_hit", "originshieldhit", "hit-stale",
-    "hit-cluster", "hit-synth", "tcp_hit", "tcp_mem_hit", "tcp_memory_hit", "tcp_ims_hit", "tcp_inmem_hit",
-    "tcp_offline_hit", "tcp_refresh_hit", "tcp_refresh_unmodified", "tcp_stale_hit", "udp_hit", "partial_hit",
-    "prerender", "remote_hit", "tcp_rescan_hit", "tcp_refresh_fail_hit", "tcp_refresh_fail", "tcp_refresh_fail_old",
-    "cached", "cachehit", "cache_hit",
-})  # fmt: skip
-_COLLAPSED = frozenset({"collapsed", "hit-wait", "stream_hit", "tcp_cf_hit"})
-_FORWARDED = frozenset({
-    "miss", "miss-cluster", "miss-wait", "pass", "hitpass", "hit-for-pass", "expired", "bypass", "dynamic", "ignored",
-    "deferred", "tcp_miss", "tcp_expired_miss", "tcp_refresh_miss", "tcp_refresh_modified", "tcp_client_refresh_miss",
-    "tcp_cache_bypass", "tcp_denied", "config_nocache", "private_nostore", "n/a", "pipe", "synth", "error",
-    "limitexceeded", "capacityexceeded", "redirect", "uri-miss", "vary-miss", "request", "method", "partial",
-    "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled", "scarce", "hitmiss",
-    "hit-for-miss", "cachemiss", "cache_miss", "cache_noconfig",
-})  # fmt: skip
-_VERDICTS = ((_HIT, Served.HIT), (_COLLAPSED, Served.COLLAPSED), (_FORWARDED, Served.FORWARDED))
+_WORDS = {
+    **dict.fromkeys((
+        "hit", "hits", "stale", "updating", "revalidated", "refreshhit", "refresh_hit", "originshieldhit", "hit-stale",
+        "hit-cluster", "hit-synth", "tcp_hit", "tcp_mem_hit", "tcp_memory_hit", "tcp_ims_hit", "tcp_inmem_hit",
+        "tcp_offline_hit", "tcp_refresh_hit", "tcp_refresh_unmodified", "tcp_stale_hit", "udp_hit", "partial_hit",
+        "prerender", "remote_hit", "tcp_rescan_hit", "tcp_refresh_fail_hit", "tcp_refresh_fail", "tcp_refresh_fail_old",
+        "cached", "cachehit", "cache_hit",
+    ), Served.HIT),
+    **dict.fromkeys(("collapsed", "hit-wait", "stream_hit", "tcp_cf_hit"), Served.COLLAPSED),
+    **dict.fromkeys((
+        "miss", "miss-cluster", "miss-wait", "pass", "hitpass", "hit-for-pass", "expired", "bypass", "dynamic",
+        "ignored", "deferred", "tcp_miss", "tcp_expired_miss", "tcp_refresh_miss", "tcp_refresh_modified",
+        "tcp_client_refresh_miss", "tcp_cache_bypass", "tcp_denied", "config_nocache", "private_nostore", "n/a", "pipe",
+        "synth", "error", "limitexceeded", "capacityexceeded", "redirect", "uri-miss", "vary-miss", "request", "method",
+        "partial", "tcp_nc_miss", "tcp_partial_miss", "tcp_auth_miss", "tcp_swapfail_miss", "tcp_tunneled", "scarce",
+        "hitmiss", "hit-for-miss", "cachemiss", "cache_miss", "cache_noconfig",
+    ), Served.FORWARDED),
+}  # fmt: skip
 _LONG = 200
 _ALONE = re.compile(r"(n/a|[a-z_]{1,40}(?:-[a-z_]{1,40}){0,8})(?:[/:(]\S*| from \S.*)?")
 _WORD = re.compile(r"(?<!\S)(n/a|[a-z_]{1,40}(?:-[a-z_]{1,40}){0,8})(?![a-z0-9.])")
@@ -85,13 +86,10 @@ def _one(text: str) -> Served | None:
 
 
 def _by_word(name: str) -> Served | None:
-    while name:
-        for words, verdict in _VERDICTS:
-            if name in words:
-                return verdict
-        # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
+    # Fastly says what more there was behind the verdict: HIT-STALE-CLUSTER, MISS-WAIT-CLUSTER, ERROR-LOSTHDR.
+    while name and name not in _WORDS:
         name = name.rpartition("-")[0]
-    return None
+    return _WORDS.get(name)
 
 
 def _cache_status(parameters: list[str]) -> Served | None:

@@ -30,14 +30,14 @@ def batches(rows: Iterable[tuple[int, UsageEvent]]) -> Iterator[pa.RecordBatch]:
     """Record batches of *rows*, pairs of (line number, event)."""
     left = iter(rows)
     while held := list(islice(left, BATCH)):
-        yield _batch(held)
+        lines, events = zip(*held, strict=True)
+        columns = [pa.array(lines, pa.int64()), *(column_of(name, events) for name in _NAMES)]
+        yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def _batch(rows: list[tuple[int, UsageEvent]]) -> pa.RecordBatch:
-    columns: list[pa.Array] = [pa.array([line for line, _ in rows], pa.int64())]
-    for name in _NAMES:
-        values: list[Any] = [getattr(event, name) for _, event in rows]
-        if name == "inputs":
-            values = [None if value is None else sorted(value.items()) for value in values]
-        columns.append(pa.array(values, SCHEMA.field(name).type))
-    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+def column_of(name: str, events: Iterable[Any]) -> pa.Array:
+    """A field of some events, or of what has fields by the same names; null where there is none."""
+    values = [event and getattr(event, name) for event in events]
+    if name == "inputs":
+        values = [None if value is None else sorted(value.items()) for value in values]
+    return pa.array(values, SCHEMA.field(name).type)

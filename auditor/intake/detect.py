@@ -109,10 +109,7 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     )
 
 
-_Guesses = list[tuple[float, type[Format]]]
-
-
-def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> _Guesses:
+def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> list[tuple[float, type[Format]]]:
     """How sure each format is, the surest first; of usage events no other is asked."""
     native = FORMATS[NATIVE]
     if (sure := native.detect(sample)) > 1 - MARGIN:
@@ -121,7 +118,7 @@ def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> _Guesses:
     return sorted(((kind.detect(sample), kind) for kind in kinds), key=lambda guess: -guess[0])
 
 
-def _clear(sample: Sample, guesses: _Guesses) -> Detected | None:
+def _clear(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> Detected | None:
     """The best guess, if it is good and much better than the next one."""
     best, kind = guesses[0]
     # A format that reads more of the same lines than its base is no rival of it.

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,22 +54,6 @@ BULK_FROM = 16 << 20
 ReadBlock = Callable[[bytes, int], tuple[pa.RecordBatch | None, list[Line], int]]
 
 
-class Switching:
-    """Reads line by line until so much was read that the compiled reader pays off; packed logs do not tell before."""
-
-    def __init__(self, size: int, compiled: Callable[[], ReadBlock]) -> None:
-        self._compiled = compiled
-        self._read: ReadBlock = compiled() if size >= BULK_FROM else read_exactly
-        self._size = 0
-
-    def __call__(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
-        """What the reader of the moment makes of a block."""
-        self._size += len(block)
-        if self._size >= BULK_FROM and self._read is read_exactly:
-            self._read = self._compiled()
-        return self._read(block, before)
-
-
 @dataclass(slots=True)
 class Intake:
     """What reading one input gave, apart from its records."""
@@ -98,22 +82,21 @@ class Intake:
     ) -> "Intake":
         """Read *source* into *target*, from its cache where there is a valid one; *note* hears of a new one."""
         detected = detected_in(source, settings, input_format)
-        if not (cache and source.cacheable and source.size >= intake_cache.FROM):
-            return cls._read(source, target, settings, detected, None, progress)
-        kept = IntakeCache(source, {
-            "timezone": str(settings.timezone), "path": source.label,
-            "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
-            "ids": settings.ids or "",
-        })  # fmt: skip
-        known = kept.load()
-        if known is not None:
+        kept = None
+        if cache and source.cacheable and source.size >= intake_cache.FROM:
+            kept = IntakeCache(source, {
+                "timezone": str(settings.timezone), "path": source.label,
+                "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
+                "ids": settings.ids or "",
+            })  # fmt: skip
+        if kept is not None and (known := kept.load()) is not None:
             try:  # another process may replace what is kept meanwhile: a second name stays, where there can be one
                 target.hardlink_to(known[0])
             except OSError:
                 target.symlink_to(known[0])
             return msgspec.convert(known[1], cls, dec_hook=_counter)
         intake = cls._read(source, target, settings, detected, kept, progress)
-        if (written := kept.keep(target)) is not None:
+        if kept is not None and (written := kept.keep(target)) is not None:
             note(
                 f"{source.label}: what was read is kept in {written.parent} ({written.stat().st_size >> 20:,} MiB), "
                 "so that the next audit is quicker; --no-cache does without"
@@ -141,11 +124,11 @@ class Intake:
             def told() -> None:
                 progress(raw.tell())
 
-            read = intake._reader(source, reading, mapper, settings.timezone)
-            if read is None:
-                records = _told(kind.records(source.path, reader), told)
+            template = kind.template
+            if kind.name == NATIVE or (template is not None and not any(map(names_environment, template.names))):
+                records = intake._blocks(source.size, reader, reading, writer, told)
             else:
-                records = intake._blocks(reader, read, writer, told)
+                records = _told(kind.records(source.path, reader), told)
             for batch in batches(reading.events(records)):
                 writer.write_batch(batch)
             intake.truncated, intake.damage = reader.truncated, reader.damage
@@ -161,33 +144,33 @@ class Intake:
                 writer.add_key_value_metadata(kept.metadata(intake))
         return intake
 
-    def _reader(self, source: Source, reading: Reading, mapper: Mapper, zone: ZoneInfo) -> ReadBlock | None:
-        """What reads many lines at once, as far as they are plain; None where the format has no such reader."""
-        template = reading.kind.template
-
+    @staticmethod
+    def _compiled(reading: Reading) -> ReadBlock:
+        """What reads many lines at once, as far as they are plain."""
         # numba is heavy: imported only for inputs that are worth it.
-        def of_template() -> ReadBlock:
+        if reading.kind.template is not None:
             from auditor.intake.columnar.template_columns import TemplateBlocks
 
-            assert template is not None
-            return TemplateBlocks(reading, mapper, template, reading.kind.blanks, zone).read
+            return TemplateBlocks(reading).read
+        from auditor.intake.columnar.bulk_columns import read_block
 
-        def of_events() -> ReadBlock:
-            from auditor.intake.columnar.bulk_columns import read_block
-
-            return read_block
-
-        if template is not None and not any(map(names_environment, template.names)):
-            return Switching(source.size, of_template)
-        return Switching(source.size, of_events) if reading.kind.name == NATIVE else None
+        return read_block
 
     def _blocks(
-        self, reader: LineReader, read: ReadBlock, writer: pq.ParquetWriter, progress: Callable[[], None]
+        self, size: int, reader: LineReader, reading: Reading, writer: pq.ParquetWriter, progress: Callable[[], None]
     ) -> Iterator[Line]:
-        """The lines that are left to the exact reader; the plain ones are written on the way."""
-        before = 0
+        """The lines that are left to the exact reader; the plain ones are written on the way.
+
+        That is each line until so much was read, or is there by the *size*, that the compiled reader pays off: packed
+        logs do not tell before.
+        """
+        read: ReadBlock = read_exactly
+        seen = before = 0
         held: list[pa.RecordBatch] = []
         for block in reader.blocks(BLOCK):
+            seen += len(block)
+            if read is read_exactly and max(seen, size) >= BULK_FROM:
+                read = self._compiled(reading)
             batch, rest, lines = read(block, before)
             before += lines
             if batch is not None and self.format == NATIVE:
@@ -226,18 +209,10 @@ def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
     """The format as the lines that a source or provider fits show it."""
     mapper = Mapper(settings, source.label)
     with source.reading() as raw:
-        lines = _exchanges(found, found.reader(decompressed(raw)), settings.timezone)
-        kind = found.kind.refined(lines, lambda *request: mapper.request(*request) is not None)
+        items = _items(found.kind(settings.timezone), found.reader(decompressed(raw)))
+        requests = ((data, item) for data, item in items if isinstance(item, Exchange))
+        kind = found.kind.refined(requests, lambda *request: mapper.request(*request) is not None)
     return found if kind is found.kind else replace(found, kind=kind)
-
-
-def _exchanges(detected: Detected, lines: Iterable[Line], zone: ZoneInfo) -> Iterator[tuple[bytes, Exchange]]:
-    """The lines of a log that are requests."""
-    kind = detected.kind(zone)
-    for line in lines:
-        with suppress(BadRecordError):
-            if isinstance(item := kind.parse(line.data), Exchange):
-                yield line.data, item
 
 
 @lru_cache(maxsize=64)
@@ -258,19 +233,23 @@ def _mapping(settings: Settings) -> str:
 
 
 def units_of(source: Source, detected: Detected, settings: Settings) -> Units:
-    """The units of an input's durations."""
-    return Units(partial(_took, source, detected, settings), settings.duration_unit)
+    """The units of an input's durations, for which it is read once more where no record names them."""
 
-
-def _took(source: Source, detected: Detected, settings: Settings) -> Iterator[Took]:
-    """The durations without a unit of each request in an input."""
-    kind = detected.kind(settings.timezone)
-    with source.reading() as raw:
-        for line in kind.records(source.path, detected.reader(decompressed(raw))):
-            with suppress(BadRecordError):
-                item = kind.parse(line.data)
+    def took() -> Iterator[Took]:
+        kind = detected.kind(settings.timezone)
+        with source.reading() as raw:
+            for _, item in _items(kind, kind.records(source.path, detected.reader(decompressed(raw)))):
                 if isinstance(item, Exchange | Exported) and item.took:
                     yield item.took
+
+    return Units(took, settings.duration_unit)
+
+
+def _items(kind: Format, records: Iterable[Line]) -> Iterator[tuple[bytes, object]]:
+    """(record, what it tells) of those records that can be read."""
+    for record in records:
+        with suppress(BadRecordError):
+            yield record.data, kind.parse(record.data)
 
 
 def _told(records: Iterable[Line], progress: Callable[[], None]) -> Iterator[Line]:

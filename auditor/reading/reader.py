@@ -86,7 +86,7 @@ class Reading:
         self.kind = kind
         self.tally = tally
         self.ids = ids or Ids(kind.name, None)
-        self._path, self._mapper = path, mapper
+        self._path, self.mapper = path, mapper
         self.first = ""
         """Digest of the first record, once there was one."""
 
@@ -122,7 +122,7 @@ class Reading:
                 yield line, self._exported(line, item) if isinstance(item, Exported) else item
 
     def _exported(self, line: Line, item: Exported) -> UsageEvent:
-        event, taken = self._mapper.exported(item)
+        event, taken = self.mapper.exported(item)
         assumed: tuple[StrEnum, ...] = (*item.assumed, *taken)
         if event.unknown == Unknown.NO_INPUTS:
             assumed = (Assumption.MASKED if item.masked else Assumption.NO_INPUTS, *assumed)
@@ -136,12 +136,12 @@ class Reading:
         """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
         event = self._event(line, exchange)
         yield line, event
-        for number, call in enumerate(self._mapper.tries(exchange, event) if event else (), 1):
+        for number, call in enumerate(self.mapper.tries(exchange, event) if event else (), 1):
             self.tally.lines += 1
             yield Line(line.number | number << TRY_BITS, line.data), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
-        found = self._mapper.event(exchange, self.identity(line))
+        found = self.mapper.event(exchange, self.identity(line))
         if found is None:
             self.tally.others += 1
             return None

@@ -303,7 +303,7 @@ def test_many_at_once_is_one_by_one(tmp_path: Path, seed: int, kind: str) -> Non
     for compiled in (True, False):
         made, mapper, tally = detected(settings.timezone), Mapper(settings, "x"), Tally()
         reading = Reading("x", made, mapper, tally)
-        blocks = TemplateBlocks(reading, mapper, made.template, made.blanks, settings.timezone)
+        blocks = TemplateBlocks(reading)
         batch, rest, _ = blocks.read(log.read_bytes(), 0) if compiled else read_exactly(log.read_bytes(), 0)
         events = [*([batch] if batch is not None else []), *batches(reading.events(rest))]
         rows = sorted(pa.Table.from_batches(events).to_pylist(), key=lambda row: row["line"])

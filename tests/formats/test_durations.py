@@ -357,7 +357,7 @@ def test_many_at_once_is_one_by_one(text: str, told: str | None) -> None:
         tally = Tally()
         kind, mapper = kinds(UTC), Mapper(settings, "x", Units(values))
         reading = Reading("x", kind, mapper, tally)
-        reader = TemplateBlocks(reading, mapper, kind.template, kind.blanks, UTC).read if compiled else read_exactly
+        reader = TemplateBlocks(reading).read if compiled else read_exactly
         batch, rest, _ = reader(block, 0)
         rows = pa.Table.from_batches([*([batch] if batch else []), *batches(reading.events(rest))]).to_pylist()
         found.append((sorted(rows, key=lambda row: row["line"]), tally))

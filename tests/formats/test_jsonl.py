@@ -16,7 +16,7 @@ from auditor.config import settings_of
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.jsonl import JsonLines
 from auditor.intake.columnar.bulk_columns import read_block
-from auditor.intake.columns import batches
+from auditor.intake.columns import SCHEMA, batches
 from auditor.reading.lines import MAX_LINE, Line
 from auditor.reading.reader import Reading, Tally
 from tests.conftest import ROOT, Report, command, event, lines
@@ -105,16 +105,63 @@ def test_the_bulk_reader_takes_nothing_that_the_exact_one_would_not(seed: int) -
     block = b"".join(files.values()) + lines(
         [event(f"p{n}", width=n + 1, credits=n / 4, duration_ms=n / 8) for n in range(50)]
     )
+    assert len(agreed(block)) >= 50
+
+
+def agreed(block: bytes) -> list[int]:
+    """The lines of a block that the compiled reader takes, from 11, after a look that the exact one takes them so."""
     batch, rest, count = read_block(block, 10)
     every = [Line(number, data) for number, data in enumerate(block.split(b"\n")[:-1], 11) if data.strip()]
     kind = JsonLines(ZoneInfo("UTC"))
     exact = dict(Reading("x", kind, Mapper(settings_of({}, "test"), "x"), Tally()).events(every))
-    plain = batch.column("line").to_pylist()
+    plain: list[int] = batch.column("line").to_pylist()
     assert sorted(plain + [line.number for line in rest]) == [line.number for line in every]
     assert count == block.count(b"\n")
-    assert len(plain) >= 50
     taken = [(number, exact[number]) for number in plain]
-    assert pa.Table.from_batches([batch]).to_pylist() == pa.Table.from_batches(list(batches(taken))).to_pylist()
+    assert pa.Table.from_batches([batch]).to_pylist() == pa.Table.from_batches(batches(taken), SCHEMA).to_pylist()
+    return plain
+
+
+HASH = "0123456789abcdef"
+EDGES: list[tuple[dict[str, object], bool]] = [
+    *(({"ts": text}, True) for text in (
+        "2024-02-29T23:59:59Z", "2000-02-29T00:00:00.1+23:59", "1970-01-01T00:00:00-00:01", "9899-12-31T23:59:59Z",
+        "2026-01-31T00:00:00.1234567890123Z", "2026-03-01T00:00:00.000001-23:59",
+    )),
+    *(({"ts": text}, False) for text in (
+        "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z",
+        "2026-01-01T00:00:60Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+24:00",
+        "2026-01-01T00:00:00+01:60", "2026-01-01T00:00:00+01:000", "2026-01-01T00:00:00Zx", "1969-12-31T00:00:00Z",
+        "9900-01-01T00:00:00Z", "2026-1-01T00:00:00Z", "",
+    )),
+    *(({"inputs": inputs}, True) for inputs in (
+        {}, {"a": HASH}, {"b": HASH, "a!": HASH, "a": HASH, "": HASH}, {f"f{n}": HASH for n in range(31, -1, -1)},
+    )),
+    *(({"inputs": inputs}, False) for inputs in (
+        {f"f{n}": HASH for n in range(33)}, {"a": HASH[1:]}, {"a": HASH.upper()}, {"a": HASH + "0"}, {"a b": HASH}, [],
+    )),
+    ({"inputs": None, "credits": None, "bytes": None}, True),
+    *(({name: value}, name == "duration_ms") for name in ("bytes", "duration_ms") for value in (1.5, 0.125)),
+    *(({"credits": value}, plain) for value, plain in ((0.123456789, True), (999_999_999, True), (10**9, False))),
+    *(({"outcome": "error", "status": status}, True) for status in (200, 408, 502, 520, 527, 528)),
+    ({"outcome": "error", "status": None}, True),
+    ({"outcome": "attempt", "credits": 3}, True),
+    ({"environment": "Staging"}, False),
+    ({"id": "x" * 200}, True),
+    ({"id": "x" * 201}, False),
+    *(({"digest": f"sha256:{digits}"}, digits == "a" * 64) for digits in ("a" * 64, "A" * 64, "a" * 63, "a" * 65)),
+]  # fmt: skip
+
+
+def test_the_bulk_reader_at_its_edges() -> None:
+    """Times, inputs and numbers just inside and just outside of what is plain, and lines that are cut anywhere."""
+    every = [{**event("edge"), **fields} for fields, _ in EDGES]
+    for separators in ((",", ":"), (" , ", " : ")):
+        block = b"".join(json.dumps(each, separators=separators).encode() + b"\n" for each in every)
+        assert agreed(block) == [number for number, (_, plain) in enumerate(EDGES, 11) if plain]
+    for cut in range(len(GOOD)):
+        assert not agreed(GOOD[:cut] + b"\n")
 
 
 @pytest.mark.parametrize("packed", ["gz", "zst"])

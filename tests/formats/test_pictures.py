@@ -335,7 +335,7 @@ def test_many_at_once_is_one_by_one(seed: int) -> None:
     for compiled in (True, False):
         tally, kind, mapper = Tally(), kind_of(UTC), Mapper(settings, "x")
         reading = Reading("x", kind, mapper, tally)
-        reader = TemplateBlocks(reading, mapper, kind.template, kind.blanks, UTC).read if compiled else read_exactly
+        reader = TemplateBlocks(reading).read if compiled else read_exactly
         batch, rest, _ = reader(block, 0)
         assert not compiled or not rest
         rows = pa.Table.from_batches([*([batch] if batch else []), *batches(reading.events(rest))]).to_pylist()

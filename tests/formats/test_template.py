@@ -32,11 +32,7 @@ def both(kind_of: type[Combined] | type[LogFormat], block: bytes) -> tuple[list[
     for tally, compiled in zip(tallies, (True, False), strict=True):
         kind, mapper = kind_of(UTC), Mapper(settings, "x")
         reading = Reading("x", kind, mapper, tally)
-        batch, rest, _ = (
-            TemplateBlocks(reading, mapper, kind.template, kind.blanks, UTC).read(block, 7)
-            if compiled
-            else read_exactly(block, 7)
-        )
+        batch, rest, _ = TemplateBlocks(reading).read(block, 7) if compiled else read_exactly(block, 7)
         found = [batch] if batch is not None else []
         rows = pa.Table.from_batches([*found, *batches(reading.events(rest))]).to_pylist() if found or rest else []
         tables.append(sorted(rows, key=lambda row: row["line"]))
@@ -139,7 +135,7 @@ def test_plain_lines_are_taken_at_once() -> None:
     """The compiled reader would be of no use if it handed back everything."""
     line = b'203.0.113.7 - - [01/Sep/2026:08:00:00 +0200] "GET /img/og/1.png HTTP/1.1" 200 18211 "-" "agent"\n'
     kind, mapper = Combined(UTC), Mapper(settings_of({}, "x"), "x")
-    read = TemplateBlocks(Reading("x", kind, mapper, Tally()), mapper, kind.template, kind.blanks, UTC).read
+    read = TemplateBlocks(Reading("x", kind, mapper, Tally())).read
     assert read(line * 100, 0)[1:] == ([], 100)
 
 

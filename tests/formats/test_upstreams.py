@@ -206,7 +206,7 @@ def test_many_at_once_is_one_by_one(seed: int) -> None:
     for compiled in (True, False):
         kind, mapper, tally = LogFormat.of("own", log_format)(UTC), Mapper(settings, "x"), Tally()
         reading = Reading("x", kind, mapper, tally)
-        blocks = TemplateBlocks(reading, mapper, kind.template, kind.blanks, UTC)
+        blocks = TemplateBlocks(reading)
         batch, rest, _ = blocks.read(block, 0) if compiled else read_exactly(block, 0)
         tables = [*([batch] if batch is not None else []), *batches(reading.events(rest))]
         results.append((sorted(pa.Table.from_batches(tables).to_pylist(), key=lambda row: row["line"]), tally))

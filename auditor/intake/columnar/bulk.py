@@ -32,7 +32,7 @@ from auditor.intake.columnar.scalars import (
 from auditor.model.events import AMBIGUOUS_STATUS, FIELDS, MAX_DELIVERED, REQUIRED, SCHEMA_VERSION, Outcome
 from auditor.reading.lines import MAX_LINE
 
-# Compiled code is kept as long as this file is the same: where only the declaration changes, touch this file.
+# Compiled code is kept as long as this file is the same: where the declaration or `scalars` changes, change this one.
 _KINDS = {name: field.kind for name, field in FIELDS.items()}
 TEXTS = tuple(name for name, kind in _KINDS.items() if kind in ("id", "name", "text", "digest"))
 WORDS = {name: tuple(FIELDS[name].choices) for name, kind in _KINDS.items() if kind == "word"}

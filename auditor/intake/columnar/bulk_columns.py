@@ -72,12 +72,7 @@ def _credits(nano: Any) -> pa.Array:
 
 
 def _inputs(buf: Any, counts: Any, entries: Any) -> pa.Array:
-    offsets = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(np.maximum(counts, 0), out=offsets[1:])
+    offsets = np.append(0, np.cumsum(np.maximum(counts, 0))).astype(np.int32)
     keys = text_column(buf, entries[:, 0], entries[:, 1])
     items = text_column(buf, entries[:, 2], entries[:, 3])
-    pairs = pa.StructArray.from_arrays([keys, items], fields=list(SCHEMA.field("inputs").type.field(0).type))
-    validity = pa.array(counts >= 0).buffers()[1]
-    return pa.Array.from_buffers(
-        SCHEMA.field("inputs").type, len(counts), [validity, pa.py_buffer(offsets)], children=[pairs]
-    )
+    return pa.MapArray.from_arrays(pa.array(offsets, mask=np.append(counts < 0, False)), keys, items)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from auditor.intake.columnar.scalars import text_column
-from auditor.intake.columns import SCHEMA
+from auditor.intake.columns import column_of
 from auditor.model.events import BadRecordError
 from auditor.reading.variables import decoded
 
@@ -34,14 +34,9 @@ class Coded:
         codes = np.array([found.setdefault(of(value), len(found)) for value in self.values], np.int64)
         return Coded(codes[self.codes], list(found), self.good)
 
-    def column(self, rows: Any, field: str, of: Callable[[Any], Any], mask: Any = None) -> pa.Array:
+    def column(self, rows: Any, field: str, mask: Any = None) -> pa.Array:
         """What a field of the event has of each value, spread over some lines; null where *mask* is set."""
-        kind, found = SCHEMA.field(field).type, [of(value) for value in self.values]
-        if not pa.types.is_dictionary(kind):
-            return pa.array(found, kind).take(pa.array(self.codes[rows], mask=mask))
-        names = {name: place for place, name in enumerate(sorted({each for each in found if each is not None}))}
-        codes = np.array([names.get(each, -1) for each in found], np.int32)[self.codes[rows]]
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(names, pa.string()))
+        return column_of(field, self.values).take(pa.array(self.codes[rows], mask=mask))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +93,8 @@ class PlainLines:
 
 def distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
     """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
-    joint = np.zeros(len(columns[0]), np.int64)
     sizes = [int(column.max(initial=0)) + 1 for column in columns]
-    for column, size in zip(columns, sizes, strict=True):
-        joint = joint * size + column
-    coded = pa.array(joint).dictionary_encode()
-    codes, values = coded.indices.to_numpy(), coded.dictionary.to_numpy()
-    parts = []
-    for size in reversed(sizes):
-        values, part = np.divmod(values, size)
-        parts.append(part.tolist())
-    return codes, list(zip(*reversed(parts), strict=True)), np.bincount(codes, minlength=len(parts[0])).tolist()
+    coded = pa.array(np.ravel_multi_index(tuple(columns), sizes)).dictionary_encode()
+    codes, kinds = coded.indices.to_numpy(), np.unravel_index(coded.dictionary.to_numpy(), sizes)
+    rows = list(zip(*(each.tolist() for each in kinds), strict=True))
+    return codes, rows, np.bincount(codes, minlength=len(rows)).tolist()

@@ -190,7 +190,7 @@ def inputs_at(buf: Any, at: int, entries: Any, used: int) -> tuple[int, int]:
 def _compare(buf: Any, a: int, a_end: int, b: int, b_end: int) -> int:
     while a < a_end and b < b_end:
         if buf[a] != buf[b]:
-            return int(buf[a]) - int(buf[b])
+            return -1 if buf[a] < buf[b] else 1  # (bytes are unsigned: no difference of them is below 0)
         a += 1
         b += 1
     return (a_end - a) - (b_end - b)

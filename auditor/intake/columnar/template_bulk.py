@@ -6,6 +6,7 @@ than the exact reader would (a test holds them against each other).
 """
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -18,20 +19,10 @@ ID_SIZE = 36
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
-def _crc_tables() -> Any:
-    """CRC-32 of zlib, four bytes at a time."""
-    tables = np.zeros((4, 256), np.uint32)
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = value >> 1 ^ (0xEDB88320 if value & 1 else 0)
-        tables[0, byte] = value
-    for step in range(1, 4):
-        tables[step] = tables[step - 1] >> np.uint32(8) ^ tables[0][tables[step - 1] & np.uint32(255)]
-    return tables
-
-
-_CRC = _crc_tables()
+_CRC = np.array([
+    [crc32(bytes([byte, *bytes(step)])) ^ crc32(bytes(step + 1)) for byte in range(256)] for step in range(4)
+], np.uint32)  # fmt: skip
+"""CRC-32 of zlib, four bytes at a time: what a byte adds to it with so many others behind it."""
 
 
 def compiled(template: LogTemplate) -> tuple[Any, Any, Any, Any]:
@@ -139,7 +130,7 @@ def _split(
 
 @jit
 def split(
-    buf: Any, size: int, literals: Any, offsets: Any, quoted: Any, single: Any, open: bool, blanks: int, numbers: Any,
+    buf: Any, literals: Any, offsets: Any, quoted: Any, single: Any, open: bool, blanks: int, numbers: Any,
     bounds: Any, spans: Any, other: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """(plain lines, other lines, lines in all) of a block of whole lines; blank ones are in neither.
@@ -148,7 +139,7 @@ def split(
     the ends of plain lines; *other* gets number, start and end.
     """
     at = plain = others = number = 0
-    while at < size:
+    while at < len(buf):
         end = at
         while buf[end] != 10:
             end += 1

@@ -4,30 +4,26 @@ Logs repeat themselves: each distinct time, address and status of a block is rea
 single lines, and spread over the lines that have it. So there is one meaning and two speeds.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import names_cache
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapped import Mapped
-from auditor.exchanges.mapper import MEMO, Mapper
 from auditor.intake.columnar.coded import Coded, PlainLines, distinct
 from auditor.intake.columnar.template_bulk import ID_SIZE, compiled, identities, split
 from auditor.intake.columns import SCHEMA
 from auditor.model.events import MAX_BYTES, BadRecordError, Reason
 from auditor.model.media import media_type_of
-from auditor.reading.behind import Behind, behind_agent
+from auditor.reading.behind import Behind, Fixed, Tail, behind_agent
 from auditor.reading.durations import durations, unit_of
 from auditor.reading.lines import Line, read_exactly
-from auditor.reading.log_template import LogTemplate
 from auditor.reading.reader import Reading
 from auditor.reading.secrets import HINT
 from auditor.reading.times import clf_time
@@ -42,35 +38,23 @@ _OF_REQUEST = (
 """Fields of an event that are the request's."""
 
 
-class Read(NamedTuple):
-    """The values of a block."""
-
-    time: Coded
-    status: Coded
-    size: Coded
-    seconds: Coded
-    cache: Coded
-    media: Coded
-    request: Coded
-    behind: Coded
-
-
 class TemplateBlocks:
-    """Reads the blocks of one log, whose *template*'s first variable has so many *blanks* in a plain line (-1: any)."""
+    """Reads the blocks of one log, whose format has a template."""
 
-    def __init__(self, reading: Reading, mapper: Mapper, template: LogTemplate, blanks: int, zone: ZoneInfo) -> None:
-        self._reading, self._mapper, self._zone = reading, mapper, zone
-        self._open, self._blanks = template.open, blanks
-        self._literals = compiled(template)
-        self._memo: dict[tuple[str, ...], Any] = {}
-        self._at = {role: template.names.index(name) for role, name in roles_of(template.names).items()}
+    def __init__(self, reading: Reading) -> None:
+        kind = reading.kind
+        assert kind.template is not None
+        self._reading, self._kind, self._mapper = reading, kind, reading.mapper
+        names = kind.template.names
+        self._how = (*compiled(kind.template), kind.template.open, kind.blanks)
+        self._at = {role: names.index(name) for role, name in roles_of(names).items()}
         # Where nginx's own says it, other durations are not looked at.
-        timed = [] if "seconds" in self._at else [name for name in template.names if unit_of(name) is not None]
+        timed = [] if "seconds" in self._at else [name for name in names if unit_of(name) is not None]
         self._several = len(timed) > 1
         self._timed = timed[0] if timed else ""
         if self._timed:
-            self._at["took"] = template.names.index(self._timed)
-        self._caches = {name: place for place, name in enumerate(template.names) if names_cache(name)}
+            self._at["took"] = names.index(self._timed)
+        self._caches = {name: place for place, name in enumerate(names) if names_cache(name)}
 
     def read(self, block: bytes, before: int) -> tuple[pa.RecordBatch | None, list[Line], int]:
         """(events as columns, lines left to the exact reader, how many lines in all) of a block of whole lines.
@@ -81,13 +65,11 @@ class TemplateBlocks:
             return read_exactly(block, before)
         if not block.endswith(b"\n"):
             block += b"\n"
-        most, width = block.count(b"\n"), len(self._literals[2])
+        most, width = block.count(b"\n"), len(self._how[2])
         numbers, bounds, other = np.empty(most, np.int64), np.empty((most, 2), np.int64), np.empty((most, 3), np.int64)
         spans = np.empty((most + 1, width, 2), np.int64)
         buf = np.frombuffer(block, np.uint8)
-        plain, others, count = split(
-            buf, len(block), *self._literals, self._open, self._blanks, numbers, bounds, spans, other
-        )
+        plain, others, count = split(buf, *self._how, numbers, bounds, spans, other)
         lines = PlainLines(buf, numbers[:plain] + before + 1, bounds[:plain], spans[:plain], self._at)
         rest = [Line(before + 1 + number, block[start:end]) for number, start, end in other[:others].tolist()]
         if not plain:
@@ -96,7 +78,7 @@ class TemplateBlocks:
         start, end = min([*bounds[:1].tolist(), *other[: min(others, 1), 1:].tolist()])
         self._reading.begin(block[start:end])
         read = self._values(lines)
-        good = np.logical_and.reduce([each.good for each in read])
+        good = np.logical_and.reduce([each.good for each in read.values()])
         left = zip(lines.numbers[~good].tolist(), lines.bounds[~good].tolist(), strict=True)
         rest += [Line(number, block[start:end]) for number, (start, end) in left]
         self._secrets(block, lines.bounds[good])
@@ -112,68 +94,39 @@ class TemplateBlocks:
         for start, end in bounds[hinted].tolist():
             self._reading.tally.look(block[start:end])
 
-    def _values(self, lines: PlainLines) -> Read:
+    def _values(self, lines: PlainLines) -> dict[str, Coded]:
         """Every distinct value, read."""
-        if len(self._memo) > MEMO:
-            self._memo.clear()
-        time = lines.read("time", lambda text: clf_time(text, self._zone))
-        status = lines.read("status", _digits)
-        size = lines.read("bytes", lambda text: None if text == "-" else _digits(text))
-        seconds = lines.read("took", self._took) if self._timed else lines.read("seconds", _seconds)
-        media = lines.read("type", media_type_of)
+        read = {role: lines.read(role, parse) for role, parse in _PARSERS.items()}
+        read["time"] = lines.read("time", lambda text: clf_time(text, self._kind.zone))
+        if self._timed:
+            read["seconds"] = lines.read(
+                "took", lambda text: self._mapper.duration(*durations({self._timed: text}), None)
+            )
         columns = {role: lines.texts(self._at[role]) for role in ("host", *_REQUEST) if role in self._at}
-        cache = lines.joint({name: lines.texts(place) for name, place in self._caches.items()}, _cache)
-        behind = self._behind(lines)
-        if self._reading.kind.tail is not None:
-            seconds = behind.recoded(lambda found: (found.duration_us, None))
-            cache = behind.recoded(attrgetter("cache"))
+        read["cache"] = lines.joint({name: lines.texts(place) for name, place in self._caches.items()}, _cache)
+        tail = self._kind.tail
+        read["behind"] = lines.same(Behind())
+        if tail is not None:
+            behind = lines.joint({"behind": lines.texts(None)}, lambda said: _single(tail, said["behind"]), Behind())
+            read["behind"], read["cache"] = behind, behind.recoded(attrgetter("cache"))
+            read["seconds"] = behind.recoded(lambda found: (found.duration_us, ()))
             hosts = behind.recoded(lambda found: found.host or "-")
             columns["host"] = hosts.codes, list(hosts.values)
-        request = lines.joint(columns, self._request)
-        return Read(time, status, size, seconds, cache, media, request, behind)
-
-    def _behind(self, lines: PlainLines) -> Coded:
-        """What stands behind the lines; those of which more than one event becomes are left to the exact reader."""
-        tail = self._reading.kind.tail
-        if tail is None:
-            return lines.same(Behind())
-
-        def read(said: dict[str, str]) -> Behind:
-            found = tail.read(behind_agent(said["behind"]))
-            if found.tries:
-                raise _NotPlainError
-            return found
-
-        return lines.joint({"behind": lines.texts(None)}, read, Behind())
+        read["request"] = lines.joint(columns, self._request)
+        return read
 
     def _request(self, said: dict[str, str]) -> Mapped | None:
         """What a request asks for; where its key, or a unit of its durations, is its own, the exact one has to tell."""
-        values = tuple(said.values())
-        if values not in self._memo:
-            try:
-                method, target = request_of({**dict.fromkeys(_REQUEST), **said})
-                mapped = self._mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
-                own = mapped is not None and (mapped.key is None or (self._timed and mapped.duration_unit))
-                self._memo[values] = _EXACT if own else mapped
-            except BadRecordError:
-                self._memo[values] = _EXACT
-        found: Mapped | None = self._memo[values]
-        if found is _EXACT:
+        method, target = request_of({**dict.fromkeys(_REQUEST), **said})
+        mapped = self._mapper.request(method, text_of(_shaped("host", said.get("host", ""))), target)
+        if mapped is not None and (mapped.key is None or (self._timed and mapped.duration_unit)):
             raise _NotPlainError
-        return found
+        return mapped
 
-    def _took(self, text: str) -> tuple[int | None, Assumption | None]:
-        known, took = durations({self._timed: text})
-        if not took:
-            return known, None
-        taken, assumed = self._mapper.units.micros(took)
-        return taken, Assumption.DURATION_UNKNOWN if taken is None else Assumption.DURATION_UNIT if assumed else None
-
-    def _events(self, lines: PlainLines, read: Read, good: Any) -> pa.RecordBatch | None:
+    def _events(self, lines: PlainLines, read: dict[str, Coded], good: Any) -> pa.RecordBatch | None:
         """The columns of those lines that ask for a picture; all that were read are counted."""
-        tally = self._reading.tally
-        asks = np.array([found is not None for found in read.request.values])[read.request.codes] & good
-        rows = np.flatnonzero(asks)
+        tally, request = self._reading.tally, read["request"]
+        rows = np.flatnonzero(np.array([found is not None for found in request.values])[request.codes] & good)
         tally.lines += int(good.sum())
         tally.others += int(good.sum()) - len(rows)
         if not len(rows):
@@ -181,18 +134,19 @@ class TemplateBlocks:
         rows, kinds = self._kinds(read, rows)
         return self._batch(lines, read, kinds, rows) if len(rows) else None
 
-    def _kinds(self, read: Read, rows: Any) -> tuple[Any, Coded]:
+    def _kinds(self, read: dict[str, Coded], rows: Any) -> tuple[Any, Coded]:
         """The lines that are events, each with one of its kind: what status, cache, type and the like make of it.
 
         Few kinds of lines differ in these, so that each is mapped once, by what maps single lines.
         """
+        request = read["request"]
         alike: dict[Any, int] = {}
-        kind_of = np.array([alike.setdefault(found and _KIND(found), len(alike)) for found in read.request.values])
-        examples = dict(zip(kind_of.tolist(), read.request.values, strict=True))
-        said = read.behind.recoded(attrgetter("assumed"))
-        took = read.seconds.recoded(lambda value: (value is None or value[0] is None, value and value[1]))
-        coded = (read.status, read.cache, read.media, said, took)
-        codes, kinds, counts = distinct([kind_of[read.request.codes[rows]], *(each.codes[rows] for each in coded)])
+        kind_of = np.array([alike.setdefault(found and _KIND(found), len(alike)) for found in request.values])
+        examples = dict(zip(kind_of.tolist(), request.values, strict=True))
+        said = read["behind"].recoded(attrgetter("assumed"))
+        took = read["seconds"].recoded(lambda value: (value is None or value[0] is None, value[1] if value else ()))
+        coded = (read["status"], read["cache"], read["type"], said, took)
+        codes, kinds, counts = distinct([kind_of[request.codes[rows]], *(each.codes[rows] for each in coded)])
         events = []
         for (kind, *found), count in zip(kinds, counts, strict=True):
             status, cache, media, behind, (endless, assumed) = (
@@ -200,37 +154,32 @@ class TemplateBlocks:
             )
             exchange = Exchange(
                 0, "", "", status=status, bytes=0, duration_us=None if endless else 0, cache=cache, media_type=media,
-                assumed=(*behind, *filter(None, [assumed])),
+                assumed=(*behind, *assumed),
             )  # fmt: skip
-            mapped = examples[kind]
-            assert mapped is not None
-            event = self._reading.taken(self._mapper.answered(mapped, exchange, ""), exchange, count)
+            answered = self._mapper.answered(examples[kind], exchange, "")
+            event = self._reading.taken(answered, exchange, count)
             events.append(event and replace(event[0], assumed=event[1]))
         kept = np.array([event is not None for event in events])[codes]
         return rows[kept], Coded(codes[kept], events, kept[kept])
 
-    def _batch(self, lines: PlainLines, read: Read, kinds: Coded, rows: Any) -> pa.RecordBatch:
+    def _batch(self, lines: PlainLines, read: dict[str, Coded], kinds: Coded, rows: Any) -> pa.RecordBatch:
         """The events of some *rows* of a block: what is the line's own, its request's, and its kind's."""
-        every, size = np.arange(len(rows)), read.size.ints(rows)
-        zoneless = np.array([value is not None and value[1] for value in read.time.values], np.bool_)
-        duration = read.seconds.ints(rows, lambda value: value and value[0])
+        every, size, time, request = np.arange(len(rows)), read["bytes"].ints(rows), read["time"], read["request"]
+        zoneless = np.array([value is not None and value[1] for value in time.values], np.bool_)
+        duration = read["seconds"].ints(rows, lambda value: value and value[0])
         parts = kinds.ints(every, lambda event: event and event.bytes) < 0
         hidden = np.array([event is None or event.inputs is None for event in kinds.values])[kinds.codes]
         made = {
             "line": pa.array(lines.numbers[rows]),
             "id": self._ids(lines, rows),
-            "ts_us": pa.array(read.time.ints(rows, lambda value: value and value[0]) - np.maximum(duration, 0)),
+            "ts_us": pa.array(time.ints(rows, lambda value: value and value[0]) - np.maximum(duration, 0)),
             "bytes": pa.array(size, mask=parts | (size < 0) | (size > MAX_BYTES)),
             "duration_us": pa.array(duration, mask=duration < 0),
-            "assumed_timezone": pa.array(zoneless[read.time.codes[rows]]),
-            "inputs": read.request.column(
-                rows, "inputs", lambda found: found and found.inputs and sorted(found.inputs.items()), hidden
-            ),
+            "assumed_timezone": pa.array(zoneless[time.codes[rows]]),
+            "inputs": request.column(rows, "inputs", hidden),
+            **{name: request.column(rows, name) for name in _OF_REQUEST},
         }
-        for name in SCHEMA.names:
-            if name not in made:
-                of, where = (read.request, rows) if name in _OF_REQUEST else (kinds, every)
-                made[name] = of.column(where, name, partial(_field, name))
+        made |= {name: kinds.column(every, name) for name in SCHEMA.names if name not in made}
         return pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
 
     def _ids(self, lines: PlainLines, rows: Any) -> pa.Array:
@@ -238,13 +187,6 @@ class TemplateBlocks:
         identities(lines.buf, first, lines.numbers[rows], lines.bounds[rows], out)
         offsets = np.arange(len(rows) + 1, dtype=np.int32) * ID_SIZE
         return pa.Array.from_buffers(pa.string(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
-
-
-def _field(name: str, found: Any) -> Any:
-    return found and getattr(found, name)
-
-
-_EXACT = object()
 
 
 class _NotPlainError(BadRecordError):
@@ -268,13 +210,26 @@ def _shaped(role: str, text: str) -> str:
     return text
 
 
-def _seconds(text: str) -> tuple[int | None, Assumption | None]:
-    return seconds_of(_shaped("seconds", text)), None
-
-
 def _cache(said: dict[str, str]) -> str | None:
     """What some variables say of caches."""
     for name, text in said.items():
         if shape_of(name, "cache") is not None:
             _shaped("cache", text)
     return cache_in(said)
+
+
+def _single(tail: Tail | Fixed, text: str) -> Behind:
+    """What stands behind a line; one of which more than one event becomes is left to the exact reader."""
+    found = tail.read(behind_agent(text))
+    if found.tries:
+        raise _NotPlainError
+    return found
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "status": _digits,
+    "bytes": lambda text: None if text == "-" else _digits(text),
+    "seconds": lambda text: (seconds_of(_shaped("seconds", text)), ()),
+    "type": media_type_of,
+}
+"""What is read of one variable alone, and in one way in every log."""
