@@ -41,11 +41,23 @@ def test_every_link_and_path_leads_somewhere(page: "object") -> None:
 def test_every_rule_has_its_heading() -> None:
     """docs/rules.md#RULE is where the README points."""
     text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(RULES)
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == list(RULES), "docs/rules.md is stale; run make docs"
 
 
 def test_every_report_has_its_heading() -> None:
     """docs/reports.md tells of each format."""
     text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     headings = [name for heading in re.findall(r"^## (`.+)$", text, re.MULTILINE) for name in heading.split(", ")]
-    assert [name.strip("`") for name in headings] == list(REPORTS)
+    told = [name.strip("`") for name in headings]
+    missing = ", ".join(f"## `{name}`" for name in REPORTS if name not in told)
+    assert not missing, f"docs/reports.md: add the heading {missing}"
+    assert told == list(REPORTS), f"docs/reports.md: put its headings in the order {', '.join(REPORTS)}"
+
+
+def test_every_report_has_its_row() -> None:
+    """The table at the head of docs/reports.md says what each format is for."""
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`[\w-]+` ?)+)\|", text.partition("\n## ")[0], re.MULTILINE)
+    told = {name.strip("`") for row in rows for name in row.split()}
+    missing = "; ".join(f"| `{name}` | for whom | limits |" for name in REPORTS if name not in told)
+    assert not missing, f"docs/reports.md: add to the first table {missing}"

@@ -12,7 +12,9 @@ from tests.formats.samples import SAMPLES, golden, golden_of, verdicts
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
 def test_each_line_of_a_sample_becomes_what_it_did(path: Path) -> None:
     """Every field of every event; after a wanted change, run `make golden`."""
-    assert golden_of(path).read_text(encoding="utf-8").splitlines() == list(golden(path))
+    told = golden_of(path)
+    assert told.is_file(), f"{path.name} has no golden file; run make golden and read what it writes"
+    assert told.read_text(encoding="utf-8").splitlines() == list(golden(path)), f"{told.name} differs; run make golden"
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
@@ -31,4 +33,8 @@ def test_every_format_has_a_sample_and_is_detected() -> None:
     for path in SAMPLES:
         name = verdicts(path)[0]
         assert name.startswith(path.name.partition(".")[0])
-    assert {path.name.partition(".")[0] for path in SAMPLES} == set(FORMATS) - {"jsonl"}
+    sampled = {path.name.partition(".")[0] for path in SAMPLES}
+    missing = ", ".join(f"sample_logs/formats/{name}.EXT" for name in FORMATS if name not in {*sampled, "jsonl"})
+    assert not missing, f"add {missing} with an event and a rejected line, then run make golden docs"
+    unknown = ", ".join(sorted(sampled - set(FORMATS)))
+    assert not unknown, f"sample_logs/formats: a sample is called like its format; there is no format {unknown}"

@@ -41,6 +41,43 @@ CALLS = [
     ("dynapictures", "POST", "https://api.dynapictures.com/designs/17a", "17a"),
     ("creatomate", "POST", "https://api.creatomate.com/v1/renders", ""),
 ]
+"""An address, and the template that it alone tells: empty where the body names it, None for no render call."""
+BODIES = [
+    ("bannerbear", "https://api.bannerbear.com/v2/images",
+     b'{"template":"t","modifications":[{"name":"a","text":"b"}],"webhook_url":"https://x","transparent":true}',
+     "t", {"modifications": [{"name": "a", "text": "b"}]}, {"transparent": True}),
+    ("templated", "https://api.templated.io/v1/render", b'{"template":"t","layers":{"a":{"text":"b"}},"format":"png"}',
+     "t", {"a": {"text": "b"}}, {"format": "png"}),
+    ("placid", "https://api.placid.app/api/rest/t", b'{"layers":{"a":{"text":"b"}},"passthrough":"7"}',
+     "t", {"a": {"text": "b"}}, {}),
+    ("apitemplate", "https://rest.apitemplate.io/v2/create-image?template_id=t&expiration=5",
+     b'{"overrides":[{"name":"a"}]}', "t", {"overrides": [{"name": "a"}]}, {"expiration": "5"}),
+    ("imejis", "https://render.imejis.io/v1/t?format=png", b'{"a":1}', "t", {"a": 1}, {"format": "png"}),
+]  # fmt: skip
+"""An address, a body, and the template, overrides and options that it becomes."""
+SIZES = [
+    ("bannerbear", 3000, 3000, "png", 1),
+    ("bannerbear", 3001, 10, "png", 3),
+    ("bannerbear", None, 10, "png", None),
+    ("bannerbear", 10, 10, "pdf", 3),
+    ("placid", 4000, 4000, "jpeg", 1),
+    ("placid", 10, 4001, "jpeg", 8),
+    ("placid", 12001, 1, "jpeg", 32),
+    ("placid", 16001, 1, "jpeg", None),
+    ("imejis", None, None, "png", 1),
+    ("hcti", 10, 10, "png", None),
+    ("imejis", None, None, "pdf", None),
+    ("orshot", None, None, "pdf", 1),
+]
+"""Width, height and format of a picture, and the credits that it costs; None is unknown."""
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_calls_of_every_provider_are_tried(name: str) -> None:
+    """At least one address that renders, so that the patterns of a new file have been seen to fit."""
+    tried = any(provider == name and template is not None for provider, _, _, template in CALLS)
+    host = PROVIDERS[name].hosts[0]
+    assert tried, f'tests/providers/test_catalogue.py: add ("{name}", "POST", "https://{host}/…", "TEMPLATE") to CALLS'
 
 
 @pytest.mark.parametrize(("provider", "method", "address", "template"), CALLS)
@@ -53,19 +90,8 @@ def test_a_render_call_is_known_by_its_address(provider: str, method: str, addre
 
 @pytest.mark.parametrize(
     ("provider", "address", "body", "template", "overrides", "options"),
-    [
-        ("bannerbear", "https://api.bannerbear.com/v2/images",
-         b'{"template":"t","modifications":[{"name":"a","text":"b"}],"webhook_url":"https://x","transparent":true}',
-         "t", {"modifications": [{"name": "a", "text": "b"}]}, {"transparent": True}),
-        ("templated", "https://api.templated.io/v1/render", b'{"template":"t","layers":{"a":{"text":"b"}},"format":"png"}',
-         "t", {"a": {"text": "b"}}, {"format": "png"}),
-        ("placid", "https://api.placid.app/api/rest/t", b'{"layers":{"a":{"text":"b"}},"passthrough":"7"}',
-         "t", {"a": {"text": "b"}}, {}),
-        ("apitemplate", "https://rest.apitemplate.io/v2/create-image?template_id=t&expiration=5",
-         b'{"overrides":[{"name":"a"}]}', "t", {"overrides": [{"name": "a"}]}, {"expiration": "5"}),
-        ("imejis", "https://render.imejis.io/v1/t?format=png", b'{"a":1}', "t", {"a": 1}, {"format": "png"}),
-    ],
-)  # fmt: skip
+    BODIES,
+)
 def test_a_call_is_recognised_with_its_body(
     provider: str, address: str, body: bytes, template: str, overrides: object, options: object
 ) -> None:
@@ -107,20 +133,7 @@ def test_every_fact_has_its_source_and_date(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("provider", "width", "height", "format", "credits"),
-    [
-        ("bannerbear", 3000, 3000, "png", 1),
-        ("bannerbear", 3001, 10, "png", 3),
-        ("bannerbear", None, 10, "png", None),
-        ("bannerbear", 10, 10, "pdf", 3),
-        ("placid", 4000, 4000, "jpeg", 1),
-        ("placid", 10, 4001, "jpeg", 8),
-        ("placid", 12001, 1, "jpeg", 32),
-        ("placid", 16001, 1, "jpeg", None),
-        ("imejis", None, None, "png", 1),
-        ("hcti", 10, 10, "png", None),
-        ("imejis", None, None, "pdf", None),
-        ("orshot", None, None, "pdf", 1),
-    ],
+    SIZES,
 )
 def test_credits_of_a_picture(
     provider: str, width: int | None, height: int | None, format: str, credits: int | None
