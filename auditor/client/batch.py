@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiolimiter import AsyncLimiter
-
 from auditor.model.errors import (
     AuthenticationError,
     ConfigError,
@@ -52,20 +50,19 @@ class BatchReport:
 
 async def prerender(
     items: Iterable[Item],
-    render: Callable[[Item, AsyncLimiter], Awaitable[Outcome]],
-    per_second: float,
+    render: Callable[[Item], Awaitable[Outcome]],
     concurrency: int,
     progress: Callable[[BatchReport], None] | None,
 ) -> BatchReport:
     """Run *render* over *items*, so many at a time; *items* may be a generator and is read as it goes."""
-    report, remaining, pace = BatchReport(), enumerate(items), AsyncLimiter(1, 1 / per_second)
+    report, remaining = BatchReport(), enumerate(items)
 
     async def worker() -> None:
         for place, item in remaining:
             if report.stopped is not None:
                 return
             try:
-                outcome = await render(item, pace)
+                outcome = await render(item)
             except RenderError as error:
                 report.failed.append((place, item.template, str(error)))
                 if isinstance(error, STOPPING) and report.stopped is None:

@@ -58,7 +58,7 @@ class Background:
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name="auditor-client", daemon=True)
                 try:
                     self._thread.start()
-                except BaseException:  # the process may have no more threads: the next call tries again, none waits
+                except Exception:  # no more threads: the next call tries again, none waits. An interrupt leaves it
                     self._loop.close()
                     self._loop = self._thread = self._selector = None
                     work.close()

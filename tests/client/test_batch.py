@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from aiolimiter import AsyncLimiter
 
-from auditor.client import batch as batch_module
 from auditor.client.batch import BatchReport, Item
 from auditor.client.budget import Budget
 from auditor.client.renderer import Renderer
@@ -94,7 +93,7 @@ def test_only_misses_wait_for_their_turn(build: Build, monkeypatch: pytest.Monke
         async def acquire(self, amount: float = 1) -> None:
             turns.append(amount)
 
-    monkeypatch.setattr(batch_module, "AsyncLimiter", Limiter)
+    monkeypatch.setattr("aiolimiter.AsyncLimiter", Limiter)
     renderer = build()
     renderer.prerender(items(3))
     renderer.prerender(items(4), per_second=4)

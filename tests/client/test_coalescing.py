@@ -223,3 +223,21 @@ def test_a_process_without_a_thread_to_spare_fails_that_call_alone(
             renderer.render("og", {"a": 1})
     assert renderer.render("og", {"a": 1}, timeout=20).outcome is Outcome.RENDER
     assert len(upstream.calls) == 1
+
+
+def test_a_caller_that_is_interrupted_as_the_first_thread_starts_hears_of_just_that(
+    build: Build, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread runs all the same, and the next call finds it."""
+    renderer, start = build(), threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            renderer.render("og", {"a": 1})
+    assert renderer.render("og", {"a": 1}, timeout=20).outcome is Outcome.RENDER
+    assert len(upstream.calls) == 1

@@ -29,3 +29,10 @@ def test_the_client_brings_nothing_of_the_audits() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "HEAVY []" in done.stdout
+
+
+def test_an_item_of_a_batch_is_light() -> None:
+    """Those who list what is to be rendered need nothing that renders."""
+    script = "import sys\nfrom auditor import Item\nprint({'aiolimiter', 'httpx'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"
