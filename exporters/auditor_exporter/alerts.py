@@ -105,9 +105,10 @@ class AlertSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def filled(self, text: str, parameters: Parameters, rule: RecordingRule | None = None) -> str:
         """*text* with what its tokens stand for, those of a *rule* among them."""
         own = {"metric": rule.metric, "labels": rule.labels} if rule else {}
-        for name, value in {**self.pieces, **own, **asdict(parameters)}.items():
-            text = text.replace(f"<{name}>", str(value))
-        return text
+        for name, piece in {**self.pieces, **own}.items():
+            text = text.replace(f"<{name}>", piece)
+        values = asdict(parameters)
+        return re.sub(r"<(\w+)>", lambda token: str(values[token[1]]), text)
 
 
 def source() -> AlertSource:

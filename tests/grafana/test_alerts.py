@@ -76,6 +76,16 @@ def test_the_source_is_read_strictly(old: str, new: str, said: str) -> None:
         msgspec.yaml.decode(text.replace(old, new), type=AlertSource)
 
 
+def test_what_is_set_is_not_searched_for_tokens() -> None:
+    """A value stands in the files as it was given, also where it reads like a token of the source."""
+    files = dict(contents(parameters_of(["long=<calm>", "down_for=<held>", "calm=9d"])))
+    alerts = yaml.safe_load(files["alerts/imgrender.yml"])["groups"][0]["rules"]
+    drift, down, throttled = (next(rule for rule in alerts if rule["alert"] == f"{Q}{name}")
+                              for name in ("LedgerDrift", "ExporterDown", "ApiThrottled"))  # fmt: skip
+    assert (drift["for"], drift["keep_firing_for"], down["for"]) == ("<calm>", "9d", "<held>")
+    assert throttled["expr"].count("[<calm>]") == 3
+
+
 def ramp(metric: str, labels: str, per_step: float, steps: int, start: float = 0) -> dict[str, str]:
     """A series that rises evenly, or stands."""
     values = f"{start:g}+{per_step:g}x{steps}" if per_step else f"{start:g}x{steps}"
