@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import PropertyMock, patch
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from auditor.model.waste import Day
 from auditor.reports.html import MOST_ACCOUNTS, MOST_FINDINGS
 from auditor.reports.shared import charts
 from auditor.results.audit import Result, document
@@ -202,6 +205,23 @@ def test_little_is_no_problem(tmp_path: Path, visit: Visit, events: list[dict[st
     page, did = visit(written(corpus.result_of(tmp_path, {}, "x"), "html"), bypass_csp=True)
     assert did == []
     assert Axe().run(page).violations_count == 0
+
+
+def test_bars_are_as_long_as_the_exact_credits(tmp_path: Path) -> None:
+    """Also of 17 digits, which the library would not read exactly from a text."""
+    needed = 0.08375779756625729
+    (tmp_path / "a.jsonl").write_bytes(lines([event(credits=needed), event("b", environment="staging", key="k1:b")]))
+    page = written(corpus.result_of(tmp_path, {}, "x"), "html")
+    assert f"h{658 * (needed / 1.08375779756625729)}v" in page
+
+
+def test_a_long_history_is_drawn_in_one_walk(samples: Result) -> None:
+    """No day is added up for the cycles that it is not in."""
+    (code, account), *_ = ((code, each) for code, each in enumerate(samples.report.accounts) if len(each.cycles) > 1)
+    days = [day for day in samples.days if day.payer == code]
+    with patch.object(Day, "total", new_callable=PropertyMock, return_value=Fraction(1)) as total:
+        charts.credits_by_day(account, days)
+    assert total.call_count == len(days)
 
 
 @pytest.mark.parametrize("library", ["jinja2", "vl_convert"])

@@ -60,7 +60,7 @@ def draw(spec: Spec, width: int) -> str:
     text = json.dumps({**spec, "config": CONFIG})
     for blank, value in (BLANKS[width > WIDTHS["narrow"]] | {"WIDTH": width - 84, "LABELLED": width - 202}).items():
         text = text.replace(f'"{blank}"', str(value))
-    drawn: str = vl_convert.vegalite_to_svg(text)
+    drawn: str = vl_convert.vegalite_to_svg(json.loads(text))  # (the library reads text less exactly)
     return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
@@ -167,7 +167,7 @@ def _burn_up(account: Account, days: Sequence[Day]) -> Spec:
 def _running(index: int, cycle: Cycle, account: Account, days: Sequence[Day]) -> list[Spec]:
     """The sum of a cycle so far at the end of each of its days."""
     first, last = max(account.day(cycle.start), days[0].date), account.day(cycle.end)
-    by_date = {day.date: day.total for day in days}
+    by_date = {day.date: day.total for day in days if first <= day.date < last}
     passed = max(0, (min(last, days[-1].date + timedelta(days=1)) - first).days)
     ends = [first + timedelta(days=each) for each in range(passed + 1)]
     sums = accumulate((by_date.get(day, Fraction(0)) for day in ends[:-1]), initial=Fraction(0))
