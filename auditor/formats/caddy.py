@@ -29,7 +29,7 @@ class Caddy(JsonObjects):
         ts_us, assumed = moment(record["ts"], self.zone)
         duration = _duration(record.get("duration"))
         headers = record.get("resp_headers")
-        kind = {name.lower(): held for name, held in pairs_of(headers)}.get("content-type")
+        kind = next((held for name, held in pairs_of(headers) if name.lower() == "content-type"), None)
         return Exchange(
             ts_us=start_of(ts_us, duration),
             method=text(at(record, "request", "method"), "request.method"),

@@ -113,4 +113,4 @@ def _find(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _values(fields: Mapping[str, Any], name: str) -> tuple[Any, Any]:
-    return fields.get(name), at(fields, *name.split("."))
+    return fields.get(name), at(fields, *name.split(".")) if "." in name else None

@@ -128,10 +128,12 @@ def amount(value: object) -> Decimal | None:
 
 def with_unit(value: object) -> int | None:
     """A duration that holds its unit: `250ms`, `1m2.5s`, `0:00:00.25`, `PT0.25S`, `{"seconds": 1, "nanos": 5}`."""
-    parts = _parts(value)
-    if not parts or any(number is None for number, _ in parts):
-        return None
-    return micros(sum((number * unit for number, unit in parts if number is not None), Decimal(0)), Decimal(1))
+    total = None
+    for number, unit in _parts(value):
+        if number is None:
+            return None
+        total = number * unit + (total or 0)
+    return None if total is None else micros(total, UNITS["us"])
 
 
 def _parts(value: object) -> list[tuple[Decimal | None, Decimal]]:
@@ -147,7 +149,8 @@ def _parts(value: object) -> list[tuple[Decimal | None, Decimal]]:
     if clock := _ISO.fullmatch(text.upper()) or _CLOCK.fullmatch(text):
         units = zip(clock.groups(), "dhms", strict=True)
         return [(Decimal(part.replace(",", ".")), _WORDS[unit]) for part, unit in units if part]
-    parts, end = list[tuple[Decimal | None, Decimal]](), 0
+    parts: list[tuple[Decimal | None, Decimal]] = []
+    end = 0
     while match := _PART.match(text, end):
         unit = _WORDS.get(match[2] if len(match[2]) == 1 else match[2].lower().replace("µ", "u").replace("μ", "u"))
         if unit is None or (parts and unit >= parts[-1][1]):

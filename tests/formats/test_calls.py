@@ -14,7 +14,7 @@ from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.har import Har
 from auditor.formats.nginx_json import NginxJson
-from auditor.formats.structlog import Structlog
+from auditor.formats.structlog import Structlog, _find
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError, Reason
 from auditor.reading.format import NO_REQUEST, Sample
@@ -343,3 +343,18 @@ def test_a_call_whose_body_makes_no_key_is_a_call(body: bytes) -> None:
     """It was billed; only which request it was is unknown."""
     mapped = Mapper(settings_of({}, "test"), "x").request("POST", "render.imejis.io", "/v1/og-card", body)
     assert mapped is not None and (mapped.provider, mapped.template, mapped.key) == ("imejis", "og-card", None)
+
+
+def test_a_plain_name_is_looked_up_once() -> None:
+    """Nearly all lines of a program tell of no request: each name that is tried costs them."""
+
+    class Asked(dict[str, Any]):
+        times = 0
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.times += 1
+            return super().get(key, default)
+
+    plain, dotted = Asked(), Asked(http={"url": "https://h.example"})
+    assert (_find(plain, ("url", "uri")), plain.times) == (None, 2)
+    assert _find(dotted, ("http.url",)) == "https://h.example"

@@ -246,6 +246,11 @@ CADDY = {
 }  # fmt: skip
 
 
+def test_caddys_first_content_type_counts_whatever_its_case() -> None:
+    headers = {"Content-Type": ["image/png"], "content-type": ["text/html"]}
+    assert read(Caddy, {**CADDY, "resp_headers": headers}).media_type == "image/png"
+
+
 @pytest.mark.parametrize(
     "ts",
     [
