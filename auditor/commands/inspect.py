@@ -62,7 +62,6 @@ def inspect(
     config: Config = None,
 ) -> None:
     """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
-    from auditor.analysis.oddtime import present
     from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection
@@ -89,6 +88,8 @@ def inspect(
         result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)
     if skipped.lines:
         say(f"{skipped.lines:,} lines hold no address; the first is {skipped.first}")
+    from auditor.analysis.oddtime import present  # here: it needs packages that measuring does not
+
     pictures = {**known, **result.pictures}.values()
     now = present(lambda: datetime.now(UTC)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     found = document(pictures, result.refused, result.method or earlier, now)

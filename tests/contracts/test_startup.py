@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 
@@ -29,3 +31,20 @@ def test_the_client_brings_nothing_of_the_audits() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert "HEAVY []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "absent", "said"),
+    [
+        (["inspect", "no-such"], {"sqlalchemy", "pyarrow"}, "no-such: there is no such file or folder"),
+        (["compare", "self-hosted"], {"msgspec", "rich"}, "needs the package rich,"),
+    ],
+)
+def test_what_a_command_says_without_some_packages(command: list[str], absent: set[str], said: str) -> None:
+    """Measuring needs no database; of several absent packages the same one is named."""
+    script = (
+        f"import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n"
+        f"sys.argv = ['auditor', *{command!r}]\nfrom auditor.__main__ import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert said in done.stderr
