@@ -15,7 +15,6 @@ from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
 from auditor.analysis.load import Load, Progress
-from auditor.analysis.oddtime import present
 from auditor.analysis.units import locate
 from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
@@ -39,6 +38,7 @@ from auditor.results.simulation import Setting, Simulated
 from auditor.simulation.outcomes import NOTHING, stale_known, sums_of
 from auditor.simulation.simulate import simulate as simulated
 from auditor.simulation.trace import TraceDemand, read_trace
+from auditor.system.clock import present
 
 CURVE = (*(minutes * 60 * 10**6 for minutes in (5, 60, 360, 1_440, 10_080, 43_200)), None)
 """Times-to-live that reports draw, in microseconds; None is for ever."""

@@ -49,7 +49,7 @@ class Entries(Mapping[str, T]):
         return name in self.paths
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
+        return iter(tuple(self.paths))  # as it is now: a plug-in may come in while an audit walks the rules
 
     def __len__(self) -> int:
         return len(self.paths)

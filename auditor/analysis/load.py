@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Table, and_, func, not_, or_, select
 
 from auditor.analysis.identities import Records, drop_replaced
-from auditor.analysis.oddtime import bounds, is_usual, odd, present
+from auditor.analysis.oddtime import bounds, is_usual, odd
 from auditor.engines import LINE_BITS, Engine, file_of
 from auditor.intake.lookup import read_records
 from auditor.intake.read import Intake
@@ -23,6 +23,7 @@ from auditor.reading.ids import IdChoice
 from auditor.reading.lines import Line
 from auditor.reading.reader import MAX_REJECTIONS, TRY_BITS, rejection_of
 from auditor.registry import ENGINES
+from auditor.system.clock import present
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, of how many); bytes while reading."""

@@ -3,38 +3,18 @@
 Judged at each run and not when a line is read, since a cache of records outlives the day on which it was written.
 """
 
-import os
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, and_, or_
 
 from auditor.engines import file_of
-from auditor.model.errors import ConfigError
 from auditor.model.events import EPOCH, BadRecordError, Reason
 
 OLDEST = datetime(2000, 1, 2, tzinfo=UTC)
 """Clocks that were never set start at 1970 or 2000-01-01."""
 AHEAD = timedelta(hours=48)
 _MICRO = timedelta(microseconds=1)
-_LATEST = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp())
-"""Whatever is reckoned from now, such as the end of a cycle, is still a date."""
-
-
-def present(now: Callable[[], datetime]) -> datetime:
-    """Now, or SOURCE_DATE_EPOCH where the same input has to give the same report.
-
-    Raises `ConfigError` if that is no time.
-    """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not epoch:
-        return now().astimezone(UTC)
-    if not re.fullmatch("[0-9]{1,12}", epoch) or int(epoch) > _LATEST:
-        raise ConfigError(
-            f"SOURCE_DATE_EPOCH is not a whole number from 0 to {_LATEST}; set the seconds since 1970, or unset it"
-        )
-    return datetime.fromtimestamp(int(epoch), UTC)
 
 
 def bounds(now: datetime) -> tuple[int, int]:

@@ -36,12 +36,12 @@ def self_hosted(
     output: Output = None,
 ) -> None:
     """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
-    from msgspec.structs import replace
-
     from auditor.reports.terminal import selfhosted as text
     from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 
     plans = plans_of(settings_of(Log(config=config)), provider)
+    from msgspec.structs import replace  # behind the others: the first that is absent is the one that is named
+
     assumptions = dict(ASSUMPTIONS)
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
     for name, figure in given.items():

@@ -62,10 +62,10 @@ def inspect(
     config: Config = None,
 ) -> None:
     """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
-    from auditor.analysis.oddtime import present
     from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection
+    from auditor.system.clock import present
     from auditor.system.network import Fetcher, Guard, network
     from auditor.system.progress import Progress
 

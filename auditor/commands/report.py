@@ -67,12 +67,12 @@ def report(
 ) -> None:
     """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
     from auditor import pipeline
-    from auditor.analysis.oddtime import present
     from auditor.model import measurements
     from auditor.results import baseline as accepted
     from auditor.schedule.edition import Edition, rhythms
     from auditor.schedule.folder import History
     from auditor.schedule.outbox import Outbox
+    from auditor.system.clock import present
 
     log = given.Log(source.paths, source.ledger, config)
     settings = settings_of(log, tabular, timezone, ttl)

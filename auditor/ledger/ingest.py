@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from auditor.analysis.oddtime import bounds, odd, present
+from auditor.analysis.oddtime import bounds, odd
 from auditor.ledger.booking import Booking, count
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.record import Record, plain_records
@@ -33,6 +33,7 @@ from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings
 from auditor.reading.lines import EXCERPT, MAX_LINE
 from auditor.reading.secrets import find, redact
+from auditor.system.clock import present
 from auditor.system.files import FileStamp
 
 BEAT_EVERY = 10.0

@@ -62,3 +62,11 @@ def test_runbooks_name_rules_that_there_are() -> None:
     named = set(re.findall(r"--rule ([a-z-]+)", (ROOT / RUNBOOKS).read_text(encoding="utf-8")))
     assert named
     assert named <= set(registry.RULES)
+
+
+def test_a_plug_in_may_come_in_while_another_audit_walks_the_rules() -> None:
+    """The walk is of what was there when it began; the next one has the new name at its end."""
+    entries = registry.Entries[str]("rules", {"one": "one:One"})
+    for name in entries:
+        entries.add(f"{name}-more", "found")
+    assert list(entries) == ["one", "one-more"]

@@ -1,7 +1,12 @@
 """What `auditor --help` costs."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
 
@@ -36,3 +41,31 @@ def test_an_item_of_a_batch_is_light() -> None:
     script = "import sys\nfrom auditor import Item\nprint({'aiolimiter', 'httpx'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "absent", "said"),
+    [
+        (["inspect", "no-such"], {"sqlalchemy", "pyarrow"}, "no-such: there is no such file or folder"),
+        (["compare", "self-hosted"], {"msgspec", "rich"}, "needs the package rich,"),
+    ],
+)
+def test_what_a_command_says_without_some_packages(command: list[str], absent: set[str], said: str) -> None:
+    """Measuring needs no database; of several absent packages the same one is named."""
+    assert said in without(absent, command).stderr
+
+
+def test_measuring_ends_without_a_database(tmp_path: Path) -> None:
+    """The extra `inspect` alone is enough to the last line."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    done = without({"sqlalchemy", "pyarrow", "duckdb"}, ["inspect", str(tmp_path / "a.png"), "--format", "json"])
+    assert (done.returncode, json.loads(done.stdout)["pictures"][0]["width"]) == (0, 4)
+
+
+def without(absent: set[str], command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """`auditor ...` where some packages are not installed."""
+    script = (
+        f"import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n"
+        f"sys.argv = ['auditor', *{command!r}]\nfrom auditor.__main__ import main\nmain()"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)

@@ -48,7 +48,10 @@ def test_the_last_day_is_a_day_like_the_others(tmp_path: Path, hour: int) -> Non
     found = seen(events, tmp_path, f"2026-06-30T{hour:02}:00")
     assert found is not None
     assert found.demand is not None
-    assert found.demand.likely == round(found.so_far + Fraction(24 - hour, 24) * 10)
+    likely = found.so_far + Fraction(24 - hour, 24) * 10
+    assert found.demand.likely == round(likely)
+    assert found.ending_unused_value is not None
+    assert found.ending_unused_value.likely == max(0, 1000 - likely) * Fraction("14.99") / 1000, "exactly"
     assert seen(events, tmp_path, "2026-07-01T00:00") is None, "that cycle is over"
 
 
@@ -153,5 +156,10 @@ def test_against_the_slow_reading(seed: int, tmp_path: Path) -> None:
     assert found is not None
     assert found.demand is not None
     assert found.demand.likely == round(found.so_far + likely)
+    assert found.ending_unused_value is not None
+    worth = found.ending_unused_value
+    assert worth.likely == max(0, 1000 - found.so_far - likely) * Fraction("14.99") / 1000, "exactly"
     if found.confidence is not None:
         assert (found.demand.low, found.demand.high) == (round(found.so_far + low), round(found.so_far + high))
+        ends = [max(0, 1000 - found.so_far - each) * Fraction("14.99") / 1000 for each in (high, low)]
+        assert [worth.low, worth.high] == ends
