@@ -56,12 +56,12 @@ def by_time(
 
     The stream is taken again for each handful of caches whose state fits *memory* bytes.
     """
-    state, slots = [-1, -1, 0, 0, -UNBOUNDED], np.tile(np.array([-1] * HELD + [0], np.int64), keys)
+    state, empty = [-1, -1, 0, 0, -UNBOUNDED], np.array([-1] * HELD + [0], np.int64)
 
     def states(some: Sequence[CacheSetting], held: Held) -> list[list[Any]]:
         width = len(some) * WIDTH
         return [
-            [each.ttl_us, each.entries, each.bytes, place * WIDTH, width, held(state), held(slots)]
+            [each.ttl_us, each.entries, each.bytes, place * WIDTH, width, held(state), held(np.tile(empty, keys))]
             for place, each in enumerate(some)
         ]
 

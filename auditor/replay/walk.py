@@ -226,8 +226,8 @@ def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
 def prepared(loop: Callable[..., None], compiled: bool) -> tuple[Callable[..., None], Callable[[Any], Any]]:
     """(*loop*, what makes its arguments of numbers): plain Python and lists, or numba's machine code and arrays."""
     if not compiled:
-        return loop, lambda values: np.array(values, np.int64).tolist()
-    return _compiled(loop), lambda values: np.array(values, np.int64)
+        return loop, lambda values: np.asarray(values, np.int64).tolist()
+    return _compiled(loop), lambda values: np.asarray(values, np.int64)
 
 
 def verdicts(batches: Iterable[pa.RecordBatch], ttl_us: int, rows: int) -> pa.Table:

@@ -1,6 +1,7 @@
 """The bounded cache: against a twenty-line LRU, against its own laws, and where those laws end."""
 
 import random
+import tracemalloc
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.replay.caches import UNBOUNDED, CacheSetting, by_time
+from auditor.replay.caches import STATE_BYTES, UNBOUNDED, CacheSetting, by_time
 from auditor.replay.sums import Sum, read
 from tests.replay.streams import ONE, prices, stream
 
@@ -115,3 +116,20 @@ def test_an_unordered_stream_is_refused() -> None:
     requests = [{"ts_us": 1}, {"ts_us": 0}]
     with pytest.raises(ValueError, match="not ordered by time"):
         by_time(lambda: stream(requests), [forever(1)], ONE, prices(), 2, 1, 10**6)
+
+
+def test_the_state_of_a_cache_is_held_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys there are: no second copy of it is kept."""
+    monkeypatch.setattr("auditor.replay.caches.COMPILE_FROM", 0)
+    keys = 500_000
+
+    def replay() -> None:
+        by_time(lambda: stream([{"ts_us": 1}]), [forever(1)], ONE, prices(), 1, keys, 10**9)
+
+    replay()
+    tracemalloc.start()
+    try:
+        replay()
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * keys * STATE_BYTES
+    finally:
+        tracemalloc.stop()
