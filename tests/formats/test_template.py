@@ -3,6 +3,7 @@
 import random
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -10,6 +11,7 @@ from auditor.config import load, settings_of
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.combined import Combined
 from auditor.formats.log_format import LogFormat
+from auditor.intake.columnar.coded import distinct
 from auditor.intake.columnar.template_columns import TemplateBlocks
 from auditor.intake.columns import batches
 from auditor.reading.lines import read_exactly
@@ -129,6 +131,22 @@ def test_many_at_once_is_one_by_one(seed: int) -> None:
     assert fast == exact
     assert counted == counted_exactly
     assert len(exact) > 50
+
+
+def test_more_different_addresses_than_64_bits_number() -> None:
+    """Five variables of an address with 7,000 values each: lines of it stay apart, and two that are alike together."""
+    kind = LogFormat.of("own", '$host [$time_iso8601] "$request" "$request_method" "$request_uri" "$args" $status')
+    block = "".join(
+        f'h{n}.example [2026-09-01T08:00:00Z] "GET /img/og/{n}.png HTTP/1.1" "{n}" "/{n}" "v={n}" 200\n'
+        for n in [*range(7000), *range(100)]
+    )
+    fast, exact, counted, counted_exactly = both(kind, block.encode())
+    assert (fast, counted) == (exact, counted_exactly)
+    assert len({row["key"] for row in fast}) == 7000
+    # (65536^4 is 2^64: their sums are alike but for what goes beyond)
+    codes, rows, counts = distinct([np.array([1, 0, 0, 1]), *[np.array([0, 65535, 0, 0])] * 4])
+    assert (codes.tolist(), counts) == ([0, 1, 2, 0], [2, 1, 1])
+    assert rows == [(1, 0, 0, 0, 0), (0, *[65535] * 4), (0, 0, 0, 0, 0)]
 
 
 def test_plain_lines_are_taken_at_once() -> None:

@@ -93,8 +93,14 @@ class PlainLines:
 
 def distinct(columns: Sequence[Any]) -> tuple[Any, list[tuple[int, ...]], list[int]]:
     """(code of each row, the distinct rows, how often each stands) of some columns of small numbers."""
-    sizes = [int(column.max(initial=0)) + 1 for column in columns]
-    coded = pa.array(np.ravel_multi_index(tuple(columns), sizes)).dictionary_encode()
-    codes, kinds = coded.indices.to_numpy(), np.unravel_index(coded.dictionary.to_numpy(), sizes)
-    rows = list(zip(*(each.tolist() for each in kinds), strict=True))
-    return codes, rows, np.bincount(codes, minlength=len(rows)).tolist()
+    joint, most = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        size = int(column.max(initial=0)) + 1
+        if most * size > 2**63:
+            joint, most = np.unique(joint, return_inverse=True)[1], len(joint)
+        joint, most = joint * size + column, most * size
+    coded = pa.array(joint).dictionary_encode()
+    codes, row_of = coded.indices.to_numpy(), np.empty(len(coded.dictionary), np.int64)
+    row_of[codes] = np.arange(len(codes))
+    rows = list(zip(*(column[row_of].tolist() for column in columns), strict=True))
+    return codes, rows, np.bincount(codes).tolist()
