@@ -96,7 +96,7 @@ def noise(rng: random.Random) -> bytes:
             f"GET {target}\\\\",
         ]
     )
-    status = rng.choice(["200"] * 6 + ["304", "404", "429", "499", "503", "000", "-", "", "2x0"])
+    status = rng.choice(["200"] * 6 + ["304", "404", "429", "499", "503", "000", "-", "", "2x0", "2000", "20"])
     size = rng.choice(["18211"] * 4 + ["0", "-", "", "12a", "9" * 17])
     tail = rng.choice(
         ["", ' "-" "agent"', ' "https://u:secret@x/" "say \\"hi\\""', ' "-" "a" "b"', " ", "\r", ' "half']
@@ -112,7 +112,7 @@ def shaped(rng: random.Random) -> bytes:
     target = f"/img/og/{rng.randrange(4)}.png?v={rng.randrange(2)}"
     return (
         f"{rng.choice(['shop.example', 'staging.shop.example', '-'])} [2026-09-01T08:00:0{rng.randrange(10)}+02:00] "
-        f'"{rng.choice(["GET", "GET", "PUT"])} {target} HTTP/1.1" {rng.choice(["200", "200", "504", "-"])} '
+        f'"{rng.choice(["GET", "GET", "PUT"])} {target} HTTP/1.1" {rng.choice(["200", "200", "504", "-", "1000", "20"])} '
         f"{rng.choice(['7', '0', '-'])} rt={rng.choice(['0.250', '0.001', '-', '1, 2'])} "
         f"cs={rng.choice(['HIT', 'MISS', '-', 'UPDATING', 'odd'])} "
         f'"{rng.choice(["image/webp", "image/png; q=1", "-", "text/html"])}" {rng.choice(["(ua)", "(ua)", "(ua", "((x))"])}'

@@ -227,7 +227,7 @@ def _single(tail: Tail | Fixed, text: str) -> Behind:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "status": _digits,
+    "status": lambda text: _digits(_shaped("status", text)),
     "bytes": lambda text: None if text == "-" else _digits(text),
     "seconds": lambda text: (seconds_of(_shaped("seconds", text)), ()),
     "type": media_type_of,
