@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.model.errors import (
     AuthenticationError,
@@ -14,6 +14,9 @@ from auditor.model.errors import (
     RenderError,
 )
 from auditor.model.events import Outcome
+
+if TYPE_CHECKING:
+    from aiolimiter import AsyncLimiter
 
 STOPPING = (RefusedError, NoPlanError, QuotaExceededError, AuthenticationError, ConfigError)
 """Failures that the next item would meet as well."""
@@ -50,11 +53,15 @@ class BatchReport:
 
 async def prerender(
     items: Iterable[Item],
-    render: Callable[[Item], Awaitable[Outcome]],
+    have: "Callable[[Item, AsyncLimiter], Awaitable[Outcome]]",
+    per_second: float,
     concurrency: int,
     progress: Callable[[BatchReport], None] | None,
 ) -> BatchReport:
-    """Run *render* over *items*, so many at a time; *items* may be a generator and is read as it goes."""
+    """Have each of *items*, so many at a time; *items* may be a generator and is read as it goes."""
+    from aiolimiter import AsyncLimiter  # here: those who list items need it not
+
+    pace = AsyncLimiter(1, 1 / per_second)
     report, remaining = BatchReport(), enumerate(items)
 
     async def worker() -> None:
@@ -62,7 +69,7 @@ async def prerender(
             if report.stopped is not None:
                 return
             try:
-                outcome = await render(item)
+                outcome = await have(item, pace)
             except RenderError as error:
                 report.failed.append((place, item.template, str(error)))
                 if isinstance(error, STOPPING) and report.stopped is None:

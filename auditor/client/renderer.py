@@ -230,13 +230,10 @@ class Renderer(Generic[P_co]):
         the budget, an empty plan or a wrong key; other failures are reported item by item. *per_second* defaults to
         what the provider's plans bear. *progress* is called in another thread.
         """
-        from aiolimiter import AsyncLimiter
-
         from auditor.client.batch import prerender
 
-        pace = AsyncLimiter(1, 1 / (arguments.rate("per_second", per_second) or self._core.per_second))
-        have = partial(self._core.have, pace=pace)
-        return await self._core.background.arun(prerender(items, have, concurrency, progress))
+        rate = arguments.rate("per_second", per_second) or self._core.per_second
+        return await self._core.background.arun(prerender(items, self._core.have, rate, concurrency, progress))
 
     def purge(self, template: str) -> int:
         """Forget all pictures of a template, whatever their version: how many were in this process and the store.
