@@ -84,6 +84,7 @@ def test_a_second_audit_reads_the_cache_and_says_the_same(log: Path, monkeypatch
     assert [path.name for path in log.parent.iterdir()] == ["usage.jsonl"]
 
 
+@pytest.mark.slow
 def test_other_bytes_are_read_again(log: Path) -> None:
     """Even of the same size, with the same modification time; so is another time zone."""
     run(log)
@@ -96,6 +97,7 @@ def test_other_bytes_are_read_again(log: Path) -> None:
     assert len(list(intake_cache.folder().glob("*.parquet"))) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_not_believed(log: Path) -> None:
     """Cut short, or something else entirely: the log is read."""
     first = run(log)
@@ -143,6 +145,7 @@ def test_what_others_may_have_written_is_not_believed(log: Path, forged: str, mo
     assert run(log) == first
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no users")
 @pytest.mark.parametrize("whose", ["key", "*.parquet", "."])
 def test_what_belongs_to_another_user_is_not_believed(log: Path, whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +164,7 @@ def test_what_belongs_to_another_user_is_not_believed(log: Path, whose: str, mon
     assert is_used(log, monkeypatch)
 
 
+@pytest.mark.slow
 def test_another_reader_reads_again(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number is the reader's own: a release that reads as before uses what is kept."""
     run(log)
@@ -180,6 +184,7 @@ def test_only_the_user_may_read_it(log: Path) -> None:
     assert stat.S_IMODE(intake_cache.folder().stat().st_mode) == 0o700
 
 
+@pytest.mark.slow
 def test_it_is_bounded(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The least recently used go; what a killed process left behind goes after a day."""
     others = [log.with_name(f"{name}.jsonl") for name in "abc"]
@@ -281,6 +286,7 @@ def test_what_was_assumed_comes_back(name: str, log: Path) -> None:
     cached_as_fresh(path, {"sources": {"img": {"path": "/img/.*"}}})
 
 
+@pytest.mark.slow
 def test_the_logs_above_have_every_kind_of_assumption(tmp_path: Path) -> None:
     """Else the test above would prove little."""
     found = set()

@@ -206,6 +206,7 @@ def test_sizes_are_evidence_as_the_slow_reading_has_it(seed: int, tmp_path: Path
         assert not [f for f in report["findings"] if f["confidence"] == "low" and f["severity"] == "high"]
 
 
+@pytest.mark.slow
 def test_the_generated_logs_without_digests_are_on_both_sides_of_every_limit() -> None:
     """Else the test above would prove little."""
     said = Counter(

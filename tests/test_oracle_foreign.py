@@ -73,6 +73,7 @@ def test_simulations_render_what_is_unknown(seed: int, tmp_path: Path) -> None:
         assert row["renders"] >= slow.audit.unknown()["renders"]
 
 
+@pytest.mark.slow
 def test_the_generated_logs_reach_every_rule() -> None:
     """Else the tests above would prove little."""
     met: Counter[str] = Counter()

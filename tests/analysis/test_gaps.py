@@ -136,6 +136,7 @@ def test_plans_and_top_ups_within_a_gap(report: Report) -> None:
     assert gap["bill"] == "221.89", "5 x 24.99 + 6 x 14.99 + 7.00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anchor", [1, 31])
 def test_every_figure_is_the_same_with_and_without_the_fold(
     report: Report, monkeypatch: pytest.MonkeyPatch, anchor: int
@@ -164,6 +165,7 @@ def test_offsets_of_a_zone_are_found_for_the_cycles_alone() -> None:
     assert len(offsets_of(start, end, "America/New_York")) == 1
 
 
+@pytest.mark.slow
 def test_storage_is_not_paid_for_in_a_gap(report: Report) -> None:
     """What a picture costs to keep is reckoned over the months in which the account lived."""
     config = {

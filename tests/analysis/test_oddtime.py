@@ -75,6 +75,7 @@ def test_a_hundred_are_named_in_the_order_of_lines(report: Report) -> None:
     assert [bad["line"] for bad in inputs["rejections"]] == list(range(1, 101))
 
 
+@pytest.mark.slow
 def test_a_cache_is_judged_at_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was ahead is an event once its time has come, and the other way round, without another look at the log."""
     monkeypatch.setattr("auditor.intake.cache.FROM", 0)
@@ -130,6 +131,7 @@ def test_the_ledger_judges_alike(tmp_path: Path) -> None:
         assert ledger.export(tmp_path / "out.jsonl") == len(USUAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [0, 9000])
 def test_the_ledger_judges_plain_lines_alike(tmp_path: Path, many: int) -> None:
     """A piece that the compiled reader takes is judged like one that it does not; the lines are named."""
@@ -159,6 +161,7 @@ def test_a_source_date_epoch_that_is_no_time(tmp_path: Path, epoch: str, monkeyp
         assert isinstance(done.exception, ConfigError) and "SOURCE_DATE_EPOCH" in str(done.exception), asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", ["", "1790812800", "253339142400"])
 def test_a_source_date_epoch_that_is_one(tmp_path: Path, epoch: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set to nothing it is unset; the last one is of 9997."""

@@ -16,8 +16,6 @@ from auditor.registry import REPORTS
 from auditor.results.audit import Result, document
 from auditor.results.simulation import Setting
 
-pytestmark = pytest.mark.slow
-
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://render.imejis.io/v1/og-card"
 BODY = {"title": {"text": "Hello"}}
@@ -65,6 +63,7 @@ def test_reports_say_what_is_not_known(tmp_path: Path, report_format: str) -> No
     assert "0.0%" not in said.partition("Account")[0].partition("Wasted")[2]
 
 
+@pytest.mark.slow
 def test_shares_are_of_what_is_known(tmp_path: Path) -> None:
     """Two of four credits are known, one of them is wasted: 50 %, not 25 %, and every report says of what."""
     known = [call(minute, request_body=BODY) for minute in range(2)]
@@ -146,7 +145,6 @@ def test_what_names_no_environment(tmp_path: Path, fields: dict[str, Any]) -> No
     assert found["inputs"]["files"][0]["assumed"]["no_environment"] == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "column", ["Stage", "app_env", "Deployment Environment", "NODE_ENV", "env_name", "environment"]
 )
@@ -165,6 +163,7 @@ def test_what_the_configuration_says_of_an_environment_comes_first(tmp_path: Pat
     assert found["findings"][0]["subject"]["environment"] == "qa"
 
 
+@pytest.mark.slow
 def test_tables_and_nginx_name_an_environment_too(tmp_path: Path) -> None:
     """A column of an access log, a column of an export, a variable of nginx."""
     config = {"sources": {"og": {"path": "/og"}}}
@@ -197,6 +196,7 @@ def test_a_table_without_inputs_says_so(tmp_path: Path, head: str, row: str, rea
     ) == bool(reasons)
 
 
+@pytest.mark.slow
 def test_failures_that_an_export_bills_are_waste(tmp_path: Path) -> None:
     """`Status=failed` with a credit: cause `failed`, in every report."""
     rows = "template,created_at,status,credits\nog,2026-09-01T12:00:00Z,failed,1\nog,2026-09-01T12:01:00Z,failed,0\n"

@@ -109,6 +109,7 @@ def test_the_other_formats_leave_the_figures_empty(log: Log, each: Callable[[int
     assert ", credits unknown" in ran("report", path, "--cycle", "2026-09").out
 
 
+@pytest.mark.slow
 def test_the_page_says_it_too(log: Log) -> None:
     page = ran("audit", log(unpriced), "--format", "html").out
     assert '<dt>Credits billed</dt><dd><span class="figure">unknown</span>' in page
@@ -116,6 +117,7 @@ def test_the_page_says_it_too(log: Log) -> None:
     assert '2026-09-01</th><td class="number">unknown</td>' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", UNPRICED)
 def test_a_plan_does_not_call_the_savings_nothing(log: Log, each: Callable[[int], dict[str, Any]]) -> None:
     path = log(each)

@@ -630,6 +630,7 @@ BEGUN: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BEGUN)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_is_dropped_has_ended_and_hangs_nobody(kind: str) -> None:

@@ -390,6 +390,7 @@ def test_the_timeout_is_for_the_whole_call(build: Build, upstream: Upstream) -> 
     assert caught.value.word == "timeout"
 
 
+@pytest.mark.slow
 def test_a_renderer_that_nobody_closes_takes_its_thread_with_it(upstream: Upstream) -> None:
     """Many of them leave nothing behind."""
     for _ in range(3):

@@ -159,6 +159,7 @@ def test_an_answer_that_is_dropped_has_ended(
     assert seen[-1]["credits"] == (1 if right == "render" else 0)
 
 
+@pytest.mark.slow
 def test_an_async_answer_that_is_dropped_has_ended(metering: Metering, seen: Written) -> None:
     """In the loop, and after it."""
 
@@ -179,6 +180,7 @@ def test_an_async_answer_that_is_dropped_has_ended(metering: Metering, seen: Wri
     assert seen.ended() == ["render", "render"]
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_never_left_has_ended(metering: Metering, seen: Written) -> None:
     """Entered by hand, and forgotten."""
     client = meter(httpx.Client(transport=httpx.MockTransport(png)), metering)
@@ -189,6 +191,7 @@ def test_a_stream_that_is_never_left_has_ended(metering: Metering, seen: Written
     assert seen.ended() == ["render"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_outlives_the_answer_is_measured(metering: Metering, seen: Written) -> None:
     """As long as somebody can read, nothing has ended."""
     client = meter(httpx.Client(transport=httpx.MockTransport(png)), metering)
@@ -199,6 +202,7 @@ def test_a_reader_that_outlives_the_answer_is_measured(metering: Metering, seen:
     assert words(seen) == ["render"] and seen[-1]["bytes"] == len(PICTURE)
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_copied_is_read_and_ends_once(metering: Metering, seen: Written) -> None:
     """As it may be where it is of bytes."""
     transport = MeteredTransport(
@@ -212,6 +216,7 @@ def test_a_stream_that_is_copied_is_read_and_ends_once(metering: Metering, seen:
     assert words(seen) == ["render"]
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_answers_that_are_over(metering: Metering, seen: Written) -> None:
     """Read, closed, failed or dropped."""
     before = len(UNREAD._calls)
@@ -272,6 +277,7 @@ def test_a_child_does_not_end_what_its_parent_reads(metering: Metering, seen: Wr
     assert response.read() == PICTURE and words(seen) == ["render"]
 
 
+@pytest.mark.slow
 def test_dropping_an_answer_hangs_nobody(metering: Metering) -> None:
     """Though this thread holds the lock that the sink needs: the end is written when it is free."""
     lock, written = threading.Lock(), threading.Event()
@@ -290,6 +296,7 @@ def test_dropping_an_answer_hangs_nobody(metering: Metering) -> None:
     assert written.wait(10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["another call", "close"])
 def test_dropping_an_answer_hangs_nobody_without_threads(then: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor where no thread can be started: the end is written with the next call, or when the metering is closed."""
@@ -322,6 +329,7 @@ def test_dropping_an_answer_hangs_nobody_without_threads(then: str, monkeypatch:
         assert another.read() == PICTURE and Counter(written) == {"attempt": 2, "render": 2}
 
 
+@pytest.mark.slow
 def test_closing_waits_for_ends_that_are_being_written() -> None:
     """No event comes after the spool was sealed."""
     let, done = threading.Event(), []

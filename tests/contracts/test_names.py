@@ -3,11 +3,14 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 DECLARED = {"Options"}
 """Names that every module of a kind gives to its own declaration."""
 
 
+@pytest.mark.slow
 def test_no_public_class_name_is_defined_twice() -> None:
     """The structs of `results` are named as the documents name them, and so may share a name of the model."""
     files: dict[str, Path] = {}

@@ -65,6 +65,7 @@ def shown(folder: Path, made: Iterable[dict[str, Any]], count: int) -> tuple[dic
     return found, body
 
 
+@pytest.mark.slow
 def test_a_template_each(tmp_path: Path) -> None:
     """Templates are no label; a page of a million of them is as short as any."""
     places = [

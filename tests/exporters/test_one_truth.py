@@ -85,6 +85,7 @@ def events(rng: random.Random, name: str, first: datetime, now: datetime) -> lis
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_every_exporter_agrees_with_the_audit(
     seed: int, where: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811

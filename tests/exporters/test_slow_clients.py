@@ -105,6 +105,7 @@ def test_an_honest_scraper_is_always_answered(exporter: str) -> None:
     assert "Non-2xx" not in said and "Socket errors" not in said
 
 
+@pytest.mark.slow
 def test_slow_clients_are_hung_up_on(ledger: Path) -> None:
     """Whoever asks or reads too slowly loses the connection; whoever only waits for the next scrape does too."""
 

@@ -21,8 +21,6 @@ from auditor.reading.lines import read_exactly
 from auditor.reading.reader import Reading, Tally
 from auditor.results.audit import document
 
-pytestmark = pytest.mark.slow
-
 IMG = {"sources": {"img": {"path": "/img/.*"}}}
 DENIED = "says nothing of a cache"
 

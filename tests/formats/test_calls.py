@@ -254,7 +254,6 @@ def test_entries_are_found_wherever_the_window_ends(tmp_path: Path, monkeypatch:
     assert len(read(tmp_path, whole + "x")) == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inner", "damage"),
     [

@@ -276,7 +276,6 @@ ROW = "2026-09-01T06:00:10Z,/img/1.png,200,10,{}\n"
          {**OWN, "formats": {"x": {"log_format": '$time_iso8601 "$request" $status $latency'}}}),
     ],
 )  # fmt: skip
-@pytest.mark.slow
 def test_readers_of_no_documented_unit(tmp_path: Path, text: str, name: str, config: dict[str, Any]) -> None:
     """What our own page says of generic tables and objects decides nothing."""
     log = tmp_path / name
@@ -308,6 +307,7 @@ def test_what_a_vendor_documents_is_no_assumption(tmp_path: Path, text: str, con
     assert (found["window"]["start"], assumed(found)) == ("2026-09-01T06:00:05Z", {})
 
 
+@pytest.mark.slow
 def test_tables_of_parquet_and_exports(tmp_path: Path) -> None:
     """The time of an export is no end, so only the duration is read."""
     table = pa.table(

@@ -68,6 +68,7 @@ def test_repeats_of_an_access_log(tmp_path: Path) -> None:
     assert top["bytes"] == 9 * 900
 
 
+@pytest.mark.slow
 def test_order_of_parameters_is_no_difference_and_every_parameter_is(tmp_path: Path) -> None:
     """`name=` selects the picture: two names are two pictures; a user may leave a parameter out, nobody else."""
     log = tmp_path / "access.log"
@@ -88,6 +89,7 @@ def test_order_of_parameters_is_no_difference_and_every_parameter_is(tmp_path: P
     assert report(log, config={"sources": {"shop": {**SHOP["sources"]["shop"], "key": ["b"]}}})["waste"]["repeat"] == 3
 
 
+@pytest.mark.slow
 def test_equal_lines_are_events_and_copies_are_not(tmp_path: Path) -> None:
     """Twice in one file is twice; a copy, a packed twin, and a copy that was made earlier count once, in any order."""
     text = line(1) + line(1) + line(1) + line(2)
@@ -135,6 +137,7 @@ def test_what_a_windows_shell_wrote_is_read(tmp_path: Path, encoding: str) -> No
     assert [(bad["line"], bad["reason"]) for bad in report(log)["inputs"]["rejections"]] == [(10, "no_match")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", PACKED)
 def test_bombs_are_stopped(packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a stream is large and a hundred times its size it ends as damaged, and memory stays small."""
@@ -148,6 +151,7 @@ def test_bombs_are_stopped(packed: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert size <= 48 << 20
 
 
+@pytest.mark.slow
 def test_a_log_of_300_megabytes_that_repeats_itself_is_no_bomb() -> None:
     """Logs repeat themselves: this one packs to far less than a hundredth, and every byte of it is read."""
     one = "".join(line(n, f"/img/og/{n % 7}.png") for n in range(60)).encode() * 100

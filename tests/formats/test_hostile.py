@@ -19,8 +19,6 @@ from auditor.registry import FORMATS
 from tests.formats.hostile import LINES, PIECES, extreme, grown, retyped
 from tests.formats.samples import FOLDER
 
-pytestmark = pytest.mark.slow
-
 SECONDS = float(os.environ.get("AUDITOR_FUZZ_SECONDS", "1"))
 """For each format; `make fuzz` takes 60."""
 SETTINGS = load(FOLDER / "auditor.toml")
@@ -62,6 +60,7 @@ def damaged(rng: random.Random) -> bytes:
     return bytes(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_no_line_breaks_a_format(name: str) -> None:
     """For some seconds, from a seed that is printed; every record is counted, and memory stays where it was."""
@@ -99,6 +98,7 @@ def test_any_number_may_be_absurd(name: str) -> None:
     assert reader.tally.others + reader.tally.reasons.total() <= reader.tally.lines <= len(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_any_value_may_be_of_another_type(name: str) -> None:
     """Each value of each good line as a list, an object, a number, nothing: counted, never raised."""

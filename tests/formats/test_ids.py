@@ -104,6 +104,7 @@ def test_rows_of_one_time_repeat_an_id_rightly(tmp_path: Path) -> None:
 STAGES = export(range(10), "pending") + export(range(10), "completed", at=600).partition("\n")[2]
 
 
+@pytest.mark.slow
 def test_a_table_with_stages_is_asked_about(tmp_path: Path) -> None:
     """One job of two rows, or two jobs: the option says it."""
     with pytest.raises(InputError, match=r"a\.csv: 20 of 20 rows share an id .*--ids keep.*--ids rows"):
@@ -132,6 +133,7 @@ TABLE = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text"),
     [("a.json", cloudflare("same", "same", "same")), ("a.log", CLOUDFRONT), ("a.csv", TABLE)],

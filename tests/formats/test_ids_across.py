@@ -59,7 +59,6 @@ def parquet(folder: Path, text: str) -> bytes:
     return data
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
@@ -95,6 +94,7 @@ def test_exports_that_overlap_keep_their_ids(tmp_path: Path) -> None:
     assert (counts(report), repeats(report)) == ((60, 20), [0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("few", "events", "which"), [(3, 303, [0, 3]), (4, 304, [300, 4])])
 def test_each_file_is_judged_by_its_own_rows(tmp_path: Path, few: int, events: int, which: list[int]) -> None:
     """3 of 300 rows are 1 % and keep their ids, 4 are more; of the small file all rows share theirs."""
@@ -135,6 +135,7 @@ def test_rows_of_odd_times_do_not_count(tmp_path: Path) -> None:
     assert (counts(report), report["inputs"]["reasons"], repeats(report)) == ((28, 0), {"odd_time": 28}, [0, 0])
 
 
+@pytest.mark.slow
 def test_a_kept_reading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without other files, and both readings of a file stay kept."""
     monkeypatch.setattr("auditor.intake.cache.FROM", 0)

@@ -187,6 +187,7 @@ def test_calls_by_address(tmp_path: Path, call: str, unknown: int) -> None:
     assert (report["unknown"]["renders"], report["waste"]["repeat"]) == (unknown, 0 if unknown else 2)
 
 
+@pytest.mark.slow
 def test_masks_of_many_lines_are_read_alike(tmp_path: Path) -> None:
     """By the reader of whole blocks and by that of single lines."""
     log = "\n".join(

@@ -93,7 +93,6 @@ def test_the_last_row_may_decide(tmp_path: Path) -> None:
     assert found["totals"]["credits"] == 59 * 1.25 + 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("credits", "comma", "point"),
     [
@@ -186,6 +185,7 @@ def test_sizes(tmp_path: Path, column: str, text: str, size: int) -> None:
     assert audited(tmp_path, {"a.csv": export(text, column=column)})["totals"]["bytes"] == size
 
 
+@pytest.mark.slow
 def test_parquet_columns_of_text(tmp_path: Path) -> None:
     """The same table, whatever the file."""
     columns = {"id": ["a", "b"], "template": ["og", "og"], "created_at": ["2026-09-01 08:00:00", "2026-09-01 08:01:00"]}

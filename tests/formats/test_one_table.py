@@ -79,6 +79,7 @@ def test_a_source_may_name_the_provider(
     assert words(report) == {error: 2}
 
 
+@pytest.mark.slow
 def test_rows_of_an_export(tmp_path: Path) -> None:
     rows = [f"r{n},og,2026-09-01T06:00:0{n}Z,{status}" for n, status in enumerate((200, 429, 429))]
     text = "\n".join(["id,template,created_at,status", *rows])

@@ -238,6 +238,7 @@ def mixed(tmp_path: Path, kept: int, redirects: int) -> Path:
     return log
 
 
+@pytest.mark.slow
 def test_no_plan_advice_rests_on_a_log_that_is_mostly_filtered(tmp_path: Path) -> None:
     """More than half: 304 and errors are kept. The account, the findings and `auditor plan` go without advice."""
     log = mixed(tmp_path, 10, 11)
@@ -260,6 +261,7 @@ def test_half_is_not_most(tmp_path: Path) -> None:
     assert account["advice"] != "mostly_filtered"
 
 
+@pytest.mark.slow
 def test_accounts_are_judged_apart_and_over_all_logs(tmp_path: Path) -> None:
     sources = {"img": IMG, "og": {"path": "/og/.*", "account": "other", "provider": "imejis"}}
     one, two = tmp_path / "a.log", tmp_path / "b.log"
@@ -273,6 +275,7 @@ def test_accounts_are_judged_apart_and_over_all_logs(tmp_path: Path) -> None:
     assert "mostly_filtered" not in advice.values()
 
 
+@pytest.mark.slow
 def test_since_and_until_choose_no_lines(tmp_path: Path) -> None:
     """They choose events: advice is judged by whole files, wherever in them the redirects stand."""
     log = mixed(tmp_path, 10, 11)  # the redirects from 08:01 on

@@ -133,6 +133,7 @@ def test_many_at_once_is_one_by_one(seed: int) -> None:
     assert len(exact) > 50
 
 
+@pytest.mark.slow
 def test_more_different_addresses_than_64_bits_number() -> None:
     """Five variables of an address with 7,000 values each: lines of it stay apart, and two that are alike together."""
     kind = LogFormat.of("own", '$host [$time_iso8601] "$request" "$request_method" "$request_uri" "$args" $status')

@@ -91,6 +91,7 @@ def test_of_two_columns_of_credits_the_one_that_counts_is_read(tmp_path: Path) -
     assert named(found)[1].startswith("the numbers in `credits_used` are not read")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

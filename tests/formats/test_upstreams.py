@@ -115,6 +115,7 @@ def test_earlier_tries_at_a_provider_may_have_been_billed(tmp_path: Path, tries:
     assert failed["evidence"] | {"retries": tries, "uncertain": tries} == failed["evidence"]
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_log_with_tries_counts_once(tmp_path: Path) -> None:
     """Tries have ids of their own, made of their line's."""
     config = {"sources": {"calls": {"provider": "imejis", "account": "main"}}}

@@ -109,6 +109,7 @@ def test_the_word_of_a_prefix_is_no_host(tmp_path: Path, monkeypatch: pytest.Mon
         assert report(log, config={**config, "formats": {"own": {"log_format": log_format}}})["inputs"]["events"] == 5
 
 
+@pytest.mark.slow
 def test_a_time_behind_a_prefix_may_be_the_lines_own(tmp_path: Path) -> None:
     """Docker and kubectl may put one there, too."""
     log_format = "$time_iso8601 $host $request_uri $status"

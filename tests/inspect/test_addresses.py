@@ -135,6 +135,7 @@ def test_no_address_of_the_matrix_reaches_the_canary(template: str, canary: Cana
     assert found in ("private_address", "address", "scheme", "unknown_name")
 
 
+@pytest.mark.slow
 def test_the_canary_sings_for_a_naive_client(canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client without a guard does with the same addresses: the matrix can fail."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"):

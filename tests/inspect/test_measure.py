@@ -107,6 +107,7 @@ def test_a_lossless_trial_keeps_every_pixel() -> None:
     assert again.tobytes() == picture.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [(0, 0), (1800, 900), (1936, 960), (900, 512), (900, 505)])
 def test_one_blurred_word_is_seen_on_a_large_plain_picture(place: tuple[int, int]) -> None:
     """The mean hides it, the worst tile does not; also at the seams of bands and at the edges."""

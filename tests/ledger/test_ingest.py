@@ -61,6 +61,7 @@ def written(tmp_path: Path, seed: int, size: int = 300) -> tuple[list[Path], dic
     return paths, config
 
 
+@pytest.mark.slow
 def test_the_ends_of_every_range_are_in_the_ledger_too(tmp_path: Path, where: Callable[[], str]) -> None:
     """The first and the last time, the most credits and bytes that one event may have."""
     most = "999999999999.999999999999999999"
@@ -149,6 +150,7 @@ def apart_from_duplicates(found: dict[tuple[Any, ...], Sums]) -> dict[tuple[Any,
     return {key: value for key, value in left.items() if any(value)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_neither_order_nor_copies_change_the_sums(seed: int, where: Callable[[], str], tmp_path: Path) -> None:
     """A+B, B+A, A+A+B and shuffled crumbs; counters are the exact sums and their corrections."""

@@ -83,6 +83,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Grant], list[int]]:
     return grants, draw(st.lists(st.integers(0, 12), min_size=len(grants), max_size=len(grants)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(histories())
 def test_the_fold_is_what_single_credits_do(history: tuple[list[Grant], list[int]]) -> None:
@@ -92,6 +93,7 @@ def test_the_fold_is_what_single_credits_do(history: tuple[list[Grant], list[int
     assert [(b.available, b.beyond, b.ended, b.left) for b in folded] == one_by_one(grants, used)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(histories())
 def test_no_credit_is_lost_or_made(history: tuple[list[Grant], list[int]]) -> None:

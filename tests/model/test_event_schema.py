@@ -124,6 +124,7 @@ def test_unknown_fields_are_ignored() -> None:
     assert agree({**BASE, "trace_id": "0af7", "extra": {"deep": [1]}})
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {name: st.sampled_from(values) for name, values in FIELDS.items() if name in events.REQUIRED},

@@ -39,6 +39,7 @@ def test_the_data_is_the_json_report(report: auditor.Report) -> None:
         assert found[name] == golden[name]
 
 
+@pytest.mark.slow
 def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
     """Days to cycles, both to the total; a finding a row, with each subject in a column of its own."""
     findings, cycles, days = report.to_pandas()
@@ -57,6 +58,7 @@ def test_a_subject_named_like_a_figure_is_not_lost(report: auditor.Report) -> No
     assert (findings.credits[0], findings.subject_credits[0], findings.hours[0]) == (first.credits, "none", "00-05")
 
 
+@pytest.mark.slow
 def test_an_empty_log_has_empty_frames(tmp_path: Path) -> None:
     """Nothing fails where there is nothing."""
     (tmp_path / "usage.jsonl").write_bytes(lines([event("a", "2026-09-01T00:00:00Z")]))
@@ -97,6 +99,7 @@ def test_a_simulation_is_that_of_the_command() -> None:
     assert [row.ttl_seconds for row in found.rows] == [3600, None]
 
 
+@pytest.mark.slow
 def test_plan_advice_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same document, apart from the settings' file that only the command names; unknown providers are refused."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790812800")
@@ -115,6 +118,7 @@ def test_plan_advice_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> 
         auditor.plan("sample_logs", providers=["nobody"])
 
 
+@pytest.mark.slow
 def test_an_invoice_is_compared(tmp_path: Path) -> None:
     """Exactly, for the one account of the logs."""
     (tmp_path / "usage.jsonl").write_bytes(

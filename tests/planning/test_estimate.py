@@ -133,6 +133,7 @@ def estimated(tmp_path: Path, text: str, *options: str) -> tuple[list[dict[str, 
     return json.loads(done.out)["estimates"], done.err
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_known_images(tmp_path: Path) -> None:
     """Calls without bodies are calls under every strategy, and no rate is of them."""
     known = calls(10)
@@ -167,6 +168,7 @@ def test_unknown_renders_alone_give_no_estimate(tmp_path: Path, text: str, said:
     assert f"no estimate; {said}" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("known", "word"), [(False, None), (True, 0)])
 def test_what_a_fix_saves_of_unknown_images_is_unknown(tmp_path: Path, known: bool, word: int | None) -> None:
     """Not 0, and no plan follows from it; what does not depend on the image stays known."""

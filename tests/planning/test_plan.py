@@ -24,7 +24,7 @@ from tests.conftest import ROOT, event, lines
 from tests.examined import SAMPLES, daily, examined, on, ran
 from tests.random_logs import generate
 
-pytestmark = [pytest.mark.usefixtures("random_now"), pytest.mark.slow]
+pytestmark = pytest.mark.usefixtures("random_now")
 
 WEEK = timedelta(days=7)
 SCHEMA = jsonschema.Draft202012Validator(
@@ -134,6 +134,7 @@ def test_providers_side_by_side(tmp_path: Path) -> None:
 EURO = {"price": "50.00", "currency": "EUR", "included": 5000}
 
 
+@pytest.mark.slow
 def test_sums_in_two_currencies_are_never_held_against_each_other(tmp_path: Path) -> None:
     """A plan in euros is compared with none in dollars, and every offer says what it is in."""
     config = {**on("Eigen"), "plans": {"imejis": {"Eigen": EURO}}}
@@ -250,6 +251,7 @@ def test_too_little_data_is_compared_with_no_other_provider(tmp_path: Path) -> N
     assert "no known plan holds it" not in done.out
 
 
+@pytest.mark.slow
 def test_names_from_a_log_do_not_steer_the_terminal(tmp_path: Path) -> None:
     """Escapes are written out."""
     log = tmp_path / "usage.jsonl"

@@ -14,8 +14,6 @@ from auditor.results.reconciliation import Reconciled, cycle_named, reconcile
 from tests.conftest import event, lines
 from tests.examined import daily, examined, on, ran
 
-pytestmark = pytest.mark.slow
-
 SEPTEMBER = daily("2026-09-01", [3] * 30)
 
 
@@ -43,6 +41,7 @@ def test_credits_are_no_calls_where_a_call_may_cost_more(tmp_path: Path) -> None
     assert "Agrees: the 1 uncertain call may be the 3 credits, at up to 3 each." in found.out
 
 
+@pytest.mark.slow
 def test_uncertain_calls_may_have_been_billed(tmp_path: Path) -> None:
     """A time-out, a 502 and an attempt without an end: 90 to 93; 94 is one too many; a refusal is no call."""
     uncertain = [
@@ -113,6 +112,7 @@ def test_what_is_no_number_of_credits_is_refused(text: str) -> None:
         credits_of(text)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """0 where it agrees, 1 where not; text and JSON say the same; without a log there is nothing to read."""
     log = tmp_path / "usage.jsonl"

@@ -41,6 +41,7 @@ def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
         assert [point.ttl_us for point in curve][-1] is None
 
 
+@pytest.mark.slow
 def test_unknown_stale_pictures_are_not_none(samples: Result) -> None:
     """No hit of the samples has a digest: nobody knows whether a picture would have been stale."""
     assert {point.stale for point in samples.curve} == {None}
@@ -48,6 +49,7 @@ def test_unknown_stale_pictures_are_not_none(samples: Result) -> None:
     assert "it is unknown here, since no hit of the log has a digest" in written(samples, "html")
 
 
+@pytest.mark.slow
 def test_html_and_markdown_draw_it(samples: Result) -> None:
     """Every point in both tables; the other formats do without the walk."""
     assert {name for name, report in REPORTS.items() if report.draws_curve} == {"html", "markdown"}

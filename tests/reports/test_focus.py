@@ -59,7 +59,6 @@ def result(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Result]:
     )
 
 
-@pytest.mark.slow
 def test_columns_keep_the_rules_of_the_specification(result: Result) -> None:
     """Nulls, allowed values, products, formats: FOCUS 1.2, column by column."""
     for row in rows(result):

@@ -215,6 +215,7 @@ def test_bars_are_as_long_as_the_exact_credits(tmp_path: Path) -> None:
     assert f"h{658 * (needed / 1.08375779756625729)}v" in page
 
 
+@pytest.mark.slow
 def test_a_long_history_is_drawn_in_one_walk(samples: Result) -> None:
     """No day is added up for the cycles that it is not in."""
     (code, account), *_ = ((code, each) for code, each in enumerate(samples.report.accounts) if len(each.cycles) > 1)
@@ -234,6 +235,7 @@ def test_a_missing_library_is_said_before_anything_is_read(library: str) -> None
     assert "'.[reports]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_line_and_the_words_are_of_the_plan_that_was_in_force(tmp_path: Path) -> None:
     """A plan that changed is neither drawn nor told as if it had always been the one, and a year is no month."""
     log = [event(str(month), f"2026-0{month}-02T08:00:00Z", key=str(month)) for month in (7, 8, 9)]

@@ -80,6 +80,7 @@ def test_it_says_what_the_json_report_says(samples: Result) -> None:
     assert sum(token.type == "table_open" for token in tokens(text)) == 2 + len(report["accounts"])
 
 
+@pytest.mark.slow
 def test_it_fits_a_comment(tmp_path: Path) -> None:
     """GitHub takes 65,536 characters."""
     text = written(corpus.hostile_result(tmp_path, [f"shop{number}" for number in range(12)]), "markdown")

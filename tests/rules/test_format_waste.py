@@ -57,6 +57,7 @@ def test_delivered_each_time_and_stored_once(report: Report) -> None:
     assert "lossy" in finding["advice"] and "60 to 70" in finding["advice"]
 
 
+@pytest.mark.slow
 def test_it_says_nothing_without_measurements_and_changes_nothing_else(
     report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_link_previews_and_mail_take_jpeg_and_png_alone(report: Report) -> None:
     assert (finding["evidence"]["format"], finding["subject"]["placement"]) == ("jpeg", "og_image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("saved", "found"), [(4096, 1), (4095, 0), (0, 0), (-5000, 0)])
 def test_the_least_waste_that_counts(report: Report, saved: int, found: int) -> None:
     """4096 bytes of one picture; what is larger in another format is no waste."""

@@ -52,6 +52,7 @@ def test_limits(report: Report, limit: dict[str, Any], fields: dict[str, Any], w
     assert sum(finding["bytes"] for finding in found["findings"] if finding["rule"] == "oversized-outputs") == wasted
 
 
+@pytest.mark.slow
 def test_a_template_limit_replaces_its_placements(report: Report) -> None:
     """Template, else configured placement, else the built-in table, else nothing."""
     large = {"limits": {"templates": {"og": {"width": 1600}}, "placements": {"card": {"width": 400}}}}
@@ -60,6 +61,7 @@ def test_a_template_limit_replaces_its_placements(report: Report) -> None:
     assert report([event("a", **{**BIG, "placement": "nowhere"})])["findings"] == []
 
 
+@pytest.mark.slow
 def test_money_is_unknown_without_prices(report: Report) -> None:
     """Null, never 0; with prices it is storage over the window and egress."""
     events = [event("a", **BIG), event("b", "2026-10-01T18:30:00Z", key="k2")]  # 30.4375 days: one month

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.conftest import Report, event, only
 
 
@@ -46,6 +48,7 @@ def test_demand_counts_what_could_not_be_served(report: Report) -> None:
     assert (found["accounts"][0]["cycles"][0]["demand"], found["accounts"][0]["recommended_plan"]) == (1001, "Pro")
 
 
+@pytest.mark.slow
 def test_the_right_plan_is_no_finding(report: Report) -> None:
     """Nor is an account without a configured plan."""
     assert report(month(600), on("Basic"), rules=frozenset({"plan-mismatch"}))["findings"] == []

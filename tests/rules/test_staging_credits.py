@@ -1,5 +1,7 @@
 """staging-credits, worked out by hand."""
 
+import pytest
+
 from tests.conftest import Report, event, only
 
 EVENTS = [event(f"s{n}", f"2026-09-{1 + n % 28:02d}T08:00:00Z", environment="Preview", key=f"k{n}") for n in range(130)]
@@ -12,6 +14,7 @@ def test_what_would_fit_the_free_plan(report: Report) -> None:
     assert (finding["credits"], finding["evidence"]["renders"], finding["evidence"]["fit_free_plan"]) == (130, 130, 100)
 
 
+@pytest.mark.slow
 def test_free_accounts_and_production_names(report: Report) -> None:
     """Nothing on a free account; names of production are configurable and compared in lower case."""
     free = report(EVENTS, {"accounts": {"main": {"provider": "imejis", "plan": "Free"}}})

@@ -116,6 +116,7 @@ def test_shapes_are_not_compared_with_each_other(report: Report) -> None:
     assert not [finding for finding in report(wide)["findings"] if finding["rule"] == "volatile-inputs"]
 
 
+@pytest.mark.slow
 def test_one_digest_makes_sizes_superfluous(report: Report) -> None:
     """Where a unit has digests, they alone are evidence."""
     sized = renders("aaaa" + "ba" * 50)

@@ -38,6 +38,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registered")
 def test_a_report_is_kept_and_sent_by_the_suffix_and_media_type_that_it_declares(tmp_path: Path) -> None:
     """A new format needs no second entry anywhere."""

@@ -30,6 +30,7 @@ def simulated(path: Path, caches: list[Setting], **options: Any) -> dict[str, An
     return document(result) | {"generated_at": None}
 
 
+@pytest.mark.slow
 @pytest.mark.external
 @pytest.mark.skipif(not TRACES.is_dir(), reason="needs ../shared/data/traces")
 def test_miss_ratios_are_the_published_ones() -> None:
@@ -38,6 +39,7 @@ def test_miss_ratios_are_the_published_ones() -> None:
     assert {row["capacity_entries"]: row["miss_ratio"] for row in report["rows"]} == PUBLISHED
 
 
+@pytest.mark.slow
 @pytest.mark.external
 @pytest.mark.skipif(not TRACES.is_dir(), reason="needs ../shared/data/traces")
 @pytest.mark.parametrize("name", ["adaptsize", "cache2k_web07", "zanbil_share"])
