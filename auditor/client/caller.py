@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
-from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
 from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from auditor.caches import Entry
 from auditor.client import answers
@@ -98,25 +98,36 @@ class Caller:
 
         A caller's *pace* is waited for as long as it takes; the renderer's own rate is a guard and refuses.
         """
-        for number in count(1):
-            try:
-                return await self._once(request, made, pace), Outcome.RENDER
-            except RenderError as error:
-                failure = error
-            if number == self.tries or not self._worth_another(failure):
-                break
-            self.meter.failed(request, failure, made, retried=True)
-            await self.clock.sleep(_wait(failure, number))
-            made = self.meter.begin()
-        spare = await rescue(failure)
-        if not isinstance(failure, RefusedError):
-            # With a spare the request is a hit, so that this was one of its calls and not its end.
-            self.meter.failed(request, failure, made, spared=spare is not None)
-        elif spare is None:
-            self.meter.refused(request, made)
-        if spare is None:
-            raise failure
-        return spare, Outcome.HIT
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(self.tries),
+            retry=retry_if_exception(self._worth_another),
+            wait=self._wait,
+            sleep=self.clock.sleep,
+            before_sleep=lambda _: self.meter.failed(request, current[1], current[0], retried=True),
+            reraise=True,
+        )
+        current: tuple[MeteredTry, RenderError] = (made, RenderError(""))
+        try:
+            async for attempt in tries:
+                number = attempt.retry_state.attempt_number
+                this = made if number == 1 else self.meter.begin()
+                with attempt:
+                    try:
+                        return await self._once(request, this, pace), Outcome.RENDER
+                    except RenderError as error:
+                        current = (this, error)
+                        raise
+        except RenderError as error:
+            spare = await rescue(error)
+            if not isinstance(error, RefusedError):
+                # With a spare the request is a hit, so that this was one of its calls and not its end.
+                self.meter.failed(request, error, current[0], spared=spare is not None)
+            elif spare is None:
+                self.meter.refused(request, current[0])
+            if spare is None:
+                raise
+            return spare, Outcome.HIT
+        raise AssertionError("tenacity ends with a picture or an error")
 
     async def _once(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Entry:
         await self.circuit.enter()
@@ -199,10 +210,19 @@ class Caller:
                 f"the call would wait more than {self.longest_queue:g} s at {self.per_second:g} calls a second"
             ) from None
 
-    def _worth_another(self, error: RenderError) -> bool:
+    def _worth_another(self, error: BaseException) -> bool:
         if isinstance(error, UncertainError):
             return self.retry_uncertain
-        return error.retry and (error.retry_after is None or error.retry_after <= self.longest_retry_after)
+        if not isinstance(error, RenderError) or not error.retry:
+            return False
+        return error.retry_after is None or error.retry_after <= self.longest_retry_after
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, RenderError) and error.retry_after is not None:
+            return error.retry_after
+        backoff = min(FIRST_WAIT * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
+        return backoff * (0.5 + random.random() / 2)  # noqa: S311 (jitter)
 
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -221,13 +241,6 @@ class Caller:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-
-def _wait(error: RenderError, tried: int) -> float:
-    if error.retry_after is not None:
-        return error.retry_after
-    backoff = min(FIRST_WAIT * 2.0 ** (tried - 1), LONGEST_WAIT)
-    return backoff * (0.5 + random.random() / 2)  # noqa: S311 (jitter)
 
 
 def _checked(url: str) -> str:
