@@ -141,7 +141,7 @@ class Flights(Generic[T]):
             work.close()
 
     def _ended(self, key: str, flight: "Future[T]", flown: "Future[T]") -> None:
-        if flight.done():  # its first caller was interrupted when the work was already on its way
+        if flight.done():  # its first caller was interrupted after the work had begun
             return
         self._forget(key)
         error = RenderError(_CLOSED) if flown.cancelled() else flown.exception()

@@ -40,14 +40,11 @@ def self_hosted(
     from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 
     plans = plans_of(settings_of(Log(config=config)), provider)
-    from msgspec.structs import replace  # behind the others: the first that is absent is the one that is named
-
     assumptions = dict(ASSUMPTIONS)
     given = {"server": server, "maintenance": maintenance, "hourly": hourly, "monitoring": monitoring, "redis": redis}
     for name, figure in given.items():
         if figure is not None:
-            low, high = converted(f"--{name}", span, figure)
-            assumptions[name] = replace(assumptions[name], low=low, high=high, source="you", checked=None)
+            assumptions[name] = assumptions[name].replaced(*converted(f"--{name}", span, figure))
     if plans and plans[0].currency != CURRENCY and any(each.checked for each in assumptions.values()):
         say(f"figures of the cost guide are in {CURRENCY} and are taken as {plans[0].currency}: name your own instead")
     show(compared(provider, assumptions, plans, calls), text.write, output_format, output)

@@ -1,67 +1,23 @@
-"""Tables for spreadsheets: `csv` the findings, `csv-cycles` the bills, `csv-daily` the use; RFC 4180, UTF-8.
+"""Tables for spreadsheets: `csv` the findings, `csv-cycles` the bills, `csv-daily` the use; RFC 4180, UTF-8."""
 
-A spreadsheet takes a cell that begins like a formula for one, also behind quotes. Such cells get an apostrophe in
-front, as OWASP advises, and only cells of words do: a number stays a number.
-"""
-
-import csv
 import json
-import re
 from collections.abc import Iterator, Sequence
-from typing import TextIO
 
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
 from auditor.model.plans import cents
 from auditor.model.waste import Use
+from auditor.reports.shared.sheet import Sheet, own
 from auditor.results.audit import Result
 from auditor.results.document import written
 from auditor.results.report import subject_column
-from auditor.system.terminal import plain
 
-FORMULA = re.compile(r"""(^|;)(?=[\s"']*[=+\-@|%＝＋－＠])""")
-"""Where a formula would begin: at the start, and after a semicolon, which many countries' spreadsheets split at."""
 SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
 """Names of subjects in the order of their columns; others have theirs at the end, where rules have such names."""
 UNPRICED = ("credits", "utilisation", "unused_credits", "unused_value")
 """Figures of a cycle that rest on what its calls cost."""
 REQUESTS = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER, Outcome.ERROR, Outcome.REFUSED)
 """Outcomes that answer a request."""
-
-
-def word(text: object) -> str:
-    """A word that came from outside, as a cell that no spreadsheet evaluates or turns into something else."""
-    return FORMULA.sub(r"\1'", plain(str(text)))
-
-
-class Number(str):
-    """A number, date or word of our own, which goes into its cell as it is."""
-
-    __slots__ = ()
-
-
-def own(value: object) -> Number | None:
-    """A figure or a word of this package as a cell; None stays None."""
-    return None if value is None else Number(str(value).lower() if isinstance(value, bool) else value)
-
-
-class Sheet:
-    """A report that is a table, as RFC 4180 has it."""
-
-    media_type = "text/csv"
-    draws_curve = False
-
-    def write(self, result: Result, out: TextIO) -> None:
-        """Write the table."""
-        writer = csv.writer(out, lineterminator="\r\n")
-        rows = self.rows(result)
-        writer.writerow(next(rows))
-        for row in rows:
-            writer.writerow(["" if cell is None else cell if isinstance(cell, Number) else word(cell) for cell in row])
-
-    def rows(self, result: Result) -> Iterator[Sequence[str | None]]:
-        """The head and what is below it: numbers as they are, None as nothing, everything else as a word."""
-        raise NotImplementedError
 
 
 class Findings(Sheet):

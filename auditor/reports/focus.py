@@ -16,7 +16,7 @@ from auditor.model.errors import ConfigError
 from auditor.model.numbers import number
 from auditor.model.plans import Plan
 from auditor.model.waste import Cause
-from auditor.reports.csv import Sheet, own
+from auditor.reports.shared.sheet import Sheet, own
 from auditor.results.audit import Result, TemplateUse, templates
 from auditor.results.report import Account, Cycle
 

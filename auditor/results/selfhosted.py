@@ -34,6 +34,10 @@ class Assumed(Struct, frozen=True):
     source: str
     checked: Day | None
 
+    def replaced(self, low: Fraction, high: Fraction) -> "Assumed":
+        """What the user says instead."""
+        return Assumed(self.name, self.meaning, self.unit, low, high, "you", None)
+
 
 def _guide(name: str, words: str, unit: str, low: int, high: int) -> Assumed:
     return Assumed(name, words, unit, Fraction(low), Fraction(high), GUIDE, CHECKED)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -111,6 +112,7 @@ class AlertSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return re.sub(r"<(\w+)>", lambda token: str(values[token[1]]), text)
 
 
+@cache
 def source() -> AlertSource:
     """The file as it is shipped."""
     return msgspec.yaml.decode(resources.files(__package__).joinpath("alerts.yml").read_bytes(), type=AlertSource)

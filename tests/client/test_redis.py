@@ -271,7 +271,7 @@ def test_a_redis_that_comes_back_is_used_again(redis: RedisServer, build: Build,
 def test_a_store_outlives_a_renderer_that_nobody_closed(
     redis: RedisServer, upstream: Upstream, registry: CollectorRegistry
 ) -> None:
-    """The next renderer opens it anew: what the first left open belongs to a loop that is gone."""
+    """The next renderer opens it again: what the first left open belongs to an event loop that has ended."""
     options: dict[str, Any] = {"api_key": "a key", "cache": Redis(redis.url), "transport": upstream}
     first = Renderer(**options, registry=None)
     first.render("og", {"a": 1})

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from auditor.model.waste import Use
-from auditor.reports.csv import word
+from auditor.reports.shared.sheet import word
 from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 from tests.reports import corpus
