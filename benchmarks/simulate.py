@@ -59,7 +59,7 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
     folder = Path(name)
     (folder / "records").mkdir()
     (folder / "records" / "00000000.parquet").symlink_to(sys.argv[2])
-    engine = DuckDB(folder)
+    engine = DuckDB(folder, Path(sys.argv[2]).stat().st_size)
     records = drop_replaced(engine, engine.read(folder / "records"), lambda rows: {row: b"{}" for row in rows})
     asked = demand(locate(records, config.load(Path(sys.argv[3])), None, None))
     found = sums_of(asked, [Setting.of(hours * 3600 * 10**6) for hours in range(1, 21)])

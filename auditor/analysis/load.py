@@ -58,7 +58,8 @@ class Load:
                 intakes.append(self._taken(source, _path(folder, index), self.settings, done, total))
                 done += source.size
             read_lines = partial(read_records, self.sources, self.settings, self.input_format)
-            with closing(ENGINES["duckdb"](Path(name))) as engine:
+            size = sum(path.stat().st_size for path in folder.iterdir())
+            with closing(ENGINES["duckdb"](Path(name), size)) as engine:
                 yield drop_replaced(engine, self._judged(engine, folder, intakes), read_lines), intakes
 
     def _taken(self, source: Source, path: Path, settings: Settings, done: int, total: int) -> Intake:

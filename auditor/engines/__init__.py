@@ -16,8 +16,8 @@ from sqlalchemy.types import NullType, TypeEngine, UserDefinedType
 class Engine(Protocol):
     """A database that holds the records of one audit."""
 
-    def __init__(self, folder: Path) -> None:
-        """An empty database that may keep files in *folder*."""
+    def __init__(self, folder: Path, size: int) -> None:
+        """An empty database for *size* bytes of records, which may keep files in *folder*."""
 
     def read(self, folder: Path) -> Table:
         """The rows of the Parquet files in *folder*, named by their number, with `row` (`auditor.intake.columns`)."""

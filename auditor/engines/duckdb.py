@@ -17,17 +17,19 @@ from sqlalchemy.dialects import postgresql
 from auditor.engines import LINE_BITS, declared
 
 MEMORY_LIMIT = "900MB"
+IN_MEMORY = 64 << 20
+"""Bytes of records up to which no file is written and synced; beyond, tables that outgrow memory spill more slowly."""
 STREAM_ROWS = 500_000
 
 
 class DuckDB:
-    """One database in a folder of its own, which is removed with it."""
+    """One database, in memory or in a folder of its own, which is removed with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int) -> None:
         self._fresh = count(1)
         self._dialect = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
         self._connection = duckdb.connect(
-            str(folder / "audit.duckdb"),
+            str(folder / "audit.duckdb") if size > IN_MEMORY else ":memory:",
             config={
                 "memory_limit": MEMORY_LIMIT,
                 "temp_directory": str(folder / "spill"),

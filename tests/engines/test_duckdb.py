@@ -8,13 +8,14 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Numeric, func, literal, select
 
-from auditor.engines.duckdb import STREAM_ROWS, DuckDB
+from auditor.engines.duckdb import IN_MEMORY, STREAM_ROWS, DuckDB
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[DuckDB]:
-    """An empty engine."""
-    made = DuckDB(tmp_path)
+@pytest.fixture(params=[IN_MEMORY, IN_MEMORY + 1])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DuckDB]:
+    """An empty engine, in memory and in a file."""
+    made = DuckDB(tmp_path, request.param)
+    assert any(tmp_path.iterdir()) == (request.param > IN_MEMORY)
     yield made
     made.close()
 
