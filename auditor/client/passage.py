@@ -90,8 +90,7 @@ def started(
 
 def underway(asked: SeenRequest) -> Journey | None:
     """The journey of the same request, of several the one with the fewest calls."""
-    same = [each for each in list(UNDERWAY) if asked.same(each.asked)]
-    return min(same, key=lambda each: len(each.calls), default=None)
+    return min((one for one in list(UNDERWAY) if asked.same(one.asked)), key=lambda one: len(one.calls), default=None)
 
 
 _SENDS = {

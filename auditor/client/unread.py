@@ -50,12 +50,10 @@ class Unread:
         """Its answer is there to be read."""
         self._calls.add(call)
         self._catch_up()
-        if not self._ends_at_exit:
+        # Children of multiprocessing leave without atexit.
+        if not self._ends_at_exit and (util := sys.modules.get("multiprocessing.util")) is not None:
             self._ends_at_exit = True
-            # Children of multiprocessing leave without atexit.
-            util = sys.modules.get("multiprocessing.util")
-            if util is not None:
-                util.Finalize(None, self.end, exitpriority=1)
+            util.Finalize(None, self.end, exitpriority=1)
 
     def gone(self, call: Unfinished) -> None:
         """Nobody can read its answer any more."""

@@ -39,14 +39,10 @@ class PluggedRule:
         try:
             found = list(self._rule.findings(case))
             for each in found:
-                if not (
-                    isinstance(each, Finding)
-                    and each.rule == self.id
-                    and isinstance(each.severity, Severity)
-                    and isinstance(each.confidence, Confidence)
-                    and each.sort_key()
-                ):
+                ours = isinstance(each, Finding) and each.rule == self.id
+                if not (ours and isinstance(each.severity, Severity) and isinstance(each.confidence, Confidence)):
                     raise TypeError(self.id)
+                each.sort_key()
         except Exception as error:
             say(f"plug-in {self._plugin}: rule {self.id} failed ({type(error).__name__}); its findings are left out")
             return []

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from auditor.analysis.bills import Bill
-from auditor.analysis.pictures import Sizes
+from auditor.analysis.sizes import Sizes
 from auditor.model.plans import Plan, cheapest, comparable, total_bill
 from auditor.model.provider import Provider
 from auditor.results.plan import OfferedPlan

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from auditor.analysis.bills import Bill, Recommendation, recommend
 from auditor.analysis.case import Case
-from auditor.analysis.pictures import sizes_of
 from auditor.analysis.quarters import days_of, quarters
+from auditor.analysis.sizes import sizes_of
 from auditor.analysis.terms import CycleUse
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold

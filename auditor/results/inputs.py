@@ -70,14 +70,13 @@ class Inputs(Struct, frozen=True, kw_only=True):
 
 def inputs_of(sources: Sequence[Source], intakes: Sequence[Intake], counts: Counts) -> Inputs:
     """The count of all lines; `AssertionError` where one is lost."""
-    reasons: Counter[str] = Counter()
-    for intake in intakes:
-        reasons.update(intake.tally.reasons)
-    filtered = Counter({"window": counts.filtered, "no_source": sum(intake.tally.others for intake in intakes)})
-    for intake in intakes:
-        filtered.update(intake.tally.filtered)
+    tallies = [intake.tally for intake in intakes]
+    reasons = sum((tally.reasons for tally in tallies), Counter[Reason]())
+    filtered = Counter({"window": counts.filtered, "no_source": sum(tally.others for tally in tallies)})
+    filtered = sum((tally.filtered for tally in tallies), filtered)
+    first = [bad for tally in tallies for bad in tally.rejections][:MAX_REJECTIONS]
     inputs = Inputs(
-        lines=sum(intake.tally.lines for intake in intakes),
+        lines=sum(tally.lines for tally in tallies),
         events=counts.events,
         superseded=counts.superseded,
         duplicates=counts.duplicates,
@@ -99,11 +98,7 @@ def inputs_of(sources: Sequence[Source], intakes: Sequence[Intake], counts: Coun
             )
             for index, (source, intake) in enumerate(zip(sources, intakes, strict=True))
         ),
-        rejections=tuple(
-            RejectedLine(bad.path, bad.line, bad.reason, bad.detail, bad.excerpt)
-            for intake in intakes
-            for bad in intake.tally.rejections
-        )[:MAX_REJECTIONS],
+        rejections=tuple(RejectedLine(bad.path, bad.line, bad.reason, bad.detail, bad.excerpt) for bad in first),
         reasons={reason.value: reasons[reason] for reason in Reason if reasons[reason]},
         filtered_reasons={name: lines for name, lines in sorted(filtered.items()) if lines},
     )

@@ -28,8 +28,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.pictures import SMALLEST, by_place, price_of_bytes, saved
+from auditor.analysis.pictures import SMALLEST, by_place, price_of_bytes
 from auditor.analysis.placements import COMPATIBLE, PLACEMENTS
+from auditor.analysis.saved import saved
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.measurements import Measured, Trial
 from auditor.model.options import Option

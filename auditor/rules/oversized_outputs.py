@@ -25,7 +25,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.pictures import SCALE, by_place, oversized, placements, price_of_bytes
+from auditor.analysis.oversized import SCALE, oversized, placements
+from auditor.analysis.pictures import by_place, price_of_bytes
 from auditor.analysis.placements import limit_for
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.numbers import number

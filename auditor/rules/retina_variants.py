@@ -20,8 +20,8 @@ Options
 from collections.abc import Iterable
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.pictures import variants
 from auditor.analysis.rows import grouped
+from auditor.analysis.sizes import variants
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
 

@@ -42,8 +42,7 @@ def once(where: Path | None, ledger: str | None, findings: Path | None) -> Itera
                 usage.refresh()
                 collectors.append(usage)
         snapshot = Snapshot([*collectors, *findings_of(settings, findings)], say=said.append)
-        if collectors:
-            snapshot.more = [build_info()]
+        snapshot.more = [build_info()] if collectors else []
         yield snapshot
     if said:
         raise InputError("; ".join(said))
@@ -103,8 +102,7 @@ def _follow(follower: Follow, stopping: threading.Event, every: float, say: Say)
 
     def failed(error: Exception) -> None:
         nonlocal failing
-        why = reason(error)
-        if why != failing:
+        if (why := reason(error)) != failing:
             failing = why
             say(f"ingest fails ({why}); it is tried again every {every:g} s")
 

@@ -17,8 +17,6 @@ from auditor.results.report import SCHEMA
 from auditor.system.files import FileStamp
 from auditor_exporter.families import Families, Folded, Labels, StaleError
 
-_MONEY = ("now", "after_plan_change")
-
 
 class FindingsCollector:
     """Reads the report at *path*; accounts and plans that *settings* name keep their labels."""
@@ -93,7 +91,7 @@ class FindingsCollector:
         families.add("findings", (*payer, rule, severity), 1)
         families.add("finding_credits", place, _number(finding["credits"]))
         families.add("finding_bytes", place, _number(finding["bytes"]))
-        for when in _MONEY:
+        for when in ("now", "after_plan_change"):
             if money[when] is not None:
                 amount = (*payer, rule, when, self._currencies(str(money["currency"])))
                 families.add("finding_money", amount, _number(Decimal(money[when])))
