@@ -5,6 +5,7 @@ PYTHON312 ?= python3.12
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+unexport PYTHONDONTWRITEBYTECODE  # the tests start a thousand interpreters, and need not compile for each
 
 .PHONY: help report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
 

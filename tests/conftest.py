@@ -1,10 +1,12 @@
 """What most tests need: events with defaults, logs, and the product in process or as a command."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
+from auditor.registry import RULES
 from auditor.results.audit import document
 from tests.bruteforce import NOW
 from tests.quick import Quick, service
@@ -40,6 +43,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("service")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was collected, which stays until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Nothing is spared at the end, where native modules look for what is left."""
+    gc.unfreeze()
+
+
 def event(identity: str = "e1", ts: str = "2026-09-01T08:00:00Z", **fields: Any) -> dict[str, Any]:
     """A render of one key, with *fields* changed."""
     return {
@@ -61,6 +76,26 @@ def lines(events: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(json.dumps(each).encode() + b"\n" for each in events)
 
 
+def documented(
+    paths: Iterable[Path],
+    folder: Path,
+    config: Mapping[str, Any] | None = None,
+    *,
+    findings: bool = True,
+    **options: Any,
+) -> dict[str, Any]:
+    """JSON v1 of some logs; without *findings* none are looked for, and it has no such part."""
+    settings = settings_of(config or {}, "test")
+    if not findings:
+        settings = replace(settings, disabled=frozenset(RULES))
+    sources = discover([str(path) for path in paths], folder)
+    result = audit(sources, settings, Options(**{"cache": False, **options}), lambda *_: None)
+    found: dict[str, Any] = json.loads(json.dumps(document(result)))
+    if not findings:
+        del found["findings"]
+    return found
+
+
 Report = Callable[..., dict[str, Any]]
 
 
@@ -73,9 +108,7 @@ def report(tmp_path: Path) -> Report:
     ) -> dict[str, Any]:
         log = tmp_path / "usage.jsonl"
         log.write_bytes(events if isinstance(events, bytes) else lines(events))
-        settings = settings_of(config or {}, "test")
-        result = audit(discover([str(log)], tmp_path), settings, Options(cache=False, **options), lambda *_: None)
-        return json.loads(json.dumps(document(result)))
+        return documented([log], tmp_path, config, **options)
 
     return run
 

@@ -50,7 +50,7 @@ def _reaches(found: Any, seen: set[int]) -> bool:
     module = found.__name__ if isinstance(found, ModuleType) else str(getattr(found, "__module__", ""))
     if module.startswith(STARTING):
         return not (isinstance(found, FunctionType) and found.__name__ == "free_port")
-    if not module.startswith("tests."):
+    if not module.startswith(("tests.", "scripts.")):
         return False
     if isinstance(found, type):
         return any(_reaches(each, seen) for each in vars(found).values())

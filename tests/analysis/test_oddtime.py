@@ -131,7 +131,6 @@ def test_the_ledger_judges_alike(tmp_path: Path) -> None:
         assert ledger.export(tmp_path / "out.jsonl") == len(USUAL)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("many", [0, 9000])
 def test_the_ledger_judges_plain_lines_alike(tmp_path: Path, many: int) -> None:
     """A piece that the compiled reader takes is judged like one that it does not; the lines are named."""

@@ -179,7 +179,6 @@ def test_memory_counts_what_an_entry_takes(content: bytes | None) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.slow
 def test_memory_under_readers_and_writers() -> None:
     """Readers move entries without the lock; eviction and purging survive that."""
     memory = Memory(entries=3000, clock=lambda: NOW)

@@ -461,7 +461,6 @@ def test_a_result_that_resists_is_given_on(make: Callable[[], Any]) -> None:
     assert [event["outcome"] for event in written].count("attempt") == 2
 
 
-@pytest.mark.slow
 def test_a_call_at_the_end_of_the_stack_still_comes_through() -> None:
     """Where there is room for the function, and one frame more, but not for all of ours."""
     metering = Metering(events=lambda event: None, registry=CollectorRegistry(), secret="s")

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from scripts.hostile import INPUTS, make, measured
 from tests.conftest import command, event
 from tests.quick import Quick, reaches
 
@@ -19,12 +21,19 @@ def by_name() -> list[object]:
     return [subprocess.run([sys.executable, "-V"], check=True) for _ in range(1)]
 
 
+def by_script(folder: Path) -> None:
+    """A process of multiprocessing, by way of a script of ours."""
+    measured(make(next(iter(INPUTS)), folder))
+
+
 def by_itself() -> None:
     """Nothing of the kind."""
     event()
 
 
-@pytest.mark.parametrize(("found", "service"), [(by_command, True), (by_name, True), (by_itself, False)])
+@pytest.mark.parametrize(
+    ("found", "service"), [(by_command, True), (by_name, True), (by_script, True), (by_itself, False)]
+)
 def test_what_code_reaches_is_found(found: object, service: bool) -> None:
     """Through functions and comprehensions."""
     assert reaches(found) == service

@@ -2,15 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditor.config import load
+import pyarrow.parquet as pq
+
+from auditor.config import load, settings_of
 from auditor.exchanges.mapper import Mapper
-from auditor.intake.read import detected_in, units_of
+from auditor.intake.read import Intake, detected_in, units_of
 from auditor.intake.sources import Source
 from auditor.model.events import Rejection, UsageEvent
+from auditor.model.settings import Settings
 from auditor.reading.lines import Line, LineReader
 from auditor.reading.packed import decompressed
 from auditor.reading.reader import Reading, Tally
@@ -26,6 +30,51 @@ def verdicts(path: Path) -> tuple[str, list[dict[str, Any]], Tally]:
     tally = Tally()
     name, records = read(path, tally)
     return name, [{"line": line.number, **_told(item)} for line, item in records], tally
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is taken of a file: what was counted, and its records."""
+
+    tally: Tally
+    records: list[dict[str, Any]]
+
+    @property
+    def assumed(self) -> Counter[str]:
+        """Name -> records."""
+        return Counter(name for record in self.records for name in (record["assumed"] or "").split())
+
+    @property
+    def unknown(self) -> Counter[str]:
+        """Why it is not known which picture -> records."""
+        return Counter(record["unknown"] for record in self.records if record["unknown"])
+
+    @property
+    def repeats(self) -> int:
+        """Renders of a known picture that another one is of, too."""
+        keys = [each["key"] for each in self.records if each["outcome"] == "render" and not each["unknown"]]
+        return len(keys) - len(set(keys))
+
+    def count(self, outcome: str) -> int:
+        """Records of an outcome."""
+        return sum(record["outcome"] == outcome for record in self.records)
+
+
+def taken(path: Path, settings: Settings, input_format: str | None = None) -> Taken:
+    """What is taken of a file by whichever reader it needs."""
+    records = path.with_suffix(".taken.parquet")
+    tally = Intake.of(Source(path.name, path), records, settings, input_format, False, lambda _: None).tally
+    return Taken(tally, pq.read_table(records).to_pylist())
+
+
+def taken_of(
+    folder: Path, files: Mapping[str, str | None], config: Mapping[str, Any] | None = None, **options: Any
+) -> Taken:
+    """The same of the only one of some files; None is a file that is there."""
+    ((name, text),) = files.items()
+    if text is not None:
+        (folder / name).write_text(text, encoding="utf-8")
+    return taken(folder / name, settings_of(config or {}, "test"), **options)
 
 
 def read(path: Path, tally: Tally) -> tuple[str, list[tuple[Line, UsageEvent | Rejection | None]]]:

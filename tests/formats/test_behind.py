@@ -1,6 +1,5 @@
 """What servers write behind a combined line, and in its head: verdicts, hosts and durations are read and named."""
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,19 @@ from auditor.intake.columns import batches
 from auditor.intake.read import detected_in
 from auditor.intake.sources import discover
 from auditor.model.errors import InputError
-from auditor.pipeline import Options, audit
 from auditor.reading.lines import read_exactly
 from auditor.reading.reader import Reading, Tally
-from auditor.results.audit import document
+from tests.conftest import documented
 
 IMG = {"sources": {"img": {"path": "/img/.*"}}}
 DENIED = "says nothing of a cache"
 
 
 def report(folder: Path, *lines: str, config: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
-    """JSON v1 of some lines."""
+    """JSON v1 of some lines, without findings."""
     log = folder / "access.log"
     log.write_text("".join(f"{line}\n" for line in lines))
-    settings = settings_of(config or IMG, "test")
-    sources = discover([str(log)], folder)
-    return json.loads(json.dumps(document(audit(sources, settings, Options(cache=False, **options), lambda *_: None))))
+    return documented([log], folder, config or IMG, findings=False, **options)
 
 
 def line(second: int, behind: str = "", target: str = "/img/1.png", agent: str = ' "-" "Mozilla/5.0 (X11)"') -> str:
@@ -145,7 +141,6 @@ def test_nothing_behind_the_agent_is_not_worth_a_word(tmp_path: Path, behind: st
     assert Assumption.UNREAD_BEHIND not in assumed(report(tmp_path, line(1, behind), line(5, behind)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [' "{}"', " {}", ' "-" {}', ' "203.0.113.9" "{}"', " 0.250 {} MISS", " host={}", ' vhost="{}"', " {}:8443"],

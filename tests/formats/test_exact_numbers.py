@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.formats.test_number_columns import audited
+from tests.formats.samples import taken_of
 
 PAIRS = [
     ("-9223372036854775809", "-9223372036854775810"),
@@ -69,17 +69,17 @@ def test_calls_that_differ_by_such_a_number_are_unknown(
     if name == "object.jsonl" and pair[0] == "1e400":
         pytest.skip("such a line is no JSON for its reader")
     bodies = [ADDRESSES[url] % (place % each) for place in PLACES for each in (*pair, pair[0])]
-    report = audited(tmp_path, {name: CARRIERS[name](url, bodies)})
-    assert (report["totals"]["renders"], report["waste"]["total"]) == (9, 0)
-    assert report["unknown"]["reasons"] == {"no_body": 9}
+    found = taken_of(tmp_path, {name: CARRIERS[name](url, bodies)})
+    assert found.count("render") == 9
+    assert found.unknown == {"no_body": 9}
 
 
 @pytest.mark.parametrize("name", CARRIERS)
 @pytest.mark.parametrize("url", ADDRESSES)
 def test_numbers_that_a_double_holds_repeat(tmp_path: Path, url: str, name: str) -> None:
     bodies = [ADDRESSES[url] % (PLACES[1] % number) for number in KNOWN] * 2
-    report = audited(tmp_path, {name: CARRIERS[name](url, bodies)})
-    assert (report["unknown"]["renders"], report["waste"]["repeat"]) == (0, len(KNOWN))
+    found = taken_of(tmp_path, {name: CARRIERS[name](url, bodies)})
+    assert (found.unknown, found.repeats) == ({}, len(KNOWN))
 
 
 OWN = {"sources": {"api": {"path": "/api/og"}}}
@@ -92,9 +92,8 @@ def test_endpoints_of_the_users_own(tmp_path: Path, name: str, pair: tuple[str, 
     if name == "object.jsonl" and pair[0] == "1e400":
         pytest.skip("such a line is no JSON for its reader")
     text = CARRIERS[name]("https://shop.example/api/og", [PLACES[0] % each for each in pair])
-    report = audited(tmp_path, {name: text}, OWN)
-    assert report["totals"]["renders"] == 2
-    assert report["waste"]["total"] == 0
+    found = taken_of(tmp_path, {name: text}, OWN)
+    assert (found.count("render"), found.repeats) == (2, 0)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -104,8 +103,8 @@ def test_bodies_of_a_log_format(tmp_path: Path, pair: tuple[str, str]) -> None:
         f'2026-09-01T06:0{n}:00Z render.imejis.io "POST /v1/og-card HTTP/1.1" 200 {PLACES[0] % each}'
         for n, each in enumerate((*pair, "12", "12"))
     ]
-    report = audited(tmp_path, {"own.log": "\n".join(lines)}, config, input_format="own")
-    assert (report["totals"]["renders"], report["unknown"]["renders"], report["waste"]["repeat"]) == (4, 2, 1)
+    found = taken_of(tmp_path, {"own.log": "\n".join(lines)}, config, input_format="own")
+    assert (found.count("render"), found.unknown.total(), found.repeats) == (4, 2, 1)
 
 
 def table(values: Sequence[Any]) -> dict[str, list[Any]]:
@@ -132,17 +131,17 @@ def test_inputs_of_an_export(tmp_path: Path, pair: tuple[str, str], packed: bool
         quoted = ["\t".join(map(str, row)) for row in rows]
         text = "\n".join(["\t".join(columns), *(row.replace('"', '""') for row in quoted)])
         (tmp_path / name).write_text(text.replace("{", '"{').replace("}", '}"'))
-    report = audited(tmp_path, {name: None})
-    assert (report["totals"]["renders"], report["waste"]["total"]) == (5, 1)
-    assert report["unknown"]["reasons"] == {"no_inputs": 3}
+    found = taken_of(tmp_path, {name: None})
+    assert (found.count("render"), found.repeats) == (5, 1)
+    assert found.unknown == {"no_inputs": 3}
 
 
 def test_inputs_that_are_a_column_of_their_own_type(tmp_path: Path) -> None:
     """Whole numbers of 64 bits and decimals are exact in Parquet, and so they stay."""
     whole = [2**53 + 1, 2**53 + 2, 2**53 + 1]
     pq.write_table(pa.table(table([{"id": each} for each in whole])), tmp_path / "export.parquet")
-    report = audited(tmp_path, {"export.parquet": None})
-    assert (report["unknown"]["renders"], report["waste"]["repeat"]) == (0, 1)
+    found = taken_of(tmp_path, {"export.parquet": None})
+    assert (found.unknown, found.repeats) == ({}, 1)
 
 
 @pytest.mark.parametrize("number", ["99999999999999999999", "9007199254740993", "0" * 30 + "85"])
@@ -155,5 +154,5 @@ def test_options_in_an_address_are_calls_all_the_same(tmp_path: Path, number: st
         json.dumps({"ts": f"2026-09-01T06:0{n}:00Z", "method": "GET", "url": url, "status_code": 200})
         for n, url in enumerate(addresses)
     ]
-    report = audited(tmp_path, {"calls.jsonl": "\n".join(lines)})
-    assert (report["totals"]["renders"], report["waste"]["repeat"]) == (3, 1)
+    found = taken_of(tmp_path, {"calls.jsonl": "\n".join(lines)})
+    assert (found.count("render"), found.repeats) == (3, 1)

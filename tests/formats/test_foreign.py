@@ -19,11 +19,9 @@ from auditor.intake.detect import detect, named, sample_of
 from auditor.intake.read import detected_in
 from auditor.intake.sources import Source, discover, present
 from auditor.model.errors import ConfigError, InputError
-from auditor.pipeline import Options, audit
 from auditor.reading.packed import decompressed
 from auditor.reading.secrets import find
-from auditor.results.audit import document
-from tests.conftest import command, event, only
+from tests.conftest import command, documented, event, only
 from tests.conftest import lines as usage
 from tests.formats.samples import SAMPLES
 
@@ -45,17 +43,15 @@ def line(second: int = 0, target: str = "/img/og/1.png", status: str = "200", si
 
 
 def report(*paths: Path, config: Mapping[str, Any] = SHOP, **options: Any) -> dict[str, Any]:
-    """JSON v1 of some logs."""
-    settings = settings_of(config, "test")
-    sources = discover([str(path) for path in paths], paths[0].parent)
-    return json.loads(json.dumps(document(audit(sources, settings, Options(cache=False, **options), lambda *_: None))))
+    """JSON v1 of some logs, without findings."""
+    return documented(paths, paths[0].parent, config, **{"findings": False, **options})
 
 
 def test_repeats_of_an_access_log(tmp_path: Path) -> None:
     """What is billed, what a cache would have served, which request it was, and what was assumed."""
     log = tmp_path / "access.log"
     log.write_text("".join(line(n, f"/img/og/{n % 3}.png?v=1&name=x{n % 2}") for n in range(60)) + line(99, "/cart"))
-    found = report(log)
+    found = report(log, findings=True)
     assert found["inputs"]["files"][0]["format"] == "combined"
     assert found["inputs"]["files"][0]["other_requests"] == found["inputs"]["filtered"] == 1
     assert found["totals"]["renders"] == 60
@@ -238,7 +234,7 @@ def test_outbound_calls_are_recognised_and_keys_kept_out(tmp_path: Path) -> None
     key = "k3y-0123456789abcdef"
     call = f"https://render.imejis.io/v1/og?dma-api-key={key}&title.text=Secret%20plan&format=jpg"
     log.write_text(line(1, call) + line(2, call.replace(key, "another-0123456789")) + line(3, call, "429"))
-    found = report(log, config={"accounts": {"main": {"provider": "imejis", "plan": "Basic"}}})
+    found = report(log, config={"accounts": {"main": {"provider": "imejis", "plan": "Basic"}}}, findings=True)
     assert found["totals"]["renders"] == 2
     assert found["waste"]["repeat"] == 1
     assert only(found, "duplicate-renders")["subject"] == {

@@ -12,13 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from auditor.config import settings_of
 from auditor.intake import cache as intake_cache
-from auditor.intake.sources import discover
 from auditor.model.errors import InputError
-from auditor.pipeline import Options, audit
-from auditor.results.audit import document
-from tests.conftest import command, event, lines
+from tests.conftest import command, documented, event, lines
 from tests.formats.test_ids import SOURCES, cloudflare, counts
 
 HEAD = "id,template,created_at,status,workspace,modifications"
@@ -36,13 +32,12 @@ def month(number: int, rows: int = 28, status: str = "completed", workspace: str
 def audited(
     folder: Path, files: Mapping[str, bytes | str], config: Mapping[str, Any] | None = None, **options: Any
 ) -> Any:
-    """JSON of some files."""
+    """JSON of some files, without findings."""
     folder.mkdir(exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
-    chosen = Options(**{"cache": False, "now": lambda: datetime(2026, 10, 1, tzinfo=UTC), **options})
-    sources = discover([str(folder)], folder)
-    return json.loads(json.dumps(document(audit(sources, settings_of(config or {}, "test"), chosen, lambda *_: None))))
+    now = datetime(2026, 10, 1, tzinfo=UTC)
+    return documented([folder], folder, config, **{"findings": False, "now": lambda: now, **options})
 
 
 def repeats(report: Mapping[str, Any]) -> list[int]:
@@ -94,7 +89,6 @@ def test_exports_that_overlap_keep_their_ids(tmp_path: Path) -> None:
     assert (counts(report), repeats(report)) == ((60, 20), [0, 0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("few", "events", "which"), [(3, 303, [0, 3]), (4, 304, [300, 4])])
 def test_each_file_is_judged_by_its_own_rows(tmp_path: Path, few: int, events: int, which: list[int]) -> None:
     """3 of 300 rows are 1 % and keep their ids, 4 are more; of the small file all rows share theirs."""

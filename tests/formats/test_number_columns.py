@@ -1,6 +1,5 @@
 """The numbers of tables: a column decides over the whole file, and where it does not, nothing is read before it is asked."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,19 @@ from auditor.exchanges.exchange import Exchange
 from auditor.intake.read import detected_in
 from auditor.intake.sources import discover
 from auditor.model.errors import InputError
-from auditor.pipeline import Options, audit
 from auditor.reading.lines import LineReader
-from auditor.results.audit import document
-from tests.conftest import command
+from tests.conftest import command, documented
 
 
 def audited(
     folder: Path, files: Mapping[str, str | None], config: Mapping[str, Any] | None = None, **options: Any
 ) -> dict[str, Any]:
-    """JSON of some files of one folder; None is a file that is there."""
+    """JSON of some files of one folder, without findings; None is a file that is there."""
     folder.mkdir(exist_ok=True)
     for name, text in files.items():
         if text is not None:
             (folder / name).write_text(text, encoding="utf-8")
-    sources = discover([str(folder / name) for name in files], folder)
-    result = audit(sources, settings_of(config or {}, "test"), Options(cache=False, **options), lambda *_: None)
-    return json.loads(json.dumps(document(result)))
+    return documented([folder / name for name in files], folder, config, **{"findings": False, **options})
 
 
 def export(*credits: str, by: str = ";", column: str = "credits", more: str = "") -> str:
@@ -185,7 +180,6 @@ def test_sizes(tmp_path: Path, column: str, text: str, size: int) -> None:
     assert audited(tmp_path, {"a.csv": export(text, column=column)})["totals"]["bytes"] == size
 
 
-@pytest.mark.slow
 def test_parquet_columns_of_text(tmp_path: Path) -> None:
     """The same table, whatever the file."""
     columns = {"id": ["a", "b"], "template": ["og", "og"], "created_at": ["2026-09-01 08:00:00", "2026-09-01 08:01:00"]}

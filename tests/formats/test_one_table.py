@@ -62,7 +62,7 @@ def words(report: dict[str, Any]) -> dict[str, int]:
 )
 def test_a_provider_says_what_429_means(tmp_path: Path, url: str, error: str) -> None:
     """A plan that is used up is no throttle, and the report assumes nothing where that is declared."""
-    report = audited(tmp_path, {"calls.jsonl": calls(url, 200, 429, 429, 402)})
+    report = audited(tmp_path, {"calls.jsonl": calls(url, 200, 429, 429, 402)}, findings=True)
     assert words(report) == ({"quota": 3} if error == "quota" else {"throttled": 2, "quota": 1})
     assert ("throttled" in report["inputs"]["files"][0]["assumed"]) == (error == "throttled")
 
@@ -75,7 +75,9 @@ def test_a_source_may_name_the_provider(
     if compiled:
         monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
     table = {"path": "/og", **({"provider": provider} if provider else {})}
-    report = audited(tmp_path, {"access.log": lines("/og", 200, 429, 200, 429)}, {"sources": {"og": table}})
+    report = audited(
+        tmp_path, {"access.log": lines("/og", 200, 429, 200, 429)}, {"sources": {"og": table}}, findings=True
+    )
     assert words(report) == {error: 2}
 
 
@@ -83,15 +85,15 @@ def test_a_source_may_name_the_provider(
 def test_rows_of_an_export(tmp_path: Path) -> None:
     rows = [f"r{n},og,2026-09-01T06:00:0{n}Z,{status}" for n, status in enumerate((200, 429, 429))]
     text = "\n".join(["id,template,created_at,status", *rows])
-    assert words(audited(tmp_path / "a", {"hcti.csv": text})) == {"quota": 2}
-    assert words(audited(tmp_path / "b", {"imejis.csv": text})) == {"throttled": 2}
+    assert words(audited(tmp_path / "a", {"hcti.csv": text}, findings=True)) == {"quota": 2}
+    assert words(audited(tmp_path / "b", {"imejis.csv": text}, findings=True)) == {"throttled": 2}
 
 
 def test_tries_before_the_answer(tmp_path: Path) -> None:
     """nginx's list of upstreams: the earlier ones failed for want of credits."""
     config = {"formats": {"own": {"log_format": '$time_iso8601 $host "$request" $status $upstream_status'}}}
     log = '2026-09-01T06:00:00Z hcti.io "POST /v1/image/og HTTP/1.1" 200 429, 200\n'
-    report = audited(tmp_path, {"own.log": log}, config, input_format="own")
+    report = audited(tmp_path, {"own.log": log}, config, input_format="own", findings=True)
     assert (report["totals"]["renders"], report["totals"]["retries"]) == (1, 1)
     found = next(each for each in report["findings"] if each["rule"] == "failed-calls")
     assert found["subject"]["error"] == "quota"

@@ -101,7 +101,7 @@ def test_each_reason_is_counted_and_the_lines_add_up(tmp_path: Path) -> None:
         + line(4, "/cart")
         + line(5, "/img/4.png", "404")
     )
-    found = report(log, config=CONFIG, since=None)
+    found = report(log, config=CONFIG, findings=True, since=None)
     assert found["inputs"]["filtered_reasons"] == {"no_source": 1, "partial": 1, "redirect": 1}
     assert found["inputs"]["files"][0]["filtered"] == {"partial": 1, "redirect": 1}
     assert found["inputs"]["filtered"] == 3
@@ -181,7 +181,7 @@ def test_json_answers_do_not_make_titles_volatile(tmp_path: Path) -> None:
         )
         for n, (body, kind) in enumerate(zip(bodies, ["application/json", "application/json; charset=utf-8", ""] * 4, strict=True))
     ]  # fmt: skip
-    found = report(har(tmp_path, *calls))
+    found = report(har(tmp_path, *calls), findings=True)
     assert (found["totals"]["renders"], found["totals"]["bytes"], found["waste"]["total"]) == (12, 0, 0)
     assert not [each for each in found["findings"] if each["rule"] == "volatile-inputs"]
 
@@ -238,11 +238,10 @@ def mixed(tmp_path: Path, kept: int, redirects: int) -> Path:
     return log
 
 
-@pytest.mark.slow
 def test_no_plan_advice_rests_on_a_log_that_is_mostly_filtered(tmp_path: Path) -> None:
     """More than half: 304 and errors are kept. The account, the findings and `auditor plan` go without advice."""
     log = mixed(tmp_path, 10, 11)
-    found = report(log, config=CONFIG)
+    found = report(log, config=CONFIG, findings=True)
     (account,) = found["accounts"]
     assert account["advice"] == "mostly_filtered"
     for name in ("recommended_plan", "recommended_after_fixes", "monthly_saving", "monthly_saving_after_fixes"):
@@ -261,7 +260,6 @@ def test_half_is_not_most(tmp_path: Path) -> None:
     assert account["advice"] != "mostly_filtered"
 
 
-@pytest.mark.slow
 def test_accounts_are_judged_apart_and_over_all_logs(tmp_path: Path) -> None:
     sources = {"img": IMG, "og": {"path": "/og/.*", "account": "other", "provider": "imejis"}}
     one, two = tmp_path / "a.log", tmp_path / "b.log"

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from auditor.config import settings_of
+from auditor.config import load, settings_of
 from auditor.intake.read import detected_in
 from auditor.intake.sources import Source
 from tests.conftest import command, event
-from tests.formats.samples import FOLDER
+from tests.formats.samples import FOLDER, Taken, taken
 from tests.formats.test_foreign import SHOP, line, report
 
 LOG_FORMAT = '$host $remote_addr [$time_local] "$request" $status $body_bytes_sent'
@@ -34,39 +34,36 @@ PICTURES = ["combined", "log-format", "nginx-json", "caddy", "traefik", "envoy",
 PICTURES += ["fastly", "haproxy", "w3c", "structlog", "csv", "traefik-clf", "cache-trace", "elb"]
 
 
-def without(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The account of one file, without its name, what was detected and excerpts."""
-    (file,) = inputs["files"]
-    kept = {name: value for name, value in file.items() if name not in ("path", "detected")}
-    rejections = [{**bad, "path": "", "excerpt": ""} for bad in inputs["rejections"]]
-    return {**inputs, "files": [kept], "rejections": rejections}
+def told(path: Path) -> Taken:
+    """What is taken of a file, without its name and excerpts."""
+    found = taken(path, SHOPS)
+    found.tally.rejections = [replace(bad, path="", excerpt="") for bad in found.tally.rejections]
+    return found
 
 
-OWN = {**SHOP, "formats": {"own": {"log_format": LOG_FORMAT}}}
+SHOPS = replace(load(FOLDER / "auditor.toml"), log_formats={"own": LOG_FORMAT})
 
 
 @pytest.fixture(scope="module", params=PICTURES)
-def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A format's sample as it is, and its report."""
+def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Taken]:
+    """A format's sample as it is, and what is taken of it."""
     (sample,) = FOLDER.glob(f"{request.param}.{'csv' if request.param in ('csv', 'cache-trace') else 'log'}")
     text = sample.read_text(encoding="utf-8")
     if request.param == "log-format":
         text = "".join(f'shop.example 203.0.113.7 [01/Sep/2026:08:00:0{n} +0000] "GET /img/og/1.png HTTP/1.1" 200 9\n' for n in range(5))  # fmt: skip
     path = tmp_path_factory.mktemp("plain") / sample.name
     path.write_text(text, encoding="utf-8")
-    return path, report(path, config=OWN)
+    return path, told(path)
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_a_wrapped_log_is_the_log_inside(plain: tuple[Path, dict[str, Any]], tmp_path: Path, wrap: str) -> None:
+def test_a_wrapped_log_is_the_log_inside(plain: tuple[Path, Taken], tmp_path: Path, wrap: str) -> None:
     """Every format's sample gives the same events, rejections and line numbers as without a wrap."""
     path, expected = plain
     wrapped = tmp_path / path.name
     wrapped.write_text("".join(f"{WRAPS[wrap](each)}\n" for each in path.read_text("utf-8").splitlines()), "utf-8")
-    found = report(wrapped, config=OWN)
-    assert without(found["inputs"]) == without(expected["inputs"])
-    assert found["totals"] == expected["totals"]
-    assert expected["inputs"]["events"] + expected["inputs"]["filtered"]
+    assert told(wrapped) == expected
+    assert expected.records
 
 
 @pytest.mark.slow

@@ -40,7 +40,6 @@ def test_promtool_lints_them(promtool: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
 def test_every_rule_is_used() -> None:
     """By another, an alert or a panel; that metrics are emitted is judged in tests/contracts/test_metrics.py."""
     text = "\n".join(text for name, text in contents(Parameters()) if name.endswith(".yml"))

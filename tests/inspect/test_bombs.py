@@ -31,36 +31,37 @@ def archive() -> bytes:
     return out.getvalue()
 
 
-TEXTS = b"".join(chunk(b"zTXt", b"k\0\0" + zlib.compress(b"\0" * (4 << 20), 9)) for _ in range(30))
-PROFILE = chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0" * (200 << 20), 9))
-BOMBS = {
-    "png 13,000 squared": (bomb(13_000), "too_many_pixels"),
-    "png that says 2^31 squared": (png(2**31 - 1, 2**31 - 1), "too_many_pixels"),
-    "png of one very long row": (png(2_000_000_000, 1, zlib.compress(b"\0" * 100)), "too_many_pixels"),
-    "gif of 300 frames": (animation(300, 400), "too_many_pixels"),
-    "png with texts of 120 MB": (png(8, 8, zlib.compress(b"\0" * 72), TEXTS), "damaged"),
-    "webp that says 16,383 squared": (
-        b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xff\xff\x0f" + b"\0" * 9, "too_many_pixels"),
-    "jpeg that says 65,500 squared": (jpeg_that_says(65_500, 65_500), "too_many_pixels"),
-    "png cut off": (saved(photo(), "PNG")[:900], "damaged"),
-    "jpeg cut off": (saved(photo(), "JPEG")[:900], "damaged"),
-    "png without a body": (png(64, 64), "damaged"),
-    "png head alone": (b"\x89PNG\r\n\x1a\n", "damaged"),
-    "avif head alone": (b"\0\0\0\x1cftypavif" + b"\0" * 40, "damaged"),
-    "gif head alone": (b"GIF89a", "damaged"),
-    "webp head alone": (b"RIFF\x04\0\0\0WEBP", "damaged"),
-    "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "format"),
-    "pdf": (b"%PDF-1.7\n", "format"),
-    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "format"),
-    "tiff": (saved(photo(), "TIFF"), "format"),
-    "bmp": (saved(photo(), "BMP"), "format"),
-    "fits": (b"SIMPLE  =                    T", "format"),
-    "ico": (saved(drawing(64, 64), "ICO"), "format"),
-    "archive": (archive(), "format"),
-    "html": (b"<!doctype html><title>404</title>", "format"),
-    "nothing": (b"", "empty"),
-    "33 MB": (b"\x89PNG\r\n\x1a\n" + b"\0" * (33 << 20), "too_large"),
-}  # fmt: skip
+def bombs() -> dict[str, tuple[bytes, str]]:
+    """Name -> (a picture, the reason for which it is refused)."""
+    texts = b"".join(chunk(b"zTXt", b"k\0\0" + zlib.compress(b"\0" * (4 << 20), 9)) for _ in range(30))
+    return {
+        "png 13,000 squared": (bomb(13_000), "too_many_pixels"),
+        "png that says 2^31 squared": (png(2**31 - 1, 2**31 - 1), "too_many_pixels"),
+        "png of one very long row": (png(2_000_000_000, 1, zlib.compress(b"\0" * 100)), "too_many_pixels"),
+        "gif of 300 frames": (animation(300, 400), "too_many_pixels"),
+        "png with texts of 120 MB": (png(8, 8, zlib.compress(b"\0" * 72), texts), "damaged"),
+        "webp that says 16,383 squared": (
+            b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f\xff\xff\xff\x0f" + b"\0" * 9, "too_many_pixels"),
+        "jpeg that says 65,500 squared": (jpeg_that_says(65_500, 65_500), "too_many_pixels"),
+        "png cut off": (saved(photo(), "PNG")[:900], "damaged"),
+        "jpeg cut off": (saved(photo(), "JPEG")[:900], "damaged"),
+        "png without a body": (png(64, 64), "damaged"),
+        "png head alone": (b"\x89PNG\r\n\x1a\n", "damaged"),
+        "avif head alone": (b"\0\0\0\x1cftypavif" + b"\0" * 40, "damaged"),
+        "gif head alone": (b"GIF89a", "damaged"),
+        "webp head alone": (b"RIFF\x04\0\0\0WEBP", "damaged"),
+        "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "format"),
+        "pdf": (b"%PDF-1.7\n", "format"),
+        "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "format"),
+        "tiff": (saved(photo(), "TIFF"), "format"),
+        "bmp": (saved(photo(), "BMP"), "format"),
+        "fits": (b"SIMPLE  =                    T", "format"),
+        "ico": (saved(drawing(64, 64), "ICO"), "format"),
+        "archive": (archive(), "format"),
+        "html": (b"<!doctype html><title>404</title>", "format"),
+        "nothing": (b"", "empty"),
+        "33 MB": (b"\x89PNG\r\n\x1a\n" + b"\0" * (33 << 20), "too_large"),
+    }  # fmt: skip
 
 
 def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
@@ -69,7 +70,7 @@ def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
     """All of them in one run, with good pictures in between; no file is left behind."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     tasks, expected = [], {}
-    for place, (name, (data, reason)) in enumerate(BOMBS.items()):
+    for place, (name, (data, reason)) in enumerate(bombs().items()):
         tasks.append(Wanted(name, lambda data=data: data))
         good = saved(drawing(64 + place, 48), "PNG")
         tasks.append(Wanted(f"good {place}", lambda good=good: good))
@@ -77,7 +78,7 @@ def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = Inspection(lambda *_: None).run(tasks, jobs=2)
     assert {one.source: one.reason for one in result.refused} == expected
-    assert len(result.pictures) == len(BOMBS)
+    assert len(result.pictures) == len(expected)
     assert list(tmp_path.iterdir()) == []
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 200 << 10, f"the parent grew by {grown >> 10} MiB"
@@ -85,8 +86,9 @@ def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
 
 def test_a_huge_profile_is_cut_or_refused() -> None:
     """200 MB of ICC profile in 200 kB: whatever the decoder says, it ends, and in bounds."""
+    profile = chunk(b"iCCP", b"p\0\0" + zlib.compress(b"\0" * (200 << 20), 9))
     with closing(Worker()) as worker:
-        found = worker.measure(png(8, 8, zlib.compress(b"\0" * 72), PROFILE), None)
+        found = worker.measure(png(8, 8, zlib.compress(b"\0" * 72), profile), None)
         assert found.get("refused") in (None, "damaged", "out_of_memory")
         assert worker.measure(GOOD, None)["width"] == 64
 

@@ -39,7 +39,6 @@ def test_the_data_is_the_json_report(report: auditor.Report) -> None:
         assert found[name] == golden[name]
 
 
-@pytest.mark.slow
 def test_the_frames_add_up_exactly(report: auditor.Report) -> None:
     """Days to cycles, both to the total; a finding a row, with each subject in a column of its own."""
     findings, cycles, days = report.to_pandas()

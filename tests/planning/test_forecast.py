@@ -55,7 +55,6 @@ def test_the_last_day_is_a_day_like_the_others(tmp_path: Path, hour: int) -> Non
     assert seen(events, tmp_path, "2026-07-01T00:00") is None, "that cycle is over"
 
 
-@pytest.mark.slow
 def test_the_first_minutes_are_not_blown_up(tmp_path: Path) -> None:
     """A burst at the start of the cycle is no trend: so_far / elapsed would say 30 times as much."""
     events = daily("2026-05-03", [*[10] * 29, 50], hour=0)

@@ -87,7 +87,6 @@ def test_link_previews_and_mail_take_jpeg_and_png_alone(report: Report) -> None:
     assert (finding["evidence"]["format"], finding["subject"]["placement"]) == ("jpeg", "og_image")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("saved", "found"), [(4096, 1), (4095, 0), (0, 0), (-5000, 0)])
 def test_the_least_waste_that_counts(report: Report, saved: int, found: int) -> None:
     """4096 bytes of one picture; what is larger in another format is no waste."""

@@ -16,7 +16,6 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.slow
 @given(VALUES)
 def test_it_is_what_the_standard_library_writes(value: Any) -> None:
     assert indented(value) == json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
