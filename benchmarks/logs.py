@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from run import ROOT, Run, measured
+from run import NO_EVENT, ROOT, Run, measured
 
 CONFIG = r"""
 [sources.shop]
@@ -66,7 +66,7 @@ def main() -> int:
         generate(log, options.lines)
     config.write_text(CONFIG)
     audit = [sys.executable, "-m", "auditor", "audit", log, "--format", "json", "--no-cache"]
-    measured("compile", [*audit, "--until", "2000-01-01"])
+    measured("compile", [*audit, "--until", "2000-01-01"], NO_EVENT)
     rival = [goaccess, log, "--log-format=COMBINED", "--no-global-config", "--no-progress", "-o", out]
     runs = [
         measured("wc -l", ["wc", "-l", log]),
