@@ -135,12 +135,15 @@ class Provider:
 
     def error(self, answer: Answer) -> RenderError:
         """What an answer means that is no image."""
-        if self.api is not None:
-            return self.api.error(answer)
         said = f"HTTP {answer.status}"
-        if self.quota.used_up(answer.status, answer.content):
-            return QuotaExceededError(said, status=answer.status)
-        return error_of(answer.status, said)
+        if self.api is not None:
+            error = self.api.error(answer)
+        elif self.quota.used_up(answer.status, answer.content):
+            error = QuotaExceededError(said, status=answer.status)
+        else:
+            error = error_of(answer.status, said)
+        error.credits = self.cost(error.credits, answer.headers)
+        return error
 
     def recognise(self, method: str, url: SplitResult, content: bytes | None) -> Seen | None:
         """The render call that this request is, if it is one; *content* is None where nobody knows the body."""

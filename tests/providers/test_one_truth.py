@@ -1,16 +1,20 @@
 """Every documented address of a provider is the same call to every reader: template, images, credits."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from auditor.client.attach import meter
+from auditor.model.endpoints import Seen
+from auditor.registry import PROVIDERS
 from tests.formats.samples import taken_of
 from tests.formats.test_foreign import report
 
@@ -97,10 +101,14 @@ Told = tuple[str, str, str | None, Decimal | None, str | None]
 """provider, template, version, credits, why its key is unknown."""
 
 
+def line_of(row: Row) -> str:
+    """Of an access log: no bodies."""
+    return f'10.0.0.1 - - [01/Sep/2026:08:00:00 +0000] "{row.method} {row.address} HTTP/1.1" 200 9 "-" "agent"\n'
+
+
 def combined(row: Row, folder: Path) -> Iterable[Any]:
-    """An access log: no bodies."""
-    line = f'10.0.0.1 - - [01/Sep/2026:08:00:00 +0000] "{row.method} {row.address} HTTP/1.1" 200 9 "-" "agent"\n'
-    return taken_of(folder, {"access.log": line}).records
+    """An access log."""
+    return taken_of(folder, {"access.log": line_of(row)}).records
 
 
 def programs(row: Row, folder: Path, *, body: bool = True, **more: Any) -> Iterable[Any]:
@@ -111,12 +119,12 @@ def programs(row: Row, folder: Path, *, body: bool = True, **more: Any) -> Itera
     return taken_of(folder, {"calls.jsonl": json.dumps(line | held) + "\n"}).records
 
 
-def har(row: Row, folder: Path, *, body: bool = True, **headers: str) -> Iterable[Any]:
+def har(row: Row, folder: Path, *, body: bool = True, status: int = 200, **headers: str) -> Iterable[Any]:
     """A HAR."""
-    return taken_of(folder, {"a.har": json.dumps(session([row], body=body, **headers))}).records
+    return taken_of(folder, {"a.har": json.dumps(session([row], body=body, status=status, **headers))}).records
 
 
-def session(rows: Iterable[Row], *, body: bool = True, **headers: str) -> dict[str, Any]:
+def session(rows: Iterable[Row], *, body: bool = True, status: int = 200, **headers: str) -> dict[str, Any]:
     """The HAR of some calls, whose answers have *headers*."""
     entries = []
     for second, row in enumerate(rows):
@@ -124,18 +132,20 @@ def session(rows: Iterable[Row], *, body: bool = True, **headers: str) -> dict[s
         if row.body is not None and body:
             request["postData"] = {"mimeType": "application/json", "text": json.dumps(row.body)}
         told = [{"name": name.replace("_", "-"), "value": value} for name, value in headers.items()]
-        answer = {"status": 200, "headers": told, "content": {"size": 9, "mimeType": "application/json"}}
+        answer = {"status": status, "headers": told, "content": {"size": 9, "mimeType": "application/json"}}
         when = f"2026-09-01T08:00:{second:02}Z"
         entries.append({"startedDateTime": when, "time": 5, "request": request, "response": answer})
     return {"log": {"version": "1.2", "creator": {"name": "x"}, "entries": entries}}
 
 
-def metered(row: Row, folder: Path, **headers: str) -> Iterable[Any]:
+def metered(row: Row, folder: Path, *, status: int = 200, **headers: str) -> Iterable[Any]:
     """`meter`, around httpx."""
     found: list[dict[str, Any]] = []
     answer = {"url": "https://hcti.io/v1/image/1"}
     transport = httpx.MockTransport(
-        lambda _: httpx.Response(200, json=answer, headers={each.replace("_", "-"): headers[each] for each in headers})
+        lambda _: httpx.Response(
+            status, json=answer, headers={each.replace("_", "-"): headers[each] for each in headers}
+        )
     )
     client = meter(httpx.Client(transport=transport), events=lambda record: found.append(dict(record)), registry=None)
     client.request(row.method, row.address, json=row.body) if row.body is not None else client.request(
@@ -256,3 +266,32 @@ def test_free_repeats_by_the_answer_cost_nothing(tmp_path: Path) -> None:
     path.write_text(json.dumps({"log": {"version": "1.2", "entries": records}}))
     found = report(path, config={}, findings=True)
     assert (found["totals"]["renders"], found["totals"]["credits"], found["waste"]["total"]) == (3, 1, 0)
+
+
+@pytest.mark.parametrize(("status", "said", "credits"), [(500, "1", 1), (500, "", 0), (504, "0", 0), (504, "", None)])
+def test_a_failed_call_costs_what_its_answer_says(status: int, said: str, credits: int | None, tmp_path: Path) -> None:
+    """As a render does; else it is free, or unknown where somebody on the way gave up."""
+    row, headers = Row("hcti", "POST", f"{HCTI}/t", {}, "t"), {"x_renders_consumed": said}
+    right = [None if credits is None else Decimal(credits)]
+    assert _credits(har(row, tmp_path, status=status, **headers)) == right
+    assert _credits(programs(row, tmp_path, status_code=status, response_headers={"x-renders-consumed": said})) == right
+    assert _credits(metered(row, tmp_path, status=status, **headers)) == right
+
+
+def test_the_compiled_reader_reads_the_same_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of addresses that differ in what they cost."""
+    lines = "".join(line_of(row) for row in ROWS for _ in range(2))
+    exact = told(taken_of(tmp_path, {"access.log": lines}).records)
+    monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
+    assert Counter(told(taken_of(tmp_path, {"again.log": lines}).records)) == Counter(exact)
+    assert len(exact) == 2 * len(ROWS) and len({credits for *_, credits, _ in exact}) > 2
+
+
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if PROVIDERS[name].api is not None])
+def test_what_the_client_sends_is_recognized(name: str) -> None:
+    """The same template, inputs and options."""
+    api = PROVIDERS[name].api
+    assert api is not None
+    call = api.call(api.base_url, "k:s", "og card", b'{"title":"a"}', {})
+    seen = PROVIDERS[name].recognise(call.method, urlsplit(call.url), call.content)
+    assert seen == Seen("og card", {"title": "a"}, {})
