@@ -39,7 +39,7 @@ def most_repeated(facts: Facts, walked: Walked, most: int) -> list[Repeated]:
         )
         .join(table, table.c.row == events.c.row)
         .join(records, records.c.row == events.c.row)
-        .where(table.c.verdict.in_([int(verdict) for verdict in DUPLICATES]))
+        .where(walked.verdict(events).in_([int(verdict) for verdict in DUPLICATES]))
         .group_by(events.c.unit, events.c.key_high, events.c.key_low)
         .subquery()
     )

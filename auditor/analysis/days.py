@@ -97,7 +97,7 @@ def _parts(facts: Facts, replayed: Replayed) -> list[_Part]:
         events.c.unit.in_(sorted(replayed.staging)).label("staging"),
         events.c.outcome,
         events.c.retried,
-        walked.verdict,
+        walked.verdict(events),
     )
     sums = select(*groups, *used(events), func.sum(cast(events.c.weight, Wide)).label("requests"))
     joined = sums.join_from(events, clock, here).outerjoin(walked.table, walked.table.c.row == events.c.row)

@@ -6,12 +6,13 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, false, func, select
 
 from auditor.analysis.accounts import NAMES, Accounts
 from auditor.analysis.identities import Records, digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.engines import Engine
+from auditor.exchanges.assumptions import Assumption
 from auditor.model.events import DELIVERED, Outcome
 from auditor.model.settings import Settings
 
@@ -115,12 +116,14 @@ class Facts(Accounts):
         """One narrow row an event, names replaced by the codes of units, so that rules scan integers.
 
         `key_high` and `key_low` are 124 bits of (provider, account, environment, key), which only renders and errors
-        have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` counts requests.
+        have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` counts requests; of a
+        `free` render the provider serves repeats without billing them.
         """
         records, units = self.records.table, self.by_unit
         # Most events are hits, and only calls are walked: nothing else needs its long id and key.
         called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
         high, low = key_halves(records)
+        free = records.c.assumed.contains(Assumption.FREE_REPEATS.value, autoescape=True)
         narrow = self.placed(
             case((called, records.c.id)).label("id"),
             units.c.unit,
@@ -131,6 +134,7 @@ class Facts(Accounts):
             case((called, low)).label("key_low"),
             digest_code(records).label("digest"),
             records.c.inputs.is_not(None).label("has_inputs"),
+            func.coalesce(free, false()).label("free"),
             *(records.c[name] for name in _KEPT),
         )
         return self.engine.store("events", narrow)

@@ -29,10 +29,11 @@ class Walked:
     """row, verdict: one row for each render whose key is known."""
     ttl_us: int
 
-    @property
-    def verdict(self) -> ColumnElement[int]:
-        """Of each render, where this is an outer join."""
-        return func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN)).label("verdict")
+    def verdict(self, events: Table) -> ColumnElement[int]:
+        """Of each render, where this is an outer join; a repeat that the provider does not bill is no duplicate."""
+        found = func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN))
+        spared = and_(events.c.free, found == int(Verdict.REPEAT))
+        return case((spared, int(Verdict.NEEDED)), else_=found).label("verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     renders = sum(row.events for row in facts.usage if row.outcome == Outcome.RENDER)
     walked = Walked(facts.engine.load("walked", verdicts(stream, ttl_us, renders)), ttl_us)
 
-    groups = (events.c.unit, events.c.cycle, walked.verdict, events.c.unknown)
+    groups = (events.c.unit, events.c.cycle, walked.verdict(events), events.c.unknown)
     billed = func.count().filter(events.c.credits > 0).label("billed")
     sums = func.count().label("renders"), billed, func.sum(events.c.credits).label("credits")
     chosen = select(*groups, *sums).where(events.c.outcome == Outcome.RENDER)
@@ -148,7 +149,7 @@ def _samples(facts: Facts, walked: Walked) -> Iterator[tuple[int, RenderSample, 
             func.coalesce(events.c.duration_us, 0).label("duration_us"),
             case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
             by_size.label("by_size"),
-            walked.verdict,
+            walked.verdict(events),
             records.c.inputs,
         )
         .outerjoin(walked.table, walked.table.c.row == events.c.row)

@@ -91,9 +91,6 @@ class CallRule(NamedTuple):
     """(method, address, body) -> the call, or None."""
     hosts: frozenset[str]
     """Only requests to these are looked at more closely."""
-    template_of: Callable[[str, SplitResult], str | None] | None = None
-    """(method, address) -> the template where the address alone says that this is a render, empty if it does not name
-    it; for calls whose body says nothing to `recognise`."""
     price: Price = Price()
     """How many images a call makes and what they cost, by the JSON object in the request's body."""
     quota: Quota = PAYMENT_REQUIRED
@@ -133,10 +130,7 @@ def path_rule(
 
 def provider_rules() -> tuple[CallRule, ...]:
     """A rule a known provider."""
-    return tuple(
-        CallRule(name, provider.recognise, frozenset(provider.hosts), provider.template_of)
-        for name, provider in PROVIDERS.items()
-    )
+    return tuple(CallRule(name, provider.recognise, frozenset(provider.hosts)) for name, provider in PROVIDERS.items())
 
 
 def json_object(content: bytes) -> dict[str, Any] | None:

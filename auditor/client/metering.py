@@ -5,10 +5,11 @@ import logging
 import os
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -121,36 +122,32 @@ class Metering:
 
     def request(self, provider: str, seen: Seen) -> Request:
         """The request that was seen, with its key."""
-        shape = self._known(provider)[1].of(seen.template, None, seen.options)
+        version = seen.template_version
+        shape = self._known(provider)[1].of(seen.template, version, seen.options)
         slot, body = shape.identify(seen.overrides)
-        return Request(seen.template, slot, body, shape.options, None, self._placement, "online", 0.0)
+        return Request(seen.template, slot, body, shape.options, version, self._placement, "online", 0.0)
 
     def keyless(self, provider: str, seen: Seen) -> Request:
         """A request of which nobody can say what makes its image: its key is that of no other, and it has no inputs."""
-        known = self.request(provider, Seen(seen.template, {}, seen.options))
+        known = self.request(provider, replace(seen, overrides={}))
         return known._replace(slot=Slot(known.slot.group, UNKNOWN_PREFIX + token_hex(32)))
 
     def knows(self, host: str) -> bool:
         """Whether calls to a host may be renders."""
         return host in self._rules
 
-    def rule(self, asked: SeenRequest) -> tuple[CallRule, Seen, bool] | None:
-        """The rule that takes a request, what it sees in it, and whether the body told it; None for other traffic."""
+    def rule(self, asked: SeenRequest) -> tuple[CallRule, Seen] | None:
+        """The rule that takes a request, and what it sees in it; None for other traffic."""
         url = urlsplit(asked.url)
         for rule in self._rules.get(asked.host, ()):
             seen = rule.recognise(asked.method, url, asked.content or b"")
-            told = seen is not None
-            if seen is None and rule.template_of is not None:
-                template = rule.template_of(asked.method, url)
-                if template is not None:
-                    seen = Seen(template or "unknown", {"path": url.path}, dict(parse_qsl(url.query)))
             if seen is not None:
-                return rule, seen, told
+                return rule, seen
         return None
 
-    def identified(self, found: tuple[CallRule, Seen, bool], asked: SeenRequest, request: object) -> Request:
+    def identified(self, found: tuple[CallRule, Seen], asked: SeenRequest, request: object) -> Request:
         """The request that a rule took, with its key as far as its body tells it; *request* is the library's own."""
-        rule, seen, told = found
+        rule, seen = found
         content = asked.content
         if content is None:
             if self._key is None:
@@ -161,13 +158,13 @@ class Metering:
                 )
                 return self.keyless(rule.provider, seen)
             try:
-                seen = Seen(seen.template, {**seen.overrides, "key": stable(self._key(request))}, seen.options)
+                seen = replace(seen, overrides={**seen.overrides, "key": stable(self._key(request))})
             except Exception as error:
                 self.fault(error)
                 return self.keyless(rule.provider, seen)
-        elif content and not (told and (seen.overrides or json_object(content) is not None)):
+        elif content and not (seen.told and (seen.overrides or json_object(content) is not None)):
             # A form, a list, a blob: it says which image this is all the same.
-            seen = Seen(seen.template, {**seen.overrides, "body": stable(content)}, seen.options)
+            seen = replace(seen, overrides={**seen.overrides, "body": stable(content)})
         return self.request(rule.provider, seen)
 
     def named(self, provider: str, template: str, form: Callable[[], dict[str, Any]], where: str) -> Request:

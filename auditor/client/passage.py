@@ -84,7 +84,7 @@ def started(
     journey = underway(asked) if below and current is None else current
     if isinstance(journey, Journey) and journey.open and journey.rule.provider == found[0].provider:
         return (None, None) if layered else (journey, journey.begin(apart=current is None))
-    journey = Journey(metering, found[0], metering.identified(found, asked, request), asked, layered=layered)
+    journey = Journey(metering, *found, metering.identified(found, asked, request), asked, layered=layered)
     return journey, None if layered else journey.begin()
 
 

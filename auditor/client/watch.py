@@ -18,6 +18,7 @@ from auditor.client.meter import Meter, MeteredTry
 from auditor.client.metering import Metering, quiet
 from auditor.client.request import Request
 from auditor.client.unread import UNREAD
+from auditor.model.endpoints import Seen
 from auditor.model.errors import QuotaExceededError, RenderError
 from auditor.model.media import is_picture, tells_size
 from auditor.model.provider import FORMAT_OF, Answer, Picture, error_of, size_of
@@ -31,9 +32,9 @@ class Journey:
     """One request of a caller's, until it has its answer; *layered* if there may be layers between it and its calls."""
 
     def __init__(
-        self, metering: Metering, rule: CallRule, request: Request, asked: SeenRequest, *, layered: bool
+        self, metering: Metering, rule: CallRule, seen: Seen, request: Request, asked: SeenRequest, *, layered: bool
     ) -> None:
-        self.metering, self.rule, self.request, self.asked = metering, rule, request, asked
+        self.metering, self.rule, self.seen, self.request, self.asked = metering, rule, seen, request, asked
         self.meter: Meter = metering.meter(rule.provider)
         self._unused = [self.meter.begin()]
         self.calls: list[Watch] = []
@@ -234,7 +235,7 @@ class Watch:
             except RenderError as error:
                 self._fails(error)
             else:
-                journey.meter.rendered(journey.request, entry, self.made, status, **self._credits())
+                journey.meter.rendered(journey.request, entry, self.made, status, self._credits())
 
     def _fails(self, error: RenderError) -> None:
         self._ends()
@@ -256,7 +257,7 @@ class Watch:
         provider = PROVIDERS.get(self.journey.rule.provider)
         # Nothing can be said of a body that was not read to its end, or of a document without its end, but that it was
         # paid for.
-        if provider is None or provider.api is None or not told:
+        if provider is None or provider.api is None or not told or self.journey.seen.images != 1:
             return None
         try:
             return provider.api.picture(answer, self.journey.request.options)
@@ -274,14 +275,14 @@ class Watch:
         digest = None if self._digest is None else f"sha256:{self._digest.hexdigest()}"
         return Entry(picture, digest, self._size)
 
-    def _credits(self) -> dict[str, Decimal | None]:
-        """What the rule says that the call cost; empty where the answer's own word, or 1, stands."""
-        price = self.journey.rule.price
-        if price.plain:
-            return {}
-        content = self.journey.asked.content
-        body = None if content is None else json_object(content)
-        return {"credits": None if body is None and price.asks else self.metering.tried(price.of, body)}
+    def _credits(self) -> Decimal | None:
+        """What the call cost, as the rule's price, the answer, or what it asked for says; None where none does."""
+        rule, seen = self.journey.rule, self.journey.seen
+        if rule.price.plain:
+            known = PROVIDERS.get(rule.provider)
+            return seen.credits if known is None else known.cost(seen.credits, self.headers)
+        body = None if (content := self.journey.asked.content) is None else json_object(content)
+        return None if body is None and rule.price.asks else self.metering.tried(rule.price.of, body)
 
 
 UNDERWAY: set[Journey] = set()

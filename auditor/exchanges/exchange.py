@@ -1,5 +1,6 @@
 """Exchange: one request and its answer, as far as a foreign log tells. What the log does not tell is None."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -39,6 +40,8 @@ class Exchange:
     cache: str | None = None
     """The field that says what a cache did, as logged; None where the log has no such field."""
     media_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those of the answer that say what the call cost, by names in lower case, as far as the log has them."""
     failure: str | None = field(default=None, repr=False)
     """What the log says of a request that has no answer."""
     id: str | None = None

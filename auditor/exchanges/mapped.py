@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.outcome import Filtered
+from auditor.model.endpoints import Seen
 from auditor.model.events import Outcome, Unknown
-from auditor.model.fingerprint import FOREIGN_PREFIX
+from auditor.model.fingerprint import FOREIGN_PREFIX, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Mapped:
     """The unit of durations, as the table says."""
     unknown: Unknown | None = None
     """Why there is no key."""
+    credits: Decimal | None = Decimal(1)
+    """What a render costs where its answer does not say; None where that is unknown."""
+    deduplicated: bool = False
+    """Whether the provider serves the same call again without billing it."""
 
 
 class Lack(NamedTuple):
@@ -47,6 +53,7 @@ class Lack(NamedTuple):
     assumed: Assumption
 
 
+COUNT = Lack(Unknown.COUNT, Assumption.COUNT)
 NO_BODY = Lack(Unknown.NO_BODY, Assumption.NO_BODY)
 MASKED_BODY = Lack(Unknown.NO_BODY, Assumption.MASKED)
 MASKED_ADDRESS = Lack(Unknown.NO_INPUTS, Assumption.MASKED)
@@ -63,6 +70,15 @@ class LeftOut(NamedTuple):
 def key_of(provider: str, identity: str) -> str:
     """A key that no event of another identity has."""
     return digest_of([provider, identity])
+
+
+def content_of(seen: Seen) -> list[bytes] | None:
+    """What keys a call; None where nobody knows its body, or no such request can be made of it."""
+    version = [] if seen.template_version is None else [seen.template_version.encode()]
+    try:
+        return [canonical(seen.overrides), canonical(dict(seen.options)), *version] if seen.told else None
+    except ValueError:
+        return None
 
 
 def digest_of(parts: Sequence[str | bytes]) -> str:

@@ -9,20 +9,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from fnmatch import fnmatch
-from functools import lru_cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from auditor.exchanges.addresses import parameters, split
 from auditor.exchanges.assumptions import Assumption
+from auditor.exchanges.cost import cost, used_up
 from auditor.exchanges.exchange import Exchange, Exported
-from auditor.exchanges.mapped import MASKED_ADDRESS, MASKED_BODY, NO_BODY, Lack, LeftOut, Mapped, digest_of, key_of
+from auditor.exchanges.mapped import (
+    COUNT,
+    MASKED_ADDRESS,
+    MASKED_BODY,
+    NO_BODY,
+    Lack,
+    LeftOut,
+    Mapped,
+    content_of,
+    digest_of,
+    key_of,
+)
 from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, may_be_masked
 from auditor.exchanges.matching import CompiledTable, picture_format, side
 from auditor.exchanges.outcome import Fate, fate, left_out, served, tells_size
 from auditor.exchanges.units import Took, Units
-from auditor.model.endpoints import Seen
 from auditor.model.events import MAX_BYTES, Outcome, UsageEvent
-from auditor.model.fingerprint import ADDRESS, Scope, canonical, derive_key
+from auditor.model.fingerprint import ADDRESS, Scope, derive_key
 from auditor.model.media import media_type_of
 from auditor.model.provider import FORMAT_OF
 from auditor.model.settings import Settings
@@ -79,6 +89,7 @@ class Mapper:
         became = fate(exchange.status, by, mapped.otherwise, mapped.redirects, used_up(mapped.provider))
         whole = tells_size(became.outcome, became.status, media_type)
         size = exchange.bytes if whole else None
+        credits, free = cost(mapped, became, exchange)
         duration, assumed = self.duration(exchange.duration_us, exchange.took, mapped.duration_unit)
         if exchange.unread is not None:
             self.units.unread.add(exchange.unread)
@@ -101,13 +112,13 @@ class Mapper:
             digest=exchange.digest if whole else None,
             duration_us=duration,
             status=became.status,
-            credits=became.credits,
+            credits=credits,
             inputs=mapped.inputs if became.outcome in (Outcome.RENDER, Outcome.ERROR) else None,
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
             unknown=mapped.unknown if became.outcome is Outcome.RENDER else None,
         )
-        return event, (*assumptions(mapped, became, exchange.cache), *exchange.assumed, *assumed)
+        return event, (*assumptions(mapped, became, exchange.cache), *free, *exchange.assumed, *assumed)
 
     def exported(self, item: Exported) -> tuple[UsageEvent, tuple[Assumption, ...]]:
         """An event of an export with its duration, and what was assumed for that."""
@@ -216,21 +227,17 @@ class Mapper:
         self, provider: str, method: str, host: str | None, path: str, query: str, body: bytes | None,
         environment: str | None,
     ) -> Mapped | None:  # fmt: skip
-        """An outbound call to a known provider; without its body the address alone may name the template."""
+        """An outbound call to a known provider."""
         try:
             url = urlsplit(f"https://{host}{path}" + (f"?{query}" if query else ""))
         except ValueError:
             return None
-        asked = _asked(provider, method, url, b"" if body is None else body)
-        known = asked is not None and (body is not None or method == "GET")
-        if asked is None or not known:
-            template = None if method == "GET" else PROVIDERS[provider].template_of(method, url)
-            if template is None:
-                return None
-            asked = Seen(template or "unknown", {}, {}), []
-        seen, content = asked
-        lack = None if known else NO_BODY
-        if known and (is_masked_path(seen.template) or is_masked([seen.overrides, seen.options])):
+        seen = PROVIDERS[provider].recognise(method, url, body)
+        if seen is None:
+            return None
+        content = content_of(seen)
+        lack = COUNT if seen.images is None else NO_BODY if content is None else None
+        if lack is None and (is_masked_path(seen.template) or is_masked([seen.overrides, seen.options])):
             lack = MASKED_BODY if body else MASKED_ADDRESS
         owner = self._owner(provider)
         accounts = [name for name, each in self._settings.accounts.items() if each.provider == provider]
@@ -243,7 +250,8 @@ class Mapper:
             account,
             scope.environment,
             seen.template,
-            None if lack else digest_of([*_owner(scope, seen.template), *content]),
+            None if lack or content is None else digest_of([*_owner(scope, seen.template), *content]),
+            template_version=seen.template_version,
             format=picture_format(options["format"]),
             width=side(options["width"]),
             height=side(options["height"]),
@@ -253,25 +261,12 @@ class Mapper:
             redirects=PROVIDERS[provider].redirects,
             duration_unit=owner.table.duration_unit if owner else None,
             unknown=lack and lack.unknown,
+            credits=seen.credits,
+            deduplicated=seen.deduplicated and lack is None,
         )
 
     def _scope(self, provider: str, account: str, environment: str | None) -> Scope:
         return Scope(provider, account, (environment or "production").lower(), self._secret)
-
-
-def _asked(provider: str, method: str, url: SplitResult, body: bytes) -> tuple[Seen, list[bytes]] | None:
-    """What a call asks for and what keys it; None where no such request can be made of its body."""
-    try:
-        seen = PROVIDERS[provider].recognise(method, url, body)
-        return None if seen is None else (seen, [canonical(seen.overrides), canonical(dict(seen.options))])
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=1024)
-def used_up(provider: str) -> frozenset[int]:
-    """The statuses by which a provider says that the plan's credits are used up."""
-    return PROVIDERS[provider].quota.statuses if provider in PROVIDERS else frozenset()
 
 
 def assumptions(mapped: Mapped, became: Fate, cache: str | None) -> tuple[Assumption, ...]:

@@ -4,6 +4,7 @@ Each entry is a record, numbered in the order of the file. Unlike access logs a 
 (`postData`) and often the pictures themselves: digest, width and height are then taken from the content. Bytes are
 `content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
 (`_fromCache`, nothing transferred) is a hit, the others are what the answer's headers say (`Cache-Status`, `X-Cache`).
+What a call to a provider cost is what the answer's header says (`x-renders-consumed`), if it has one.
 Status 0 is a request without an answer; one that was blocked before it was sent is filtered. Entries before a cut are
 read, the rest is rejected. Cookies are not looked at. Entries are read one by one; one of more than 48 MiB ends the
 file.
@@ -84,6 +85,7 @@ class Har(Format):
             duration_us=micros(entry.get("time"), 1000),
             cache="hit" if _from_cache(entry, response) else verdict_in("headers", response.get("headers")),
             media_type=text_of(content.get("mimeType")) or text_of(at(response, "headers", "content-type")),
+            headers=response.get("headers") or {},
             failure=" ".join(
                 said for name in _FAILURES for each in (response, entry) if isinstance(said := each.get(name), str)
             ),

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from auditor.exchanges.assumptions import Assumption
+from auditor.exchanges.cost import cost_header
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.exchanges.mapper import Mapper
 from auditor.exchanges.units import Took, Units
@@ -125,7 +126,7 @@ class Intake:
                 progress(raw.tell())
 
             template = kind.template
-            if kind.name == NATIVE or (template is not None and not any(map(names_environment, template.names))):
+            if kind.name == NATIVE or (template is not None and not any(map(_of_each_line, template.names))):
                 records = intake._blocks(source.size, reader, reading, writer, told)
             else:
                 records = _told(kind.records(source.path, reader), told)
@@ -230,6 +231,11 @@ def _mapping(settings: Settings) -> str:
     told = settings.decimal, settings.duration_unit, os.environ.get("AUDITOR_SECRET")
     said = repr((settings.sources, sorted(settings.log_formats.items()), accounts, told))
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _of_each_line(name: str) -> bool:
+    """Whether a variable of such a name has to be read with its own line."""
+    return names_environment(name) or cost_header(name) is not None
 
 
 def units_of(source: Source, detected: Detected, settings: Settings) -> Units:

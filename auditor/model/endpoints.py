@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -45,11 +45,59 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A render call that was recognised in someone else's traffic."""
+    """A render call that was recognized in someone else's traffic."""
 
     template: str
     overrides: Mapping[str, Any] = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
+    told: bool = True
+    """Whether these are all that the image depends on; else nobody can say which one it is."""
+    template_version: str | None = None
+    images: int | None = 1
+    """None where the call makes several, and nothing says how many."""
+    credits: Decimal | None = Decimal(1)
+    """What the call costs by what it asks for, where its answer does not say; None where that is unknown."""
+    deduplicated: bool = False
+    """Whether the provider serves the same call again, within a day, without billing it."""
+
+
+Fields = Mapping[str, Any]
+"""The fields of a call: of its body, or the parameters of its address."""
+
+
+def one(asked: Fields) -> list[Fields] | None:
+    """A call that makes one image."""
+    return [asked]
+
+
+def several(asked: Fields) -> list[Fields] | None:
+    """A call that makes several images; it does not say how many."""
+    del asked
+    return None
+
+
+def listed(name: str, shared: str = "") -> Callable[[Fields], list[Fields] | None]:
+    """A call whose field *name* lists its images; the object *shared* holds what they have in common."""
+
+    def images(asked: Fields) -> list[Fields] | None:
+        found, common = asked.get(name), asked.get(shared)
+        if not isinstance(found, list) or not found:
+            return None
+        known = common if isinstance(common, dict) else {}
+        return [{**known, **each} if isinstance(each, dict) else known for each in found]
+
+    return images
+
+
+def credit(image: Fields) -> Decimal | None:
+    """An image that costs one."""
+    del image
+    return Decimal(1)
+
+
+def costs(credits: int | None) -> Callable[[Fields], Decimal | None]:
+    """Images that all cost the same; None where that is unknown."""
+    return lambda _: None if credits is None else Decimal(credits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +105,87 @@ class Endpoint:
     """An address whose calls render. The template stands in the path, in the query or in the JSON body."""
 
     path: str
-    """A regular expression for the whole path, with a group `template` where the path names it."""
+    """A regular expression for the whole path, with a group `template` where the path names it; also
+    `template_version` and `format`."""
     methods: frozenset[str] = frozenset({"POST"})
     template: str = ""
     """The query parameter or field of the body that names the template, where the path does not."""
+    named: str = "unknown"
+    """The template of calls that name none."""
     overrides: str = ""
-    """The field of the body that the picture depends on; empty: the whole body."""
+    """The field of the body that the image depends on; empty: the whole body."""
     ignored: tuple[str, ...] = ()
-    """Fields of the body that do not change the picture: metadata, webhooks."""
+    """Fields of the body that do not change the image: metadata, webhooks."""
+    options: frozenset[str] = frozenset()
+    """Query parameters that are output options. The others of a GET are overrides; of a POST they are options, too,
+    unless some are named here."""
+    images: Callable[[Fields], list[Fields] | None] = one
+    """The images that a call makes, by its body: what each is made of."""
+    price: Callable[[Fields], Decimal | None] = credit
+    """What one of them costs."""
+    dry: str = ""
+    """The field of the body that makes the call render nothing where it is true."""
+    deduplicates: Callable[[Fields], bool] = lambda _: False
+    """Whether the same call again, within a day, is free."""
 
-    def template_of(self, method: str, url: SplitResult) -> str | None:
-        """The template by the address alone: empty where only the body names it, None for no render call."""
+    def recognise(self, method: str, url: SplitResult, content: bytes | None, secret: frozenset[str]) -> Seen | None:
+        """The call, None if it renders nothing; *content* is None where nobody knows the body."""
         match = re.fullmatch(self.path, url.path)
         if match is None or method.upper() not in self.methods:
             return None
-        named = match.groupdict().get("template")
-        return unquote(named) if named else dict(parse_qsl(url.query)).get(self.template, "")
+        found = {name: unquote(text) for name, text in match.groupdict().items() if text}
+        query = {name: value for name, value in parse_qsl(url.query, keep_blank_values=True) if name not in secret}
+        body = query if method.upper() == "GET" else _object(content)
+        known = body or {}
+        if self.dry and known.get(self.dry) is True:
+            return None
+        template = found.get("template") or query.pop(self.template, "") or str(known.get(self.template) or "")
+        options = {name: _number(value) for name, value in query.items() if name in self.options}
+        version = options.pop("template_version", None)
+        if body is query:
+            rest = {name: value for name, value in query.items() if name not in self.options}
+        else:
+            options = options if self.options else dict(query)
+            left_out = {*self.ignored, *filter(None, [self.template])}
+            rest = {name: value for name, value in known.items() if name not in left_out}
+            if self.overrides:
+                changed: Any = rest.pop(self.overrides, {})
+                options = {**rest, **options}
+                rest = changed if isinstance(changed, dict) else {self.overrides: changed}
+        if "format" in found:
+            options["format"] = found["format"]
+        images = self.images(known)
+        prices = [None] if images is None else [self.price(each) for each in images]
+        told = body is not None and bool(template or not self.template)
+        return Seen(
+            template or self.named,
+            rest if told else {"path": url.path},
+            options,
+            told,
+            found.get("template_version") or (None if version is None else str(version)),
+            None if images is None else len(images),
+            None if None in prices else sum(filter(None, prices), Decimal(0)),
+            told and self.deduplicates(known),
+        )
 
-    def recognise(self, method: str, url: SplitResult, content: bytes, secret: frozenset[str]) -> Seen | None:
-        """The call with its body; None if it is no render call, or if nothing says exactly of what."""
-        template = self.template_of(method, url)
-        if template is None:
-            return None
-        try:
-            found = parsed(content or b"{}")
-        except ValueError:
-            return None
-        body = found if isinstance(found, dict) else {}
-        template = template or str(body.get(self.template) or "")
-        if not template:
-            return None
-        left_out = {self.template, self.overrides, *self.ignored}
-        rest = {name: value for name, value in body.items() if name not in left_out}
-        query = {name: value for name, value in parse_qsl(url.query) if name not in secret | {self.template}}
-        if not self.overrides:
-            return Seen(template, rest, query)
-        changed = body.get(self.overrides, {})
-        return Seen(template, changed if isinstance(changed, dict) else {self.overrides: changed}, {**rest, **query})
+
+def _object(content: bytes | None) -> dict[str, Any] | None:
+    """The JSON object in a body, empty for an empty one; None where it is not known, or holds something else."""
+    if content is None:
+        return None
+    try:
+        found = parsed(content or b"{}")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+_DIGITS = 15
+"""Of an option that is read as a number; more of them are text."""
+
+
+def _number(value: str) -> str | int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else value
 
 
 @dataclass(frozen=True, slots=True)

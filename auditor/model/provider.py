@@ -1,6 +1,7 @@
 """Provider: the facts about one render API that bills, audits and advice rest on, and how to speak to it."""
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,9 +103,6 @@ class Api(Protocol):
     def error(self, answer: Answer) -> RenderError:
         """What any other answer means."""
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
-        """The render call that this request is, if it is one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -128,38 +126,44 @@ class Provider:
     """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
     """What is known but is no plan: trials, prices that sources disagree on."""
+    consumed: str = ""
+    """The header in which an answer says what its call cost, in lower case; empty where none does."""
     redirects: Outcome = Outcome.ERROR
     """What a 3xx but 304 of a render endpoint stands for: `error`, or `render` or `hit` of the image it names."""
     api: Api | None = None
     """How to speak to it; without it calls are recognised and counted, but the client does not make them."""
 
-    def template_of(self, method: str, url: SplitResult) -> str | None:
-        """The template of a render call by its address alone, as access logs have it.
-
-        Empty where only the body names it, None if this is no render call of the provider.
-        """
-        if url.hostname not in self.hosts:
-            return None
-        found = (endpoint.template_of(method, url) for endpoint in self.endpoints)
-        return next((template for template in found if template is not None), None)
-
     def error(self, answer: Answer) -> RenderError:
         """What an answer means that is no image."""
-        if self.api is not None:
-            return self.api.error(answer)
         said = f"HTTP {answer.status}"
-        if self.quota.used_up(answer.status, answer.content):
-            return QuotaExceededError(said, status=answer.status)
-        return error_of(answer.status, said)
-
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
-        """The render call that this request is, if it is one."""
         if self.api is not None:
-            return self.api.recognise(method, url, content)
+            error = self.api.error(answer)
+        elif self.quota.used_up(answer.status, answer.content):
+            error = QuotaExceededError(said, status=answer.status)
+        else:
+            error = error_of(answer.status, said)
+        error.credits = self.cost(error.credits, answer.headers)
+        return error
+
+    def recognise(self, method: str, url: SplitResult, content: bytes | None) -> Seen | None:
+        """The render call that this request is, if it is one; *content* is None where nobody knows the body."""
         if url.hostname not in self.hosts:
             return None
         found = (endpoint.recognise(method, url, content, self.auth.query) for endpoint in self.endpoints)
         return next((seen for seen in found if seen is not None), None)
+
+    def cost(self, expected: Decimal | None, headers: Mapping[str, str]) -> Decimal | None:
+        """Credits of a call: what its answer says, else what was *expected*."""
+        said = credits_of(headers.get(self.consumed)) if self.consumed else None
+        return expected if said is None else said
+
+
+_CREDITS = re.compile(r"\d{1,12}(?:\.\d{1,18})?", re.ASCII)
+
+
+def credits_of(said: str | None) -> Decimal | None:
+    """A number of credits, as a header says it; None for none, and for anything else."""
+    return Decimal(said) if said is not None and _CREDITS.fullmatch(said) else None
 
 
 FORMAT_OF = {

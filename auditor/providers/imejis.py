@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Literal, TypedDict
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota, Seen
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, Quota
 from auditor.model.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -20,7 +20,6 @@ from auditor.model.errors import (
     RenderError,
     ThrottledError,
 )
-from auditor.model.fingerprint import parsed
 from auditor.model.provider import FORMAT_OF, Answer, Call, Picture, Provider, error_of, seconds, size_of
 from auditor.providers import catalogue
 
@@ -30,7 +29,6 @@ _PLANS = {"Free": ("0.00", 100), "Basic": ("14.99", 1_000), "Pro": ("24.99", 10_
 _FORMATS = ("png", "jpeg", "webp", "pdf")
 _DELIVERIES = ("stream", "hosted", "signed")
 _OPTIONS = {"format", "quality", "delivery", "expiresIn"}
-_PATH = re.compile(r"/(?:v1|api/designs)/(?P<template>[^/]+)/?")
 _AUTH = Auth("dma-api-key", query=frozenset({"dma-api-key"}))
 
 
@@ -121,29 +119,7 @@ class Imejis:
             wait = max(0.0, resets - self._clock())
         return ThrottledError(f"Imejis says: {said}", retry_after=wait, **facts)
 
-    def recognise(self, method: str, url: SplitResult, content: bytes) -> Seen | None:
-        """POST and GET of both hosts; a GET has its overrides, and often the key, in the query."""
-        match = _PATH.fullmatch(url.path)
-        if url.hostname not in IMEJIS.hosts or match is None or method not in ("GET", "POST"):
-            return None
-        query = [(name, value) for name, value in parse_qsl(url.query) if name not in _AUTH.query]
-        options: dict[str, Any] = {name: value for name, value in query if name in _OPTIONS}
-        if method == "GET":
-            overrides: Mapping[str, Any] = {name: value for name, value in query if name not in _OPTIONS}
-        else:
-            try:
-                found = parsed(content or b"{}")
-            except ValueError:
-                return None
-            overrides = found if isinstance(found, dict) else {}
-        for name in options.keys() & {"quality", "expiresIn"}:
-            if options[name].isascii() and options[name].isdigit() and len(options[name]) <= _DIGITS:
-                options[name] = int(options[name])
-        return Seen(unquote(match[1]), overrides, options)
 
-
-_DIGITS = 15
-"""Of an option that is read as a number; more of them are text."""
 _NAMES = {"expires_in": "expiresIn"}
 
 
@@ -168,7 +144,10 @@ IMEJIS = Provider(
     name="imejis",
     hosts=("render.imejis.io", "api.imejis.io"),
     plans=catalogue("imejis", _PLANS, _SOURCE, _CHECKED, Grade.PROVIDER),
-    endpoints=(Endpoint(_PATH.pattern, frozenset({"GET", "POST"})),),
+    endpoints=(
+        # A GET has its overrides, and often the key, in the query.
+        Endpoint(r"/(?:v1|api/designs)/(?P<template>[^/]+)/?", frozenset({"GET", "POST"}), options=frozenset(_OPTIONS)),
+    ),
     auth=_AUTH,
     quota=Quota(says=r"\bquota\b"),
     billing=Billing(sizes=(), repeats=True, source=_SOURCE, checked=_CHECKED, grade=Grade.PROVIDER),

@@ -11,7 +11,7 @@ from auditor.model.provider import Provider
 from auditor.providers import catalogue
 
 _RIVAL = "https://www.imejis.io/blogs/comparisons/image-api-checklist-choose-provider"
-_USAGE = "https://orshot.com/help/render-usage-and-credits"
+_USAGE = "https://orshot.com/docs/definitions/render-usage"
 _PLANS = {"1,000": ("30.00", 1_000), "10,000": ("75.00", 10_000)}
 
 ORSHOT = Provider(
@@ -26,11 +26,13 @@ ORSHOT = Provider(
     auth=Auth(scheme="Bearer"),
     quota=Quota(says=r"subscription inactive|consumed all requests"),
     billing=Billing(
-        sizes=(), repeats=True, pdf_page=1, source=_USAGE, checked=date(2026, 11, 22), grade=Grade.PROVIDER
+        sizes=(), repeats=True, pdf_page=1, source=_USAGE, checked=date(2026, 11, 30), grade=Grade.PROVIDER
     ),
     notes=(
         "a trial, once: 30 credits (its own page) or 60 (a rival's)",
         "overage can be switched on, with a limit; about $18 for 1,000 (a rival's page)",
-        "some templates cost 2 credits; video costs 1 a second",
+        "2 of its renders are 1 credit: an image costs 1 a page (carousels and flowing text have several), a video 1 a "
+        "second",
+        "repeats that its cache serves are billed (https://orshot.com/help/render-usage-and-credits, 2026-11-22)",
     ),
 )

@@ -5,27 +5,22 @@ No plan is listed: the sources found disagree on what 1,000 pictures cost. Descr
 
 from datetime import date
 
-from auditor.model.endpoints import Auth, Billing, Endpoint, Grade
+from auditor.model.endpoints import Auth, Billing, Endpoint, Grade, costs, listed
 from auditor.model.provider import Provider
 
 _CREDITS = "https://placid.app/help/how-do-placid-credits-work"
+_IGNORED = ("webhook_success", "passthrough", "create_now")
 _OTHERS = "templates|collections|media|videos|editor-templates|compose|accounts|images|pdfs"
 
 PLACID = Provider(
     name="placid",
     hosts=("api.placid.app",),
     endpoints=(
-        Endpoint(
-            r"/api/rest/(?:images|pdfs)/?",
-            template="template_uuid",
-            overrides="layers",
-            ignored=("webhook_success", "passthrough", "create_now"),
-        ),
-        Endpoint(
-            rf"/api/rest/(?P<template>(?!(?:{_OTHERS})/?$)[^/]+)/?",
-            overrides="layers",
-            ignored=("webhook_success", "passthrough", "create_now"),
-        ),
+        Endpoint(r"/api/rest/images/?", template="template_uuid", overrides="layers", ignored=_IGNORED),
+        Endpoint(r"/api/rest/pdfs/?", named="pdf", ignored=_IGNORED, images=listed("pages"), price=costs(2)),
+        Endpoint(rf"/api/rest/(?P<template>(?!(?:{_OTHERS})/?$)[^/]+)/?", overrides="layers", ignored=_IGNORED),
+        # Rendered when it is first asked for and then kept for some time: what a request costs is unknown.
+        Endpoint(r"/u/(?P<template>[^/]+)/?", frozenset({"GET"}), price=costs(None)),
     ),
     auth=Auth(scheme="Bearer"),
     billing=Billing(

@@ -1,6 +1,7 @@
 """Templated (templated.io): synchronous, one credit a picture or PDF page.
 
-Plans as a directory lists them (2026-06-25), not from the provider itself; what happens beyond the included credits is
+Plans as a directory lists them (2026-06-25), not from the provider itself: prices of a month where a year is paid at
+once; by the month they are higher, and nobody says how much. What happens beyond the included credits is
 not said anywhere that was found. Check them against your invoice and override them with `[plans.templated.NAME]`.
 """
 
@@ -28,5 +29,8 @@ TEMPLATED = Provider(
     billing=Billing(sizes=(), pdf_page=1, source=_DIRECTORY, checked=_CHECKED, grade=Grade.UNVERIFIED),
     usage_url="https://api.templated.io/v1/account",
     usage=fields(("apiUsage", "apiQuota")),
-    notes=("a trial of 50 credits, once", "the directory gives the Enterprise price as billed annually"),
+    notes=(
+        "a trial of 50 credits, once",
+        "all prices are those of a month where a year is paid at once; by the month they are higher (the directory)",
+    ),
 )

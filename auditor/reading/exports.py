@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from auditor.exchanges.cache_field import cache_of
+from auditor.exchanges.cost import used_up
 from auditor.exchanges.exchange import Exported
-from auditor.exchanges.mapper import used_up
 from auditor.exchanges.masks import is_masked
 from auditor.exchanges.outcome import Served, fate, served
 from auditor.model import plans

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from auditor.exchanges.cache_field import NONE, bare
+from auditor.exchanges.cost import cost_header, value_of
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
 from auditor.model.fingerprint import is_exact
@@ -19,16 +20,27 @@ _BODY = ("request_body", "requestbody", "request.body", "http.request.body", "ht
 
 
 def completed(exchange: Exchange, fields: Mapping[str, Any]) -> Exchange:
-    """*exchange* with what its record names and its format did not read: environment, body, type, unread durations."""
+    """*exchange* with what its record names and its format did not read: environment, body, type, cost, durations."""
     environment = exchange.environment or environment_of(fields)
     body, bodiless = exchange.body, exchange.method in ("GET", "HEAD")
     if body is None and not bodiless:
         body = body_of(fields)
     media_type = exchange.media_type or media_type_in(fields, either=bodiless)
     unread = unread_in(fields) if exchange.duration_us is None and not exchange.took else None
-    if (environment, body, media_type, unread) == (exchange.environment, exchange.body, exchange.media_type, None):
+    headers = exchange.headers or dict(_cost_headers(fields.items(), ""))
+    found = (environment, body, media_type, headers, unread)
+    if found == (exchange.environment, exchange.body, exchange.media_type, exchange.headers, None):
         return exchange
-    return replace(exchange, environment=environment, body=body, media_type=media_type, unread=unread)
+    return replace(exchange, environment=environment, body=body, media_type=media_type, headers=headers, unread=unread)
+
+
+def _cost_headers(fields: Iterable[tuple[str, Any]], path: str) -> Iterator[tuple[str, str]]:
+    """The headers that say what a call cost, also in objects within the record."""
+    for name, value in fields:
+        if (header := cost_header(path + name)) is not None:
+            yield header, value_of(value)
+        elif _kind(path + name) < 0:
+            yield from _cost_headers(pairs_of(value), f"{path}{name}.")
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes | None:

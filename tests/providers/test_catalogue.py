@@ -19,29 +19,29 @@ CALLS = [
     ("imejis", "GET", "https://api.imejis.io/designs/v2", None),
     ("imejis", "DELETE", "https://render.imejis.io/v1/og-card", None),
     ("hcti", "POST", "https://hcti.io/v1/image/t-1", "t-1"),
-    ("hcti", "POST", "https://hcti.io/v1/image", ""),
+    ("hcti", "POST", "https://hcti.io/v1/image", "html"),
     ("hcti", "GET", "https://hcti.io/v1/image/1a2b", None),
     ("hcti", "GET", "https://hcti.io/v1/usage", None),
-    ("bannerbear", "POST", "https://sync.api.bannerbear.com/v2/images", ""),
-    ("bannerbear", "POST", "https://api.bannerbear.com/v5/images", ""),
+    ("bannerbear", "POST", "https://sync.api.bannerbear.com/v2/images", "unknown"),
+    ("bannerbear", "POST", "https://api.bannerbear.com/v5/images", "unknown"),
     ("bannerbear", "GET", "https://api.bannerbear.com/v2/images/abc", None),
-    ("placid", "POST", "https://api.placid.app/api/rest/images", ""),
+    ("placid", "POST", "https://api.placid.app/api/rest/images", "unknown"),
     ("placid", "POST", "https://api.placid.app/api/rest/xiu3y", "xiu3y"),
     ("placid", "POST", "https://api.placid.app/api/rest/media", None),
     ("placid", "GET", "https://api.placid.app/api/rest/images/7", None),
-    ("templated", "POST", "https://api.templated.io/v1/render", ""),
+    ("templated", "POST", "https://api.templated.io/v1/render", "unknown"),
     ("templated", "GET", "https://api.templated.io/v1/account", None),
-    ("orshot", "POST", "https://api.orshot.com/v1/studio/render", ""),
-    ("renderform", "POST", "https://get.renderform.io/api/v2/render", ""),
+    ("orshot", "POST", "https://api.orshot.com/v1/studio/render", "unknown"),
+    ("renderform", "POST", "https://get.renderform.io/api/v2/render", "unknown"),
     ("renderform", "GET", "https://get.renderform.io/api/v1/usage", None),
     ("apitemplate", "POST", "https://rest.apitemplate.io/v2/create-image?template_id=7d9", "7d9"),
-    ("apitemplate", "POST", "https://rest.apitemplate.io/v2/create-pdf", ""),
+    ("apitemplate", "POST", "https://rest.apitemplate.io/v2/create-pdf", "unknown"),
     ("abyssale", "POST", "https://api.abyssale.com/banner-builder/c43/generate", "c43"),
     ("abyssale", "GET", "https://api.abyssale.com/templates", None),
     ("dynapictures", "POST", "https://api.dynapictures.com/designs/17a", "17a"),
-    ("creatomate", "POST", "https://api.creatomate.com/v1/renders", ""),
+    ("creatomate", "POST", "https://api.creatomate.com/v1/renders", "unknown"),
 ]
-"""An address, and the template that it alone tells: empty where the body names it, None for no render call."""
+"""An address, and the template that it alone tells: `unknown` where the body names it, None for no render call."""
 BODIES = [
     ("bannerbear", "https://api.bannerbear.com/v2/images",
      b'{"template":"t","modifications":[{"name":"a","text":"b"}],"webhook_url":"https://x","transparent":true}',
@@ -82,10 +82,10 @@ def test_calls_of_every_provider_are_tried(name: str) -> None:
 
 @pytest.mark.parametrize(("provider", "method", "address", "template"), CALLS)
 def test_a_render_call_is_known_by_its_address(provider: str, method: str, address: str, template: str | None) -> None:
-    """Access logs have no bodies: an empty template says that only the body would tell."""
-    assert PROVIDERS[provider].template_of(method, urlsplit(address)) == template
-    others = [name for name in PROVIDERS if PROVIDERS[name].template_of(method, urlsplit(address)) is not None]
-    assert others == ([provider] if template is not None else [])
+    """By one provider alone; access logs have no bodies."""
+    seen = {name: PROVIDERS[name].recognise(method, urlsplit(address), None) for name in PROVIDERS}
+    found = {name: call.template for name, call in seen.items() if call is not None}
+    assert found == ({provider: template} if template is not None else {})
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,21 @@ def test_a_call_is_recognised_with_its_body(
     assert (seen.template, seen.overrides, seen.options) == (template, overrides, options)
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"{", b'{"template":null}'])
-def test_a_call_that_names_no_template_is_not_made_up(body: bytes) -> None:
+@pytest.mark.parametrize("body", [None, b"", b"{}", b"[1]", b"{", b'{"template":null}'])
+def test_a_call_that_names_no_template_is_not_made_up(body: bytes | None) -> None:
     """Two unread bodies would look like the same picture."""
-    address = urlsplit("https://api.bannerbear.com/v2/images")
-    assert PROVIDERS["bannerbear"].recognise("POST", address, body) is None
+    seen = PROVIDERS["bannerbear"].recognise("POST", urlsplit("https://api.bannerbear.com/v2/images"), body)
+    assert seen is not None and (seen.template, seen.told) == ("unknown", False)
+
+
+def test_a_dry_run_renders_nothing() -> None:
+    """It is no call where the body says so."""
+    url = urlsplit("https://api.creatomate.com/v2/renders")
+    for body, called in (
+        (b'{"template_id":"t","dry_run":true}', False),
+        (b'{"template_id":"t","dry_run":false}', True),
+    ):
+        assert (PROVIDERS["creatomate"].recognise("POST", url, body) is not None) is called
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))

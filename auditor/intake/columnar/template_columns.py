@@ -30,7 +30,7 @@ from auditor.reading.times import clf_time
 from auditor.reading.variables import SHAPES, cache_in, request_of, roles_of, seconds_of, shape_of, text_of
 
 _REQUEST = ("request", "method", "target", "query")
-_KIND = attrgetter("provider", "account", "otherwise", "format", "assumed", "typed", "redirects")
+_KIND = attrgetter("provider", "account", "otherwise", "format", "assumed", "typed", "redirects", "credits")
 """All of a request that tells what becomes of its answers."""
 _OF_REQUEST = (
     "provider", "account", "environment", "template", "key", "template_version", "placement", "width", "height",
