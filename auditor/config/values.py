@@ -98,12 +98,13 @@ def pattern(value: Any) -> str:
     return str(value)
 
 
-def log_template(value: Any) -> str:
-    """An nginx `log_format`."""
-    from auditor.reading.log_template import LogTemplate
+def log_template(value: Any) -> str | tuple[str, ...]:
+    """An nginx `log_format`, or several of one log."""
+    from auditor.formats.log_format import LogFormat
 
-    LogTemplate.of(text(value))
-    return str(value)
+    found = texts(value) if isinstance(value, list) else text(value)
+    LogFormat.of("", found)
+    return found
 
 
 def uncached(value: Any) -> Outcome:

@@ -88,7 +88,7 @@ def sample_of(path: Path, stream: Stream) -> Sample:
     return Sample(path, data, tuple(lines[:LINES]))
 
 
-def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detected:
+def detect(sample: Sample, log_formats: Mapping[str, str | tuple[str, ...]], label: str) -> Detected:
     """The format of a sample. `InputError` names the candidates where none is clear."""
     native = FORMATS[NATIVE]
     if not sample.data.strip():
@@ -109,7 +109,7 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
     )
 
 
-def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> list[tuple[float, type[Format]]]:
+def _guesses(sample: Sample, log_formats: Mapping[str, str | tuple[str, ...]]) -> list[tuple[float, type[Format]]]:
     """How sure each format is, the surest first; of usage events no other is asked."""
     native = FORMATS[NATIVE]
     if (sure := native.detect(sample)) > 1 - MARGIN:
@@ -201,7 +201,7 @@ def _lacking(sample: Sample) -> str:
     return ""
 
 
-def named(name: str, log_formats: Mapping[str, str]) -> Detected:
+def named(name: str, log_formats: Mapping[str, str | tuple[str, ...]]) -> Detected:
     """The format that `--input-format` names: a registered one, one of auditor.toml, or a log_format string."""
     if name in log_formats:
         return Detected(LogFormat.of(name, log_formats[name]), 1.0)

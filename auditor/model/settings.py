@@ -154,8 +154,8 @@ class Settings:
     """By account."""
     sources: tuple[SourceTable, ...] = ()
     """In the order of the file: the first that fits a request takes it."""
-    log_formats: Mapping[str, str] = field(default_factory=dict)
-    """nginx `log_format` strings by name."""
+    log_formats: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """nginx `log_format` strings by name, or lists of them."""
     duration_unit: str | None = None
     """The answer of --duration-unit: of all durations whose unit nothing else names."""
     ttl: timedelta = TTL
