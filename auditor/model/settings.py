@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.model.events import Outcome
+from auditor.model.json_shape import JsonShape
 from auditor.model.plans import Cycle, Plan, TopUp
 
 Chosen = TypeVar("Chosen")
@@ -154,8 +155,8 @@ class Settings:
     """By account."""
     sources: tuple[SourceTable, ...] = ()
     """In the order of the file: the first that fits a request takes it."""
-    log_formats: Mapping[str, str] = field(default_factory=dict)
-    """nginx `log_format` strings by name."""
+    log_formats: Mapping[str, str | JsonShape] = field(default_factory=dict)
+    """nginx `log_format` strings, and shapes of JSON logs, by name."""
     duration_unit: str | None = None
     """The answer of --duration-unit: of all durations whose unit nothing else names."""
     ttl: timedelta = TTL
