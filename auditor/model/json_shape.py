@@ -13,7 +13,7 @@ class JsonShape:
     time: Paths
     status: Paths
     url: Paths = ()
-    """A whole address, or path and query; without it there is a `path`."""
+    """A whole address, or path and query; where nothing stands there, `path` and `query` count."""
     host: Paths = ()
     path: Paths = ()
     query: Paths = ()

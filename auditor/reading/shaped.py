@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import cache_of, verdict_in
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
@@ -63,7 +64,7 @@ class ShapedJson(JsonObjects):
             return NO_REQUEST
         time = _held(record, shape.time)
         if time in (_ABSENT, None, ""):
-            raise BadRecordError(Reason.MISSING_FIELD, f"{shape.time[0]} is missing")
+            raise BadRecordError(Reason.MISSING_FIELD, f"{' or '.join(shape.time)} is missing")
         stamp, assumed = self._moment(time, shape.time_unit)
         size = _first(record, shape.bytes)
         told = _durations(record, shape)
@@ -83,6 +84,7 @@ class ShapedJson(JsonObjects):
             id=_text(record, shape.id),
             assumed_timezone=assumed,
             ended=ends and told.known_us is None,
+            assumed=() if shape.url or shape.query or "?" in target else (Assumption.NO_QUERY,),
         )
 
     def _moment(self, value: object, unit: str | None) -> tuple[int, bool]:
@@ -92,8 +94,8 @@ class ShapedJson(JsonObjects):
 
 
 def _target(record: Mapping[str, Any], shape: JsonShape) -> str | None:
-    if shape.url:
-        return _text(record, shape.url)
+    if (url := _text(record, shape.url)) is not None:
+        return url
     path, query = _text(record, shape.path), _value(record, shape.query)
     if path is None:
         return None
