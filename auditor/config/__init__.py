@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.config import plugins, sections, values
+from auditor.config.formats import own_format
 from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
 from auditor.model.settings import PRODUCTION, BytePrices, Settings
@@ -131,7 +132,7 @@ def settings_of(
         **sections.rules(root.tables("rules"), own=rules),
         clients={name.lower(): client for name, client in root.each(sections.client, "client").items()},
         sources=tuple(root.each(sections.source, "sources").values()),
-        log_formats=root.each(lambda _, table: table.need("log_format", values.log_template), "formats"),
+        log_formats=root.each(own_format, "formats"),
         usage=root.each(partial(sections.usage, accounts), "usage"),
         deliveries=root.each(sections.delivery, "delivery"),
         decimal=root.take("decimal", partial(values.word, (",", ".")), None),

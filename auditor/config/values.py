@@ -20,6 +20,8 @@ from auditor.system.access import mode_of
 Readers: TypeAlias = Mapping[Any, Callable[[Any], Any]]
 _DURATION = re.compile(r"(\d+)(us|ms|s|m|h|d)")
 _SIZE = re.compile(r"(\d+)\s*(?:([kKMGT])(i?)B?|B)?")
+MOST_KEYS = 12
+"""Of one path: each may hold dots, and ways to part it double with each."""
 _MICROS = {"us": 1, "ms": 1000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6}
 
 
@@ -104,6 +106,16 @@ def log_template(value: Any) -> str | tuple[str, ...]:
 
     found = texts(value) if isinstance(value, list) else text(value)
     LogFormat.of("", found)
+    return found
+
+
+def paths(value: Any) -> tuple[str, ...]:
+    """A path of keys with dots between them, or a list of such paths."""
+    found = texts(value) if isinstance(value, list) else (text(value),)
+    for path in found:
+        keys = path.split(".")
+        if not all(keys) or len(keys) > MOST_KEYS:
+            raise ValueError(f"= {path!r} is not a path of up to {MOST_KEYS} keys; write one like res.statusCode")
     return found
 
 

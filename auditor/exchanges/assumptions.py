@@ -44,6 +44,7 @@ class Assumption(StrEnum):
         "values behind the user agent are not read, except those named here: give --input-format the log_format",
     )
     NUMBERS_UNREAD = "numbers_unread", "numbers that may be counts or prices are not read: each line counts once"
+    NO_QUERY = "no_query", "the log has no query strings: requests that differ in nothing else count as the same image"
     LIMITED = "throttled", "429 may mean a used-up plan or too many calls a second: the latter is assumed"
     END_AS_START = (
         "end_as_start",

@@ -27,14 +27,26 @@ _HTTPX = re.compile(r'HTTP Request: ([A-Z]+) (\S+) "HTTP/[\d.]+ (\d{3})')
 _URLLIB3 = re.compile(r'(https?://[^\s"]+) "([A-Z]+) (\S+) HTTP/[\d.]+" (\d{3}) (\d+|None|-)')
 _MESSAGE = ("event", "message", "msg", "text")
 _TIME = ("timestamp", "@timestamp", "ts", "time", "asctime", "datetime", "created")
-_URL = ("url", "http.url", "url.full", "request.url", "request_url", "http_url", "uri", "full_url")
-_METHOD = ("method", "http.method", "http.request.method", "request.method", "request_method", "http_method", "verb")
+_URL = ("url", "http.url", "url.full", "request.url", "request_url", "http_url", "uri", "full_url", "requestUrl")
+_METHOD = (
+    "method",
+    "http.method",
+    "http.request.method",
+    "request.method",
+    "request_method",
+    "http_method",
+    "verb",
+    "requestMethod",
+    "httpMethod",
+)
 _STATUS = (
     "status_code", "status", "http.status_code", "http.response.status_code", "response.status_code", "response.status",
-    "response_status", "http_status", "status.code", "http_status_code", "code",
+    "response_status", "http_status", "status.code", "http_status_code", "code", "statusCode", "response.statusCode",
+    "responseStatus", "httpStatus", "httpStatusCode",
 )  # fmt: skip
 _BYTES = (
     "bytes", "size", "content_length", "response_size", "response_bytes", "http.response.body.bytes", "num_bytes",
+    "contentLength", "responseSize", "responseBytes",
 )  # fmt: skip
 _TYPE = ("content_type", "response_content_type", "media_type", "http.response.mime_type", "contentType", "mimeType")
 _FAILED = ("error", "exception", "exc_info")

@@ -10,12 +10,15 @@ from auditor.formats.log_format import LogFormat
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import REQUIRED, BadRecordError
+from auditor.model.json_shape import JsonShape
+from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
 from auditor.reading.json_lines import json_object
 from auditor.reading.lines import LineReader
 from auditor.reading.packed import Stream
+from auditor.reading.shaped import ShapedJson
 from auditor.reading.sums import told
 from auditor.reading.table import Table
 from auditor.reading.wrapped import DEEP, unwrapped
@@ -88,7 +91,7 @@ def sample_of(path: Path, stream: Stream) -> Sample:
     return Sample(path, data, tuple(lines[:LINES]))
 
 
-def detect(sample: Sample, log_formats: Mapping[str, str | tuple[str, ...]], label: str) -> Detected:
+def detect(sample: Sample, log_formats: Mapping[str, OwnFormat], label: str) -> Detected:
     """The format of a sample. `InputError` names the candidates where none is clear."""
     native = FORMATS[NATIVE]
     if not sample.data.strip():
@@ -103,19 +106,28 @@ def detect(sample: Sample, log_formats: Mapping[str, str | tuple[str, ...]], lab
         return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
     likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
     lacking = f"; it may be {likely}" if likely else _lacking(sample)
+    if guesses[0][0] < CLEAR:
+        shapes = (own(name, told) for name, told in log_formats.items())
+        empty = [shape.lacking(sample.lines) for shape in shapes if issubclass(shape, ShapedJson)]
+        lacking += "".join(f"; {each}" for each in empty if each)
     raise InputError(
         f"{label}: cannot tell the format{lacking}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
         "log_format string"
     )
 
 
-def _guesses(sample: Sample, log_formats: Mapping[str, str | tuple[str, ...]]) -> list[tuple[float, type[Format]]]:
+def _guesses(sample: Sample, log_formats: Mapping[str, OwnFormat]) -> list[tuple[float, type[Format]]]:
     """How sure each format is, the surest first; of usage events no other is asked."""
     native = FORMATS[NATIVE]
     if (sure := native.detect(sample)) > 1 - MARGIN:
         return [(sure, native)]
-    kinds = [*(LogFormat.of(name, text) for name, text in log_formats.items()), *FORMATS.values()]
+    kinds = [*(own(name, told) for name, told in log_formats.items()), *FORMATS.values()]
     return sorted(((kind.detect(sample), kind) for kind in kinds), key=lambda guess: -guess[0])
+
+
+def own(name: str, told: OwnFormat) -> type[Format]:
+    """The format that a table of auditor.toml declares."""
+    return ShapedJson.of(name, told) if isinstance(told, JsonShape) else LogFormat.of(name, told)
 
 
 def _clear(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> Detected | None:
@@ -123,8 +135,15 @@ def _clear(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> Detecte
     best, kind = guesses[0]
     # A format that reads more of the same lines than its base is no rival of it.
     next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
-    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1)
+    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1) and not _rivaled(best, kind, guesses[1:])
     return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
+
+
+def _rivaled(best: float, kind: type[Format], others: Iterable[tuple[float, type[Format]]]) -> bool:
+    """Whether another declaration of JSON fits as well; those of auditor.toml come before the ones of ours."""
+    if not issubclass(kind, ShapedJson):
+        return False
+    return any(share == best and issubclass(other, ShapedJson) and other.own is kind.own for share, other in others)
 
 
 def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]) -> Detected | None:
@@ -201,10 +220,10 @@ def _lacking(sample: Sample) -> str:
     return ""
 
 
-def named(name: str, log_formats: Mapping[str, str | tuple[str, ...]]) -> Detected:
+def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:
     """The format that `--input-format` names: a registered one, one of auditor.toml, or a log_format string."""
     if name in log_formats:
-        return Detected(LogFormat.of(name, log_formats[name]), 1.0)
+        return Detected(own(name, log_formats[name]), 1.0)
     if "$" in name:
         try:
             return Detected(LogFormat.of(LogFormat.name, name), 1.0)

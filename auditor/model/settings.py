@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from auditor.model.events import Outcome
+from auditor.model.json_shape import JsonShape
 from auditor.model.plans import Cycle, Plan, TopUp
 
 Chosen = TypeVar("Chosen")
+OwnFormat: TypeAlias = str | tuple[str, ...] | JsonShape
+"""What `[formats.NAME]` declares: an nginx `log_format`, a list of them, or where JSON objects hold what."""
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
 TTL = timedelta(days=1)
@@ -154,8 +157,8 @@ class Settings:
     """By account."""
     sources: tuple[SourceTable, ...] = ()
     """In the order of the file: the first that fits a request takes it."""
-    log_formats: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """nginx `log_format` strings by name, or lists of them."""
+    log_formats: Mapping[str, OwnFormat] = field(default_factory=dict)
+    """By name."""
     duration_unit: str | None = None
     """The answer of --duration-unit: of all durations whose unit nothing else names."""
     ttl: timedelta = TTL

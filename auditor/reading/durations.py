@@ -74,6 +74,14 @@ def unit_of(name: str, *, renders: bool = False) -> tuple[int, str | None] | Non
     return (words.index(match[1]), match.lastgroup) if match and match[1] in words else None
 
 
+def unit_in(name: str) -> str | None:
+    """The unit that the name of a duration ends with (`tookMs`), whatever the rest of it."""
+    found, last = unit_of(name), column_name(name).rpartition("_")[2]
+    if found is not None and found[1] is not None:
+        return found[1]
+    return next((unit for unit, words in _SPELLINGS.items() if last in (unit, *words.split("|"))), None)
+
+
 def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
     """The durations among some fields. What is no duration counts as absent."""
     known: list[tuple[int, int]] = []

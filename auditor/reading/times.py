@@ -80,6 +80,13 @@ def epoch(value: object) -> int:
     return int(number * scale)
 
 
+def since_1970(us: Decimal) -> int:
+    """Microseconds since 1970 as a whole number of them."""
+    if us >= _FAR * 10**6:
+        raise BadRecordError(Reason.BAD_VALUE, "the time is out of range")
+    return int(us)
+
+
 def start_of(end_us: int, duration_us: int | None) -> int:
     """When a request began that ended at *end_us*."""
     return end_us - (duration_us or 0)

@@ -389,7 +389,7 @@ def test_examples_of_the_docs_are_settings() -> None:
     from tests.conftest import ROOT
 
     blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "formats.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         settings = settings_of(tomllib.loads(block), "docs")
         assert settings.sources or settings.log_formats

@@ -1,0 +1,43 @@
+"""Azure Application Gateway's access log, v2 and v1: JSON lines, as diagnostic settings export them.
+
+v2 stamps `timeStamp`, has the client's address in `originalRequestUriWithArgs`, and `timeTaken` in seconds. v1 stamps
+`time`, has `requestUri`, and `timeTaken` in milliseconds; its `requestQuery` is the gateway's own, not the client's.
+Which moment is stamped the page does not say: it is taken for the end. `sentBytes` are those of the whole answer.
+There is no cache. `transactionId` is the id.
+
+Checked against Microsoft Learn, "Back-end health and diagnostic logs" (application-gateway-diagnostics), seen
+2026-11-30.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from auditor.model.json_shape import JsonShape
+from auditor.reading.shaped import ShapedJson
+
+
+class AzureAppGateway(ShapedJson):
+    """What counts stands in `properties`."""
+
+    name = "azure-app-gateway"
+    title = "Azure Application Gateway, access log"
+    documented = frozenset({"serverStatus"})
+    shape = JsonShape(
+        time=("timeStamp",),
+        method=("properties.httpMethod",),
+        url=("properties.originalRequestUriWithArgs",),
+        path=("properties.requestUri",),
+        query=("properties.requestQuery",),
+        host=("properties.originalHost", "properties.host"),
+        status=("properties.httpStatus",),
+        bytes=("properties.sentBytes",),
+        duration=("properties.timeTaken",),
+        duration_unit="s",
+        id=("properties.transactionId",),
+    )
+    first = replace(shape, time=("time",), query=(), duration_unit="ms")
+
+    def shape_of(self, record: Mapping[str, Any]) -> JsonShape:
+        """By the key of the time."""
+        return self.shape if "timeStamp" in record else self.first

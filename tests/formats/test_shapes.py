@@ -1,0 +1,162 @@
+"""Shapes of JSON that vendors document: what their records tell, in literals taken from the vendors' pages by hand."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from auditor.exchanges.assumptions import Assumption
+from auditor.exchanges.exchange import Exchange
+from auditor.intake.detect import detect
+from auditor.model.event_reader import parse_time
+from auditor.model.events import BadRecordError
+from auditor.reading.format import NO_REQUEST, Sample
+from auditor.reading.json_lines import json_object
+from auditor.registry import FORMATS
+from tests.formats.samples import FOLDER, taken_of
+
+UTC = ZoneInfo("UTC")
+MISS_THEN_HIT = {
+    # format: (host, target, bytes, [(start, duration in microseconds, cache), …], id)
+    "pino": ("shop.example", "/img/og/7.png?w=300", 18211, [("06:00:01", 250_000, "MISS"), ("06:00:05", 4000, "HIT")]),
+    "vercel": ("shop.example", "/img/og/7.png?w=300", 18211, [("06:00:01.25", None, "MISS"), ("06:00:05.25", None, "HIT")]),
+    "azure-front-door": (
+        None, "https://shop.example:443/img/og/7.png?w=300", 18592,
+        [("06:00:01.25", 384_000, "MISS"), ("06:00:05.25", 2000, "HIT")],
+    ),
+    "azure-app-gateway": ("shop.example", "/img/og/7.png?w=300", 18592, [("06:00:00.966", 34_000, None)]),
+    "api-gateway": (
+        "shop.example", "/img/og/7.png", 18211, [("06:00:01.25", 250_000, None), ("06:00:05.25", 240_000, None)],
+    ),
+    "akamai": (
+        "shop.example", "/img/og/7.png?w=300", 18211, [("06:00:01.25", 250_000, "miss"), ("06:00:05.25", 2000, "hit")],
+    ),
+    "ecs": (
+        "shop.example", "/img/og/7.png?w=300", 18211, [("06:00:01.25", 250_000, None), ("06:00:05.25", 2000, "HIT")],
+    ),
+    "cloudflare-workers": (
+        None, "https://shop.example/img/og/7.png?w=300", None, [("06:00:01.25", None, None), ("06:00:05.25", None, None)],
+    ),
+    "imgproxy-json": (None, "/img/og/7.png", None, [("06:00:00.945727", 54_273, None), ("06:00:03.8", 1_200_000, None)]),
+}  # fmt: skip
+
+
+def sampled(name: str) -> list[bytes]:
+    (path,) = (each for each in FOLDER.glob(f"{name}.*") if each.suffix != ".golden")
+    return path.read_bytes().splitlines()
+
+
+def read(name: str, record: Mapping[str, Any]) -> Exchange:
+    found = FORMATS[name](UTC).parse(json.dumps(record).encode())
+    assert isinstance(found, Exchange)
+    return found
+
+
+def changed(name: str, line: int, **values: Any) -> Exchange:
+    """A record of the sample with other values at some paths, `__` for each dot."""
+    record = json.loads(sampled(name)[line])
+    for path, value in values.items():
+        *above, key = path.split("__")
+        held = record
+        for each in above:
+            held = held[each]
+        held[key] = value
+    return read(name, record)
+
+
+def good(name: str) -> list[Exchange]:
+    """The answered requests of the sample, each once."""
+    kind, found = FORMATS[name](UTC), []
+    for line in sampled(name):
+        try:
+            item = kind.parse(line)
+        except BadRecordError:
+            continue
+        assert isinstance(item, Exchange)
+        if item.status == 200 and item not in found:
+            found.append(item)
+    return found
+
+
+@pytest.mark.parametrize("name", MISS_THEN_HIT)
+def test_two_requests_by_the_vendors_documentation(name: str) -> None:
+    host, target, size, answers = MISS_THEN_HIT[name]
+    for (start, duration, cache), found in zip(answers, good(name), strict=False):
+        assert (found.method, found.host, found.target, found.status) == ("GET", host, target, 200)
+        assert found.ts_us == parse_time(f"2026-09-01T{start}Z", UTC)[0]
+        assert (found.bytes, found.duration_us, found.cache) == (size, duration, cache)
+        assert not found.took
+
+
+@pytest.mark.parametrize("name", MISS_THEN_HIT)
+def test_a_sample_is_of_its_format_alone(name: str) -> None:
+    """No other format can make as much of it."""
+    lines = tuple(line for line in sampled(name))
+    sample = Sample(Path("x.log"), b"\n".join(lines), lines)
+    shares = {other: kind.detect(sample) for other, kind in FORMATS.items()}
+    assert shares.pop(name) >= 0.75
+    assert max(shares.values()) < 0.5, shares
+    assert detect(sample, {}, "x.log").kind.name == name
+
+
+def test_ids_are_those_that_their_writers_make_unique() -> None:
+    ids = {name: good(name)[0].id for name in MISS_THEN_HIT}
+    assert ids == {
+        "pino": None, "vercel": "643af4e3-975a-4cc7-9e7a-1eda11539d90@1788242401250000", "azure-front-door": "0k1y5AAAA",
+        "azure-app-gateway": "592d1649f75a8d480a3c4dc6a975309d", "api-gateway": "d111GHijFiAFqXw=", "akamai": None,
+        "ecs": "e1", "cloudflare-workers": "7b3c1d2e4f5a6b70", "imgproxy-json": None,
+    }  # fmt: skip
+
+
+def test_a_request_of_several_messages_counts_once(tmp_path: Path) -> None:
+    """Each message of a function on Vercel has the request beside it."""
+    lines = [json_object(line) for line in sampled("vercel")][:3]
+    found = taken_of(tmp_path, {"drain.json": json.dumps(lines)}, {"sources": {"og": {"path": "/img/.*"}}})
+    ids = {record["id"] for record in found.records if record["outcome"] == "render"}
+    assert (len(ids), found.count("hit"), found.tally.lines) == (1, 1, 3)
+
+
+def test_what_nobody_asked_for_is_no_request() -> None:
+    """A page that Vercel revalidates in the background, and what Front Door's edge asks of its shield."""
+    assert changed("vercel", 0, proxy__statusCode=-1) is NO_REQUEST
+    assert changed("azure-front-door", 0, properties__isReceivedFromClient=False) is NO_REQUEST
+    assert changed("azure-front-door", 0, properties__isReceivedFromClient="false") is NO_REQUEST
+
+
+def test_the_tier_of_front_door_tells_the_unit() -> None:
+    """Microsoft's page contradicts its own examples for all but the classic one."""
+    found = changed("azure-front-door", 0, category="FrontDoorAccessLog")
+    assert found.duration_us is None and found.ended
+    assert [(name, str(value)) for name, value in found.took] == [("properties.timeTaken", "0.384")]
+
+
+def test_the_first_version_of_application_gateway() -> None:
+    """Milliseconds, and a query that is the gateway's own."""
+    found = good("azure-app-gateway")[1]
+    assert (found.target, found.host, found.duration_us) == ("/img/og/8.png", "shop.example", 205_000)
+
+
+def test_api_gateway() -> None:
+    """The stage that has no name is no environment; a `requestTime` that is no date is somebody else's."""
+    assert good("api-gateway")[0].environment is None
+    assert changed("api-gateway", 0, stage="staging").environment == "staging"
+    assert good("api-gateway")[0].assumed == (Assumption.NO_QUERY,)
+    assert read("api-gateway", {"requestTime": 12, "path": "/a", "status": 200}) is NO_REQUEST
+
+
+@pytest.mark.parametrize("record", [{"time": 1, "msg": "incoming request", "req": {"method": "GET", "url": "/a"}},
+                                    {"time": 1, "msg": "request completed", "res": {"statusCode": 200}}])  # fmt: skip
+def test_half_a_request_is_none(record: Mapping[str, Any]) -> None:
+    assert read("pino", record) is NO_REQUEST
+
+
+def test_names_in_camel_case_are_read_as_those_with_underscores(tmp_path: Path) -> None:
+    """What a wrapper around fetch logs of a call."""
+    record = {"ts": "2026-09-01T06:00:01.250Z", "msg": "outgoing request", "httpMethod": "POST", "statusCode": 200,
+              "requestUrl": "https://render.imejis.io/v1/og-card", "durationMs": 250, "responseSize": 9}  # fmt: skip
+    (event,) = taken_of(tmp_path, {"calls.log": json.dumps(record)}).records
+    assert (event["provider"], event["template"], event["outcome"]) == ("imejis", "og-card", "render")
+    assert (event["status"], event["duration_us"]) == (200, 250_000)
