@@ -174,6 +174,18 @@ def test_another_reader_reads_again(log: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not is_used(log, monkeypatch)
 
 
+def test_another_log_format_reads_again(log: Path) -> None:
+    """What `--input-format` gives is a part of the reading."""
+    log.write_text('[01/Sep/2026:08:00:00 +0000] "GET /img/1.png HTTP/1.1" 200 HIT\n')
+    settings = settings_of({"sources": {"img": {"path": "/img/.*"}}}, "test")
+    hits = []
+    for name in ("upstream_cache_status", "upstream_status", "upstream_cache_status"):
+        options = Options(input_format=f'[$time_local] "$request" $status ${name}')
+        result = audit(discover([str(log)], log.parent), settings, options, lambda *_: None)
+        hits.append(document(result)["totals"]["hits"])
+    assert hits == [1, 0, 1]
+
+
 def test_only_the_user_may_read_it(log: Path) -> None:
     """It holds what the log holds."""
     run(log)

@@ -97,14 +97,20 @@ class Structlog(JsonObjects):
         )
 
 
+def logged_request(message: str) -> tuple[str, str, int, str | None] | None:
+    """(method, address, status, bytes) of a message of httpx or urllib3; None for any other."""
+    if (match := _HTTPX.match(message)) is not None:
+        return match[1], match[2], int(match[3]), None
+    if (match := _URLLIB3.match(message)) is not None:
+        return match[2], match[1] + match[3], int(match[4]), match[5] if match[5].isdigit() else None
+    return None
+
+
 def _request(fields: Mapping[str, Any], message: str) -> tuple[str, str, int | None, Any] | None:
     """(method, address, status, bytes) of a line; None for one that tells of no request."""
     size = _find(fields, _BYTES)
-    if (match := _HTTPX.match(message)) is not None:
-        return match[1], match[2], int(match[3]), size
-    if (match := _URLLIB3.match(message)) is not None:
-        length = match[5] if match[5].isdigit() else size
-        return match[2], match[1] + match[3], int(match[4]), length
+    if (logged := logged_request(message)) is not None:
+        return *logged[:3], logged[3] or size
     # In ECS `url` is an object.
     target = next((url for name in _URL for url in _values(fields, name) if isinstance(url, str)), None)
     method = _find(fields, _METHOD)

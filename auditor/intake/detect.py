@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from auditor.formats.cloudfront_realtime import CloudFrontRealtime
 from auditor.formats.log_format import LogFormat
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
@@ -100,6 +101,9 @@ def detect(sample: Sample, log_formats: Mapping[str, OwnFormat], label: str) -> 
     found = _inside(sample, _clear(sample, guesses), lambda inside: _clear(inside, _guesses(inside, log_formats)))
     if found is not None:
         return found
+    questions = (kind.question(sample) for kind in FORMATS.values()) if guesses[0][0] < CLEAR else ()
+    if question := next(filter(None, questions), None):
+        raise InputError(f"{label}: {question}")
     if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
         raise InputError(f"{label}: {sums}")
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
@@ -229,6 +233,11 @@ def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:
             return Detected(LogFormat.of(LogFormat.name, name), 1.0)
         except ValueError as error:
             raise ConfigError(f"--input-format: the log_format {error}") from None
+    try:
+        if (fields := CloudFrontRealtime.of(name)) is not None:
+            return Detected(fields, 1.0)
+    except ValueError as error:
+        raise ConfigError(f"--input-format: the list of CloudFront's fields {error}") from None
     if name not in FORMATS or name == LogFormat.name:
         known = [*log_formats, *FORMATS]
         raise ConfigError(

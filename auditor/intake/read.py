@@ -88,7 +88,7 @@ class Intake:
             kept = IntakeCache(source, {
                 "timezone": str(settings.timezone), "path": source.label,
                 "format": detected.kind.name, "mapping": _mapping(settings) if detected.foreign else "",
-                "ids": settings.ids or "",
+                "ids": settings.ids or "", "named": input_format or "",
             })  # fmt: skip
         if kept is not None and (known := kept.load()) is not None:
             try:  # another process may replace what is kept meanwhile: a second name stays, where there can be one

@@ -89,6 +89,12 @@ class Format:
         return cls.certainty * sum(map(bool, votes)) / len(votes) if votes else 0.0
 
     @classmethod
+    def question(cls, sample: Sample) -> str | None:
+        """What a sample lacks that looks like a log of this format, and what answers; None for any other."""
+        del sample
+        return None
+
+    @classmethod
     def row_reader(cls, columns: Mapping[str, str], zone: ZoneInfo) -> RowReader | None:
         """What reads the rows of a table that was made of such logs; None for a table of something else.
 
