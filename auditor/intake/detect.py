@@ -1,7 +1,7 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,11 +14,12 @@ from auditor.reading.array import is_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
 from auditor.reading.json_lines import json_object
-from auditor.reading.lines import LineReader
+from auditor.reading.lines import LineReader, dense, without_holes
 from auditor.reading.packed import Stream
+from auditor.reading.parts import Unwrapper, unwrapped
 from auditor.reading.sums import told
 from auditor.reading.table import Table
-from auditor.reading.wrapped import DEEP, unwrapped
+from auditor.reading.wrapped import DEEP
 from auditor.registry import FORMATS
 
 HEAD = 256 << 10
@@ -59,8 +60,12 @@ class Detected:
             inner=self._inner if self.wraps or self.cells else None,
         )
 
-    def _inner(self, line: bytes) -> bytes:
-        return unwrapped(line if self.cells is None else self.cells.line(line), self.wraps)
+    def _inner(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        cells = self.cells
+        found = blocks if cells is None else (b"\n".join(map(cells.line, block.split(b"\n"))) for block in blocks)
+        for _ in range(self.wraps):
+            found = Unwrapper().blocks(found)
+        return iter(found)
 
     @property
     def foreign(self) -> bool:
@@ -77,8 +82,8 @@ class Detected:
 def sample_of(path: Path, stream: Stream) -> Sample:
     """The head of an input."""
     data = b""
-    for chunk in LineReader(stream).chunks(HEAD):
-        data += chunk
+    for chunk in without_holes(LineReader(stream).chunks(HEAD)):
+        data += dense(chunk)
         if len(data) >= HEAD:
             break
     if is_array(data):
@@ -157,7 +162,7 @@ def _unwrapped(
     Where a format reads both, a prefix would become a part of the first value: of a host, say.
     """
     for wraps in range(1, DEEP + 1):
-        inside = _sample(sample, map(unwrapped, sample.lines))
+        inside = _sample(sample, unwrapped(sample.lines))
         if inside.lines == sample.lines:
             break
         sample = inside
