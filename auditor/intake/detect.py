@@ -1,19 +1,17 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from auditor.formats.jsonl import is_like_event
 from auditor.formats.log_format import LogFormat
+from auditor.intake.question import objects_in, question
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
-from auditor.model.events import REQUIRED, BadRecordError
 from auditor.reading.array import is_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
-from auditor.reading.json_lines import json_object
 from auditor.reading.lines import LineReader, dense, without_holes
 from auditor.reading.packed import Stream
 from auditor.reading.parts import Unwrapper, unwrapped
@@ -25,15 +23,13 @@ from auditor.registry import FORMATS
 HEAD = 256 << 10
 """Bytes of the sample."""
 LINES = 200
-FEW = 10
-"""Lines below which objects in a .jsonl file are damaged events, rather than another program's log."""
+_TELLING = 2
+"""Keys from which on an object tells that it is another program's."""
 CLEAR = 0.5
 """A guess below this is none."""
 MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
-_NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
-"""What the objects of other programs hardly have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +102,7 @@ def detect(sample: Sample, log_formats: Mapping[str, str], label: str) -> Detect
         raise InputError(f"{label}: {sums}")
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
         return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
-    likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
-    lacking = f"; it may be {likely}" if likely else _lacking(sample)
-    raise InputError(
-        f"{label}: cannot tell the format{lacking}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
-        "log_format string"
-    )
+    raise question(sample, guesses, label)
 
 
 def _guesses(sample: Sample, log_formats: Mapping[str, str]) -> list[tuple[float, type[Format]]]:
@@ -176,34 +167,12 @@ def _unwrapped(
 
 
 def _is_damaged_usage(sample: Sample, label: str) -> bool:
-    """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
+    """Whether lines that nobody can read were usage events: by their fields, or by the file's name."""
     name = USAGE.fullmatch(Path(label).name) is not None
-    if any(map(_NATIVE_FIELD.search, sample.lines)):
+    records = list(objects_in(sample))
+    if any(map(is_like_event, records)):
         return name or sample.data.lstrip()[:1] == b"{"
-    return name and (len(sample.lines) < FEW or _first_object(sample) is None)
-
-
-def _first_object(sample: Sample) -> tuple[bytes, dict[str, object]] | None:
-    for line in sample.lines:
-        try:
-            return line, json_object(line)
-        except BadRecordError:
-            continue
-    return None
-
-
-def _lacking(sample: Sample) -> str:
-    """What an object lacks to be a usage event or a request."""
-    found = _first_object(sample)
-    if found is None:
-        return ""
-    line, record = found
-    try:
-        FORMATS["nginx-json"](ZoneInfo("UTC")).parse(line)
-    except BadRecordError as bad:
-        events = ", ".join(name for name in REQUIRED if name not in record)
-        return f"; its JSON objects are no usage events (without {events}) and no requests ({bad.detail})"
-    return ""
+    return name and all(len(record) < _TELLING for record in records)
 
 
 def named(name: str, log_formats: Mapping[str, str]) -> Detected:
