@@ -16,7 +16,7 @@ _NAME = rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^
 """Of docker compose and kubectl."""
 _OTHERS = (
     rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _STAMP + rb")"  # syslog, journald
-    rb" \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "
+    rb" \S{1,255} (?:[^\s:\[{]{1,64}(?:\[\d+\])?: |(?:[^\s:\[{]{1,64}(?:\[\d+\])?)?:? ?(?=\{))"  # the tag may be none
     rb"|<\d{1,3}>1 \S{1,40} \S{1,255} \S{1,48} \S{1,128} \S{1,32}"  # RFC 5424
     rb" (?:-|(?:\[[^\]]{1,1000}\]){1,8}) (?:\xef\xbb\xbf)?"
     rb"|" + _STAMP + rb" (?:stdout|stderr) [FP] "  # Kubernetes
