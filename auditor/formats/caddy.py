@@ -1,7 +1,9 @@
 """Caddy's access log: `{"logger": "http.log.access", "request": {…}, "duration": …, "size": …, "status": …}`.
 
 Any `time_format` and `duration_format` is read: seconds have a fraction, so whole numbers are nanoseconds, or
-milliseconds where they are below 100,000.
+milliseconds where they are below 100,000. Caddy's own messages, which stand between where both go to one output, are
+filtered, also those that repeat a request (`http.log.error`, `http.handlers.…`). Checked against Caddy's
+"log (Caddyfile directive)" and "How Logging Works" on 2026-11-30.
 """
 
 from decimal import Decimal
@@ -11,10 +13,13 @@ from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
 from auditor.reading.durations import with_unit
-from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.format import NO_REQUEST
+from auditor.reading.json_lines import JsonObjects, integer, needing, text
 from auditor.reading.names import at
 from auditor.reading.times import micros, moment, start_of
 from auditor.reading.variables import text_of
+
+_ACCESS = "http.log.access"
 
 
 class Caddy(JsonObjects):
@@ -22,10 +27,15 @@ class Caddy(JsonObjects):
 
     name = "caddy"
     title = "Caddy, JSON"
-    needs = ("ts", "request.uri", "request.method", "status")
+    needs = ("ts",)
+    mixed = True
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line."""
+        logger = record.get("logger", _ACCESS if "request" in record else "")
+        if isinstance(record.get("msg"), str) and not str(logger).startswith(_ACCESS):
+            return NO_REQUEST
+        needing(record, ("request.uri", "request.method", "status"))
         ts_us, assumed = moment(record["ts"], self.zone)
         duration = _duration(record.get("duration"))
         headers = record.get("resp_headers")

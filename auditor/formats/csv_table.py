@@ -43,7 +43,8 @@ class CsvTable(Table):
     title = "CSV or TSV with a header"
     unknown = "the first line names no columns that are known"
     _delimiter = ","
-    _names: list[str] | None = None
+    names: list[str] | None = None
+    """Of the columns, once the first line was read."""
 
     @classmethod
     def detect(cls, sample: Sample) -> float:
@@ -61,28 +62,28 @@ class CsvTable(Table):
     def row(self, data: bytes) -> dict[str, str] | None:
         """The values of one row by the names of the header."""
         text = data.removeprefix(BOM_UTF8).decode(errors="backslashreplace").rstrip("\r")
-        if self._names is None:
+        if self.names is None:
             self._header(text)
             return None
         values = self._values(text)
-        if values == self._names:
+        if values == self.names:
             return None
-        if len(values) != len(self._names):
-            raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for {len(self._names)} columns")
-        return dict(zip(self._names, values, strict=True))
+        if len(values) != len(self.names):
+            raise BadRecordError(Reason.NO_MATCH, f"{len(values)} values for {len(self.names)} columns")
+        return dict(zip(self.names, values, strict=True))
 
     def remember(self, data: bytes) -> None:
         """The header."""
-        if self._names is None:
+        if self.names is None:
             self.parse(data)
 
     def _header(self, text: str) -> None:
         if is_hint(text):
             return
         self._delimiter = max(DELIMITERS, key=text.count)
-        self._names = self._values(text)
-        found, own = reader_of(self._names, self.hint, self.zone)
-        if found is None or len(set(self._names)) != len(self._names):
+        self.names = self._values(text)
+        found, own = reader_of(self.names, self.hint, self.zone)
+        if found is None or len(set(self.names)) != len(self.names):
             raise BadRecordError(Reason.NO_MATCH, "the first line names no columns that are known, or one twice")
         self.made, self.own, self.local = found, own, self._delimiter != ","
 

@@ -2,12 +2,14 @@
 
 import codecs
 import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from auditor.model.event_reader import parse_event
-from auditor.model.events import BadRecordError, Reason, UsageEvent
+from auditor.model.events import FIELDS, REQUIRED, BadRecordError, Reason, UsageEvent
 from auditor.reading.format import Format, Sample
+from auditor.reading.names import json_in
 
 
 class JsonLines(Format):
@@ -19,12 +21,25 @@ class JsonLines(Format):
     @classmethod
     def detect(cls, sample: Sample) -> float:
         """By the names of fields: damaged events are events, and rejected one by one."""
-        told = sum(b'"outcome"' in line and b'"v"' in line for line in sample.lines)
+        told = sum(_is_own(line) for line in sample.lines)
         return told / len(sample.lines) if sample.lines else 0.0
 
     def parse(self, data: bytes) -> UsageEvent:
         """One line."""
         return parse_event(parse_object(data), self.zone)
+
+
+def is_like_event(record: Mapping[str, Any]) -> bool:
+    """Whether an object has so many fields of usage events that it is a damaged one, rather than another program's."""
+    names = record.keys()
+    return 2 * len(names & REQUIRED) > len(REQUIRED) or ("v" in names and names <= FIELDS.keys() | {"v"})
+
+
+def _is_own(line: bytes) -> bool:
+    if not (b'"outcome"' in line and b'"v"' in line):
+        return False
+    record = json_in(line.removeprefix(codecs.BOM_UTF8))
+    return not isinstance(record, dict) or is_like_event(record)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Traefik's access log as JSON. `StartUTC` is the start, `Duration` is in nanoseconds.
 
 What a cache did stands in a header that Traefik was told to keep: `accessLog.fields.headers.names: {X-Cache: keep}`.
+Traefik's own messages, which stand between where both go to the standard output, are filtered (Traefik, "Logs" and
+"Access Logs", looked at on 2026-11-30).
 """
 
 from decimal import Decimal
@@ -8,9 +10,12 @@ from typing import Any
 
 from auditor.exchanges.cache_field import cache_of
 from auditor.exchanges.exchange import Exchange
-from auditor.reading.json_lines import JsonObjects, integer, text
+from auditor.reading.format import NO_REQUEST
+from auditor.reading.json_lines import JsonObjects, integer, needing, text
 from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import text_of
+
+_NEEDED = ("RequestMethod", "RequestPath")
 
 
 class Traefik(JsonObjects):
@@ -18,11 +23,14 @@ class Traefik(JsonObjects):
 
     name = "traefik"
     title = "Traefik, JSON"
-    needs = ("RequestMethod", "RequestPath")
+    mixed = True
     documented = frozenset({"RequestCount", "RetryAttempts"})
 
     def exchange(self, record: dict[str, Any]) -> Exchange:
         """One line; a log whose `StartUTC` was dropped has the end in `time`."""
+        if "level" in record and not {"msg", "message"}.isdisjoint(record) and not any(map(record.get, _NEEDED)):
+            return NO_REQUEST
+        needing(record, _NEEDED)
         nanoseconds = record.get("Duration")
         duration = micros(Decimal(nanoseconds) / 1000, 1) if isinstance(nanoseconds, int) else None
         start = record.get("StartUTC") or record.get("StartLocal")

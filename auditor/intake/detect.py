@@ -1,42 +1,39 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from auditor.formats.cloudfront_realtime import CloudFrontRealtime
+from auditor.formats.jsonl import is_like_event
 from auditor.formats.log_format import LogFormat
+from auditor.intake.question import objects_in, question
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
-from auditor.model.events import REQUIRED, BadRecordError
 from auditor.model.json_shape import JsonShape
 from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
-from auditor.reading.json_lines import json_object
-from auditor.reading.lines import LineReader
+from auditor.reading.lines import LineReader, dense, without_holes
 from auditor.reading.packed import Stream
+from auditor.reading.parts import Unwrapper, unwrapped
 from auditor.reading.shaped import ShapedJson
 from auditor.reading.sums import told
 from auditor.reading.table import Table
-from auditor.reading.wrapped import DEEP, unwrapped
+from auditor.reading.wrapped import DEEP
 from auditor.registry import FORMATS
 
 HEAD = 256 << 10
 """Bytes of the sample."""
 LINES = 200
-FEW = 10
-"""Lines below which objects in a .jsonl file are damaged events, rather than another program's log."""
+_TELLING = 2
+"""Keys from which on an object tells that it is another program's."""
 CLEAR = 0.5
 """A guess below this is none."""
 MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
-_NATIVE_FIELD = re.compile(rb'"(?:v|outcome)"\s*:')
-"""What the objects of other programs hardly have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,12 @@ class Detected:
             inner=self._inner if self.wraps or self.cells else None,
         )
 
-    def _inner(self, line: bytes) -> bytes:
-        return unwrapped(line if self.cells is None else self.cells.line(line), self.wraps)
+    def _inner(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        cells = self.cells
+        found = blocks if cells is None else (b"\n".join(map(cells.line, block.split(b"\n"))) for block in blocks)
+        for _ in range(self.wraps):
+            found = Unwrapper().blocks(found)
+        return iter(found)
 
     @property
     def foreign(self) -> bool:
@@ -81,8 +82,8 @@ class Detected:
 def sample_of(path: Path, stream: Stream) -> Sample:
     """The head of an input."""
     data = b""
-    for chunk in LineReader(stream).chunks(HEAD):
-        data += chunk
+    for chunk in without_holes(LineReader(stream).chunks(HEAD)):
+        data += dense(chunk)
         if len(data) >= HEAD:
             break
     if is_array(data):
@@ -102,22 +103,15 @@ def detect(sample: Sample, log_formats: Mapping[str, OwnFormat], label: str) -> 
     if found is not None:
         return found
     questions = (kind.question(sample) for kind in FORMATS.values()) if guesses[0][0] < CLEAR else ()
-    if question := next(filter(None, questions), None):
-        raise InputError(f"{label}: {question}")
+    if asked := next(filter(None, questions), None):
+        raise InputError(f"{label}: {asked}")
     if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
         raise InputError(f"{label}: {sums}")
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
         return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
-    likely = " or ".join(f"{kind.name} ({share:.0%})" for share, kind in guesses[:2] if share)
-    lacking = f"; it may be {likely}" if likely else _lacking(sample)
-    if guesses[0][0] < CLEAR:
-        shapes = (own(name, told) for name, told in log_formats.items())
-        empty = [shape.lacking(sample.lines) for shape in shapes if issubclass(shape, ShapedJson)]
-        lacking += "".join(f"; {each}" for each in empty if each)
-    raise InputError(
-        f"{label}: cannot tell the format{lacking}; name it with --input-format: {', '.join(FORMATS)}, or an nginx "
-        "log_format string"
-    )
+    shapes = (own(name, each) for name, each in log_formats.items())
+    empty = [shape.lacking(sample.lines) for shape in shapes if issubclass(shape, ShapedJson)]
+    raise question(sample, guesses, label, [each for each in empty if each and guesses[0][0] < CLEAR])
 
 
 def _guesses(sample: Sample, log_formats: Mapping[str, OwnFormat]) -> list[tuple[float, type[Format]]]:
@@ -180,7 +174,7 @@ def _unwrapped(
     Where a format reads both, a prefix would become a part of the first value: of a host, say.
     """
     for wraps in range(1, DEEP + 1):
-        inside = _sample(sample, map(unwrapped, sample.lines))
+        inside = _sample(sample, unwrapped(sample.lines))
         if inside.lines == sample.lines:
             break
         sample = inside
@@ -194,34 +188,12 @@ def _unwrapped(
 
 
 def _is_damaged_usage(sample: Sample, label: str) -> bool:
-    """Whether lines that nobody can read were usage events: they have a field of them, or the name and no others'."""
+    """Whether lines that nobody can read were usage events: by their fields, or by the file's name."""
     name = USAGE.fullmatch(Path(label).name) is not None
-    if any(map(_NATIVE_FIELD.search, sample.lines)):
+    records = list(objects_in(sample))
+    if any(map(is_like_event, records)):
         return name or sample.data.lstrip()[:1] == b"{"
-    return name and (len(sample.lines) < FEW or _first_object(sample) is None)
-
-
-def _first_object(sample: Sample) -> tuple[bytes, dict[str, object]] | None:
-    for line in sample.lines:
-        try:
-            return line, json_object(line)
-        except BadRecordError:
-            continue
-    return None
-
-
-def _lacking(sample: Sample) -> str:
-    """What an object lacks to be a usage event or a request."""
-    found = _first_object(sample)
-    if found is None:
-        return ""
-    line, record = found
-    try:
-        FORMATS["nginx-json"](ZoneInfo("UTC")).parse(line)
-    except BadRecordError as bad:
-        events = ", ".join(name for name in REQUIRED if name not in record)
-        return f"; its JSON objects are no usage events (without {events}) and no requests ({bad.detail})"
-    return ""
+    return name and all(len(record) < _TELLING for record in records)
 
 
 def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:

@@ -31,7 +31,7 @@ from auditor.ledger.upkeep import HEARTBEAT, HORIZON, forget, report, source_of
 from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings
-from auditor.reading.lines import EXCERPT, MAX_LINE
+from auditor.reading.lines import EXCERPT, MAX_LINE, dense
 from auditor.reading.secrets import find, redact
 from auditor.system.clock import present
 from auditor.system.files import FileStamp
@@ -187,7 +187,7 @@ class Ingest:
             with _uncollected(), self._ledger.write() as connection:
                 if not tail.unmoved(connection):
                     return False
-                counts, rejected = self._piece(tail, piece, first_number, connection)
+                counts, rejected = self._piece(tail, dense(piece), first_number, connection)
             done.counts += counts
             done.rejected += rejected
             self._sources.mark()

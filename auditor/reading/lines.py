@@ -37,13 +37,13 @@ class LineReader:
     damage: str = ""
     cut: Callable[[Iterable[bytes]], Iterator[bytes]] | None = None
     """Makes lines of an input that has none; `ValueError` where it breaks off."""
-    inner: Callable[[bytes], bytes] | None = None
-    """Takes a line out of what is around it, where the lines of a log are wrapped."""
+    inner: Callable[[Iterable[bytes]], Iterator[bytes]] | None = None
+    """Takes the lines of blocks out of what is around them, where the lines of a log are wrapped."""
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
-        for block in _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)):
-            yield block if self.inner is None else b"\n".join(map(self.inner, block.split(b"\n")))
+        blocks = map(dense, _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)))
+        yield from blocks if self.inner is None else self.inner(blocks)
 
     def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
         try:
@@ -55,7 +55,7 @@ class LineReader:
         parts: list[bytes] = []
         size = 0
         carry = b""
-        for chunk in self.chunks():
+        for chunk in without_holes(self.chunks()):
             parts.append(chunk)
             size += len(chunk)
             if size >= least:
@@ -84,6 +84,28 @@ class LineReader:
             _, lines, count = read_exactly(block, before)
             yield from lines
             before += count
+
+
+def dense(block: bytes) -> bytes:
+    """A block without the NUL bytes around its lines, which stand where nothing was written.
+
+    `copytruncate` leaves them at the head of a log, a crash at its end.
+    """
+    if b"\0" not in block:
+        return block
+    return b"\n".join(line.strip(b"\0") for line in block.split(b"\n"))
+
+
+def without_holes(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks of an input without the NUL bytes between its lines, which may be more than a line may have."""
+    begins = True
+    for chunk in chunks:
+        data = chunk.lstrip(b"\0") if begins else chunk
+        bare = data.rstrip(b"\0")
+        data = bare if bare.endswith(b"\n") else data
+        if data:
+            begins = data.endswith(b"\n")
+            yield data
 
 
 def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,13 +22,13 @@ from auditor.reading.format import Format
 from auditor.reading.ids import IdChoice, Ids
 from auditor.reading.lines import EXCERPT, MAX_LINE, Line
 from auditor.reading.secrets import find, mask, redact
-from auditor.reading.wrapped import is_part
+from auditor.reading.wrapped import inside
 
 MAX_REJECTIONS = 100
 TRY_BITS = 32
 """A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
 
-PART = "a part of a line that the container runtime split because it was longer than 16 KiB"
+PART = "the first part of a line that the container runtime split, whose last part is missing"
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class Reading:
             except BadRecordError as bad:
                 tally.lines += 1
                 self.begin(line.data)
-                if bad.reason is not Reason.TOO_LONG and is_part(line.data):
+                if bad.reason is not Reason.TOO_LONG and inside(line.data).goes_on:
                     bad = BadRecordError(bad.reason, PART)
                 yield line, tally.reject(self._path, line, bad)
                 continue

@@ -65,10 +65,15 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
     if exports.fits(known):
         provider = next((name for name in PROVIDERS if name in hint.lower()), "unknown")
         return lambda row: exports.event_of(named(row), provider, zone), False
-    has = {what for what, spellings in _NAMES.items() if not known.isdisjoint(spellings)}
-    if has >= {"time", "status"} and ("target" in has or "request" in known):
+    if not lacking(known):
         return lambda row: completed(_exchange(named(row), zone), named(row)), False
     return None, False
+
+
+def lacking(names: Collection[str]) -> list[str]:
+    """What no name of a request's fields tells, of those that it needs; names as `column_name` spells them."""
+    needed = {"time": ("time",), "URL": ("target", "request"), "status": ("status",)}
+    return [what for what, roles in needed.items() if not any(set(_NAMES[role]).intersection(names) for role in roles)]
 
 
 def filled(row: Row, originals: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ out before a format sees it, line by line, so that numbers stay those of the fil
 """
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from auditor.reading.names import json_in
 
@@ -15,7 +16,7 @@ _NAME = rb"(?:(?:\x1b\[[\d;]*m)*[\w.-]{1,100}\s*\|(?:\x1b\[[\d;]*m)*\s+|\[pod/[^
 """Of docker compose and kubectl."""
 _OTHERS = (
     rb"(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|" + _STAMP + rb")"  # syslog, journald
-    rb" \S{1,255} [^\s:\[]{1,64}(?:\[\d+\])?: "
+    rb" \S{1,255} (?:[^\s:\[{]{1,64}(?:\[\d+\])?: |(?:[^\s:\[{]{1,64}(?:\[\d+\])?)?:? ?(?=\{))"  # the tag may be none
     rb"|<\d{1,3}>1 \S{1,40} \S{1,255} \S{1,48} \S{1,128} \S{1,32}"  # RFC 5424
     rb" (?:-|(?:\[[^\]]{1,1000}\]){1,8}) (?:\xef\xbb\xbf)?"
     rb"|" + _STAMP + rb" (?:stdout|stderr) [FP] "  # Kubernetes
@@ -29,50 +30,48 @@ _KEYS = ("log", "message", "MESSAGE", "textPayload", "line")
 DEEP = 3
 """Wraps around each other that are looked for: an agent may read what a container runtime wrote of a syslog line."""
 _DOCKER_SPLITS = 16 << 10
-"""Bytes after which Docker and Kubernetes split a line."""
-_CRI_PART = re.compile(rb"\S{20,40} (?:stdout|stderr) P ")
+"""Bytes after which Docker splits a line."""
+_CRI_PART = re.compile(rb"%b (stdout|stderr) ([FP]) " % _STAMP)
+_FLAGS = (
+    ("CONTAINER_PARTIAL_MESSAGE", "CONTAINER_PARTIAL_LAST"), ("partial_message", "partial_last"), ("logtag", "logtag"),
+)  # fmt: skip
+"""Fields by which Docker's drivers, and collectors of Kubernetes' logs, mark a part, and the last one."""
+_WRITERS = ("stream", "source", "container_id", "CONTAINER_ID", "partial_id", "CONTAINER_PARTIAL_ID")
 
 
-def unwrapped(line: bytes, depth: int = 1) -> bytes:
-    """The line inside a line, or the line itself where nothing is around it; *depth* wraps are taken off at most.
+class Inside(NamedTuple):
+    """What stands inside a line."""
 
-    A text of several lines, or a part of a line, is no line: it stays as it is, and the format says what it makes of
-    it.
-    """
-    for _ in range(depth):
-        inner = _inner(line)
-        if inner is None:
-            break
-        line = inner
-    return line
+    text: bytes | None
+    """None where nothing is around the line, or what is inside has several lines: the line stays as it is."""
+    goes_on: bool = False
+    """Whether it is a part of a line that a container runtime split, and not the last one."""
+    writer: str = ""
+    """What the parts of one line have in common."""
 
 
-def is_part(line: bytes) -> bool:
-    """Whether a line holds a part of one that was too long for the container runtime."""
-    if _CRI_PART.match(line):
-        return True
-    return len(line) >= _DOCKER_SPLITS and _is_docker_part(_object(line).get("log"))
-
-
-def _inner(line: bytes) -> bytes | None:
+def inside(line: bytes) -> Inside:
+    """What stands inside a line."""
     if line[:1] != b"{":
-        prefix = None if is_part(line) else _ONE.match(line)
-        return line[prefix.end() :] if prefix else None
-    record = _object(line)
-    text = next((record[key] for key in _KEYS if record.get(key)), None)
-    if _is_docker_part(record.get("log")):
-        return None
-    inner = text.encode() if isinstance(text, str) else _bytes(text)
-    return None if b"\n" in inner[:-1] else inner.removesuffix(b"\n") or None
-
-
-def _object(line: bytes) -> dict[str, Any]:
+        if (part := _CRI_PART.match(line)) is not None:
+            return Inside(line[part.end() :], part[2] == b"P", part[1].decode())
+        prefix = _ONE.match(line)
+        return Inside(line[prefix.end() :] if prefix else None)
     value = json_in(line)
-    return value if isinstance(value, dict) else {}
+    record: dict[str, Any] = value if isinstance(value, dict) else {}
+    text = next((record[key] for key in _KEYS if record.get(key)), None)
+    inner = text.encode() if isinstance(text, str) else _bytes(text)
+    if b"\n" in inner[:-1]:
+        return Inside(None)
+    return Inside(inner.removesuffix(b"\n") or None, _goes_on(record, inner), str([*map(record.get, _WRITERS)]))
 
 
-def _is_docker_part(text: object) -> bool:
-    return isinstance(text, str) and not text.endswith("\n") and len(text.encode()) >= _DOCKER_SPLITS - 3
+def _goes_on(record: Mapping[str, Any], text: bytes) -> bool:
+    """Docker's drivers for journald and Fluentd say so; json-file leaves out the end of the line."""
+    for flag, last in _FLAGS:
+        if str(record.get(flag)).lower() in ("true", "p"):
+            return str(record.get(last)).lower() != "true"
+    return isinstance(record.get("log"), str) and text[-1:] != b"\n" and len(text) >= _DOCKER_SPLITS - 3
 
 
 def _bytes(values: object) -> bytes:

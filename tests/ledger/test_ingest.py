@@ -210,6 +210,16 @@ def test_a_file_grows(ledger: Ledger, tmp_path: Path) -> None:
     assert feed(ledger, packed).counts == {"lines": 1, "events": 1}
 
 
+def test_a_hole_is_no_line(ledger: Ledger, tmp_path: Path) -> None:
+    """Where `copytruncate` left NUL bytes before a line, it is read as an audit reads it."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(bytes(5000) + lines([event("a")]) + bytes(5000) + lines([event("b")]) + bytes(9) + b"\n")
+    feed(ledger, log)
+    found = counts(ledger)
+    assert (found["lines"], found["rows"]) == (2, 2)
+    assert report([Source(log.name, log)], {})["inputs"]["events"] == 2
+
+
 def test_files_that_begin_alike_are_told_apart(ledger: Ledger, tmp_path: Path) -> None:
     """A sorted merge begins like its first part and goes on otherwise: nothing of it is skipped."""
     a, merged = tmp_path / "a.jsonl", tmp_path / "merged.jsonl"
