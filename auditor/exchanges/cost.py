@@ -1,5 +1,6 @@
 """What a call cost: by the headers of its answer, where a log has them, else by what it asked for."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,11 @@ def cost_header(name: str) -> str | None:
     """The header that a field holds: `x-renders-consumed` of `$sent_http_x_renders_consumed`; None for another's."""
     headers = (provider.consumed for provider in PROVIDERS.values() if provider.consumed)
     return next((header for header in headers if bare(name).endswith(bare(header))), None)
+
+
+def cost_headers(fields: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """The headers, of those in some fields, that say what a call cost."""
+    return {header: value_of(held) for name, held in fields if (header := cost_header(name)) is not None}
 
 
 def value_of(held: Any) -> str:

@@ -40,7 +40,7 @@ class Exchange:
     cache: str | None = None
     """The field that says what a cache did, as logged; None where the log has no such field."""
     media_type: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """Those of the answer that say what the call cost, by names in lower case, as far as the log has them."""
     failure: str | None = field(default=None, repr=False)
     """What the log says of a request that has no answer."""

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from auditor.exchanges.cache_field import verdict_in
+from auditor.exchanges.cost import cost_headers
 from auditor.exchanges.exchange import Exchange
 from auditor.exchanges.headers import pairs_of
 from auditor.model.events import BadRecordError, Reason
@@ -85,7 +86,7 @@ class Har(Format):
             duration_us=micros(entry.get("time"), 1000),
             cache="hit" if _from_cache(entry, response) else verdict_in("headers", response.get("headers")),
             media_type=text_of(content.get("mimeType")) or text_of(at(response, "headers", "content-type")),
-            headers=response.get("headers") or {},
+            headers=cost_headers(pairs_of(response.get("headers"))),
             failure=" ".join(
                 said for name in _FAILURES for each in (response, entry) if isinstance(said := each.get(name), str)
             ),

@@ -79,8 +79,9 @@ class Hcti:
     def picture(self, answer: Answer, options: Mapping[str, Any]) -> Picture:
         """An address that stays, or what a signed address gives; `x-renders-consumed` says what it cost."""
         known = FORMAT_OF.get(answer.media_type)
+        credits = HCTI.cost(Decimal(1), answer.headers) or Decimal(0)
         if known is not None and answer.content:
-            return Picture(answer.content, None, answer.media_type, known, *size_of(answer.content))
+            return Picture(answer.content, None, answer.media_type, known, *size_of(answer.content), credits=credits)
         url = answer.document.get("url")
         if not isinstance(url, str) or not url:
             raise InvalidRequestError("the answer holds no address", status=answer.status, credits=None)
@@ -91,7 +92,7 @@ class Hcti:
             f"{url}.{known}" if "format" in options else url,
             _FORMATS[known],
             known,
-            credits=HCTI.cost(Decimal(1), answer.headers) or Decimal(0),
+            credits=credits,
             remaining=None if allowed is None or used is None else max(allowed - used, Decimal(0)),
         )
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
 from auditor.exchanges.cache_field import bare, cache_of
-from auditor.exchanges.cost import cost_header, value_of
+from auditor.exchanges.cost import cost_headers
 from auditor.exchanges.exchange import Exchange, Try
 from auditor.model.events import BadRecordError, Outcome, Reason
 from auditor.reading.durations import Durations, durations
@@ -66,7 +66,7 @@ def exchange_of(
         duration_us=told.known_us,
         took=told.took,
         cache=cache_in(variables),
-        headers={header: value_of(held) for name, held in variables.items() if (header := cost_header(name))},
+        headers=cost_headers(variables.items()),
         media_type=text_of(found["type"]),
         environment=environment_of(variables),
         assumed_timezone=assumed,
