@@ -15,7 +15,8 @@ the viewer asked for; `x-host-header` is the distribution's. With a sampling rat
 the log.
 
 Checked on 2026-11-30 against AWS, "Use real-time access logs", fields
-(docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/real-time-logs.html).
+(docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/real-time-logs.html). Unchecked are the place of `s-ip`,
+with and without which lines are read, and the fields behind `cs-headers-count`, of which none is read.
 """
 
 import re
@@ -85,7 +86,7 @@ class CloudFrontRealtime(Format):
     @classmethod
     def question(cls, sample: Sample) -> str | None:
         """For lines that begin with a time and hold a path, between tabs."""
-        if not all(map(_OURS.match, sample.lines)):
+        if not sample.lines or not all(map(_OURS.match, sample.lines)):
             return None
         return (
             "tabs without a header, as in CloudFront's real-time logs, but not with all fields of its manual; name the "

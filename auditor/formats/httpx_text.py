@@ -6,13 +6,15 @@ INFO [2026-09-01 06:00:01] httpx - HTTP Request: GET https://render.imejis.io/v1
 ```
 
 The first date and time of a line counts. It is that of the answer, and Python writes no zone unless `datefmt` has `%z`:
-such times are read in `--timezone`. Lines of other loggers are filtered. Calls that got no answer leave no line, a POST
-does not tell its body, and nothing tells of durations and caches. httpx logs at INFO, urllib3 at DEBUG.
+such times are read in `--timezone`. Lines of other loggers are filtered; where a log's first 200 lines hold no request,
+name the format. Calls that got no answer leave no line, a POST does not tell its body, and nothing tells of durations
+and caches. httpx logs at INFO, urllib3 at DEBUG.
+
 `logging.basicConfig` without a format writes no time (`INFO:httpx:HTTP Request: …`): such lines need one, from a
 `format` with `%(asctime)s` or from what collects them (`docker logs --timestamps`, `journalctl -o short-iso`).
 
-Checked on 2026-11-30 against HTTPX, "Logging" (python-httpx.org/logging), and the sources of httpx 0.28.1 and httpx2
-2.16.2; the line of urllib3 is unchecked.
+Checked on 2026-11-30 against HTTPX, "Logging" (python-httpx.org/logging), and the sources of httpx 0.28.1, httpx2
+2.16.2 and urllib3 1.26.16.
 """
 
 import re

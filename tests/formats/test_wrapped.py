@@ -32,6 +32,7 @@ WRAPS: dict[str, Callable[[str], str]] = {
 }
 PICTURES = ["combined", "log-format", "nginx-json", "caddy", "traefik", "envoy", "alb", "cloudfront", "cloudflare"]
 PICTURES += ["fastly", "haproxy", "w3c", "structlog", "csv", "traefik-clf", "cache-trace", "elb"]
+PICTURES += ["s3", "bunny", "cloudfront-realtime"]
 
 
 def told(path: Path) -> Taken:
