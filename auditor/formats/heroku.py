@@ -5,19 +5,18 @@ them is not told, as in a timeout before a dyno was reached, neither is the dura
 sent. A request id may come from the caller, so it identifies nothing. Lines of dynos and of Heroku's other parts are
 filtered, also where an app logs its requests a second time.
 
-Checked against Heroku, "HTTP Routing" (Heroku router log format), "Error Codes", "Log Drains" and "Heroku Labs: HTTPS
-Drains" (2026-11-30).
+Checked against Heroku, "HTTP Routing", as quoted elsewhere, "Log Drains" and "Heroku Labs: HTTPS Drains" (2026-11-30);
+the lines of errors against copies of its "Error Codes".
 """
 
 import re
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
-from auditor.reading.durations import with_unit
 from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.json_lines import needing
 from auditor.reading.logfmt import pairs
-from auditor.reading.times import rfc3339, start_of
+from auditor.reading.times import micros, rfc3339, start_of
 from auditor.reading.variables import decoded, number_of, text_of
 
 _HEAD = re.compile(
@@ -47,7 +46,7 @@ class Heroku(Format):
             return NO_REQUEST
         fields = needing(pairs(text[head.end() :]), _NEEDS)
         ts_us, assumed = rfc3339(head["time"], self.zone)
-        connect, service = (with_unit(fields[name]) for name in ("connect", "service"))
+        connect, service = (_milliseconds(fields[name]) for name in ("connect", "service"))
         duration_us = None if connect is None or service is None else connect + service
         return Exchange(
             ts_us=start_of(ts_us, duration_us),
@@ -60,3 +59,8 @@ class Heroku(Format):
             assumed_timezone=assumed,
             ended=duration_us is None,
         )
+
+
+def _milliseconds(text: str) -> int | None:
+    """Microseconds of `18ms`; routers of 2014 left the unit out."""
+    return micros(text.removesuffix("ms"), 1000)

@@ -235,6 +235,42 @@ def test_ingress_nginx(tmp_path: Path, cut: str) -> None:
     assert found["window"]["start"] == "2026-09-01T06:00:00.500000Z"
 
 
+def test_ingress_nginx_until_release_0_24(tmp_path: Path) -> None:
+    """`$proxy_add_x_forwarded_for`, one address or several, between the client and the user."""
+    clients = ("203.0.113.7 - [203.0.113.7] - -", "203.0.113.8 - [198.51.100.1, 203.0.113.8] - alice")
+    old = [line(5 + n, INGRESS[n]).replace("203.0.113.7 - -", client, 1) for n, client in enumerate(clients)]
+    found = report(tmp_path, *old)
+    assert found["inputs"]["files"][0]["format"] == "ingress-nginx"
+    assert (found["inputs"]["rejected"], found["waste"]["concurrent"]) == (0, 1)
+
+
+MESSAGES = (
+    "-" * 79,
+    "NGINX Ingress controller",
+    "  Release:       v1.11.1",
+    'I0901 06:00:00.123456       7 controller.go:177] "Configuration changes detected, backend reload required"',
+    'W0901 06:00:00.123456      17 controller.go:1112] Service "default/web" does not have any active Endpoint.',
+    '2026/09/01 06:00:00 [error] 31#31: *1 connect() failed (111: Connection refused), request: "GET /a.png HTTP/1.1"',
+)
+
+
+@pytest.mark.parametrize("prefix", ["", "2026-09-01T06:00:05.123456789Z stdout F ", "controller-1  | "])
+def test_messages_of_the_controller_between_requests_are_filtered(tmp_path: Path, prefix: str) -> None:
+    """As `kubectl logs` has them: no damage, and no reason to ask."""
+    lines = (*MESSAGES, line(5, INGRESS[0]), *MESSAGES, line(6, INGRESS[1]))
+    found = report(tmp_path, *(f"{prefix}{text}" for text in lines))
+    inputs = found["inputs"]
+    assert inputs["files"][0]["format"] == "ingress-nginx"
+    assert (inputs["lines"], inputs["events"], inputs["filtered"], inputs["rejected"]) == (14, 2, 12, 0)
+    assert found["waste"]["concurrent"] == 1
+
+
+def test_messages_alone_are_a_question(tmp_path: Path) -> None:
+    """Without a request nothing tells whose they are."""
+    with pytest.raises(InputError, match="cannot tell the format"):
+        report(tmp_path, *MESSAGES)
+
+
 @pytest.mark.parametrize(
     "cells",
     [

@@ -26,6 +26,7 @@ KINDS: dict[str, type[Format]] = {
     name: LogFormat.of(name, next(iter(SETTINGS.log_formats.values()))) if name == LogFormat.name else kind
     for name, kind in FORMATS.items()
 }
+KINDS["log-formats"] = LogFormat.of("log-formats", ["$status $request_uri $msec", *SETTINGS.log_formats.values()])
 
 
 def reading(kind: type[Format]) -> Reading:

@@ -28,6 +28,8 @@ CASES: list[tuple[str, str, tuple[object, ...]]] = [
      ("2026-09-01T06:00:01.264030Z", "GET", "shop.example", "/img/1.png?w=300", 200, 18211, 251_000, None)),
     ("heroku", f"2026-09-01T06:00:01.515030+00:00 {ROUTED}",
      ("2026-09-01T06:00:01.264030Z", "GET", "shop.example", "/img/1.png?w=300", 200, 18211, 251_000, None)),
+    ("heroku", f"2026-09-01T06:00:01.515030+00:00 heroku[router]: {ROUTED.replace('ms ', ' ')} tls=true tls_version=tls1.3",
+     ("2026-09-01T06:00:01.264030Z", "GET", "shop.example", "/img/1.png?w=300", 200, 18211, 251_000, None)),
     ("heroku", f"374 <158>1 2026-09-01T06:00:01.515030+00:00 host heroku router - {ROUTED}",
      ("2026-09-01T06:00:01.264030Z", "GET", "shop.example", "/img/1.png?w=300", 200, 18211, 251_000, None)),
     ("heroku", f"<158>1 2026-09-01T06:00:01.515030+00:00 d.73ea7440-270a heroku router - - {ROUTED}",
