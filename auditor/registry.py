@@ -104,6 +104,7 @@ FORMATS: Entries["type[Format]"] = Entries(
         "api-gateway": "api_gateway:ApiGateway",
         "akamai": "akamai:Akamai",
         "ecs": "ecs:Ecs",
+        "otlp": "otlp:Otlp",
         "cloudflare-workers": "cloudflare_workers:CloudflareWorkers",
         "imgproxy": "imgproxy:Imgproxy",
         "csv": "csv_table:CsvTable",

@@ -26,7 +26,7 @@ from tests.conftest import event, lines
 from tests.formats.samples import FOLDER, SAMPLES
 
 IDS = re.compile(rb'(?<="RayID":")|(?<="insertId":")|(?<="id": ")|(?<=\t)(?=[\w-]+==\t)|^(?=Vz\d\t)|(?=rid\d==)'
-                 rb'|(?<="requestId":")|(?<="extendedRequestId":")|(?<="trackingReference":")|(?<="transactionId":")'
+                 rb'|(?<="requestId":")|(?<="extendedRequestId":")|(?<="trackingReference":")|(?<="transactionId":")|(?<="spanId":")'
                  rb'|(?<="event\.id":")|(?<="id":")(?=e\d")')  # fmt: skip
 """Where the ids of some samples begin: the second copy of a record is another request of the same picture."""
 NO_REQUESTS = {"jsonl", "cache-trace"}
