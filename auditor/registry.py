@@ -112,6 +112,7 @@ FORMATS: Entries["type[Format]"] = Entries(
         "api-gateway": "api_gateway:ApiGateway",
         "akamai": "akamai:Akamai",
         "ecs": "ecs:Ecs",
+        "otlp": "otlp:Otlp",
         "cloudflare-workers": "cloudflare_workers:CloudflareWorkers",
         "imgproxy-json": "imgproxy_json:ImgproxyJson",
         "csv": "csv_table:CsvTable",

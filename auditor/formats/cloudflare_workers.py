@@ -2,7 +2,7 @@
 
 Both have when the event came, the request's address and method, and the answer's status; neither tells a duration of
 the request, a size, or what a cache did. A run that gave no answer (an exception, say) has no status and is filtered.
-`RayID` is the id.
+`RayID` is the id. wrangler prints each object over several lines: pass them through `jq -c .` first.
 
 Checked against Cloudflare, "Workers Trace Events" (developers.cloudflare.com/logs) and wrangler's source of the
 event, seen 2026-11-30; the keys inside `Event` are unchecked.

@@ -6,7 +6,7 @@ Keys are nested or hold dots. `url.full` or `url.original`, or `url.path` with `
 id. Entries of other kinds are filtered. A log in which each request has a whole address is read by
 [structlog](structlog.md), as before.
 
-Checked against Elastic, "ECS Field Reference" (HTTP, URL, Event and Service fields), seen 2026-11-30.
+Unchecked: the page of Elastic, "ECS Field Reference", was not found on 2026-11-30; its field names are used by many.
 """
 
 from auditor.model.json_shape import JsonShape

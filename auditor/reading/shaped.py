@@ -88,8 +88,8 @@ class ShapedJson(JsonObjects):
         )
 
     def _moment(self, value: object, unit: str | None) -> tuple[int, bool]:
-        if unit is not None and (number := amount(value)) is not None:
-            return since_1970(number * UNITS[unit]), False
+        if unit is not None and (told := since_1970(value, UNITS[unit])) is not None:
+            return told, False
         return moment(value, self.zone)
 
 

@@ -80,11 +80,17 @@ def epoch(value: object) -> int:
     return int(number * scale)
 
 
-def since_1970(us: Decimal) -> int:
-    """Microseconds since 1970 as a whole number of them."""
-    if us >= _FAR * 10**6:
+def since_1970(value: object, unit: Decimal) -> int | None:
+    """Microseconds since 1970 of a number in units of *unit* microseconds; None for what is no such number."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not (number.is_finite() and 0 <= number < _FAR * 10**9):
+        return None
+    if number * unit >= _FAR * 10**6:
         raise BadRecordError(Reason.BAD_VALUE, "the time is out of range")
-    return int(us)
+    return int(number * unit)
 
 
 def start_of(end_us: int, duration_us: int | None) -> int:

@@ -15,6 +15,7 @@ from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError
 from auditor.reading.format import NO_REQUEST, Sample
 from auditor.reading.json_lines import json_object
+from auditor.reading.lines import LineReader
 from auditor.registry import FORMATS
 from tests.formats.samples import FOLDER, taken_of
 
@@ -40,13 +41,16 @@ MISS_THEN_HIT = {
     "cloudflare-workers": (
         None, "https://shop.example/img/og/7.png?w=300", None, [("06:00:01.25", None, None), ("06:00:05.25", None, None)],
     ),
+    "otlp": (
+        "shop.example", "https://shop.example/img/og/7.png?w=300", 18211,
+        [("06:00:01.25", 250_000, "MISS"), ("06:00:05.25", 2000, "HIT")],
+    ),
     "imgproxy-json": (None, "/img/og/7.png", None, [("06:00:00.945727", 54_273, None), ("06:00:03.8", 1_200_000, None)]),
 }  # fmt: skip
 
 
 def sampled(name: str) -> list[bytes]:
-    (path,) = (each for each in FOLDER.glob(f"{name}.*") if each.suffix != ".golden")
-    return path.read_bytes().splitlines()
+    return (FOLDER / f"{name}.log").read_bytes().splitlines()
 
 
 def read(name: str, record: Mapping[str, Any]) -> Exchange:
@@ -69,10 +73,12 @@ def changed(name: str, line: int, **values: Any) -> Exchange:
 
 def good(name: str) -> list[Exchange]:
     """The answered requests of the sample, each once."""
-    kind, found = FORMATS[name](UTC), []
-    for line in sampled(name):
+    kind, path, found = FORMATS[name](UTC), FOLDER / f"{name}.log", []
+    with path.open("rb") as raw:
+        records = list(kind.records(path, LineReader(raw)))
+    for record in records:
         try:
-            item = kind.parse(line)
+            item = kind.parse(record.data)
         except BadRecordError:
             continue
         assert isinstance(item, Exchange)
@@ -84,7 +90,7 @@ def good(name: str) -> list[Exchange]:
 @pytest.mark.parametrize("name", MISS_THEN_HIT)
 def test_two_requests_by_the_vendors_documentation(name: str) -> None:
     host, target, size, answers = MISS_THEN_HIT[name]
-    for (start, duration, cache), found in zip(answers, good(name), strict=False):
+    for (start, duration, cache), found in zip(answers, good(name)[: len(answers)], strict=True):
         assert (found.method, found.host, found.target, found.status) == ("GET", host, target, 200)
         assert found.ts_us == parse_time(f"2026-09-01T{start}Z", UTC)[0]
         assert (found.bytes, found.duration_us, found.cache) == (size, duration, cache)
@@ -94,7 +100,7 @@ def test_two_requests_by_the_vendors_documentation(name: str) -> None:
 @pytest.mark.parametrize("name", MISS_THEN_HIT)
 def test_a_sample_is_of_its_format_alone(name: str) -> None:
     """No other format can make as much of it."""
-    lines = tuple(line for line in sampled(name))
+    lines = tuple(sampled(name))
     sample = Sample(Path("x.log"), b"\n".join(lines), lines)
     shares = {other: kind.detect(sample) for other, kind in FORMATS.items()}
     assert shares.pop(name) >= 0.75
@@ -107,7 +113,7 @@ def test_ids_are_those_that_their_writers_make_unique() -> None:
     assert ids == {
         "pino": None, "vercel": "643af4e3-975a-4cc7-9e7a-1eda11539d90@1788242401250000", "azure-front-door": "0k1y5AAAA",
         "azure-app-gateway": "592d1649f75a8d480a3c4dc6a975309d", "api-gateway": "d111GHijFiAFqXw=", "akamai": None,
-        "ecs": "e1", "cloudflare-workers": "7b3c1d2e4f5a6b70", "imgproxy-json": None,
+        "ecs": "e1", "otlp": "eee19b7ec3c1b171", "cloudflare-workers": "7b3c1d2e4f5a6b70", "imgproxy-json": None,
     }  # fmt: skip
 
 
@@ -160,3 +166,21 @@ def test_names_in_camel_case_are_read_as_those_with_underscores(tmp_path: Path) 
     (event,) = taken_of(tmp_path, {"calls.log": json.dumps(record)}).records
     assert (event["provider"], event["template"], event["outcome"]) == ("imejis", "og-card", "render")
     assert (event["status"], event["duration_us"]) == (200, 250_000)
+
+
+def spans(*batches: Any) -> list[str]:
+    return [json.dumps(batch) for batch in batches]
+
+
+def test_each_span_of_a_batch_is_a_record(tmp_path: Path) -> None:
+    """Whatever else a batch holds; a line without spans is a record of its own, and nothing is lost."""
+    typed = {"http.request.method": "GET", "url.path": "/img/1.png", "url.query": "w=3", "server.address": "a.example"}
+    attributes = [{"key": key, "value": {"stringValue": text}} for key, text in typed.items()]
+    attributes += [{"key": "http.response.status_code", "value": {"intValue": "200"}}]
+    times = {"startTimeUnixNano": str(10**18), "endTimeUnixNano": str(10**18 + 10**6)}
+    span = {"spanId": "a", "kind": 2, **times, "attributes": attributes}
+    odd = [{"resourceSpans": each} for each in (5, [5], [{"scopeSpans": "x"}], [{"scopeSpans": [{"spans": [3]}]}])]
+    lines = spans({"resourceSpans": [{"scopeSpans": [{"spans": [span, {**span, "spanId": "b"}, {}]}]}]}, *odd)
+    found = taken_of(tmp_path, {"spans.log": "\n".join(lines)}, {"sources": {"img": {"path": "/img/.*"}}})
+    assert [record["duration_us"] for record in found.records] == [1000, 1000]
+    assert (found.tally.lines, found.tally.others) == (7, 5)

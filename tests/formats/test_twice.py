@@ -28,7 +28,7 @@ from tests.formats.samples import FOLDER, SAMPLES
 IDS = re.compile(
     rb'(?<="RayID":")|(?<="insertId":")|(?<="id": ")|(?<=\t)(?=[\w-]+==\t)|^(?=Vz\d\t)|(?=rid\d==)'
     rb'|(?<="requestId":")|(?<="extendedRequestId":")|(?<="trackingReference":")|(?<="transactionId":")'
-    rb'|(?<="event\.id":")|(?<="id":")(?=e\d")'
+    rb'|(?<="spanId":")|(?<="event\.id":")|(?<="id":")(?=e\d")'
     rb"|(?<= )(?=[0-9A-F]{16} [A-Z])|(?<=\|)(?=[0-9a-f]{32}\|)"
 )
 """Where the ids of some samples begin: the second copy of a record is another request of the same picture."""

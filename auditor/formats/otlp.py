@@ -1,0 +1,102 @@
+"""Spans of HTTP requests in OTLP's JSON, as the OpenTelemetry Collector's file exporter writes them: `resourceSpans`.
+
+Each span is a record, numbered in the order of the file. Address, host, method, status and size are read from its
+attributes, by the names of today's semantic conventions (`url.full`, `http.response.status_code`) and of those before
+(`http.url`, `http.status_code`), the environment from the resource's. A span that failed and has no status is a
+request without an answer; spans without an address are filtered. The client and the server of one request are two
+spans and count twice: export one kind of them, or describe one of them in [sources].
+
+Checked against OpenTelemetry, "Semantic conventions for HTTP spans" (opentelemetry.io/docs/specs/semconv/http), seen
+2026-11-30; the encoding in JSON is unchecked.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from auditor.model.json_shape import JsonShape
+from auditor.reading.format import Sample
+from auditor.reading.lines import Line, LineReader
+from auditor.reading.names import at, json_in
+from auditor.reading.shaped import ShapedJson
+
+_ERROR = (2, "STATUS_CODE_ERROR")
+_STATUS = ("http.response.status_code", "http.status_code")
+
+
+class Otlp(ShapedJson):
+    """Spans, each taken out of its batch."""
+
+    name = "otlp"
+    title = "OpenTelemetry, spans in OTLP JSON"
+    documented = frozenset({"kind", "flags", "droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"})
+    shape = JsonShape(
+        time=("startTimeUnixNano",),
+        time_unit="ns",
+        time_of="start",
+        method=("attributes.http.request.method", "attributes.http.method"),
+        url=("attributes.url.full", "attributes.http.url", "attributes.http.target"),
+        host=("attributes.server.address", "attributes.http.host"),
+        path=("attributes.url.path",),
+        query=("attributes.url.query",),
+        status=tuple(f"attributes.{name}" for name in _STATUS),
+        bytes=("attributes.http.response.body.size", "attributes.http.response_content_length"),
+        duration=("took",),
+        duration_unit="ns",
+        cache=("attributes",),
+        environment=("resource.deployment.environment.name", "resource.deployment.environment"),
+        id=("spanId",),
+    )
+
+    @classmethod
+    def detect(cls, sample: Sample) -> float:
+        """By its spans."""
+        return super().detect(replace(sample, lines=tuple(span for line in sample.lines for span in _spans(line))))
+
+    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
+        """Each span; a line that holds none is a record itself."""
+        del path
+        spans = (span for line in reader for span in _spans(line.data))
+        yield from (Line(number, span) for number, span in enumerate(spans, 1))
+
+
+def _spans(line: bytes) -> list[bytes]:
+    batch = json_in(line) if b'"resourceSpans"' in line else None
+    return [orjson.dumps(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
+
+
+def _flat(batches: Any) -> Iterator[dict[str, Any]]:
+    for batch in _objects(batches):
+        resource = _attributes(at(batch, "resource", "attributes"))
+        for scope in _objects(batch.get("scopeSpans")):
+            for span in _objects(scope.get("spans")):
+                attributes = _attributes(span.get("attributes"))
+                if at(span, "status", "code") in _ERROR and attributes.keys().isdisjoint(_STATUS):
+                    attributes[_STATUS[0]] = None
+                start, end = (_nanoseconds(span.get(f"{which}TimeUnixNano")) for which in ("start", "end"))
+                took = None if start is None or end is None else end - start
+                yield {**span, "attributes": attributes, "resource": resource, "took": took}
+
+
+def _nanoseconds(value: Any) -> int | None:
+    """64 bits, which JSON holds as text."""
+    return int(value) if str(value).isascii() and str(value).isdigit() and len(str(value)) < 20 else None
+
+
+def _objects(value: Any) -> Iterable[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else ()
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    """What a list of keys and typed values says."""
+    return {str(pair.get("key")): _value(pair.get("value")) for pair in _objects(pairs)}
+
+
+def _value(typed: Any) -> Any:
+    values = at(typed, "arrayValue", "values")
+    if isinstance(values, list):
+        return [_value(each) for each in values]
+    return next(iter(typed.values()), None) if isinstance(typed, dict) else None
