@@ -69,3 +69,14 @@ def test_numbers_of_any_length_and_bytes_that_are_no_text_pass() -> None:
     whole = b'{"a": ' + b"9" * 5000 + b'}\n{"b": "\xff\xc3\xbc"}\n'
     assert b"".join(objects([data])) == whole
     assert b"".join(objects(bytes([byte]) for byte in data)) == whole
+
+
+def test_objects_without_line_ends_are_lines(tmp_path: Path) -> None:
+    """As Amazon Data Firehose delivers them by default; numbers are those of the objects."""
+    record = {"ts": 1788249600, "request": {"uri": "/img/og/1.png", "method": "GET"}, "status": 200}
+    bad = {**record, "request": {}}
+    for between in ("", " "):
+        log = tmp_path / "firehose.log"
+        log.write_text(between.join(map(json.dumps, [record, record, record, bad, record])))
+        inputs = report(log)["inputs"]
+        assert (inputs["events"], [each["line"] for each in inputs["rejections"]]) == (4, [4])
