@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import func, or_, select
 
 from auditor.analysis.facts import Facts
 from auditor.analysis.identities import key_halves
@@ -33,15 +33,11 @@ class Downloaded:
     """The shortest that an answer told; `UNSTATED` where one told none."""
     fetched: int
     """Answers with the image that came over the network."""
+    fetched_bytes: int
     again: int
     """Those of these that followed another one of the same page load."""
     again_bytes: int
     """What these had, at least."""
-
-    @property
-    def fetched_bytes(self) -> int:
-        """What came over the network, at most."""
-        return self.fetched * (self.bytes or 0)
 
 
 def downloads(facts: Facts) -> list[Downloaded]:
@@ -67,14 +63,16 @@ def downloads(facts: Facts) -> list[Downloaded]:
         .group_by(*key, seen.c.file, seen.c.page)
         .subquery()
     )
-    fetched = case((of_page.c.page.is_not(None), of_page.c.sized), else_=0)
+    fetched = of_page.c.page.is_not(None)
     # What names no page may be of several browsers.
     twice = of_page.c.page != "", of_page.c.sized > 1
     key = tuple(of_page.c[column.name] for column in key)
     images = (
         select(of_page.c.unit, of_page.c.placement, *(func.max(of_page.c[name]).label(name) for name in known))
         .add_columns(func.min(of_page.c.row).label("row"), func.min(of_page.c.lifetime_s).label("lifetime_s"))
-        .add_columns(func.sum(of_page.c.sized).label("requests"), func.sum(fetched).label("fetched"))
+        .add_columns(func.sum(of_page.c.sized).label("requests"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sized).filter(fetched), 0).label("fetched"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sent).filter(fetched), 0).label("fetched_bytes"))
         .add_columns(func.coalesce(func.sum(of_page.c.sized - 1).filter(*twice), 0).label("again"))
         .add_columns(func.coalesce(func.sum(of_page.c.sent - of_page.c.bytes).filter(*twice), 0).label("again_bytes"))
         .group_by(*key)

@@ -120,10 +120,10 @@ def _slim(entry: dict[str, Any]) -> dict[str, Any]:
     content = at(entry, "response", "content")
     if isinstance(content, dict):
         slim["response"]["content"] = _known(content)
-    cache = entry.get("cache")
-    if isinstance(cache, dict) and "afterRequest" in cache and "beforeRequest" not in cache:
-        # Firefox writes it for what it took from its cache, others for what they put there, and that has a size.
-        slim |= {} if (at(entry, "response", "bodySize") or -1) != -1 else {"_fromCache": True}
+    cache, size = entry.get("cache"), at(entry, "response", "bodySize")
+    if isinstance(cache, dict) and "afterRequest" in cache and "beforeRequest" not in cache and size in (None, -1, 0):
+        # Firefox writes it for what it took from its cache; others for what they put there, and that was transferred.
+        slim["_fromCache"] = True
     return slim
 
 

@@ -56,7 +56,7 @@ class HeavyImages(Rule):
             if not heavy:
                 continue
             heaviest = _told(case, heavy)
-            beyond = sum(image.fetched_bytes - image.fetched * most for image in heavy)
+            beyond = sum(max(0, image.fetched_bytes - image.fetched * most) for image in heavy)
             formats: dict[str, Counter[str]] = {}
             for image in group:
                 of_format = formats.setdefault(image.format or "unknown", Counter())
@@ -85,16 +85,10 @@ class HeavyImages(Rule):
 
 def _told(case: Case, heavy: list[Downloaded]) -> list[dict[str, Any]]:
     """The heaviest of some images, with their requests where the log tells them."""
-    chosen = sorted(heavy, key=lambda image: -(image.bytes or 0))[:HEAVIEST]
+    chosen = sorted(heavy, key=lambda image: (-(image.bytes or 0), image.row))[:HEAVIEST]
     requests = case.requests([image.row for image in chosen])
-    told = [
-        {
-            "request": requests.get(image.row),
-            **{name: getattr(image, name) for name in ("bytes", "format", "width", "height", "shown_width")},
-        }
-        for image in chosen
-    ]
-    return sorted(told, key=lambda one: (-one["bytes"], one["request"] or ""))
+    names = ("bytes", "format", "width", "height", "shown_width")
+    return [{"request": requests.get(image.row), **{name: getattr(image, name) for name in names}} for image in chosen]
 
 
 def _words(image: dict[str, Any]) -> str:
