@@ -31,6 +31,19 @@ def test_downloads_of_one_page_but_for_the_first_of_each_image(tmp_path: Path) -
     assert report["waste"]["total"] == 0  # a cache had them all: nothing was rendered
 
 
+def test_of_answers_that_differ_the_largest_was_needed(tmp_path: Path) -> None:
+    """Of 30,000, 50,000 and 20,000 bytes all but the 50,000 are too many."""
+    report = browsed(tmp_path, [image(size=size) for size in (30_000, 50_000, 20_000)])
+    assert found(report, "repeated-downloads")["hero"]["bytes"] == 50_000
+
+
+@pytest.mark.parametrize("odd", [5, {"a": 1}, [], True, "-", "p" * 100_000])
+def test_odd_names_of_pages_are_read(tmp_path: Path, odd: Any) -> None:
+    """Whatever stands there, the entry is."""
+    report = browsed(tmp_path, [image(pageref=odd, asked={"Sec-CH-Width": "９"}, answer={"Expires": "\x00"})])
+    assert (report["inputs"]["rejected"], report["totals"]["requests"]) == (0, 1)
+
+
 @pytest.mark.parametrize(
     "second",
     [

@@ -58,6 +58,7 @@ def test_images_are_counted_by_what_they_lack(tmp_path: Path) -> None:
         tmp_path,
         [
             kept("week", 10_000, "max-age=604800"),
+            kept("week", 0, None, status=304),  # says nothing of the image that the browser has
             kept("nearly", 20_000, "max-age=604799"),
             kept("minute", 30_000, "max-age=604800"),
             kept("minute", 30_000, "max-age=60", pageref="page_2"),
