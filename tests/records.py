@@ -5,7 +5,9 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from auditor.model.events import EPOCH, EXACT, SCHEMA_VERSION, UsageEvent
+from auditor.model.events import EPOCH, EXACT, FIELDS, SCHEMA_VERSION, UsageEvent
+
+_WRITTEN = {field.attribute for field in FIELDS.values()}
 
 
 def record_of(event: UsageEvent) -> dict[str, Any]:
@@ -18,6 +20,6 @@ def record_of(event: UsageEvent) -> dict[str, Any]:
             record["credits"] = None if value is None else format(value.normalize(EXACT), "f")
         elif field.name == "duration_us" and value is not None:
             record["duration_ms"] = value / 1000
-        elif value != field.default and field.name not in ("assumed_timezone", "unknown", "assumed"):
+        elif value != field.default and field.name in _WRITTEN:
             record[field.name] = dict(value) if isinstance(value, Mapping) else value
     return record

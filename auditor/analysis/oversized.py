@@ -1,12 +1,13 @@
 """Oversized: pictures with more pixels than their limits, and their needless bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import BigInteger, Select, Table, and_, case, cast, func, or_, select
 
+from auditor.analysis.downloads import Downloaded
 from auditor.analysis.facts import Facts
 from auditor.analysis.pictures import DELIVERING, SMALLEST, stored
 from auditor.analysis.rows import loaded, rows_of
@@ -14,6 +15,8 @@ from auditor.engines import Wide
 
 SCALE = 1000
 """Limits are whole thousandths of a pixel, so that every sum is exact."""
+
+_SCALABLE = ("svg", "pdf")
 
 
 def placements(facts: Facts) -> list[tuple[int, str]]:
@@ -62,6 +65,21 @@ def oversized(facts: Facts, limits: Limits) -> list[Oversized]:
     return rows_of(facts.engine, Oversized, sums.where(one.c.wasted >= SMALLEST).group_by(*groups))
 
 
+def beyond_shown(images: Iterable[Downloaded]) -> list[tuple[Oversized, int]]:
+    """(an image beyond the width at which browsers asked for it, as a stored picture of its own, and that width)."""
+    found = []
+    for image in images:
+        shown, width, height, size = image.shown_width, image.width, image.height, image.bytes
+        if shown and width and height and size and shown < width and image.format not in _SCALABLE:
+            wasted = (2 * size * (width * width - shown * shown) + width * width) // (2 * width * width)
+            if wasted >= SMALLEST:
+                largest = (wasted, size, width, height)
+                lost = wasted * image.requests
+                one = Oversized(image.unit, image.placement, image.requests, lost, 1, wasted, largest)
+                found.append((one, shown))
+    return found
+
+
 def _beyond(events: Table, limits: Table) -> Select[Any]:
     """Each delivered picture beyond its limit, its needless bytes, and whether it is stored."""
     beyond = and_(
@@ -69,7 +87,7 @@ def _beyond(events: Table, limits: Table) -> Select[Any]:
         func.coalesce(events.c.placement, "") == limits.c.placement,
         or_(events.c.width * SCALE > limits.c.max_width, events.c.height * SCALE > limits.c.max_height),
         *(column.is_not(None) for column in (events.c.width, events.c.height, events.c.bytes)),
-        func.coalesce(events.c.format, "").not_in(("svg", "pdf")),
+        func.coalesce(events.c.format, "").not_in(_SCALABLE),
     )
     width, height, size = (cast(column, Wide) for column in (events.c.width, events.c.height, events.c.bytes))
     # s is the smaller of the two ratios; an unset side does not limit.

@@ -52,6 +52,10 @@ class Exchange:
     height: int | None = None
     environment: str | None = None
     """As the log names it."""
+    page: str | None = None
+    lifetime_s: int | None = None
+    shown_width: int | None = None
+    """These three as `UsageEvent` has them."""
     assumed_timezone: bool = False
     ended: bool = False
     """Whether `ts_us` is the end after all, since this record does not tell the duration."""

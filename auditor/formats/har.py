@@ -3,11 +3,18 @@ r"""HAR 1.2, as browsers, WebPageTest, chrome-har and proxies save it.
 Each entry is a record, numbered in the order of the file. Unlike access logs a HAR file holds what calls carried
 (`postData`) and often the pictures themselves: digest, width and height are then taken from the content. Bytes are
 `content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
-(`_fromCache`, nothing transferred) is a hit, the others are what the answer's headers say (`Cache-Status`, `X-Cache`).
-What a call to a provider cost is what the answer's header says (`x-renders-consumed`), if it has one.
+(`_fromCache`, nothing transferred, Firefox's `afterRequest`) is a hit, the others are what the answer's headers say
+(`Cache-Status`, `X-Cache`). What a call to a provider cost is what the answer's header says (`x-renders-consumed`), if
+it has one.
 Status 0 is a request without an answer; one that was blocked before it was sent is filtered. Entries before a cut are
 read, the rest is rejected. Cookies are not looked at. Entries are read one by one; one of more than 48 MiB ends the
 file.
+
+Of what a page loads the file tells more, and some rules are about that alone: `pageref`, the answer's `Cache-Control`,
+`Expires` and `Date`, and the width at which the page shows an image, which Chrome sends as `Sec-CH-Width` (formerly
+`Width`) to hosts that ask for it with `Accept-CH`. HAR has no field for the shown size: without that header it is
+unknown. Sources, looked at on 2026-11-30: "HAR 1.2 Spec" (softwareishard.com), "Sec-CH-Width header" and "Width header"
+(MDN), `HAREntry` (Chrome DevTools), `har-builder.js` (Firefox DevTools).
 """
 
 import base64
@@ -24,8 +31,9 @@ from urllib.parse import urlencode
 from auditor.exchanges.cache_field import verdict_in
 from auditor.exchanges.cost import cost_headers
 from auditor.exchanges.exchange import Exchange
+from auditor.exchanges.freshness import lifetime
 from auditor.exchanges.headers import pairs_of
-from auditor.model.events import BadRecordError, Reason
+from auditor.model.events import MAX_SIDE, BadRecordError, Reason
 from auditor.model.media import is_picture, media_type_of
 from auditor.model.provider import size_of
 from auditor.reading.format import Format, Sample
@@ -76,15 +84,16 @@ class Har(Format):
         status = integer(response.get("status"), "response.status") or None
         held = response.get("content")
         content = held if isinstance(held, dict) else {}
+        method, cached = text(request.get("method"), "request.method").upper(), _from_cache(entry, response)
         return Exchange(
             ts_us=ts_us,
-            method=text(request.get("method"), "request.method").upper(),
+            method=method,
             target=text(request.get("url"), "request.url"),
             body=_body(request),
             status=status,
             bytes=_size(entry, response, content),
             duration_us=micros(entry.get("time"), 1000),
-            cache="hit" if _from_cache(entry, response) else verdict_in("headers", response.get("headers")),
+            cache="hit" if cached else verdict_in("headers", response.get("headers")),
             media_type=text_of(content.get("mimeType")) or text_of(at(response, "headers", "content-type")),
             headers=cost_headers(pairs_of(response.get("headers"))),
             failure=" ".join(
@@ -93,6 +102,9 @@ class Har(Format):
             digest=text_of(content.get("_digest")),
             width=integer(content.get("_width"), "width"),
             height=integer(content.get("_height"), "height"),
+            page=None if cached else text_of(entry.get("pageref")) or "",
+            lifetime_s=lifetime(_headers(response.get("headers")), ts_us) if method == "GET" else None,
+            shown_width=_shown(_headers(request.get("headers"))),
             assumed_timezone=assumed,
         )
 
@@ -111,6 +123,10 @@ def _slim(entry: dict[str, Any]) -> dict[str, Any]:
     content = at(entry, "response", "content")
     if isinstance(content, dict):
         slim["response"]["content"] = _known(content)
+    cache, size = entry.get("cache"), at(entry, "response", "bodySize")
+    if isinstance(cache, dict) and "afterRequest" in cache and "beforeRequest" not in cache and size in (None, -1, 0):
+        # Firefox writes it for what it took from its cache; others for what they put there, and that was transferred.
+        slim["_fromCache"] = True
     return slim
 
 
@@ -164,6 +180,15 @@ def _size(entry: dict[str, Any], response: dict[str, Any], content: dict[str, An
     stated = (content.get("size"), response.get("bodySize"), entry.get("_objectSize"))
     sizes = [size for each in stated if (size := integer(each, "content.size")) is not None]
     return next((size for size in sizes if size > 0), 0 if 0 in sizes else None)
+
+
+def _shown(headers: dict[str, str]) -> int | None:
+    """The width in device pixels at which a browser said that the page shows the image; of several the last."""
+    for name in ("sec-ch-width", "width"):
+        said = headers.get(name, "").rpartition(",")[2].strip()
+        if said.isascii() and said.isdigit() and len(said) < 12 and 1 <= int(said) <= MAX_SIDE:
+            return int(said)
+    return None
 
 
 def _from_cache(entry: dict[str, Any], response: dict[str, Any]) -> bool:

@@ -21,7 +21,9 @@ _TYPES: dict[str, pa.DataType] = {
     "flag": pa.bool_(), "credits": CREDITS, "digests": pa.map_(pa.string(), pa.string()),
 }  # fmt: skip
 """By the kind of a field; texts and words repeat."""
-_KINDS = {field.attribute: field.kind for field in FIELDS.values()} | {"assumed_timezone": "flag"}
+_KINDS = {field.attribute: field.kind for field in FIELDS.values()} | {
+    "assumed_timezone": "flag", "lifetime_s": "whole", "shown_width": "whole",
+}  # fmt: skip
 _NAMES = [field.name for field in fields(UsageEvent)]
 SCHEMA = pa.schema({"line": pa.int64(), **{name: _TYPES.get(_KINDS.get(name, "text"), _WORD) for name in _NAMES}})
 

@@ -44,6 +44,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+UNSTATED = -1
+"""A lifetime of which an answer's headers do not tell."""
 DELIVERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER)
 """Outcomes that gave the caller a picture."""
 
@@ -164,6 +166,12 @@ class UsageEvent:
     """Why a log cannot tell the key of a render, which is then neither a repeat nor needed; see `Unknown`."""
     assumed: str | None = None
     """Names of the assumptions made where its log does not tell, separated by spaces; None where none was."""
+    page: str | None = None
+    """The page load for which a browser downloaded the image; empty where its log names none, None elsewhere."""
+    lifetime_s: int | None = None
+    """Seconds for which a browser may reuse the answer, `UNSTATED` where its headers do not say; None is unknown."""
+    shown_width: int | None = None
+    """Device pixels of the place for which a browser asked for the image."""
 
 
 def _written() -> Iterator[tuple[str, Field]]:

@@ -150,7 +150,15 @@ class Reading:
             return None
         event, assumed = taken
         identity = None if exchange.id is None else self.ids.of(exchange.id, event, table=False)
-        return replace(event, id=identity or self.identity(line), assumed=assumed)
+        return replace(
+            event,
+            id=identity or self.identity(line),
+            assumed=assumed,
+            page=exchange.page,
+            # A 304 or an answer without an image says nothing of one.
+            lifetime_s=None if event.bytes is None else exchange.lifetime_s,
+            shown_width=exchange.shown_width,
+        )
 
     def taken(
         self, found: tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut, exchange: Exchange, lines: int = 1

@@ -3,7 +3,9 @@
 What it does
     Compares each picture with the limit of its template, else of its placement, and estimates the needless bytes:
     s = min(1, max_w x D / W, max_h x D / H), wasted = bytes x (1 - s^2), rounded half up picture by picture. Pictures
-    that waste less than 4096 bytes are left out, and so are svg and pdf.
+    that waste less than 4096 bytes are left out, and so are svg and pdf. Where there is no limit, the width counts at
+    which a browser asked for the picture (`Sec-CH-Width` in a HAR file, device pixels), the widest of several; the
+    evidence then has that of the largest picture.
 
 Why it matters
     Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
@@ -25,7 +27,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.oversized import SCALE, oversized, placements
+from auditor.analysis.downloads import downloads
+from auditor.analysis.oversized import SCALE, beyond_shown, oversized, placements
 from auditor.analysis.pictures import by_place, price_of_bytes
 from auditor.analysis.placements import limit_for
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -48,10 +51,15 @@ class OversizedOutputs(Rule):
             for at, each in chosen.items()
         }
         found = oversized(case.facts, sides) if sides else []
+        images = [image for image in downloads(case.facts) if (image.unit, image.placement) not in chosen]
+        for one, shown in sorted(beyond_shown(images), key=lambda pair: pair[0].largest):
+            found.append(one)
+            chosen[one.unit, one.placement] = Limit(width=Decimal(shown), source="Sec-CH-Width")
         whole = case.facts.delivered_bytes
         for (provider, template, placement), group in by_place(case.facts, found).items():
-            wasted, size, width, height = max(tuple(each.largest) for each in group)
-            limit = chosen[group[0].unit, placement]
+            most = max(group, key=lambda each: tuple(each.largest))
+            wasted, size, width, height = most.largest
+            limit = chosen[most.unit, placement]
             lost, requests = sum(each.delivered for each in group), sum(each.requests for each in group)
             subject = {"provider": provider, "template": template}
             yield Finding(

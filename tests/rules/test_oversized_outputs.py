@@ -1,9 +1,11 @@
 """oversized-outputs, worked out by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import browsed, found, image
 from tests.conftest import Report, event, only
 
 CARD = {
@@ -70,3 +72,24 @@ def test_money_is_unknown_without_prices(report: Report) -> None:
     thousand = [event(f"e{n}", key=f"k{n}", **{**BIG, "bytes": 10**9}) for n in range(10)]
     found = only(report([*thousand, event("z", "2026-10-01T18:30:00Z")], CARD), "oversized-outputs")
     assert found["money"]["now"] == "1.06"  # 9.375 GB × (0.09 + 0.023)
+
+
+def test_without_a_limit_the_width_counts_at_which_browsers_asked(tmp_path: Path) -> None:
+    """Of 1600 px 800 are shown in the widest place: 3/4 of 100,001 bytes, half up, in each of two deliveries."""
+    big, same = "/img/hero/a-1600x1200.png", {"size": 100_001}
+    entries = [
+        image(big, asked={"Sec-CH-Width": "400"}, **same),
+        image(big, asked={"Sec-CH-Width": "400, 800"}, _fromCache="disk", **same),  # the last one counts
+        image(big, status=304, size=0),
+        image("/img/hero/b-1600x1200.png", asked={"Width": "1600"}, **same),
+        image("/img/hero/c-1600x1200.png", asked={"Width": "0"}, **same),
+        image("/img/hero/d-1600x1200.png", asked={"Sec-CH-Viewport-Width": "400"}, **same),
+        image("/img/hero/e-1600x1200.svg", asked={"Width": "400"}, **same),
+    ]
+    finding = found(browsed(tmp_path, entries), "oversized-outputs")["hero"]
+    assert (finding["bytes"], finding["evidence"]["stored_wasted_bytes"]) == (150_002, 75_001)
+    assert (finding["evidence"]["pictures"], finding["evidence"]["requests"]) == (1, 2)
+    assert finding["evidence"]["limit"] == {"width": 800, "height": None, "dpr": 1, "source": "Sec-CH-Width"}
+    assert finding["advice"] == "Render at 800 px wide instead of 1600 x 1200"
+    limited = browsed(tmp_path, entries, {"limits": {"templates": {"hero": {"width": 1600}}}})
+    assert not found(limited, "oversized-outputs")  # what the user says comes first

@@ -1,0 +1,86 @@
+"""Downloads: images that a browser's log shows, how often its pages fetched each, and how long it may be reused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+
+from auditor.analysis.facts import Facts
+from auditor.analysis.identities import key_halves
+from auditor.analysis.pictures import DELIVERING
+from auditor.analysis.rows import grouped, rows_of
+from auditor.engines import file_of
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """One image, by the key of its requests."""
+
+    unit: int
+    placement: str
+    row: int
+    """Of a record that asked for it."""
+    requests: int
+    """Those that got it whole, from the network or not."""
+    bytes: int | None
+    """The most that an answer had."""
+    format: str | None
+    width: int | None
+    height: int | None
+    shown_width: int | None
+    """Device pixels of the widest place that it was asked for."""
+    lifetime_s: int | None
+    """The shortest that an answer told; `UNSTATED` where one told none."""
+    fetched: int
+    """Answers with the image that came over the network."""
+    fetched_bytes: int
+    again: int
+    """Those of these that followed another one of the same page load."""
+    again_bytes: int
+    """What these had, at least."""
+
+
+def downloads(facts: Facts) -> list[Downloaded]:
+    """The images of the browsers' logs; none of other logs."""
+    if not facts.browsed:
+        return []
+    records = facts.records.table
+    high, low = key_halves(records)
+    names = ("row", "page", "lifetime_s", "shown_width", "format", "width", "height", "bytes")
+    placement = func.coalesce(records.c.placement, "").label("placement")
+    seen = (
+        facts.placed(facts.by_unit.c.unit, high.label("high"), low.label("low"), file_of(records).label("file"))
+        .add_columns(placement, *(records.c[name] for name in names))
+        .where(records.c.outcome.in_(DELIVERING), or_(records.c.page.is_not(None), records.c.lifetime_s.is_not(None)))
+        .subquery()
+    )
+    key = (seen.c.unit, seen.c.placement, seen.c.high, seen.c.low)
+    known = ("format", "width", "height", "shown_width", "bytes")
+    of_page = (
+        select(*key, seen.c.page, *(func.max(seen.c[name]).label(name) for name in known))
+        .add_columns(func.min(seen.c.row).label("row"), func.min(seen.c.lifetime_s).label("lifetime_s"))
+        .add_columns(func.count(seen.c.bytes).label("sized"), func.sum(seen.c.bytes).label("sent"))
+        .group_by(*key, seen.c.file, seen.c.page)
+        .subquery()
+    )
+    fetched = of_page.c.page.is_not(None)
+    # What names no page may be of several browsers.
+    twice = of_page.c.page != "", of_page.c.sized > 1
+    key = tuple(of_page.c[column.name] for column in key)
+    images = (
+        select(of_page.c.unit, of_page.c.placement, *(func.max(of_page.c[name]).label(name) for name in known))
+        .add_columns(func.min(of_page.c.row).label("row"), func.min(of_page.c.lifetime_s).label("lifetime_s"))
+        .add_columns(func.sum(of_page.c.sized).label("requests"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sized).filter(fetched), 0).label("fetched"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sent).filter(fetched), 0).label("fetched_bytes"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sized - 1).filter(*twice), 0).label("again"))
+        .add_columns(func.coalesce(func.sum(of_page.c.sent - of_page.c.bytes).filter(*twice), 0).label("again_bytes"))
+        .group_by(*key)
+    )
+    return rows_of(facts.engine, Downloaded, images)
+
+
+def by_template(facts: Facts, images: Iterable[Downloaded]) -> dict[tuple[str, str], list[Downloaded]]:
+    """(provider, template) -> images, in any account and environment."""
+    units = facts.units
+    return grouped(images, lambda image: (units[image.unit].provider, units[image.unit].template))
