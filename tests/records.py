@@ -18,6 +18,6 @@ def record_of(event: UsageEvent) -> dict[str, Any]:
             record["credits"] = None if value is None else format(value.normalize(EXACT), "f")
         elif field.name == "duration_us" and value is not None:
             record["duration_ms"] = value / 1000
-        elif value != field.default and field.name not in ("assumed_timezone", "unknown", "assumed"):
+        elif value != field.default and field.name not in ("assumed_timezone", "unknown", "assumed", "unrendered"):
             record[field.name] = dict(value) if isinstance(value, Mapping) else value
     return record

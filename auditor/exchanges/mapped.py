@@ -38,6 +38,8 @@ class Mapped:
     """The unit of durations, as the table says."""
     unknown: Unknown | None = None
     """Why there is no key."""
+    unrendered: str | None = None
+    """The placeholder that stands in it, as `auditor.exchanges.unrendered` writes it."""
 
 
 class Lack(NamedTuple):

@@ -164,6 +164,8 @@ class UsageEvent:
     """Why a log cannot tell the key of a render, which is then neither a repeat nor needed; see `Unknown`."""
     assumed: str | None = None
     """Names of the assumptions made where its log does not tell, separated by spaces; None where none was."""
+    unrendered: str | None = None
+    """The placeholder that stands in a logged request, a tab, and the field that holds it."""
 
 
 def _written() -> Iterator[tuple[str, Field]]:
