@@ -60,6 +60,8 @@ RULES: Entries["Rule"] = Entries(
     {
         "duplicate-renders": "duplicate_renders:DuplicateRenders",
         "volatile-inputs": "volatile_inputs:VolatileInputs",
+        "aliases": "aliases:Aliases",
+        "unrendered-templates": "unrendered_templates:UnrenderedTemplates",
         "oversized-outputs": "oversized_outputs:OversizedOutputs",
         "format-waste": "format_waste:FormatWaste",
         "retina-variants": "retina_variants:RetinaVariants",

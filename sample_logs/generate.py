@@ -118,19 +118,23 @@ class Shop:
             )
 
     def mail_headers(self) -> Iterator[Event]:
-        """mail-header: a campaign every second Tuesday; one that went wrong asked for each header five times."""
+        """mail-header: a campaign every second Tuesday; one that went wrong asked for each header five times.
+
+        In August ten headlines were never filled in, which a script of the shop logged as they were.
+        """
         day = START + timedelta(days=6, hours=7)
         while day < END:
             for n in range(60):
                 ts = day + timedelta(seconds=n * 2)
-                inputs = {"headline": digest("mail", day, n, size=8)}
+                empty = day.month == 8 and day.day < 15 and n >= 50
+                inputs = {"headline": "{{headline}}" if empty else digest("mail", day, n, size=8)}
                 times = 5 if day.month == 9 and n < 40 else 1
                 for again in range(times):
                     yield from self.render(
                         ts + timedelta(milliseconds=again * 100),
                         "mail-header",
                         (day, n),
-                        (day, n),
+                        "empty" if empty else (day, n),
                         inputs=inputs,
                         bytes=52_000,
                         format="png",
@@ -159,10 +163,11 @@ class Shop:
                 )
 
     def rare(self) -> Iterator[Event]:
-        """Three templates that nobody would miss on the paid plan."""
+        """Three templates that nobody would miss on the paid plan; each thank-you has two addresses."""
         for template, a_day in (("thank-you", 0.6), ("press-kit", 0.4), ("invoice-stamp", 0.3)):
             for n, ts in enumerate(self.moments(a_day)):
-                yield from self.render(ts, template, n, n, format="png", width=800, height=400, bytes=30_000)
+                picture = n // 2 if template == "thank-you" else n
+                yield from self.render(ts, template, n, picture, format="png", width=800, height=400, bytes=30_000)
 
     def staging(self) -> Iterator[Event]:
         """Nightly end-to-end tests and previews on the paid account."""

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, case, false, func, or
 from auditor.analysis.accounts import NAMES, Accounts
 from auditor.analysis.identities import Records, digest_code, key_halves
 from auditor.analysis.rows import rows_of
+from auditor.analysis.unrendered import unrendered
 from auditor.engines import Engine
 from auditor.exchanges.assumptions import Assumption
 from auditor.model.events import DELIVERED, Outcome
@@ -164,6 +165,11 @@ class Facts(Accounts):
         groups += (events.c.outcome, func.coalesce(events.c.error, "").label("error"), events.c.retried)
         billed = func.count().filter(events.c.credits > 0).label("billed")
         return rows_of(self.engine, kind, select(*groups, *used(events), billed, *sums).group_by(*groups))
+
+    @cached_property
+    def unrendered(self) -> Table:
+        """row, found: each render whose request holds a placeholder (`auditor.analysis.unrendered`)."""
+        return unrendered(self.engine, self.events, self.records.table, self.units, self.settings)
 
     @property
     def credits(self) -> Fraction:

@@ -18,7 +18,7 @@ from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.plans import moment
 from auditor.model.waste import Cause, Waste, allot, cause_of
 from auditor.replay.volatile import RenderSample, Volatile, find, random_numbers
-from auditor.replay.walk import Verdict, verdicts
+from auditor.replay.walk import DUPLICATES, Verdict, verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,16 @@ class Replayed:
     """By unit."""
     volatile_days: Mapping[tuple[int, int], Fraction]
     """(unit, ordinal of the account's local day) -> credits whose cause is volatile inputs."""
+    apart: Table
+    """row: one for each render that differs from another in volatile inputs alone."""
+
+    def spare(self, events: Table) -> ColumnElement[bool]:
+        """Whether no cause has the credits of a render among *events*, outer joined to the walk."""
+        return and_(
+            self.walked.verdict(events).not_in([int(verdict) for verdict in DUPLICATES]),
+            events.c.unit.not_in(self.staging),
+            events.c.row.not_in(select(self.apart.c.row)),
+        )
 
 
 def replay(facts: Facts, ttl_us: int) -> Replayed:
@@ -106,13 +116,14 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     for failed in facts.usage:
         if failed.outcome == Outcome.ERROR and failed.credits:
             waste.add(failed.unit, failed.cycle, Cause.FAILED, failed.credits)
-    volatile = {}
+    volatile, apart = {}, [np.zeros(0, np.int64)]
     volatile_days: dict[tuple[int, int], Fraction] = defaultdict(Fraction)
     for unit, sample, cycle in _samples(facts, walked):
         found = find(sample, ttl_us)
         if found is None:
             continue
         volatile[unit] = found
+        apart += [sample.row[members] for _, members in found.saved]
         if unit in staging:
             continue
         zone = facts.payers[facts.units[unit].payer].settings.timezone
@@ -120,7 +131,8 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
             for position, credits in allot(saved, ((i, sample.credit(i)) for i in members)):
                 waste.add(unit, int(cycle[position]), Cause.VOLATILE, credits)
                 volatile_days[unit, moment(int(sample.ts[position])).astimezone(zone).toordinal()] += credits
-    return Replayed(walked, tuple(judged), waste, _unknown(judged, staging), staging, volatile, volatile_days)
+    rows = facts.engine.load("apart", pa.table({"row": np.concatenate(apart)}))
+    return Replayed(walked, tuple(judged), waste, _unknown(judged, staging), staging, volatile, volatile_days, rows)
 
 
 def _unknown(judged: Iterable[Judged], staging: Collection[int]) -> UnknownRenders:

@@ -1,5 +1,6 @@
 """Addresses of requests, taken apart."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
 
@@ -26,6 +27,14 @@ def parameters(query: str) -> list[tuple[str, str]]:
             name, _, value = part.partition("=")
             pairs.append((_unquoted(name), _unquoted(value)))
     return pairs
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each name, in order."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _unquoted(text: str) -> str:

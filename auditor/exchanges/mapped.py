@@ -44,6 +44,8 @@ class Mapped:
     """What a render costs where its answer does not say; None where that is unknown."""
     deduplicated: bool = False
     """Whether the provider serves the same call again without billing it."""
+    unrendered: str | None = None
+    """The placeholder that stands in it, as `auditor.exchanges.unrendered` writes it."""
 
 
 class Lack(NamedTuple):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatch
 from urllib.parse import urlsplit
 
-from auditor.exchanges.addresses import parameters, split
+from auditor.exchanges.addresses import grouped, parameters, split
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cost import cost, used_up
 from auditor.exchanges.exchange import Exchange, Exported
@@ -31,6 +31,7 @@ from auditor.exchanges.masks import is_masked, is_masked_body, is_masked_path, m
 from auditor.exchanges.matching import CompiledTable, picture_format, side
 from auditor.exchanges.outcome import Fate, fate, left_out, served, tells_size
 from auditor.exchanges.units import Took, Units
+from auditor.exchanges.unrendered import marked
 from auditor.model.events import MAX_BYTES, Outcome, UsageEvent
 from auditor.model.fingerprint import ADDRESS, Scope, derive_key
 from auditor.model.media import media_type_of
@@ -64,12 +65,12 @@ class Mapper:
         *environment* is the log's; what the configuration says of a request comes first.
         """
         if body or (method not in ("GET", "HEAD") and body is None):
-            return self._request(method, host, target, body, environment)
+            return marked(self._request(method, host, target, body, environment), target, body)
         address = (method, host, target, environment)
         if address not in self._memo:
             if len(self._memo) >= MEMO:
                 self._memo.clear()
-            self._memo[address] = self._request(method, host, target, b"", environment)
+            self._memo[address] = marked(self._request(method, host, target, b"", environment), target, b"")
         return self._memo[address]
 
     def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut | None:
@@ -117,6 +118,7 @@ class Mapper:
             error=became.error,
             assumed_timezone=exchange.assumed_timezone,
             unknown=mapped.unknown if became.outcome is Outcome.RENDER else None,
+            unrendered=mapped.unrendered,
         )
         return event, (*assumptions(mapped, became, exchange.cache), *free, *exchange.assumed, *assumed)
 
@@ -216,7 +218,7 @@ class Mapper:
             side(found.get("width")),
             side(found.get("height")),
             # What the address says is a part of the inputs only.
-            None if lack else scope.input_digests(_grouped([(ADDRESS, path), *keyed])),
+            None if lack else scope.input_digests(grouped([(ADDRESS, path), *keyed])),
             _assumed(lack, environment=bool(environment), account=True),
             redirects=table.redirects,
             duration_unit=table.duration_unit,
@@ -277,13 +279,6 @@ def assumptions(mapped: Mapped, became: Fate, cache: str | None) -> tuple[Assump
     if became.error == "throttled":
         more.append(Assumption.LIMITED)
     return (*mapped.assumed, *more)
-
-
-def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped
 
 
 def _owner(scope: Scope, template: str) -> list[str]:

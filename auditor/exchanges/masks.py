@@ -106,7 +106,7 @@ def is_masked(value: Any) -> bool:
         elif isinstance(each, list | tuple):
             left += each
         elif isinstance(each, str):
-            if (inner := _json(each)) is not None:
+            if (inner := object_of(each)) is not None:
                 left.append(inner)
             elif _is_mask(each, _WHOLE):
                 return True
@@ -117,14 +117,14 @@ def is_masked_path(path: str) -> bool:
     """Whether a part of a path is masked, or stands for any."""
     if not may_be_masked(path):
         return False
-    parts = {each for part in _plain(path).split("/") for each in (part, _EXTENSION.sub("", part))}
+    parts = {each for part in plain(path).split("/") for each in (part, _EXTENSION.sub("", part))}
     return any(_PLACE.fullmatch(part) or _is_mask(part, _NAMED) for part in parts)
 
 
 def is_masked_body(body: bytes) -> bool:
     """Whether what a request carried is masked somewhere: JSON, a form, or any text."""
     text = body.decode(errors="replace")
-    inner = _json(text)
+    inner = object_of(text)
     return is_masked(text if inner is None else inner) or (inner is None and any(map(is_masked, _parts(text))))
 
 
@@ -137,7 +137,7 @@ def _parts(text: str) -> Iterator[str]:
             yield from pair.split("=", 1)
 
 
-def _json(text: str) -> Any:
+def object_of(text: str) -> Any:
     """The object or list that a text spells; None for any other."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
@@ -148,7 +148,7 @@ def _json(text: str) -> Any:
     return found if isinstance(found, dict | list) else None
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text without the escapes of addresses and HTML, however often it was escaped."""
     for _ in range(3):
         once = html.unescape(unquote_plus(text)) if "%" in text or "&" in text else text
@@ -161,7 +161,7 @@ def _plain(text: str) -> str:
 def _is_mask(text: str, whole: re.Pattern[str]) -> bool:
     if not may_be_masked(text):
         return False
-    text = _plain(text).strip()
+    text = plain(text).strip()
     if _WITHIN.search(text):
         return True
     return len(text) <= _LONGEST and (whole.fullmatch(text) is not None or _is_marks(text))

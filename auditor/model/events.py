@@ -172,6 +172,8 @@ class UsageEvent:
     """Seconds for which a browser may reuse the answer, `UNSTATED` where its headers do not say; None is unknown."""
     shown_width: int | None = None
     """Device pixels of the place for which a browser asked for the image."""
+    unrendered: str | None = None
+    """The placeholder that stands in a logged request, a tab, and the field that holds it."""
 
 
 def _written() -> Iterator[tuple[str, Field]]:

@@ -54,7 +54,7 @@ class Finding:
     message: str
     advice: str
     credits: Fraction = Fraction(0)
-    """Credits that the waterfall gave to this cause."""
+    """Credits that the waterfall gave to this cause; of a rule without a cause those that no cause has."""
     bytes: int = 0
     money: Money = Money()
     evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -41,7 +41,7 @@ def _columns(buf: Any, numbers: Any, values: Any, spans: Any, entries: Any) -> l
         made[FIELDS[name].attribute] = pa.array(column, mask=column < 0)
     made["count"] = pa.array(np.maximum(values[:, _INDEX["count"]], 1))
     made["retried"] = pa.array(values[:, _INDEX["retried"]] == 1)
-    for name in ("unknown", "assumed", "page", "lifetime_s", "shown_width"):
+    for name in ("unknown", "assumed", "unrendered", "page", "lifetime_s", "shown_width"):
         made[name] = pa.nulls(len(numbers), SCHEMA.field(name).type)
     made["assumed_timezone"] = pa.array(np.zeros(len(numbers), np.bool_))
     made["credits"] = _credits(values[:, _INDEX["credits"]])

@@ -34,6 +34,7 @@ _KIND = attrgetter("provider", "account", "otherwise", "format", "assumed", "typ
 """All of a request that tells what becomes of its answers."""
 _OF_REQUEST = (
     "provider", "account", "environment", "template", "key", "template_version", "placement", "width", "height",
+    "unrendered",
 )  # fmt: skip
 """Fields of an event that are the request's."""
 
