@@ -51,7 +51,8 @@ def reader_of(names: Collection[str], hint: str, zone: ZoneInfo) -> Reader:
 
     *hint* is the file's name, which may name the provider that exported it.
     """
-    columns = {column_name(name): name for name in reversed(list(names))}
+    # BigQuery and its exports spell what Google Cloud holds in `httpRequest` so.
+    columns = {column_name(name).removeprefix("http_request_"): name for name in reversed(list(names))}
     known = columns.keys()
 
     def named(row: Row) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def table(tmp_path: Path, *lines: str, name: str = "a.csv") -> list[Item]:
     [
         ("time,method,url,status,duration_ms", "2026-09-01T12:00:00.250Z,GET,https://h.example/a?v=1,200,250"),
         ("Timestamp;Method;Request URL;Status Code;Duration (s)", "2026-09-01 12:00:00.25 UTC;GET;https://h.example/a?v=1;200;0.250"),
+        ("timestamp,http_request.request_method,http_request.request_url,http_request.status,http_request.latency",
+         "2026-09-01 12:00:00.250000 UTC,GET,https://h.example/a?v=1,200,0.25s"),
         ("date\ttime\thost\tpath\tquery\tstatus\telapsedMs", "2026-09-01\t14:00:00.25\th.example\t/a\tv=1\t200\t250"),
         ("msec|request|host|status|request_time_sec", "1788264000.250|GET /a?v=1 HTTP/1.1|h.example|200|0.250"),
         ("time,url,host,status,duration (µs)", "2026-09-01T12:00:00.25Z,/a?v=1,h.example,200,250000"),
