@@ -1,15 +1,18 @@
 """Which format an input has, by its content. Where that is not clear, the answer is a question and no guess."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from auditor.formats.cloudfront_realtime import CloudFrontRealtime
 from auditor.formats.jsonl import is_like_event
-from auditor.formats.log_format import LogFormat
+from auditor.formats.log_format import LogFormat, LogFormats
 from auditor.intake.question import objects_in, question
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
+from auditor.model.events import BadRecordError
 from auditor.model.json_shape import JsonShape
 from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, objects, whole_objects
@@ -34,6 +37,8 @@ CLEAR = 0.5
 MARGIN = 0.15
 """By so much the best guess is better than the next one."""
 NATIVE = "jsonl"
+DECLARED = (ShapedJson, LogFormat, LogFormats)
+"""Formats of which several may fit a log: each is as good as its declaration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +139,29 @@ def _clear(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> Detecte
     best, kind = guesses[0]
     # A format that reads more of the same lines than its base is no rival of it.
     next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
-    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1) and not _rivaled(best, kind, guesses[1:])
+    clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1) and not _rivaled(sample, guesses)
     return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
 
 
-def _rivaled(best: float, kind: type[Format], others: Iterable[tuple[float, type[Format]]]) -> bool:
-    """Whether another declaration of JSON fits as well; those of auditor.toml come before the ones of ours."""
-    if not issubclass(kind, ShapedJson):
+def _rivaled(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> bool:
+    """Whether another declaration fits as well and reads something else; those of auditor.toml come before ours."""
+    best, kind = guesses[0]
+    if not issubclass(kind, DECLARED):
         return False
-    return any(share == best and issubclass(other, ShapedJson) and other.own is kind.own for share, other in others)
+    rivals = (other for share, other in guesses[1:] if share == best and issubclass(other, DECLARED))
+    own = [other for other in rivals if _is_own(other) is _is_own(kind)]
+    return any(_read(kind, line) != _read(other, line) for other in own for line in sample.lines)
+
+
+def _is_own(kind: type[Format]) -> bool:
+    """Whether auditor.toml declares it."""
+    return not issubclass(kind, ShapedJson) or kind.own
+
+
+def _read(kind: type[Format], line: bytes) -> object:
+    with suppress(BadRecordError):
+        return kind(ZoneInfo("UTC")).parse(line)
+    return None
 
 
 def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]) -> Detected | None:

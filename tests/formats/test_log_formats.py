@@ -9,7 +9,7 @@ import pytest
 from auditor.config import settings_of
 from auditor.intake.detect import detect, named
 from auditor.intake.read import BULK_FROM
-from auditor.model.errors import ConfigError
+from auditor.model.errors import ConfigError, InputError
 from auditor.reading.format import Sample
 from tests.formats.samples import taken_of
 
@@ -30,6 +30,18 @@ LINES = (
 
 def config(*log_formats: str) -> dict[str, Any]:
     return {"sources": {"img": {"path": "/img/.*"}}, "formats": {"main": {"log_format": list(log_formats)}}}
+
+
+def test_two_tables_that_fit_alike_and_read_differently_are_a_question(tmp_path: Path) -> None:
+    """Which of two times is the duration nobody can tell; that two tables say the same is no question."""
+    fits = {"one": {"log_format": CACHED}, "two": {"log_format": CACHED.replace("$request_time", "$gzip_ratio")}}
+    files = {"access.log": LINES.splitlines()[0] + "\n"}
+    with pytest.raises(InputError, match=r"may be one \(100%\) or two \(100%\); name it with --input-format"):
+        taken_of(tmp_path, files, {**config(), "formats": fits})
+    assert (
+        taken_of(tmp_path, files, {**config(), "formats": fits}, input_format="two").records[0]["duration_us"] is None
+    )
+    assert taken_of(tmp_path, files, {**config(), "formats": {**fits, "two": fits["one"]}}).count("render") == 1
 
 
 def test_each_line_is_read_by_the_one_that_wrote_it(tmp_path: Path) -> None:
