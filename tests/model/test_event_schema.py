@@ -82,7 +82,8 @@ def test_it_is_a_schema() -> None:
     assert set(SCHEMA["required"]) == set(events.REQUIRED)
     of_the_reader = {"v", "ts", "duration_ms"} | {field.name for field in fields(UsageEvent)}
     assert set(SCHEMA["properties"]) == of_the_reader - {
-        "ts_us", "duration_us", "assumed_timezone", "unknown", "assumed", "unrendered",
+        "ts_us", "duration_us", "assumed_timezone", "unknown", "assumed", "unrendered", "page", "lifetime_s",
+        "shown_width",
     }  # fmt: skip
     assert set(FIELDS) == set(SCHEMA["properties"])
     assert all(SCHEMA["properties"][name]["description"] for name in FIELDS)
