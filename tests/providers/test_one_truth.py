@@ -280,6 +280,34 @@ def test_repeats_that_the_provider_does_not_bill_are_no_waste(body: Any, repeats
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "first", "second"),
+    [
+        ("volatile-inputs", {"html": "{}", "n": "a"}, {"html": "{}", "n": "b"}),
+        ("unrendered-templates", {"html": "{} {{{{name}}}}"}, {"html": "{} ${{name}}"}),
+    ],
+)
+def test_repeats_that_the_provider_does_not_bill_save_no_rule_credits(
+    rule: str, first: dict[str, str], second: dict[str, str], tmp_path: Path
+) -> None:
+    """Of 30 images each was asked for by two requests, and each of those twice."""
+    rows = [
+        Row("hcti", "POST", HCTI, {name: text.format(image) for name, text in body.items()}, "html")
+        for image in range(30)
+        for body in (first, first, second, second)
+    ]
+    held = session(rows)
+    for number, entry in enumerate(held["log"]["entries"]):
+        entry["startedDateTime"] = f"2026-09-01T08:{number // 60:02}:{number % 60:02}Z"
+        entry["response"]["content"] = {"size": 5000 + 40 * (number // 4), "mimeType": "image/png"}
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(held))
+    found = report(path, config={}, findings=True)
+    billed = 30 if rule == "volatile-inputs" else 60
+    assert sum(each["credits"] for each in found["findings"] if each["rule"] == rule) == billed
+    assert sum(each["credits"] for each in found["findings"]) == billed
+
+
 def test_free_repeats_by_the_answer_cost_nothing(tmp_path: Path) -> None:
     """A render of 0 credits is a render."""
     records = []
