@@ -29,11 +29,15 @@ class Walked:
     """row, verdict: one row for each render whose key is known."""
     ttl_us: int
 
+    @property
+    def told(self) -> ColumnElement[int]:
+        """The verdict of the walk on each render, where this is an outer join."""
+        return func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN)).label("verdict")
+
     def verdict(self, events: Table) -> ColumnElement[int]:
-        """Of each render, where this is an outer join; a repeat that the provider does not bill is no duplicate."""
-        found = func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN))
-        spared = and_(events.c.free, found == int(Verdict.REPEAT))
-        return case((spared, int(Verdict.NEEDED)), else_=found).label("verdict")
+        """The same, but a repeat that the provider does not bill is no duplicate."""
+        spared = and_(events.c.free, self.told == int(Verdict.REPEAT))
+        return case((spared, int(Verdict.NEEDED)), else_=self.told).label("verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,9 @@ class Replayed:
     """row: one for each render that differs from another in volatile inputs alone."""
 
     def spare(self, events: Table) -> ColumnElement[bool]:
-        """Whether no cause has the credits of a render among *events*, outer joined to the walk."""
+        """Whether no cause has the credits of a render among *events*, outer joined to the walk, and it was billed."""
         return and_(
-            self.walked.verdict(events).not_in([int(verdict) for verdict in DUPLICATES]),
+            self.walked.told.not_in([int(verdict) for verdict in DUPLICATES]),
             events.c.unit.not_in(self.staging),
             events.c.row.not_in(select(self.apart.c.row)),
         )
@@ -161,7 +165,8 @@ def _samples(facts: Facts, walked: Walked) -> Iterator[tuple[int, RenderSample, 
             func.coalesce(events.c.duration_us, 0).label("duration_us"),
             case((by_size, events.c.bytes + 1), else_=events.c.digest).label("digest"),
             by_size.label("by_size"),
-            walked.verdict(events),
+            # Nothing saves a repeat that is not billed.
+            walked.told,
             records.c.inputs,
         )
         .outerjoin(walked.table, walked.table.c.row == events.c.row)

@@ -58,10 +58,11 @@ class Shapes:
 
     def of(self, template: str, template_version: str | None, options: Mapping[str, Any]) -> Shape:
         """The shape of a template, its version and the output options."""
+        known, kept = (template, template_version, *options.items()), True
         try:
-            shape = self._found.get((template, template_version, *options.items()))
-        except TypeError:  # an option that cannot be hashed: the check will say what is wrong with it
-            shape = None
+            shape = self._found.get(known)
+        except TypeError:  # lists and objects, which some providers take: prepared each time
+            shape, kept = None, False
         if shape is not None:
             return shape
         for what, name in (("template", template), ("template_version", template_version)):
@@ -78,7 +79,8 @@ class Shapes:
             self._found.clear()
             self._kept = 0
         shape = Shape(prepared, checked, self._scope.group(template), self._scope.secret, {}, self._keep)
-        self._found[(template, template_version, *options.items())] = shape
+        if kept:
+            self._found[known] = shape
         return shape
 
     def _keep(self, known: dict[bytes, Known], spelled: bytes, found: Known) -> None:

@@ -3,6 +3,7 @@
 A browser's cache is a private one: `s-maxage` is not for it. `no-store`, `no-cache` and what cannot be read mean 0.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from auditor.model.events import EPOCH, UNSTATED
 
 _MOST = 2**31
 """Seconds that a cache has to be able to hold (RFC 9111, section 1.2.2)."""
+_QUOTED = re.compile('"[^"]*"')
 _LONG = 64
 """Characters of a date."""
 
@@ -24,7 +26,8 @@ def lifetime(headers: Mapping[str, str], ts_us: int) -> int | None:
     if not headers:
         return None
     directives: dict[str, str] = {}
-    for part in headers.get("cache-control", "").lower().split(","):
+    control = _QUOTED.sub(lambda quoted: quoted[0].replace(",", " "), headers.get("cache-control", "").lower())
+    for part in control.split(","):
         name, _, value = part.partition("=")
         directives.setdefault(name.strip(), value.strip(' \t"'))
     # no-cache="field" is about that header alone.
@@ -32,7 +35,7 @@ def lifetime(headers: Mapping[str, str], ts_us: int) -> int | None:
         return 0
     if "max-age" in directives:
         seconds = directives["max-age"]
-        return min(int(seconds[:12]), _MOST) if seconds.isascii() and seconds.isdigit() else 0
+        return min(int(seconds.lstrip("0")[:12] or 0), _MOST) if seconds.isascii() and seconds.isdigit() else 0
     if "expires" in headers:
         ends = _moment(headers["expires"])
         begins = _moment(headers.get("date", "")) or EPOCH + timedelta(microseconds=ts_us)

@@ -139,7 +139,9 @@ class Endpoint:
         known = body or {}
         if self.dry and known.get(self.dry) is True:
             return None
-        template = found.get("template") or query.pop(self.template, "") or str(known.get(self.template) or "")
+        template = found.get("template", "")
+        if self.template and not template:
+            template = query.pop(self.template, "") or _name(known.get(self.template))
         options = {name: _number(value) for name, value in query.items() if name in self.options}
         version = options.pop("template_version", None)
         if body is query:
@@ -162,11 +164,16 @@ class Endpoint:
             rest if told else {"path": url.path},
             options,
             told,
-            found.get("template_version") or (None if version is None else str(version)),
+            found.get("template_version") or _name(version) or None,
             None if images is None else len(images),
             None if None in prices else sum(filter(None, prices), Decimal(0)),
             told and self.deduplicates(known),
         )
+
+
+def _name(held: Any) -> str:
+    """The name that a field holds, empty for anything else: that may be a value."""
+    return str(held) if isinstance(held, str | int) and not isinstance(held, bool) else ""
 
 
 def _object(content: bytes | None) -> dict[str, Any] | None:

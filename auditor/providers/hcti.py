@@ -119,7 +119,7 @@ def _parts(whole: int, part: int) -> int:
 
 def _whole(value: Any) -> int | None:
     """A number from 0 on, as JSON or a query has it; null is none."""
-    text = str(value or 0)
+    text = str(value or 0).removesuffix(".0")
     return int(text) if value is not True and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 

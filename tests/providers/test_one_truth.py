@@ -87,6 +87,24 @@ ROWS = [
     Row("placid", "POST", f"{PLACID}/api/rest/t", {"layers": {"a": {"text": "b"}}}, "t"),
     Row("placid", "POST", f"{PLACID}/api/rest/pdfs", PAGES, "pdf", 4, blind=None, many=True),
     Row("placid", "GET", f"{PLACID}/u/t?title[text]=Hello", None, "t", None, blind=None),
+    # Options that are lists and objects.
+    Row("hcti", "POST", f"{HCTI}/t-1", {"template_values": {}, "viewports": [1]}, "t-1"),
+    Row("bannerbear", "POST", f"{BANNER}/v2/images", {"template": "t", "template_version": {}}, "t", logged="unknown"),
+    Row("placid", "POST", f"{PLACID}/api/rest/t", {"layers": {}, "modifications": {"width": 9}}, "t"),
+    Row("creatomate", "POST", "https://api.creatomate.com/v1/renders", {"template_id": "t", "tags": ["a"]}, "t",
+        logged="unknown"),
+    Row("orshot", "POST", "https://api.orshot.com/v1/studio/render", {"templateId": 7, "response": {"type": "url"}},
+        "7", logged="unknown"),
+    Row("templated", "POST", "https://api.templated.io/v1/render", {"template": "t", "layers": {}, "pages": [1]}, "t",
+        logged="unknown"),
+    # What names no template.
+    Row("hcti", "POST", HCTI, {"": "value"}, "html"),
+    Row("hcti", "POST", f"{HCTI}?=value", {"html": "x"}, "html"),
+    Row("bannerbear", "POST", f"{BANNER}/v2/screenshots", {"": "value"}, "screenshot"),
+    Row("hcti", "GET", f"{HCTI}/t-1/{SIGNED}?template_version=", None, "t-1"),
+    # Whole numbers, however JSON spells them.
+    Row("hcti", "POST", HCTI, {"html": "x", "ms_delay": 5001.0, "jumbo_max_width": 1e0}, "html", 2),
+    Row("hcti", "POST", HCTI, {"html": "x", "ms_delay": 5001.5}, "html", None),
 ]  # fmt: skip
 NONE = [
     ("GET", f"{HCTI}/1a2b"), ("GET", f"{HCTI}/1a2b.png"), ("DELETE", f"{HCTI}/1a2b"), ("DELETE", f"{HCTI}/batch"),
@@ -190,6 +208,14 @@ def test_a_call_is_the_same_to_all_who_know_its_address_alone(row: Row, tmp_path
     assert told(programs(row, tmp_path, body=False)) == [right]
 
 
+@pytest.mark.parametrize("held", [{"a": "value"}, ["value"], True, None, "", 1.5])
+def test_what_is_no_name_names_no_template(held: Any, tmp_path: Path) -> None:
+    """Nor is anything of it told."""
+    row = Row("bannerbear", "POST", f"{BANNER}/v2/images", {"template": held, "modifications": []}, "unknown")
+    for reader in (programs, har, metered):
+        assert [template for _, template, *_ in told(reader(row, tmp_path))] == ["unknown"]
+
+
 @pytest.mark.parametrize(("method", "address"), NONE)
 def test_what_renders_nothing_is_no_call_to_anybody(method: str, address: str, tmp_path: Path) -> None:
     row = Row("", method, address, {"html": "x"} if method == "POST" else None, "")
@@ -252,6 +278,34 @@ def test_repeats_that_the_provider_does_not_bill_are_no_waste(body: Any, repeats
     assert [each["rule"] for each in found["findings"] if each["rule"] == "duplicate-renders"] == (
         ["duplicate-renders"] if repeats else []
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "second"),
+    [
+        ("volatile-inputs", {"html": "{}", "n": "a"}, {"html": "{}", "n": "b"}),
+        ("unrendered-templates", {"html": "{} {{{{name}}}}"}, {"html": "{} ${{name}}"}),
+    ],
+)
+def test_repeats_that_the_provider_does_not_bill_save_no_rule_credits(
+    rule: str, first: dict[str, str], second: dict[str, str], tmp_path: Path
+) -> None:
+    """Of 30 images each was asked for by two requests, and each of those twice."""
+    rows = [
+        Row("hcti", "POST", HCTI, {name: text.format(image) for name, text in body.items()}, "html")
+        for image in range(30)
+        for body in (first, first, second, second)
+    ]
+    held = session(rows)
+    for number, entry in enumerate(held["log"]["entries"]):
+        entry["startedDateTime"] = f"2026-09-01T08:{number // 60:02}:{number % 60:02}Z"
+        entry["response"]["content"] = {"size": 5000 + 40 * (number // 4), "mimeType": "image/png"}
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(held))
+    found = report(path, config={}, findings=True)
+    billed = 30 if rule == "volatile-inputs" else 60
+    assert sum(each["credits"] for each in found["findings"] if each["rule"] == rule) == billed
+    assert sum(each["credits"] for each in found["findings"]) == billed
 
 
 def test_free_repeats_by_the_answer_cost_nothing(tmp_path: Path) -> None:
