@@ -65,7 +65,15 @@ class Otlp(ShapedJson):
 
 def _spans(line: bytes) -> list[bytes]:
     batch = json_in(line) if b'"resourceSpans"' in line else None
-    return [orjson.dumps(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
+    return [_record(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
+
+
+def _record(span: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(span)
+    except orjson.JSONEncodeError:
+        # More levels than it writes, or a number of more than 64 bits: no JSON, so it is rejected.
+        return b"a span that is nested too deep, or holds too large a number"
 
 
 def _flat(batches: Any) -> Iterator[dict[str, Any]]:

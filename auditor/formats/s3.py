@@ -17,7 +17,7 @@ from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.times import clf_time, micros
 from auditor.reading.variables import decoded, number_of, split_request, text_of
 
-_VALUE = re.compile(r'\[([^\]]*+)\]|"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
+_VALUE = re.compile(r'\[([^\[\]]*+)\]|"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
 _NAMES = (
     "owner", "bucket", "time", "remote_ip", "requester", "request_id", "operation", "key", "request", "status",
     "error_code", "bytes_sent", "object_size", "total_time", "turn_around_time", "referer", "user_agent", "version_id",
