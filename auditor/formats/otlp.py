@@ -4,7 +4,8 @@ Each span is a record, numbered in the order of the file. Address, host, method,
 attributes, by the names of today's semantic conventions (`url.full`, `http.response.status_code`) and of those before
 (`http.url`, `http.status_code`), the environment from the resource's. A span that failed and has no status is a
 request without an answer; spans without an address are filtered. The client and the server of one request are two
-spans and count twice: export one kind of them, or describe one of them in [sources].
+spans and count twice: export one kind of them, or describe one of them in [sources]. A batch over 1 MiB is rejected:
+have the collector's batch processor make smaller ones (`send_batch_size` and `send_batch_max_size`: 500).
 
 Checked against OpenTelemetry, "Semantic conventions for HTTP spans" (opentelemetry.io/docs/specs/semconv/http), seen
 2026-11-30; the encoding in JSON is unchecked.
@@ -19,7 +20,7 @@ import orjson
 
 from auditor.model.json_shape import JsonShape
 from auditor.reading.format import Sample
-from auditor.reading.lines import Line, LineReader
+from auditor.reading.lines import MAX_LINE, Line, LineReader
 from auditor.reading.names import at, json_in
 from auditor.reading.shaped import ShapedJson
 
@@ -52,6 +53,13 @@ class Otlp(ShapedJson):
     )
 
     @classmethod
+    def question(cls, sample: Sample) -> str | None:
+        """For a batch of which the sample holds no end."""
+        if sample.lines or not sample.data.lstrip().startswith(b'{"resourceSpans"'):
+            return None
+        return "its first batch of spans is too long to look at; name the format with --input-format otlp"
+
+    @classmethod
     def detect(cls, sample: Sample) -> float:
         """By its spans."""
         return super().detect(replace(sample, lines=tuple(span for line in sample.lines for span in _spans(line))))
@@ -64,8 +72,16 @@ class Otlp(ShapedJson):
 
 
 def _spans(line: bytes) -> list[bytes]:
-    batch = json_in(line) if b'"resourceSpans"' in line else None
-    return [orjson.dumps(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
+    batch = json_in(line) if len(line) <= MAX_LINE and b'"resourceSpans"' in line else None
+    return [_record(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
+
+
+def _record(span: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(span)
+    except orjson.JSONEncodeError:
+        # More levels than it writes, or a number of more than 64 bits: no JSON, so it is rejected.
+        return b"a span that is nested too deep, or holds too large a number"
 
 
 def _flat(batches: Any) -> Iterator[dict[str, Any]]:

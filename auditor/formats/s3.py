@@ -10,6 +10,7 @@ Checked on 2026-11-30 against AWS, "Amazon S3 server access log format"
 """
 
 import re
+from itertools import islice
 
 from auditor.exchanges.exchange import Exchange
 from auditor.model.events import BadRecordError, Reason
@@ -17,12 +18,14 @@ from auditor.reading.format import NO_REQUEST, Format
 from auditor.reading.times import clf_time, micros
 from auditor.reading.variables import decoded, number_of, split_request, text_of
 
-_VALUE = re.compile(r'\[([^\]]*+)\]|"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
+_VALUE = re.compile(r'\[([^\[\]]*+)\]|"((?:[^"\\]|\\.)*+)"(?= |$)|(\S++)')
 _NAMES = (
     "owner", "bucket", "time", "remote_ip", "requester", "request_id", "operation", "key", "request", "status",
-    "error_code", "bytes_sent", "object_size", "total_time", "turn_around_time", "referer", "user_agent", "version_id",
-    "host_id", "signature_version", "cipher_suite", "authentication_type", "host_header",
+    "error_code", "bytes_sent", "object_size", "total_time", "turn_around_time", "referer", "user_agent",
 )  # fmt: skip
+_BEHIND = ("version_id", "host_id", "signature_version", "cipher_suite", "authentication_type", "host_header")
+_SIGNED = {"signature_version": re.compile(r"SigV\w{1,4}|-"), "authentication_type": re.compile(r"[A-Z]\w{1,19}|-")}
+"""What shows that the values behind the agent are in their places."""
 _OPERATION = re.compile(r"(?:REST|WEBSITE|SOAP|BATCH|S3)\.[\w.]{1,100}", re.ASCII)
 _DELIVERING = frozenset({"REST.GET.OBJECT", "WEBSITE.GET.OBJECT"})
 
@@ -54,8 +57,15 @@ class S3(Format):
 
     def fields(self, data: bytes) -> dict[str, str]:
         """The values of one line by the names of AWS; those that came later may be absent."""
-        values = ("".join(groups) for groups in _VALUE.findall(decoded(data.rstrip(b"\r"))))
-        fields = dict(zip(_NAMES, values, strict=False))
+        line = decoded(data.rstrip(b"\r"))
+        found = list(islice(_VALUE.finditer(line), len(_NAMES)))
+        fields = {name: "".join(match.groups("")) for name, match in zip(_NAMES, found, strict=False)}
         if "turn_around_time" not in fields or not _OPERATION.fullmatch(fields["operation"]):
             raise BadRecordError(Reason.NO_MATCH, "not a line of an S3 server access log")
-        return fields
+        # Clients choose the agent, quotes and all; behind it there are none.
+        quote = line.rfind('"')
+        behind = dict(zip(_BEHIND, line[max(found[-1].end(), quote + 1) :].split(), strict=False))
+        signed = quote != found[-1].start() and all(
+            shape.fullmatch(behind.get(name, "")) for name, shape in _SIGNED.items()
+        )
+        return {**fields, **behind} if signed else fields

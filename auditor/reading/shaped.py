@@ -122,7 +122,10 @@ def _cache(record: Mapping[str, Any], shape: JsonShape) -> str | None:
         return cache_of(record)
     path, value = _first(record, shape.cache)
     # A name of ours may say more of its value than that it is a verdict: a count of hits, or `cacheMissed`.
-    return verdict_in(path.rpartition(".")[2], value) or verdict_in("cache", value)
+    if (told := verdict_in(path.rpartition(".")[2], value)) is not None or not isinstance(value, dict | list):
+        return told or verdict_in("cache", value)
+    # Of headers and the like, those whose own names tell of a cache; of several values, verdicts.
+    return cache_of(pairs_of(value)) or verdict_in("hit", value)
 
 
 def _text(record: Mapping[str, Any], paths: Paths) -> str | None:

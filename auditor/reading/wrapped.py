@@ -59,11 +59,14 @@ def inside(line: bytes) -> Inside:
         return Inside(line[prefix.end() :] if prefix else None)
     value = json_in(line)
     record: dict[str, Any] = value if isinstance(value, dict) else {}
-    text = next((record[key] for key in _KEYS if record.get(key)), None)
+    texts = [record[key] for key in _KEYS if record.get(key) is not None]
+    text = next(filter(None, texts), texts[0] if texts else None)
     inner = text.encode() if isinstance(text, str) else _bytes(text)
     if b"\n" in inner[:-1]:
         return Inside(None)
-    return Inside(inner.removesuffix(b"\n") or None, _goes_on(record, inner), str([*map(record.get, _WRITERS)]))
+    # The last part of a line that was split at its very end is empty.
+    bare = inner.removesuffix(b"\n") if inner or text == "" else None
+    return Inside(bare, _goes_on(record, inner), str([*map(record.get, _WRITERS)]))
 
 
 def _goes_on(record: Mapping[str, Any], text: bytes) -> bool:

@@ -69,4 +69,5 @@ def grown(line: bytes, at: int, piece: bytes, times: int) -> bytes:
 
 
 PIECES = [b"\\", b'"', b" ", b"/", b"{", b"[", b"(", b"%", b"%2", b"&a=", b"?", b"://", b"@", b",", b"-", b"0", b"x", b"\\x",
-          b'\\"', b'" "', b": ", b"key=", b"token", b"a.b-", b"\xff", b"\t", b'{"a":', b"web |", b"Sep  1 "]  # fmt: skip
+          b'\\"', b'" "', b": ", b"key=", b"token", b"a.b-", b"\xff", b"\t", b'{"a":', b"web |", b"Sep  1 ",
+          b" [", b' "a', b'="a ']  # fmt: skip

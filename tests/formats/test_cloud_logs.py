@@ -86,6 +86,19 @@ def test_s3_fields_may_be_dashes_and_agents_have_quotes() -> None:
     assert (found.bytes, found.duration_us, found.host) == (None, None, "shop.example")
 
 
+@pytest.mark.parametrize(
+    "agent",
+    ['"', 'a "b" c', '"a" "b"', '" ', "[a", "a] [b", "a\\", '\\" x', "a - SigV4 x AuthHeader evil.example"],
+)  # fmt: skip
+def test_s3_host_is_not_moved_by_what_an_agent_sends(agent: str) -> None:
+    """The agent is what the client sent, and nothing behind it has quotes; of a line that is cut, the bucket counts."""
+    line = S3_LINE.replace("Mozilla/5.0 (X11)", agent)
+    assert line != S3_LINE
+    assert read(S3, line) == read(S3, S3_LINE)
+    for end in range(S3_LINE.index("Mozilla"), line.index("shop.example TLS")):
+        assert read(S3, line[:end]).host == "shop-images"
+
+
 RT_LINES = sample("cloudfront-realtime")
 RT_VALUES = dict(zip(FIELDS, RT_LINES[0].split("\t"), strict=False))
 

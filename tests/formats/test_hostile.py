@@ -2,8 +2,10 @@
 
 import os
 import random
+import re
 import time
 import tracemalloc
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,12 +14,12 @@ from auditor.config import load
 from auditor.exchanges.mapper import Mapper
 from auditor.formats.csv_table import CsvTable
 from auditor.formats.log_format import LogFormat
-from auditor.reading.format import Format
-from auditor.reading.lines import MAX_LINE, Line
+from auditor.reading.format import Format, Sample
+from auditor.reading.lines import MAX_LINE, Line, LineReader
 from auditor.reading.reader import Reading, Tally
 from auditor.registry import FORMATS
 from tests.formats.hostile import LINES, PIECES, extreme, grown, retyped
-from tests.formats.samples import FOLDER
+from tests.formats.samples import FOLDER, SAMPLES
 
 SECONDS = float(os.environ.get("AUDITOR_FUZZ_SECONDS", "1"))
 """For each format; `make fuzz` takes 60."""
@@ -107,6 +109,27 @@ def test_any_value_may_be_of_another_type(name: str) -> None:
     lines = [Line(number, data) for line in LINES for number, data in enumerate(retyped(line), 1)]
     assert len(list(reader.verdicts(lines))) <= len(lines)
     assert reader.tally.lines <= len(lines)
+
+
+DEEP = [b'{"a":' * 300 + b"1" + b"}" * 300, b"[" * 300 + b"]" * 300]
+HUGE = [b"9" * 19, b"1" + b"0" * 18, b"0"]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in KINDS.items() if kind.records is not Format.records))
+def test_whatever_stands_in_a_batch_is_a_record(name: str, tmp_path: Path) -> None:
+    """Of formats that cut their lines into records: values that are absurd, or too deep, are counted, never raised."""
+    kind, path = KINDS[name], tmp_path / "x"
+    for sample in (each for each in SAMPLES if each.name.partition(".")[0] == name and each.suffix == ".log"):
+        line = next(each for each in sample.read_bytes().split(b"\n") if each)
+        for found in re.finditer(rb'(?<=: )"?\d+"?|(?<=:)"?\d+"?', line):
+            for value in [*DEEP, *HUGE, *(b'"%b"' % each for each in HUGE)]:
+                path.write_bytes(line[: found.start()] + value + line[found.end() :] + b"\n")
+                with path.open("rb") as raw:
+                    reader = reading(kind)
+                    records = list(reader.kind.records(path, LineReader(raw)))
+                assert kind.detect(Sample(path, b"", (path.read_bytes(),))) >= 0
+                list(reader.verdicts(records))
+                assert reader.tally.lines == len(records) > 0
 
 
 def spent(reader: Reading, line: bytes) -> float:

@@ -79,6 +79,19 @@ def test_parts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wra
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
+def test_the_last_part_may_be_empty(wrap: Wrap) -> None:
+    """That of a line which is as long as a part, or as several: the line behind it is one of its own."""
+    whole = LONG[: 2 * SPLIT]
+    written = [*(wrap(whole[cut : cut + SPLIT], False, "stdout") for cut in (0, SPLIT)), wrap("", True, "stdout")]
+    rows = [each.encode() for each in [*written, wrap("next", True, "stdout")]]
+    if wrap is in_cell:
+        rows = [json.dumps({"message": row.decode().split('","')[1][:-1].replace('""', '"')}).encode() for row in rows]
+    for _ in range(1 + (wrap in (in_filebeat, in_cell))):
+        rows = b"".join(Unwrapper().blocks([b"".join(row + b"\n" for row in rows)])).split(b"\n")[:-1]
+    assert rows == [whole.encode(), b"", b"", b"next"]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
 def test_a_log_of_long_lines_only_is_detected(tmp_path: Path, wrap: Wrap) -> None:
     """No line of it can be read alone, and the sample ends within one; the requests that repeat are named."""
     log = tmp_path / "web.log"

@@ -105,6 +105,23 @@ def test_cache_fields(name: str, value: object, cache: str | None) -> None:
     assert read({name: value}, cache=name).cache == cache
 
 
+@pytest.mark.parametrize("name", ["c", "headers", "attributes"])
+@pytest.mark.parametrize(
+    "said",
+    [{"status": "200"}, {"result": "done"}, {"state": "sent"}, {"outcome": "good"}, {"action": "buy"}, {"code": "x"},
+     {"set-cookie": "a=secret"}, {"hit": "me"}],
+)  # fmt: skip
+def test_a_cache_is_only_heard_where_a_name_says_so(name: str, said: dict[str, str]) -> None:
+    """What stands in headers and other objects is no cache's word, in whatever shape they were logged."""
+
+    def shapes(fields: dict[str, str]) -> list[object]:
+        named = [{"name": key, "value": value} for key, value in fields.items()]
+        return [fields, [text for pair in fields.items() for text in pair], list(fields.items()), named]
+
+    assert [read({name: held}, cache=name).cache for held in shapes(said)] == [None] * 4
+    assert [read({name: held}, cache=name).cache for held in shapes({**said, "X-Cache": "HIT"})] == ["HIT"] * 4
+
+
 def test_what_is_left_out_is_looked_for_under_the_names_that_all_know() -> None:
     found = read({"cacheStatus": "HIT", "durationMs": 2, "responseContentType": "image/png", "env": "staging"})
     assert (found.cache, found.duration_us, found.media_type, found.environment) == (

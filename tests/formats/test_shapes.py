@@ -1,5 +1,6 @@
 """Shapes of JSON that vendors document: what their records tell, in literals taken from the vendors' pages by hand."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange
-from auditor.intake.detect import detect
+from auditor.intake.detect import detect, sample_of
+from auditor.model.errors import InputError
 from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError
 from auditor.reading.format import NO_REQUEST, Sample
 from auditor.reading.json_lines import json_object
-from auditor.reading.lines import LineReader
+from auditor.reading.lines import MAX_LINE, LineReader
 from auditor.registry import FORMATS
 from tests.formats.samples import FOLDER, taken_of
 
@@ -184,3 +186,29 @@ def test_each_span_of_a_batch_is_a_record(tmp_path: Path) -> None:
     found = taken_of(tmp_path, {"spans.log": "\n".join(lines)}, {"sources": {"img": {"path": "/img/.*"}}})
     assert [record["duration_us"] for record in found.records] == [1000, 1000]
     assert (found.tally.lines, found.tally.others) == (7, 5)
+
+
+def batch(count: int) -> str:
+    """Some 700 bytes for each span, of which none is like another."""
+    found = json.loads((FOLDER / "otlp.log").read_text(encoding="utf-8").splitlines()[0])
+    held = found["resourceSpans"][0]["scopeSpans"][0]
+    held["spans"] = [{**held["spans"][0], "spanId": f"{number:016x}"} for number in range(count)]
+    return json.dumps(found)
+
+
+def test_batches_over_1_mib_are_rejected_wherever_they_stand() -> None:
+    """Whether a block of the input ends within one or not."""
+    long, short = batch(2000).encode(), batch(2).encode()
+    assert len(long) > MAX_LINE
+    data = b"\n".join([short, long, short, long, long, long, short, b""])
+    records = list(FORMATS["otlp"](UTC).records(Path("x"), LineReader(io.BytesIO(data))))
+    too_long = [record.number for record in records if len(record.data) > MAX_LINE]
+    assert too_long == [3, 6, 7, 8]
+    assert [record.number for record in records] == list(range(1, 11))
+
+
+def test_a_batch_that_is_longer_than_what_is_looked_at_is_a_question(tmp_path: Path) -> None:
+    path = tmp_path / "spans.log"
+    path.write_text(batch(600) + "\n", encoding="utf-8")
+    with path.open("rb") as raw, pytest.raises(InputError, match="--input-format otlp"):
+        detect(sample_of(path, raw), {}, "spans.log")
