@@ -144,6 +144,7 @@ def _images(facts: Facts, table: Table, most: int) -> list[Image]:
     )
     own = (
         select(table.c.unit, *image, func.count().label("renders"), func.arg_min(table.c.row, order).label("other"))
+        .add_columns(func.min(order).label("at"))
         .where(table.c.aliased)
         .group_by(table.c.unit, *image)
         .subquery()
@@ -152,7 +153,7 @@ def _images(facts: Facts, table: Table, most: int) -> list[Image]:
         select(own.c.unit, own.c.renders, own.c.other, whole.c.names, whole.c.first)
         .add_columns(func.count().over(partition_by=own.c.unit).label("images"))
         .add_columns(
-            func.row_number().over(partition_by=own.c.unit, order_by=(own.c.renders.desc(), own.c.other)).label("place")
+            func.row_number().over(partition_by=own.c.unit, order_by=(own.c.renders.desc(), own.c.at)).label("place")
         )
         .join(whole, and_(whole.c.high == own.c.high, whole.c.low == own.c.low))
         .subquery()
