@@ -76,15 +76,15 @@ def test_a_log_without_times_is_a_question(tmp_path: Path) -> None:
         taken_of(tmp_path, {"app.log": f"INFO:shop:hello\nINFO:httpx:{SAID}\n" * 3})
 
 
-def test_what_pythons_logging_writes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_pythons_logging_writes(tmp_path: Path) -> None:
     """Through the formatter of the manual: nothing is lost among other loggers' lines, and the zone is assumed."""
     formatter = logging.Formatter("%(levelname)s [%(asctime)s] %(name)s - %(message)s", "%Y-%m-%d %H:%M:%S")
-    with caplog.at_level(logging.INFO):
-        for second in range(2):
-            for name, message in (("shop", "begin"), ("httpx", SAID), ("shop", "end\nof a card")):
-                logging.getLogger(name).info(message)
-                caplog.records[-1].created = 1_788_242_400 + second
-    found = taken_of(tmp_path, {"app.log": "".join(f"{formatter.format(each)}\n" for each in caplog.records)})
+    records = [
+        logging.makeLogRecord({"name": name, "levelname": "INFO", "msg": message, "created": 1_788_242_400 + second})
+        for second in range(2)
+        for name, message in (("shop", "begin"), ("httpx", SAID), ("shop", "end\nof a card"))
+    ]
+    found = taken_of(tmp_path, {"app.log": "".join(f"{formatter.format(each)}\n" for each in records)})
     assert (found.tally.lines, len(found.records), found.tally.others, found.tally.reasons.total()) == (8, 2, 6, 0)
     assert [record["template"] for record in found.records] == ["og-card", "og-card"]
     assert [record["assumed_timezone"] for record in found.records] == [True, True]
