@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select
 
-from auditor.analysis.facts import Facts
 from auditor.analysis.identities import key_halves
-from auditor.analysis.pictures import DELIVERING
 from auditor.analysis.rows import grouped, rows_of
 from auditor.engines import file_of
+from auditor.model.events import DELIVERED
+
+if TYPE_CHECKING:
+    from auditor.analysis.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Downloaded:
     unit: int
     placement: str
     row: int
-    """Of a record that asked for it."""
+    """Of the first record that asked for it."""
     requests: int
     """Those that got it whole, from the network or not."""
     bytes: int | None
@@ -40,25 +43,27 @@ class Downloaded:
     """What these had, at least."""
 
 
-def downloads(facts: Facts) -> list[Downloaded]:
-    """The images of the browsers' logs; none of other logs."""
-    if not facts.browsed:
-        return []
+def downloads(facts: "Facts") -> list[Downloaded]:
+    """The images of the browsers' logs, the first ones first; none of other logs."""
     records = facts.records.table
+    browsed = or_(records.c.page.is_not(None), records.c.lifetime_s.is_not(None))
+    if not facts.engine.run(select(records.c.row).where(browsed).limit(1)).num_rows:
+        return []
     high, low = key_halves(records)
-    names = ("row", "page", "lifetime_s", "shown_width", "format", "width", "height", "bytes")
+    names = ("page", "lifetime_s", "shown_width", "format", "width", "height", "bytes")
     placement = func.coalesce(records.c.placement, "").label("placement")
     seen = (
         facts.placed(facts.by_unit.c.unit, high.label("high"), low.label("low"), file_of(records).label("file"))
         .add_columns(placement, *(records.c[name] for name in names))
-        .where(records.c.outcome.in_(DELIVERING), or_(records.c.page.is_not(None), records.c.lifetime_s.is_not(None)))
+        .add_columns(func.struct_pack(records.c.ts_us, records.c.id, records.c.row).label("first"))
+        .where(records.c.outcome.in_(DELIVERED), browsed)
         .subquery()
     )
     key = (seen.c.unit, seen.c.placement, seen.c.high, seen.c.low)
     known = ("format", "width", "height", "shown_width", "bytes")
     of_page = (
         select(*key, seen.c.page, *(func.max(seen.c[name]).label(name) for name in known))
-        .add_columns(func.min(seen.c.row).label("row"), func.min(seen.c.lifetime_s).label("lifetime_s"))
+        .add_columns(func.min(seen.c.first).label("first"), func.min(seen.c.lifetime_s).label("lifetime_s"))
         .add_columns(func.count(seen.c.bytes).label("sized"), func.sum(seen.c.bytes).label("sent"))
         .group_by(*key, seen.c.file, seen.c.page)
         .subquery()
@@ -69,18 +74,20 @@ def downloads(facts: Facts) -> list[Downloaded]:
     key = tuple(of_page.c[column.name] for column in key)
     images = (
         select(of_page.c.unit, of_page.c.placement, *(func.max(of_page.c[name]).label(name) for name in known))
-        .add_columns(func.min(of_page.c.row).label("row"), func.min(of_page.c.lifetime_s).label("lifetime_s"))
+        .add_columns(func.struct_extract(func.min(of_page.c.first), "row").label("row"))
+        .add_columns(func.min(of_page.c.lifetime_s).label("lifetime_s"))
         .add_columns(func.sum(of_page.c.sized).label("requests"))
         .add_columns(func.coalesce(func.sum(of_page.c.sized).filter(fetched), 0).label("fetched"))
         .add_columns(func.coalesce(func.sum(of_page.c.sent).filter(fetched), 0).label("fetched_bytes"))
         .add_columns(func.coalesce(func.sum(of_page.c.sized - 1).filter(*twice), 0).label("again"))
         .add_columns(func.coalesce(func.sum(of_page.c.sent - of_page.c.bytes).filter(*twice), 0).label("again_bytes"))
         .group_by(*key)
+        .order_by(func.min(of_page.c.first))
     )
     return rows_of(facts.engine, Downloaded, images)
 
 
-def by_template(facts: Facts, images: Iterable[Downloaded]) -> dict[tuple[str, str], list[Downloaded]]:
+def by_template(facts: "Facts", images: Iterable[Downloaded]) -> dict[tuple[str, str], list[Downloaded]]:
     """(provider, template) -> images, in any account and environment."""
     units = facts.units
     return grouped(images, lambda image: (units[image.unit].provider, units[image.unit].template))

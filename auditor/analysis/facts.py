@@ -6,9 +6,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, false, func, select
 
 from auditor.analysis.accounts import NAMES, Accounts
+from auditor.analysis.downloads import Downloaded, downloads
 from auditor.analysis.identities import Records, digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.analysis.unrendered import unrendered
@@ -141,11 +142,9 @@ class Facts(Accounts):
         return self.engine.store("events", narrow)
 
     @cached_property
-    def browsed(self) -> bool:
-        """Whether a record is of a browser's log."""
-        page, lifetime = self.records.table.c.page, self.records.table.c.lifetime_s
-        some = select(page).where(or_(page.is_not(None), lifetime.is_not(None))).limit(1)
-        return bool(self.engine.run(some).num_rows)
+    def downloads(self) -> list[Downloaded]:
+        """The images of browsers' logs (`auditor.analysis.downloads`)."""
+        return downloads(self)
 
     @cached_property
     def usage(self) -> Sequence[UnitUsage]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
-from sqlalchemy import BigInteger, Select, Table, and_, case, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, or_, select
 
 from auditor.analysis.downloads import Downloaded
 from auditor.analysis.facts import Facts
@@ -17,6 +17,7 @@ SCALE = 1000
 """Limits are whole thousandths of a pixel, so that every sum is exact."""
 
 _SCALABLE = ("svg", "pdf")
+_Number = TypeVar("_Number", int, ColumnElement[int])
 
 
 def placements(facts: Facts) -> list[tuple[int, str]]:
@@ -65,13 +66,18 @@ def oversized(facts: Facts, limits: Limits) -> list[Oversized]:
     return rows_of(facts.engine, Oversized, sums.where(one.c.wasted >= SMALLEST).group_by(*groups))
 
 
+def _needless(size: _Number, whole: _Number, shown: _Number) -> _Number:
+    """Bytes × (1 − s²), s = shown ÷ whole, half up: floor((2 bytes (whole² − shown²) + whole²) ÷ 2 whole²)."""
+    return (2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole)
+
+
 def beyond_shown(images: Iterable[Downloaded]) -> list[tuple[Oversized, int]]:
     """(an image beyond the width at which browsers asked for it, as a stored picture of its own, and that width)."""
     found = []
     for image in images:
         shown, width, height, size = image.shown_width, image.width, image.height, image.bytes
         if shown and width and height and size and shown < width and image.format not in _SCALABLE:
-            wasted = (2 * size * (width * width - shown * shown) + width * width) // (2 * width * width)
+            wasted = _needless(size, width, shown)
             if wasted >= SMALLEST:
                 largest = (wasted, size, width, height)
                 lost = wasted * image.requests
@@ -94,8 +100,7 @@ def _beyond(events: Table, limits: Table) -> Select[Any]:
     by_width = func.coalesce(limits.c.max_width * height <= limits.c.max_height * width, limits.c.max_height.is_(None))
     shown = cast(case((by_width, limits.c.max_width), else_=limits.c.max_height), Wide)
     whole = case((by_width, width), else_=height) * SCALE
-    # bytes × (1 − s²), half up, in whole numbers: floor((2 × bytes × (whole² − shown²) + whole²) ÷ (2 × whole²))
-    wasted = cast((2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole), BigInteger)
+    wasted = cast(_needless(size, whole, shown), BigInteger)
     return (
         select(events.c.unit, limits.c.placement, events.c.width, events.c.height, events.c.bytes, events.c.weight)
         .add_columns(wasted.label("wasted"), stored(events).label("stored"))

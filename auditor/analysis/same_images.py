@@ -52,6 +52,10 @@ def same_images(
     facts: Facts, replayed: Replayed, by_size: Collection[int], most: int
 ) -> tuple[list[Aliased], list[Image]]:
     """(by unit and cycle; at most *most* images of each unit). In the units *by_size*, images of one size are one."""
+    events = facts.events
+    with_digest = select(events.c.row).where(events.c.digest != 0).limit(1)
+    if not by_size and not facts.engine.run(with_digest).num_rows:
+        return [], []
     rows = _rows(facts, by_size)
     count = facts.engine.run(select(func.count().label("rows")).select_from(rows)).to_pylist()[0]["rows"]
     if not count:

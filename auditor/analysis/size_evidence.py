@@ -32,6 +32,8 @@ class _Counted:
 def telling_sizes(facts: Facts, walked: Walked) -> dict[int, Apart]:
     """Unit -> what its sizes showed, for those where at most 5 % of the pairs of equal size are so by chance."""
     sized = _sized(facts, walked)
+    if not facts.engine.run(select(sized.c.unit).limit(1)).num_rows:
+        return {}
     shape = (sized.c.unit, sized.c.format, sized.c.width, sized.c.height)
     inputs, size = (
         func.lag(column).over(partition_by=shape, order_by=(sized.c.ts_us, sized.c.id))

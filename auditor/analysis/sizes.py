@@ -52,13 +52,16 @@ class Variants:
 def variants(facts: Facts) -> list[Variants]:
     """Of every template, in any account and environment."""
     events, records, units = facts.events, facts.records.table, facts.by_unit
+    sides = (side.is_not(None) for side in (events.c.width, events.c.height))
+    sized = (events.c.outcome == Outcome.RENDER, events.c.has_inputs, *sides)
+    if not facts.engine.run(select(events.c.row).where(*sized).limit(1)).num_rows:
+        return []
     sizes = (
         select(units.c.provider, units.c.template, events.c.width, events.c.height)
         .add_columns(hashed(records.c.inputs).label("high"), hashed(records.c.template, records.c.inputs).label("low"))
         .join(records, records.c.row == events.c.row)
         .join(units, units.c.unit == events.c.unit)
-        .where(events.c.outcome == Outcome.RENDER, events.c.has_inputs)
-        .where(events.c.width.is_not(None), events.c.height.is_not(None))
+        .where(*sized)
         .distinct()
     )
     small, large = sizes.cte("small"), sizes.cte("large")

@@ -5,7 +5,7 @@ far as the key is known here, and with the values themselves, which some other w
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -61,21 +61,20 @@ def renders_left(facts: "Facts", replayed: "Replayed") -> list[Left]:
 
 def unrendered(engine: Engine, events: Table, records: Table, units: Sequence[Unit], settings: Settings) -> Table:
     """row, found: `placeholder TAB field` of each render that has one, the surest of the first that tells."""
-    told = _in_inputs(engine, events, records, _secrets(settings))
+    told = _in_inputs(engine, events, records, settings)
     kinds = {code: kind for code, unit in enumerate(units) if (kind := placeholder(unit.template))}
     named: ColumnElement[str | None] = (
         case(*((events.c.unit == code, f"{kind}\ttemplate") for code, kind in kinds.items()), else_=None)
         if kinds
         else literal(None)
     )
-    found = func.coalesce(records.c.unrendered, told.c.found, named)
+    log, inputs = records.c.unrendered, literal(None) if told is None else told.c.found
+    chosen = select(events.c.row, func.coalesce(log, inputs, named).label("found"))
+    chosen = chosen.join(records, records.c.row == events.c.row).where(events.c.outcome == Outcome.RENDER)
+    if told is not None:
+        chosen = chosen.outerjoin(told, told.c.row == events.c.row)
     return engine.store(
-        "unrendered",
-        select(events.c.row, found.label("found"))
-        .join(records, records.c.row == events.c.row)
-        .outerjoin(told, told.c.row == events.c.row)
-        .where(events.c.outcome == Outcome.RENDER)
-        .where(or_(records.c.unrendered.is_not(None), told.c.found.is_not(None), events.c.unit.in_(kinds))),
+        "unrendered", chosen.where(or_(log.is_not(None), inputs.is_not(None), events.c.unit.in_(kinds)))
     )
 
 
@@ -86,14 +85,16 @@ def _secrets(settings: Settings) -> Iterator[bytes]:
             yield derive_key(secret)
 
 
-def _in_inputs(engine: Engine, events: Table, records: Table, secrets: Iterable[bytes]) -> Table:
-    """row, found: the surest placeholder among the inputs of each render."""
+def _in_inputs(engine: Engine, events: Table, records: Table, settings: Settings) -> Table | None:
+    """row, found: the surest placeholder among the inputs of each render; None where no render has inputs."""
     with_inputs = and_(records.c.row == events.c.row, events.c.outcome == Outcome.RENDER, events.c.has_inputs)
     names = select(func.unnest(func.map_keys(records.c.inputs)).label("name")).join(events, with_inputs).distinct()
     fields = [row["name"] for row in engine.run(names).to_pylist()]
+    if not fields:
+        return None
     text, whole = pa.string(), pa.int32()
     columns = {"field": text, "value": text, "place": whole, "found": text}
-    known = loaded(engine, "spellings", _spelled(fields, [*secrets]), **columns)
+    known = loaded(engine, "spellings", _spelled(fields, [*_secrets(settings)]), **columns)
     inputs = select(events.c.row, func.unnest(func.map_keys(records.c.inputs)).label("field"))
     values = func.unnest(func.map_values(records.c.inputs)).label("value")
     each = inputs.add_columns(values).join(records, with_inputs).subquery()

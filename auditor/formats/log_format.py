@@ -89,8 +89,8 @@ class LogFormats(Format):
                 raise ValueError(f"{number} {error}") from None
         for (first, general), (second, special) in combinations(enumerate(kinds, 1), 2):
             if _misreads(general, special):
-                cure = "keep one of them" if _misreads(special, general) else f"put {second} before {first}"
-                raise ValueError(f"{first} also fits the lines of {second} and reads them differently; {cure}")
+                fix = "keep one of them" if _misreads(special, general) else f"put {second} before {first}"
+                raise ValueError(f"{first} also fits the lines of {second} and reads them differently; {fix}")
         return type("LogFormats", (cls,), {"name": name, "title": LogFormat.title, "kinds": tuple(kinds)})
 
     def parse(self, data: bytes) -> Exchange:

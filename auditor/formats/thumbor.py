@@ -2,7 +2,7 @@
 
 `200 GET /unsafe/300x200/… (203.0.113.7) 123.45ms` ends each request; thumbor writes it from `--log-level info` on. The
 time is that of the answer, to the second and without a zone: set `timezone`. The log has no host and no bytes, and does
-not say whether the picture came from the result storage: every good answer counts as a render. Sizes stand in the
+not say whether the image came from the result storage: every good answer counts as a render. Sizes stand in the
 address, where `auditor map` finds them. Every other message is filtered; the lines of a stack trace are rejected.
 
 Checked against thumbor, "Logging", and Tornado, "tornado.web" (`Application.log_request`) and "tornado.log"

@@ -3,7 +3,7 @@
 Time, method, host, address, status, size and `vercelCache` are read from `proxy`, the environment beside it
 (`production`, `preview`). `proxy.timestamp` is when the request was made; how long it took is not logged. A request
 that logs several messages stands in several lines, which have its `requestId` and `proxy.timestamp` in common: they
-count once. A `proxy.statusCode` of -1 is a page that was revalidated in the background: nobody asked, so it is
+count once. A `proxy.statusCode` of -1 is a page that was revalidated in the background: no visitor asked, so it is
 filtered, and what it rendered is not counted.
 
 Checked against Vercel, "Log Drains Reference" (vercel.com/docs/drains/reference/logs), seen 2026-11-30.
@@ -42,7 +42,7 @@ class Vercel(ShapedJson):
     )
 
     def shape_of(self, record: Mapping[str, Any]) -> JsonShape | None:
-        """None for what nobody asked for."""
+        """None for what no visitor asked for."""
         return None if at(record, "proxy", "statusCode") == _REVALIDATED else self.shape
 
     def exchange(self, record: dict[str, Any]) -> Exchange:

@@ -1,7 +1,7 @@
 """Templated (templated.io): synchronous, one credit a picture or PDF page.
 
 Plans as a directory lists them (2026-06-25), not from the provider itself: prices of a month where a year is paid at
-once; by the month they are higher, and nobody says how much. What happens beyond the included credits is
+once; by the month they are higher, and no page says by how much. What happens beyond the included credits is
 not said anywhere that was found. Check them against your invoice and override them with `[plans.templated.NAME]`.
 """
 

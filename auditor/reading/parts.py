@@ -1,7 +1,7 @@
 """Lines out of what collectors wrote around them, and whole again where a container runtime split them at 16 KiB.
 
 A line that was joined stands where its first part stood, and its other parts leave blank lines, so that numbers stay
-those of the file. Where the last part is missing, the parts are one record that nobody can read.
+those of the file. Where the last part is missing, the parts are one rejected record.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

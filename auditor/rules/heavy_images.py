@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import Downloaded, by_template, downloads
+from auditor.analysis.downloads import Downloaded, by_template
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.options import Option
 from auditor.model.words import plural
@@ -50,7 +50,7 @@ class HeavyImages(Rule):
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are what is beyond the budget, for each download."""
         most = case.facts.settings.options_of(self.id, Options).most
-        fetched = [image for image in downloads(case.facts) if image.fetched]
+        fetched = [image for image in case.facts.downloads if image.fetched]
         for (provider, template), group in by_template(case.facts, fetched).items():
             heavy = [image for image in group if (image.bytes or 0) > most]
             if not heavy:
@@ -85,7 +85,7 @@ class HeavyImages(Rule):
 
 def _told(case: Case, heavy: list[Downloaded]) -> list[dict[str, Any]]:
     """The heaviest of some images, with their requests where the log tells them."""
-    chosen = sorted(heavy, key=lambda image: (-(image.bytes or 0), image.row))[:HEAVIEST]
+    chosen = sorted(heavy, key=lambda image: -(image.bytes or 0))[:HEAVIEST]
     requests = case.requests([image.row for image in chosen])
     names = ("bytes", "format", "width", "height", "shown_width")
     return [{"request": requests.get(image.row), **{name: getattr(image, name) for name in names}} for image in chosen]

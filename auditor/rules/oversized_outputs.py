@@ -4,8 +4,8 @@ What it does
     Compares each picture with the limit of its template, else of its placement, and estimates the needless bytes:
     s = min(1, max_w x D / W, max_h x D / H), wasted = bytes x (1 - s^2), rounded half up picture by picture. Pictures
     that waste less than 4096 bytes are left out, and so are svg and pdf. Where there is no limit, the width counts at
-    which a browser asked for the picture (`Sec-CH-Width` in a HAR file, device pixels), the widest of several; the
-    evidence then has that of the largest picture.
+    which a browser asked for the image (`Sec-CH-Width` in a HAR file, device pixels), the widest of several; the
+    evidence then has that of the largest image.
 
 Why it matters
     Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
@@ -27,7 +27,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import downloads
 from auditor.analysis.oversized import SCALE, beyond_shown, oversized, placements
 from auditor.analysis.pictures import by_place, price_of_bytes
 from auditor.analysis.placements import limit_for
@@ -51,7 +50,7 @@ class OversizedOutputs(Rule):
             for at, each in chosen.items()
         }
         found = oversized(case.facts, sides) if sides else []
-        images = [image for image in downloads(case.facts) if (image.unit, image.placement) not in chosen]
+        images = [image for image in case.facts.downloads if (image.unit, image.placement) not in chosen]
         for one, shown in sorted(beyond_shown(images), key=lambda pair: pair[0].largest):
             found.append(one)
             chosen[one.unit, one.placement] = Limit(width=Decimal(shown), source="Sec-CH-Width")

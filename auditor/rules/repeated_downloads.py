@@ -25,7 +25,7 @@ Options
 from collections.abc import Iterable
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import by_template, downloads
+from auditor.analysis.downloads import by_template
 from auditor.analysis.pictures import SMALLEST
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
@@ -39,10 +39,10 @@ class RepeatedDownloads(Rule):
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Of downloads that differ in size the largest is the one that was needed."""
-        again = [image for image in downloads(case.facts) if image.again_bytes >= SMALLEST]
+        again = [image for image in case.facts.downloads if image.again_bytes >= SMALLEST]
         for (provider, template), group in by_template(case.facts, again).items():
             lost, times = sum(image.again_bytes for image in group), sum(image.again for image in group)
-            most = min(group, key=lambda image: (-image.again_bytes, image.row))
+            most = max(group, key=lambda image: image.again_bytes)
             request = case.requests([most.row]).get(most.row)
             yield Finding(
                 rule=self.id,

@@ -28,7 +28,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import Downloaded, by_template, downloads
+from auditor.analysis.downloads import Downloaded, by_template
 from auditor.analysis.pictures import SMALLEST
 from auditor.model.events import UNSTATED
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -54,7 +54,7 @@ class ShortCacheLifetime(Rule):
         """Of several answers with one image the shortest lifetime counts."""
         least = case.facts.settings.options_of(self.id, Options).least
         known = [
-            image for image in downloads(case.facts) if image.lifetime_s is not None and (image.bytes or 0) >= SMALLEST
+            image for image in case.facts.downloads if image.lifetime_s is not None and (image.bytes or 0) >= SMALLEST
         ]
         for (provider, template), group in by_template(case.facts, known).items():
             lifetimes = {image.row: image.lifetime_s or 0 for image in group}
@@ -65,7 +65,7 @@ class ShortCacheLifetime(Rule):
             unstated, stale = seconds.count(UNSTATED), seconds.count(0)
             lacks = {"without a lifetime": unstated, "stale at once": stale, "short": len(brief) - unstated - stale}
             loaded = sum(image.fetched_bytes for image in brief)
-            largest = min(brief, key=lambda image: (-(image.bytes or 0), image.row))
+            largest = max(brief, key=lambda image: image.bytes or 0)
             request = case.requests([largest.row]).get(largest.row)
             yield Finding(
                 rule=self.id,

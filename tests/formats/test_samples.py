@@ -37,4 +37,4 @@ def test_every_format_has_a_sample_and_is_detected() -> None:
     missing = ", ".join(f"sample_logs/formats/{name}.EXT" for name in FORMATS if name not in {*sampled, "jsonl"})
     assert not missing, f"add {missing} with an event and a rejected line, then run make golden docs"
     unknown = ", ".join(sorted(sampled - set(FORMATS)))
-    assert not unknown, f"sample_logs/formats: a sample has the name of its format; there is no format {unknown}"
+    assert not unknown, f"sample_logs/formats: name each sample after its format; unknown formats: {unknown}"

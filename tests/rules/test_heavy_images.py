@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.browser import browsed, found, image
+from tests.browser import SHOP, browsed, found, har, image
+from tests.conftest import documented
 
 
 def test_images_beyond_the_budget_and_the_formats_of_all(tmp_path: Path) -> None:
@@ -51,3 +52,14 @@ def test_the_budget_is_an_option_and_what_a_browser_had_is_no_download(tmp_path:
     assert not found(browsed(tmp_path, entries), "heavy-images")
     report = browsed(tmp_path, entries, {"rules": {"heavy-images": {"most": 4_999}}})
     assert found(report, "heavy-images")["hero"]["evidence"]["images"] == 1
+
+
+def test_of_equal_images_the_first_in_time_is_named(tmp_path: Path) -> None:
+    """Whatever the order of the files, by every rule on downloads."""
+    for name, before in (("a", [image("/img/hero/small.png", 9)]), ("b", [])):
+        equal = [image(f"/img/hero/{name}.png", 300_000, {"Cache-Control": "max-age=60"})] * 2
+        (tmp_path / f"{name}.har").write_text(har([*before, *equal]))
+    findings = documented([tmp_path], tmp_path, SHOP)["findings"]
+    said = {each["rule"]: each["message"] for each in findings}
+    for rule in ("heavy-images", "short-cache-lifetime", "repeated-downloads"):
+        assert "/img/hero/b.png" in said[rule], said[rule]
