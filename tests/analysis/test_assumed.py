@@ -14,7 +14,7 @@ from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import document
 from auditor.results.simulation import Setting
-from tests.conftest import command
+from tests.conftest import command, documented
 
 CONFIG = {
     "sources": {"img": {"path": "/img/.*", "account": "shop"}, "pic": {"path": "/pic/.*", "account": "other"}},
@@ -55,11 +55,11 @@ MADE: list[tuple[str, str, Callable[..., str], set[str]]] = [
 def assumed(log: Path, text: str, **options: Any) -> tuple[int, dict[str, int]]:
     """(events, what was assumed for how many of them)."""
     log.write_text(text)
-    chosen = Options(**{"cache": False, "now": lambda: datetime(2026, 10, 1, tzinfo=UTC), **options})
-    result = audit(discover([str(log)], log.parent), settings_of(CONFIG, "test"), chosen, lambda *_: None)
-    (file,) = document(result)["inputs"]["files"]
+    now = datetime(2026, 10, 1, tzinfo=UTC)
+    inputs = documented([log], log.parent, CONFIG, **{"findings": False, "now": lambda: now, **options})["inputs"]
+    (file,) = inputs["files"]
     assert set(file.get("explained", {})) == set(file["assumed"])
-    return result.inputs.events, file["assumed"]
+    return inputs["events"], file["assumed"]
 
 
 @pytest.mark.parametrize("compiled", [False, True])

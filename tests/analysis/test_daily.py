@@ -33,6 +33,7 @@ def result(files: Mapping[str, bytes], config: Mapping[str, Any], folder: Path) 
     return audit(sources, settings_of(config, "test"), Options(cache=False), lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 def test_days_add_up(seed: int, tmp_path: Path) -> None:
     """To the cycles of each account, to the totals, and by cause to the waste; each day lies in its cycle."""

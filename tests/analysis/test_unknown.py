@@ -15,6 +15,7 @@ from auditor.pipeline import Options, audit, simulate
 from auditor.registry import REPORTS
 from auditor.results.audit import Result, document
 from auditor.results.simulation import Setting
+from tests.conftest import documented
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 URL = "https://render.imejis.io/v1/og-card"
@@ -34,10 +35,11 @@ def audited(tmp_path: Path, name: str, text: str, **config: Any) -> Result:
     return audit(discover([str(tmp_path / name)], tmp_path), settings_of(config, "test"), options, lambda *_: None)
 
 
-def of_calls(tmp_path: Path, *calls: dict[str, Any], **config: Any) -> dict[str, Any]:
-    """JSON v1 of calls."""
-    text = "".join(json.dumps(each) + "\n" for each in calls)
-    return json.loads(json.dumps(document(audited(tmp_path, "calls.jsonl", text, **config))))
+def of_calls(tmp_path: Path, *calls: dict[str, Any], findings: bool = False, **config: Any) -> dict[str, Any]:
+    """JSON v1 of calls, without findings unless they are asked for."""
+    log = tmp_path / "calls.jsonl"
+    log.write_text("".join(json.dumps(each) + "\n" for each in calls))
+    return documented([log], tmp_path, config, findings=findings, now=lambda: NOW)
 
 
 def written(result: Result, report_format: str) -> str:
@@ -159,7 +161,7 @@ def test_columns_of_tables_name_it_by_the_same_rule(tmp_path: Path, column: str)
 def test_what_the_configuration_says_of_an_environment_comes_first(tmp_path: Path) -> None:
     """A table of [sources] that names one."""
     sources = {"calls": {"provider": "imejis", "account": "main", "environment": "qa"}}
-    found = of_calls(tmp_path, call(1, env="production"), sources=sources)
+    found = of_calls(tmp_path, call(1, env="production"), findings=True, sources=sources)
     assert found["findings"][0]["subject"]["environment"] == "qa"
 
 

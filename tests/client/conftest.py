@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import struct
 import threading
 import zlib
@@ -161,12 +162,17 @@ def build(upstream: Upstream, registry: CollectorRegistry, tmp_path: Path) -> It
         each.close()
 
 
+def segments(folder: Path) -> list[Path]:
+    """In the order in which one process began them: their numbers are of no fixed width."""
+    return sorted(folder.glob("usage-*.jsonl"), key=lambda file: [int(each) for each in re.findall(r"\d+", file.name)])
+
+
 @pytest.fixture
 def events(tmp_path: Path) -> Callable[[], list[dict[str, Any]]]:
-    """The events that were written, in the order of the files' names and lines."""
+    """The events that were written, in the order of the files' numbers and lines."""
 
     def read() -> list[dict[str, Any]]:
-        files = sorted((tmp_path / "usage").glob("usage-*.jsonl"))
+        files = segments(tmp_path / "usage")
         return [json.loads(line, parse_float=Decimal) for file in files for line in file.read_bytes().splitlines()]
 
     return read

@@ -19,7 +19,7 @@ from auditor.client.clock import Clock, ProcessIds
 from auditor.client.renderer import Renderer
 from auditor.client.sinks import Spool
 from auditor.model.events import Outcome
-from tests.client.conftest import Time, Upstream, outcomes
+from tests.client.conftest import Time, Upstream, outcomes, segments
 from tests.client.test_renderer import value
 from tests.conftest import whole_lines
 from tests.services import ROOT
@@ -30,7 +30,7 @@ Events = Callable[[], list[dict[str, Any]]]
 
 def written(folder: Path) -> list[dict[str, Any]]:
     """All lines of all segments; a line that is no JSON fails."""
-    return [json.loads(line) for file in sorted(folder.glob("usage-*")) for line in file.read_bytes().splitlines()]
+    return [json.loads(line) for file in segments(folder) for line in file.read_bytes().splitlines()]
 
 
 def test_segments_rotate_by_size_and_age(tmp_path: Path, moving: Time) -> None:

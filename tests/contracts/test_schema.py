@@ -29,6 +29,7 @@ def test_the_golden_report_is_valid() -> None:
     assert SCHEMA["properties"]["findings"]["items"]["properties"]["rule"]["enum"] == list(RULES), "run make docs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 40, 3))
 def test_reports_of_random_logs_are_valid(seed: int, tmp_path: Path) -> None:
     """Whatever the log is like."""

@@ -114,6 +114,7 @@ def account_plan(settings: Any, account: dict[str, Any], now: datetime) -> str:
     return str(plan.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_metrics_and_audit_agree(seed: int, tmp_path: Path) -> None:
     """Top-ups, rollover with and without an end and a limit, overage, yearly plans, changes within a cycle."""

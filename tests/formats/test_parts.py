@@ -137,6 +137,7 @@ def test_where_blocks_end_changes_nothing() -> None:
         assert b"".join(Unwrapper().blocks(blocks)) == whole
 
 
+@pytest.mark.slow
 def test_parts_without_end_take_no_memory() -> None:
     """Whether of one writer or of a thousand."""
     tracemalloc.start()
