@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ class Taken:
 
     tally: Tally
     records: list[dict[str, Any]]
+    format: str
+    detected: str = field(compare=False)
+    """With what is around the lines."""
 
     @property
     def assumed(self) -> Counter[str]:
@@ -63,8 +66,8 @@ class Taken:
 def taken(path: Path, settings: Settings, input_format: str | None = None) -> Taken:
     """What is taken of a file by whichever reader it needs."""
     records = path.with_suffix(".taken.parquet")
-    tally = Intake.of(Source(path.name, path), records, settings, input_format, False, lambda _: None).tally
-    return Taken(tally, pq.read_table(records).to_pylist())
+    intake = Intake.of(Source(path.name, path), records, settings, input_format, False, lambda _: None)
+    return Taken(intake.tally, pq.read_table(records).to_pylist(), intake.format, intake.detected)
 
 
 def taken_of(

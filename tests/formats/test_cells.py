@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from auditor.config import settings_of
 from auditor.model.errors import InputError
+from tests.formats.samples import taken
 from tests.formats.test_foreign import SHOP, report
 
+EIGHT = 1_788_249_600_000_000
+"""2026-09-01T08:00:00Z."""
 AGENT = "Mozilla/5.0 (X11; Linux, like Gecko)"
 STAMP = "2026-09-01T08:00:0{n}Z"
 LINES = {
@@ -43,16 +47,11 @@ def rows(kind: str, by: str, place: int, columns: int, *, quoted: bool) -> list[
 
 def check(path: Path, text: str, kind: str) -> None:
     path.write_text(text, encoding="utf-8")
-    found = report(path, config=SHOP)
-    (file,) = found["inputs"]["files"]
-    assert file["format"] == kind
-    assert ("whose other columns are not read" in file["detected"]) is (path.suffix == ".csv")
-    assert (found["inputs"]["events"], found["inputs"]["rejected"]) == (2, 0)
-    assert (found["window"]["start"][:19], found["window"]["end"][:19]) == (
-        "2026-09-01T08:00:01",
-        "2026-09-01T08:00:05",
-    )
-    assert found["waste"]["repeat"] == 1
+    found = taken(path, settings_of(SHOP, "test"))
+    assert found.format == kind
+    assert ("whose other columns are not read" in found.detected) is (path.suffix == ".csv")
+    assert [each["ts_us"] - EIGHT for each in found.records] == [1_000_000, 5_000_000]
+    assert (found.tally.reasons, found.repeats) == ({}, 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
