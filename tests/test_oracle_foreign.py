@@ -27,6 +27,7 @@ def by_content(assumed: dict[str, dict[str, int]], files: dict[str, bytes]) -> d
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_logs_of_other_kinds_are_read_as_the_page_says(seed: int, tmp_path: Path) -> None:
     """Lines by what became of them, assumptions, totals, waste, unknown renders, bills and the rules' figures agree."""

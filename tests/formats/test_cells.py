@@ -60,7 +60,6 @@ def test_the_name_does_not_matter(tmp_path: Path, name: str, kind: str) -> None:
     check(tmp_path / "a.csv", "\n".join([f"timestamp,{name}", *rows(kind, ",", 1, 2, quoted=True)]), kind)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", LINES)
 @pytest.mark.parametrize("by", [",", ";", "\t"])
 @pytest.mark.parametrize("head", [True, False])
