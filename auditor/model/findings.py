@@ -58,6 +58,10 @@ class Finding:
     bytes: int = 0
     money: Money = Money()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    payer: int | None = None
+    """The code of the account that pays for it; None where it is about none, or about bytes."""
+    wasted: Mapping[int, Fraction] = field(default_factory=dict)
+    """Of its credits, by cycle of that account."""
 
     def __post_init__(self) -> None:
         """Whatever the rule: what is not sure is not severe (semantics section 8)."""

@@ -1,0 +1,243 @@
+"""The headline: what a month costs, what it would cost on the right plans, and once the waste is gone (section 12).
+
+Bills are of credits; demand only decides which plan holds. Means are over an account's basis: its complete cycles, or
+its newest one projected to the end where none is complete.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property, partial
+
+from auditor.analysis.bills import Bill
+from auditor.analysis.terms import total
+from auditor.model.findings import Finding
+from auditor.model.plans import Idle, Plan, Unadvised, cheapest, total_bill
+
+ByCycle = Mapping[int, Fraction]
+"""Place of a cycle of an account -> credits."""
+
+
+class Kind(StrEnum):
+    """What an action is about, in the order in which actions are told."""
+
+    CHANGED = "changed"
+    """The plan changed, or credits were bought: it already happened."""
+    PLAN = "plan"
+    """Another plan is right for the credits as they are."""
+    FIXES = "fixes"
+    """Another bill once some waste is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One of the fixes that a cheaper bill needs."""
+
+    finding: Finding
+    credits_per_month: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One step from what a month costs to what it would cost; *saving* is negative where a plan has to grow."""
+
+    kind: Kind
+    provider: str
+    account: str
+    saving: Fraction
+    before: Plan | None = None
+    to: Plan | None = None
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, Fraction, str, str]:
+        """Where it stands among others."""
+        return list(Kind).index(self.kind), -self.saving, self.provider, self.account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """All accounts that are billed in one currency, per month."""
+
+    currency: str | None
+    accounts: int
+    left_out: Mapping[str, int]
+    """Reason -> accounts."""
+    now: Fraction
+    today: Fraction
+    after_fixes: Fraction
+    actions: tuple[Action, ...]
+
+
+class Unbilled(StrEnum):
+    """Why an account is left out, beside the reasons for which it gets no advice."""
+
+    NO_PLAN = "no_plan"
+    NO_BILL = "no_bill"
+
+
+class Basis:
+    """What means of one account are over; *bill* has a current plan, and advice."""
+
+    def __init__(self, bill: Bill) -> None:
+        self._bill = bill
+        complete = bill.payer.complete_cycles
+        self.places = complete or [len(bill.uses) - 1]
+        self._idle: Idle = bill.payer.idle if complete else {}
+        newest = bill.uses[-1].cycle
+        elapsed = bill.payer.last_us - max(newest.start_us, bill.payer.first_us)
+        self._scale = Fraction(1) if complete else Fraction(newest.end_us - newest.start_us, elapsed)
+
+    def mean(self, by_cycle: ByCycle) -> Fraction:
+        """Of credits: those of the loads ÷ their number."""
+        return sum((by_cycle.get(place, Fraction(0)) for place in self.places), Fraction(0)) * self._scale / self._size
+
+    @property
+    def _size(self) -> int:
+        return len(self.places)
+
+    def _loads(self, saved: ByCycle) -> list[tuple[Fraction, Fraction]]:
+        return [
+            (self._scale * (use.credits - gone), self._scale * (use.demand - gone))
+            for place in self.places
+            for use, gone in [(self._bill.uses[place], saved.get(place, Fraction(0)))]
+        ]
+
+    def _others(self, saved: ByCycle) -> list[Fraction]:
+        """Demand so far of the cycles that are no loads, the projected one among them."""
+        return [
+            use.demand - saved.get(place, Fraction(0)) for place, use in enumerate(self._bill.uses) if not use.complete
+        ]
+
+    def billed(self, plan: Plan, saved: ByCycle) -> Fraction | None:
+        """The mean bill on a plan had *saved* not been spent; None over its hard cap."""
+        bills = total_bill(plan, [(credits, credits) for credits, _ in self._loads(saved)], idle=self._idle)
+        return None if bills is None else bills / self._size
+
+    def held(self, plan: Plan, saved: ByCycle) -> bool:
+        """Whether the plan holds the demand that is then left."""
+        return total_bill(plan, self._loads(saved), self._others(saved), self._idle) is not None
+
+    def cheapest(self, saved: ByCycle) -> Plan | None:
+        """The plan that costs least of those that hold what is then left."""
+        return cheapest(self._bill.payer.plans, self._loads(saved), self._others(saved), self._idle)
+
+    def paid(self) -> Fraction | None:
+        """The mean bill as it is: each cycle on the plan that was in force, top-ups included."""
+        uses = self._bill.uses
+        credits = [use.credits for use in uses]
+        if not uses[self.places[0]].complete:
+            credits[-1] *= self._scale
+        balances = self._bill.balances(credits)
+        bills = total(terms.bill(balance) for terms, balance in (balances[place] for place in self.places))
+        return None if bills is None else bills / self._size
+
+
+@dataclass(frozen=True)  # (no slots: its figures are reckoned once)
+class Account:
+    """One account with a plan, a basis and all its bills, per month."""
+
+    bill: Bill
+    basis: Basis
+    now: Fraction
+    current: Fraction
+    """On the plan that it has now."""
+    today: Fraction
+    """On the plan that is right for the credits as they are."""
+    then: Fraction | None
+    """On the one that is right once the waste is gone; None where none holds what is left."""
+
+    @property
+    def after_fixes(self) -> Fraction:
+        """The least of today and then."""
+        return self.today if self.then is None else min(self.today, self.then)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The right one, else the current one."""
+        plan = self.bill.recommended or self.bill.payer.plan
+        assert plan is not None
+        return plan
+
+    def alone(self, wasted: ByCycle) -> Fraction:
+        """What the bill of today falls by if only this waste is gone, on the plan that then is the cheapest."""
+        plan = self.basis.cheapest(wasted)
+        bill = None if plan is None else self.basis.billed(plan, wasted)
+        return Fraction(0) if bill is None else max(self.today - bill, Fraction(0))
+
+    def actions(self, findings: Iterable[Finding]) -> Iterator[Action]:
+        """Those that lead from now to after_fixes; *findings* are the account's own, with what each wastes."""
+        action = partial(Action, provider=self.bill.payer.provider, account=self.bill.payer.account)
+        current = self.bill.payer.plan
+        if self.now != self.current:
+            yield action(kind=Kind.CHANGED, saving=self.now - self.current)
+        if self.bill.recommended not in (None, current):
+            saving = self.current - self.today
+            yield action(kind=Kind.PLAN, saving=saving, before=current, to=self.plan)
+        to = self.bill.after_fixes.recommended
+        if to is not None and self.after_fixes < self.today:
+            fixes = tuple(Fix(each, self.basis.mean(each.wasted)) for each in self._needed(to, findings))
+            saving = self.today - self.after_fixes
+            yield action(kind=Kind.FIXES, saving=saving, before=self.plan, to=to, fixes=fixes)
+
+    def _needed(self, to: Plan, findings: Iterable[Finding]) -> list[Finding]:
+        """Those without which *to* would not hold, or its bill would be higher; the smallest are tried first."""
+        needed = sorted(
+            (each for each in findings if any(each.wasted.values())),
+            key=lambda each: (-self.basis.mean(each.wasted), each.rule, sorted(each.subject.items())),
+        )
+        saved: dict[int, Fraction] = defaultdict(Fraction)
+        for each in needed:
+            for place, credits in each.wasted.items():
+                saved[place] += credits
+        for each in reversed(needed.copy()):
+            left = {place: credits - each.wasted.get(place, 0) for place, credits in saved.items()}
+            if self.basis.held(to, left) and self.basis.billed(to, left) == self.basis.billed(to, saved):
+                needed.remove(each)
+                saved = left
+        return needed
+
+
+def account_of(bill: Bill) -> Account | Unbilled | Unadvised:
+    """The figures of an account, or why there are none."""
+    plan = bill.payer.plan
+    if plan is None:
+        return Unbilled.NO_PLAN
+    if bill.unadvised is not None:
+        return bill.unadvised
+    basis, then = Basis(bill), bill.after_fixes.recommended
+    wasted = {place: use.wasted for place, use in enumerate(bill.uses)}
+    now, current, today = basis.paid(), basis.billed(plan, {}), basis.billed(bill.recommended or plan, {})
+    if now is None or current is None or today is None:
+        return Unbilled.NO_BILL
+    return Account(bill, basis, now, current, today, None if then is None else basis.billed(then, wasted))
+
+
+def headlines(bills: Sequence[Bill], findings: Iterable[Finding]) -> tuple[Headline, ...]:
+    """One for each currency, by its name; that of accounts of which no currency is known comes last."""
+    own: dict[int | None, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        own[finding.payer].append(finding)
+    found: dict[str | None, list[Account | Unbilled | Unadvised]] = defaultdict(list)
+    for bill in bills:
+        found[bill.currency].append(account_of(bill))
+    return tuple(
+        Headline(
+            currency=currency,
+            accounts=len(told),
+            left_out=Counter(each.value for each in members if not isinstance(each, Account)),
+            now=sum((each.now for each in told), Fraction(0)),
+            today=sum((each.today for each in told), Fraction(0)),
+            after_fixes=sum((each.after_fixes for each in told), Fraction(0)),
+            actions=tuple(
+                sorted(
+                    (action for each in told for action in each.actions(own[each.bill.payer.code])),
+                    key=lambda action: action.order,
+                )
+            ),
+        )
+        for currency, members in sorted(found.items(), key=lambda item: (item[0] is None, item[0]))
+        for told in [[each for each in members if isinstance(each, Account)]]
+    )
