@@ -14,6 +14,7 @@ from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
+from auditor.analysis.headline import headlines
 from auditor.analysis.load import Load, Progress
 from auditor.analysis.units import locate
 from auditor.analysis.walk import replay
@@ -78,14 +79,16 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         days = daily(case.facts, case.replayed)
         curve = _curve(case.facts, progress) if options.curve else ()
         progress("Auditing", 0, 0)
-        findings = [
-            finding for rule in RULES.values() if rule.id not in settings.disabled for finding in rule.findings(case)
-        ]
-    shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
+        # Waste is waste, whether its rule is shown or not: it decides what a cheaper bill needs.
+        asked = [rule for rule in RULES.values() if rule.causes or rule.id not in settings.disabled]
+        findings = [finding for rule in asked for finding in rule.findings(case)]
+    told = headlines(case.bills, [finding for finding in findings if RULES[finding.rule].causes])
+    enabled = (finding for finding in findings if finding.rule not in settings.disabled)
+    shown = sorted((finding for finding in enabled if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = case.generated_at, None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, settings.today(now))
-    return Result(case.inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
+    return Result(case.inputs, case, told, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:

@@ -11,11 +11,10 @@ from fractions import Fraction
 from auditor.analysis.accounts import Payer
 from auditor.analysis.facts import Facts, UnitUsage
 from auditor.analysis.rows import grouped
-from auditor.analysis.terms import CycleUse, GapUse, Terms, gap_use, terms_of, total
+from auditor.analysis.terms import CycleUse, GapUse, Terms, gap_use, terms_of
 from auditor.analysis.walk import Replayed
 from auditor.model.allowance import Balance, fold
 from auditor.model.events import Outcome
-from auditor.model.findings import Money
 from auditor.model.numbers import is_unknown
 from auditor.model.plans import Plan, Unadvised, cheapest, total_bill
 from auditor.replay.walk import Verdict
@@ -85,27 +84,6 @@ class Bill(Recommendation):
         idle = {use.gap.before: use.gap.cycles for use in self.gaps}
         return total_bill(plan, [(use.demand, use.demand) for use in self.uses], idle=idle) is not None
 
-    def money(self, saved: Mapping[int, Fraction]) -> Money:
-        """What saving so many credits, by cycle, changes on the bills: now, and on the plan that is then enough.
-
-        Only complete cycles have bills.
-        """
-        complete = self.payer.complete_cycles
-        if self.payer.plan is None or not complete:
-            return Money(currency=self.currency)
-        left = [use.credits - saved.get(index, Fraction(0)) for index, use in enumerate(self.uses)]
-        balances = self.balances(left)
-        before = total(self.uses[index].bill for index in complete)
-        after = total(terms.bill(balance) for terms, balance in (balances[index] for index in complete))
-        best = recommend(self.payer, self.uses, saved)
-        billed = [(left[index], left[index]) for index in complete]
-        smaller = None if best.recommended is None else total_bill(best.recommended, billed, idle=best.idle)
-        return Money(
-            now=_difference(before, after),
-            after_plan_change=_difference(before, smaller),
-            currency=self.payer.plan.currency,
-        )
-
     def balances(self, credits: Sequence[Fraction]) -> list[tuple[Terms, Balance]]:
         """The terms and the balance of each cycle, had it used so many credits."""
         return list(zip(self.terms, _fold(self.terms, credits, self.gaps), strict=True))
@@ -113,10 +91,6 @@ class Bill(Recommendation):
 
 def _fold(terms: Sequence[Terms], credits: Sequence[Fraction], gaps: Sequence[GapUse]) -> list[Balance]:
     return fold([each.grant for each in terms], credits, {use.gap.before: use.stretches for use in gaps})
-
-
-def _difference(before: Fraction | None, after: Fraction | None) -> Fraction | None:
-    return None if before is None or after is None else before - after
 
 
 def bills(facts: Facts, replayed: Replayed) -> tuple[Bill, ...]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
-from auditor.model.findings import Finding, Money
+from auditor.model.findings import Finding
 from auditor.model.measurements import Measured
 from auditor.model.options import NoOptions
 from auditor.model.waste import Cause
@@ -39,10 +39,6 @@ class Case:
     measured: tuple[Measured, ...] = ()
     """Pictures that `auditor inspect` measured, if it did."""
 
-    def money(self, payer: int, units: Collection[int], causes: Collection[Cause]) -> Money:
-        """The change in one account's bills if the waste of these units and causes were gone."""
-        return self.bills[payer].money(self.replayed.waste.by_cycle(units, causes))
-
     def payer_of(self, unit: int) -> int:
         """The code of the account that pays for a unit."""
         return self.facts.units[unit].payer
@@ -54,6 +50,8 @@ class Rule(Protocol):
     id: str
     """Kebab-case, the name of the fault; the file's name with hyphens."""
     summary: str
+    causes: ClassVar[Collection[Cause]] = ()
+    """Of the waste that its findings are about: a cheaper bill may need them to be mended (section 12)."""
     Options: ClassVar[type[Any]] = NoOptions
     """A frozen dataclass of fields annotated with `Option`: the keys of `[rules.NAME]` beside `enabled`."""
 

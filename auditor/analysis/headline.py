@@ -11,6 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property, partial
 
+from auditor.analysis.accounts import Payer
 from auditor.analysis.bills import Bill
 from auditor.analysis.terms import total
 from auditor.model.findings import Finding
@@ -44,8 +45,7 @@ class Action:
     """One step from what a month costs to what it would cost; *saving* is negative where a plan has to grow."""
 
     kind: Kind
-    provider: str
-    account: str
+    payer: Payer
     saving: Fraction
     before: Plan | None = None
     to: Plan | None = None
@@ -54,7 +54,7 @@ class Action:
     @property
     def order(self) -> tuple[int, Fraction, str, str]:
         """Where it stands among others."""
-        return list(Kind).index(self.kind), -self.saving, self.provider, self.account
+        return list(Kind).index(self.kind), -self.saving, self.payer.provider, self.payer.account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Headline:
     """All accounts that are billed in one currency, per month."""
 
     currency: str | None
-    accounts: int
+    accounts: "tuple[Account, ...]"
     left_out: Mapping[str, int]
     """Reason -> accounts."""
     now: Fraction
@@ -168,8 +168,8 @@ class Account:
         return Fraction(0) if bill is None else max(self.today - bill, Fraction(0))
 
     def actions(self, findings: Iterable[Finding]) -> Iterator[Action]:
-        """Those that lead from now to after_fixes; *findings* are the account's own, with what each wastes."""
-        action = partial(Action, provider=self.bill.payer.provider, account=self.bill.payer.account)
+        """Those that lead from now to after_fixes; *findings* are the account's own, of waste."""
+        action = partial(Action, payer=self.bill.payer)
         current = self.bill.payer.plan
         if self.now != self.current:
             yield action(kind=Kind.CHANGED, saving=self.now - self.current)
@@ -178,22 +178,22 @@ class Account:
             yield action(kind=Kind.PLAN, saving=saving, before=current, to=self.plan)
         to = self.bill.after_fixes.recommended
         if to is not None and self.after_fixes < self.today:
-            fixes = tuple(Fix(each, self.basis.mean(each.wasted)) for each in self._needed(to, findings))
+            fixes = tuple(Fix(each, self.basis.mean(each.saved)) for each in self._needed(to, findings))
             saving = self.today - self.after_fixes
             yield action(kind=Kind.FIXES, saving=saving, before=self.plan, to=to, fixes=fixes)
 
     def _needed(self, to: Plan, findings: Iterable[Finding]) -> list[Finding]:
         """Those without which *to* would not hold, or its bill would be higher; the smallest are tried first."""
         needed = sorted(
-            (each for each in findings if any(each.wasted.values())),
-            key=lambda each: (-self.basis.mean(each.wasted), each.rule, sorted(each.subject.items())),
+            (each for each in findings if any(each.saved.values())),
+            key=lambda each: (-self.basis.mean(each.saved), each.rule, sorted(each.subject.items())),
         )
         saved: dict[int, Fraction] = defaultdict(Fraction)
         for each in needed:
-            for place, credits in each.wasted.items():
+            for place, credits in each.saved.items():
                 saved[place] += credits
         for each in reversed(needed.copy()):
-            left = {place: credits - each.wasted.get(place, 0) for place, credits in saved.items()}
+            left = {place: credits - each.saved.get(place, 0) for place, credits in saved.items()}
             if self.basis.held(to, left) and self.basis.billed(to, left) == self.basis.billed(to, saved):
                 needed.remove(each)
                 saved = left
@@ -226,7 +226,7 @@ def headlines(bills: Sequence[Bill], findings: Iterable[Finding]) -> tuple[Headl
     return tuple(
         Headline(
             currency=currency,
-            accounts=len(told),
+            accounts=tuple(told),
             left_out=Counter(each.value for each in members if not isinstance(each, Account)),
             now=sum((each.now for each in told), Fraction(0)),
             today=sum((each.today for each in told), Fraction(0)),

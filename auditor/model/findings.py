@@ -35,7 +35,7 @@ class Confidence(Graded):
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Change in the bills of the window's cycles; None where it cannot be known."""
+    """What stored and delivered bytes cost in the window; None where no prices are configured."""
 
     now: Fraction | None = None
     after_plan_change: Fraction | None = None
@@ -56,12 +56,15 @@ class Finding:
     credits: Fraction = Fraction(0)
     """Credits that the waterfall gave to this cause; of a rule without a cause those that no cause has."""
     bytes: int = 0
-    money: Money = Money()
+    money: Money | None = None
+    """Of bytes; that of credits depends on what else is mended (`auditor.analysis.headline`)."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     payer: int | None = None
     """The code of the account that pays for it; None where it is about none, or about bytes."""
-    wasted: Mapping[int, Fraction] = field(default_factory=dict)
-    """Of its credits, by cycle of that account."""
+    changes_plan: bool = False
+    """Whether another plan is what it advises."""
+    saved: Mapping[int, Fraction] = field(default_factory=dict)
+    """Its credits, which that account would not spend without it, by cycle."""
 
     def __post_init__(self) -> None:
         """Whatever the rule: what is not sure is not severe (semantics section 8)."""

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from msgspec import UNSET, convert
 
+from auditor.analysis import headline
 from auditor.analysis.bills import WEEK_US, Bill
 from auditor.analysis.case import Case
 from auditor.analysis.terms import CycleUse, Terms
@@ -18,6 +19,7 @@ from auditor.model.numbers import ratio
 from auditor.model.plans import cheapest, moment
 from auditor.model.waste import Cause, Day
 from auditor.results.document import Choices, Json, plain, written
+from auditor.results.headline import Parts, headline_of
 from auditor.results.inputs import Inputs
 from auditor.results.report import (
     Account,
@@ -64,6 +66,8 @@ class Result:
     inputs: Inputs
     case: Case
     """What the rules looked at; reports have the same as data."""
+    headlines: Sequence[headline.Headline]
+    """What a month costs and would cost, by currency."""
     findings: Sequence[model.Finding]
     """Those that were asked for, most severe first."""
     options: Choices
@@ -77,7 +81,7 @@ class Result:
 
     @cached_property
     def report(self) -> Report:
-        """All of it as data, JSON v1."""
+        """All of it as data, JSON v2."""
         return _report(self)
 
 
@@ -136,20 +140,21 @@ def document(result: Result) -> dict[str, Json]:
 
 
 def _report(result: Result) -> Report:
-    case = result.case
+    case, parts = result.case, Parts(result.headlines)
     waste, unknown, prices = case.replayed.waste, case.replayed.unknown, case.facts.settings.prices
     return Report(
-        schema="render-auditor/report/v1",
+        schema="render-auditor/report/v2",
         tool_version=__version__,
         generated_at=result.generated_at,
         window=Window(*(case.facts.window or (None, None))),
         options=_options(result.options),
+        headline=tuple(headline_of(each) for each in result.headlines),
         inputs=result.inputs,
         totals=_totals(case),
         waste=Waste(**{cause.value: waste.total(cause) for cause in Cause}, total=waste.total()),
         unknown=Unknown(unknown.renders, unknown.credits, dict(unknown.reasons)),
-        accounts=tuple(_account(bill) for bill in case.bills),
-        findings=tuple(_finding(finding) for finding in result.findings),
+        accounts=tuple(_account(bill, parts.accounts.get(bill.payer.code)) for bill in case.bills),
+        findings=tuple(_finding(finding, parts, case) for finding in result.findings),
         suppressed=UNSET if result.suppressed is None else tuple(_suppressed(one) for one in result.suppressed),
         bytes_priced=None not in (prices.egress_per_gb, prices.storage_per_gb_month),
     )
@@ -185,7 +190,7 @@ def _totals(case: Case) -> Totals:
     )
 
 
-def _account(bill: Bill) -> Account:
+def _account(bill: Bill, month: headline.Account | None) -> Account:
     payer, after = bill.payer, bill.after_fixes
     return Account(
         provider=payer.provider,
@@ -199,8 +204,8 @@ def _account(bill: Bill) -> Account:
         projected=bill.projected,
         advice=bill.unadvised,
         gaps=gaps_of(bill),
-        monthly_saving=bill.saving(bill.recommended, bill.loads),
-        monthly_saving_after_fixes=bill.saving(after.recommended, after.loads),
+        monthly_saving=None if month is None else month.now - month.today,
+        monthly_saving_after_fixes=None if month is None else month.now - month.after_fixes,
         timezone=str(payer.settings.timezone),
         last=moment(payer.last_us),
         unpriced=bill.unpriced,
@@ -240,8 +245,7 @@ def _cycle(bill: Bill, use: CycleUse, terms: Terms) -> Cycle:
     )
 
 
-def _finding(finding: model.Finding) -> Finding:
-    money = finding.money
+def _finding(finding: model.Finding, parts: Parts, case: Case) -> Finding:
     return Finding(
         rule=finding.rule,
         severity=finding.severity,
@@ -249,11 +253,19 @@ def _finding(finding: model.Finding) -> Finding:
         subject=dict(finding.subject),
         credits=finding.credits,
         bytes=finding.bytes,
-        money=Money(money.now, money.after_plan_change, money.currency),
+        money=_money(finding, parts, case),
         message=finding.message,
         advice=finding.advice,
         evidence=plain(finding.evidence),
     )
+
+
+def _money(finding: model.Finding, parts: Parts, case: Case) -> Money:
+    found = finding.money
+    if found is not None:
+        return Money(now=found.now, after_plan_change=found.after_plan_change, currency=found.currency)
+    currency = None if finding.payer is None else case.bills[finding.payer].currency
+    return Money(action=parts.action(finding), saves_alone=parts.alone(finding), currency=currency)
 
 
 def _suppressed(one: model.Suppressed) -> Suppressed:

@@ -1,4 +1,4 @@
-"""The report of an audit, JSON v1: exact and typed; its schema and its documents follow from these types.
+"""The report of an audit, JSON v2: exact and typed; its schema and its documents follow from these types.
 
 Fields whose name in the document begins with `_` are for other reports, and absent where a document was read.
 """
@@ -19,12 +19,13 @@ from auditor.model.plans import Plan, Unadvised
 from auditor.model.waste import Cause
 from auditor.registry import RULES
 from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Time, only
+from auditor.results.headline import Headline, Subject
 from auditor.results.inputs import Inputs
 
-SCHEMA = "render-auditor/report/v1"
+SCHEMA = "render-auditor/report/v2"
+BEFORE = "render-auditor/report/v1"
+"""Without a headline, and with the money of findings by the window; histories have such reports."""
 RuleId = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
-Subject = Annotated[dict[str, str], Meta(min_length=1)]
-"""What a finding is about: provider, account, environment, template, placement, field, …"""
 
 
 class Window(Struct, frozen=True):
@@ -171,11 +172,15 @@ class Account(Struct, frozen=True, kw_only=True):
         return self.local(moment).date()
 
 
-class Money(Struct, frozen=True):
-    """Change in the bills of the window's cycles; null where it cannot be known."""
+class Money(Struct, frozen=True, kw_only=True):
+    """Of credits: the action that it is part of, and what it saves alone; of bytes: what they cost in the window."""
 
-    now: Amount | None
-    after_plan_change: Amount | None
+    action: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
+    """Its place among the actions of its currency."""
+    saves_alone: Amount | UnsetType | None = UNSET
+    """By how much a month's bill falls if nothing else is mended; null where the account is left out."""
+    now: Amount | UnsetType | None = UNSET
+    after_plan_change: Amount | UnsetType | None = UNSET
     currency: str | None
 
 
@@ -219,11 +224,13 @@ class Suppressed(Struct, frozen=True, kw_only=True):
 class Report(Struct, frozen=True, kw_only=True):
     """One audit."""
 
-    schema: Literal["render-auditor/report/v1"]
+    schema: Literal["render-auditor/report/v2"]
     tool_version: str
     generated_at: Time
     window: Window
     options: Options
+    headline: tuple[Headline, ...]
+    """Empty for a report of version 1."""
     inputs: Inputs
     totals: Totals
     waste: Waste
@@ -244,6 +251,8 @@ class Report(Struct, frozen=True, kw_only=True):
 def parse(text: str | bytes) -> Report:
     """A report from its JSON, its figures exact as they are written; `ValueError` where it is none."""
     found = json.loads(text, parse_float=Decimal)
+    if isinstance(found, dict) and found.get("schema") == BEFORE:
+        found |= {"schema": SCHEMA, "headline": []}
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise ValueError(f"is no report of `auditor audit --format json` ({SCHEMA})")
     return convert(found, Report, dec_hook=lambda kind, value: Fraction(value) if kind is Fraction else value)

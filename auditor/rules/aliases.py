@@ -67,7 +67,8 @@ class Aliases(Rule):
                 f"request{' (by size)' if apart else ''}: {credits_word(credits)}",
                 advice="Ask for each image by one address with one spelling of its parameters",
                 credits=credits,
-                money=case.bills[case.payer_of(unit)].money(saved),
+                payer=case.payer_of(unit),
+                saved=saved,
                 evidence={
                     "renders": renders,
                     "images": count,

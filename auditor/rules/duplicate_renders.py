@@ -42,7 +42,6 @@ from auditor.model.words import credits_word, plural
 from auditor.replay.walk import DUPLICATES, Verdict
 
 TOP_KEYS = 3
-CAUSES = (Cause.CONCURRENT, Cause.REPEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class DuplicateRenders(Rule):
     """One finding for each account, environment and template with a duplicate render."""
 
     id = "duplicate-renders"
+    causes = (Cause.CONCURRENT, Cause.REPEAT)
     Options = Options
     summary = "a picture was rendered again that a cache or coalescing would have served"
 
@@ -72,7 +72,8 @@ class DuplicateRenders(Rule):
             for row in own:
                 counts[row.verdict] += row.renders
             concurrent, repeat = (counts[verdict] for verdict in DUPLICATES)
-            credits = sum(case.replayed.waste.by_cycle([unit], CAUSES).values(), Fraction(0))
+            saved = case.replayed.waste.by_cycle([unit], self.causes)
+            credits = sum(saved.values(), Fraction(0))
             first, paid = keys[unit][0], sum((row.credits for row in own if row.verdict in DUPLICATES), Fraction(0))
             evidence = {
                 "renders": counts.total(),
@@ -93,7 +94,8 @@ class DuplicateRenders(Rule):
                 f"was there or on its way: {credits_word(credits)}" + _most_often(first, requests),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
-                money=case.money(case.payer_of(unit), [unit], CAUSES),
+                payer=case.payer_of(unit),
+                saved=saved,
                 evidence=evidence,
             )
 

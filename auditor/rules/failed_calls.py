@@ -28,7 +28,8 @@ from auditor.analysis.again import ghosts
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
-from auditor.model.findings import Confidence, Finding, Money, severity_of
+from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.waste import Cause
 from auditor.model.words import credits_word, plural
 
 _ADVICE = {
@@ -48,6 +49,7 @@ class FailedCalls(Rule):
     """One finding for each account and error."""
 
     id = "failed-calls"
+    causes = (Cause.FAILED,)
     summary = "calls to the provider failed, some of them perhaps billed"
 
     def findings(self, case: Case) -> Iterable[Finding]:
@@ -72,7 +74,8 @@ class FailedCalls(Rule):
                 message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
                 f"{uncertain:,} perhaps billed" + (f"; {credits_word(credits)} billed for failures" if credits else ""),
                 credits=credits,
-                money=case.bills[payer].money(by_cycle) if credits else Money(),
+                payer=payer,
+                saved=by_cycle,
                 advice=_ADVICE.get(error, "Look at the provider's answers for these calls"),
                 evidence={
                     "errors": errors,

@@ -59,7 +59,8 @@ class LowVolumeTemplates(Rule):
                 f"every complete cycle",
                 advice=f"Move them to a {free.name} account if the provider's terms allow one: "
                 f"{case.facts.settings.terms.get(bill.payer.provider, 'unknown')}",
-                money=bill.money(moved),
+                payer=bill.payer.code,
+                saved=moved,
                 evidence={
                     "free_plan": free.name,
                     "templates": [{"template": name, "credits": number(credits)} for name, credits in chosen.items()],

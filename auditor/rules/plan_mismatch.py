@@ -26,7 +26,7 @@ from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case, Rule
-from auditor.model.findings import Confidence, Finding, Money, Severity
+from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, cents, total_bill
 from auditor.model.words import TOO_SHORT
@@ -45,8 +45,6 @@ class PlanMismatch(Rule):
             # Without advice nobody can say that another plan is better, only that this one is too small.
             if plan is None or ((plan == bill.recommended or bill.unadvised) and bill.holds_demand(plan)):
                 continue
-            # The change of plan saves nothing before it is made; both are unknown without a complete cycle.
-            now = Fraction(0) if bill.payer.complete_cycles else None
             yield Finding(
                 rule=self.id,
                 severity=_severity(bill, plan),
@@ -54,7 +52,8 @@ class PlanMismatch(Rule):
                 subject=bill.payer.names,
                 message=_message(bill, plan),
                 advice=_advice(bill, plan),
-                money=Money(now, bill.money({}).after_plan_change, plan.currency),
+                payer=bill.payer.code,
+                changes_plan=True,
                 evidence={
                     "plan": plan.name,
                     "recommended": bill.recommended.name if bill.recommended else None,

@@ -35,6 +35,7 @@ class StagingCredits(Rule):
     """One finding for each account and environment."""
 
     id = "staging-credits"
+    causes = (Cause.STAGING,)
     summary = "test and staging traffic is rendered on a plan that costs money"
 
     def findings(self, case: Case) -> Iterable[Finding]:
@@ -46,7 +47,7 @@ class StagingCredits(Rule):
             if credits == 0:
                 continue
             bill = case.bills[payer]
-            by_cycle = case.replayed.waste.by_cycle(own, [Cause.STAGING])
+            by_cycle = case.replayed.waste.by_cycle(own, self.causes)
             free = case.facts.settings.free_plan(bill.payer.provider)
             spent = [by_cycle.get(index, Fraction(0)) for index in range(len(bill.uses))]
             fits = [None if free is None else number(min(each, Fraction(free.included))) for each in spent]
@@ -62,7 +63,8 @@ class StagingCredits(Rule):
                 message=f"{environment} used {credits_word(credits)} of a plan that costs money",
                 advice=f"Point it at a free account or a sandbox, or cache its renders{fitting}",
                 credits=credits,
-                money=case.money(payer, own, [Cause.STAGING]),
+                payer=payer,
+                saved=by_cycle,
                 evidence={
                     "renders": sum(row.billed for row in renders if row.unit in own),
                     "credits": number(credits),

@@ -66,7 +66,8 @@ class UnrenderedTemplates(Rule):
                 message=f"`{kind}` stood in {_place(most)} of {plural(renders, 'render')}: {credits_word(credits)}",
                 advice="Fill in the value before the call, and do not render while there is none",
                 credits=credits,
-                money=case.bills[case.payer_of(unit)].money(saved),
+                payer=case.payer_of(unit),
+                saved=saved,
                 evidence={
                     "renders": renders,
                     "credits_paid": number(_sum(row.credits for row in rows)),

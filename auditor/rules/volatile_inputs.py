@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from auditor.analysis.case import Case, Rule
-from auditor.model.findings import Confidence, Finding, Money, severity_of
+from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word, plural
 from auditor.replay.volatile import Pairs
@@ -36,6 +36,7 @@ class VolatileInputs(Rule):
     """One finding for each account, environment, template and field."""
 
     id = "volatile-inputs"
+    causes = (Cause.VOLATILE,)
     summary = "an input field changes the key of a render but not its picture"
 
     def findings(self, case: Case) -> Iterable[Finding]:
@@ -44,8 +45,8 @@ class VolatileInputs(Rule):
         for unit, volatile in sorted(case.replayed.volatile.items()):
             names = [name for name, _ in volatile.fields]
             for place, (name, pairs) in enumerate(volatile.fields):
-                credits = case.replayed.waste.total(Cause.VOLATILE, [unit]) if place == 0 else Fraction(0)
-                money = case.money(case.payer_of(unit), [unit], [Cause.VOLATILE]) if place == 0 else Money()
+                saved = case.replayed.waste.by_cycle([unit], self.causes) if place == 0 else {}
+                credits = sum(saved.values(), Fraction(0))
                 yield Finding(
                     rule=self.id,
                     severity=severity_of(credits, case.credits),
@@ -56,7 +57,8 @@ class VolatileInputs(Rule):
                     + (" (booked on the field that saves most)" if place else ""),
                     advice=f"Leave `{name}` out of the call or make it coarser, so that equal pictures get equal keys",
                     credits=credits,
-                    money=money,
+                    payer=case.payer_of(unit),
+                    saved=saved,
                     evidence={
                         "pairs": pairs.pairs,
                         "agreeing": pairs.agreeing,
