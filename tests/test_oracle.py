@@ -17,6 +17,7 @@ from auditor.model.plans import cents
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document
 from tests.bruteforce import NOW, Audit, grouped, oversized, unit
+from tests.bruteforce_headline import headlines
 from tests.random_logs import SOURCES, access_log, generate
 
 SEEDS = 150
@@ -61,6 +62,7 @@ def test_every_figure_is_that_of_the_slow_reading(seed: int, tmp_path: Path) -> 
     oversize(report, slow)
     failed(report, slow)
     staging(report, slow)
+    headline(report, slow)
 
 
 def bills_of_product(report: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
@@ -182,6 +184,26 @@ def staging(report: Mapping[str, Any], slow: Audit) -> None:
         if credits:
             want[who] = credits
     assert {who: f["credits"] for who, f in found(report, "staging-credits", *UNIT[:3]).items()} == want
+
+
+def headline(report: Mapping[str, Any], slow: Audit) -> None:
+    """What a month costs, the actions with their fixes, and the money of each finding of waste."""
+    want, money = headlines(slow)
+
+    def close(told: dict[str, Any]) -> dict[str, Any]:
+        fixes = [
+            (fix["rule"], tuple(sorted(fix["subject"].items())), pytest.approx(float(fix["credits_per_month"])))
+            for fix in told.get("fixes", ())
+        ]
+        return told | ({"fixes": fixes} if "fixes" in told else {})
+
+    assert [each | {"actions": [close(action) for action in each["actions"]]} for each in report["headline"]] == want
+    have = {
+        (f["rule"], tuple(sorted(f["subject"].items()))): (f["money"]["action"], f["money"]["saves_alone"])
+        for f in report["findings"]
+        if "action" in f["money"]
+    }
+    assert {group: have[group] for group in money} == money
 
 
 def figures(report: dict[str, Any]) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Action:
     kind: Kind
     payer: Payer
     saving: Fraction
+    needs: Fraction = Fraction(0)
+    """The demand of the cycle that then needs most."""
     before: Plan | None = None
     to: Plan | None = None
     fixes: tuple[Fix, ...] = ()
@@ -116,6 +118,10 @@ class Basis:
         bills = total_bill(plan, [(credits, credits) for credits, _ in self._loads(saved)], idle=self._idle)
         return None if bills is None else bills / self._size
 
+    def needed(self, saved: ByCycle) -> Fraction:
+        """The demand of the load that needs most."""
+        return max(demand for _, demand in self._loads(saved))
+
     def held(self, plan: Plan, saved: ByCycle) -> bool:
         """Whether the plan holds the demand that is then left."""
         return total_bill(plan, self._loads(saved), self._others(saved), self._idle) is not None
@@ -161,6 +167,16 @@ class Account:
         assert plan is not None
         return plan
 
+    @property
+    def wasted(self) -> dict[int, Fraction]:
+        """Credits by cycle that all fixes together would save; empty without waste."""
+        return {place: use.wasted for place, use in enumerate(self.bill.uses) if use.wasted}
+
+    @property
+    def left(self) -> Fraction:
+        """Demand of the month that needs most once the waste is gone."""
+        return self.basis.needed(self.wasted)
+
     def alone(self, wasted: ByCycle) -> Fraction:
         """What the bill of today falls by if only this waste is gone, on the plan that then is the cheapest."""
         plan = self.basis.cheapest(wasted)
@@ -175,15 +191,24 @@ class Account:
             yield action(kind=Kind.CHANGED, saving=self.now - self.current)
         if self.bill.recommended not in (None, current):
             saving = self.current - self.today
-            yield action(kind=Kind.PLAN, saving=saving, before=current, to=self.plan)
+            yield action(kind=Kind.PLAN, saving=saving, needs=self.basis.needed({}), before=current, to=self.plan)
         to = self.bill.after_fixes.recommended
         if to is not None and self.after_fixes < self.today:
-            fixes = tuple(Fix(each, self.basis.mean(each.saved)) for each in self._needed(to, findings))
-            saving = self.today - self.after_fixes
-            yield action(kind=Kind.FIXES, saving=saving, before=self.plan, to=to, fixes=fixes)
+            needed, saved = self._needed(to, findings)
+            yield action(
+                kind=Kind.FIXES,
+                saving=self.today - self.after_fixes,
+                needs=self.basis.needed(saved),
+                before=self.plan,
+                to=to,
+                fixes=tuple(Fix(each, self.basis.mean(each.saved)) for each in needed),
+            )
 
-    def _needed(self, to: Plan, findings: Iterable[Finding]) -> list[Finding]:
-        """Those without which *to* would not hold, or its bill would be higher; the smallest are tried first."""
+    def _needed(self, to: Plan, findings: Iterable[Finding]) -> tuple[list[Finding], ByCycle]:
+        """Those without which *to* would not hold, or its bill would be higher; the smallest are tried first.
+
+        And the credits that they save together.
+        """
         needed = sorted(
             (each for each in findings if any(each.saved.values())),
             key=lambda each: (-self.basis.mean(each.saved), each.rule, sorted(each.subject.items())),
@@ -197,7 +222,7 @@ class Account:
             if self.basis.held(to, left) and self.basis.billed(to, left) == self.basis.billed(to, saved):
                 needed.remove(each)
                 saved = left
-        return needed
+        return needed, saved
 
 
 def account_of(bill: Bill) -> Account | Unbilled | Unadvised:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Graded(StrEnum):
@@ -42,6 +42,16 @@ class Money:
     currency: str | None = None
 
 
+class Mended(NamedTuple):
+    """What is so once a finding is mended, as the end of "main fits Basic once …": a thing, and what one or many do."""
+
+    thing: str
+    one: str
+    """`is cached`."""
+    many: str
+    """`are cached`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing to mend."""
@@ -61,6 +71,8 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     payer: int | None = None
     """The code of the account that pays for it; None where it is about none, or about bytes."""
+    mended: Mended | None = None
+    """For findings of waste."""
     changes_plan: bool = False
     """Whether another plan is what it advises."""
     saved: Mapping[int, Fraction] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """How messages write amounts."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from auditor.model.numbers import number
@@ -17,6 +18,14 @@ def credits_word(credits: Fraction) -> str:
     if credits == 0:
         return "no credits"
     return f"{number(credits):,} credit{'' if credits == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """`a`, `a and b`, `a, b, and c`, `a, b, c, and 4 more`."""
+    shown = list(names) if len(names) <= most + 1 else [*names[:most], f"{len(names) - most:,} more"]
+    if len(shown) < 3:
+        return " and ".join(shown)
+    return f"{', '.join(shown[:-1])}, and {shown[-1]}"
 
 
 def ttl_words(ttl_us: int | None) -> str:

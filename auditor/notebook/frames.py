@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown, number
+from auditor.model.plans import cents
 from auditor.model.waste import Day, Use
 from auditor.reports.csv import REQUESTS
 from auditor.results.document import written
@@ -38,7 +39,7 @@ def frames_of(report: Report, days: Sequence[Day]) -> Frames:
 
 
 def _finding(finding: Finding) -> Row:
-    money = _exact(finding.money)
+    money = finding.money
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
@@ -46,8 +47,9 @@ def _finding(finding: Finding) -> Row:
         **{subject_column(name): value for name, value in finding.subject.items()},
         "credits": _decimal(number(finding.credits)),
         "bytes": finding.bytes,
-        "saves_now": money["now"],
-        "saves_after_plan_change": money["after_plan_change"],
+        "saves_alone": _amount(money.alone),
+        "action": money.part,
+        "cost": _amount(money.cost),
         "currency": finding.money.currency,
         "message": finding.message,
         "advice": finding.advice,
@@ -80,6 +82,10 @@ def _exact(struct: Struct) -> dict[str, object]:
     told = written(struct)
     fields = {name: getattr(struct, name) for name in told}
     return {name: _decimal(told[name]) if isinstance(each, Fraction) else each for name, each in fields.items()}
+
+
+def _amount(money: Fraction | None) -> Decimal | None:
+    return None if money is None else Decimal(str(cents(money)))
 
 
 def _decimal(told: object) -> Decimal:

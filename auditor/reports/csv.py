@@ -29,14 +29,14 @@ class Findings(Sheet):
         """The columns of all findings, those of rare subjects last."""
         findings = result.report.findings
         more = sorted({name for finding in findings for name in finding.subject}.difference(SUBJECT))
-        yield ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_now", "saves_after_plan_change",
-               "currency", "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
+        yield ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_alone", "action", "cost", "currency",
+               "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
         for finding in findings:
             money = finding.money
             yield [
                 own(finding.severity), own(finding.rule), own(finding.confidence),
                 *(finding.subject.get(name) for name in SUBJECT), own(number(finding.credits)), own(finding.bytes),
-                own(cents(money.now)), own(cents(money.after_plan_change)), money.currency, finding.message,
+                own(cents(money.alone)), own(money.part), own(cents(money.cost)), money.currency, finding.message,
                 finding.advice, json.dumps(finding.evidence, ensure_ascii=False),
                 *(finding.subject.get(name) for name in more),
             ]  # fmt: skip

@@ -13,7 +13,7 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import words
+from auditor.reports.shared import headline, words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
@@ -38,6 +38,7 @@ class Text:
         """Write the report; narrow terminals get narrower tables."""
         console = console_of(out)
         found = result.report
+        _headline(console, found)
         _head(console, found)
         _waste(console, found)
         for account in found.accounts:
@@ -45,6 +46,19 @@ class Text:
         _findings(console, found.findings)
         _suppressed(console, found.accepted)
         write_inputs(console, found.inputs)
+
+
+def _headline(console: Console, report: Report) -> None:
+    for told in map(headline.told, report.headline):
+        console.print(Words(plain(told.sentence), style="bold"))
+        steps = table_of(*[""] * 3, left=[""])
+        for step in told.steps:
+            steps.add_row(step.change, step.when, Words(plain(step.what)))
+        if told.steps:
+            inset(console, steps)
+        for note in told.notes:
+            inset(console, plain(note), 2)
+    console.print()
 
 
 def _head(console: Console, report: Report) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from auditor.analysis import headline as reckoned
-from auditor.analysis.headline import Kind, Unbilled
-from auditor.model.findings import Finding
-from auditor.model.plans import Unadvised
+from auditor.analysis.headline import Kind as Kind
+from auditor.analysis.headline import Unbilled
+from auditor.model.findings import Finding, Mended
+from auditor.model.plans import Plan, Unadvised
 from auditor.results.document import Amount, Credits, Some, only
 
 Subject = Annotated[dict[str, str], Meta(min_length=1)]
@@ -22,6 +23,7 @@ class Fix(Struct, frozen=True):
     rule: str
     subject: Subject
     credits_per_month: Credits
+    mended: Mended | None = field(name="_mended", default=None)
 
 
 class Action(Struct, frozen=True, kw_only=True):
@@ -34,6 +36,20 @@ class Action(Struct, frozen=True, kw_only=True):
     to: str | UnsetType = UNSET
     saving: Amount
     fixes: tuple[Fix, ...] | UnsetType = UNSET
+    needs: Fraction = field(name="_needs", default_factory=Fraction)
+    """The demand of the month that needs most; it is what the new plan has to hold."""
+    plan: Plan | None = field(name="_plan", default=None)
+    """The new one."""
+
+
+class Room(Struct, frozen=True):
+    """What an account whose bill no fix changes would use of its plan once its waste is gone."""
+
+    provider: str
+    account: str
+    plan: Plan
+    uses: Fraction
+    """Credits of the month that needs most."""
 
 
 class Headline(Struct, frozen=True, kw_only=True):
@@ -46,6 +62,9 @@ class Headline(Struct, frozen=True, kw_only=True):
     today: Amount
     after_fixes: Amount
     actions: tuple[Action, ...]
+    paid: Annotated[int, Meta(ge=0)] = field(name="_paid", default=0)
+    """Accounts that cost something now."""
+    room: tuple[Room, ...] = field(name="_room", default=())
 
 
 def headline_of(found: reckoned.Headline) -> Headline:
@@ -58,6 +77,12 @@ def headline_of(found: reckoned.Headline) -> Headline:
         today=found.today,
         after_fixes=found.after_fixes,
         actions=tuple(_actions(found)),
+        paid=sum(1 for each in found.accounts if each.now),
+        room=tuple(
+            Room(each.bill.payer.provider, each.bill.payer.account, each.plan, each.left)
+            for each in found.accounts
+            if each.wasted
+        ),
     )
 
 
@@ -75,8 +100,11 @@ def _actions(found: reckoned.Headline) -> Iterator[Action]:
             fixes=UNSET
             if action.kind is not Kind.FIXES
             else tuple(
-                Fix(each.finding.rule, dict(each.finding.subject), each.credits_per_month) for each in action.fixes
+                Fix(each.finding.rule, dict(each.finding.subject), each.credits_per_month, each.finding.mended)
+                for each in action.fixes
             ),
+            needs=action.needs,
+            plan=action.to,
         )
         rest = left
 

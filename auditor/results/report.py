@@ -183,6 +183,21 @@ class Money(Struct, frozen=True, kw_only=True):
     after_plan_change: Amount | UnsetType | None = UNSET
     currency: str | None
 
+    @property
+    def cost(self) -> Fraction | None:
+        """Of bytes; None where it is about credits, or no prices are configured."""
+        return None if self.now is UNSET else self.now
+
+    @property
+    def alone(self) -> Fraction | None:
+        """Of credits; None where it is about bytes, or unknown."""
+        return None if self.saves_alone is UNSET else self.saves_alone
+
+    @property
+    def part(self) -> int | None:
+        """The place of its action, from 1; None where it is part of none."""
+        return None if self.action is UNSET or self.action is None else self.action + 1
+
 
 class Finding(Struct, frozen=True, kw_only=True):
     """One thing to mend."""
@@ -199,7 +214,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     evidence: Mapping[str, object]
 
 
-COLUMNS = frozenset(Finding.__struct_fields__) | {"saves_now", "saves_after_plan_change", "currency"}
+COLUMNS = frozenset(Finding.__struct_fields__) | {"saves_alone", "action", "cost", "currency"}
 """Columns that every table of findings has, whatever their subjects."""
 
 

@@ -32,7 +32,7 @@ from typing import Annotated
 from auditor.analysis.again import Repeated, most_repeated
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
-from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.numbers import number
 from auditor.model.options import Option
@@ -96,6 +96,7 @@ class DuplicateRenders(Rule):
                 credits=credits,
                 payer=case.payer_of(unit),
                 saved=saved,
+                mended=Mended(case.facts.units[unit].template, "is cached", "are cached"),
                 evidence=evidence,
             )
 

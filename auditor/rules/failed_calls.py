@@ -28,7 +28,7 @@ from auditor.analysis.again import ghosts
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
-from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word, plural
 
@@ -76,6 +76,7 @@ class FailedCalls(Rule):
                 credits=credits,
                 payer=payer,
                 saved=by_cycle,
+                mended=Mended(f"calls that fail with {error}", *["are not billed any more"] * 2),
                 advice=_ADVICE.get(error, "Look at the provider's answers for these calls"),
                 evidence={
                     "errors": errors,

@@ -25,7 +25,7 @@ from fractions import Fraction
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
 from auditor.model.events import Outcome
-from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.numbers import exact_sum, number
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word
@@ -65,6 +65,7 @@ class StagingCredits(Rule):
                 credits=credits,
                 payer=payer,
                 saved=by_cycle,
+                mended=Mended(environment, "moves off the paid plan", "move off the paid plan"),
                 evidence={
                     "renders": sum(row.billed for row in renders if row.unit in own),
                     "credits": number(credits),

@@ -22,13 +22,13 @@ Options
 
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from auditor.analysis.case import Case, Rule
-from auditor.model.findings import Confidence, Finding, severity_of
+from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.waste import Cause
-from auditor.model.words import credits_word, plural
+from auditor.model.words import credits_word, listed, plural
 from auditor.replay.volatile import Pairs
 
 
@@ -43,6 +43,7 @@ class VolatileInputs(Rule):
         """The saving of fields that are left out together is booked on the one that saves most alone."""
         ids = _ids(case)
         for unit, volatile in sorted(case.replayed.volatile.items()):
+            template = case.facts.units[unit].template
             names = [name for name, _ in volatile.fields]
             for place, (name, pairs) in enumerate(volatile.fields):
                 saved = case.replayed.waste.by_cycle([unit], self.causes) if place == 0 else {}
@@ -59,6 +60,7 @@ class VolatileInputs(Rule):
                     credits=credits,
                     payer=case.payer_of(unit),
                     saved=saved,
+                    mended=Mended(listed(names), *_left_out(names, template)),
                     evidence={
                         "pairs": pairs.pairs,
                         "agreeing": pairs.agreeing,
@@ -68,6 +70,11 @@ class VolatileInputs(Rule):
                         **_sizes(pairs),
                     },
                 )
+
+
+def _left_out(names: Sequence[str], template: str) -> tuple[str, str]:
+    many = f"are left out of {template}"
+    return many if len(names) > 1 else f"is left out of {template}", many
 
 
 def _confidence(pairs: Pairs) -> Confidence:

@@ -65,7 +65,7 @@ def _identity(finding: Finding | Suppressed) -> Identity:
 
 
 def _weight(finding: Finding) -> tuple[Fraction, int, Fraction]:
-    return finding.credits, finding.bytes, finding.money.after_plan_change or Fraction(0)
+    return finding.credits, finding.bytes, finding.money.alone or finding.money.cost or Fraction(0)
 
 
 def _one(finding: Finding) -> dict[str, Any]:

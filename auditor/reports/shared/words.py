@@ -173,17 +173,13 @@ def unknown(report: Report) -> str:
 
 
 def money(saved: Money) -> str:
-    """What a finding saves, empty where nothing is known of it."""
-    if saved.now is None and saved.after_plan_change is None:
-        return ""
-    now, then = (_amount(cents(amount), saved.currency) for amount in (saved.now, saved.after_plan_change))
-    return f"saves {now} now, {then} with the plan that is then enough"
-
-
-def _amount(amount: str | None, currency: str | None) -> str:
-    if amount is None:
-        return "an unknown sum"
-    return "nothing" if amount == "0.00" else f"{amount} {currency}"
+    """What a finding is worth, empty where nothing is known of it."""
+    told = (
+        f"costs {cents(saved.cost)} {saved.currency} in these days" if saved.cost else "",
+        f"saves {cents(saved.alone)} {saved.currency} a month by itself" if saved.alone else "",
+        f"part of action {saved.part}" if saved.part else "",
+    )
+    return ", ".join(filter(None, told))
 
 
 def conserved(inputs: Inputs) -> str:

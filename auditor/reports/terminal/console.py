@@ -28,7 +28,7 @@ def console_of(out: TextIO) -> Console:
 
 def table_of(*columns: str, left: Sequence[str] = ()) -> Table:
     """A plain table; columns are numbers but for those named in *left*."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(show_header=any(columns), box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
         table.add_column(name, justify="left" if name in left else "right", overflow="fold")
     return table
