@@ -250,6 +250,22 @@ class Logs:
             yield {name: event[name] for name in event if name not in ("count", "retried")} | {"outcome": "error"}
 
 
+def shop(seed: int) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """A log of months whose accounts are on plans about as large as what they use, so that fixes change bills."""
+    logs = Logs(seed, 500)
+    logs.span, logs.far, logs.keys = timedelta(days=logs.rng.choice([9, 40, 130])), 0.0, logs.rng.choice([12, 60])
+    config, files = logs.config(), {"usage.jsonl": b"\n".join(logs.lines()) + b"\n"}
+    sizes = (5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 900)
+    config["plans"]["imejis"] = {
+        f"P{size}": {"price": f"{3 + 2 * place}.99", "included": size}
+        | ({"overage": "0.13"} if logs.rng.random() < 0.1 else {})
+        for place, size in enumerate(sizes)
+    }
+    for account in ("main", "shop", "b"):
+        config["accounts"][account] = {"provider": "imejis", "plan": logs.rng.choice(["P135", "P300", "P900"])}
+    return files, config
+
+
 def generate(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
     """(file name -> JSON Lines, configuration) of a seed."""
     logs = Logs(seed, size)

@@ -79,7 +79,7 @@ def _what(action: Action, who: str, fixes: Sequence[Fix]) -> str:
     if action.plan is None or action.to is UNSET or action.before is UNSET:
         return f"{who} changed its plan, or bought credits, in these cycles"
     of = f"{number(action.needs):,} of {action.to}'s {number(action.plan.included):,} credits"
-    if action.kind is Kind.FIXES:
+    if fixes:
         fits = f"pays less on {action.to}" if action.to == action.before else f"fits {action.to}"
         return f"{who} {fits} once {_mended([each.mended for each in fixes if each.mended])} (it then needs {of})"
     if action.saving < 0:
