@@ -20,8 +20,8 @@ from auditor.model.errors import InputError
 from auditor.model.events import Reason
 from auditor.model.settings import Settings
 from auditor.reading.ids import IdChoice
-from auditor.reading.lines import Line
-from auditor.reading.reader import MAX_REJECTIONS, TRY_BITS, rejection_of
+from auditor.reading.lines import NUMBER_BITS, Line
+from auditor.reading.reader import MAX_REJECTIONS, rejection_of
 from auditor.registry import ENGINES
 from auditor.system.clock import present
 
@@ -105,8 +105,8 @@ class Load:
         lines = read_records(self.sources, self.settings, self.input_format, [each["row"] for each in first])
         for each in first:
             row, why = each["row"], odd(each["ts_us"], limits)
-            index, number = row >> LINE_BITS, row & (1 << TRY_BITS) - 1
-            bad = rejection_of(self.sources[index].label, Line(number, lines.get(row, b"")), why)
+            index, number = row >> LINE_BITS, row & (1 << NUMBER_BITS) - 1
+            bad = rejection_of(self.sources[index].label, lines.get(row, Line(number, b"")), why)
             intakes[index].tally.rejections.append(bad)
         for each in counts:
             tally = intakes[each["file"]].tally

@@ -62,12 +62,13 @@ class Otlp(ShapedJson):
     @classmethod
     def detect(cls, sample: Sample) -> float:
         """By its spans."""
-        return super().detect(replace(sample, lines=tuple(span for line in sample.lines for span in _spans(line))))
+        spans = (span for line in cls.each(sample.lines) for span in _spans(line))
+        return super().detect(replace(sample, lines=tuple(spans)))
 
     def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
         """Each span; a line that holds none is a record itself."""
-        del path
-        spans = (span for line in reader for span in _spans(line.data))
+        lines = super().records(path, reader)
+        spans = (span for line in lines for span in _spans(line.data))
         yield from (Line(number, span) for number, span in enumerate(spans, 1))
 
 

@@ -150,7 +150,7 @@ def _rivaled(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> bool:
         return False
     rivals = (other for share, other in guesses[1:] if share == best and issubclass(other, DECLARED))
     own = [other for other in rivals if _is_own(other) is _is_own(kind)]
-    return any(_read(kind, line) != _read(other, line) for other in own for line in sample.lines)
+    return any(_read(kind, line) != _read(other, line) for other in own for line in kind.each(sample.lines))
 
 
 def _is_own(kind: type[Format]) -> bool:

@@ -210,7 +210,8 @@ def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
     """The format as the lines that a source or provider fits show it."""
     mapper = Mapper(settings, source.label)
     with source.reading() as raw:
-        items = _items(found.kind(settings.timezone), found.reader(decompressed(raw)))
+        reader = found.kind(settings.timezone)
+        items = _items(reader, reader.records(source.path, found.reader(decompressed(raw))))
         requests = ((data, item) for data, item in items if isinstance(item, Exchange))
         kind = found.kind.refined(requests, lambda *request: mapper.request(*request) is not None)
     return found if kind is found.kind else replace(found, kind=kind)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from auditor.reading.lines import MAX_LINE
 
 _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
-_BETWEEN = re.compile(r"[\s,\[\]\ufeff]*+")
+_BETWEEN = re.compile(r"[\s\0,\[\]\ufeff]*+")
 _BEGIN = re.compile(rf"{_BETWEEN.pattern}(?={{)")
 _STEP = 1 << 20
 _OPEN = 8 << 20
@@ -36,12 +36,12 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
         size += len(parts[-1])
         # Not with every few bytes that a packed stream gives: an object that is not whole is begun anew each time.
         if size >= _STEP:
-            found, held = _split(held + "".join(parts))
+            found, held = split(held + "".join(parts))
             parts, size = [], 0
             yield _block(found)
             if len(held) > _OPEN:
                 break
-    found, held = _split(held + "".join(parts))
+    found, held = split(held + "".join(parts))
     yield _block(found)
     if rest := held.strip():
         yield _block([rest[: MAX_LINE + 1]])
@@ -50,14 +50,14 @@ def objects(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def whole_objects(data: bytes) -> list[bytes]:
     """The objects at the head of an array, a line each."""
-    return [_line(text) for text in _split(data.decode(errors="surrogateescape"))[0]]
+    return [line_of(text) for text in split(data.decode(errors="surrogateescape"))[0]]
 
 
 # What numbers are worth is for the formats; some have more digits than Python takes.
 _JSON = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
-def _split(text: str) -> tuple[list[str], str]:
+def split(text: str) -> tuple[list[str], str]:
     """The whole objects that a text begins with, and what stands behind them."""
     found, end = [], 0
     with suppress(ValueError, RecursionError):
@@ -68,9 +68,9 @@ def _split(text: str) -> tuple[list[str], str]:
 
 
 def _block(found: Iterable[str]) -> bytes:
-    return b"".join(_line(text) + b"\n" for text in found)
+    return b"".join(line_of(text) + b"\n" for text in found)
 
 
-def _line(text: str) -> bytes:
+def line_of(text: str) -> bytes:
     """Line ends stand only between the parts of an object, never in its texts."""
     return text.replace("\r", " ").replace("\n", " ").encode(errors="surrogateescape")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
+from auditor.reading import glued
 from auditor.reading.behind import Fixed, Tail
 from auditor.reading.lines import Line, LineReader
 from auditor.reading.log_template import LogTemplate
@@ -57,6 +58,8 @@ class Format:
     """What reads the rest of a line behind an open template."""
     prefixed: ClassVar[bool] = False
     """Whether what syslog writes before a line tells something of it."""
+    objects: ClassVar[bool] = False
+    """Whether its lines are JSON objects, of which several may stand on one."""
     unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths of the numbers of one log that are not read, and that may be counts or prices."""
     certainty: ClassVar[float] = 1.0
@@ -83,7 +86,7 @@ class Format:
         The share of the lines that it can read; one that holds no request's method does not vote.
         """
         reader = cls(ZoneInfo("UTC"))
-        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        votes = [vote for line in cls.each(sample.lines) if (vote := reader._vote(line)) is not None]
         if cls.mixed:
             return 1 - votes.count(0) / len(votes) if _REQUEST in votes else 0.0
         return cls.certainty * sum(map(bool, votes)) / len(votes) if votes else 0.0
@@ -104,9 +107,14 @@ class Format:
         return None
 
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
-        """The records of an input, numbered from 1 as their file has them: its lines."""
+        """The records of an input, numbered from 1 as their file has them: its lines, or the objects on them."""
         del path
-        return reader
+        return glued.records(reader) if self.objects else reader
+
+    @classmethod
+    def each(cls, lines: Iterable[bytes]) -> Iterable[bytes]:
+        """The records of some lines."""
+        return (each for line in lines for each in glued.apart(line)) if cls.objects else lines
 
     def remember(self, data: bytes) -> None:
         """Take from a record that is passed over what the ones behind it are read by: a header."""

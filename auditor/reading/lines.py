@@ -12,6 +12,8 @@ from auditor.reading.packed import Stream
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
+NUMBER_BITS = 32
+"""Bits of the number of a record within its file."""
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
 _BLOCK = 4 << 20
@@ -25,6 +27,11 @@ class Line:
 
     number: int
     data: bytes
+
+    @property
+    def place(self) -> int:
+        """The number of the line of the file that it stands on."""
+        return self.number
 
 
 @dataclass(slots=True)

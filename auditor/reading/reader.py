@@ -20,14 +20,11 @@ from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
 from auditor.reading.ids import IdChoice, Ids
-from auditor.reading.lines import EXCERPT, MAX_LINE, Line
+from auditor.reading.lines import EXCERPT, MAX_LINE, NUMBER_BITS, Line
 from auditor.reading.secrets import find, mask, redact
 from auditor.reading.wrapped import inside
 
 MAX_REJECTIONS = 100
-TRY_BITS = 32
-"""A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
-
 PART = "the first part of a line that the container runtime split, whose last part is missing"
 
 
@@ -76,7 +73,7 @@ def together(assumptions: tuple[StrEnum, ...]) -> str | None:
 def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
     """A record that was not taken, for people."""
     excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
-    return Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+    return Rejection(path, line.place, bad.reason, bad.detail, excerpt)
 
 
 class Reading:
@@ -133,12 +130,15 @@ class Reading:
         return replace(event, id=identity, key=key, assumed=together(assumed))
 
     def _calls(self, line: Line, exchange: Exchange) -> Iterator[tuple[Line, UsageEvent | None]]:
-        """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
+        """A request, and the tries before the one that was answered: records of their own, so that lines add up.
+
+        They are numbered above the bits of their line's number.
+        """
         event = self._event(line, exchange)
         yield line, event
         for number, call in enumerate(self.mapper.tries(exchange, event) if event else (), 1):
             self.tally.lines += 1
-            yield Line(line.number | number << TRY_BITS, line.data), call
+            yield replace(line, number=line.number | number << NUMBER_BITS), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self.mapper.event(exchange, self.identity(line))
