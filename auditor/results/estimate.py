@@ -17,7 +17,7 @@ from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
 from auditor.model.events import Outcome
 from auditor.model.numbers import number
-from auditor.model.plans import Plan, Unadvised, cents, cheapest
+from auditor.model.plans import Plan, Unadvised, billed, cents, cheapest
 from auditor.model.words import TOO_SHORT
 from auditor.replay.walk import DUPLICATES, Verdict
 from auditor.results.document import Amount, Credits, Share
@@ -221,15 +221,19 @@ def _why(
     if closest is not None:
         lacks = number(credits - Fraction(closest.included))
         more = f": {plain(closest.name)} holds {number(closest.included):,} credits, {lacks:,} too few"
-    yield f"{many} need{s} {plain(plan.name)}, {cents(plan.bill(credits))} {plan.currency}{more}"
+    yield f"{many} need{s} {_priced_at(plan, credits)}{more}"
     whole = Fraction(math.ceil(requests))
     before = cheapest(plans, [(whole, whole)])
     if before is None:
         yield "Without these steps no known plan would hold the calls"
     elif before != plan:
-        yield f"Without these steps it would be {plain(before.name)}, {cents(before.bill(whole))} {before.currency}"
+        yield f"Without these steps it would be {_priced_at(before, whole)}"
     elif calls < requests:
         yield "The same plan would do without these steps: they leave room, but save no money yet"
+
+
+def _priced_at(plan: Plan, credits: Fraction) -> str:
+    return f"{plain(plan.name)}, {cents(plan.bill(credits))} {plan.currency}{billed(plan.period)}"
 
 
 def calls_of(amount: Fraction) -> str:

@@ -14,6 +14,7 @@ from auditor.analysis.walk import replay
 from auditor.commands.estimate import share
 from auditor.providers.hcti import HCTI
 from auditor.providers.imejis import IMEJIS
+from auditor.providers.templated import TEMPLATED
 from auditor.results.estimate import GUIDE, estimate, measure
 from tests.conftest import event, lines
 from tests.examined import SAMPLES, examined, on, ran
@@ -39,6 +40,19 @@ def test_plans_in_another_currency_are_left_out_and_named(tmp_path: Path) -> Non
         assert "Eigen is left out: it is sold in EUR, and the other plans in USD" in found.err
         assert "Eigen" not in found.out
         assert "USD" in found.out
+
+
+def test_a_plan_that_is_billed_yearly_says_so_beside_its_monthly_price() -> None:
+    """In every command that names a price to choose by."""
+    for command in (
+        ("estimate", "--requests", "900", "--provider", "templated"),
+        ("compare", "self-hosted", "--provider", "templated"),
+    ):
+        found = ran(*command)
+        assert "29.00" in found.out
+        assert "billed yearly" in found.out
+        assert "348.00" not in found.out
+    assert "need Starter, 29.00 USD, billed yearly" in estimate(Fraction(900), [Fraction(0)] * 3, TEMPLATED.plans).why
 
 
 def test_half_a_call_cannot_be_made() -> None:
