@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from auditor.client.attach import meter
+from auditor.client.call_rules import path_rule
 from auditor.model.endpoints import Seen
 from auditor.registry import PROVIDERS
 from tests.formats.samples import taken_of
@@ -206,6 +207,44 @@ def test_a_call_is_the_same_to_all_who_know_its_address_alone(row: Row, tmp_path
     assert told(combined(row, tmp_path)) == [right]
     assert told(har(row, tmp_path, body=False)) == [right]
     assert told(programs(row, tmp_path, body=False)) == [right]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "API.Imejis.IO",
+        "api.imejis.io.",
+        "api.imejis.io:443",
+        "api.imejis.io.:443",
+        "api.imejis.io:",
+        "u:p@API.imejis.io.",
+    ],
+)
+def test_a_host_is_the_same_however_it_is_spelled(spelled: str, tmp_path: Path) -> None:
+    """To every reader, to the provider itself, and to a rule of one's own that spells it in yet another way."""
+    row = Row("imejis", "POST", f"https://{spelled}/api/designs/og-card", {"title.text": "a"}, "og-card")
+    for reader in (combined, programs, har, metered):
+        assert [each[:2] for each in told(reader(row, tmp_path))] == [("imejis", "og-card")], reader
+    assert PROVIDERS["imejis"].recognise("POST", urlsplit(row.address), b"{}") is not None
+    found: list[Any] = []
+    rule = path_rule("mine", "Api.imejis.io.", r"/api/designs/(?P<template>[^/]+)")
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    client = meter(httpx.Client(transport=transport), events=found.append, registry=None, rules=[rule])
+    client.post(row.address, json=row.body)
+    assert {each["template"] for each in found} == {"og-card"}
+
+
+def test_blank_parameters_are_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty title is not the title that the template has."""
+    monkeypatch.setenv("AUDITOR_SECRET", "one for all")
+    path = "https://render.imejis.io/v1/og-card"
+    rows = [Row("imejis", "GET", f"{path}{query}", None, "og-card") for query in ("", "?title.text=", "?title.text")]
+    for reader in (combined, programs, har, metered):
+        bare, blank, same = ([each["key"] for each in reader(row, tmp_path)] for row in rows)
+        assert bare != blank == same, reader
+    rule = path_rule("mine", "img.example", r"/(?P<template>[^/]+)", method="GET")
+    seen = [rule.recognise("GET", urlsplit(f"https://img.example/t{query}"), b"") for query in ("", "?a=")]
+    assert seen[0] != seen[1]
 
 
 @pytest.mark.parametrize("held", [{"a": "value"}, ["value"], True, None, "", 1.5])
