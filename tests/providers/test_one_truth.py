@@ -16,6 +16,7 @@ from auditor.client.attach import meter
 from auditor.client.call_rules import path_rule
 from auditor.model.endpoints import Seen
 from auditor.registry import PROVIDERS
+from tests.examined import ran
 from tests.formats.samples import taken_of
 from tests.formats.test_foreign import report
 
@@ -345,6 +346,47 @@ def test_repeats_that_the_provider_does_not_bill_save_no_rule_credits(
     billed = 30 if rule == "volatile-inputs" else 60
     assert sum(each["credits"] for each in found["findings"] if each["rule"] == rule) == billed
     assert sum(each["credits"] for each in found["findings"]) == billed
+
+
+def month(body: Any) -> dict[str, Any]:
+    """The HAR of a whole September, in which one call is made each day."""
+    entries = []
+    for day in range(1, 31):
+        (entry,) = session([Row("hcti", "POST", HCTI, body, "html")])["log"]["entries"]
+        entries.append(entry | {"startedDateTime": f"2026-09-{day:02}T{23 * (day > 15):02}:00:00Z"})
+    return {"log": {"version": "1.2", "creator": {"name": "x"}, "entries": entries}}
+
+
+@pytest.mark.parametrize(("body", "free"), [({"html": "x"}, True), ({"html": "x", "dedupe_duration_s": 0}, False)])
+def test_no_what_if_saves_repeats_that_are_not_billed(body: Any, free: bool, tmp_path: Path) -> None:
+    """Nor does it save a render: what the provider serves again is needed at every setting."""
+    path = str(tmp_path / "a.har")
+    Path(path).write_text(json.dumps(month(body)))
+
+    def said(*command: str) -> Any:
+        return json.loads(ran(*command, path, "--format", "json", "--no-cache").out)
+
+    simulated = said("simulate", "--ttl", "1d", "--ttl", "9d", "--ttl", "forever")
+    bounded = said("simulate", "--ttl", "9d", "--capacity-entries", "5")
+    left = [(row["renders"], row["credits"]) for found in (simulated, bounded) for row in found["rows"]]
+    assert all(each == (30, 30) for each in left) is free
+    assert (simulated["recommendation"] is None) is free
+    (estimated,) = said("estimate", "--ttl", "9d", "--batch-ttl", "20d")["estimates"]
+    assert (estimated["calls"] == 30) is free
+    (account,) = said("plan", "--ttl", "9d", "--longer-ttl", "20d")["accounts"]
+    assert (not any(scenario["credits_saved"] for scenario in account["scenarios"])) is free
+
+
+@pytest.mark.parametrize(("body", "staging"), [({"html": "x"}, 1), ({"html": "x", "dedupe_duration_s": 0}, 30)])
+def test_staging_wastes_only_what_is_billed(body: Any, staging: int, tmp_path: Path) -> None:
+    """The first of thirty calls, where the others are free."""
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(month(body)))
+    source = {"provider": "hcti", "account": "main", "environment": "staging"}
+    config = {"sources": {"calls": source}, "rules": {"duplicate-renders": {"ttl": "40d"}}}
+    found = report(path, config=config, findings=True)
+    assert (found["waste"]["staging"], found["waste"]["total"], found["totals"]["credits"]) == (staging, staging, 30)
+    assert sum(each["credits"] for each in found["findings"]) == staging
 
 
 def test_free_repeats_by_the_answer_cost_nothing(tmp_path: Path) -> None:
