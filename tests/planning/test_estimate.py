@@ -55,6 +55,21 @@ def test_a_plan_that_is_billed_yearly_says_so_beside_its_monthly_price() -> None
     assert "need Starter, 29.00 USD, billed yearly" in estimate(Fraction(900), [Fraction(0)] * 3, TEMPLATED.plans).why
 
 
+def test_batches_of_unknown_size_are_no_single_credits(tmp_path: Path) -> None:
+    """The estimate is the least that it can be, and says so."""
+    line = '10.0.0.1 - - [{:02}/Sep/2026:{:02}:00:00 +0000] "{} HTTP/1.1" 200 9 "-" "-"\n'
+    days = [(day, hour) for day in range(1, 31) for hour in (0, 23)]
+    signed = "GET https://hcti.io/v1/image/t-1/" + "a" * 64 + "?title={}"
+    log = tmp_path / "access.log"
+    for batch, said in ((True, True), (False, False)):
+        calls = [line.format(day, hour, signed.format(day * 24 + hour)) for day, hour in days]
+        calls += [line.format(day, 12, "POST https://hcti.io/v1/image/batch") for day in range(1, 5) if batch]
+        log.write_text("".join(calls))
+        found = " ".join(ran("estimate", str(log)).out.split())
+        assert ("4 of them made an unknown number of images and count as one credit each" in found) is said, found
+        assert ("the credits are at least these" in found) is said
+
+
 def test_half_a_call_cannot_be_made() -> None:
     """1,000.5 calls are 1,001: one more than Basic holds."""
     found = estimate(Fraction(2001), (Fraction(1, 2), Fraction(0), Fraction(0)), IMEJIS.plans)
