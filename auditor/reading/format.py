@@ -5,7 +5,7 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.reading.reader`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,6 +39,8 @@ class Sample:
     """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
     array: bool = False
     """Whether the input is such an array."""
+    key: str = ""
+    """The key at which its documents hold one, if they do."""
 
 
 class Format:
@@ -83,7 +85,8 @@ class Format:
         The share of the lines that it can read; one that holds no request's method does not vote.
         """
         reader = cls(ZoneInfo("UTC"))
-        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        records = (record for line in sample.lines for record in cls.parts(line))
+        votes = [vote for record in records if (vote := reader._vote(record)) is not None]
         if cls.mixed:
             return 1 - votes.count(0) / len(votes) if _REQUEST in votes else 0.0
         return cls.certainty * sum(map(bool, votes)) / len(votes) if votes else 0.0
@@ -102,6 +105,11 @@ class Format:
         """
         del columns, zone
         return None
+
+    @classmethod
+    def parts(cls, line: bytes) -> Sequence[bytes]:
+        """The records that a line holds: itself, or more where a line is a batch of them."""
+        return (line,)
 
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
         """The records of an input, numbered from 1 as their file has them: its lines."""
