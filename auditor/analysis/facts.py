@@ -150,6 +150,11 @@ class Facts(Accounts):
         """The images of browsers' logs (`auditor.analysis.downloads`)."""
         return downloads(self)
 
+    @property
+    def loaded_bytes(self) -> int:
+        """What visitors were sent: to every request that got an image, and of those that are nobody's renders."""
+        return self.delivered_bytes + sum(image.fetched_bytes for image in self.downloads if image.unit is None)
+
     @cached_property
     def usage(self) -> Sequence[UnitUsage]:
         """One row for each unit, cycle, outcome, error, retried: totals, bills and most rules are read from it."""

@@ -5,7 +5,7 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.reading.reader`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,6 +40,8 @@ class Sample:
     """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
     array: bool = False
     """Whether the input is such an array."""
+    key: str = ""
+    """The key at which its documents hold one, if they do."""
 
 
 class Format:
@@ -106,6 +108,11 @@ class Format:
         del columns, zone
         return None
 
+    @classmethod
+    def parts(cls, line: bytes) -> Sequence[bytes]:
+        """The records that a line holds: itself, or the objects on it, or those of the batch that it is."""
+        return glued.apart(line) if cls.objects else (line,)
+
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
         """The records of an input, numbered from 1 as their file has them: its lines, or the objects on them."""
         del path
@@ -114,7 +121,7 @@ class Format:
     @classmethod
     def each(cls, lines: Iterable[bytes]) -> Iterable[bytes]:
         """The records of some lines."""
-        return (each for line in lines for each in glued.apart(line)) if cls.objects else lines
+        return (part for line in lines for part in cls.parts(line))
 
     def remember(self, data: bytes) -> None:
         """Take from a record that is passed over what the ones behind it are read by: a header."""

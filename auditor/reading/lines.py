@@ -4,6 +4,7 @@ Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without
 """
 
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -75,10 +76,12 @@ class LineReader:
             yield rest
 
     def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
-        """The bytes as they come; where they break off, that is noted and not raised."""
+        """The bytes behind a byte order mark as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
+            mark = BOM_UTF8
             while data := self.stream.read1(size):
+                data, mark = data.removeprefix(mark), b""
                 yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
         except TooLargeError:
             raise

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.loaded import loaded
 from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
@@ -35,6 +36,8 @@ class Tally:
     lines: int = 0
     others: int = 0
     """Requests that ask for no picture that anybody told of."""
+    loaded: int = 0
+    """Those of them that are images which a page loaded (`NOBODY`)."""
     filtered: Counter[str] = field(default_factory=Counter)
     """Requests of a source or a provider that are no events, by the words of `exchanges.outcome.Filtered`."""
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -144,7 +147,9 @@ class Reading:
         found = self.mapper.event(exchange, self.identity(line))
         if found is None:
             self.tally.others += 1
-            return None
+            image = loaded(exchange, self.identity(line))
+            self.tally.loaded += image is not None
+            return image
         taken = self.taken(found, exchange)
         if taken is None:
             return None
