@@ -18,6 +18,7 @@ from auditor.commands.rules import manual_page
 from auditor.model import errors
 from auditor.model.errors import RefusedError, RenderError, UncertainError
 from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
+from auditor.model.plans import billed, cents
 from auditor.registry import FORMATS, PROVIDERS, RULES
 from auditor.sandbox.server import Sandbox
 from scripts import architecture
@@ -96,8 +97,8 @@ def placements_table() -> str:
 def plans_table() -> str:
     """A row a plan of the catalogue."""
     rows = [
-        f"| `{plan.provider}` | {plan.name} | {plan.price} {plan.currency} | {plan.included:,} | {plan.beyond} | "
-        f"{plan.source} | {plan.checked} | {plan.grade} |"
+        f"| `{plan.provider}` | {plan.name} | {cents(plan.monthly)} {plan.currency}{billed(plan.period)} | "
+        f"{plan.included:,} | {plan.beyond} | {plan.source} | {plan.checked} | {plan.grade} |"
         for provider in PROVIDERS.values()
         for plan in provider.plans
     ]

@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Table, and_, cast, func, select
 
 from auditor.analysis.facts import Facts, Used, used
 from auditor.analysis.rows import loaded, rows_of
-from auditor.analysis.walk import Replayed
+from auditor.analysis.walk import Replayed, cause_of
 from auditor.engines import Wide
 from auditor.model.events import EPOCH, Outcome
 from auditor.model.plans import moment
-from auditor.model.waste import Day, Use, cause_of
+from auditor.model.waste import Day, Use
 from auditor.replay.walk import Verdict
 
 DAY_US = 86_400 * 10**6
@@ -62,7 +62,7 @@ def daily(facts: Facts, replayed: Replayed) -> tuple[Day, ...]:
 def _use(row: _Part, outcome: Outcome) -> Use:
     if outcome != Outcome.RENDER:
         return Use.FAILED if outcome == Outcome.ERROR else Use.UNRENDERED
-    cause = cause_of(row.staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
+    cause = cause_of(row.verdict, staging=row.staging)
     if cause is None:
         return Use.UNKNOWN if row.verdict == Verdict.UNKNOWN else Use.NEEDED
     return Use(cause)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, case, cast, func, select, tuple_
 
 from auditor.analysis.days import clocks, on_clock
-from auditor.analysis.facts import Facts
+from auditor.analysis.facts import Facts, repeats_are_free
 from auditor.analysis.identities import digest_code, key_halves
 from auditor.analysis.rows import rows_of
 from auditor.engines import Wide
@@ -106,6 +106,7 @@ class Demand:
             case((rendered, func.coalesce(records.c.duration_us, -1)), else_=-1).label("duration_us"),
             digest_code(records).label("digest"),
             cast(rendered, BigInteger).label("render"),
+            cast(and_(rendered, repeats_are_free(records)), BigInteger).label("free"),
             func.coalesce(prices.c.price, -1).label("price"),
             func.coalesce(records.c.bytes, 0).label("bytes"),
         ).outerjoin(prices, and_(rendered, records.c.credits == prices.c.credits))

@@ -1,10 +1,11 @@
 """Downloads: images that a browser's log shows, how often its pages fetched each, and how long it may be reused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Integer, String, Subquery, Table, cast, func, null, or_, select
 
 from auditor.analysis.identities import key_halves
 from auditor.analysis.rows import grouped, rows_of
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 class Downloaded:
     """One image, by the key of its requests."""
 
-    unit: int
+    unit: int | None
+    """None for an image that is nobody's render."""
+    host: str | None
+    """The host of such an image."""
     placement: str
     row: int
     """Of the first record that asked for it."""
@@ -45,21 +49,41 @@ class Downloaded:
 
 def downloads(facts: "Facts") -> list[Downloaded]:
     """The images of the browsers' logs, the first ones first; none of other logs."""
-    records = facts.records.table
-    browsed = or_(records.c.page.is_not(None), records.c.lifetime_s.is_not(None))
-    if not facts.engine.run(select(records.c.row).where(browsed).limit(1)).num_rows:
-        return []
+    records, loaded = facts.records.table, facts.records.loaded
+    found: list[list[Downloaded]] = []
+    if _any(facts, records):
+        seen = facts.placed(facts.by_unit.c.unit, cast(null(), String).label("host"), *_columns(records))
+        found.append(_images(facts, seen.where(records.c.outcome.in_(DELIVERED), _browsed(records)).subquery()))
+    if loaded is not None and _any(facts, loaded):
+        # A copy of a file tells nothing more.
+        once = loaded.c.row.in_(select(func.min(loaded.c.row)).group_by(loaded.c.id))
+        host = cast(loaded.c.template, String).label("host")
+        rows = select(cast(null(), Integer).label("unit"), host, *_columns(loaded)).where(once)
+        found.append(_images(facts, rows.subquery()))
+    return list(chain(*found))
+
+
+def _browsed(records: Table) -> ColumnElement[bool]:
+    return or_(records.c.page.is_not(None), records.c.lifetime_s.is_not(None))
+
+
+def _any(facts: "Facts", records: Table) -> bool:
+    return bool(facts.engine.run(select(records.c.row).where(_browsed(records)).limit(1)).num_rows)
+
+
+def _columns(records: Table) -> list[ColumnElement[Any]]:
     high, low = key_halves(records)
     names = ("page", "lifetime_s", "shown_width", "format", "width", "height", "bytes")
-    placement = func.coalesce(records.c.placement, "").label("placement")
-    seen = (
-        facts.placed(facts.by_unit.c.unit, high.label("high"), low.label("low"), file_of(records).label("file"))
-        .add_columns(placement, *(records.c[name] for name in names))
-        .add_columns(func.struct_pack(records.c.ts_us, records.c.id, records.c.row).label("first"))
-        .where(records.c.outcome.in_(DELIVERED), browsed)
-        .subquery()
-    )
-    key = (seen.c.unit, seen.c.placement, seen.c.high, seen.c.low)
+    return [
+        *(high.label("high"), low.label("low"), file_of(records).label("file")),
+        func.coalesce(records.c.placement, "").label("placement"),
+        *(records.c[name] for name in names),
+        func.struct_pack(records.c.ts_us, records.c.id, records.c.row).label("first"),
+    ]
+
+
+def _images(facts: "Facts", seen: Subquery) -> list[Downloaded]:
+    key = (seen.c.unit, seen.c.host, seen.c.placement, seen.c.high, seen.c.low)
     known = ("format", "width", "height", "shown_width", "bytes")
     of_page = (
         select(*key, seen.c.page, *(func.max(seen.c[name]).label(name) for name in known))
@@ -73,7 +97,12 @@ def downloads(facts: "Facts") -> list[Downloaded]:
     twice = of_page.c.page != "", of_page.c.sized > 1
     key = tuple(of_page.c[column.name] for column in key)
     images = (
-        select(of_page.c.unit, of_page.c.placement, *(func.max(of_page.c[name]).label(name) for name in known))
+        select(
+            of_page.c.unit,
+            of_page.c.host,
+            of_page.c.placement,
+            *(func.max(of_page.c[name]).label(name) for name in known),
+        )
         .add_columns(func.struct_extract(func.min(of_page.c.first), "row").label("row"))
         .add_columns(func.min(of_page.c.lifetime_s).label("lifetime_s"))
         .add_columns(func.sum(of_page.c.sized).label("requests"))
@@ -87,7 +116,13 @@ def downloads(facts: "Facts") -> list[Downloaded]:
     return rows_of(facts.engine, Downloaded, images)
 
 
-def by_template(facts: "Facts", images: Iterable[Downloaded]) -> dict[tuple[str, str], list[Downloaded]]:
-    """(provider, template) -> images, in any account and environment."""
-    units = facts.units
-    return grouped(images, lambda image: (units[image.unit].provider, units[image.unit].template))
+def by_subject(facts: "Facts", images: Iterable[Downloaded]) -> Iterator[tuple[dict[str, str], list[Downloaded]]]:
+    """Provider and template, in any account and environment, or else the host -> images."""
+
+    def subject(image: Downloaded) -> tuple[tuple[str, str], ...]:
+        if image.unit is None:
+            return (("host", image.host or ""),)
+        unit = facts.units[image.unit]
+        return ("provider", unit.provider), ("template", unit.template)
+
+    return ((dict(each), group) for each, group in grouped(images, subject).items())

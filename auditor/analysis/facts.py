@@ -78,6 +78,11 @@ class UnitUsage(OutcomeUsage):
     bytes: int
 
 
+def repeats_are_free(records: Table) -> ColumnElement[bool]:
+    """Whether the provider serves the same call again without billing it."""
+    return func.coalesce(records.c.assumed.contains(Assumption.FREE_REPEATS.value, autoescape=True), false())
+
+
 _KEPT = (
     *("row", "ts_us", "outcome", "credits", "error", "retried", "duration_us", "placement", "unknown"),
     *("format", "width", "height", "bytes"),
@@ -125,7 +130,6 @@ class Facts(Accounts):
         # Most events are hits, and only calls are walked: nothing else needs its long id and key.
         called = records.c.outcome.in_([str(Outcome.RENDER), str(Outcome.ERROR)])
         high, low = key_halves(records)
-        free = records.c.assumed.contains(Assumption.FREE_REPEATS.value, autoescape=True)
         narrow = self.placed(
             case((called, records.c.id)).label("id"),
             units.c.unit,
@@ -136,7 +140,7 @@ class Facts(Accounts):
             case((called, low)).label("key_low"),
             digest_code(records).label("digest"),
             records.c.inputs.is_not(None).label("has_inputs"),
-            func.coalesce(free, false()).label("free"),
+            repeats_are_free(records).label("free"),
             *(records.c[name] for name in _KEPT),
         )
         return self.engine.store("events", narrow)
@@ -145,6 +149,11 @@ class Facts(Accounts):
     def downloads(self) -> list[Downloaded]:
         """The images of browsers' logs (`auditor.analysis.downloads`)."""
         return downloads(self)
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What visitors were sent: to every request that got an image, and of those that are nobody's renders."""
+        return self.delivered_bytes + sum(image.fetched_bytes for image in self.downloads if image.unit is None)
 
     @cached_property
     def usage(self) -> Sequence[UnitUsage]:

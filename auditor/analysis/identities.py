@@ -14,8 +14,9 @@ from sqlalchemy import BigInteger, ColumnElement, Table, case, cast, func, liter
 from auditor.engines import Engine
 from auditor.model.events import Outcome, rank
 from auditor.model.fingerprint import canonical_record
+from auditor.reading.lines import Line
 
-ReadLines = Callable[[Iterable[int]], dict[int, bytes]]
+ReadLines = Callable[[Iterable[int]], dict[int, Line]]
 """From rows of `records` to the lines they came from."""
 
 
@@ -30,6 +31,8 @@ class Records:
     """`row` of each that another record with the same id replaces."""
     superseded: int
     duplicates: int
+    loaded: Table | None = None
+    """The images that pages loaded and that are nobody's renders, in the same columns; None where there are none."""
 
     def values(self, name: str, rows: Sequence[int]) -> dict[int, str]:
         """Row -> value of a column of text, of some records."""
@@ -86,7 +89,7 @@ def drop_replaced(engine: Engine, records: Table, read_lines: ReadLines) -> Reco
 def _smallest(groups: Sequence[Sequence[int]], read_lines: ReadLines) -> pa.Table:
     """The rows with the smallest canonical bytes, where all else leaves a tie between different records."""
     lines = read_lines(row for group in groups for row in group) if groups else {}
-    best = [min(group, key=lambda row: (canonical_record(lines[row]), row)) for group in groups]
+    best = [min(group, key=lambda row: (canonical_record(lines[row].data), row)) for group in groups]
     return pa.table({"row": pa.array(best, pa.int64())})
 
 

@@ -17,11 +17,11 @@ from auditor.intake.lookup import read_records
 from auditor.intake.read import Intake
 from auditor.intake.sources import Note, Source
 from auditor.model.errors import InputError
-from auditor.model.events import Reason
+from auditor.model.events import NOBODY, Reason
 from auditor.model.settings import Settings
 from auditor.reading.ids import IdChoice
-from auditor.reading.lines import Line
-from auditor.reading.reader import MAX_REJECTIONS, TRY_BITS, rejection_of
+from auditor.reading.lines import NUMBER_BITS, Line
+from auditor.reading.reader import MAX_REJECTIONS, rejection_of
 from auditor.registry import ENGINES
 from auditor.system.clock import present
 
@@ -60,7 +60,8 @@ class Load:
             read_lines = partial(read_records, self.sources, self.settings, self.input_format)
             size = sum(path.stat().st_size for path in folder.iterdir())
             with closing(ENGINES["duckdb"](Path(name), size)) as engine:
-                yield drop_replaced(engine, self._judged(engine, folder, intakes), read_lines), intakes
+                records, loaded = self._judged(engine, folder, intakes)
+                yield replace(drop_replaced(engine, records, read_lines), loaded=loaded), intakes
 
     def _taken(self, source: Source, path: Path, settings: Settings, done: int, total: int) -> Intake:
         def told(read: int) -> None:
@@ -68,16 +69,19 @@ class Load:
 
         return Intake.of(source, path, settings, self.input_format, self.cache, told, self.note)
 
-    def _judged(self, engine: Engine, folder: Path, intakes: list[Intake]) -> Table:
-        """The records of usual times; *intakes* whose ids or times turned out to be wrong are corrected."""
-        taken = engine.read(folder)
+    def _judged(self, engine: Engine, folder: Path, intakes: list[Intake]) -> tuple[Table, Table]:
+        """(records, images that pages loaded) of usual times; *intakes* with wrong ids or times are corrected."""
+        every = engine.read(folder)
+        taken = engine.view("taken", select(every).where(every.c.provider != NOBODY))
+        loaded = engine.view("loaded", select(every).where(every.c.provider == NOBODY))
         limits = bounds(present(self.now))
         relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
         usual = is_usual(taken, limits, relative)
         for index in repeating(engine, taken, usual, intakes, [source.label for source in self.sources]):
             intakes[index] = self._by_rows(self.sources[index], _path(folder, index))
         self.progress("Replaying", 0, 0)
-        return self._drop_odd(engine, taken, intakes, limits, usual)
+        of_usual = select(loaded).where(is_usual(loaded, limits, relative))
+        return self._drop_odd(engine, taken, intakes, limits, usual), engine.view("downloads", of_usual)
 
     def _by_rows(self, source: Source, path: Path) -> Intake:
         """Read once more an input whose ids turned out to be none beside the others: each row is an event."""
@@ -105,8 +109,8 @@ class Load:
         lines = read_records(self.sources, self.settings, self.input_format, [each["row"] for each in first])
         for each in first:
             row, why = each["row"], odd(each["ts_us"], limits)
-            index, number = row >> LINE_BITS, row & (1 << TRY_BITS) - 1
-            bad = rejection_of(self.sources[index].label, Line(number, lines.get(row, b"")), why)
+            index, number = row >> LINE_BITS, row & (1 << NUMBER_BITS) - 1
+            bad = rejection_of(self.sources[index].label, lines.get(row, Line(number, b"")), why)
             intakes[index].tally.rejections.append(bad)
         for each in counts:
             tally = intakes[each["file"]].tally

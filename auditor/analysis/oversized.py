@@ -1,6 +1,6 @@
 """Oversized: pictures with more pixels than their limits, and their needless bytes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ class Oversized:
     """Pictures of a unit and placement with more pixels than its limit."""
 
     unit: int
+    """-1 for images that are nobody's renders."""
     placement: str
     requests: int
     delivered: int
@@ -71,19 +72,16 @@ def _needless(size: _Number, whole: _Number, shown: _Number) -> _Number:
     return (2 * size * (whole * whole - shown * shown) + whole * whole) // (2 * whole * whole)
 
 
-def beyond_shown(images: Iterable[Downloaded]) -> list[tuple[Oversized, int]]:
-    """(an image beyond the width at which browsers asked for it, as a stored picture of its own, and that width)."""
-    found = []
+def beyond_shown(images: Iterable[Downloaded]) -> Iterator[tuple[Downloaded, Oversized]]:
+    """Each image beyond the width at which browsers asked for it, and that as a stored picture of its own."""
     for image in images:
         shown, width, height, size = image.shown_width, image.width, image.height, image.bytes
         if shown and width and height and size and shown < width and image.format not in _SCALABLE:
             wasted = _needless(size, width, shown)
             if wasted >= SMALLEST:
                 largest = (wasted, size, width, height)
-                lost = wasted * image.requests
-                one = Oversized(image.unit, image.placement, image.requests, lost, 1, wasted, largest)
-                found.append((one, shown))
-    return found
+                lost, unit = wasted * image.requests, -1 if image.unit is None else image.unit
+                yield image, Oversized(unit, image.placement, image.requests, lost, 1, wasted, largest)
 
 
 def _beyond(events: Table, limits: Table) -> Select[Any]:

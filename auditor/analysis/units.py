@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Table, and_, false, func, or_, select, true
 
 from auditor.analysis.accounts import NAMES, Counts, Unit, payer_of
 from auditor.analysis.facts import Facts
@@ -32,11 +33,17 @@ def locate(
     """
     table = records.table
     live = table.c.row.not_in(select(records.losers.c.row))
-    inside = and_(
-        _of_accounts(records, settings, belongs) if belongs else true(),
-        table.c.ts_us >= micros(since) if since else true(),
-        table.c.ts_us < micros(until) if until else true(),
-    )
+
+    def within(rows: Table) -> ColumnElement[bool]:
+        return and_(
+            rows.c.ts_us >= micros(since) if since else true(), rows.c.ts_us < micros(until) if until else true()
+        )
+
+    inside = and_(_of_accounts(records, settings, belongs) if belongs else true(), within(table))
+    if records.loaded is not None:
+        # Where accounts are chosen, what is of none is not looked at.
+        chosen = select(records.loaded).where(false() if belongs else within(records.loaded))
+        records = replace(records, loaded=records.engine.view("downloads", chosen))
     which = and_(live, inside)
     spans, counts = _spans(records, live, inside)
     ends = {

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Table, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Table, and_, func, select
 
 from auditor.analysis.accounts import Unit
 from auditor.analysis.rows import loaded, rows_of
@@ -62,20 +62,16 @@ def renders_left(facts: "Facts", replayed: "Replayed") -> list[Left]:
 def unrendered(engine: Engine, events: Table, records: Table, units: Sequence[Unit], settings: Settings) -> Table:
     """row, found: `placeholder TAB field` of each render that has one, the surest of the first that tells."""
     told = _in_inputs(engine, events, records, settings)
-    kinds = {code: kind for code, unit in enumerate(units) if (kind := placeholder(unit.template))}
-    named: ColumnElement[str | None] = (
-        case(*((events.c.unit == code, f"{kind}\ttemplate") for code, kind in kinds.items()), else_=None)
-        if kinds
-        else literal(None)
-    )
-    log, inputs = records.c.unrendered, literal(None) if told is None else told.c.found
-    chosen = select(events.c.row, func.coalesce(log, inputs, named).label("found"))
-    chosen = chosen.join(records, records.c.row == events.c.row).where(events.c.outcome == Outcome.RENDER)
+    kinds = ((code, f"{kind}\ttemplate") for code, unit in enumerate(units) if (kind := placeholder(unit.template)))
+    named = loaded(engine, "named", kinds, unit=pa.int32(), found=pa.string())
+    tells: list[ColumnElement[str | None]] = [records.c.unrendered, named.c.found]
+    joined = events.join(records, records.c.row == events.c.row).outerjoin(named, named.c.unit == events.c.unit)
     if told is not None:
-        chosen = chosen.outerjoin(told, told.c.row == events.c.row)
-    return engine.store(
-        "unrendered", chosen.where(or_(log.is_not(None), inputs.is_not(None), events.c.unit.in_(kinds)))
-    )
+        tells.insert(1, told.c.found)
+        joined = joined.outerjoin(told, told.c.row == events.c.row)
+    found = func.coalesce(*tells)
+    chosen = select(events.c.row, found.label("found")).select_from(joined)
+    return engine.store("unrendered", chosen.where(events.c.outcome == Outcome.RENDER, found.is_not(None)))
 
 
 def _secrets(settings: Settings) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from auditor.analysis.rows import rows_of
 from auditor.model.events import Outcome
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.plans import moment
-from auditor.model.waste import Cause, Waste, allot, cause_of
+from auditor.model.waste import Cause, Waste, allot
 from auditor.replay.volatile import RenderSample, Volatile, find, random_numbers
 from auditor.replay.walk import DUPLICATES, Verdict, verdicts
 
@@ -37,7 +37,7 @@ class Walked:
     def verdict(self, events: Table) -> ColumnElement[int]:
         """The same, but a repeat that the provider does not bill is no duplicate."""
         spared = and_(events.c.free, self.told == int(Verdict.REPEAT))
-        return case((spared, int(Verdict.NEEDED)), else_=self.told).label("verdict")
+        return case((spared, int(Verdict.FREE)), else_=self.told).label("verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,16 @@ class Replayed:
         )
 
 
+_CAUSES = {Verdict.CONCURRENT: Cause.CONCURRENT, Verdict.REPEAT: Cause.REPEAT}
+
+
+def cause_of(verdict: int, *, staging: bool) -> Cause | None:
+    """The first cause that fits a billed render; volatile inputs are asked after the others."""
+    if staging and verdict != Verdict.FREE:
+        return Cause.STAGING
+    return _CAUSES.get(Verdict(verdict))
+
+
 def replay(facts: Facts, ttl_us: int) -> Replayed:
     """Walk all renders with a time-to-live, and find one cause for each wasted credit."""
     events = facts.events
@@ -114,7 +124,7 @@ def replay(facts: Facts, ttl_us: int) -> Replayed:
     staging = frozenset(code for code, is_tested in enumerate(tested) if is_tested)
     waste = Waste()
     for row in judged:
-        cause = cause_of(row.unit in staging, row.verdict == Verdict.CONCURRENT, row.verdict == Verdict.REPEAT)
+        cause = cause_of(row.verdict, staging=row.unit in staging)
         if cause is not None:
             waste.add(row.unit, row.cycle, cause, row.credits)
     for failed in facts.usage:

@@ -13,6 +13,7 @@ from auditor.model.endpoints import PAYMENT_REQUIRED, Quota, Seen
 from auditor.model.errors import ConfigError
 from auditor.model.event_reader import MAX_CREDITS
 from auditor.model.events import CREDIT_DECIMALS, EXACT
+from auditor.model.hosts import host_of
 from auditor.registry import PROVIDERS
 
 Number = int | float | Decimal
@@ -117,13 +118,13 @@ def path_rule(
     a call makes and *credits* what each costs; as functions they are called with the JSON object of the request's
     body, and *credits* then says what the whole call costs: `units=lambda body: body.get("n", 1)`.
     """
-    pattern = re.compile(path)
+    pattern, own = re.compile(path), host_of(host)
 
     def recognise(seen_method: str, url: SplitResult, content: bytes) -> Seen | None:
         match = pattern.fullmatch(url.path)
-        if seen_method != method or url.hostname != host or match is None:
+        if seen_method != method or host_of(url.hostname or "") != own or match is None:
             return None
-        return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query)))
+        return Seen(match["template"], json_object(content) or {}, dict(parse_qsl(url.query, keep_blank_values=True)))
 
     return CallRule(provider, recognise, frozenset({host}), price=Price(units, credits), quota=quota)
 

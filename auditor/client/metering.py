@@ -27,6 +27,7 @@ from auditor.client.unread import UNREAD
 from auditor.model.endpoints import Seen
 from auditor.model.errors import ConfigError
 from auditor.model.fingerprint import UNKNOWN_PREFIX, Scope, derive_key
+from auditor.model.hosts import host_of
 
 log = logging.getLogger("auditor.client")
 P = ParamSpec("P")
@@ -102,7 +103,7 @@ class Metering:
         self._rules: dict[str, list[CallRule]] = {}
         for rule in provider_rules() if rules is None else rules:
             for host in rule.hosts:
-                self._rules.setdefault(host, []).append(rule)
+                self._rules.setdefault(host_of(host), []).append(rule)
         self._registry = registry
         self._meters: dict[str, tuple[Meter, Shapes]] = {}
         self._told: set[str] = set()
@@ -134,12 +135,12 @@ class Metering:
 
     def knows(self, host: str) -> bool:
         """Whether calls to a host may be renders."""
-        return host in self._rules
+        return host_of(host) in self._rules
 
     def rule(self, asked: SeenRequest) -> tuple[CallRule, Seen] | None:
         """The rule that takes a request, and what it sees in it; None for other traffic."""
         url = urlsplit(asked.url)
-        for rule in self._rules.get(asked.host, ()):
+        for rule in self._rules.get(host_of(asked.host), ()):
             seen = rule.recognise(asked.method, url, asked.content or b"")
             if seen is not None:
                 return rule, seen

@@ -96,9 +96,10 @@ def intake_code(inputs: "Inputs", limits: ReadingLimits) -> int:
 
     What went wrong is said on stderr.
     """
-    code = OK if inputs.events or limits.allow_empty else INCOMPLETE
+    counted = inputs.events or any(file.loaded_images for file in inputs.files)
+    code = OK if counted or limits.allow_empty else INCOMPLETE
     nothing = inputs.lines > 0 and inputs.rejected == inputs.lines
-    if not inputs.events:
+    if not counted:
         say(_empty(inputs) + (f": {_rejected(inputs)}" if nothing else ""))
     for file in inputs.files:
         if file.truncated:

@@ -3,20 +3,18 @@
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
+from auditor.model.hosts import host_of
+
 
 def split(host: str | None, target: str) -> tuple[str | None, str, str]:
-    """(host in lower case without its port, path, query) of a request; a whole address brings its own host."""
+    """(host as `host_of` has it, path, query) of a request; a whole address brings its own host."""
     path, _, query = target.partition("?")
     scheme, separator, rest = path.partition("://")
     if separator and not path.startswith("/") and scheme.isalnum():
-        authority, slash, path = rest.partition("/")
-        host, path = authority.rpartition("@")[2], slash + path
+        host, slash, path = rest.partition("/")
+        path = slash + path
     query = query.partition("#")[0]
-    if host is not None:
-        bare, colon, port = host.lower().rpartition(":")
-        host = bare if colon and port.isdigit() else host.lower()
-        host = host.rstrip(".") or None
-    return host, path or "/", query
+    return host_of(host or "") or None, path or "/", query
 
 
 def parameters(query: str) -> list[tuple[str, str]]:

@@ -17,7 +17,11 @@ class Assumption(StrEnum):
     NO_VERDICT = "no_verdict", "without a cache verdict, every good answer counts as a render"
     ODD_VERDICT = "odd_verdict", "what the cache field says is no known verdict: every good answer counts as a render"
     NO_BODY = "no_body", "the log holds no request bodies: whether such a call repeats another is unknown"
-    COUNT = "count", "the log does not tell how many images such a call made: what it cost is unknown"
+    COUNT = (
+        "count",
+        "the log does not tell how many images such a call made: what it cost is unknown; demand, plan advice and "
+        "simulations count it as one credit, so they are the least it can be",
+    )
     FREE_REPEATS = (
         "free_repeats",
         "the provider serves the same call again without billing it: such repeats count a credit, but are no waste",

@@ -1,13 +1,15 @@
 """Azure Front Door's access log, Standard, Premium and classic: JSON lines, as diagnostic settings export them.
 
+Lines, or the whole file, may also be what an event hub gets: documents of several entries (`{"records": [ … ]}`).
+
 `time` is when the answer had been delivered. `timeTaken` are seconds in the classic tier; for the others Microsoft's
 page says milliseconds and its examples hold seconds, so [the file decides](../formats.md#durations). `responseBytes`
 are those of the whole answer. `trackingReference` is the id. What the origin shield answered to the edge
 (`isReceivedFromClient: false`) is filtered, since the client's own request has an entry, too: where the edge missed
 and the shield had the image, the log has no single line that says so, and the request counts as a render.
 
-Checked against Microsoft Learn, "Monitor metrics and logs in Azure Front Door" (front-door-diagnostics), seen
-2026-11-30.
+Checked against Microsoft Learn, "Monitor metrics and logs in Azure Front Door" (front-door-diagnostics) and "Azure
+resource logs" (azure-monitor/essentials/resource-logs: event hubs get `records`), seen 2026-11-30.
 """
 
 from collections.abc import Mapping
@@ -36,6 +38,7 @@ class AzureFrontDoor(ShapedJson):
         bytes=("properties.responseBytes",),
         duration=("properties.timeTaken",),
         cache=("properties.cacheStatus",),
+        records=("records", "Records"),
         id=("properties.trackingReference",),
     )
     classic = replace(shape, duration_unit="s")

@@ -40,6 +40,7 @@ class CloudFront(Format):
 
     name = "cloudfront"
     title = "CloudFront, standard log"
+    objects = True
     _names: tuple[str, ...] = COLUMNS
 
     @classmethod

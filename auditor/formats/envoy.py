@@ -39,6 +39,7 @@ class Envoy(Format):
 
     name = "envoy"
     title = "Envoy, Istio"
+    objects = True
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""

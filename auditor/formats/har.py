@@ -15,6 +15,9 @@ Of what a page loads the file tells more, and some rules are about that alone: `
 `Width`) to hosts that ask for it with `Accept-CH`. HAR has no field for the shown size: without that header it is
 unknown. Sources, looked at on 2026-11-30: "HAR 1.2 Spec" (softwareishard.com), "Sec-CH-Width header" and "Width header"
 (MDN), `HAREntry` (Chrome DevTools), `har-builder.js` (Firefox DevTools).
+Images that no provider or `[sources]` table knows are nobody's renders, and stay filtered requests. A GET that was
+answered with 200 and `image/…` is one all the same: the [rules](../rules.md) about what pages load look at such images,
+host by host.
 """
 
 import base64

@@ -51,12 +51,18 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         value = _decode(text)
     except json.JSONDecodeError as error:
-        raise BadRecordError(Reason.NOT_JSON, f"{error.msg.removesuffix(' at')} at column {error.colno}") from None
+        raise BadRecordError(Reason.NOT_JSON, _why(error)) from None
     except RecursionError:
         raise BadRecordError(Reason.NOT_JSON, "nested too deeply") from None
     if not isinstance(value, dict):
         raise BadRecordError(Reason.NOT_OBJECT, "not a JSON object")
     return value
+
+
+def _why(error: json.JSONDecodeError) -> str:
+    if error.msg == "Extra data" and error.doc[error.pos] == "{":
+        return f"a second object begins at column {error.colno}; write one event a line"
+    return f"{error.msg.removesuffix(' at')} at column {error.colno}"
 
 
 def _constant(name: str) -> NoReturn:

@@ -12,16 +12,11 @@ Checked against OpenTelemetry, "Semantic conventions for HTTP spans" (openteleme
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from auditor.model.json_shape import JsonShape
 from auditor.reading.format import Sample
-from auditor.reading.lines import MAX_LINE, Line, LineReader
-from auditor.reading.names import at, json_in
+from auditor.reading.names import at
 from auditor.reading.shaped import ShapedJson
 
 _ERROR = (2, "STATUS_CODE_ERROR")
@@ -49,6 +44,7 @@ class Otlp(ShapedJson):
         duration_unit="ns",
         cache=("attributes",),
         environment=("resource.deployment.environment.name", "resource.deployment.environment"),
+        records=("resourceSpans",),
         id=("spanId",),
     )
 
@@ -60,28 +56,9 @@ class Otlp(ShapedJson):
         return "its first batch of spans is too long to look at; name the format with --input-format otlp"
 
     @classmethod
-    def detect(cls, sample: Sample) -> float:
-        """By its spans."""
-        return super().detect(replace(sample, lines=tuple(span for line in sample.lines for span in _spans(line))))
-
-    def records(self, path: Path, reader: LineReader) -> Iterator[Line]:
-        """Each span; a line that holds none is a record itself."""
-        del path
-        spans = (span for line in reader for span in _spans(line.data))
-        yield from (Line(number, span) for number, span in enumerate(spans, 1))
-
-
-def _spans(line: bytes) -> list[bytes]:
-    batch = json_in(line) if len(line) <= MAX_LINE and b'"resourceSpans"' in line else None
-    return [_record(span) for span in _flat(at(batch, "resourceSpans"))] or [line]
-
-
-def _record(span: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(span)
-    except orjson.JSONEncodeError:
-        # More levels than it writes, or a number of more than 64 bits: no JSON, so it is rejected.
-        return b"a span that is nested too deep, or holds too large a number"
+    def batch(cls, document: Any) -> Iterator[dict[str, Any]]:
+        """Each span, with its resource."""
+        return _flat(at(document, *cls.shape.records))
 
 
 def _flat(batches: Any) -> Iterator[dict[str, Any]]:

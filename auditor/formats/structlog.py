@@ -102,7 +102,9 @@ def logged_request(message: str) -> tuple[str, str, int, str | None] | None:
     if (match := _HTTPX.match(message)) is not None:
         return match[1], match[2], int(match[3]), None
     if (match := _URLLIB3.match(message)) is not None:
-        return match[2], match[1] + match[3], int(match[4]), match[5] if match[5].isdigit() else None
+        # A proxy is asked for a whole address; what stands before it is then the proxy's own.
+        address = match[3] if match[3].startswith(("http://", "https://")) else match[1] + match[3]
+        return match[2], address, int(match[4]), match[5] if match[5].isdigit() else None
     return None
 
 

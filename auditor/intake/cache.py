@@ -26,7 +26,7 @@ from auditor.intake.columns import SCHEMA
 from auditor.intake.sources import Source
 from auditor.system.files import FileStamp, replacing
 
-READER = 10
+READER = 11
 """Raise it with every change of what reading gives: records, rejections, assumptions. Older caches are then no use."""
 FROM = 64 << 20
 """Bytes from which an input is worth a cache."""

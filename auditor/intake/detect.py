@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from auditor.formats.cloudfront_realtime import CloudFrontRealtime
@@ -15,10 +17,11 @@ from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import BadRecordError
 from auditor.model.json_shape import JsonShape
 from auditor.model.settings import OwnFormat
-from auditor.reading.array import is_array, objects, whole_objects
+from auditor.reading.array import is_array, key_of_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
 from auditor.reading.lines import LineReader, dense, without_holes
+from auditor.reading.names import json_in
 from auditor.reading.packed import Stream
 from auditor.reading.parts import Unwrapper, unwrapped
 from auditor.reading.shaped import ShapedJson
@@ -54,6 +57,8 @@ class Detected:
     """So many collectors wrote something around the lines, out of which they have to be taken."""
     array: bool = False
     """Whether the lines are the objects of a JSON array."""
+    key: str = ""
+    """The key at which documents hold it, if they do."""
     cells: Cells | None = None
     """The column of a table that holds the lines."""
 
@@ -61,7 +66,7 @@ class Detected:
         """Reads the lines of an input as the format has to see them."""
         return LineReader(
             stream,
-            cut=objects if self.array else None,
+            cut=partial(objects, key=self.key) if self.array else None,
             inner=self._inner if self.wraps or self.cells else None,
         )
 
@@ -84,8 +89,8 @@ class Detected:
         return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
 
 
-def sample_of(path: Path, stream: Stream) -> Sample:
-    """The head of an input."""
+def sample_of(path: Path, stream: Stream, log_formats: Mapping[str, OwnFormat] = MappingProxyType({})) -> Sample:
+    """The head of an input; *log_formats* say at which keys of documents their records stand."""
     data = b""
     for chunk in without_holes(LineReader(stream).chunks(HEAD)):
         data += dense(chunk)
@@ -96,7 +101,17 @@ def sample_of(path: Path, stream: Stream) -> Sample:
         return Sample(path, data, tuple(whole_objects(data)[:LINES]), array=True)
     whole = data.split(b"\n") if len(data) < HEAD else data[:HEAD].split(b"\n")[:-1]
     lines = [line for line in whole if line.strip(b" \t\r")]
+    # Lines that are a document each are cut one by one, so that a bad one costs no other.
+    if (not lines[1:] or json_in(lines[0]) is None) and (key := key_of_array(data, _keys(log_formats))):
+        return Sample(path, data, tuple(whole_objects(data, key)[:LINES]), array=True, key=key)
     return Sample(path, data, tuple(lines[:LINES]))
+
+
+def _keys(log_formats: Mapping[str, OwnFormat]) -> Iterator[str]:
+    """The keys at which documents hold an array of records: those that auditor.toml declares, and ours."""
+    declared = (each for each in log_formats.values() if isinstance(each, JsonShape))
+    paths = dict.fromkeys(path for shape in declared for path in shape.records)
+    return (path.rpartition(".")[2] for path in (*paths, "records", "Records"))
 
 
 def detect(sample: Sample, log_formats: Mapping[str, OwnFormat], label: str) -> Detected:
@@ -114,7 +129,7 @@ def detect(sample: Sample, log_formats: Mapping[str, OwnFormat], label: str) -> 
     if guesses[0][0] < CLEAR and (sums := told(sample.lines)) is not None:
         raise InputError(f"{label}: {sums}")
     if guesses[0][0] < CLEAR and _is_damaged_usage(sample, label):
-        return Detected(native, native.detect(sample), len(sample.lines), array=sample.array)
+        return Detected(native, native.detect(sample), len(sample.lines), array=sample.array, key=sample.key)
     shapes = (own(name, each) for name, each in log_formats.items())
     empty = [shape.lacking(sample.lines) for shape in shapes if issubclass(shape, ShapedJson)]
     raise question(sample, guesses, label, [each for each in empty if each and guesses[0][0] < CLEAR])
@@ -140,7 +155,7 @@ def _clear(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> Detecte
     # A format that reads more of the same lines than its base is no rival of it.
     next_best = next((share for share, other in guesses[1:] if not issubclass(kind, other)), 0.0)
     clear = best >= CLEAR and (best - next_best >= MARGIN or best == 1) and not _rivaled(sample, guesses)
-    return Detected(kind, best, len(sample.lines), array=sample.array) if clear else None
+    return Detected(kind, best, len(sample.lines), array=sample.array, key=sample.key) if clear else None
 
 
 def _rivaled(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> bool:
@@ -150,7 +165,7 @@ def _rivaled(sample: Sample, guesses: list[tuple[float, type[Format]]]) -> bool:
         return False
     rivals = (other for share, other in guesses[1:] if share == best and issubclass(other, DECLARED))
     own = [other for other in rivals if _is_own(other) is _is_own(kind)]
-    return any(_read(kind, line) != _read(other, line) for other in own for line in sample.lines)
+    return any(_read(kind, line) != _read(other, line) for other in own for line in kind.each(sample.lines))
 
 
 def _is_own(kind: type[Format]) -> bool:
@@ -158,10 +173,12 @@ def _is_own(kind: type[Format]) -> bool:
     return not issubclass(kind, ShapedJson) or kind.own
 
 
-def _read(kind: type[Format], line: bytes) -> object:
-    with suppress(BadRecordError):
-        return kind(ZoneInfo("UTC")).parse(line)
-    return None
+def _read(kind: type[Format], line: bytes) -> list[object]:
+    found: list[object] = []
+    for part in kind.parts(line):
+        with suppress(BadRecordError):
+            found.append(kind(ZoneInfo("UTC")).parse(part))
+    return found
 
 
 def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample], Detected | None]) -> Detected | None:
@@ -183,7 +200,7 @@ def _inside(sample: Sample, found: Detected | None, detected: Callable[[Sample],
 
 def _sample(sample: Sample, inner: Iterable[bytes]) -> Sample:
     lines = tuple(filter(None, inner))
-    return Sample(sample.path, b"\n".join(lines), lines, sample.array)
+    return replace(sample, data=b"\n".join(lines), lines=lines)
 
 
 def _unwrapped(
@@ -246,5 +263,5 @@ def wrapped_in(named: Detected, sample: Sample) -> Detected:
         lambda inside: Detected(named.kind, named.kind.detect(inside)),
     )
     if found is None or not found.confidence:
-        return replace(named, array=sample.array)
-    return replace(named, wraps=found.wraps, array=sample.array, cells=found.cells)
+        return replace(named, array=sample.array, key=sample.key)
+    return replace(named, wraps=found.wraps, array=sample.array, key=sample.key, cells=found.cells)

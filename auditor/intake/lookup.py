@@ -12,9 +12,8 @@ from auditor.intake.sources import Source
 from auditor.model.events import BadRecordError
 from auditor.model.settings import Settings
 from auditor.reading.format import Format
-from auditor.reading.lines import Line
+from auditor.reading.lines import NUMBER_BITS, Line
 from auditor.reading.packed import decompressed
-from auditor.reading.reader import TRY_BITS
 
 SHOWN = 100
 """Characters of a request."""
@@ -22,9 +21,9 @@ SHOWN = 100
 
 def read_records(
     sources: Sequence[Source], settings: Settings, input_format: str | None, rows: Iterable[int]
-) -> dict[int, bytes]:
+) -> dict[int, Line]:
     """The raw records of some rows of `records`."""
-    return {row: line.data for row, line, _ in _found(sources, settings, input_format, rows)}
+    return {row: line for row, line, _ in _found(sources, settings, input_format, rows)}
 
 
 def requests_of(
@@ -58,7 +57,7 @@ def _found(
         source = sources[index]
         left: dict[int, list[int]] = {}
         for row in group:
-            left.setdefault(row & (1 << TRY_BITS) - 1, []).append(row)
+            left.setdefault(row & (1 << NUMBER_BITS) - 1, []).append(row)
         detected = detected_in(source, settings, input_format)
         kind = detected.kind(settings.timezone)
         with source.reading() as raw:

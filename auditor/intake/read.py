@@ -196,7 +196,7 @@ def detected_in(source: Source, settings: Settings, input_format: str | None) ->
     """The format of an input, detected or named."""
     chosen = None if input_format is None else named(input_format, settings.log_formats)
     with source.reading() as raw:
-        sample = sample_of(source.path, decompressed(raw))
+        sample = sample_of(source.path, decompressed(raw), settings.log_formats)
     found = detect(sample, settings.log_formats, source.label) if chosen is None else wrapped_in(chosen, sample)
     if found.foreign:
         found = _refined(found, source, settings)
@@ -210,10 +210,11 @@ def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
     """The format as the lines that a source or provider fits show it."""
     mapper = Mapper(settings, source.label)
     with source.reading() as raw:
-        items = _items(found.kind(settings.timezone), found.reader(decompressed(raw)))
+        kind = found.kind(settings.timezone)
+        items = _items(kind, kind.records(source.path, found.reader(decompressed(raw))))
         requests = ((data, item) for data, item in items if isinstance(item, Exchange))
-        kind = found.kind.refined(requests, lambda *request: mapper.request(*request) is not None)
-    return found if kind is found.kind else replace(found, kind=kind)
+        refined = found.kind.refined(requests, lambda *request: mapper.request(*request) is not None)
+    return found if refined is found.kind else replace(found, kind=refined)
 
 
 @lru_cache(maxsize=64)

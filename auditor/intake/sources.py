@@ -20,6 +20,7 @@ USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL
 LOGS = re.compile(
     rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}"
     rf"|.*access[._-]log[.-]\d{{4}}-\d\d-\d\d\.txt{_ROTATED}"  # Tomcat
+    r"|(?:.*\D)?\d{4}(?:-\d\d){5}-[0-9A-F]{16}"  # S3: the prefix, seconds, a unique part
     rf"|(?:.*\.)?E[0-9A-Z]{{6,}}\.\d{{4}}(?:-\d\d){{3}}\.[0-9a-z]+{_ROTATED}",  # CloudFront: distribution, hour, a part
     re.IGNORECASE | re.DOTALL,
 )

@@ -44,6 +44,8 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+NOBODY = ""
+"""The provider of an image that a page loaded and no account is known to have rendered: no event, but a download."""
 UNSTATED = -1
 """A lifetime of which an answer's headers do not tell."""
 DELIVERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER)

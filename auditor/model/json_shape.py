@@ -23,6 +23,8 @@ class JsonShape:
     cache: Paths = ()
     media_type: Paths = ()
     environment: Paths = ()
+    records: Paths = ()
+    """Of the array whose objects are the records, in documents of which a line may be one."""
     id: Paths = ()
     """Only where the writer of the log makes it unique."""
     time_unit: str | None = None

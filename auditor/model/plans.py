@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from auditor.model.allowance import Grant, Stretch, fold
@@ -36,7 +37,7 @@ class Plan:
     """For how many further cycles; None: without an end."""
     rollover_limit: Decimal | None = None
     """The most that a cycle may start with, as a multiple of the included credits; None: no limit."""
-    period: str = "month"
+    period: Literal["month", "year"] = "month"
     """What the price is for: `month` or `year`. The credits are for each cycle, either way."""
     valid_from: date | None = None
     source: str = "auditor.toml"
@@ -76,6 +77,11 @@ class Plan:
         if not beyond:
             return self.monthly
         return None if self.overage is None else self.monthly + beyond * Fraction(self.overage)
+
+
+def billed(period: str) -> str:
+    """What has to stand behind the monthly price of a plan where a whole year is paid at once; empty for a month."""
+    return ", billed yearly" if period == "year" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from auditor.model.errors import (
     UncertainError,
 )
 from auditor.model.events import AMBIGUOUS_STATUS, Outcome, error_of_status
+from auditor.model.hosts import host_of
 from auditor.model.media import media_type_of
 
 if TYPE_CHECKING:  # the client's import is light: the catalogue comes with the first provider
@@ -147,7 +148,7 @@ class Provider:
 
     def recognise(self, method: str, url: SplitResult, content: bytes | None) -> Seen | None:
         """The render call that this request is, if it is one; *content* is None where nobody knows the body."""
-        if url.hostname not in self.hosts:
+        if host_of(url.hostname or "") not in self.hosts:
             return None
         found = (endpoint.recognise(method, url, content, self.auth.query) for endpoint in self.endpoints)
         return next((seen for seen in found if seen is not None), None)

@@ -90,15 +90,6 @@ class Waste:
         return sums
 
 
-def cause_of(staging: bool, concurrent: bool, repeat: bool) -> Cause | None:
-    """The first cause that fits a billed render; volatile inputs are asked after the others."""
-    if staging:
-        return Cause.STAGING
-    if concurrent:
-        return Cause.CONCURRENT
-    return Cause.REPEAT if repeat else None
-
-
 def allot(saved: Fraction, renders: Iterable[tuple[int, Fraction]]) -> Iterator[tuple[int, Fraction]]:
     """Give *saved* credits to renders, pairs of (position, its credits), in order until they are used up."""
     for position, credits in renders:

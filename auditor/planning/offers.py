@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.sizes import Sizes
-from auditor.model.plans import Plan, cheapest, comparable, total_bill
+from auditor.model.plans import Plan, billed, cheapest, comparable, total_bill
 from auditor.model.provider import Provider
 from auditor.results.plan import OfferedPlan
 
@@ -63,13 +63,19 @@ def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]
         pictures_of_unknown_price=unsized,
         failed_renders_billed=billing.failed,
         repeats_billed=billing.repeats,
+        period=now.period if now else None,
         grade=now.grade.value if now else None,
         source=now.source if now else None,
         checked=now.checked if now else None,
         notes=provider.notes,
         sold_in=plans[0].currency if plans else None,
-        known_from="" if plan is None else f"{plan.grade.value}, {plan.checked}" if plan.checked else plan.grade.value,
+        known_from="" if plan is None else _known_from(plan),
     )
+
+
+def _known_from(plan: Plan) -> str:
+    checked = f", {plan.checked}" if plan.checked else ""
+    return f"{plan.grade.value}{checked}{billed(plan.period)}"
 
 
 def _factors(bill: Bill, sizes: Sizes, provider: Provider) -> tuple[list[Fraction], int]:

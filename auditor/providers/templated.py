@@ -1,8 +1,8 @@
 """Templated (templated.io): synchronous, one credit a picture or PDF page.
 
-Plans as a directory lists them (2026-06-25), not from the provider itself: prices of a month where a year is paid at
-once; by the month they are higher, and no page says by how much. What happens beyond the included credits is
-not said anywhere that was found. Check them against your invoice and override them with `[plans.templated.NAME]`.
+Plans as a directory lists them (2026-06-25), not from the provider itself: $29, $79 and $179 a month, all billed
+yearly. Billed monthly they cost more, and no page says by how much. What happens beyond the included credits is not
+said anywhere that was found. Check them against your invoice and override them with `[plans.templated.NAME]`.
 """
 
 from datetime import date
@@ -14,12 +14,13 @@ from auditor.providers import catalogue
 
 _DIRECTORY = "https://apis.io/providers/templated (unverified directory entry)"
 _CHECKED = date(2026, 6, 25)
-_PLANS = {"Starter": ("29.00", 1_000), "Scale": ("79.00", 5_000), "Enterprise": ("179.00", 25_000)}
+_PLANS = {"Starter": ("348.00", 1_000), "Scale": ("948.00", 5_000), "Enterprise": ("2148.00", 25_000)}
+"""Twelve of the listed months, since the year is paid at once; credits are for a month."""
 
 TEMPLATED = Provider(
     name="templated",
     hosts=("api.templated.io",),
-    plans=catalogue("templated", _PLANS, _DIRECTORY, _CHECKED, Grade.UNVERIFIED, limit_known=False),
+    plans=catalogue("templated", _PLANS, _DIRECTORY, _CHECKED, Grade.UNVERIFIED, period="year", limit_known=False),
     endpoints=(
         Endpoint(
             r"/v1/render/?", template="template", overrides="layers", ignored=("webhook_url", "metadata", "external_id")
@@ -31,6 +32,6 @@ TEMPLATED = Provider(
     usage=fields(("apiUsage", "apiQuota")),
     notes=(
         "a trial of 50 credits, once",
-        "all prices are those of a month where a year is paid at once; by the month they are higher (the directory)",
+        "all listed prices are billed yearly; billed monthly the plans cost more (the directory)",
     ),
 )

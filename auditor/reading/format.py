@@ -5,7 +5,7 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.reading.reader`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
+from auditor.reading import glued
 from auditor.reading.behind import Fixed, Tail
 from auditor.reading.lines import Line, LineReader
 from auditor.reading.log_template import LogTemplate
@@ -39,6 +40,8 @@ class Sample:
     """Those that are not blank, 200 at most; of an array of JSON objects each is one."""
     array: bool = False
     """Whether the input is such an array."""
+    key: str = ""
+    """The key at which its documents hold one, if they do."""
 
 
 class Format:
@@ -57,6 +60,8 @@ class Format:
     """What reads the rest of a line behind an open template."""
     prefixed: ClassVar[bool] = False
     """Whether what syslog writes before a line tells something of it."""
+    objects: ClassVar[bool] = False
+    """Whether its lines are JSON objects, of which several may stand on one."""
     unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths of the numbers of one log that are not read, and that may be counts or prices."""
     certainty: ClassVar[float] = 1.0
@@ -83,7 +88,7 @@ class Format:
         The share of the lines that it can read; one that holds no request's method does not vote.
         """
         reader = cls(ZoneInfo("UTC"))
-        votes = [vote for line in sample.lines if (vote := reader._vote(line)) is not None]
+        votes = [vote for line in cls.each(sample.lines) if (vote := reader._vote(line)) is not None]
         if cls.mixed:
             return 1 - votes.count(0) / len(votes) if _REQUEST in votes else 0.0
         return cls.certainty * sum(map(bool, votes)) / len(votes) if votes else 0.0
@@ -103,10 +108,20 @@ class Format:
         del columns, zone
         return None
 
+    @classmethod
+    def parts(cls, line: bytes) -> Sequence[bytes]:
+        """The records that a line holds: itself, or the objects on it, or those of the batch that it is."""
+        return glued.apart(line) if cls.objects else (line,)
+
     def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
-        """The records of an input, numbered from 1 as their file has them: its lines."""
+        """The records of an input, numbered from 1 as their file has them: its lines, or the objects on them."""
         del path
-        return reader
+        return glued.records(reader) if self.objects else reader
+
+    @classmethod
+    def each(cls, lines: Iterable[bytes]) -> Iterable[bytes]:
+        """The records of some lines."""
+        return (part for line in lines for part in cls.parts(line))
 
     def remember(self, data: bytes) -> None:
         """Take from a record that is passed over what the ones behind it are read by: a header."""

@@ -1,7 +1,6 @@
 """What the formats of JSON lines share: reading an object, and paths of keys into it."""
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
@@ -15,7 +14,7 @@ from auditor.reading.format import NO_REQUEST, Fits, Format
 from auditor.reading.named import completed
 from auditor.reading.names import at
 from auditor.reading.unread import Head, counted
-from auditor.reading.wrapped import PREFIX
+from auditor.reading.wrapped import bare
 
 _Record = TypeVar("_Record", bound=Mapping[str, Any])
 _ESCAPED = re.compile("[\udc80-\udcff]")
@@ -26,6 +25,7 @@ _SCANNED = 2000
 class JsonObjects(Format):
     """A format of one JSON object a line; `exchange` is left to write."""
 
+    objects = True
     needs: ClassVar[tuple[str, ...]] = ()
     """Keys that every record has, of objects within it with dots: a line without one is of another format."""
     documented: ClassVar[frozenset[str]] = frozenset()
@@ -62,9 +62,7 @@ class JsonObjects(Format):
 
 def json_object(data: bytes) -> dict[str, Any]:
     """The object of a line, also behind what a collector put before it, or behind a byte order mark."""
-    data = data.removeprefix(BOM_UTF8)
-    if data[:1] != b"{" and (prefix := PREFIX.match(data)):
-        data = data[prefix.end() :]
+    data = bare(data)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:

@@ -4,6 +4,7 @@ Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without
 """
 
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from auditor.reading.packed import Stream
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
+NUMBER_BITS = 32
+"""Bits of the number of a record within its file."""
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
 _BLOCK = 4 << 20
@@ -25,6 +28,11 @@ class Line:
 
     number: int
     data: bytes
+
+    @property
+    def place(self) -> int:
+        """The number of the line of the file that it stands on."""
+        return self.number
 
 
 @dataclass(slots=True)
@@ -68,10 +76,12 @@ class LineReader:
             yield rest
 
     def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
-        """The bytes as they come; where they break off, that is noted and not raised."""
+        """The bytes behind a byte order mark as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
+            mark = BOM_UTF8
             while data := self.stream.read1(size):
+                data, mark = data.removeprefix(mark), b""
                 yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
         except TooLargeError:
             raise

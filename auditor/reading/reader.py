@@ -15,19 +15,17 @@ from functools import lru_cache
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.exchange import Exchange, Exported
+from auditor.exchanges.loaded import loaded
 from auditor.exchanges.mapped import LeftOut, key_of
 from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
 from auditor.reading.ids import IdChoice, Ids
-from auditor.reading.lines import EXCERPT, MAX_LINE, Line
+from auditor.reading.lines import EXCERPT, MAX_LINE, NUMBER_BITS, Line
 from auditor.reading.secrets import find, mask, redact
 from auditor.reading.wrapped import inside
 
 MAX_REJECTIONS = 100
-TRY_BITS = 32
-"""A try before the one that was answered is numbered by its line and, above so many bits, its place in it."""
-
 PART = "the first part of a line that the container runtime split, whose last part is missing"
 
 
@@ -38,6 +36,8 @@ class Tally:
     lines: int = 0
     others: int = 0
     """Requests that ask for no picture that anybody told of."""
+    loaded: int = 0
+    """Those of them that are images which a page loaded (`NOBODY`)."""
     filtered: Counter[str] = field(default_factory=Counter)
     """Requests of a source or a provider that are no events, by the words of `exchanges.outcome.Filtered`."""
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -76,7 +76,7 @@ def together(assumptions: tuple[StrEnum, ...]) -> str | None:
 def rejection_of(path: str, line: Line, bad: BadRecordError) -> Rejection:
     """A record that was not taken, for people."""
     excerpt = redact(line.data[: EXCERPT * 8])[:EXCERPT].decode(errors="replace")
-    return Rejection(path, line.number, bad.reason, bad.detail, excerpt)
+    return Rejection(path, line.place, bad.reason, bad.detail, excerpt)
 
 
 class Reading:
@@ -133,18 +133,23 @@ class Reading:
         return replace(event, id=identity, key=key, assumed=together(assumed))
 
     def _calls(self, line: Line, exchange: Exchange) -> Iterator[tuple[Line, UsageEvent | None]]:
-        """A request, and the tries before the one that was answered: records of their own, so that lines add up."""
+        """A request, and the tries before the one that was answered: records of their own, so that lines add up.
+
+        They are numbered above the bits of their line's number.
+        """
         event = self._event(line, exchange)
         yield line, event
         for number, call in enumerate(self.mapper.tries(exchange, event) if event else (), 1):
             self.tally.lines += 1
-            yield Line(line.number | number << TRY_BITS, line.data), call
+            yield replace(line, number=line.number | number << NUMBER_BITS), call
 
     def _event(self, line: Line, exchange: Exchange) -> UsageEvent | None:
         found = self.mapper.event(exchange, self.identity(line))
         if found is None:
             self.tally.others += 1
-            return None
+            image = loaded(exchange, self.identity(line))
+            self.tally.loaded += image is not None
+            return image
         taken = self.taken(found, exchange)
         if taken is None:
             return None

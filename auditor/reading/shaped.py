@@ -1,10 +1,13 @@
 """Formats of JSON objects that are nothing but a declaration: a `JsonShape` says at which keys what stands."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+
+import orjson
 
 from auditor.exchanges.assumptions import Assumption
 from auditor.exchanges.cache_field import cache_of, verdict_in
@@ -16,6 +19,8 @@ from auditor.model.json_shape import JsonShape, Paths
 from auditor.reading.durations import Durations, amount, durations, unit_in, with_unit
 from auditor.reading.format import NO_REQUEST
 from auditor.reading.json_lines import JsonObjects, integer, json_object
+from auditor.reading.lines import MAX_LINE, Line, LineReader
+from auditor.reading.names import json_in
 from auditor.reading.times import moment, since_1970, start_of
 from auditor.reading.variables import status_of, text_of
 
@@ -40,9 +45,9 @@ class ShapedJson(JsonObjects):
     def lacking(cls, lines: Iterable[bytes]) -> str:
         """What a request needs and none of some lines holds, for people; empty where each stands somewhere."""
         records = []
-        for line in lines:
+        for part in cls.each(lines):
             with suppress(BadRecordError):
-                records.append(json_object(line))
+                records.append(json_object(part))
         needed = {"time": cls.shape.time, "url": cls.shape.url, "path": cls.shape.path, "status": cls.shape.status}
         empty = [
             f'{key} = "{paths[0]}"'
@@ -50,6 +55,34 @@ class ShapedJson(JsonObjects):
             if paths and all(_value(record, paths) is None for record in records)
         ]
         return f"[formats.{cls.name}] finds nothing at {', '.join(empty)}" if empty else ""
+
+    @classmethod
+    def parts(cls, line: bytes) -> Sequence[bytes]:
+        """Those of the documents on a line; an object that is none, or holds none, is a record itself."""
+        objects = super().parts(line)
+        return [part for each in objects for part in cls._unnested(each)] if cls.shape.records else objects
+
+    @classmethod
+    def _unnested(cls, record: bytes) -> Sequence[bytes]:
+        document = json_in(record) if len(record) <= MAX_LINE and cls.is_batch(record) else None
+        return [_record(each) for each in cls.batch(document)] or (record,)
+
+    @classmethod
+    def is_batch(cls, line: bytes) -> bool:
+        """Whether a line may be a document that holds records; quick."""
+        return any(f'"{_keys(path)[-1]}"'.encode() in line for path in cls.shape.records)
+
+    @classmethod
+    def batch(cls, document: Any) -> Iterable[Any]:
+        """The records that a document holds."""
+        found = _value(document, cls.shape.records)
+        return found if isinstance(found, list) else ()
+
+    def records(self, path: Path, reader: LineReader) -> Iterable[Line]:
+        """Lines, or numbered in their order the records that lines hold."""
+        if not self.shape.records:
+            return super().records(path, reader)
+        return _numbered(self.each(line.data for line in reader))
 
     def shape_of(self, record: Mapping[str, Any]) -> JsonShape | None:
         """The shape of one object; None for one that tells of no request."""
@@ -91,6 +124,18 @@ class ShapedJson(JsonObjects):
         if unit is not None and (told := since_1970(value, UNITS[unit])) is not None:
             return told, False
         return moment(value, self.zone)
+
+
+def _numbered(records: Iterable[bytes]) -> Iterator[Line]:
+    yield from (Line(number, record) for number, record in enumerate(records, 1))
+
+
+def _record(part: object) -> bytes:
+    try:
+        return orjson.dumps(part)
+    except orjson.JSONEncodeError:
+        # More levels than it writes, or a number of more than 64 bits: no JSON, so it is rejected.
+        return b"a record that is nested too deep, or holds too large a number"
 
 
 def _target(record: Mapping[str, Any], shape: JsonShape) -> str | None:

@@ -6,6 +6,7 @@ out before a format sees it, line by line, so that numbers stay those of the fil
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -48,6 +49,13 @@ class Inside(NamedTuple):
     """Whether it is a part of a line that a container runtime split, and not the last one."""
     writer: str = ""
     """What the parts of one line have in common."""
+
+
+def bare(line: bytes) -> bytes:
+    """A line of JSON without a byte order mark and what a collector put before it."""
+    line = line.removeprefix(BOM_UTF8)
+    prefix = None if line[:1] == b"{" else PREFIX.match(line)
+    return line[prefix.end() :] if prefix else line
 
 
 def inside(line: bytes) -> Inside:

@@ -1,7 +1,8 @@
 """Demand: the stream of requests that a simulation replays, and what a simulated render of each takes and costs.
 
 Batches have the columns of `COLUMNS`, int64 each: `duration_us` and `price` are -1 where the request was no render, or
-none that says so; `price` is a position in `Prices.amounts`; `digest` is 0 where it is unknown.
+none that says so; `price` is a position in `Prices.amounts`; `digest` is 0 where it is unknown; `free` is 1 for a
+render whose repeats the provider does not bill.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from auditor.replay.sums import MAX_ROWS, Ints
 
-COLUMNS = ("ts_us", "unit", "cycle", "weight", "duration_us", "digest", "render", "price", "bytes")
+COLUMNS = ("ts_us", "unit", "cycle", "weight", "duration_us", "digest", "render", "free", "price", "bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,11 @@ class Verdict(IntEnum):
     EXPIRED_IDENTICAL = 5
     UNKNOWN = 6
     """The log does not tell which picture it was: it is not walked."""
+    FREE = 7
+    """A repeat that the provider does not bill: nothing saves it, so it counts as needed."""
 
 
-NEEDED, CONCURRENT, REPEAT, CHANGED, EXPIRED, EXPIRED_IDENTICAL, _ = map(int, Verdict)
+NEEDED, CONCURRENT, REPEAT, CHANGED, EXPIRED, EXPIRED_IDENTICAL, *_ = map(int, Verdict)
 COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")
 DUPLICATES = (Verdict.CONCURRENT, Verdict.REPEAT)
 # One picture of the cache: eight integers, a cache line of most machines.
@@ -107,14 +109,15 @@ def judge(high: Any, low: Any, ts: Any, duration: Any, digest: Any, ttl: Any, st
 
 def serve(
     high: Any, low: Any, ts: Any, unit: Any, cycle: Any, weight: Any, duration: Any, digest: Any, render: Any,
-    price: Any, size: Any, groups: Any, cycles: Any, usual_price: Any, limbs: Any, usual_duration: Any, ttls: Any,
-    state: Any, until: Any, shown: Any, drawn: Any, sums: Any,
+    free: Any, price: Any, size: Any, groups: Any, cycles: Any, usual_price: Any, limbs: Any, usual_duration: Any,
+    ttls: Any, state: Any, until: Any, shown: Any, drawn: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add what each request of a batch costs to *sums*, one row for each group and TTL.
 
     *state* is that of `begins`, and the key's last price or -1. For each TTL, the current render is done at *until*,
     has the digest *shown*, and *drawn* is 1 if it was a render in the log, 0 if not, -1 if there is none yet.
-    A concurrent request never becomes the current picture, so coalescing only changes how it is booked.
+    A concurrent request never becomes the current picture, so coalescing only changes how it is booked. Nor does a
+    repeat that is not billed: nothing saves it, and it stays a render.
     """
     settings = len(ttls)
     for i in range(len(ts)):
@@ -138,18 +141,20 @@ def serve(
                 book(sums, at + WAITED, limbs, cost, size[i])
                 if differ(picture, shown[t]):
                     book_stale(sums, at, weight[i] - 1)
-            elif found == REPEAT:
+            elif found == REPEAT and free[i] == 0:
                 if differ(picture, shown[t]):
                     book_stale(sums, at, weight[i])
             else:
                 book(sums, at + RENDERED, limbs, cost, size[i])
+                if found == REPEAT:
+                    continue
                 until[t], shown[t], drawn[t] = now + lasting, picture, render[i]
 
 
 def evict(
-    key: Any, ts: Any, unit: Any, cycle: Any, weight: Any, digest: Any, render: Any, price: Any, size: Any,
-    groups: Any, cycles: Any, usual_price: Any, limbs: Any, ttl: Any, most_entries: Any, most_bytes: Any, first: Any,
-    step: Any, state: Any, slots: Any, sums: Any,
+    key: Any, ts: Any, unit: Any, cycle: Any, weight: Any, digest: Any, render: Any, free: Any, price: Any,
+    size: Any, groups: Any, cycles: Any, usual_price: Any, limbs: Any, ttl: Any, most_entries: Any, most_bytes: Any,
+    first: Any, step: Any, state: Any, slots: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Add what each request of a batch costs to *sums*, where the cache drops what was used least recently.
 
@@ -184,11 +189,12 @@ def evict(
                 state[2] -= 1
                 state[3] -= slots[me + SIZE]
                 slots[me + HELD] = 0
-            elif differ(digest[i], slots[me + SHOWN]):
+            elif free[i] == 0 and differ(digest[i], slots[me + SHOWN]):
                 book_stale(sums, at, weight[i])
-        if found != REPEAT:
+        if found != REPEAT or free[i] == 1:
             cost = slots[me + PRICE] if slots[me + PRICE] >= 0 else usual_price[unit[i]]
             book(sums, at + RENDERED, limbs, cost, size[i])
+        if found != REPEAT:
             if size[i] > most_bytes or most_entries == 0:
                 continue
             while state[2] >= most_entries or state[3] + size[i] > most_bytes:

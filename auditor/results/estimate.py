@@ -15,9 +15,9 @@ from auditor.analysis.accounts import Payer
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
-from auditor.model.events import Outcome
+from auditor.model.events import Outcome, Unknown
 from auditor.model.numbers import number
-from auditor.model.plans import Plan, Unadvised, cents, cheapest
+from auditor.model.plans import Plan, Unadvised, billed, cents, cheapest
 from auditor.model.words import TOO_SHORT
 from auditor.replay.walk import DUPLICATES, Verdict
 from auditor.results.document import Amount, Credits, Share
@@ -89,11 +89,13 @@ def estimate(
     measured: Payer | None = None,
     cycles: int = 0,
     unknown: Fraction = Fraction(0),
+    unsized: Fraction = Fraction(0),
 ) -> OneEstimate:
     """The estimate for some rates from 0 to 1, in the order of `STEPS`.
 
     *measured* is the account that the rates were measured on, over so many *cycles*; without one they were given. No
-    step spares the *unknown* renders: they are requests and calls beside the others.
+    step spares the *unknown* renders: they are requests and calls beside the others. *unsized* are those of them that
+    made nobody knows how many images.
     """
     steps: list[Spared] = []
     for name, rate in zip(STEPS, rates, strict=True):
@@ -108,6 +110,11 @@ def estimate(
     if plan is not None and unknown:
         sentences.append(
             f"Of these, {calls_of(unknown)} are of unknown images: how many of them were necessary is unknown"
+        )
+    if unsized:
+        sentences.append(
+            f"{calls_of(unsized)} of them made an unknown number of images and count as one credit each: the credits "
+            "are at least these, and the plan may be too small"
         )
     if plan is not None and (requests, *rates) == GUIDE:
         sentences.append(
@@ -171,6 +178,11 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
         )
 
     unknown = renders(replayed, Verdict.UNKNOWN)
+    unsized = sum(
+        row.renders
+        for row in replayed.verdicts
+        if row.unknown == Unknown.COUNT and row.unit in own and row.cycle in basis
+    )
     rendered = asked(Outcome.RENDER) - unknown
     demand = asked(Outcome.HIT) + asked(Outcome.COALESCED) + rendered
     if not demand:
@@ -181,7 +193,9 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
     left = [demand, cached, shared, kept]
     rates = [1 - Fraction(after, before) if before else Fraction(0) for before, after in pairwise(left)]
     scale = Fraction(1, len(basis)) if complete else _scale(bill)
-    return estimate(demand * scale, rates, bill.payer.plans, bill.payer, len(complete), unknown * scale)
+    return estimate(
+        demand * scale, rates, bill.payer.plans, bill.payer, len(complete), unknown * scale, unsized * scale
+    )
 
 
 def unmeasured(bill: Bill) -> str:
@@ -221,15 +235,19 @@ def _why(
     if closest is not None:
         lacks = number(credits - Fraction(closest.included))
         more = f": {plain(closest.name)} holds {number(closest.included):,} credits, {lacks:,} too few"
-    yield f"{many} need{s} {plain(plan.name)}, {cents(plan.bill(credits))} {plan.currency}{more}"
+    yield f"{many} need{s} {_priced_at(plan, credits)}{more}"
     whole = Fraction(math.ceil(requests))
     before = cheapest(plans, [(whole, whole)])
     if before is None:
         yield "Without these steps no known plan would hold the calls"
     elif before != plan:
-        yield f"Without these steps it would be {plain(before.name)}, {cents(before.bill(whole))} {before.currency}"
+        yield f"Without these steps it would be {_priced_at(before, whole)}"
     elif calls < requests:
         yield "The same plan would do without these steps: they leave room, but save no money yet"
+
+
+def _priced_at(plan: Plan, credits: Fraction) -> str:
+    return f"{plain(plan.name)}, {cents(plan.bill(credits))} {plan.currency}{billed(plan.period)}"
 
 
 def calls_of(amount: Fraction) -> str:

@@ -33,6 +33,8 @@ class InputFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was detected and how sure that is; empty for usage events."""
     other_requests: Some = 0
     """Requests that ask for no picture that anybody told of; they count as filtered."""
+    loaded_images: Some = 0
+    """Those of them that are images which a page loaded: rules look at their size and caching."""
     filtered: Annotated[dict[str, Some], Meta(extra_json_schema=only(*NO_EVENT))] = field(default_factory=dict)
     """Requests of a source or a provider that are no events: reason -> lines."""
     explained: Annotated[dict[str, str], Meta(extra_json_schema=_Names)] = field(default_factory=dict)
@@ -93,6 +95,7 @@ def inputs_of(sources: Sequence[Source], intakes: Sequence[Intake], counts: Coun
                 assumed=(assumed := dict(sorted(counts.assumed.get(index, {}).items()))),
                 detected=intake.detected,
                 other_requests=intake.tally.others,
+                loaded_images=intake.tally.loaded,
                 filtered=dict(sorted(intake.tally.filtered.items())),
                 explained={name: intake.tally.explained.get(name) or SENTENCES[name] for name in assumed},
             )

@@ -2,7 +2,7 @@
 
 from datetime import date
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -123,6 +123,8 @@ class OfferedPlan(Struct, frozen=True, kw_only=True):
     pictures_of_unknown_price: int
     failed_renders_billed: bool | None
     repeats_billed: bool | None
+    period: Literal["month", "year"] | None = None
+    """For how long its price is paid at once; earlier documents do not say."""
     grade: str | None
     source: str | None
     checked: Day | None

@@ -1,7 +1,8 @@
 """The count held against the provider's invoice, and what the difference may be.
 
 Known credits are certain. Calls of which nobody knows whether they were billed lie between nothing and the most that a
-call can cost. What is left beyond them was never seen here, or was counted in another cycle.
+call can cost; those that made an unknown number of images, or cost what nothing limits, have no such end, and neither
+has the count then. What is left beyond them was never seen here, or was counted in another cycle.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from msgspec import Struct, field
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.quarters import Days, Quarter, days_of, quarters
+from auditor.model.endpoints import Billing, one
 from auditor.model.events import Outcome
 from auditor.model.plans import Cycle, cycles
 from auditor.registry import PROVIDERS
@@ -31,14 +33,21 @@ class Uncertain(Struct, frozen=True):
     """Calls of which it is not known whether they were billed."""
 
     calls: int
-    most_credits_each: int
+    most_credits_each: int | None
+    """Of those whose size is known; None where the provider names no most."""
     of: dict[str, int]
     """What they are -> calls."""
+    of_unknown_size: int
+    """Those that may have cost any number of credits."""
 
     @property
-    def most(self) -> int:
-        """Credits that they can have cost together."""
-        return self.calls * self.most_credits_each
+    def most(self) -> int | None:
+        """Credits that they can have cost together; None where nothing limits them."""
+        return None if self.of_unknown_size else self.calls * (self.most_credits_each or 0)
+
+    def holds(self, difference: Fraction) -> bool:
+        """Whether they can have cost so many credits."""
+        return difference >= 0 and (self.most is None or difference <= self.most)
 
 
 class AgreesWith(Struct, frozen=True):
@@ -84,8 +93,8 @@ def reconcile(facts: Facts, bill: Bill, index: int, invoice: Fraction, rejected:
     own = [quarter for quarter in quarters(facts) if quarter.payer == payer.code]
     days, (first, end) = days_of(facts, own)[payer.code], (account.day(use.cycle.start), account.day(use.cycle.end))
     silent, difference = days.silent(first, end), invoice - use.credits
-    uncertain = _uncertain(_within(own, use.cycle), _most(payer.provider))
-    agrees = 0 <= difference <= uncertain.most
+    uncertain = _uncertain(_within(own, use.cycle), payer.provider)
+    agrees = uncertain.holds(difference)
     return Reconciled(
         provider=payer.provider,
         account=payer.account,
@@ -94,12 +103,12 @@ def reconcile(facts: Facts, bill: Bill, index: int, invoice: Fraction, rejected:
         counted=use.credits,
         difference=difference,
         agrees=agrees,
-        unexplained=min(difference, max(Fraction(0), difference - uncertain.most)),
+        unexplained=Fraction(0) if agrees else difference - (uncertain.most or 0 if difference > 0 else 0),
         uncertain=uncertain,
         silent_days=tuple(silent),
         silent_days_usual_credits=round(_usual(days, silent)),
         rejected_lines=rejected,
-        agrees_with=() if agrees else tuple(_elsewhere(bill, use.cycle, invoice, own, uncertain.most_credits_each)),
+        agrees_with=() if agrees else tuple(_elsewhere(bill, use.cycle, invoice, own)),
         bill_of_count=_bill_of(bill, index, use.credits),
         bill_of_invoice=_bill_of(bill, index, invoice),
         currency=use.plan.currency if use.plan else None,
@@ -113,22 +122,30 @@ def _within(used: Iterable[Quarter], cycle: Cycle) -> list[Quarter]:
     return [quarter for quarter in used if cycle.start_us <= quarter.start_us < cycle.end_us]
 
 
-def _uncertain(used: Iterable[Quarter], most: int) -> Uncertain:
+def _uncertain(used: Iterable[Quarter], provider: str) -> Uncertain:
     """The calls of unknown price, those of which there are most first."""
-    found: dict[str, int] = {}
+    most, found, unsized = _most(provider), dict[str, int](), 0
     for quarter in used:
         if quarter.uncertain:
+            endless = most is None or (quarter.outcome == Outcome.RENDER and _makes_several(provider))
+            unsized += quarter.uncertain if endless else 0
             name = "unresolved" if quarter.outcome == Outcome.ATTEMPT else quarter.error or quarter.outcome
             found[name] = found.get(name, 0) + quarter.uncertain
-    return Uncertain(sum(found.values()), most, dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))))
+    ordered = dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    return Uncertain(sum(found.values()), most, ordered, unsized)
 
 
-def _most(provider: str) -> int:
-    """The most that one picture can cost there, as far as the provider says."""
-    if provider not in PROVIDERS:
-        return 1
-    billing = PROVIDERS[provider].billing
-    return max(1, billing.beyond or 0, *(credits for _, credits in billing.sizes or ()))
+def _most(provider: str) -> int | None:
+    """The most that one image can cost there; None where nobody says."""
+    billing = PROVIDERS[provider].billing if provider in PROVIDERS else Billing()
+    if billing.sizes is None:
+        return None
+    return max(1, billing.beyond or 0, *(credits for _, credits in billing.sizes))
+
+
+def _makes_several(provider: str) -> bool:
+    """Whether one call may make several images there: one whose credits are unknown is such a call."""
+    return any(endpoint.images is not one for endpoint in PROVIDERS[provider].endpoints)
 
 
 def _usual(days: Days, silent: Iterable[date]) -> Fraction:
@@ -140,7 +157,7 @@ def _usual(days: Days, silent: Iterable[date]) -> Fraction:
     return total
 
 
-def _elsewhere(bill: Bill, near: Cycle, invoice: Fraction, used: Sequence[Quarter], most: int) -> Iterator[AgreesWith]:
+def _elsewhere(bill: Bill, near: Cycle, invoice: Fraction, used: Sequence[Quarter]) -> Iterator[AgreesWith]:
     """Other anchor days, and UTC, with which the count agrees, if the log covers that cycle."""
     payer, account = bill.payer, bill.payer.settings
     middle = (near.start_us + near.end_us) // 2
@@ -153,7 +170,7 @@ def _elsewhere(bill: Bill, near: Cycle, invoice: Fraction, used: Sequence[Quarte
             seen.add((cycle.start, cycle.end))
             inside = _within(used, cycle)
             credits = sum((quarter.credits for quarter in inside), Fraction(0))
-            if credits <= invoice <= credits + _uncertain(inside, most).most:
+            if _uncertain(inside, payer.provider).holds(invoice - credits):
                 yield AgreesWith(anchor, str(zone), cycle.start, cycle.end, credits)
 
 

@@ -4,6 +4,8 @@ What it does
     Looks at the images that a browser fetched over the network, as its HAR file tells, each once: those larger than
     `most`, with their format, their pixels and, where the browser sent it (Sec-CH-Width), the width at which the page
     shows them. The evidence has the formats of all of them, too. Bytes of a finding are what is beyond `most`.
+    Images that no provider or `[sources]` table knows count by their media type and are grouped by host: no renders, no
+    credits.
 
 Why it matters
     Images are most of what a page weighs, and visitors on phones wait and pay for each byte.
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import Downloaded, by_template
+from auditor.analysis.downloads import Downloaded, by_subject
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.options import Option
 from auditor.model.words import plural
@@ -51,7 +53,7 @@ class HeavyImages(Rule):
         """Bytes of a finding are what is beyond the budget, for each download."""
         most = case.facts.settings.options_of(self.id, Options).most
         fetched = [image for image in case.facts.downloads if image.fetched]
-        for (provider, template), group in by_template(case.facts, fetched).items():
+        for subject, group in by_subject(case.facts, fetched):
             heavy = [image for image in group if (image.bytes or 0) > most]
             if not heavy:
                 continue
@@ -64,9 +66,9 @@ class HeavyImages(Rule):
             first = heaviest[0]
             yield Finding(
                 rule=self.id,
-                severity=severity_of(beyond, case.facts.delivered_bytes),
+                severity=severity_of(beyond, case.facts.loaded_bytes),
                 confidence=Confidence.LOW,
-                subject={"provider": provider, "template": template},
+                subject=subject,
                 message=f"{len(heavy):,} of {plural(len(group), 'image')} {'is' if len(heavy) == 1 else 'are'} larger "
                 f"than {most:,} bytes; largest {_words(first)}; formats: "
                 + ", ".join(f"{name} {formats[name]['images']:,}" for name in sorted(formats)),

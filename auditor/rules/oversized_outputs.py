@@ -5,7 +5,8 @@ What it does
     s = min(1, max_w x D / W, max_h x D / H), wasted = bytes x (1 - s^2), rounded half up picture by picture. Pictures
     that waste less than 4096 bytes are left out, and so are svg and pdf. Where there is no limit, the width counts at
     which a browser asked for the image (`Sec-CH-Width` in a HAR file, device pixels), the widest of several; the
-    evidence then has that of the largest image.
+    evidence then has that of the largest image. Images in a HAR file that no provider or `[sources]` table knows are
+    grouped by host.
 
 Why it matters
     Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
@@ -27,6 +28,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from auditor.analysis.case import Case, Rule
+from auditor.analysis.downloads import by_subject
 from auditor.analysis.oversized import SCALE, beyond_shown, oversized, placements
 from auditor.analysis.pictures import by_place, price_of_bytes
 from auditor.analysis.placements import limit_for
@@ -50,10 +52,15 @@ class OversizedOutputs(Rule):
             for at, each in chosen.items()
         }
         found = oversized(case.facts, sides) if sides else []
-        images = [image for image in case.facts.downloads if (image.unit, image.placement) not in chosen]
-        for one, shown in sorted(beyond_shown(images), key=lambda pair: pair[0].largest):
+        images = [
+            image
+            for image in case.facts.downloads
+            if image.unit is not None and (image.unit, image.placement) not in chosen
+        ]
+        for image, one in sorted(beyond_shown(images), key=lambda pair: pair[1].largest):
             found.append(one)
-            chosen[one.unit, one.placement] = Limit(width=Decimal(shown), source="Sec-CH-Width")
+            chosen[one.unit, one.placement] = Limit(width=Decimal(image.shown_width or 0), source="Sec-CH-Width")
+        yield from self._loaded(case)
         whole = case.facts.delivered_bytes
         for (provider, template, placement), group in by_place(case.facts, found).items():
             most = max(group, key=lambda each: tuple(each.largest))
@@ -83,6 +90,36 @@ class OversizedOutputs(Rule):
                         "source": limit.source,
                     },
                     "largest": {"width": width, "height": height, "bytes": size, "wasted_bytes": wasted},
+                },
+            )
+
+    def _loaded(self, case: Case) -> Iterable[Finding]:
+        """Of images that are nobody's renders, one finding for each host."""
+        wasted = dict(beyond_shown(image for image in case.facts.downloads if image.unit is None))
+        for subject, group in by_subject(case.facts, wasted):
+            lost = sum(wasted[image].delivered for image in group)
+            most = max(group, key=lambda image: wasted[image].largest)
+            request = case.requests([most.row]).get(most.row)
+            yield Finding(
+                rule=self.id,
+                severity=severity_of(lost, case.facts.loaded_bytes),
+                confidence=Confidence.MEDIUM,
+                subject=subject,
+                message=f"{plural(len(group), 'image')} had more pixels than the page showed, some {lost:,} bytes "
+                f"wasted; most for {request}",
+                advice=f"Serve it {most.shown_width} px wide instead of {most.width}, as srcset and sizes do",
+                bytes=lost,
+                evidence={
+                    "images": len(group),
+                    "delivered_wasted_bytes": lost,
+                    "largest": {
+                        "request": request,
+                        "width": most.width,
+                        "height": most.height,
+                        "shown_width": most.shown_width,
+                        "bytes": most.bytes,
+                        "wasted_bytes": wasted[most].largest[0],
+                    },
                 },
             )
 

@@ -28,7 +28,7 @@ from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
-from auditor.model.plans import Plan, Unadvised, cents, total_bill
+from auditor.model.plans import Plan, Unadvised, billed, cents, total_bill
 from auditor.model.words import TOO_SHORT
 
 
@@ -105,7 +105,7 @@ def _advice(bill: Bill, plan: Plan) -> str:
     saving = bill.saving(best, bill.loads)
     if best == plan:
         return f"{plan.name} is the right plan for whole cycles; watch the cycle that exceeds it"
-    words = f"Change to {best.name} ({cents(best.price)} {best.currency})"
+    words = f"Change to {best.name} ({cents(best.monthly)} {best.currency} a month{billed(best.period)})"
     if saving is not None and saving >= 0:
         words += f", which saves {cents(saving)} {plan.currency} a month"
     elif saving is not None:

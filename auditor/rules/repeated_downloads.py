@@ -5,6 +5,8 @@ What it does
     whether a CDN had the image or not: all but one for each image are too many. What the browser took from its own
     cache and what the server confirmed (304) does not count, and neither do entries that name no page. Images of which
     less than 4096 bytes were loaded too often are left out. Bytes of a finding are what was loaded too often.
+    Images that no provider or `[sources]` table knows count by their media type and are grouped by host: no renders, no
+    credits.
 
 Why it matters
     The visitor waits and pays for the same bytes twice, and your server or CDN sends them twice. `duplicate-renders` is
@@ -25,7 +27,7 @@ Options
 from collections.abc import Iterable
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import by_template
+from auditor.analysis.downloads import by_subject
 from auditor.analysis.pictures import SMALLEST
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.words import plural
@@ -40,15 +42,15 @@ class RepeatedDownloads(Rule):
     def findings(self, case: Case) -> Iterable[Finding]:
         """Of downloads that differ in size the largest is the one that was needed."""
         again = [image for image in case.facts.downloads if image.again_bytes >= SMALLEST]
-        for (provider, template), group in by_template(case.facts, again).items():
+        for subject, group in by_subject(case.facts, again):
             lost, times = sum(image.again_bytes for image in group), sum(image.again for image in group)
             most = max(group, key=lambda image: image.again_bytes)
             request = case.requests([most.row]).get(most.row)
             yield Finding(
                 rule=self.id,
-                severity=severity_of(lost, case.facts.delivered_bytes),
+                severity=severity_of(lost, case.facts.loaded_bytes),
                 confidence=Confidence.MEDIUM,
-                subject={"provider": provider, "template": template},
+                subject=subject,
                 message=f"pages fetched {plural(len(group), 'image')} again: {plural(times, 'download')} too many, "
                 f"{lost:,} bytes" + (f"; most for {request}" if request else ""),
                 advice="Let browsers keep the image, and use one address for it",

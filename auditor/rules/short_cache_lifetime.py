@@ -6,6 +6,8 @@ What it does
     header, so that each browser guesses), *stale* (forbidden, or over at once), *short* (less than `least`). Answers
     without any header in the file, and those to other methods than GET, are unknown and left out, and so are images of
     less than 4096 bytes, such as tracking pixels. Bytes of a finding are what was loaded of these images.
+    Images that no provider or `[sources]` table knows count by their media type and are grouped by host: no renders, no
+    credits.
 
 Why it matters
     A visitor who comes back loads them again, and so does the next page; each load asks your server or the provider.
@@ -28,7 +30,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import Downloaded, by_template
+from auditor.analysis.downloads import Downloaded, by_subject
 from auditor.analysis.pictures import SMALLEST
 from auditor.model.events import UNSTATED
 from auditor.model.findings import Confidence, Finding, severity_of
@@ -56,7 +58,7 @@ class ShortCacheLifetime(Rule):
         known = [
             image for image in case.facts.downloads if image.lifetime_s is not None and (image.bytes or 0) >= SMALLEST
         ]
-        for (provider, template), group in by_template(case.facts, known).items():
+        for subject, group in by_subject(case.facts, known):
             lifetimes = {image.row: image.lifetime_s or 0 for image in group}
             brief = [image for image in group if timedelta(seconds=lifetimes[image.row]) < least]
             if not brief:
@@ -69,9 +71,9 @@ class ShortCacheLifetime(Rule):
             request = case.requests([largest.row]).get(largest.row)
             yield Finding(
                 rule=self.id,
-                severity=severity_of(loaded, case.facts.delivered_bytes),
+                severity=severity_of(loaded, case.facts.loaded_bytes),
                 confidence=Confidence.MEDIUM,
-                subject={"provider": provider, "template": template},
+                subject=subject,
                 message=f"browsers may keep {len(brief):,} of {plural(len(group), 'image')} for less than "
                 f"{ttl_words(least // timedelta(microseconds=1))}: "
                 + ", ".join(f"{images:,} {lack}" for lack, images in lacks.items() if images)

@@ -24,11 +24,11 @@ from fractions import Fraction
 
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
-from auditor.model.events import Outcome
 from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.numbers import exact_sum, number
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word
+from auditor.replay.walk import Verdict
 
 
 class StagingCredits(Rule):
@@ -40,7 +40,7 @@ class StagingCredits(Rule):
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Evidence says how much of it would fit the provider's free plan, month by month."""
-        units, renders = case.facts.units, [row for row in case.facts.usage if row.outcome == Outcome.RENDER]
+        units, billed = case.facts.units, [row for row in case.replayed.verdicts if row.verdict != Verdict.FREE]
         chosen = grouped(sorted(case.replayed.staging), lambda unit: (units[unit].payer, units[unit].environment))
         for (payer, environment), own in chosen.items():
             credits = case.replayed.waste.total(Cause.STAGING, own)
@@ -67,7 +67,7 @@ class StagingCredits(Rule):
                 saved=by_cycle,
                 mended=Mended(environment, "moves off the paid plan", "move off the paid plan"),
                 evidence={
-                    "renders": sum(row.billed for row in renders if row.unit in own),
+                    "renders": sum(row.billed for row in billed if row.unit in own),
                     "credits": number(credits),
                     "free_plan": free.name if free else None,
                     "fit_free_plan": fit if free else None,

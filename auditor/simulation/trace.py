@@ -62,7 +62,7 @@ class TraceDemand:
             columns = {
                 "key": key, "key_high": key, "key_low": zeros, "ts_us": self.ts[rows], "unit": zeros,
                 "cycle": self.cycle[rows], "weight": zeros + 1, "duration_us": zeros, "digest": zeros,
-                "render": zeros + 1, "price": zeros, "bytes": self.size[rows],
+                "render": zeros + 1, "free": zeros, "price": zeros, "bytes": self.size[rows],
             }  # fmt: skip
             yield pa.RecordBatch.from_pydict(columns)
 

@@ -295,6 +295,8 @@ def test_a_folder_gives_logs_under_the_names_that_servers_and_networks_give_them
         "access.log.2.gz",
         "access_log-20260901",
         "logs.EMLARXS9EXAMPLE.2026-09-01-20.RT4KCN4SGK9.gz",
+        "2026-09-01-20-15-38-1A2B3C4D5E6F7A8B",
+        "og-2026-09-01-20-15-38-1A2B3C4D5E6F7A8B",
         "localhost_access_log.2026-09-01.txt",
     ]
     for name in (*names, "notes.txt", "access.old", "E.2026-09-01-20.gz"):

@@ -38,3 +38,15 @@ def test_each_format_is_read_behind_a_hole(tmp_path: Path, path: Path) -> None:
     found = taken(log, load(FOLDER / "auditor.toml"))
     assert (found.tally.lines, found.tally.reasons) == (expected.tally.lines, expected.tally.reasons)
     assert found.records == expected.records != []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_each_format_is_read_behind_a_byte_order_mark(tmp_path: Path, path: Path) -> None:
+    """As without one, and detected as without one: editors and exports put it before the first line."""
+    log = tmp_path / path.name
+    log.write_bytes(path.read_bytes())
+    expected = taken(log, load(FOLDER / "auditor.toml"))
+    log.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    found = taken(log, load(FOLDER / "auditor.toml"))
+    assert (found.tally.lines, found.tally.reasons) == (expected.tally.lines, expected.tally.reasons)
+    assert found.records == expected.records != []

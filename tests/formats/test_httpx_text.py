@@ -1,5 +1,6 @@
 """What httpx, httpx2 and urllib3 log as text: read by its time and its message, whatever stands around them."""
 
+import json
 import logging
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -62,6 +63,25 @@ def test_the_time_of_a_line_whatever_its_format(text: str, time: str, assumed: b
 )  # fmt: skip
 def test_lines_of_others_are_no_requests(text: str) -> None:
     assert HttpxText(BERLIN).parse(text.encode()) is NO_REQUEST
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'http://proxy.example:3128 "POST http://render.imejis.io/v1/og-card HTTP/1.1" 200 18211',
+        'http://proxy.example:3128 "POST https://render.imejis.io/v1/og-card HTTP/1.1" 200 18211',
+        'https://proxy.example:8443 "POST https://render.imejis.io:443/v1/og-card HTTP/1.1" 200 18211',
+        'https://render.imejis.io:443 "POST /v1/og-card HTTP/1.1" 200 18211',
+        'HTTP Request: POST https://render.imejis.io/v1/og-card "HTTP/1.1 200 OK"',
+    ],
+)
+def test_behind_a_proxy_the_address_is_that_of_the_call(said: str, tmp_path: Path) -> None:
+    """Of urllib3 and so of requests by forwarding, by a tunnel, and of httpx, which never names the proxy."""
+    text = f"2026-09-01 06:00:01,250 DEBUG client {said}\n"
+    program = json.dumps({"event": said, "timestamp": "2026-09-01T06:00:01Z"}) + "\n"
+    for name, log in (("app.log", text), ("app.jsonl", program)):
+        (record,) = taken_of(tmp_path, {name: log}).records
+        assert (record["provider"], record["template"], record["outcome"]) == ("imejis", "og-card", "render")
 
 
 @pytest.mark.parametrize("prefix", ["INFO:httpx:", "06:00:01 INFO httpx ", "", "09/01/2026 06:00:01 AM "])

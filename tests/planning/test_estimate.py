@@ -14,6 +14,7 @@ from auditor.analysis.walk import replay
 from auditor.commands.estimate import share
 from auditor.providers.hcti import HCTI
 from auditor.providers.imejis import IMEJIS
+from auditor.providers.templated import TEMPLATED
 from auditor.results.estimate import GUIDE, estimate, measure
 from tests.conftest import event, lines
 from tests.examined import SAMPLES, examined, on, ran
@@ -39,6 +40,34 @@ def test_plans_in_another_currency_are_left_out_and_named(tmp_path: Path) -> Non
         assert "Eigen is left out: it is sold in EUR, and the other plans in USD" in found.err
         assert "Eigen" not in found.out
         assert "USD" in found.out
+
+
+def test_a_plan_that_is_billed_yearly_says_so_beside_its_monthly_price() -> None:
+    """In every command that names a price to choose by."""
+    for command in (
+        ("estimate", "--requests", "900", "--provider", "templated"),
+        ("compare", "self-hosted", "--provider", "templated"),
+    ):
+        found = ran(*command)
+        assert "29.00" in found.out
+        assert "billed yearly" in found.out
+        assert "348.00" not in found.out
+    assert "need Starter, 29.00 USD, billed yearly" in estimate(Fraction(900), [Fraction(0)] * 3, TEMPLATED.plans).why
+
+
+def test_batches_of_unknown_size_are_no_single_credits(tmp_path: Path) -> None:
+    """The estimate is the least that it can be, and says so."""
+    line = '10.0.0.1 - - [{:02}/Sep/2026:{:02}:00:00 +0000] "{} HTTP/1.1" 200 9 "-" "-"\n'
+    days = [(day, hour) for day in range(1, 31) for hour in (0, 23)]
+    signed = "GET https://hcti.io/v1/image/t-1/" + "a" * 64 + "?title={}"
+    log = tmp_path / "access.log"
+    for batch, said in ((True, True), (False, False)):
+        calls = [line.format(day, hour, signed.format(day * 24 + hour)) for day, hour in days]
+        calls += [line.format(day, 12, "POST https://hcti.io/v1/image/batch") for day in range(1, 5) if batch]
+        log.write_text("".join(calls))
+        found = " ".join(ran("estimate", str(log)).out.split())
+        assert ("4 of them made an unknown number of images and count as one credit each" in found) is said, found
+        assert ("the credits are at least these" in found) is said
 
 
 def test_half_a_call_cannot_be_made() -> None:

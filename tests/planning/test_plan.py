@@ -123,6 +123,9 @@ def test_providers_side_by_side(tmp_path: Path) -> None:
     assert by_name["bannerbear"].monthly_bill == 149, "600 pictures of 3,200 px are 1,800 credits there"
     assert by_name["orshot"].monthly_bill == 30
     assert by_name["placid"].monthly_bill is None
+    assert (by_name["templated"].monthly_bill, by_name["templated"].period) == (29, "year")
+    assert by_name["templated"].known_from == "unverified, 2026-06-25, billed yearly"
+    assert (by_name["imejis"].period, by_name["placid"].period) == ("month", None)
     assert by_name["hcti"].pictures_of_unknown_price == 600
     unknown = [offer.monthly_bill is None for offer in advice.providers]
     assert unknown == sorted(unknown)

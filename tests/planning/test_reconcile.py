@@ -66,6 +66,35 @@ def test_an_uncertain_call_can_cost_more_than_a_credit(tmp_path: Path) -> None:
     assert not held(log, tmp_path, 33, config=config).agrees
 
 
+@pytest.mark.parametrize(
+    ("provider", "fields"),
+    [
+        ("hcti", {"credits": None}),
+        ("bannerbear", {"credits": None}),
+        ("hcti", {"outcome": "error", "error": "timeout"}),
+        ("own", {"outcome": "attempt"}),
+    ],
+)
+def test_a_call_of_unknown_size_has_no_most(provider: str, fields: dict[str, Any], tmp_path: Path) -> None:
+    """A batch, or a call at a provider that names no most: the count is at least 90, and no invoice above is too high."""
+    log = [*SEPTEMBER, event("t", "2026-09-10T00:00:00Z", **fields)]
+    (tmp_path / "a.jsonl").write_bytes(lines([{**each, "provider": provider} for each in log]))
+    for invoice, code, verdict in (
+        (90, 0, "Agrees to the credit."),
+        (91, 0, "May agree: the count is at least 90, and 1 call of unknown size may be the 1 credit beyond."),
+        (590, 0, "May agree: the count is at least 90, and 1 call of unknown size may be the 500 credits beyond."),
+        (89, 1, "Does not agree: 1 fewer were billed than counted."),
+    ):
+        found = ran("reconcile", str(tmp_path), "--cycle", "2026-09", "--invoice", str(invoice))
+        assert (found.code, verdict in found.out) == (code, True), found.out
+        assert "at least 90" in found.out and "1 call of unknown size" in found.out
+    document = json.loads(
+        ran("reconcile", str(tmp_path), "--cycle", "2026-09", "--invoice", "590", "--format", "json").out
+    )
+    assert document["uncertain"]["of_unknown_size"] == 1
+    assert (document["agrees"], document["unexplained"]) == (True, 0)
+
+
 def test_missing_days_are_named_with_what_such_days_used(tmp_path: Path) -> None:
     """Two Thursdays are missing; the other two used 3 each."""
     counts = [3] * 30

@@ -72,6 +72,16 @@ SIZES = [
 """Width, height and format of a picture, and the credits that it costs; None is unknown."""
 
 
+def test_prices_of_a_year_are_compared_by_the_month() -> None:
+    """And say so wherever they are: Templated's listed months are twelfths of what is paid at once."""
+    assert [(plan.period, plan.price, plan.monthly) for plan in PROVIDERS["templated"].plans] == [
+        ("year", 348, 29), ("year", 948, 79), ("year", 2148, 179),
+    ]  # fmt: skip
+    for provider in PROVIDERS.values():
+        told = "billed yearly" in " ".join(provider.notes)
+        assert {plan.period for plan in provider.plans} <= {"year" if told else "month"}, provider.name
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_calls_of_every_provider_are_tried(name: str) -> None:
     """At least one address that renders, so that the patterns of a new file have been seen to fit."""

@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from auditor.client.attach import meter
+from auditor.client.call_rules import path_rule
 from auditor.model.endpoints import Seen
 from auditor.registry import PROVIDERS
+from tests.examined import ran
 from tests.formats.samples import taken_of
 from tests.formats.test_foreign import report
 
@@ -208,6 +210,44 @@ def test_a_call_is_the_same_to_all_who_know_its_address_alone(row: Row, tmp_path
     assert told(programs(row, tmp_path, body=False)) == [right]
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "API.Imejis.IO",
+        "api.imejis.io.",
+        "api.imejis.io:443",
+        "api.imejis.io.:443",
+        "api.imejis.io:",
+        "u:p@API.imejis.io.",
+    ],
+)
+def test_a_host_is_the_same_however_it_is_spelled(spelled: str, tmp_path: Path) -> None:
+    """To every reader, to the provider itself, and to a rule of one's own that spells it in yet another way."""
+    row = Row("imejis", "POST", f"https://{spelled}/api/designs/og-card", {"title.text": "a"}, "og-card")
+    for reader in (combined, programs, har, metered):
+        assert [each[:2] for each in told(reader(row, tmp_path))] == [("imejis", "og-card")], reader
+    assert PROVIDERS["imejis"].recognise("POST", urlsplit(row.address), b"{}") is not None
+    found: list[Any] = []
+    rule = path_rule("mine", "Api.imejis.io.", r"/api/designs/(?P<template>[^/]+)")
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+    client = meter(httpx.Client(transport=transport), events=found.append, registry=None, rules=[rule])
+    client.post(row.address, json=row.body)
+    assert {each["template"] for each in found} == {"og-card"}
+
+
+def test_blank_parameters_are_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty title is not the title that the template has."""
+    monkeypatch.setenv("AUDITOR_SECRET", "one for all")
+    path = "https://render.imejis.io/v1/og-card"
+    rows = [Row("imejis", "GET", f"{path}{query}", None, "og-card") for query in ("", "?title.text=", "?title.text")]
+    for reader in (combined, programs, har, metered):
+        bare, blank, same = ([each["key"] for each in reader(row, tmp_path)] for row in rows)
+        assert bare != blank == same, reader
+    rule = path_rule("mine", "img.example", r"/(?P<template>[^/]+)", method="GET")
+    seen = [rule.recognise("GET", urlsplit(f"https://img.example/t{query}"), b"") for query in ("", "?a=")]
+    assert seen[0] != seen[1]
+
+
 @pytest.mark.parametrize("held", [{"a": "value"}, ["value"], True, None, "", 1.5])
 def test_what_is_no_name_names_no_template(held: Any, tmp_path: Path) -> None:
     """Nor is anything of it told."""
@@ -306,6 +346,47 @@ def test_repeats_that_the_provider_does_not_bill_save_no_rule_credits(
     billed = 30 if rule == "volatile-inputs" else 60
     assert sum(each["credits"] for each in found["findings"] if each["rule"] == rule) == billed
     assert sum(each["credits"] for each in found["findings"]) == billed
+
+
+def month(body: Any) -> dict[str, Any]:
+    """The HAR of a whole September, in which one call is made each day."""
+    entries = []
+    for day in range(1, 31):
+        (entry,) = session([Row("hcti", "POST", HCTI, body, "html")])["log"]["entries"]
+        entries.append(entry | {"startedDateTime": f"2026-09-{day:02}T{23 * (day > 15):02}:00:00Z"})
+    return {"log": {"version": "1.2", "creator": {"name": "x"}, "entries": entries}}
+
+
+@pytest.mark.parametrize(("body", "free"), [({"html": "x"}, True), ({"html": "x", "dedupe_duration_s": 0}, False)])
+def test_no_what_if_saves_repeats_that_are_not_billed(body: Any, free: bool, tmp_path: Path) -> None:
+    """Nor does it save a render: what the provider serves again is needed at every setting."""
+    path = str(tmp_path / "a.har")
+    Path(path).write_text(json.dumps(month(body)))
+
+    def said(*command: str) -> Any:
+        return json.loads(ran(*command, path, "--format", "json", "--no-cache").out)
+
+    simulated = said("simulate", "--ttl", "1d", "--ttl", "9d", "--ttl", "forever")
+    bounded = said("simulate", "--ttl", "9d", "--capacity-entries", "5")
+    left = [(row["renders"], row["credits"]) for found in (simulated, bounded) for row in found["rows"]]
+    assert all(each == (30, 30) for each in left) is free
+    assert (simulated["recommendation"] is None) is free
+    (estimated,) = said("estimate", "--ttl", "9d", "--batch-ttl", "20d")["estimates"]
+    assert (estimated["calls"] == 30) is free
+    (account,) = said("plan", "--ttl", "9d", "--longer-ttl", "20d")["accounts"]
+    assert (not any(scenario["credits_saved"] for scenario in account["scenarios"])) is free
+
+
+@pytest.mark.parametrize(("body", "staging"), [({"html": "x"}, 1), ({"html": "x", "dedupe_duration_s": 0}, 30)])
+def test_staging_wastes_only_what_is_billed(body: Any, staging: int, tmp_path: Path) -> None:
+    """The first of thirty calls, where the others are free."""
+    path = tmp_path / "a.har"
+    path.write_text(json.dumps(month(body)))
+    source = {"provider": "hcti", "account": "main", "environment": "staging"}
+    config = {"sources": {"calls": source}, "rules": {"duplicate-renders": {"ttl": "40d"}}}
+    found = report(path, config=config, findings=True)
+    assert (found["waste"]["staging"], found["waste"]["total"], found["totals"]["credits"]) == (staging, staging, 30)
+    assert sum(each["credits"] for each in found["findings"]) == staging
 
 
 def test_free_repeats_by_the_answer_cost_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from auditor.replay.demand import Groups, Prices
 ONE = Groups([0], 1, 1)
 DEFAULTS = {
     "key": 0, "key_high": 1, "key_low": 1, "ts_us": 0, "unit": 0, "cycle": 0, "weight": 1, "duration_us": 0,
-    "digest": 0, "render": 1, "price": 0, "bytes": 1,
+    "digest": 0, "render": 1, "free": 0, "price": 0, "bytes": 1,
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from auditor.replay.walk import COLUMNS, Verdict, verdicts
 
-N, C, R, CH, EX, EI, _ = Verdict
+N, C, R, CH, EX, EI, *_ = Verdict
 
 
 def walked(rows: list[tuple[int, int, int]], ttl: int = 100, monkeypatch: Any = None) -> list[Verdict]:

@@ -33,6 +33,16 @@ def test_a_plan_that_is_too_large(report: Report) -> None:
     assert (cycle["price_per_render"], cycle["cheapest_plan"]) == ("0.041650", "Basic")
 
 
+def test_a_plan_of_a_year_is_advised_by_its_price_a_month(report: Report) -> None:
+    """It is what the saving is reckoned on."""
+    year = {"price": "120.00", "period": "year", "currency": "USD", "included": 1000}
+    found = report(month(600), on("Pro") | {"plans": {"imejis": {"Year": year}}})
+    assert (
+        "Change to Year (10.00 USD a month, billed yearly), which saves 14.99 USD a month"
+        in (only(found, "plan-mismatch")["advice"])
+    )
+
+
 def test_a_plan_that_is_too_small(report: Report) -> None:
     """1,428 credits exceed Basic, which has no overage: there is no bill, and Pro is the plan."""
     found = report(month(1428), on("Basic"))

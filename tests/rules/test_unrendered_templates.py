@@ -32,6 +32,13 @@ CONFIG = {"sources": {"shop": {"path": r"/cards/(?P<template>[^/]+)/[^/]+", "ign
         ("/v1/render", b"title=NaN&color=red", "NaN\ttitle"),
         ("/v1/render", b"<h1>{{title}}</h1>", "{{…}}\t:body"),
         ("/v1/render", b'{"html": "<script>f(`${x}`)</script><p>{{title}}</p>"}', "{{…}}\thtml"),
+        (
+            "/v1/render",
+            b'{"html": "<pre>{{a}}</pre><p>Dear {{name}}</p><CODE class=\\"x\\">${b}</CODE>"}',
+            "{{…}}\thtml",
+        ),
+        ("/v1/render", b'{"html": "<prefix>{{a}}</prefix>"}', "{{…}}\thtml"),
+        ("/v1/render", b'{"html": "a </pre> b --> {{a}}"}', "{{…}}\thtml"),
         ("/cards/og/1.png?Ann+Lee=undefined", None, "undefined\t:body"),  # a name that may be a value is not told
     ],
 )
@@ -52,6 +59,12 @@ def test_placeholders(target: str, body: bytes | None, found: str) -> None:
         ("/cards/og/1.png?price=$%7B5%7D&m={{1,2},{3}}", None),
         ("/v1/render", b'{"subtitle": null, "list": [null]}'),
         ("/v1/render", b'{"html": "<script>const a = `${b}`; {{c}}</script><p>Hi</p>"}'),
+        ("/v1/render", b'{"html": "<style>.a{width:${w}}</style><PRE\\n>Hello {{name}}</PRE><!-- {{x}} -->"}'),
+        ("/v1/render", b'{"html": "<p>Write <code>{{ user.name }}</code> or <kbd>${name}</kbd>.</p>"}'),
+        ("/v1/render", b'{"html": "<pre><code>{{a}}</code>{{b}}</pre><samp>[object Object]</samp>"}'),
+        ("/v1/render", b'{"html": "<SCRIPT>{{a}}</Script ><script>never ended {{b}}"}'),
+        ("/v1/render?html=%3Cpre%3E%7B%7Ba%7D%7D%3C%2Fpre%3E", None),
+        ("/v1/render", b"<h1>Mustache</h1><pre>{{title}}</pre>"),
         ("/v1/render", b'{"code": "```js\\nconsole.log(`${name}`)\\n```"}'),
         ("/v1/render", b'{"js": "items.map(i => `${i}`)"}'),
         ("/v1/render", b'{"css": ".a{b:c}@media print{.a{d:e}}"}'),
@@ -94,6 +107,30 @@ def test_an_access_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bulk: bo
         "{{…}}": "high",
     }
     assert found["waste"]["total"] == 1
+
+
+def test_many_templates_share_a_finding(tmp_path: Path) -> None:
+    """Beyond the first 20 of an account, environment and placeholder; no render and no credit is lost."""
+    path = tmp_path / "access.log"
+    # Of template t000 one render, of t001 two, and so on to 45 of t044, each of an image of its own.
+    targets = [f"/cards/t{n:03}/{image}.png?title=%7B%7Btitle%7D%7D" for n in range(45) for image in range(n + 1)]
+    path.write_text(
+        "".join(
+            f'203.0.113.7 - - [01/Sep/2026:08:{n // 60:02}:{n % 60:02} +0000] "GET {target} HTTP/1.1" 200 9 "-" "-"\n'
+            for n, target in enumerate([*targets, "/cards/undefined/1.png"])
+        )
+    )
+    found = documented([path], tmp_path, CONFIG)
+    mine = [each for each in found["findings"] if each["rule"] == "unrendered-templates"]
+    own = {each["subject"]["template"]: each["credits"] for each in mine if "template" in each["subject"]}
+    assert own == {**{f"t{n:03}": n + 1 for n in range(25, 45)}, "undefined": 1}
+    (others,) = (each for each in mine if "template" not in each["subject"])
+    assert others["subject"] == {
+        "provider": "own", "account": "default", "environment": "production", "placeholder": "{{…}}",
+    }  # fmt: skip
+    assert (others["credits"], others["evidence"]["renders"], others["evidence"]["templates"]) == (325, 325, 25)
+    assert "of 325 renders of 25 other templates" in others["message"]
+    assert sum(each["credits"] for each in mine) == len(targets) + 1
 
 
 def test_null_may_be_meant(tmp_path: Path) -> None:

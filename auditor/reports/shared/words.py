@@ -100,7 +100,11 @@ def filtered_words(reasons: Mapping[str, int]) -> str:
 def file_words(file: InputFile, others: str | int, amount: Callable[[int], str]) -> list[str]:
     """What only a log of another kind has to tell: what it was taken for, its *others*, and what was assumed."""
     assumed = (f"{file.explained[name]} ({amount(events)})" for name, events in file.assumed.items())
-    return [str(each) for each in (file.detected, others, filtered_words(file.filtered), *assumed) if each]
+    loaded = file.loaded_images and (
+        f"{file.loaded_images:,} of them {'is an image' if file.loaded_images == 1 else 'are images'} that pages "
+        "loaded: checked for size and caching; no renders, no credits"
+    )
+    return [str(each) for each in (file.detected, others, loaded, filtered_words(file.filtered), *assumed) if each]
 
 
 def advice(account: Account) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import TextIO
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
-from auditor.model.plans import cents
+from auditor.model.plans import billed, cents
 from auditor.model.words import plural
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.estimate import Estimated, PricedPlan, calls_of
@@ -54,8 +54,9 @@ def write(result: Estimated, out: TextIO) -> None:
 
 
 def _fate(plan: PricedPlan, credits: Fraction) -> str:
+    yearly = billed(plan.period)
     if plan.bill is None:
-        return f"lacks {number(plan.lacks):,} of {number(credits):,}, then {plan.beyond}"
+        return f"lacks {number(plan.lacks):,} of {number(credits):,}, then {plan.beyond}{yearly}"
     if plan.lacks:
-        return f"{cents(plan.bill)}, of that {cents(plan.bill - plan.monthly)} for overage"
-    return f"{cents(plan.bill)}, {round(100 * plan.used)} % used"
+        return f"{cents(plan.bill)}, of that {cents(plan.bill - plan.monthly)} for overage{yearly}"
+    return f"{cents(plan.bill)}, {round(100 * plan.used)} % used{yearly}"

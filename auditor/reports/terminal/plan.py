@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
-from auditor.model.plans import cents
+from auditor.model.plans import billed, cents
 from auditor.model.words import TOO_SHORT, plural
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
@@ -70,8 +70,9 @@ def _account(console: Console, account: results.AccountAdvice) -> None:
 
 def _cycles(account: results.AccountAdvice, scenario: results.Scenario) -> Table:
     as_billed = scenario.fix == "none"
+    plans = (plain(plan.name) + billed(plan.period) for plan in account.plans)
     table = table_of(
-        "Cycle from", "Demand", *(["Billed"] if as_billed else []), *(plain(plan.name) for plan in account.plans),
+        "Cycle from", "Demand", *(["Billed"] if as_billed else []), *plans,
         left=["Cycle from"],
     )  # fmt: skip
     for use, fixed in zip(account.cycles, scenario.cycles, strict=True):

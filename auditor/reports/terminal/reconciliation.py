@@ -27,7 +27,10 @@ def write(found: Reconciled, out: TextIO) -> None:
     table = table_of("", "Credits", " ", left=["", " "])
     kinds = ", ".join(f"{calls:,} {plain(name)}" for name, calls in found.uncertain.of.items())
     table.add_row("counted", _credits(found.counted), "known for sure")
-    if found.uncertain.of:
+    if found.uncertain.most is None:
+        table.add_row("uncertain", "unknown", f"calls that may be billed: {kinds}")
+        table.add_row("billed", f"at least {_credits(found.counted)}", _unsized(found))
+    elif found.uncertain.of:
         table.add_row("uncertain", f"0 to {found.uncertain.most:,}", f"calls that may be billed: {kinds}")
     table.add_row("invoice", _credits(found.invoice), "")
     table.add_row("difference", f"{number(found.difference):+,}", "")
@@ -45,7 +48,12 @@ def write(found: Reconciled, out: TextIO) -> None:
 def _verdict(found: Reconciled) -> str:
     if not found.difference:
         return "Agrees to the credit."
-    if found.agrees and found.uncertain.most_credits_each > 1:  # so many credits need not be so many calls
+    if found.agrees and found.uncertain.most is None:
+        return (
+            f"May agree: the count is at least {_credits(found.counted)}, and {_unsized(found)} may be the "
+            f"{credits_word(found.difference)} beyond."
+        )
+    if found.agrees and found.uncertain.most_credits_each != 1:  # so many credits need not be so many calls
         return (
             f"Agrees: the {plural(found.uncertain.calls, 'uncertain call')} may be the "
             f"{credits_word(found.difference)}, at up to {found.uncertain.most_credits_each} each."
@@ -88,6 +96,10 @@ def _causes(found: Reconciled) -> list[str]:
         "own editor"
     )
     return causes
+
+
+def _unsized(found: Reconciled) -> str:
+    return f"{plural(found.uncertain.of_unknown_size, 'call')} of unknown size"
 
 
 def _credits(amount: Fraction) -> str:

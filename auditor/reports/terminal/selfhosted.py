@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
-from auditor.model.plans import cents
+from auditor.model.plans import billed, cents
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.selfhosted import Compared, Even
 from auditor.system.terminal import plain
@@ -40,11 +40,12 @@ def _picture(console: Console, found: Compared, provider: str) -> None:
     bills = [point.provider_high for point in found.points if point.provider_high is not None]
     scale = max([high, *(bill for bill in bills if bill <= 3 * high)])
     table = table_of("Calls", "Plan", "Bill", "", left=["Plan", ""])
+    terms = {plan.name: billed(plan.period) for plan in found.plans}
     for point in found.points:
         bar = _bar(point.provider_high, low, high, scale)
         table.add_row(
             f"{point.calls:,}" + (" <- you" if point.yours else ""),
-            Words("unknown" if point.plan is None else plain(point.plan)),
+            Words("unknown" if point.plan is None else plain(point.plan) + terms[point.plan]),
             cents(point.bill) or "-",
             Words(bar),
         )
