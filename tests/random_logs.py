@@ -252,8 +252,8 @@ class Logs:
 
 def shop(seed: int) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A log of months whose accounts are on plans about as large as what they use, so that fixes change bills."""
-    logs = Logs(seed, 500)
-    logs.span, logs.far, logs.keys = timedelta(days=logs.rng.choice([9, 40, 130])), 0.0, logs.rng.choice([12, 60])
+    logs = Logs(seed, 700)
+    logs.span, logs.far, logs.keys = timedelta(days=logs.rng.choice([9, 40, 130])), 0.0, logs.rng.choice([2, 6, 9])
     config, files = logs.config(), {"usage.jsonl": b"\n".join(logs.lines()) + b"\n"}
     sizes = (5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 900)
     config["plans"]["imejis"] = {
@@ -262,7 +262,7 @@ def shop(seed: int) -> tuple[dict[str, bytes], dict[str, Any]]:
         for place, size in enumerate(sizes)
     }
     for account in ("main", "shop", "b"):
-        config["accounts"][account] = {"provider": "imejis", "plan": logs.rng.choice(["P135", "P300", "P900"])}
+        config["accounts"][account] = {"provider": "imejis", "plan": logs.rng.choice(["P90", "P135", "P200", "P300"])}
     return files, config
 
 

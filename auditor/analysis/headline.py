@@ -14,22 +14,11 @@ from functools import cached_property, partial
 from auditor.analysis.accounts import Payer
 from auditor.analysis.bills import Bill
 from auditor.analysis.terms import total
-from auditor.model.findings import Finding
+from auditor.model.findings import ActionKind, Finding
 from auditor.model.plans import Idle, Plan, Unadvised, cheapest, total_bill
 
 ByCycle = Mapping[int, Fraction]
 """Place of a cycle of an account -> credits."""
-
-
-class Kind(StrEnum):
-    """What an action is about, in the order in which actions are told."""
-
-    CHANGED = "changed"
-    """The plan changed, or credits were bought: it already happened."""
-    PLAN = "plan"
-    """Another plan is right for the credits as they are."""
-    FIXES = "fixes"
-    """Another bill once some waste is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +33,7 @@ class Fix:
 class Action:
     """One step from what a month costs to what it would cost; *saving* is negative where a plan has to grow."""
 
-    kind: Kind
+    kind: ActionKind
     payer: Payer
     saving: Fraction
     needs: Fraction = Fraction(0)
@@ -56,7 +45,7 @@ class Action:
     @property
     def order(self) -> tuple[int, Fraction, str, str]:
         """Where it stands among others."""
-        return list(Kind).index(self.kind), -self.saving, self.payer.provider, self.payer.account
+        return list(ActionKind).index(self.kind), -self.saving, self.payer.provider, self.payer.account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +177,15 @@ class Account:
         action = partial(Action, payer=self.bill.payer)
         current = self.bill.payer.plan
         if self.now != self.current:
-            yield action(kind=Kind.CHANGED, saving=self.now - self.current)
+            yield action(kind=ActionKind.CHANGED, saving=self.now - self.current)
         if self.bill.recommended not in (None, current):
             saving = self.current - self.today
-            yield action(kind=Kind.PLAN, saving=saving, needs=self.basis.needed({}), before=current, to=self.plan)
+            yield action(kind=ActionKind.PLAN, saving=saving, needs=self.basis.needed({}), before=current, to=self.plan)
         to = self.bill.after_fixes.recommended
         if to is not None and self.after_fixes < self.today:
             needed, saved = self._needed(to, findings)
             yield action(
-                kind=Kind.FIXES,
+                kind=ActionKind.FIXES,
                 saving=self.today - self.after_fixes,
                 needs=self.basis.needed(saved),
                 before=self.plan,

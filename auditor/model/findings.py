@@ -88,6 +88,17 @@ class Finding:
         return (self.severity.rank, -self.credits, -self.bytes, self.rule, sorted(self.subject.items()))
 
 
+class ActionKind(StrEnum):
+    """What an action is about, in the order in which actions are told."""
+
+    CHANGED = "changed"
+    """The plan changed, or credits were bought: it already happened."""
+    PLAN = "plan"
+    """Another plan is right for the credits as they are."""
+    FIXES = "fixes"
+    """Another bill once some waste is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """An entry of the baseline: findings of a rule that are known and accepted."""

@@ -29,8 +29,8 @@ class Findings(Sheet):
         """The columns of all findings, those of rare subjects last."""
         findings = result.report.findings
         more = sorted({name for finding in findings for name in finding.subject}.difference(SUBJECT))
-        yield ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_alone", "action", "cost", "currency",
-               "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
+        yield ["severity", "rule", "confidence", *SUBJECT, "credits", "bytes", "saves_alone", "action", "cost",
+               "currency", "message", "advice", "evidence", *map(subject_column, more)]  # fmt: skip
         for finding in findings:
             money = finding.money
             yield [

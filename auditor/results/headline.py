@@ -7,9 +7,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from auditor.analysis import headline as reckoned
-from auditor.analysis.headline import Kind as Kind
 from auditor.analysis.headline import Unbilled
-from auditor.model.findings import Finding, Mended
+from auditor.model.findings import ActionKind, Finding, Mended
 from auditor.model.plans import Plan, Unadvised
 from auditor.results.document import Amount, Credits, Some, only
 
@@ -29,7 +28,7 @@ class Fix(Struct, frozen=True):
 class Action(Struct, frozen=True, kw_only=True):
     """One step to a cheaper month; *saving* is negative where a plan has to grow."""
 
-    kind: Kind
+    kind: ActionKind
     provider: str
     account: str
     before: str | UnsetType = field(name="from", default=UNSET)
@@ -98,7 +97,7 @@ def _actions(found: reckoned.Headline) -> Iterator[Action]:
             to=UNSET if action.to is None else action.to.name,
             saving=round(rest, 2) - round(left, 2),
             fixes=UNSET
-            if action.kind is not Kind.FIXES
+            if action.kind is not ActionKind.FIXES
             else tuple(
                 Fix(each.finding.rule, dict(each.finding.subject), each.credits_per_month, each.finding.mended)
                 for each in action.fixes
@@ -127,7 +126,7 @@ class Parts:
             action.payer.code: place
             for headline in found
             for place, action in enumerate(headline.actions)
-            if action.kind is Kind.PLAN
+            if action.kind is ActionKind.PLAN
         }
 
     def action(self, finding: Finding) -> int | None:

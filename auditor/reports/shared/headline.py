@@ -7,11 +7,11 @@ from itertools import groupby
 
 from msgspec import UNSET
 
-from auditor.model.findings import Mended
+from auditor.model.findings import ActionKind, Mended
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.words import listed, plural
-from auditor.results.headline import Action, Fix, Headline, Kind
+from auditor.results.headline import Action, Fix, Headline
 
 WHY = {
     "no_plan": "no plan is configured: `plan = …` under `[accounts.NAME]` in auditor.toml",
@@ -71,7 +71,9 @@ def _steps(headline: Headline) -> Iterator[Step]:
         change = cents(-action.saving) or ""
         signed = change if change.startswith("-") or not action.saving else f"+{change}"
         fixes = () if action.fixes is UNSET else action.fixes
-        when = {Kind.CHANGED: "already", Kind.PLAN: "today"}.get(action.kind, f"after {plural(len(fixes), 'fix')}")
+        when = {ActionKind.CHANGED: "already", ActionKind.PLAN: "today"}.get(
+            action.kind, f"after {plural(len(fixes), 'fix')}"
+        )
         yield Step(signed, when.replace("fixs", "fixes"), _what(action, who, fixes))
 
 
@@ -97,7 +99,7 @@ def _mended(all_of: Sequence[Mended]) -> str:
 
 
 def _notes(headline: Headline) -> Iterator[str]:
-    fixed = {(each.provider, each.account) for each in headline.actions if each.kind is Kind.FIXES}
+    fixed = {(each.provider, each.account) for each in headline.actions if each.kind is ActionKind.FIXES}
     rooms = [each for each in headline.room if (each.provider, each.account) not in fixed and each.plan.included]
     for each in rooms[:MOST_ROOMS]:
         share = f"{ratio(each.uses, Fraction(each.plan.included)):.0%} of {each.plan.name}'s"
