@@ -23,7 +23,7 @@ SCHEMAS: Mapping[str, tuple[type[Struct], str]] = {
     "estimate_v1": (Estimated, "Estimates of auditor estimate"),
     "plan_v1": (Advised, "Advice of auditor plan"),
     "reconciliation_v1": (Reconciled, "An invoice held against the count by auditor reconcile"),
-    "report_v1": (Report, "Render Auditor report, version 1"),
+    "report_v2": (Report, "Render Auditor report, version 2"),
     "selfhosted_v1": (Compared, "The comparison of auditor compare self-hosted"),
     "simulation_v1": (Simulated, "Render Auditor simulation, version 1"),
 }

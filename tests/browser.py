@@ -57,7 +57,7 @@ def har(entries: Sequence[Mapping[str, Any]]) -> str:
 def browsed(
     folder: Path, entries: Sequence[Mapping[str, Any]], config: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """JSON v1 of a page load."""
+    """JSON report of a page load."""
     path = folder / "page.har"
     path.write_text(har(entries))
     return documented([path], folder, {**SHOP, **(config or {})})

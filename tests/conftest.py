@@ -84,7 +84,7 @@ def documented(
     findings: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
-    """JSON v1 of some logs; without *findings* none are looked for, and it has no such part."""
+    """JSON report of some logs; without *findings* none are looked for, and it has no such part."""
     settings = settings_of(config or {}, "test")
     if not findings:
         settings = replace(settings, disabled=frozenset(RULES))
@@ -101,7 +101,7 @@ Report = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
-    """JSON v1 of some events, or of raw bytes."""
+    """JSON report of some events, or of raw bytes."""
 
     def run(
         events: Iterable[Mapping[str, Any]] | bytes, config: Mapping[str, Any] | None = None, **options: Any

@@ -29,7 +29,7 @@ LOG = lines([event("a"), event("b", "2026-09-01T09:00:00Z"), event("c", api_key=
 def run(
     log: Path, note: Callable[[str], object] = lambda _: None, *, cache: bool = True, **config: Any
 ) -> dict[str, Any]:
-    """JSON v1 of a log, with the cache or without."""
+    """JSON report of a log, with the cache or without."""
     options = Options(note=note, cache=cache)
     result = audit(discover([str(log)], log.parent), settings_of(config, "test"), options, lambda *_: None)
     return {**json.loads(json.dumps(document(result))), "generated_at": None}

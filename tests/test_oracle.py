@@ -25,7 +25,7 @@ SIZES = (40, 250, 800)
 
 
 def product(files: Mapping[str, bytes], config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """JSON v1 of the product for logs in memory."""
+    """JSON report of the product for logs in memory."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)

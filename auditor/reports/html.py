@@ -7,7 +7,7 @@ nothing but that style sheet, by its hash.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from fractions import Fraction
 from importlib import resources
@@ -19,7 +19,7 @@ from markupsafe import Markup
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
-from auditor.reports.shared import charts, words
+from auditor.reports.shared import charts, headline, words
 from auditor.results.audit import Result, hit_rates
 from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
@@ -102,7 +102,7 @@ def _view(result: Result) -> dict[str, Any]:
         "result": result,
         "report": found,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
-        "savings": list(_savings(found.accounts)),
+        "headlines": [headline.told(each) for each in found.headline],
         "accounts": [
             (account, *_days(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS))
             for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])
@@ -146,22 +146,6 @@ def _caption(account: Account) -> str:
     if ahead is not None:
         told += f"; dashed, how the running cycle ends if it goes on so: {round(ahead):,} credits"
     return f"{told}. Below, what became of the credits of each day ({account.timezone})."
-
-
-def _savings(accounts: Sequence[Account]) -> Iterator[dict[str, str]]:
-    """For each currency what the right plans would change a month, now and after all fixes."""
-    advised = [each for each in accounts if (each.monthly_saving, each.monthly_saving_after_fixes) != (None, None)]
-    for currency in sorted({each.currency for each in advised if each.currency is not None}):
-        paid = [each for each in advised if each.currency == currency]
-        now = sum((each.monthly_saving or Fraction(0) for each in paid), Fraction(0))
-        after = sum((each.monthly_saving_after_fixes or Fraction(0) for each in paid), Fraction(0))
-        then = _change(after) if all(each.fixes_known for each in paid) else "unknown"
-        yield {"amount": _change(now), "words": f"{currency} a month; {then} after all fixes"}
-
-
-def _change(saving: Fraction) -> str:
-    """`−10.00`, since less is what a saving does to a bill."""
-    return f"{'−' if saving > 0 else '+' if saving < 0 else '±'}{cents(abs(saving))}"
 
 
 def _sizes(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""JSON v1, as `docs/report-json-v1.md` describes it."""
+"""JSON report, as `docs/report-json.md` describes it."""
 
 from typing import TextIO
 

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import words
+from auditor.reports.shared import headline, words
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
 from auditor.results.report import Account, Finding
@@ -69,6 +69,13 @@ def _lines(result: Result) -> Iterator[str]:
     start, end = found.window.start, found.window.end
     yield f"{utc(start)} to {utc(end)}" if start and end else "No event."
     yield ""
+    for told in map(headline.told, found.headline):
+        yield from (f"**{prose(told.sentence)}**", "")
+        if told.steps:
+            yield from table(["a month", "when", ""], [[*step[:2], prose(step.what)] for step in told.steps], "r")
+            yield ""
+        for note in told.notes:
+            yield from (prose(note), "")
     rows = [
         ["Requests", f"{totals.requests:,}", hits],
         ["Credits billed", *words.billed(totals)],
@@ -132,6 +139,6 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         saves = words.money(finding.money)
         yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
         yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
-        yield f"  Cure: {prose(finding.advice)}"
+        yield f"  Fix: {prose(finding.advice)}"
     if len(findings) > MOST_FINDINGS:
         yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"

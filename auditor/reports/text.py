@@ -1,4 +1,4 @@
-"""The terminal report: first what was spent and wasted, then the bill, then the findings by weight with their cure.
+"""The terminal report: first what was spent and wasted, then the bill, then the findings by weight with their fix.
 
 Every word that came from a log or a file name passes through `plain`; colours appear only on a terminal, and
 never where NO_COLOR is set.
@@ -53,7 +53,7 @@ def _headline(console: Console, report: Report) -> None:
         console.print(Words(plain(told.sentence), style="bold"))
         steps = table_of(*[""] * 3, left=[""])
         for step in told.steps:
-            steps.add_row(step.change, step.when, Words(plain(step.what)))
+            steps.add_row(*step[:2], Words(plain(step.what)))
         if told.steps:
             inset(console, steps)
         for note in told.notes:
@@ -118,7 +118,7 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         head.append(f"  ({finding.confidence} confidence)", "dim")
         console.print(head)
         saves = words.money(finding.money)
-        for line in (plain(finding.message) + (saves and f"; {saves}"), "Cure: " + plain(finding.advice)):
+        for line in (plain(finding.message) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
             inset(console, line, 8)
 
 

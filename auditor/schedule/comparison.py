@@ -1,4 +1,4 @@
-"""Two JSON v1 reports compared: what is new, fixed, grown or shrunk, and what the earlier one promised.
+"""Two JSON reports compared: what is new, fixed, grown or shrunk, and what the earlier one promised.
 
 A finding is the same one if its rule and subject are. It has grown if it is about more credits, or with equal credits
 about more bytes, or with equal bytes about more money after a change of plan. A finding that is accepted in a baseline

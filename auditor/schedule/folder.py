@@ -41,7 +41,7 @@ class KeptReport:
     """start, end, anchor_day, timezone, files."""
 
     def report(self) -> Report:
-        """The JSON v1 report."""
+        """The JSON report."""
         return read_report(self.path / REPORT)
 
     def comparison(self) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ def read_json(path: Path, sound: Callable[[Any], object], cure: str = _ANEW) -> 
 
 
 def read_report(path: Path) -> Report:
-    """A JSON v1 report; `InputError` names the file and the cure."""
+    """A JSON report; `InputError` names the file and the cure."""
     try:
         return parse(path.read_bytes())
     except OSError as error:

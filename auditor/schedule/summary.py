@@ -1,6 +1,6 @@
 """A report and its comparison in a few lines of plain text: what is printed, mailed and posted."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 from operator import itemgetter
@@ -10,6 +10,7 @@ from auditor.model.findings import Severity
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.model.words import plural
+from auditor.reports.shared.headline import told
 from auditor.reports.shared.words import billed, share, share_words, unknown
 from auditor.results.document import written
 from auditor.results.report import Account, Report
@@ -42,7 +43,8 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
     spent = f"Cycle {label}: {plural(totals.requests, 'request')}, {credits}"
     part = share_words(report)
     wasted = f", {number(report.waste.total):,} wasted" + (part and f" ({part})")
-    lines = [spent if is_blind(report) else spent + wasted]
+    lines = list(_headline(report))
+    lines.append(spent if is_blind(report) else spent + wasted)
     if blind:
         lines.append(f"Waste {blind}")
     if totals.credits_uncertain:
@@ -60,6 +62,15 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
         spared = number(sum((one.credits for one in report.accepted), Fraction(0)))
         lines.append(f"{plural(len(report.accepted), 'finding')} accepted in the baseline, {plural(spared, 'credit')}")
     return lines
+
+
+def _headline(report: Report) -> Iterator[str]:
+    """What a month costs and what to do, by currency."""
+    for each in map(told, report.headline):
+        yield each.sentence
+        for step in each.steps:
+            yield f"- {step.change} {step.when}: {step.what}"
+        yield from each.notes
 
 
 def _account(account: Account) -> str:

@@ -1,4 +1,4 @@
-"""The findings of a JSON v1 report as gauges; the file is read again when another one stands there."""
+"""The findings of a JSON report as gauges; the file is read again when another one stands there."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ class FindingsCollector:
             raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             raise InputError(
-                f"{self._path}: is no JSON v1 report; write one with `auditor audit --format json --output`"
+                f"{self._path}: is no JSON report; write one with `auditor audit --format json --output`"
             ) from None
 
     def _read(self, report: Mapping[str, Any]) -> Families:

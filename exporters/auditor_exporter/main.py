@@ -41,7 +41,7 @@ MaybeWhere = Annotated[
     str | None,
     typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="As with `serve`.", show_default=LEDGER),
 ]
-Report = Annotated[Path | None, typer.Option(help="A JSON v1 report, whose findings are shown too.")]
+Report = Annotated[Path | None, typer.Option(help="A JSON report, whose findings are shown too.")]
 Config = Annotated[Path | None, typer.Option(help="auditor.toml; else the one here.")]
 
 

@@ -36,7 +36,7 @@ def audited(tmp_path: Path, name: str, text: str, **config: Any) -> Result:
 
 
 def of_calls(tmp_path: Path, *calls: dict[str, Any], findings: bool = False, **config: Any) -> dict[str, Any]:
-    """JSON v1 of calls, without findings unless they are asked for."""
+    """JSON report of calls, without findings unless they are asked for."""
     log = tmp_path / "calls.jsonl"
     log.write_text("".join(json.dumps(each) + "\n" for each in calls))
     return documented([log], tmp_path, config, findings=findings, now=lambda: NOW)

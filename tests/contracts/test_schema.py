@@ -1,4 +1,4 @@
-"""JSON v1 is what its schema says."""
+"""JSON report is what its schema says."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from tests.test_oracle import product
 
 pytestmark = pytest.mark.usefixtures("random_now")
 
-SCHEMA = json.loads((ROOT / "auditor" / "results" / "report_v1.schema.json").read_bytes())
+SCHEMA = json.loads((ROOT / "auditor" / "results" / "report_v2.schema.json").read_bytes())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 REPORT = json.loads(GOLDEN["json"].read_bytes())
 

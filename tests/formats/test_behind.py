@@ -24,7 +24,7 @@ DENIED = "says nothing of a cache"
 
 
 def report(folder: Path, *lines: str, config: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
-    """JSON v1 of some lines, without findings."""
+    """JSON report of some lines, without findings."""
     log = folder / "access.log"
     log.write_text("".join(f"{line}\n" for line in lines))
     return documented([log], folder, config or IMG, findings=False, **options)

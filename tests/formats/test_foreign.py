@@ -43,7 +43,7 @@ def line(second: int = 0, target: str = "/img/og/1.png", status: str = "200", si
 
 
 def report(*paths: Path, config: Mapping[str, Any] = SHOP, **options: Any) -> dict[str, Any]:
-    """JSON v1 of some logs, without findings."""
+    """JSON report of some logs, without findings."""
     return documented(paths, paths[0].parent, config, **{"findings": False, **options})
 
 

@@ -38,7 +38,7 @@ VALUES = [
 def report(
     folder: Path, log_format: str, *tails: str, config: dict[str, Any], request: str = "GET /img/{}"
 ) -> dict[str, Any]:
-    """JSON v1 of lines of a log_format."""
+    """JSON report of lines of a log_format."""
     log = folder / "access.log"
     log.write_text(
         "".join(

@@ -36,7 +36,7 @@ PLACE = ("provider", "account", "environment", "outcome", "format")
 
 
 def report(sources: list[Source], config: dict[str, Any]) -> dict[str, Any]:
-    """JSON v1."""
+    """JSON report."""
     result = audit(sources, settings_of(config, "test"), Options(cache=False), lambda *_: None)
     return json.loads(json.dumps(document(result), default=str))
 

@@ -110,7 +110,7 @@ def test_accepted_findings_stay_counted(report: Report, tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 def test_a_report_without_a_baseline_has_no_such_part(report: Report) -> None:
-    """JSON v1 stays as it was; with one that accepts nothing, the list is empty."""
+    """JSON report stays as it was; with one that accepts nothing, the list is empty."""
     assert "suppressed" not in report(STAGING)
     assert report(STAGING, baseline=())["suppressed"] == []
     broken: dict[str, Any] = {**report(STAGING, baseline=()), "suppressed": [{"rule": "staging-credits"}]}

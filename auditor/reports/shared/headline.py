@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
+from typing import NamedTuple
 
 from msgspec import UNSET
 
@@ -25,8 +26,7 @@ MOST_ROOMS = 3
 """Accounts whose bill no fix changes that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One action: the change of the monthly bill, signed, when it comes, and what to do."""
 
     change: str
@@ -99,8 +99,8 @@ def _mended(all_of: Sequence[Mended]) -> str:
 
 
 def _notes(headline: Headline) -> Iterator[str]:
-    fixed = {(each.provider, each.account) for each in headline.actions if each.kind is ActionKind.FIXES}
-    rooms = [each for each in headline.room if (each.provider, each.account) not in fixed and each.plan.included]
+    fixed = any(each.kind is ActionKind.FIXES for each in headline.actions)
+    rooms = [] if fixed else [each for each in headline.room if each.plan.included]
     for each in rooms[:MOST_ROOMS]:
         share = f"{ratio(each.uses, Fraction(each.plan.included)):.0%} of {each.plan.name}'s"
         yield (
