@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE  # the tests start a thousand interpreters, and need not compile for each
 
-.PHONY: help report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
+.PHONY: help live report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -21,6 +21,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 audit: $(STAMP)  ## audit sample_logs/
 	$(BIN)/auditor audit sample_logs
+
+live: $(STAMP)  ## run everything on this machine, Prometheus and Alertmanager too (CHECK=1, KEEP=folder)
+	$(BIN)/python -m scripts.live $(if $(CHECK),--check) $(if $(KEEP),--keep $(KEEP))
 
 test: $(STAMP)  ## run the tests (T=path, K=words of their names, QUICK=1: those that start no process)
 	$(BIN)/python -m pytest $(T) $(if $(K),-k "$(K)") $(if $(QUICK),--quick)

@@ -117,7 +117,7 @@ class Process:
         moment = datetime.fromtimestamp(began, UTC)
         daily = 1 + 0.8 * math.sin((moment.hour + moment.minute / 60 - 9) / 24 * math.tau)
         weekly = 0.45 if moment.weekday() >= 5 else 1.2
-        expected = self.an_hour * daily * weekly * STEP / 3600
+        expected = self.an_hour * daily * weekly * (until - began) / 3600
         times = sorted(self.chance.uniform(began, until - 31) for _ in range(_poisson(self.chance, expected)))
         for at in times:
             self.time.now = at

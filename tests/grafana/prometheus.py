@@ -77,15 +77,15 @@ def blocks(samples: Path, data: Path) -> None:
 
 
 @contextmanager
-def served(data: Path) -> Iterator[Prometheus]:
-    """A server over the blocks; samples hold for a step, as with a scrape interval of that length."""
+def served(data: Path, step: int = STEP) -> Iterator[Prometheus]:
+    """A server over the blocks; samples hold for a *step*, as with a scrape interval of so many seconds."""
     port = free_port()
     config = data.parent / "prometheus.yml"
     config.write_text("{}\n")
     process = subprocess.Popen(
         [need("prometheus", "prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}",
          f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y",
-         f"--query.lookback-delta={STEP}s"],
+         f"--query.lookback-delta={step}s"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -103,29 +103,29 @@ def served(data: Path) -> Iterator[Prometheus]:
         process.wait()
 
 
-def ruled(server: Prometheus, start: float, end: float, parameters: Parameters) -> Iterator[str]:
+def ruled(server: Prometheus, start: float, end: float, parameters: Parameters, step: int = STEP) -> Iterator[str]:
     """Samples that our rules would have left: records, and ALERTS (without `for`), each as Prometheus evaluates it.
 
     Rules that read rules have them put in their place, since blocks cannot be made one on the other without a restart.
     """
     records = {rule["record"]: rule["expr"] for rule in recording(parameters)["groups"][0]["rules"]}
     for name, expr in records.items():
-        yield from _samples(name, {}, server.over(_expanded(expr, records), start, end, STEP))
+        yield from _samples(name, {}, server.over(_expanded(expr, records, step), start, end, step))
     for rule in alerting(parameters)["groups"][0]["rules"]:
         labels = {"alertname": rule["alert"], "alertstate": "firing", **rule["labels"]}
-        found = server.over(f"clamp(({_expanded(rule['expr'], records)}), 1, 1)", start, end, STEP)
+        found = server.over(f"clamp(({_expanded(rule['expr'], records, step)}), 1, 1)", start, end, step)
         yield from _samples("ALERTS", labels, found)
     yield "# EOF\n"
 
 
-def _expanded(expr: str, records: Mapping[str, str]) -> str:
+def _expanded(expr: str, records: Mapping[str, str], step: int) -> str:
     while found := re.search(r"account:\w+:\w+", expr):
         inner = f"({records[found[0]]})"
         rest = expr[found.end() :]
         if selector := re.match(r"\{[^}]*\}", rest):
             inner, rest = _selected(inner, selector[0]), rest[selector.end() :]
         if ranged := re.match(r"\[(\w+)\]", rest):
-            inner, rest = f"{inner}[{ranged[1]}:{STEP}s]", rest[ranged.end() :]
+            inner, rest = f"{inner}[{ranged[1]}:{step}s]", rest[ranged.end() :]
         expr = expr[: found.start()] + inner + rest
     return expr
 
