@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,29 @@ def need(package: str, program: str, places: str = "/usr/bin") -> str:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first true answer; fails after some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
+@contextmanager
+def running(arguments: Sequence[str], folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process with its output in a pipe, killed at the end."""
+    process = subprocess.Popen(
+        arguments, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def npm_ci(folder: Path) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from auditor.model.errors import ConfigError
 from auditor_exporter.alerts import Parameters, source
+
+RuleFormat = Literal["prometheus", "prometheusrule"]
+"""Rule files of Prometheus, or the resource of the Prometheus Operator."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -77,18 +80,28 @@ def runbook() -> str:
     return "\n".join(parts) + "\n"
 
 
-def contents(parameters: Parameters) -> Iterator[tuple[str, str]]:
+def resource(parameters: Parameters) -> Mapping[str, Any]:
+    """Both as the `PrometheusRule` that the Prometheus Operator takes."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "render-auditor", "labels": {"app.kubernetes.io/name": "render-auditor"}},
+        "spec": {"groups": [*recording(parameters)["groups"], *alerting(parameters)["groups"]]},
+    }
+
+
+def contents(parameters: Parameters, form: RuleFormat = "prometheus") -> Iterator[tuple[str, str]]:
     """(path in the folder, text) of each file."""
-    for kind, document in (("rules", recording(parameters)), ("alerts", alerting(parameters))):
-        text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
-        yield f"{kind}/imgrender.yml", text
+    documents = {"rules/imgrender.yml": recording, "alerts/imgrender.yml": alerting}
+    for name, made in documents.items() if form == "prometheus" else (("prometheusrule.yaml", resource),):
+        yield name, yaml.dump(made(parameters), Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
     yield "runbooks/README.md", runbook()
 
 
-def write_all(folder: Path, parameters: Parameters) -> Iterable[Path]:
+def write_all(folder: Path, parameters: Parameters, form: RuleFormat = "prometheus") -> Iterable[Path]:
     """Write them; the paths that were written."""
     written = []
-    for name, text in contents(parameters):
+    for name, text in contents(parameters, form):
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -190,13 +190,18 @@ def push_metrics(
 def alerts(
     out: Annotated[Path, typer.Option(help="The folder for rules, alerts and runbooks.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE of a threshold or window; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of a threshold or window, or of `job`, the scrapes' name; repeatable."),
     ] = None,
+    form: Annotated[
+        Literal["prometheus", "prometheusrule"],
+        typer.Option("--format", help="Rule files, or a PrometheusRule for the Prometheus Operator."),
+    ] = "prometheus",
 ) -> None:
     """Write recording rules, alerts and their runbooks, with your thresholds and windows."""
     from auditor_exporter.alertfiles import parameters_of, write_all
 
-    for path in write_all(out, parameters_of(set_ or [])):
+    for path in write_all(out, parameters_of(set_ or []), form):
         print(path)
 
 
