@@ -5,46 +5,30 @@ a file that nobody foresaw is set aside, and keeps no other away.
 """
 
 import errno
-import gc
 import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, insert
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy import Connection
 
-from auditor.analysis.oddtime import bounds, odd
-from auditor.ledger.booking import Booking, count
-from auditor.ledger.database import Ledger, LedgerError
-from auditor.ledger.record import Record, plain_records
+from auditor.ledger.checkpoints import alike, move
+from auditor.ledger.database import Ledger
+from auditor.ledger.piece import PieceBook, of_the_data
 from auditor.ledger.rows import put
-from auditor.ledger.schema import facts, rejections
+from auditor.ledger.schema import facts
 from auditor.ledger.sources import SetAside, Sources, textual
-from auditor.ledger.state import fact, state_of
-from auditor.ledger.tail import TailedFile, numbered
-from auditor.ledger.upkeep import HEARTBEAT, HORIZON, forget, report, source_of
-from auditor.model.errors import ConfigError
-from auditor.model.events import MIN_TS_US, BadRecordError, Reason
+from auditor.ledger.state import state_of
+from auditor.ledger.upkeep import HEARTBEAT, forget, report, source_of
 from auditor.model.settings import Settings
-from auditor.reading.lines import EXCERPT, MAX_LINE, dense
-from auditor.reading.secrets import find, redact
-from auditor.system.clock import present
+from auditor.reading.tail import TailedFile
 from auditor.system.files import FileStamp
 
 BEAT_EVERY = 10.0
-BULK_FROM = 1 << 20
-"""Bytes of a piece from which the compiled reader is worth its start."""
-SET_ASIDE = "set_aside"
-"""Of a line that nobody foresaw, among the reasons of rejected ones."""
 NO_MEMORY = "not enough memory"
 """Why a file cannot be read now; it can when others need less."""
-_Wrong = tuple[int, bytes, str, str]
-"""(number, line, reason, detail) of a line that was not booked."""
 SHOWN = 5
 """Rejected lines that are named; all are kept."""
 
@@ -96,6 +80,7 @@ class Ingest:
         tell: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._ledger, self._settings, self._clock = ledger, settings, clock
+        self._book = PieceBook(settings, clock)
         self._where, self._tell = where, tell
         self._told: set[str] = set()
         self._beaten, self._working = 0.0, True
@@ -181,15 +166,17 @@ class Ingest:
 
     def _read_on(self, path: Path, done: Ingested) -> bool:
         """To the end; False where another process has read on meanwhile, so that it has to be looked at anew."""
+        tail = TailedFile(path)
         with self._ledger.read() as connection:
-            tail = TailedFile(path, connection)
-        for piece, first_number in tail.pieces():
-            with _uncollected(), self._ledger.write() as connection:
-                if not tail.unmoved(connection):
+            known = alike(connection, tail.first_line) if tail.begun else {}
+        name, seen = textual(path), max(known, default=0)
+        for piece in tail.pieces(tail.furthest(known.values())):
+            with self._ledger.write() as connection:
+                if not move(connection, tail.first_line, name, piece.start, piece.end, seen):
                     return False
-                counts, rejected = self._piece(tail, dense(piece), first_number, connection)
-            done.counts += counts
-            done.rejected += rejected
+                booked = self._book.book(connection, name, piece.data, piece.start.lines + 1)
+            done.counts += booked.counts
+            done.rejected += [(str(path), each.number, each.detail) for each in booked.wrong]
             self._sources.mark()
         if tail.damage:
             done.damaged.append((str(path), tail.damage))
@@ -199,89 +186,9 @@ class Ingest:
                 self._aside.remove(connection, path)
         return True
 
-    def _piece(
-        self, tail: TailedFile, piece: bytes, first_number: int, connection: Connection
-    ) -> tuple[Counter[str], list[tuple[str, int, str]]]:
-        bulk = len(piece) >= BULK_FROM
-        records, others = plain_records(piece, first_number) if bulk else ([], numbered(piece, first_number))
-        counts = Counter(lines=len(records) + len(others))
-        wrong: list[_Wrong] = []
-        for number, line in others:
-            try:
-                if len(line) > MAX_LINE:
-                    raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
-                records.append((number, Record.of(_without_secrets(line), self._settings.timezone)))
-            except BadRecordError as bad:
-                wrong.append((number, line, bad.reason.value, bad.detail))
-            except Exception as error:
-                if not of_the_data(error):
-                    raise
-                wrong.append((number, line, SET_ASIDE, type(error).__name__))
-        first, last = limits = bounds(present(lambda: datetime.fromtimestamp(self._clock(), UTC)))
-        for number, record in records:
-            if not first <= record.ts_us <= last:  # however it was read
-                strange = odd(record.ts_us, limits)
-                wrong.append((number, record.line, strange.reason.value, strange.detail))
-        usual = [(number, record) for number, record in records if first <= record.ts_us <= last]
-        wrong += self._booked(usual, connection, counts)
-        for number, line, reason, detail in wrong:
-            counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
-            excerpt = redact(line[: EXCERPT * 8])[:EXCERPT].decode(errors="replace").replace("\0", "\\0")
-            row = {"path": textual(tail.path), "line": number, "reason": reason, "detail": detail, "excerpt": excerpt}
-            connection.execute(insert(rejections), row)
-        count(connection, {name: counts[name] for name in ("lines", "rejected", "set_aside")})
-        tail.save(connection)
-        return counts, [(str(tail.path), number, detail) for number, _, _, detail in wrong]
-
-    def _booked(self, records: list[tuple[int, Record]], connection: Connection, counts: Counter[str]) -> list[_Wrong]:
-        """Book what can be booked; (number, line, reason, detail) of what cannot, found by halves."""
-        try:
-            with connection.begin_nested():
-                state, horizon_us = state_of(connection), int(fact(connection, HORIZON) or MIN_TS_US)
-                booking = Booking(connection, self._settings, state, self._now_us, horizon_us)
-                booking.book([record for _, record in records])
-        except Exception as error:
-            small = isinstance(error, MemoryError) and len(records) > 1
-            if not small and not of_the_data(error):
-                raise
-            if len(records) == 1:
-                return [(records[0][0], records[0][1].line, SET_ASIDE, f"cannot be booked ({type(error).__name__})")]
-            half = len(records) // 2
-            wrong = self._booked(records[:half], connection, counts)
-            return wrong + self._booked(records[half:], connection, counts)
-        counts.update(booking.counts)
-        return []
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """What a batch makes lives to its end: looking through it for garbage took a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-def of_the_data(error: Exception) -> bool:
-    """Whether what was read is to blame, and would fail again; a database that is away, and memory, come back."""
-    if isinstance(error, DBAPIError):
-        limit = str(getattr(error.orig, "sqlstate", "")).startswith("54")  # (PostgreSQL's limits, on a row's size say)
-        return limit or isinstance(error, DataError | IntegrityError)
-    return not isinstance(error, OSError | MemoryError | LedgerError | ConfigError)
-
 
 def _stamp(path: Path) -> FileStamp:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader for ever
         raise OSError(errno.EINVAL, "it is no regular file")
     return FileStamp.of(status)
-
-
-def _without_secrets(line: bytes) -> bytes:
-    """The ledger is no place for keys that leaked into a log; the audit of the log itself finds and counts them."""
-    for _, value in find(line):
-        line = line.replace(value, b"****")
-    return line

@@ -19,7 +19,8 @@ from auditor.config import settings_of
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, of_the_data
+from auditor.ledger.ingest import Ingest
+from auditor.ledger.piece import of_the_data
 from auditor.ledger.record import Record
 from auditor.ledger.sources import files_set_aside
 from tests.conftest import command, event, lines
