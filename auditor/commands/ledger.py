@@ -20,7 +20,8 @@ from auditor.model.plans import micros
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.ledger.ingest import Ingest, Ingested
+    from auditor.feed.taken import Ingested
+from auditor.ledger.ingest import Ingest
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -110,7 +111,7 @@ def show(ledger: Where = "auditor.db") -> None:
 
 
 def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
-    from auditor.ledger.follow import Follow
+    from auditor.feed.follow import Follow
 
     stopping = threading.Event()
 

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, insert, select, update
 
+from auditor.feed.tail import START, Mark
 from auditor.ledger.schema import files
-from auditor.reading.tail import START, Mark
 
 
 def alike(connection: Connection, first_line: str) -> dict[int, Mark]:

@@ -4,68 +4,27 @@ Killed at any point, the next run finds either both or neither. What cannot be r
 a file that nobody foresaw is set aside, and keeps no other away.
 """
 
-import errno
-import stat
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from auditor.feed.sources import Sources, textual
+from auditor.feed.tail import TailedFile
+from auditor.feed.taken import NO_MEMORY, Ingested, stamp
 from auditor.ledger.checkpoints import alike, move
 from auditor.ledger.database import Ledger
 from auditor.ledger.piece import PieceBook, of_the_data
 from auditor.ledger.rows import put
 from auditor.ledger.schema import facts
-from auditor.ledger.sources import SetAside, Sources, textual
+from auditor.ledger.sources import SetAside, tell_sources
 from auditor.ledger.state import state_of
 from auditor.ledger.upkeep import HEARTBEAT, forget, report, source_of
 from auditor.model.settings import Settings
-from auditor.reading.tail import TailedFile
 from auditor.system.files import FileStamp
 
 BEAT_EVERY = 10.0
-NO_MEMORY = "not enough memory"
-"""Why a file cannot be read now; it can when others need less."""
-SHOWN = 5
-"""Rejected lines that are named; all are kept."""
-
-
-@dataclass(slots=True)
-class Ingested:
-    """What a run did, by the words of the conservation line, and what it met."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    rejected: list[tuple[str, int, str]] = field(default_factory=list)
-    """(path, line, reason) of the first ones."""
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """(path, error) of files that were set aside."""
-    gone: list[str] = field(default_factory=list)
-    """Files that vanished before they were read."""
-    unread: list[tuple[str, str]] = field(default_factory=list)
-    """(path, reason) of files that are there and cannot be read."""
-    truncated: list[str] = field(default_factory=list)
-    """Files that were emptied in place: lines may be missing."""
-
-    def complaints(self) -> Iterator[str]:
-        """A sentence for whatever somebody should look at."""
-        for path, line, reason in self.rejected[:SHOWN]:
-            yield f"{path} line {line}: {reason}"
-        if len(self.rejected) > SHOWN:
-            yield f"and {len(self.rejected) - SHOWN:,} more; the ledger keeps all of them in its table `rejections`"
-        for path, damage in self.damaged:
-            yield f"{path} is cut off or damaged ({damage}); the lines before the cut were taken"
-        for path, error in self.failed:
-            yield f"{path} was set aside ({error}); it is tried again when it changes, and after a restart"
-        for path in self.truncated:
-            yield f"{path} was emptied in place: lines written since the last look may be missing; feed its copy too"
-        for path in self.gone:
-            yield f"{path} vanished before it was read"
-        for path, reason in self.unread:
-            yield f"{path} cannot be read ({reason}); what it holds is missing"
 
 
 class Ingest:
@@ -84,7 +43,7 @@ class Ingest:
         self._where, self._tell = where, tell
         self._told: set[str] = set()
         self._beaten, self._working = 0.0, True
-        self._sources = Sources(ledger, clock)
+        self._sources = Sources(self._told_sources, clock)
         self._seen: dict[Path, FileStamp] = {}
         with ledger.write() as connection:
             self._aside = SetAside(connection)
@@ -133,18 +92,22 @@ class Ingest:
 
     def follows(self, names: Iterable[str]) -> Sources:
         """The sources of this process from now on; the ledger hears of them also while a long file is read."""
-        self._sources = Sources(self._ledger, self._clock, names)
+        self._sources = Sources(self._told_sources, self._clock, names)
         return self._sources
+
+    def _told_sources(self, seen: Mapping[str, bool]) -> None:
+        with self._ledger.write() as connection:
+            tell_sources(connection, seen, self._now_us)
 
     def run_one(self, path: Path, done: Ingested) -> None:
         """Everything that is new in one file, added to *done*; one that cannot be read keeps no others away."""
         self._sources.mark()
         try:
-            stamp = _stamp(path)
-            if self._seen.get(path) != stamp:
+            now = stamp(path)
+            if self._seen.get(path) != now:
                 while not self._read_on(path, done):
                     pass
-                self._seen[path] = stamp
+                self._seen[path] = now
         except FileNotFoundError:
             done.gone.append(str(path))
         except (OSError, MemoryError) as error:
@@ -156,7 +119,7 @@ class Ingest:
                 raise
             done.failed.append((str(path), type(error).__name__))
             self._put_aside(path, type(error).__name__)
-            self._seen[path] = _stamp(path)
+            self._seen[path] = stamp(path)
 
     def _put_aside(self, path: Path, reason: str) -> None:
         nameless = path.parent == Path("/dev/fd")  # nobody can read it again
@@ -185,10 +148,3 @@ class Ingest:
             with self._ledger.write() as connection:
                 self._aside.remove(connection, path)
         return True
-
-
-def _stamp(path: Path) -> FileStamp:
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader for ever
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return FileStamp.of(status)

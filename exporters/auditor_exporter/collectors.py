@@ -6,10 +6,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from auditor import config as configuration
+from auditor.feed.follow import Follow
+from auditor.feed.taken import Ingested
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.ingest import Ingest
 from auditor.ledger.upkeep import configure
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings

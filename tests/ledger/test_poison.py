@@ -16,9 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger, LedgerError
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.piece import of_the_data
 from auditor.ledger.record import Record

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from auditor.commands.ledger import app
 from auditor.commands.options import INCOMPLETE
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Record
 from auditor.ledger.sources import files_set_aside

@@ -13,13 +13,14 @@ from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import Connection, select
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
+from auditor.feed.sources import source_name
 from auditor.intake.sources import absent, present
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.piece import Booked, PieceBook
-from auditor.ledger.sources import last_seen, source_name
+from auditor.ledger.sources import last_seen
 from auditor.reading.lines import LineReader
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
@@ -124,8 +125,8 @@ def test_it_beats_while_a_long_file_is_read(ledger: Ledger, tmp_path: Path, monk
 
 def test_it_beats_between_two_distant_looks(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look an hour: the heart beats in between."""
-    monkeypatch.setattr("auditor.ledger.follow.MARK_EVERY", 0.01)
-    monkeypatch.setattr("auditor.ledger.sources.MARK_EVERY", 0.0)
+    monkeypatch.setattr("auditor.feed.follow.MARK_EVERY", 0.01)
+    monkeypatch.setattr("auditor.feed.sources.MARK_EVERY", 0.0)
     now = [START]
     folder = usage(tmp_path / "one", "a")
     following, stopping = follow(ledger, now, folder), threading.Event()

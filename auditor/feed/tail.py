@@ -36,7 +36,10 @@ START = Mark(0, 0, digest(b""))
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Whole lines as they stand in the file, and where they begin and end."""
+    """Whole lines as they stand in the file, and where they begin and end.
+
+    Of a line that is longer than `MAX_LINE`, what is left is longer too.
+    """
 
     data: bytes
     start: Mark
@@ -71,21 +74,23 @@ class TailedFile:
         if not self.begun:
             return
         with self.path.open("rb") as raw:
-            stream, skip, carry = decompressed(raw), start.position, b""
+            stream, skip = decompressed(raw), start.position
             if stream is raw:  # else what was read is unpacked again
                 raw.seek(skip)
                 skip = 0
-            reader = LineReader(stream)
+            reader, carry, size = LineReader(stream), b"", 0
             for block in reader.chunks():
-                data, skip = (carry + block)[skip:], max(0, skip - len(carry) - len(block))
+                data, skip = block[skip:], max(0, skip - len(block))
                 whole = data.rfind(b"\n") + 1
-                carry = data[whole:]
                 if whole:
-                    lines = data[:whole]
-                    before = (before + lines[-BEFORE:])[-BEFORE:]
-                    end = Mark(start.position + whole, start.lines + lines.count(b"\n"), digest(before))
+                    lines, position = carry + data[:whole], start.position + size + whole
+                    before_end = digest((before + data[:whole])[-BEFORE:])
+                    end = Mark(position, start.lines + lines.count(b"\n"), before_end)
                     yield Piece(lines, start, end)
-                    start = end
+                    start, carry, size = end, b"", 0
+                # Of a line that is too long no more is kept than tells it.
+                carry, size = (carry + data[whole:])[: MAX_LINE + 1], size + len(data) - whole
+                before = (before + data)[-BEFORE:]
             self.damage = reader.damage if reader.truncated else ""
 
 
