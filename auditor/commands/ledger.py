@@ -20,6 +20,7 @@ from auditor.model.plans import micros
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
+    from auditor.feed.follow import Taker
     from auditor.feed.taken import Ingested
 from auditor.ledger.ingest import Ingest
 
@@ -38,7 +39,6 @@ def ingest(
 ) -> None:
     """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
     from auditor.ledger.database import Ledger
-    from auditor.ledger.ingest import Ingest
     from auditor.system.progress import Progress
 
     if "-" in paths:
@@ -50,12 +50,12 @@ def ingest(
     with Ledger(ledger) as opened:
         taking = Ingest(opened, settings, where=where, tell=say)
         if follow:
-            raise typer.Exit(_follow(taking, paths, every))
+            raise typer.Exit(go_on(taking, paths, every, threading.Event(), "ingest"))
         with Progress(unit="items") as progress:
             done = taking.run(files, lambda path: progress(path.name, files.index(path), len(files)))
     if not done.counts["lines"]:
         say("0 events were added: the files hold no new line")
-    raise typer.Exit(_said(done))
+    raise typer.Exit(said(done))
 
 
 @app.command(epilog="Example:  auditor prune --older-than 400d")
@@ -110,10 +110,9 @@ def show(ledger: Where = "auditor.db") -> None:
             print(plain(line))
 
 
-def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
+def go_on(taker: "Taker", paths: Sequence[str], every: float, stopping: threading.Event, what: str) -> int:
+    """Follow files until a signal comes, which sets *stopping*; *what* is said to fail and to work again."""
     from auditor.feed.follow import Follow
-
-    stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -121,13 +120,22 @@ def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    failing = ""
+
+    def tell(done: "Ingested") -> None:
+        nonlocal failing
+        failing = ""
+        if done.counts["lines"] or any(done.complaints()):
+            said(done)
+
+    def failed(error: Exception) -> None:
+        nonlocal failing
+        if (words := _words(error)) != failing:
+            failing = words
+            say(f"{what} fails ({words}); it is tried again")
 
     print("auditor: following; Ctrl-C ends it", file=sys.stderr)
-    following = Follow(ingest, lambda: present(paths), lambda: absent(paths), paths)
-    following.until(
-        stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
-        lambda error: say(f"ingest fails ({_words(error)}); it is tried again"),
-    )  # fmt: skip
+    Follow(taker, lambda: present(paths), lambda: absent(paths), paths).until(stopping, every, tell, failed)
     return OK
 
 
@@ -136,7 +144,8 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, AuditorError) else type(error).__name__
 
 
-def _said(done: "Ingested") -> int:
+def said(done: "Ingested") -> int:
+    """Print what became of the lines, and what somebody should look at; the exit code for it."""
     counts = done.counts
     late = f" + {counts['late']:,} before the prune horizon" if counts["late"] else ""
     aside = f" + {counts['set_aside']:,} set aside" if counts["set_aside"] else ""

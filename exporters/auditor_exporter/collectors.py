@@ -11,6 +11,7 @@ from auditor.feed.taken import Ingested
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
+from auditor.ledger.receive import Receiver
 from auditor.ledger.upkeep import configure
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
@@ -52,14 +53,15 @@ def once(where: Path | None, ledger: str | None, findings: Path | None) -> Itera
 @contextmanager
 def running(
     settings: Settings, where: Path | None, ledger: str, findings: Path | None, follow: list[str], every: float,
-    say: Say, *, owner: bool = False, replacing: bool = False,
+    say: Say, *, owner: bool = False, replacing: bool = False, receives: bool = False,
 ) -> Iterator[Snapshot]:  # fmt: skip
     """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs.
 
-    The settings of an *owner* become the ledger's, *replacing* also where they contradict it.
+    The settings of an *owner* become the ledger's, *replacing* also where they contradict it. One that *receives* books
+    what is sent to it.
     """
     stopping = threading.Event()
-    with Ledger(ledger, reader=not (follow or owner)) as opened:
+    with Ledger(ledger, reader=not (follow or owner or receives)) as opened:
         if owner:
             with opened.write() as connection:
                 configure(connection, settings, str(where), replacing=replacing)
@@ -73,7 +75,9 @@ def running(
             thread.start()
         try:
             shown: list[Collects] = [LedgerCollector(opened, settings, where), *usage]
-            yield Snapshot([*shown, *findings_of(settings, findings)], say=say)
+            snapshot = Snapshot([*shown, *findings_of(settings, findings)], say=say)
+            snapshot.receiver = Receiver(opened, settings) if receives else None
+            yield snapshot
         finally:
             stopping.set()
             for thread in threads:
