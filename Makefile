@@ -25,10 +25,11 @@ audit: $(STAMP)  ## audit sample_logs/
 test: $(STAMP)  ## run the tests (T=path, K=words of their names, QUICK=1: those that start no process)
 	$(BIN)/python -m pytest $(T) $(if $(K),-k "$(K)") $(if $(QUICK),--quick)
 
-stress: $(STAMP)  ## thousands of simulated logs, and the load tests of the exporter at full scale (minutes)
+stress: $(STAMP)  ## thousands of simulated logs, the load tests of the exporter at full scale, 30 kills (minutes)
 	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/simulation/test_simulate_oracle.py
 	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
 		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
+	AUDITOR_HOST_KILLS=30 $(BIN)/python -m pytest -n 0 -s tests/exporters/test_many_hosts.py
 
 check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff check .
