@@ -90,8 +90,10 @@ requirements:  ## pin the dependencies anew, with hashes
 		uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 			--group clients-$$set -o requirements/clients-$$set.txt; \
 	done
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--group moto -o requirements/moto.txt
 	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
 		--group focus -o requirements/focus.txt
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .bench .clients .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .focus .moto build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
