@@ -9,7 +9,8 @@ import typer
 from auditor.commands.ledger import go_on, said
 from auditor.commands.options import converted, say
 from auditor.config.values import parse_duration
-from auditor.intake.sources import USAGE, discover
+from auditor.intake.objects import is_address
+from auditor.intake.sources import SHIPPED, discover
 from auditor.model.errors import ConfigError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -43,18 +44,21 @@ def forward(
     from auditor.feed.address import Address
     from auditor.feed.forward import Forward
     from auditor.feed.sender import Sender
+    from auditor.intake.detect import around_in
     from auditor.system.progress import Progress
 
     if "-" in paths:
         raise ConfigError("standard input cannot be sent again from where it was; name files, folders or globs")
+    if any(map(is_address, paths)):
+        raise ConfigError("objects of a store are read where the ledger is: auditor ingest s3://bucket/prefix")
     longest = converted("--patience", parse_duration, patience).total_seconds()
     stopping = threading.Event()
-    files = [] if follow else [source.path for source in discover(paths, Path(), USAGE, say)]
+    files = [] if follow else [source.path for source in discover(paths, Path(), SHIPPED, say)]
     sender = Sender(
         Address.of(to, "--to"), ca=ca, patience=None if follow else longest, wait=stopping.wait, say=say
     )  # fmt: skip
     try:
-        forwarding = Forward(sender)
+        forwarding = Forward(sender, around=around_in)
         if follow:
             raise typer.Exit(go_on(forwarding, paths, every, stopping, "forwarding"))
         with Progress(unit="items") as progress:

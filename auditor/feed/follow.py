@@ -53,14 +53,15 @@ class Follow:
     """Looks at files again and again; *paths* is asked anew each time, so that new segments are found.
 
     *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat. *names*
-    are the files, folders and patterns that are followed; each has a heartbeat of its own.
+    are the files, folders and patterns that are followed; each has a heartbeat of its own. What has no files is looked
+    at by *also*, which adds to what a look did.
     """
 
     def __init__(
         self, taker: Taker, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple,
-        names: Sequence[str] = (),
+        names: Sequence[str] = (), also: Sequence[Callable[[Ingested], object]] = (),
     ) -> None:  # fmt: skip
-        self._taker, self._paths, self._absent = taker, paths, absent
+        self._taker, self._paths, self._absent, self._also = taker, paths, absent, also
         self._sources = taker.follows(names)
         self._known: dict[Path, _Known] = {}
         self._open: dict[Path, int] = {}
@@ -77,6 +78,8 @@ class Follow:
         for path in paths:
             self._hold(path, done)
             self._taker.run_one(path, done)
+        for look in self._also:
+            look(done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
         self._taker.beat(working=not done.unread)
         self._sources.see({path for path, _ in done.unread})

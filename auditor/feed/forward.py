@@ -11,7 +11,7 @@ from typing import Any
 
 from auditor.feed.sender import OtherMarksError, RefusedByReceiverError, Sender
 from auditor.feed.sources import Sources, source_name, textual
-from auditor.feed.tail import START, Mark, TailedFile
+from auditor.feed.tail import START, Around, Mark, TailedFile
 from auditor.feed.taken import NO_MEMORY, Ingested, stamp
 from auditor.feed.wire import Part
 from auditor.system.files import FileStamp
@@ -24,10 +24,16 @@ _REMEMBERED = 10_000
 
 
 class Forward:
-    """Takes the lines of files, as `auditor.ledger.ingest.Ingest` does, and sends them."""
+    """Takes the lines of files, as `auditor.ledger.ingest.Ingest` does, and sends them.
 
-    def __init__(self, sender: Sender, clock: Callable[[], float] = time.time) -> None:
-        self._sender, self._clock = sender, clock
+    *around* says what stands around the lines of a file.
+    """
+
+    def __init__(
+        self, sender: Sender, clock: Callable[[], float] = time.time,
+        around: Callable[[Path], Around | None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._sender, self._clock, self._around = sender, clock, around
         self._sources = Sources(sender.see, clock)
         self._seen: dict[Path, FileStamp] = {}
         self._marks: dict[str, Mapping[int, Mark]] = {}
@@ -54,8 +60,8 @@ class Forward:
         self._sources.mark()
         try:
             now = stamp(path)
-            if self._seen.get(path) != now:
-                self._send(path, done)
+            settled = now.is_settled(self._clock())
+            if self._seen.get(path) != now and not self._send(path, done, settled=settled).waits:
                 self._seen[path] = now
                 _bound(self._seen)
         except FileNotFoundError:
@@ -64,8 +70,8 @@ class Forward:
             reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
 
-    def _send(self, path: Path, done: Ingested) -> None:
-        file = TailedFile(path)
+    def _send(self, path: Path, done: Ingested, *, settled: bool) -> TailedFile:
+        file = TailedFile(path, self._around(path), settled=settled)
         if file.begun:
             marks = self._marks.get(file.first_line)
             if marks is None or file.furthest(marks.values()) == START:
@@ -82,6 +88,7 @@ class Forward:
             _bound(self._marks)
         if file.damage:
             done.damaged.append((str(path), file.damage))
+        return file
 
     def _pieces(self, path: Path, file: TailedFile, marks: Mapping[int, Mark], done: Ingested) -> Mapping[int, Mark]:
         """Send what is behind the furthest mark; the marks after that."""

@@ -47,7 +47,7 @@ def _within(path: str, name: str) -> bool:
 
 def source_name(name: str) -> str:
     """What a file, folder or pattern is called for other machines: its host, and the path as every label takes it."""
-    text = textual(f"{platform.node()}:{Path(name).absolute()}")
+    text = textual(f"{platform.node()}:{name if '://' in name else Path(name).absolute()}")
     return short("".join(each if each.isprintable() else "?" for each in text))
 
 

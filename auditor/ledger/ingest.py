@@ -7,15 +7,18 @@ a file that nobody foresaw is set aside, and keeps no other away.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
 from auditor.feed.sources import Sources, textual
-from auditor.feed.tail import TailedFile
+from auditor.feed.tail import Readable, TailedFile
 from auditor.feed.taken import NO_MEMORY, Ingested, stamp
+from auditor.intake.detect import around_in
+from auditor.intake.piped import STDIN, Piped
 from auditor.ledger.checkpoints import alike, move
 from auditor.ledger.database import Ledger
-from auditor.ledger.piece import PieceBook, of_the_data
+from auditor.ledger.piece import Booked, PieceBook, of_the_data
 from auditor.ledger.rows import put
 from auditor.ledger.schema import facts
 from auditor.ledger.sources import SetAside, tell_sources
@@ -105,46 +108,76 @@ class Ingest:
         try:
             now = stamp(path)
             if self._seen.get(path) != now:
-                while not self._read_on(path, done):
+                settled = now.is_settled(self._clock())
+                while (tail := self.read_on(path, textual(path), done, settled=settled)) is None:
                     pass
-                self._seen[path] = now
+                self.look_again(path, tail.damage)
+                if not tail.waits:
+                    self._seen[path] = now
         except FileNotFoundError:
             done.gone.append(str(path))
         except (OSError, MemoryError) as error:
             reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
-            self._put_aside(path, reason)
+            self.put_aside(path, reason)
         except Exception as error:
             if not of_the_data(error):
                 raise
             done.failed.append((str(path), type(error).__name__))
-            self._put_aside(path, type(error).__name__)
+            self.put_aside(path, type(error).__name__)
             self._seen[path] = stamp(path)
 
-    def _put_aside(self, path: Path, reason: str) -> None:
-        nameless = path.parent == Path("/dev/fd")  # nobody can read it again
+    def put_aside(self, path: Path | str, reason: str) -> None:
+        """Count a file, or an object by its name, as one that cannot be read to its end."""
+        nameless = isinstance(path, Path) and path.parent == Path("/dev/fd")  # nobody can read it again
         if not nameless and not self._aside.told(path, reason):
             with self._ledger.write() as connection:
                 self._aside.add(connection, path, reason, self._now_us)
 
-    def _read_on(self, path: Path, done: Ingested) -> bool:
-        """To the end; False where another process has read on meanwhile, so that it has to be looked at anew."""
-        tail = TailedFile(path)
-        with self._ledger.read() as connection:
-            known = alike(connection, tail.first_line) if tail.begun else {}
-        name, seen = textual(path), max(known, default=0)
-        for piece in tail.pieces(tail.furthest(known.values())):
-            with self._ledger.write() as connection:
-                if not move(connection, tail.first_line, name, piece.start, piece.end, seen):
-                    return False
-                booked = self._book.book(connection, name, piece.data, piece.start.lines + 1)
-            done.counts += booked.counts
-            done.rejected += [(str(path), each.number, each.detail) for each in booked.wrong]
-            self._sources.mark()
-        if tail.damage:
-            done.damaged.append((str(path), tail.damage))
-            self._put_aside(path, "cut off or damaged")
+    def look_again(self, path: Path | str, damage: str = "") -> None:
+        """Whether a file is set aside, now that it was read; an object that is gone is not."""
+        if damage:
+            self.put_aside(path, "cut off or damaged")
         elif path in self._aside:
             with self._ledger.write() as connection:
                 self._aside.remove(connection, path)
-        return True
+
+    def run_stream(self, stream: BinaryIO, done: Ingested) -> None:
+        """Everything in a stream that nobody can read again, such as standard input, as it comes.
+
+        It has no checkpoint: events are identified by id alone.
+        """
+        piped, number = Piped(stream), 1
+        for lines in piped.pieces():
+            with self._ledger.write() as connection:
+                booked = self._book.book(connection, STDIN, lines, number)
+            number += lines.count(b"\n")
+            self._tally(done, STDIN, booked)
+        if piped.damage:
+            done.damaged.append((STDIN, piped.damage))
+
+    def read_on(
+        self, path: Readable, name: str, done: Ingested, *, settled: bool = False, whole: bool = False
+    ) -> TailedFile | None:
+        """What is new in a file or object, to its end; None where another process has read on meanwhile: look again.
+
+        It may be *settled*, or *whole*, as `TailedFile` has it.
+        """
+        tail = TailedFile(path, around_in(path), settled=settled, whole=whole)
+        with self._ledger.read() as connection:
+            known = alike(connection, tail.first_line) if tail.begun else {}
+        seen = max(known, default=0)
+        for piece in tail.pieces(tail.furthest(known.values())):
+            with self._ledger.write() as connection:
+                if not move(connection, tail.first_line, name, piece.start, piece.end, seen):
+                    return None
+                booked = self._book.book(connection, name, piece.data, piece.start.lines + 1)
+            self._tally(done, str(path), booked)
+        if tail.damage:
+            done.damaged.append((str(path), tail.damage))
+        return tail
+
+    def _tally(self, done: Ingested, name: str, booked: Booked) -> None:
+        done.counts += booked.counts
+        done.rejected += [(name, each.number, each.detail) for each in booked.wrong]
+        self._sources.mark()

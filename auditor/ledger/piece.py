@@ -25,6 +25,7 @@ from auditor.model.errors import ConfigError
 from auditor.model.events import MIN_TS_US, BadRecordError, Reason
 from auditor.model.settings import Settings
 from auditor.reading.lines import EXCERPT, MAX_LINE, dense
+from auditor.reading.parts import or_part
 from auditor.reading.secrets import find, redact
 from auditor.system.clock import present
 
@@ -71,7 +72,8 @@ class PieceBook:
                 if len(line) > MAX_LINE:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
                 records.append((number, Record.of(_without_secrets(line), self._settings.timezone)))
-            except BadRecordError as bad:
+            except BadRecordError as error:
+                bad = or_part(error, line)
                 done.wrong.append(WrongLine(number, line, bad.reason.value, bad.detail))
             except Exception as error:
                 if not of_the_data(error):

@@ -34,31 +34,34 @@ def last_seen(connection: Connection, now_us: int) -> dict[str, int]:
 
 
 class SetAside:
-    """Those of this host. What this process met counts as long as it runs; what others did, as long as they do."""
+    """Those of this host. What this process met counts as long as it runs; what others did, as long as they do.
+
+    A text is the name of an object, which is there until it is removed.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._host = textual(platform.node())
         rows = connection.execute(select(set_aside).where(set_aside.c.host == self._host))
         self._known = {row.path: (row.reason, row.since_us) for row in rows}
-        self._own: dict[str, Path] = {}
+        self._own: dict[str, Path | str] = {}
 
-    def __contains__(self, path: Path) -> bool:
+    def __contains__(self, path: Path | str) -> bool:
         return _name(path) in self._known
 
-    def told(self, path: Path, reason: str) -> bool:
+    def told(self, path: Path | str, reason: str) -> bool:
         """Whether this process has set the file aside for that reason already."""
         name = _name(path)
         return name in self._own and self._known[name][0] == reason
 
-    def add(self, connection: Connection, path: Path, reason: str, now_us: int) -> None:
+    def add(self, connection: Connection, path: Path | str, reason: str, now_us: int) -> None:
         """Set a file aside; it stays so since the first time that it was."""
         name = _name(path)
         _, since_us = self._known.get(name, (reason, now_us))
         self._known[name] = (reason, since_us)
-        self._own[name] = path.absolute()
+        self._own[name] = path if isinstance(path, str) else path.absolute()
         put(connection, set_aside, [(self._host, name, reason, since_us, now_us)])
 
-    def remove(self, connection: Connection, path: Path) -> None:
+    def remove(self, connection: Connection, path: Path | str) -> None:
         """It could be read."""
         name = _name(path)
         self._known.pop(name, None)
@@ -74,8 +77,10 @@ class SetAside:
             connection.execute(known.values(seen_us=now_us), [{"name": name} for name in self._own])
 
     def _there(self, name: str) -> bool:
-        if name in self._own:
-            return not _gone(self._own[name])
+        if "://" in name:
+            return True
+        if isinstance(own := self._own.get(name), Path):
+            return not _gone(own)
         raw = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(name))
         return not (_gone(Path(name)) and _gone(Path(os.fsdecode(raw))))
 
@@ -86,9 +91,9 @@ def files_set_aside(connection: Connection, now_us: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _name(path: Path) -> str:
+def _name(path: Path | str) -> str:
     """What a file is called in the ledger; processes on a host have folders of their own."""
-    return textual(path.absolute())
+    return path if isinstance(path, str) else textual(path.absolute())
 
 
 def _gone(path: Path) -> bool:

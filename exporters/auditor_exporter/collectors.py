@@ -8,10 +8,12 @@ from pathlib import Path
 from auditor import config as configuration
 from auditor.feed.follow import Follow
 from auditor.feed.taken import Ingested
+from auditor.intake.objects import Objects, is_address
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.receive import Receiver
+from auditor.ledger.stored import Stored
 from auditor.ledger.upkeep import configure
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
@@ -69,7 +71,9 @@ def running(
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
             ingest = Ingest(opened, settings, where=where, tell=say)
-            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow)
+            stores = [Stored(ingest, opened, Objects(each), stopping.is_set) for each in filter(is_address, follow)]
+            also = [store.due for store in stores]
+            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow, also)
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()
