@@ -152,11 +152,20 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([*self._as, self._bin / program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
-    def database(self) -> str:
+    def sql(self, statement: str) -> None:
+        """Run a statement."""
+        self._run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", "-d", "postgres", "-qc", statement)
+
+    def restart(self) -> None:
+        """Stop it at once, whatever is being written, and start it again."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-l", str(self._folder / "log"),
+                  "restart")  # fmt: skip
+
+    def database(self, tablespace: str = "pg_default") -> str:
         """The URL of a new database."""
         self._made += 1
         name = f"ledger{self._made}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", name)
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", "-D", tablespace, name)
         return f"postgresql://auditor:s3cret@127.0.0.1:{self.port}/{name}"
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from auditor.intake.objects import is_address
 from auditor.model.errors import InputError, TooLargeError
 from auditor.reading.packed import FREE, MAX_RATIO
 from auditor.system import memory
@@ -17,6 +18,8 @@ from auditor.system import memory
 _ROTATED = r"(?:[.-]\d+)*(?:\.old)?(?:\.(?:gz|zst|bz2|xz))?"
 USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
 """Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
+SHIPPED = re.compile(rf".*\.(?:jsonl|ndjson|json|log){_ROTATED}", re.IGNORECASE | re.DOTALL)
+"""What collectors call files of usage events, too."""
 LOGS = re.compile(
     rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}"
     rf"|.*access[._-]log[.-]\d{{4}}-\d\d-\d\d\.txt{_ROTATED}"  # Tomcat
@@ -111,14 +114,14 @@ def present(arguments: Iterable[str]) -> list[Path]:
     found: dict[str, Path] = {}
     for argument in arguments:
         with suppress(InputError):
-            for path in _expand(argument, USAGE):
+            for path in () if is_address(argument) else _expand(argument, SHIPPED):
                 found.setdefault(os.path.realpath(path), path)
     return sorted(found.values(), key=str)
 
 
 def absent(arguments: Iterable[str]) -> list[str]:
     """The files and folders that are named and not there; a pattern may match nothing."""
-    return [each for each in arguments if not glob.has_magic(each) and not Path(each).exists()]
+    return [each for each in arguments if not (glob.has_magic(each) or is_address(each) or Path(each).exists())]
 
 
 def stays_in(folder: Path, path: Path) -> bool:
@@ -149,7 +152,7 @@ def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) 
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
         if not files:
-            wanted = ".jsonl or .ndjson file" if names is USAGE else "log (.jsonl, .log, .har, .csv …)"
+            wanted = ".jsonl, .ndjson, .json or .log file" if names is SHIPPED else "log (.jsonl, .log, .har, .csv …)"
             raise InputError(f"{argument}: the folder holds no {wanted}; name the files themselves")
         return files
     if path.exists():

@@ -114,6 +114,14 @@ RELOAD = _table(
 )
 """What the exporter shows of its configuration."""
 
+INGEST = _table(
+    "imgrender",
+    ingest_requests_total=("Requests to `/v1/`, by the HTTP status of the answer.", "code"),
+    ingest_lines_total=("Lines that came by `/v1/events`, by what became of them.", "fate"),
+    ingest_bytes_total=("Bytes that came by `/v1/events`, unpacked.",),
+)
+"""What the exporter shows of `--web.ingest`."""
+
 USAGE = _table(
     "imgrender",
     credits_remaining=("Credits left in the provider's period, as it last said.", *_ACCOUNT),
@@ -143,6 +151,9 @@ FINDINGS = _table(
 AD_HOC: Mapping[str, str] = {
     "imgrender_config_last_reload_success_timestamp_seconds":
         "Since when an exporter has not taken a changed auditor.toml.",
+    "imgrender_ingest_requests_total": "Whether forwarders are refused (4xx) or told to come again (429, 503).",
+    "imgrender_ingest_lines_total": "How much comes over the network; the ledger's own counter has all lines.",
+    "imgrender_ingest_bytes_total": "How much the network and the forwarders carry.",
     "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",
     "imgrender_client_output_bytes_total": "The traffic of one process. Dashboards take that of all from the ledger.",
     "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",

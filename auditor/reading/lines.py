@@ -50,12 +50,13 @@ class LineReader:
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
-        blocks = map(dense, _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)))
+        blocks = map(dense, _pieces(self._blocks(least) if self.cut is None else self.cuts()))
         yield from blocks if self.inner is None else self.inner(blocks)
 
-    def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
+    def cuts(self) -> Iterator[bytes]:
+        """The bytes as they come, as lines where the input has none."""
         try:
-            yield from filter(None, cut(self.chunks()))
+            yield from self.chunks() if self.cut is None else filter(None, self.cut(self.chunks()))
         except ValueError as error:
             self.truncated, self.damage = True, self.damage or str(error)
 

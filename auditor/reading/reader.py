@@ -22,11 +22,10 @@ from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, Usa
 from auditor.reading.format import Format
 from auditor.reading.ids import IdChoice, Ids
 from auditor.reading.lines import EXCERPT, MAX_LINE, NUMBER_BITS, Line
+from auditor.reading.parts import or_part
 from auditor.reading.secrets import find, mask, redact
-from auditor.reading.wrapped import inside
 
 MAX_REJECTIONS = 100
-PART = "the first part of a line that the container runtime split, whose last part is missing"
 
 
 @dataclass(slots=True)
@@ -108,9 +107,7 @@ class Reading:
             except BadRecordError as bad:
                 tally.lines += 1
                 self.begin(line.data)
-                if bad.reason is not Reason.TOO_LONG and inside(line.data).goes_on:
-                    bad = BadRecordError(bad.reason, PART)
-                yield line, tally.reject(self._path, line, bad)
+                yield line, tally.reject(self._path, line, or_part(bad, line.data))
                 continue
             if item is None:
                 continue

@@ -22,9 +22,9 @@ from auditor_exporter.snapshot import Collects, Snapshot
 
 from auditor import config
 from auditor.client.sinks import Called, Record
+from auditor.feed.follow import Follow
 from auditor.intake.sources import discover, present
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.upkeep import configure
 from auditor.model.settings import Settings

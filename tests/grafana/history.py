@@ -27,9 +27,9 @@ from auditor.client.clock import Clock
 from auditor.client.metering import Metering
 from auditor.client.sinks import Sink, Spool
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.intake.sources import discover, present
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.upkeep import configure
 from auditor.model.endpoints import Seen

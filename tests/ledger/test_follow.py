@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from auditor.config import settings_of
+from auditor.feed import follow as module
+from auditor.feed.follow import Follow
+from auditor.feed.taken import Ingested
 from auditor.intake.sources import absent, present
-from auditor.ledger import follow as module
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.ingest import Ingest
 from auditor.ledger.schema import facts
 from auditor.ledger.upkeep import HEARTBEAT
 from tests.conftest import command, event, lines
