@@ -22,7 +22,6 @@ from auditor.system.terminal import plain
 if TYPE_CHECKING:
     from auditor.feed.follow import Taker
     from auditor.feed.taken import Ingested
-from auditor.ledger.ingest import Ingest
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -39,6 +38,7 @@ def ingest(
 ) -> None:
     """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
     from auditor.ledger.database import Ledger
+    from auditor.ledger.ingest import Ingest
     from auditor.system.progress import Progress
 
     if "-" in paths:
