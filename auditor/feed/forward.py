@@ -70,6 +70,15 @@ class Forward:
             reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
 
+    def has_sent(self, path: Path) -> bool:
+        """Whether the receiver has told this process that it has every whole line of a file, which is not packed."""
+        file = TailedFile(path, self._around(path))
+        mark = file.furthest(self._marks.get(file.first_line, {}).values())
+        with path.open("rb") as raw:
+            raw.seek(mark.position)
+            return not any(b"
+" in block for block in iter(lambda: raw.read(1 << 20), b""))
+
     def _send(self, path: Path, done: Ingested, *, settled: bool) -> TailedFile:
         file = TailedFile(path, self._around(path), settled=settled)
         if file.begun:

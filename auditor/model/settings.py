@@ -84,6 +84,8 @@ class ClientSettings:
     spool_mode: int | None = None
     spool_group: str | int | None = None
     """Who besides the application reads the folder of events."""
+    spool: str | None = None
+    """Where events wait that go to an address."""
     budget: Decimal | None = None
     """Credits a billing cycle."""
 
