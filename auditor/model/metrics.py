@@ -133,7 +133,7 @@ FINDINGS = _table(
     finding_credits=("Credits that findings are about; each counts once.", *_FINDING),
     finding_bytes=("Bytes that findings are about.", *_FINDING),
     finding_money=(
-        "What fixing one finding of the rule would save over the complete periods of the audit: the most of any.",
+        "What fixing one finding of the rule saves over the complete periods: the most of any, or all bytes.",
         *_ACCOUNT, "rule", "when", "currency",
     ),
     audit_complete_periods=("Complete billing periods of the audit: money of findings is over these.", *_ACCOUNT),

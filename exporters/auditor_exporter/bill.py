@@ -7,7 +7,7 @@ from typing import NamedTuple
 from auditor.model.plans import Plan, cheapest, comparable
 
 
-class Bill(NamedTuple):
+class PeriodBill(NamedTuple):
     """A plan, and what the period costs on it."""
 
     plan: Plan
@@ -16,7 +16,7 @@ class Bill(NamedTuple):
 
 def bill_of(
     credits: Fraction, plan: Plan, available: Fraction, topups: Fraction, offered: Iterable[Plan]
-) -> Bill | None:
+) -> PeriodBill | None:
     """The bill of a period that needs *credits*, with *topups*, the money paid for bought ones in the period.
 
     On *plan* as long as it gives so many: *available* are included, carried over and bought. Beyond a hard cap, on the
@@ -24,8 +24,8 @@ def bill_of(
     """
     charged = plan.charge(max(Fraction(0), credits - available))
     if charged is not None:
-        return Bill(plan, charged + topups)
+        return PeriodBill(plan, charged + topups)
     needed = credits - (available - plan.grant.included)
     larger = cheapest(comparable(tuple(offered), plan), [(needed, needed)])
     total = None if larger is None else larger.bill(needed)
-    return None if larger is None or total is None else Bill(larger, total + topups)
+    return None if larger is None or total is None else PeriodBill(larger, total + topups)

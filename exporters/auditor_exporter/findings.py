@@ -113,7 +113,9 @@ class FindingsCollector:
         for when in ("now", "after_plan_change"):
             if money[when] is not None:
                 amount = (*payer, rule, when, self._currencies(str(money["currency"])))
-                families.put("finding_money", amount, _number(Decimal(money[when])))
+                # What bytes cost belongs to no account and adds up; bills of an account are changed by each alone.
+                keep = families.put if account else families.add
+                keep("finding_money", amount, _number(Decimal(money[when])))
 
 
 def _number(value: Any) -> Decimal:

@@ -5,7 +5,7 @@ from typing import Any
 from grafana.source.account import NO_AUDIT
 from grafana.source.frame import OF_ACCOUNT, TO_TRAFFIC, assembled
 from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows
-from grafana.source.queries import alone, exact, otherwise, ratio, saved, select, total
+from grafana.source.queries import alone, bytes_cost, exact, otherwise, ratio, saved, select, total
 
 AUDIT = select("imgrender_audit_timestamp_seconds")
 CREDITS = "imgrender_finding_credits"
@@ -102,14 +102,15 @@ def _ranking() -> list[AnyPanel]:
             "plan that is enough after the fix, beyond what the change of the plan saves by itself; and on the plan "
             "you have. 0 is common, since a plan costs the same however much of it is used: then several fixes "
             "together save, see What to do now on the overview. Not known without the account's plan or a complete "
-            "billing cycle.",
+            "billing cycle. Bytes cost what [prices] in auditor.toml says; they belong to no account.",
             [
                 Column("rule", "Finding", links=(("How to fix it", "${runbooks}#${__value.raw}"),)),
                 Column("account", "Account", links=OF_ACCOUNT[:1]), Column("provider", "Provider"),
                 Column("Value #A", "Saves a month", decimals=2), Column("Value #B", "On your plan", decimals=2),
+                Column("Value #C", "Bytes a month", decimals=2),
                 Column("currency", "Currency"),
             ],
-            Ask(alone()), Ask(saved("now")), sort="Saves a month",
+            Ask(alone()), Ask(saved("now")), Ask(bytes_cost()), sort="Saves a month",
             nothing="no audit yet, or none that knows a plan and a complete cycle",
         ),
         ranking(

@@ -11,6 +11,7 @@ FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *US
 JOB = 'job=~"$job"'
 ACCOUNT = ("provider", "account")
 DELIVERED = 'result=~"render|hit|coalesced"'
+MONTH = 365.25 * 86_400 / 12
 SERVED = 'result=~"hit|coalesced"'
 FAILED = 'code=~"5..|5xx|error"'
 
@@ -61,6 +62,13 @@ def saved(when: str) -> str:
     """Money a month of the finding of a rule that saves most: `now`, on the account's plan, or `after_plan_change`."""
     found = select("imgrender_finding_money", f'when="{when}"', 'rule!="plan-mismatch"')
     return monthly(f"max by (provider, account, rule, currency) ({found})")
+
+
+def bytes_cost() -> str:
+    """Money a month of the bytes that findings are about, which belong to no account and to all of the audited time."""
+    end, start = (f"max ({exact(f'imgrender_audit_window_{each}_timestamp_seconds')})" for each in ("end", "start"))
+    cost = total(exact("imgrender_finding_money", 'when="now"', 'account=""'), "provider", "rule", "currency")
+    return f"{cost} / on () group_left () (({end} - {start}) / {MONTH} > 0)"
 
 
 def alone() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auditor_exporter.bill import Bill, bill_of
+from auditor_exporter.bill import PeriodBill, bill_of
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.snapshot import Snapshot
 
@@ -36,18 +36,20 @@ OFFERED = (SMALL, LARGE, EURO)
 @pytest.mark.parametrize(
     ("credits", "on", "available", "topups", "expected"),
     [
-        (Fraction(0), SMALL, 100, 0, Bill(SMALL, Fraction(10))),
-        (Fraction(100), SMALL, 100, 0, Bill(SMALL, Fraction(10))),
-        (Fraction("100.5"), SMALL, 100, 0, Bill(LARGE, Fraction(25))),
-        (Fraction(150), SMALL, 150, 7, Bill(SMALL, Fraction(17))),
-        (Fraction(151), SMALL, 150, 7, Bill(LARGE, Fraction(32))),
-        (Fraction(1050), SMALL, 150, 0, Bill(LARGE, Fraction(25))),  # (the 50 beside the plan stay)
+        (Fraction(0), SMALL, 100, 0, PeriodBill(SMALL, Fraction(10))),
+        (Fraction(100), SMALL, 100, 0, PeriodBill(SMALL, Fraction(10))),
+        (Fraction("100.5"), SMALL, 100, 0, PeriodBill(LARGE, Fraction(25))),
+        (Fraction(150), SMALL, 150, 7, PeriodBill(SMALL, Fraction(17))),
+        (Fraction(151), SMALL, 150, 7, PeriodBill(LARGE, Fraction(32))),
+        (Fraction(1050), SMALL, 150, 0, PeriodBill(LARGE, Fraction(25))),  # (the 50 beside the plan stay)
         (Fraction(1051), SMALL, 150, 0, None),
-        (Fraction(101), OVER, 100, 0, Bill(OVER, Fraction("10.03"))),
+        (Fraction(101), OVER, 100, 0, PeriodBill(OVER, Fraction("10.03"))),
         (Fraction(50), plan("Year", "100", 100, period="year"), 100, 0, None),
     ],
 )
-def test_the_bill_of_a_period(credits: Fraction, on: Plan, available: int, topups: int, expected: Bill | None) -> None:
+def test_the_bill_of_a_period(
+    credits: Fraction, on: Plan, available: int, topups: int, expected: PeriodBill | None
+) -> None:
     """Exactly, in one currency; a plan that nobody sells is none."""
     found = bill_of(credits, on, Fraction(available), Fraction(topups), OFFERED)
     if on.name == "Year":

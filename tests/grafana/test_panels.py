@@ -108,6 +108,18 @@ def test_money_of_a_finding_is_for_a_month(tmp_path: Path) -> None:
         assert judged(tmp_path, query, {**series, saving: 12}, [(expected[0][0], 0)]) == ""
 
 
+def test_money_of_bytes_is_for_a_month(tmp_path: Path) -> None:
+    """Over the audited time, of all findings; they have no account."""
+    found = 'job="imgrender",provider="imejis",account="",currency="USD",when="now"'
+    series = {
+        f'imgrender_finding_money{{rule="oversized-outputs",{found}}}': 6,
+        'imgrender_audit_window_start_timestamp_seconds{job="imgrender"}': 1000,
+        'imgrender_audit_window_end_timestamp_seconds{job="imgrender"}': 1000 + 3 * 2_629_800,
+    }
+    expected = [('{provider="imejis",currency="USD",rule="oversized-outputs"}', 2)]
+    assert judged(tmp_path, asked("findings", "Money", "C"), series, expected) == ""
+
+
 def test_limits_are_those_of_plan_and_alerts() -> None:
     """Orange where an alert informs, red where the plan ends; what is not known has no color."""
     for title in ("Plan used", "Projected at the end"):
