@@ -76,8 +76,7 @@ class Forward:
         mark = file.furthest(self._marks.get(file.first_line, {}).values())
         with path.open("rb") as raw:
             raw.seek(mark.position)
-            return not any(b"
-" in block for block in iter(lambda: raw.read(1 << 20), b""))
+            return not any(b"\n" in block for block in iter(lambda: raw.read(1 << 20), b""))
 
     def _send(self, path: Path, done: Ingested, *, settled: bool) -> TailedFile:
         file = TailedFile(path, self._around(path), settled=settled)

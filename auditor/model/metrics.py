@@ -90,6 +90,10 @@ LEDGER = _table(
     plan_info=("The plan of the account; always 1.", *_PLAN),
     plan_price=("Price of the plan for a period.", *_PLAN),
     plan_overage_price=("Price of a credit beyond those of the period.", *_PLAN),
+    period_projected_bill=(
+        "What the current period costs at the pace of the last week, on this plan or the one that it then needs.",
+        *_PLAN,
+    ),
     last_paid_render_timestamp_seconds=("When the last credit was spent.", *_PLACE),
     ledger_corrections_total=("How far counters are above the exact sums.", *_ACCOUNT, "sum"),
     ledger_lines_total=("Lines that were taken in, by what became of them.", "fate"),
@@ -137,8 +141,13 @@ FINDINGS = _table(
     finding_credits=("Credits that findings are about; each counts once.", *_FINDING),
     finding_bytes=("Bytes that findings are about.", *_FINDING),
     finding_money=(
-        "What mending findings would save over the audited window, each by itself.",
+        "What fixing one finding of the rule saves over the complete periods: the most of any, or all bytes.",
         *_ACCOUNT, "rule", "when", "currency",
+    ),
+    audit_complete_periods=("Complete billing periods of the audit: money of findings is over these.", *_ACCOUNT),
+    monthly_saving=(
+        "What the recommended plan saves in a month, and then the fixes, on the plan that is enough after them.",
+        *_PLAN, "action",
     ),
     waste_credits=("Wasted credits by their one cause; the sum is all.", "cause"),
     audit_credits=("All credits of the audited window.",),

@@ -46,6 +46,11 @@ class Account:
                 plan = other
         return plan
 
+    def bought(self, cycle: Cycle) -> tuple[TopUp, ...]:
+        """The top-ups that were bought in a cycle."""
+        start, end = (self.day(each) for each in (cycle.start, cycle.end)) if self.topups else (date.min, date.min)
+        return tuple(each for each in self.topups if start <= each.day < end)
+
     def day(self, moment: datetime) -> date:
         """The date of an instant where the account is."""
         return moment.astimezone(self.timezone).date()

@@ -1,5 +1,6 @@
 """Rules, alerts and runbooks as files."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from auditor.model.errors import ConfigError
+from auditor.registry import RULES
 from auditor_exporter.alerts import Parameters, source
 
 RuleFormat = Literal["prometheus", "prometheusrule"]
@@ -69,7 +71,7 @@ def alerting(parameters: Parameters) -> Mapping[str, Any]:
 
 
 def runbook() -> str:
-    """A section an alert: what it means, how to find the cause, what to do."""
+    """Sections of alerts (what each means, its cause, what to do) and of rules (how to fix what each finds)."""
     parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
     for alert in source().alerts:
         parts += [
@@ -77,6 +79,12 @@ def runbook() -> str:
             "", f'<a id="{alert.alert}"></a>', "", f"## {alert.alert}", "", f"{alert.summary} ({alert.severity})", "",
             f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.do}",
         ]  # fmt: skip
+    parts += ["", "# Findings", "", "What the audit's rules find, and how to fix it; `auditor explain RULE` has more."]
+    for name, rule in RULES.items():
+        page = sys.modules[rule.__module__].__doc__ or ""
+        what = page.partition("\n")[0].removeprefix(f"{name}: ")
+        fix = page.partition("\nHow to fix\n")[2].partition("\n\nOptions\n")[0]
+        parts += ["", f"## {name}", "", what[:1].upper() + what[1:], "", f"**Do.** {' '.join(fix.split())}"]
     return "\n".join(parts) + "\n"
 
 

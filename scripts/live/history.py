@@ -32,7 +32,8 @@ from auditor.pipeline import Options, audit
 from auditor.reports.json import Json
 from auditor.system.progress import Progress
 from scripts.live.shop import CAMPAIGNS, DAYS, ENVIRONMENTS, SHOP, TEMPLATES
-from tests.grafana.history import DAY, Process, Virtual, scraped
+from tests.grafana.history import DAY, scraped
+from tests.grafana.processes import Process, Virtual
 from tests.grafana.prometheus import blocks, ruled, served
 
 WEEKS_BEFORE = 7

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from tests.grafana.history import STEP
+from tests.grafana.processes import STEP
 from tests.grafana.prometheus import Prometheus
 from tests.grafana.test_queries import ALL, queries
 

@@ -20,6 +20,7 @@ TARGET = {"job", "instance"}
 OTHERS: Mapping[str, set[str]] = {
     "up": set(), "process_start_time_seconds": set(),
     "ALERTS": {"alertname", "alertstate", "severity", "provider", "account", "app_env"},
+    "ALERTS_FOR_STATE": {"alertname", "severity", "provider", "account", "app_env"},
     **{rule.record: {"provider", "account", "window", "horizon", "result", "ago"} for rule in source().records},
 }  # fmt: skip
 """What Prometheus, prometheus_client and our recording rules make, with its labels."""
