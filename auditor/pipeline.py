@@ -32,6 +32,7 @@ from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
 from auditor.results.document import Choices, utc
 from auditor.results.inputs import Inputs, inputs_of
+from auditor.results.page_images import page_images
 from auditor.results.plan import Advised
 from auditor.results.report import Window
 from auditor.results.simulation import Setting, Simulated
@@ -81,11 +82,12 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         findings = [
             finding for rule in RULES.values() if rule.id not in settings.disabled for finding in rule.findings(case)
         ]
+        loaded = page_images(case)
     shown = sorted((finding for finding in findings if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = case.generated_at, None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, settings.today(now))
-    return Result(case.inputs, case, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
+    return Result(case.inputs, case, shown, _options(settings, options), now, days, curve, suppressed, loaded)
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:

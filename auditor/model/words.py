@@ -19,6 +19,15 @@ def credits_word(credits: Fraction) -> str:
     return f"{number(credits):,} credit{'' if credits == 1 else 's'}"
 
 
+def image_words(
+    request: str | None, size: int, kind: str | None, width: int | None, height: int | None, shown_width: int | None
+) -> str:
+    """`/a.png (300,000 bytes, png, 800 x 600, shown 400 px wide)`, as far as it is known."""
+    pixels = f"{width} x {height}" if width and height else ""
+    shown = f"shown {shown_width} px wide" if shown_width else ""
+    return f"{request or 'one'} ({', '.join(filter(None, (f'{size:,} bytes', kind, pixels, shown)))})"
+
+
 def ttl_words(ttl_us: int | None) -> str:
     """A TTL as --ttl takes it."""
     if ttl_us is None:

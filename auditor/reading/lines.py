@@ -15,6 +15,8 @@ MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
 NUMBER_BITS = 32
 """Bits of the number of a record within its file."""
+TRY_BITS = 8
+"""Bits above them for the tries before the one that was answered; of an engine both are the bits of a line."""
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
 _BLOCK = 4 << 20

@@ -18,13 +18,12 @@ from auditor.model.findings import Confidence, Severity
 from auditor.model.plans import Plan, Unadvised
 from auditor.model.waste import Cause
 from auditor.registry import RULES
-from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Time, only
+from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Subject, Time, only
 from auditor.results.inputs import Inputs
+from auditor.results.page_images import PageImages
 
 SCHEMA = "render-auditor/report/v1"
 RuleId = Annotated[str, Meta(extra_json_schema={"enum": list(RULES)})]
-Subject = Annotated[dict[str, str], Meta(min_length=1)]
-"""What a finding is about: provider, account, environment, template, placement, field, …"""
 
 
 class Window(Struct, frozen=True):
@@ -228,6 +227,8 @@ class Report(Struct, frozen=True, kw_only=True):
     totals: Totals
     waste: Waste
     unknown: Unknown = field(default_factory=lambda: Unknown(0, Fraction(0), {}))
+    page_images: PageImages | UnsetType = UNSET
+    """Absent where no browser's log tells of any."""
     accounts: tuple[Account, ...]
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] | UnsetType = UNSET
