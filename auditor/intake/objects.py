@@ -31,8 +31,12 @@ class StoreError(InputError):
     """An object store does not give *what* was asked for; the *reason* is a sentence that holds no secret."""
 
     def __init__(self, what: str, reason: str) -> None:
-        super().__init__(f"{what}: {reason}")
+        super().__init__(what, reason)
         self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        """Both in one sentence."""
+        return f"{self.what}: {self.reason}"
 
 
 def is_address(text: str) -> bool:
