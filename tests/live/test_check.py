@@ -89,6 +89,7 @@ class Panels:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, shown: dict[str, bool | None]) -> None:
         monkeypatch.setattr(panels, "EMPTY", {("overview", "Difference", "A"): "no address"})
+        monkeypatch.setattr(panels, "CASES", {("overview", name) for name in shown if name == "Colors"})
         monkeypatch.setattr(
             panels, "queries", lambda _: [(Asked("overview", name, "A", "short", name), True, 60) for name in shown]
         )
@@ -108,7 +109,9 @@ class Panels:
      ({"Difference": True}, ["overview, Difference, A: has series, take it off the list of empty ones (no address)"]),
      ({}, ["overview, Difference, A: is no query of a dashboard, take it off the list of empty ones"]),
      ({"Difference": False, "Plan used": None, "Hit rate": False},
-      ["overview, Plan used A: parse error", "overview, Hit rate A: no series"])],
+      ["overview, Plan used A: parse error", "overview, Hit rate A: no series"]),
+     ({"Difference": False, "Colors": True}, []),
+     ({"Difference": False, "Colors": False}, ["overview, Colors: none of its queries gives anything"])],
 )  # fmt: skip
 def test_the_list_of_empty_queries_stays_true(
     monkeypatch: pytest.MonkeyPatch, shown: dict[str, bool | None], said: list[str]
