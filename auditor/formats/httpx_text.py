@@ -28,6 +28,8 @@ from auditor.reading.variables import decoded, number_of
 
 _BEGINS = re.compile(r'HTTP Request: |(?<![^\s:])https?://[^\s"/]++ "')
 """Where a client's message begins."""
+_CUT = re.compile(r'(?:HTTP Request: |(?<![^\s:])https?://[^\s"/]++ ")[A-Z]{1,32} ')
+"""In a line that is cut off behind it."""
 _TIME = re.compile(
     r"(?<![\d-])\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?(?![\d:])",
     re.ASCII,
@@ -64,8 +66,11 @@ class HttpxText(Format):
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
-        found = _split(decoded(data))
+        line = decoded(data)
+        found = _split(line)
         if found is None:
+            if _CUT.search(line):
+                raise BadRecordError(Reason.NO_MATCH, "the line of a request is cut off")
             return NO_REQUEST
         prefix, (method, target, status, size) = found
         time = _TIME.search(prefix)
