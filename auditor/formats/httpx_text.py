@@ -28,8 +28,11 @@ from auditor.reading.variables import decoded, number_of
 
 _BEGINS = re.compile(r'HTTP Request: |(?<![^\s:])https?://[^\s"/]++ "')
 """Where a client's message begins."""
-_CUT = re.compile(r'(?:HTTP Request: |(?<![^\s:])https?://[^\s"/]++ ")[A-Z]{1,32} ')
-"""In a line that is cut off behind it."""
+_CUT = re.compile(
+    r'HTTP Request: [A-Z]{1,32} (?:h[^\s"]*+(?: (?:"[^"]*+)?)?)?$'
+    r'|(?<![^\s:])https?://[^\s"/]++ "[A-Z]{1,32} [^"]*+(?:"[ \d]*+)?$'
+)
+"""A line that ends before the answer: other loggers write requests with other words."""
 _TIME = re.compile(
     r"(?<![\d-])\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?(?![\d:])",
     re.ASCII,

@@ -27,7 +27,8 @@ _LINE = re.compile(
 _ANSWER = re.compile(
     r"(?P<status>\d{3}) (?P<method>[A-Z]{1,32}) (?P<target>\S++) \([^\s()]*+\) (?P<ms>\d{1,12}\.\d\d)ms"
 )
-_BEGINS = re.compile(r"\d{3} [A-Z]{1,32} ")
+_BEGINS = re.compile(r"\d{3} [A-Z]{1,32} (?!\S++ \([^\s()]*+\): )")
+"""A request, but not Tornado's own warning of one, which ends in words."""
 
 
 class Thumbor(Format):

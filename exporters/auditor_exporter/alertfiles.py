@@ -1,5 +1,6 @@
 """Rules, alerts and runbooks as files."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -39,6 +40,8 @@ def parameters_of(settings: Sequence[str]) -> Parameters:
             chosen[name] = kind(value)
         except ValueError:
             raise ConfigError(f"--set {setting!r}: {value!r} is no {kind.__name__}") from None
+        if re.search(r'["\\\x00-\x1f]', value):
+            raise ConfigError(f"--set {setting!r}: leave out quotes, backslashes and control characters")
     return replace(Parameters(), **chosen)
 
 

@@ -72,7 +72,7 @@ def checked(house: House) -> None:
 def demonstrate(house: House) -> None:
     """Traffic, audits and a summary, until Ctrl-C or SIGTERM."""
     introduce(house)
-    stopping, audited = threading.Event(), 0.0
+    stopping, audited = threading.Event(), -AUDIT_EVERY
     visitors = threading.Thread(target=house.traffic.until, args=(stopping, A_SECOND), daemon=True)
     visitors.start()
     screen = Live(auto_refresh=False) if is_terminal(sys.stdout) else None

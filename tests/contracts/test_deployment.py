@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ def test_the_demo_application_and_receiver(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     code = shop.replace("/var/log/renders/shop", str(folder)).replace("10001", str(os.getegid()))
     with running([sys.executable, "-c", code], folder=tmp_path):
-        until(lambda: [path for path in folder.glob("*.jsonl") if path.read_text().count('"render"') > 1])
+        until(lambda: most_common(folder, "render") > 1)
         assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
     port = free_port()
     receiver = [sys.executable, "-u", str(FOLDER / "compose" / "receiver.py"), str(port)]
@@ -232,6 +233,13 @@ def test_the_demo_application_and_receiver(tmp_path: Path) -> None:
         until(lambda: posted(f"http://127.0.0.1:{port}/pager", {"alerts": [alert]}))
         assert process.stdout is not None
         assert process.stdout.readline() == "/pager firing ImgRenderPlanUsedUp {'account': 'main'} used up\n"
+
+
+def most_common(folder: Path, outcome: str) -> int:
+    """How often the request that came most often had an outcome."""
+    lines = [line for path in folder.glob("*.jsonl") for line in path.read_text().split("\n")[:-1]]
+    events = [event for event in map(json.loads, lines) if event["outcome"] == outcome]
+    return max(Counter(event["key"] for event in events).values(), default=0)
 
 
 def posted(url: str, body: Any) -> bool:

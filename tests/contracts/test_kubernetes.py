@@ -195,6 +195,10 @@ def test_the_secrets_protect_the_exporter(folder: Path, tmp_path: Path) -> None:
     subprocess.run([folder / "secrets.sh", "shop"], check=True)
     assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
     assert {path.stat().st_mode & 0o077 for path in secrets.iterdir()} == {0}
+    for removed in ("ca.key", "ca.crt"):
+        (secrets / removed).unlink()
+        subprocess.run([folder / "secrets.sh", "shop"], check=True)
+        subprocess.run(["openssl", "verify", "-CAfile", secrets / "ca.crt", secrets / "tls.crt"], check=True)
     (exporter,) = containers(yaml.safe_load_all((folder / "base" / "exporter.yaml").read_text()))
     places = {
         "0.0.0.0:19710": "127.0.0.1:0", "/etc/render-auditor-web": str(secrets),

@@ -9,7 +9,7 @@ with (
     Sandbox(latency=0.05) as sandbox,
     Renderer(
         api_key="sandbox", base_url=sandbox.url, account="main", environment="production",
-        events="/var/log/renders/shop", spool_mode=0o640, spool_group=10001,
+        cache=None, events="/var/log/renders/shop", spool_mode=0o640, spool_group=10001,
     ) as renderer,
 ):  # fmt: skip
     while True:

@@ -8,8 +8,11 @@ folder=${2:-$(dirname "$0")/base/secrets}
 umask 077
 mkdir -p "$folder"
 cd "$folder"
-[ -e ca.key ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-  -subj "/CN=Render Auditor" -keyout ca.key -out ca.crt 2>/dev/null
+if [ ! -e ca.key ] || [ ! -e ca.crt ]; then
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+    -subj "/CN=Render Auditor" -keyout ca.key -out ca.crt 2>/dev/null
+  rm -f tls.crt
+fi
 if [ ! -e tls.crt ]; then
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=render-auditor" -keyout tls.key 2>/dev/null |
     openssl x509 -req -days 825 -CA ca.crt -CAkey ca.key -out tls.crt -extfile <(
