@@ -11,7 +11,7 @@ from typing import Any
 
 from auditor.feed.sender import OtherMarksError, RefusedByReceiverError, Sender
 from auditor.feed.sources import Sources, source_name, textual
-from auditor.feed.tail import START, Around, Mark, TailedFile
+from auditor.feed.tail import START, Around, Mark, TailedFile, digest
 from auditor.feed.taken import NO_MEMORY, Ingested, stamp
 from auditor.feed.wire import Part
 from auditor.system.files import FileStamp
@@ -102,7 +102,7 @@ class Forward:
         """Send what is behind the furthest mark; the marks after that."""
         seen, mark = max(marks, default=0), file.furthest(marks.values())
         for piece in file.pieces(mark):
-            part = Part(file.first_line, _name(path), seen, piece.start, piece.end)
+            part = Part(file.first_line, _name(path), seen, piece.start, piece.end, digest(piece.data))
             self._take(path, piece.start, self._sender.send(piece.data, part), done)
             mark = piece.end
             self._sources.mark()

@@ -43,7 +43,8 @@ def _path(text: str) -> str:
 class Part:
     """Where the lines of a request stand: in the file of this *first_line* at *path*, from *start* to *end*.
 
-    *seen* is the highest number among the receiver's marks that the forwarder found to be of other files.
+    *seen* is the highest number among the receiver's marks that the forwarder found to be of other files; *content* is
+    the digest of the lines as they are sent, without what stands around them in the file.
     """
 
     first_line: str
@@ -51,6 +52,7 @@ class Part:
     seen: int
     start: Mark
     end: Mark
+    content: str
 
     def query(self) -> dict[str, str]:
         """As the query of a request."""
@@ -59,6 +61,7 @@ class Part:
             "first_line": self.first_line, "path": self.path, "seen": str(self.seen),
             "position": str(start.position), "lines": str(start.lines), "before": start.before,
             "end": str(end.position), "end_lines": str(end.lines), "end_before": end.before,
+            "content": self.content,
         }  # fmt: skip
 
     @classmethod
@@ -75,7 +78,8 @@ class Part:
 
         start = Mark(take("position", _number), take("lines", _number), take("before", digest_of))
         end = Mark(take("end", _number), take("end_lines", _number), take("end_before", digest_of))
-        found = cls(take("first_line", digest_of), take("path", _path), take("seen", _number), start, end)
+        first_line, path, seen = take("first_line", digest_of), take("path", _path), take("seen", _number)
+        found = cls(first_line, path, seen, start, end, take("content", digest_of))
         if query.keys() != found.query().keys():
             raise ValueError(f"the query has other parameters than {', '.join(found.query())}")
         if end.position <= start.position or end.lines <= start.lines:

@@ -12,6 +12,7 @@ from auditor.feed.forward import Forward
 from auditor.feed.sender import Sender
 from auditor.feed.sources import source_name
 from auditor.feed.tail import BEFORE, START, TailedFile, digest
+from auditor.intake.detect import around_in
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
 from auditor.ledger.sources import last_seen
@@ -19,7 +20,9 @@ from auditor.reading.lines import MAX_LINE
 from tests.conftest import command, event, lines
 from tests.exporters.receiver_server import ReceiverServer
 from tests.exporters.test_ledger import NOW
+from tests.formats.test_wrapped import WRAPS
 from tests.ledger.conftest import counts, feed
+from tests.ledger.test_wrapped import FLUENT_BIT, rejected, text, wrote
 from tests.services import free_port
 
 
@@ -46,7 +49,7 @@ def server(ledger: Ledger) -> Iterator[ReceiverServer]:
 def forward(server: ReceiverServer, clock: list[float] | None = None) -> Forward:
     """As a new process would."""
     now = clock or [NOW]
-    return Forward(Sender(Address.of(server.address, "--to")), lambda: now[0])
+    return Forward(Sender(Address.of(server.address, "--to")), lambda: now[0], around_in)
 
 
 def test_a_file_that_grows_is_rotated_and_packed_is_one(ledger: Ledger, server: ReceiverServer, tmp_path: Path) -> None:
@@ -92,6 +95,35 @@ def test_a_line_of_any_length_is_rejected_and_the_rest_goes_on(
     assert (done.counts["lines"], done.counts["events"], [each[1] for each in done.rejected]) == (3, 2, [2])
     with log.open("ab") as file:
         file.write(lines([event("c")]))
+    assert forward(server).run([log]).counts["events"] == 1
+    assert feed(ledger, log).counts.total() == 0
+
+
+@pytest.mark.parametrize("wrap", WRAPS | FLUENT_BIT)
+def test_what_stands_around_lines_is_not_sent(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, wrap: str
+) -> None:
+    """The marks are those of the file, and the numbers of bad lines; an ingest of it finds nothing new."""
+    around = (WRAPS | FLUENT_BIT)[wrap]
+    texts = [text("a", note="x" * BEFORE), text("b"), "{oops", text("a", note="x" * BEFORE)]
+    log = wrote(tmp_path / "app.log", [around(each) for each in texts])
+    done = forward(server).run([log])
+    assert (done.counts["lines"], done.counts["events"], done.counts["duplicates"]) == (4, 2, 1)
+    assert [number for number, _, _ in rejected(ledger)] == [3]
+    wrote(log, [around(each) for each in [*texts, text("c")]])
+    assert +forward(server).run([log]).counts == {"lines": 1, "events": 1}
+    assert feed(ledger, log).counts.total() == 0
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_holes_are_not_sent(ledger: Ledger, server: ReceiverServer, tmp_path: Path, place: int) -> None:
+    """Where a log was emptied in place, or a host lost power: before, between and behind lines."""
+    whole = [lines([event(each, note="x" * 500)]) for each in "abc"]
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(b"".join([*whole[:place], bytes(5000), *whole[place:]]) + b"\n")
+    assert forward(server).run([log]).counts["events"] == 3
+    with log.open("ab") as file:
+        file.write(lines([event("d")]))
     assert forward(server).run([log]).counts["events"] == 1
     assert feed(ledger, log).counts.total() == 0
 

@@ -15,7 +15,7 @@ from auditor.feed.wire import Part, marks_to
 from auditor.model.errors import AuditorError, ConfigError
 
 SECRET = "s3cret-and-long-enough"
-PART = Part(digest(b"a"), "host:/a", 0, START, Mark(2, 1, digest(b"a\n")))
+PART = Part(digest(b"a"), "host:/a", 0, START, Mark(2, 1, digest(b"a\n")), digest(b"a\n"))
 TAKEN = {"lines": 1, "rejected": [], "again": False}
 
 

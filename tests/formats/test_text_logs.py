@@ -136,7 +136,12 @@ def test_what_lacks_a_part_is_rejected(name: str, line: str) -> None:
     [
         ("thumbor", "2026-09-01 06:00:01 thumbor:INFO ", SERVED, 9),
         ("imgproxy", "INFO    [2026-09-01T06:00:01Z] ", DONE, 14),
-        ("httpx", "2026-09-01 06:00:01 httpx ", 'HTTP Request: GET https://render.imejis.io/v1/og "HTTP/1.1 200 OK"', 18),
+        (
+            "httpx",
+            "2026-09-01 06:00:01 httpx ",
+            'HTTP Request: GET https://render.imejis.io/v1/og "HTTP/1.1 200 OK"',
+            18,
+        ),
         ("httpx", "2026-09-01 06:00:01 ", 'https://render.imejis.io:443 "GET /v1/og HTTP/1.1" 200 18211', 34),
     ],
 )
