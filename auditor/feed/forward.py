@@ -13,7 +13,7 @@ from auditor.feed.sender import OtherMarksError, RefusedByReceiverError, Sender
 from auditor.feed.sources import Sources, source_name, textual
 from auditor.feed.tail import START, Around, Mark, TailedFile, digest
 from auditor.feed.taken import NO_MEMORY, Ingested, stamp
-from auditor.feed.wire import Part
+from auditor.feed.wire import Part, Taken
 from auditor.system.files import FileStamp
 
 _COUNTED = ("lines", "events", "superseded", "duplicates", "set_aside", "late")
@@ -69,6 +69,8 @@ class Forward:
         except (OSError, MemoryError) as error:
             reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
+        except RefusedByReceiverError as error:
+            done.unread.append((str(path), str(error)))
 
     def has_sent(self, path: Path) -> bool:
         """Whether the receiver has told this process that it has every whole line of a file, which is not packed."""
@@ -108,12 +110,12 @@ class Forward:
             self._sources.mark()
         return {seen: mark}
 
-    def _take(self, path: Path, start: Mark, answer: Mapping[str, Any], done: Ingested) -> None:
-        if not answer["again"]:
-            done.counts.update({name: answer[name] for name in _COUNTED})
-            done.counts["rejected"] += answer["rejected_total"] - answer["set_aside"]
-        done.rejected += [(str(path), start.lines + each["line"], each["detail"]) for each in answer["rejected"]]
-        unnamed = answer["rejected_total"] - len(answer["rejected"])
+    def _take(self, path: Path, start: Mark, answer: Taken, done: Ingested) -> None:
+        if not answer.again:
+            done.counts.update({name: getattr(answer, name) for name in _COUNTED})
+            done.counts["rejected"] += answer.rejected_total - answer.set_aside
+        done.rejected += [(str(path), start.lines + each.line, each.detail) for each in answer.rejected]
+        unnamed = answer.rejected_total - len(answer.rejected)
         done.rejected += [(str(path), start.lines, "and others of this part")] * unnamed
 
 

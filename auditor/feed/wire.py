@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct, convert
+
 from auditor.feed.tail import Mark
 
 EVENTS, MARKS, SOURCES = "/v1/events", "/v1/marks", "/v1/sources"
@@ -87,6 +89,35 @@ class Part:
         return found
 
 
+class RejectedLine(Struct):
+    """A line of a part, from 1, that the ledger did not take, and why."""
+
+    line: int
+    detail: str
+
+
+class Taken(Struct):
+    """What became of a part; nothing is counted if the ledger had it already."""
+
+    lines: int
+    events: int
+    superseded: int
+    duplicates: int
+    set_aside: int
+    late: int
+    rejected: list[RejectedLine]
+    """The first ones of `rejected_total`."""
+    rejected_total: int
+    again: bool
+
+
+class _Marked(Struct):
+    number: int
+    position: int
+    lines: int
+    before: str
+
+
 def marks_to(marks: Mapping[int, Mark]) -> list[dict[str, Any]]:
     """Marks by their numbers, as JSON."""
     return [
@@ -96,5 +127,5 @@ def marks_to(marks: Mapping[int, Mark]) -> list[dict[str, Any]]:
 
 
 def marks_from(found: Any) -> dict[int, Mark]:
-    """What `marks_to` wrote."""
-    return {each["number"]: Mark(each["position"], each["lines"], each["before"]) for each in found}
+    """What `marks_to` wrote; `ValueError` for anything else."""
+    return {each.number: Mark(each.position, each.lines, each.before) for each in convert(found, list[_Marked])}

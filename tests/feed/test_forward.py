@@ -12,9 +12,11 @@ from auditor.feed.forward import Forward
 from auditor.feed.sender import Sender
 from auditor.feed.sources import source_name
 from auditor.feed.tail import BEFORE, START, TailedFile, digest
+from auditor.feed.wire import Part
 from auditor.intake.detect import around_in
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
+from auditor.ledger.receive import Receiver
 from auditor.ledger.sources import last_seen
 from auditor.reading.lines import MAX_LINE
 from tests.conftest import command, event, lines
@@ -197,3 +199,27 @@ def test_the_command_ends_when_all_is_sent(ledger: Ledger, server: ReceiverServe
     done = command("forward", str(log), "--patience", "1s", "--to", f"http://me:s3cret@127.0.0.1:{free_port()}")
     assert (done.returncode, b"s3cret" in done.stderr, b"stays in its files" in done.stderr) == (4, False, True)
     assert command("forward", str(log), "--to", "http://ledger.example", AUDITOR_FORWARD_TOKEN="x").returncode == 2
+
+
+def test_a_file_that_is_refused_keeps_no_other_away(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and goes once it is taken."""
+    (tmp_path / "logs").mkdir()
+    logs = [wrote(tmp_path / "logs" / f"{name}.jsonl", [text(name)]) for name in "ab"]
+    names = [str(each) for each in logs]
+    following = Follow(forward(server), lambda: present(names), lambda: absent(names), names)
+    with monkeypatch.context() as refusing:
+        take = Receiver.take
+
+        def refuse(self: Receiver, lines: bytes, sender: str, part: Part | None = None) -> object:
+            if part is not None and part.path.endswith("a.jsonl"):
+                raise ValueError("it is refused")
+            return take(self, lines, sender, part)
+
+        refusing.setattr(Receiver, "take", refuse)
+        done = following.look()
+        assert (done.counts["events"], [path for path, _ in done.unread]) == (1, [names[0]])
+        assert "it is refused" in done.unread[0][1]
+        following.look()
+    assert following.look().counts["events"] == 1
