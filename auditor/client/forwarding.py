@@ -22,7 +22,7 @@ from auditor.feed.address import Address
 from auditor.feed.forward import Forward
 from auditor.feed.sender import Sender, UndeliveredError
 from auditor.feed.taken import Ingested
-from auditor.model.errors import AuditorError, ConfigError
+from auditor.model.errors import AuditorError, ConfigError, InputError
 
 log = logging.getLogger("auditor.client")
 EVERY = 1.0
@@ -116,13 +116,19 @@ class ForwardingSpool(Spool):
     def _pass(self, forward: Forward) -> None:
         """Send what is new, unless another process does."""
         with self._turn() as ours:
+            unread: list[tuple[str, str]] = []
             for path in sorted(self.folder.glob("usage-*.jsonl")) if ours else ():
                 done = Ingested()
                 forward.run_one(path, done)
+                unread += done.unread
                 for line in done.rejected:
                     log.warning("the receiver rejected line %d of %s: %s", line[1], path.name, line[2])
-                if not (done.unread or done.gone or done.damaged) and forward.has_sent(path) and self._is_over(path):
-                    path.unlink(missing_ok=True)
+                kept = done.unread or done.gone or done.damaged
+                with suppress(FileNotFoundError):  # another process sealed it meanwhile
+                    if not kept and self._is_over(path) and forward.has_sent(path):
+                        path.unlink()
+            if unread:
+                raise InputError(unread[0][1])
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:

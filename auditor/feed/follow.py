@@ -95,8 +95,11 @@ class Follow:
             moved = isinstance(error, FileNotFoundError)
         if moved:
             if path in self._open:
-                descriptor = self._open.pop(path)
+                descriptor, unread = self._open[path], len(done.unread)
                 self._taker.run_one(Path(f"/dev/fd/{descriptor}"), done)
+                if len(done.unread) > unread:  # it is tried again
+                    return
+                del self._open[path]
                 os.close(descriptor)
             del self._known[path]
 

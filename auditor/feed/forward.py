@@ -11,9 +11,9 @@ from typing import Any
 
 from auditor.feed.sender import OtherMarksError, RefusedByReceiverError, Sender
 from auditor.feed.sources import Sources, source_name, textual
-from auditor.feed.tail import START, Around, Mark, TailedFile
+from auditor.feed.tail import START, Around, Mark, TailedFile, digest
 from auditor.feed.taken import NO_MEMORY, Ingested, stamp
-from auditor.feed.wire import Part
+from auditor.feed.wire import Part, Taken
 from auditor.system.files import FileStamp
 
 _COUNTED = ("lines", "events", "superseded", "duplicates", "set_aside", "late")
@@ -69,6 +69,8 @@ class Forward:
         except (OSError, MemoryError) as error:
             reason = NO_MEMORY if isinstance(error, MemoryError) else error.strerror or type(error).__name__
             done.unread.append((str(path), reason))
+        except RefusedByReceiverError as error:
+            done.unread.append((str(path), str(error)))
 
     def has_sent(self, path: Path) -> bool:
         """Whether the receiver has told this process that it has every whole line of a file, which is not packed."""
@@ -102,18 +104,18 @@ class Forward:
         """Send what is behind the furthest mark; the marks after that."""
         seen, mark = max(marks, default=0), file.furthest(marks.values())
         for piece in file.pieces(mark):
-            part = Part(file.first_line, _name(path), seen, piece.start, piece.end)
+            part = Part(file.first_line, _name(path), seen, piece.start, piece.end, digest(piece.data))
             self._take(path, piece.start, self._sender.send(piece.data, part), done)
             mark = piece.end
             self._sources.mark()
         return {seen: mark}
 
-    def _take(self, path: Path, start: Mark, answer: Mapping[str, Any], done: Ingested) -> None:
-        if not answer["again"]:
-            done.counts.update({name: answer[name] for name in _COUNTED})
-            done.counts["rejected"] += answer["rejected_total"] - answer["set_aside"]
-        done.rejected += [(str(path), start.lines + each["line"], each["detail"]) for each in answer["rejected"]]
-        unnamed = answer["rejected_total"] - len(answer["rejected"])
+    def _take(self, path: Path, start: Mark, answer: Taken, done: Ingested) -> None:
+        if not answer.again:
+            done.counts.update({name: getattr(answer, name) for name in _COUNTED})
+            done.counts["rejected"] += answer.rejected_total - answer.set_aside
+        done.rejected += [(str(path), start.lines + each.line, each.detail) for each in answer.rejected]
+        unnamed = answer.rejected_total - len(answer.rejected)
         done.rejected += [(str(path), start.lines, "and others of this part")] * unnamed
 
 

@@ -7,17 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
+from msgspec import convert
 
 from auditor.feed.address import Address
 from auditor.feed.tail import Mark
-from auditor.feed.wire import EVENTS, MARKS, NDJSON, SOURCES, Part, marks_from
+from auditor.feed.wire import EVENTS, MARKS, NDJSON, SOURCES, Part, Taken, marks_from
 from auditor.model.errors import ConfigError, InputError
 from auditor.version import __version__
 
+T = TypeVar("T")
 FIRST, LONGEST = 0.5, 60.0
 """Seconds before a request is sent again: at first, and at most. Twice as long each time, less a random part."""
 TIMEOUT = httpx.Timeout(90.0, connect=10.0)
@@ -71,25 +73,27 @@ class Sender:
 
     def marks(self, first_line: str) -> Mapping[int, Mark]:
         """How far the receiver has the files that begin so."""
-        return marks_from(self._ask("GET", MARKS, params={"first_line": first_line})["marks"])
+        return self._ask(_marks, "GET", MARKS, params={"first_line": first_line})
 
-    def send(self, lines: bytes, part: Part) -> dict[str, Any]:
+    def send(self, lines: bytes, part: Part) -> Taken:
         """Send a part of a file, and what became of it; `OtherMarksError` if the receiver has it elsewhere."""
         headers = {"Content-Type": NDJSON, "Content-Encoding": "gzip"}
         packed = gzip.compress(lines, 5, mtime=0)
-        return self._ask("POST", EVENTS, params=part.query(), content=packed, headers=headers)
+        return self._ask(
+            lambda found: convert(found, Taken), "POST", EVENTS, params=part.query(), content=packed, headers=headers
+        )
 
     def see(self, sources: Mapping[str, bool]) -> None:
         """Tell which sources could be looked at."""
         headers = {"Content-Type": "application/json"}
-        self._ask("POST", SOURCES, content=orjson.dumps({"sources": sources}), headers=headers)
+        self._ask(lambda found: found, "POST", SOURCES, content=orjson.dumps({"sources": sources}), headers=headers)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The answer to a request, which is sent again while that may help."""
+    def _ask(self, read: Callable[[Any], T], method: str, path: str, **options: Any) -> T:
+        """What is *read* in the answer to a request, which is sent again while that may help."""
         began, pause = self._steady(), FIRST
         while True:
             why, after = "", 0.0
@@ -100,7 +104,7 @@ class Sender:
                 why = f"no answer ({type(error).__name__})"
             else:
                 if answer.status_code not in _AGAIN:
-                    found = self._answered(answer)
+                    found = self._answered(answer, read)
                     self._tell("")
                     return found
                 why, after = f"it answers {answer.status_code}", _seconds(answer.headers.get("Retry-After", ""))
@@ -118,15 +122,14 @@ class Sender:
             self._say(f"{self._address.shown}: it answers again")
         self._failing = why
 
-    def _answered(self, answer: httpx.Response) -> dict[str, Any]:
+    def _answered(self, answer: httpx.Response, read: Callable[[Any], T]) -> T:
         status, where = answer.status_code, self._address.shown
         try:
             found = answer.json()
             if status == 200 and isinstance(found, dict):
-                return found
+                return read(found)
             if status == 409:
-                marks = marks_from(found["marks"])
-                raise OtherMarksError(marks)
+                raise OtherMarksError(_marks(found))
         except (ValueError, LookupError, TypeError):
             found = None
         if status in (401, 403):
@@ -138,6 +141,10 @@ class Sender:
         detail = found.get("detail") if isinstance(found, dict) and status == 400 else None
         why = f": {str(detail)[:200]}" if detail else "; is it an exporter?"
         raise RefusedByReceiverError(f"{where}: it answers {status}{why}")
+
+
+def _marks(found: Any) -> dict[int, Mark]:
+    return marks_from(found["marks"])
 
 
 def _seconds(header: str) -> float:

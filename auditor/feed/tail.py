@@ -7,6 +7,7 @@ that merely begins like another is read from its start.
 
 import hashlib
 import io
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ class TailedFile:
         if not self.begun:
             return
         with self._reader(start.position) as (reader, skip):
-            lines = whole_lines(reader, skip, held, whole=self._whole)
+            lines = whole_lines(reader, skip, held, whole=self._whole, begins=start == START)
             for data in self._around.inside(lines, grows=not self._settled):
                 count = data.count(b"\n")
                 read, size = held.take(count)
@@ -197,12 +198,15 @@ class Unmarked:
         return taken, size + missing
 
 
-def whole_lines(reader: LineReader, skip: int = 0, held: Unmarked | None = None, *, whole: bool) -> Iterator[bytes]:
+def whole_lines(
+    reader: LineReader, skip: int = 0, held: Unmarked | None = None, *, whole: bool, begins: bool = True
+) -> Iterator[bytes]:
     """Blocks of whole lines behind *skip* bytes, without holes; *held* gets them as they stand in the file.
 
-    An unfinished last line is one only if the input is *whole*, and not cut off.
+    An unfinished last line is one only if the input is *whole*, and not cut off. A byte order mark is no part of the
+    first one, if this *begins* with it.
     """
-    carry, missing = b"", 0
+    carry, missing, mark = b"", 0, BOM_UTF8 if begins else b""
     for block in reader.cuts():
         data, skip = carry + block[skip:], max(0, skip - len(block))
         end = data.rfind(b"\n") + 1
@@ -210,7 +214,8 @@ def whole_lines(reader: LineReader, skip: int = 0, held: Unmarked | None = None,
             if held is not None:
                 held.add(data[:end], missing)
             missing = 0
-            yield dense(data[:end])
+            yield dense(data[:end].removeprefix(mark))
+            mark = b""
         carry = data[end:]
         if len(carry) > _LONG:
             missing += len(carry) - _LONG
@@ -218,4 +223,4 @@ def whole_lines(reader: LineReader, skip: int = 0, held: Unmarked | None = None,
     if carry and whole and not reader.truncated:
         if held is not None:
             held.add(carry, missing)
-        yield dense(carry) + b"\n"
+        yield dense(carry.removeprefix(mark)) + b"\n"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct, convert
+
 from auditor.feed.tail import Mark
 
 EVENTS, MARKS, SOURCES = "/v1/events", "/v1/marks", "/v1/sources"
@@ -43,7 +45,8 @@ def _path(text: str) -> str:
 class Part:
     """Where the lines of a request stand: in the file of this *first_line* at *path*, from *start* to *end*.
 
-    *seen* is the highest number among the receiver's marks that the forwarder found to be of other files.
+    *seen* is the highest number among the receiver's marks that the forwarder found to be of other files; *content* is
+    the digest of the lines as they are sent, without what stands around them in the file.
     """
 
     first_line: str
@@ -51,6 +54,7 @@ class Part:
     seen: int
     start: Mark
     end: Mark
+    content: str
 
     def query(self) -> dict[str, str]:
         """As the query of a request."""
@@ -59,6 +63,7 @@ class Part:
             "first_line": self.first_line, "path": self.path, "seen": str(self.seen),
             "position": str(start.position), "lines": str(start.lines), "before": start.before,
             "end": str(end.position), "end_lines": str(end.lines), "end_before": end.before,
+            "content": self.content,
         }  # fmt: skip
 
     @classmethod
@@ -75,12 +80,42 @@ class Part:
 
         start = Mark(take("position", _number), take("lines", _number), take("before", digest_of))
         end = Mark(take("end", _number), take("end_lines", _number), take("end_before", digest_of))
-        found = cls(take("first_line", digest_of), take("path", _path), take("seen", _number), start, end)
+        first_line, path, seen = take("first_line", digest_of), take("path", _path), take("seen", _number)
+        found = cls(first_line, path, seen, start, end, take("content", digest_of))
         if query.keys() != found.query().keys():
             raise ValueError(f"the query has other parameters than {', '.join(found.query())}")
         if end.position <= start.position or end.lines <= start.lines:
             raise ValueError("the part ends where it begins")
         return found
+
+
+class RejectedLine(Struct):
+    """A line of a part, from 1, that the ledger did not take, and why."""
+
+    line: int
+    detail: str
+
+
+class Taken(Struct):
+    """What became of a part; nothing is counted if the ledger had it already."""
+
+    lines: int
+    events: int
+    superseded: int
+    duplicates: int
+    set_aside: int
+    late: int
+    rejected: list[RejectedLine]
+    """The first ones of `rejected_total`."""
+    rejected_total: int
+    again: bool
+
+
+class _Marked(Struct):
+    number: int
+    position: int
+    lines: int
+    before: str
 
 
 def marks_to(marks: Mapping[int, Mark]) -> list[dict[str, Any]]:
@@ -92,5 +127,5 @@ def marks_to(marks: Mapping[int, Mark]) -> list[dict[str, Any]]:
 
 
 def marks_from(found: Any) -> dict[int, Mark]:
-    """What `marks_to` wrote."""
-    return {each["number"]: Mark(each["position"], each["lines"], each["before"]) for each in found}
+    """What `marks_to` wrote; `ValueError` for anything else."""
+    return {each.number: Mark(each.position, each.lines, each.before) for each in convert(found, list[_Marked])}

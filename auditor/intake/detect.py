@@ -20,7 +20,7 @@ from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, key_of_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
-from auditor.reading.lines import LineReader, dense, without_holes
+from auditor.reading.lines import LineReader, dense, without_holes, without_mark
 from auditor.reading.names import json_in
 from auditor.reading.packed import Stream, decompressed
 from auditor.reading.parts import Unwrapper, unwrapped
@@ -93,7 +93,7 @@ class Detected:
 def sample_of(path: Path, stream: Stream, log_formats: Mapping[str, OwnFormat] = MappingProxyType({})) -> Sample:
     """The head of an input; *log_formats* say at which keys of documents their records stand."""
     data = b""
-    for chunk in without_holes(LineReader(stream).chunks(HEAD)):
+    for chunk in without_holes(without_mark(LineReader(stream).chunks(HEAD))):
         data += dense(chunk)
         if len(data) >= HEAD:
             break

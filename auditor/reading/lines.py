@@ -7,6 +7,7 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from auditor.model.errors import TooLargeError
 from auditor.reading.packed import Stream
@@ -66,7 +67,7 @@ class LineReader:
         parts: list[bytes] = []
         size = 0
         carry = b""
-        for chunk in without_holes(self.chunks()):
+        for chunk in without_holes(without_mark(self.chunks())):
             parts.append(chunk)
             size += len(chunk)
             if size >= least:
@@ -79,12 +80,10 @@ class LineReader:
             yield rest
 
     def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
-        """The bytes behind a byte order mark as they come; where they break off, that is noted and not raised."""
+        """The bytes as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
-            mark = BOM_UTF8
             while data := self.stream.read1(size):
-                data, mark = data.removeprefix(mark), b""
                 yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
         except TooLargeError:
             raise
@@ -107,6 +106,16 @@ def dense(block: bytes) -> bytes:
     if b"\0" not in block:
         return block
     return b"\n".join(line.strip(b"\0") for line in block.split(b"\n"))
+
+
+def without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks of an input without the byte order mark that it may begin with, however short the first ones are."""
+    head, rest = b"", iter(chunks)
+    for chunk in rest:
+        head += chunk
+        if len(head) >= len(BOM_UTF8):
+            break
+    yield from chain(filter(None, [head.removeprefix(BOM_UTF8)]), rest)
 
 
 def without_holes(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -17,9 +17,14 @@ from auditor.client.forwarding import ForwardingSpool, default_folder
 from auditor.client.metering import Metering
 from auditor.client.sinks import sink_of
 from auditor.feed.address import TOKEN, Address
+from auditor.feed.forward import Forward
+from auditor.feed.sender import Sender
+from auditor.feed.taken import Ingested
+from auditor.feed.wire import Part
 from auditor.ledger.database import Ledger
-from auditor.model.errors import ConfigError
-from tests.conftest import event
+from auditor.ledger.receive import Receiver
+from auditor.model.errors import ConfigError, InputError
+from tests.conftest import event, lines
 from tests.exporters.receiver_server import ReceiverServer
 from tests.exporters.test_ledger import NOW
 from tests.ledger.conftest import counts
@@ -129,6 +134,52 @@ def test_an_open_segment_of_a_dead_process_is_sent_and_goes_a_day_later(
     until(lambda: not left.exists())
     living.close()
     assert counts(ledger)["rows"] == 3
+
+
+def test_a_segment_that_is_sealed_while_it_is_sent_pauses_nothing(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process renames it then, be it between any two looks at it."""
+    (tmp_path / "spool").mkdir()
+    events = spool(server.address, tmp_path / "spool")
+    sender = Sender(Address.of(server.address, "events", ""))
+    forward, run_one = Forward(sender, lambda: NOW), Forward.run_one
+
+    def sealed(self: Forward, path: Path, done: Ingested) -> None:
+        run_one(self, path, done)
+        if ".open" in path.name:
+            path.rename(path.with_name(path.name.replace(".open", "")))
+
+    monkeypatch.setattr(Forward, "run_one", sealed)
+    (tmp_path / "spool" / "usage-a.open.jsonl").write_bytes(lines([event("a")]))
+    (tmp_path / "spool" / "usage-b.open.jsonl").write_bytes(lines([event("b")]))
+    events._pass(forward)
+    assert counts(ledger)["rows"] == 2
+    events._pass(forward)
+    assert segments(tmp_path / "spool") == [] and counts(ledger)["lines"] == 2
+    sender.close()
+
+
+def test_a_segment_that_is_refused_keeps_no_other_away(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays, and that is said."""
+    (tmp_path / "spool").mkdir()
+    events, take = spool(server.address, tmp_path / "spool"), Receiver.take
+
+    def refuse(self: Receiver, data: bytes, sender: str, part: Part | None = None) -> object:
+        if part is not None and part.path.endswith("usage-a.jsonl"):
+            raise ValueError("it is refused")
+        return take(self, data, sender, part)
+
+    monkeypatch.setattr(Receiver, "take", refuse)
+    for name in "ab":
+        (tmp_path / "spool" / f"usage-{name}.jsonl").write_bytes(lines([event(name)]))
+    sender = Sender(Address.of(server.address, "events", ""))
+    with pytest.raises(InputError, match="it is refused"):
+        events._pass(Forward(sender, lambda: NOW))
+    sender.close()
+    assert [each.name for each in segments(tmp_path / "spool")] == ["usage-a.jsonl"] and counts(ledger)["rows"] == 1
 
 
 FORKING = """

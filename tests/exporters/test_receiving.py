@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from auditor.config import settings_of
 from auditor.feed.tail import START as FIRST
-from auditor.feed.tail import TailedFile
+from auditor.feed.tail import TailedFile, digest
 from auditor.feed.wire import EVENTS, MARKS, MAX_BODY, NDJSON, PROBLEM, SOURCES, Part, marks_from
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.receive import Receiver
@@ -288,7 +288,8 @@ def parts(path: Path, receiver: Receiver) -> Iterator[tuple[bytes, Part]]:
     file = TailedFile(path)
     marks = receiver.marks(file.first_line)
     for piece in file.pieces(file.furthest(marks.values())):
-        yield piece.data, Part(file.first_line, f"host:{path}", max(marks, default=0), piece.start, piece.end)
+        seen, content = max(marks, default=0), digest(piece.data)
+        yield piece.data, Part(file.first_line, f"host:{path}", seen, piece.start, piece.end, content)
 
 
 def test_a_part_of_a_file_counts_once(ledger: Ledger, tmp_path: Path) -> None:
@@ -376,7 +377,7 @@ def test_sources_are_as_fresh_as_their_forwarders_say(ledger: Ledger) -> None:
     received(Receiver(ledger, settings_of({}, "test"), lambda: now[0]), use)
 
 
-PARAMETERS = list(Part("", "", 0, FIRST, FIRST).query())
+PARAMETERS = list(Part("", "", 0, FIRST, FIRST, "").query())
 ANY_QUERY = st.dictionaries(
     st.sampled_from([*PARAMETERS, "x"]),
     st.one_of(st.just("a" * 64), st.integers(-1, 1 << 60).map(str), st.text(max_size=20)), max_size=10,

@@ -12,14 +12,19 @@ from auditor.feed.forward import Forward
 from auditor.feed.sender import Sender
 from auditor.feed.sources import source_name
 from auditor.feed.tail import BEFORE, START, TailedFile, digest
+from auditor.feed.wire import Part
+from auditor.intake.detect import around_in
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
+from auditor.ledger.receive import Receiver
 from auditor.ledger.sources import last_seen
 from auditor.reading.lines import MAX_LINE
 from tests.conftest import command, event, lines
 from tests.exporters.receiver_server import ReceiverServer
 from tests.exporters.test_ledger import NOW
+from tests.formats.test_wrapped import WRAPS
 from tests.ledger.conftest import counts, feed
+from tests.ledger.test_wrapped import FLUENT_BIT, rejected, text, wrote
 from tests.services import free_port
 
 
@@ -46,7 +51,7 @@ def server(ledger: Ledger) -> Iterator[ReceiverServer]:
 def forward(server: ReceiverServer, clock: list[float] | None = None) -> Forward:
     """As a new process would."""
     now = clock or [NOW]
-    return Forward(Sender(Address.of(server.address, "--to")), lambda: now[0])
+    return Forward(Sender(Address.of(server.address, "--to")), lambda: now[0], around_in)
 
 
 def test_a_file_that_grows_is_rotated_and_packed_is_one(ledger: Ledger, server: ReceiverServer, tmp_path: Path) -> None:
@@ -92,6 +97,35 @@ def test_a_line_of_any_length_is_rejected_and_the_rest_goes_on(
     assert (done.counts["lines"], done.counts["events"], [each[1] for each in done.rejected]) == (3, 2, [2])
     with log.open("ab") as file:
         file.write(lines([event("c")]))
+    assert forward(server).run([log]).counts["events"] == 1
+    assert feed(ledger, log).counts.total() == 0
+
+
+@pytest.mark.parametrize("wrap", WRAPS | FLUENT_BIT)
+def test_what_stands_around_lines_is_not_sent(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, wrap: str
+) -> None:
+    """The marks are those of the file, and the numbers of bad lines; an ingest of it finds nothing new."""
+    around = (WRAPS | FLUENT_BIT)[wrap]
+    texts = [text("a", note="x" * BEFORE), text("b"), "{oops", text("a", note="x" * BEFORE)]
+    log = wrote(tmp_path / "app.log", [around(each) for each in texts])
+    done = forward(server).run([log])
+    assert (done.counts["lines"], done.counts["events"], done.counts["duplicates"]) == (4, 2, 1)
+    assert [number for number, _, _ in rejected(ledger)] == [3]
+    wrote(log, [around(each) for each in [*texts, text("c")]])
+    assert +forward(server).run([log]).counts == {"lines": 1, "events": 1}
+    assert feed(ledger, log).counts.total() == 0
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_holes_are_not_sent(ledger: Ledger, server: ReceiverServer, tmp_path: Path, place: int) -> None:
+    """Where a log was emptied in place, or a host lost power: before, between and behind lines."""
+    whole = [lines([event(each, note="x" * 500)]) for each in "abc"]
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(b"".join([*whole[:place], bytes(5000), *whole[place:]]) + b"\n")
+    assert forward(server).run([log]).counts["events"] == 3
+    with log.open("ab") as file:
+        file.write(lines([event("d")]))
     assert forward(server).run([log]).counts["events"] == 1
     assert feed(ledger, log).counts.total() == 0
 
@@ -165,3 +199,27 @@ def test_the_command_ends_when_all_is_sent(ledger: Ledger, server: ReceiverServe
     done = command("forward", str(log), "--patience", "1s", "--to", f"http://me:s3cret@127.0.0.1:{free_port()}")
     assert (done.returncode, b"s3cret" in done.stderr, b"stays in its files" in done.stderr) == (4, False, True)
     assert command("forward", str(log), "--to", "http://ledger.example", AUDITOR_FORWARD_TOKEN="x").returncode == 2
+
+
+def test_a_file_that_is_refused_keeps_no_other_away(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and goes once it is taken."""
+    (tmp_path / "logs").mkdir()
+    logs = [wrote(tmp_path / "logs" / f"{name}.jsonl", [text(name)]) for name in "ab"]
+    names = [str(each) for each in logs]
+    following = Follow(forward(server), lambda: present(names), lambda: absent(names), names)
+    with monkeypatch.context() as refusing:
+        take = Receiver.take
+
+        def refuse(self: Receiver, lines: bytes, sender: str, part: Part | None = None) -> object:
+            if part is not None and part.path.endswith("a.jsonl"):
+                raise ValueError("it is refused")
+            return take(self, lines, sender, part)
+
+        refusing.setattr(Receiver, "take", refuse)
+        done = following.look()
+        assert (done.counts["events"], [path for path, _ in done.unread]) == (1, [names[0]])
+        assert "it is refused" in done.unread[0][1]
+        following.look()
+    assert following.look().counts["events"] == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import to_builtins
 
 from auditor.feed.address import TOKEN, Address
 from auditor.feed.sender import FIRST, LONGEST, OtherMarksError, RefusedByReceiverError, Sender, UndeliveredError
@@ -15,8 +16,11 @@ from auditor.feed.wire import Part, marks_to
 from auditor.model.errors import AuditorError, ConfigError
 
 SECRET = "s3cret-and-long-enough"
-PART = Part(digest(b"a"), "host:/a", 0, START, Mark(2, 1, digest(b"a\n")))
-TAKEN = {"lines": 1, "rejected": [], "again": False}
+PART = Part(digest(b"a"), "host:/a", 0, START, Mark(2, 1, digest(b"a\n")), digest(b"a\n"))
+TAKEN: dict[str, Any] = {
+    "lines": 1, "events": 1, "superseded": 0, "duplicates": 0, "set_aside": 0, "late": 0,
+    "rejected": [{"line": 1, "detail": "odd"}], "rejected_total": 1, "again": False,
+}  # fmt: skip
 
 
 class Clock:
@@ -60,7 +64,7 @@ def test_it_goes_on_until_it_is_taken_ever_more_slowly() -> None:
     clock, said = Clock(), list[str]()
     troubles = [httpx.ReadError(SECRET), httpx.ConnectTimeout(SECRET), 503, 502, 500, 408, 503, 503, 503, 503]
     made, asked = sender([*troubles, httpx.Response(200, json=TAKEN)], clock, said)
-    assert made.send(b"a\n", PART) == TAKEN
+    assert to_builtins(made.send(b"a\n", PART)) == TAKEN
     assert clock.waits == [min(FIRST * 2**number, LONGEST) for number in range(len(troubles))]
     assert {gzip.decompress(each.content) for each in asked} == {b"a\n"}
     assert {each.url.path for each in asked} == {"/base/v1/events"}
@@ -115,6 +119,9 @@ def test_it_gives_up_after_its_patience_or_when_it_is_stopped() -> None:
         (302, RefusedByReceiverError, "302; is it an exporter"),
         (httpx.Response(200, text="<html>"), RefusedByReceiverError, "is it an exporter"),
         (httpx.Response(200, json=[]), RefusedByReceiverError, "is it an exporter"),
+        (httpx.Response(200, json={"ok": True}), RefusedByReceiverError, "is it an exporter"),
+        (httpx.Response(200, json={**TAKEN, "events": "1"}), RefusedByReceiverError, "is it an exporter"),
+        (httpx.Response(409, json={"marks": [{"number": "1"}]}), RefusedByReceiverError, "is it an exporter"),
         (httpx.Response(409, json={}), RefusedByReceiverError, "is it an exporter"),
     ],
 )
@@ -133,6 +140,14 @@ def test_a_receiver_that_has_the_file_elsewhere_says_where() -> None:
     with pytest.raises(OtherMarksError) as found:
         made.send(b"a\n", PART)
     assert found.value.marks == marks
+
+
+@pytest.mark.parametrize("found", [{"ok": True}, {"marks": None}, {"marks": [{"number": 1}]}, {"marks": [{"number": "1", "position": 1, "lines": 1, "before": "x"}]}])  # fmt: skip
+def test_marks_that_are_none_are_no_answer(found: Any) -> None:
+    """Another program listens there."""
+    made, _ = sender([httpx.Response(200, json=found)], Clock())
+    with pytest.raises(RefusedByReceiverError, match="is it an exporter"):
+        made.marks(PART.first_line)
 
 
 def test_a_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

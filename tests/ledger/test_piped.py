@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_what_a_container_said_is_ingested(tmp_path: Path, where: Path) -> None:
         assert [number for number, _, _ in rejected(ledger)] == [5, 5]
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", lines([event("a")]), gzip.compress(lines([event("a")])), json.dumps([event("a")]).encode(), gzip.compress(lines([event("a")] * 2000))[:-20]])  # fmt: skip
+@pytest.mark.parametrize("data", [b"", b"\n", lines([event("a")]), BOM_UTF8 + lines([event("a")]), gzip.compress(lines([event("a")])), json.dumps([event("a")]).encode(), gzip.compress(lines([event("a")] * 2000))[:-20]])  # fmt: skip
 def test_any_stream_may_come(tmp_path: Path, where: Path, data: bytes) -> None:
     """Packed, an array, cut off, or empty."""
     done = command("ingest", "-", "--ledger", str(where), stdin=data, cwd=tmp_path)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,19 @@ def test_what_stands_around_events_is_taken_off(
     assert [each["id"] for each in kept] == ["a", "b", "d"]
     assert kept[0]["ts"] == "2026-08-01T08:00:00Z"
     assert feed(own, log).counts["lines"] == 0
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("many", [1, 3, 20])
+def test_a_byte_order_mark_is_no_part_of_a_line(own: Ledger, tmp_path: Path, many: int, packed: bool) -> None:
+    """Yet of the file: it is read on where the last run ended, be it shorter or longer than what a mark looks at."""
+    log, written = tmp_path / "usage.jsonl", BOM_UTF8
+    for count in (many, many + 2):
+        written = BOM_UTF8 + "".join(f"{text(str(number))}\n" for number in range(count)).encode()
+        wrote(log, gzip.compress(written) if packed else written)
+        for _ in range(3):
+            feed(own, log)
+            assert counts(own) == {"rows": count, "lines": count, "events": count}
 
 
 @pytest.mark.parametrize("packed", [False, True])
