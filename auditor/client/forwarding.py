@@ -52,8 +52,8 @@ class ForwardingSpool(Spool):
     """Segments in *folder* that go to *address*; a thread of this process sends them from the first event on."""
 
     def __init__(
-        self, address: Address, folder: str | Path | None = None, *, every: float = EVERY, clock: Clock | None = None,
-        transport: Any = None, **options: Any,
+        self, address: Address, folder: str | Path | None = None, /, *, every: float = EVERY,
+        clock: Clock | None = None, transport: Any = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(default_folder(address) if folder is None else folder, clock=clock, **options)
         self._address, self._every, self._transport = address, every, transport

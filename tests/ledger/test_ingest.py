@@ -479,7 +479,7 @@ def test_the_commands(tmp_path: Path) -> None:
         command("prune", "--older-than", "1000d", AUDITOR_LEDGER=ledger).stdout
         == b"1 events dropped; their sums stay\n"
     )
-    assert command("ingest", "-", "--ledger", ledger).returncode == 2
+    assert command("ingest", "-", "--follow", "--ledger", ledger).returncode == 2
     assert command("ingest", str(log), "--ledger", "mysql://x/y").returncode == 2
 
 
