@@ -13,13 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from auditor.reading.lines import MAX_LINE, LineReader, dense
+from auditor.reading.lines import MAX_LINE, LineReader, dense, pieces
 from auditor.reading.packed import Stream, decompressed
 
 BEFORE = 1024
 """Bytes before the position that have to be the same."""
 _LONG = MAX_LINE + 1 + BEFORE
 """Bytes that are kept of a line that is too long: those that tell it, and those before the position."""
+
+
+_MOST_LINES = 50_000
+"""Lines that are handed out at once, and those that may have waited for the end of one that is split."""
 
 
 def digest(data: bytes) -> str:
@@ -214,7 +218,7 @@ def whole_lines(
             if held is not None:
                 held.add(data[:end], missing)
             missing = 0
-            yield dense(data[:end].removeprefix(mark))
+            yield from pieces([dense(data[:end].removeprefix(mark))], _MOST_LINES)
             mark = b""
         carry = data[end:]
         if len(carry) > _LONG:

@@ -16,6 +16,8 @@ from auditor.feed.tail import Mark
 EVENTS, MARKS, SOURCES = "/v1/events", "/v1/marks", "/v1/sources"
 MAX_BODY = 8 << 20
 """Bytes of a request, packed and unpacked; a piece of a file has some 5 MiB at most."""
+MAX_LINES = 100_000
+"""Lines of a request: a rejected one takes the ledger much longer than its bytes do."""
 NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 _MOST = 1 << 53

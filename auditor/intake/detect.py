@@ -279,7 +279,7 @@ def usage_in(path: Path, stream: Stream) -> Detected:
     if not sample.array and len(sample.lines) > 1 and sample.data[-1:] != b"\n":
         sample = replace(sample, lines=sample.lines[:-1])
     native = FORMATS[NATIVE]
-    return _around(native, sample, _events) or Detected(native, 0.0, wraps=DEEP, array=sample.array)
+    return _around(native, sample, _events) or Detected(native, 0.0, wraps=DEEP, array=sample.array, key=sample.key)
 
 
 def _events(sample: Sample) -> float:
@@ -291,6 +291,6 @@ def _events(sample: Sample) -> float:
 
 def _around(kind: type[Format], sample: Sample, share: Callable[[Sample], float]) -> Detected | None:
     """A format and what stands around its lines, by the *share* that can be read; None where none can."""
-    bare = Detected(kind, share(sample), array=sample.array)
+    bare = Detected(kind, share(sample), array=sample.array, key=sample.key)
     found = _inside(sample, bare, lambda inside: replace(bare, confidence=share(inside)))
     return found if found is not None and found.confidence else None

@@ -85,11 +85,13 @@ class PieceBook:
                 strange = odd(record.ts_us, limits)
                 done.wrong.append(WrongLine(number, record.line, strange.reason.value, strange.detail))
         self._records(connection, [each for each in records if first <= each[1].ts_us <= last], done)
+        rows = []
         for number, line, reason, detail in done.wrong:
             done.counts["set_aside" if reason == SET_ASIDE else "rejected"] += 1
             excerpt = redact(line[: EXCERPT * 8])[:EXCERPT].decode(errors="replace").replace("\0", "\\0")
-            row = {"path": path, "line": number, "reason": reason, "detail": detail, "excerpt": excerpt}
-            connection.execute(insert(rejections), row)
+            rows.append({"path": path, "line": number, "reason": reason, "detail": detail, "excerpt": excerpt})
+        if rows:
+            connection.execute(insert(rejections), rows)
         count(connection, {name: done.counts[name] for name in ("lines", "rejected", "set_aside")})
         return done
 

@@ -53,7 +53,7 @@ class LineReader:
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
-        blocks = map(dense, _pieces(self._blocks(least) if self.cut is None else self.cuts()))
+        blocks = map(dense, pieces(self._blocks(least) if self.cut is None else self.cuts()))
         yield from blocks if self.inner is None else self.inner(blocks)
 
     def cuts(self) -> Iterator[bytes]:
@@ -130,14 +130,13 @@ def without_holes(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield data
 
 
-def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines as such of not too many."""
+def pieces(blocks: Iterable[bytes], most: int = _MOST_LINES) -> Iterator[bytes]:
+    """Blocks of whole lines as such of so many at *most*."""
     for block in blocks:
         rest = block
-        while rest.count(b"\n") > _MOST_LINES:
-            end = rest.find(b"\n", len(rest) * _MOST_LINES // rest.count(b"\n")) + 1
-            yield rest[:end]
-            rest = rest[end:]
+        while rest.count(b"\n") > most:
+            *lines, rest = rest.split(b"\n", most)
+            yield b"\n".join(lines) + b"\n"
         if rest:
             yield rest
 

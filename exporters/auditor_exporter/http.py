@@ -80,8 +80,8 @@ def check_receiving(listen: str, host: str, live: Live, tokens: Tokens, *, insec
     safe = live.config.tls is not None or insecure
     if not is_loopback(host) and not (safe and (live.config.protects or live.config.users or tokens)):
         raise ConfigError(
-            f"--listen {listen!r} with --web.ingest lets other machines write to the ledger: give TLS in "
-            "--web.config.file, and basic_auth_users there or --web.ingest-tokens"
+            f"--listen {listen!r} with --web.ingest lets other machines write to the ledger: give TLS and "
+            "basic_auth_users in --web.config.file, or with --insecure users or --web.ingest-tokens"
         )
 
 

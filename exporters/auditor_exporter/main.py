@@ -118,9 +118,7 @@ def serve_metrics(
     say = log.LOG.warning
     live = Live(web_config, say)
     tokens = Tokens(ingest_tokens, say)
-    host, port = address_of(
-        listen, live, insecure=insecure or (ingest and live.config.tls is not None and bool(tokens))
-    )
+    host, port = address_of(listen, live, insecure=insecure)
     if ingest:
         check_receiving(listen, host, live, tokens, insecure=insecure)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read

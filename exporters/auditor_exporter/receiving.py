@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from auditor.feed.wire import EVENTS, MARKS, MAX_BODY, NDJSON, SOURCES, Part, digest_of, marks_to
+from auditor.feed.wire import EVENTS, MARKS, MAX_BODY, MAX_LINES, NDJSON, SOURCES, Part, digest_of, marks_to
 from auditor.ledger.receive import Received, Receiver
 from auditor.model.errors import AuditorError
 from auditor.model.metrics import INGEST
@@ -126,6 +126,8 @@ class Receiving(Collector):
         lasting = None
         try:
             body = await body_of(request, MAX_BODY, self._patience)
+            if body.count(b"\n") > MAX_LINES:
+                raise ProblemError(413, f"the body has more than {MAX_LINES:,} lines; send it in parts")
             sender = f"POST by {request[SENDER]}"
             lasting = asyncio.ensure_future(self._in_turn(lambda: receiver.take(body, sender, part)))
             lasting.add_done_callback(self._release)
@@ -142,10 +144,12 @@ class Receiving(Collector):
             raise ProblemError(409, what, more={"marks": marks_to(taken)})
         self._bytes += len(body)
         self._lines.update({fate: taken.counts[fate] for fate in FATES})
-        shown = [{"line": line, "reason": why, "detail": detail} for line, why, detail in taken.rejected]
+        shown = [
+            {"line": line, "reason": why, "detail": detail} for line, why, detail in taken.rejected[:_REJECTED_SHOWN]
+        ]
         return {
             "lines": taken.counts["lines"], **{fate: taken.counts[fate] for fate in FATES if fate != "rejected"},
-            "rejected": shown[:_REJECTED_SHOWN], "rejected_total": len(shown), "again": taken.again,
+            "rejected": shown, "rejected_total": len(taken.rejected), "again": taken.again,
         }  # fmt: skip
 
     def _release(self, done: "asyncio.Future[Any]") -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from auditor.config import settings_of
 from auditor.feed.tail import START as FIRST
 from auditor.feed.tail import TailedFile, digest
-from auditor.feed.wire import EVENTS, MARKS, MAX_BODY, NDJSON, PROBLEM, SOURCES, Part, marks_from
+from auditor.feed.wire import EVENTS, MARKS, MAX_BODY, MAX_LINES, NDJSON, PROBLEM, SOURCES, Part, marks_from
 from auditor.ledger.database import Ledger, LedgerError
 from auditor.ledger.receive import Receiver
 from auditor.ledger.sources import last_seen
@@ -122,6 +122,7 @@ def test_what_is_sent_is_answered_after_the_commit(ledger: Ledger) -> None:
         (400, b"", {**TYPE, "Content-Encoding": "gzip"}),
         (413, b" " * (MAX_BODY + 1), TYPE),
         (413, gzip.compress(b"\n" * (MAX_BODY + 1)), {**TYPE, "Content-Encoding": "gzip"}),
+        (413, gzip.compress(b"x\n" * (MAX_LINES + 1)), {**TYPE, "Content-Encoding": "gzip"}),
         (413, gzip.compress(b"\n" * (500 << 20)), {**TYPE, "Content-Encoding": "gzip"}),
     ],
 )

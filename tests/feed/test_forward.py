@@ -12,7 +12,7 @@ from auditor.feed.forward import Forward
 from auditor.feed.sender import Sender
 from auditor.feed.sources import source_name
 from auditor.feed.tail import BEFORE, START, TailedFile, digest
-from auditor.feed.wire import Part
+from auditor.feed.wire import MAX_LINES, Part
 from auditor.intake.detect import around_in
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
@@ -145,6 +145,18 @@ def test_marks_do_not_depend_on_how_a_file_is_cut(tmp_path: Path, size: int) -> 
     assert (mark.position, mark.lines, kept.count(b"\n")) == (len(data), 5, 5)
     if size <= MAX_LINE:
         assert kept == data
+
+
+def test_a_piece_has_no_more_lines_than_a_request_may(tmp_path: Path) -> None:
+    """However short they are, and be the long ones all at the end."""
+    log = tmp_path / "usage.jsonl"
+    log.write_bytes(data := b"x\n" * (2 * MAX_LINES + 1) + b"y" * 1000 + b"\n")
+    file, mark, kept = TailedFile(log), START, b""
+    for piece in file.pieces(START):
+        assert piece.start == mark and piece.data.count(b"\n") == piece.end.lines - mark.lines <= MAX_LINES
+        mark, kept = piece.end, kept + piece.data
+        assert mark.before == digest(data[: mark.position][-BEFORE:])
+    assert (mark.position, kept, file.waits) == (len(data), data, False)
 
 
 def test_a_receiver_that_is_down_for_an_hour_loses_nothing(ledger: Ledger, tmp_path: Path) -> None:

@@ -106,13 +106,14 @@ def test_a_byte_order_mark_is_no_part_of_a_line(own: Ledger, tmp_path: Path, man
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("array", ["array", "pretty", "one behind the other"])
+@pytest.mark.parametrize("array", ["array", "pretty", "one behind the other", "in a document"])
 def test_arrays_of_events_are_lines_too(own: Ledger, tmp_path: Path, array: str, packed: bool) -> None:
     """As a console or Firehose saves them; read once."""
     events = [event("a"), event("b"), {"v": 1}, event("c")]
     made = {
         "array": json.dumps(events),
         "pretty": json.dumps(events, indent=2),
+        "in a document": json.dumps({"count": 4, "records": events}, indent=2),
         "one behind the other": "".join(map(json.dumps, events)),
     }[array].encode()
     log = wrote(tmp_path / "usage.json", gzip.compress(made) if packed else made)
