@@ -1,10 +1,8 @@
 """S3 on loopback: the moto server in a process of its own, with libraries of its own that are pinned with hashes."""
 
-import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,36 +10,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import pytest
 
-from tests.services import ROOT, free_port
+from tests.services import ROOT, free_port, libraries
 
 SECRET = "s3cret-of-the-store"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAOFTHETESTS", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "us-east-1"}
-
-
-def libraries(pins: Path, folder: Path) -> Path:
-    """A folder with what a requirements file pins, installed once; else a loud skip, and in CI a failure."""
-    found = folder / hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    if found.is_dir():
-        return found
-    folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        told = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-             "--require-hashes", "--no-compile", "--target", f"{made}/libraries", "--requirement", pins],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if told.returncode == 0:
-            try:
-                Path(made, "libraries").rename(found)
-            except OSError:  # another process was first
-                assert found.is_dir()
-            return found
-    message = f"{pins.name} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {told.stderr.strip()[-300:]}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 class Moto:

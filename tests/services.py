@@ -1,10 +1,12 @@
 """Real services on free loopback ports, started by the tests that need them and stopped after."""
 
+import hashlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +65,30 @@ def running(arguments: Sequence[str], folder: Path, **environment: str) -> Itera
     finally:
         process.kill()
         process.communicate()
+
+
+def libraries(pins: Path, folder: Path) -> Path:
+    """A folder with what a requirements file pins, installed once; else a loud skip, and in CI a failure."""
+    found = folder / hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    if found.is_dir():
+        return found
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        told = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--require-hashes", "--no-compile", "--target", f"{made}/libraries", "--requirement", pins],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if told.returncode == 0:
+            try:
+                Path(made, "libraries").rename(found)
+            except OSError:  # another process was first
+                assert found.is_dir()
+            return found
+    message = f"{pins.name} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {told.stderr.strip()[-300:]}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def npm_ci(folder: Path) -> None:

@@ -78,7 +78,7 @@ class Receiver:
 
 
 def _check(lines: bytes, part: Part) -> None:
-    """What was damaged on its way must not move a mark."""
+    """Lines that were damaged in transit must not move a mark."""
     many = part.end.lines - part.start.lines
     if digest(lines) != part.content or not lines.endswith(b"\n") or lines.count(b"\n") != many:
         raise ValueError("the lines are not those that the query describes; were they changed on their way?")

@@ -38,7 +38,7 @@ class Virtual:
 
 @dataclass
 class Process:
-    """One process that renders: its metrics begin anew when it is restarted, its cache is its own."""
+    """One process that renders: after a restart its metrics begin at 0; its cache is its own."""
 
     job: str
     instance: str
@@ -87,7 +87,7 @@ class Process:
             self.request()
 
     def request(self) -> None:
-        """One request: from the cache, by a call, or in vain."""
+        """One request: from the cache, by a call, or refused."""
         template = self.chance.choices(self.templates, weights=range(len(self.templates), 0, -1))[0]
         variant = min(int(self.chance.paretovariate(0.9)), self.variants)
         inputs: dict[str, Any] = {"title": f"variant {variant}"}
