@@ -146,7 +146,9 @@ def go_on(
 
     def tell(done: "Ingested") -> None:
         nonlocal failing
-        failing = ""
+        if failing:
+            failing = ""
+            say(f"{what} works again")
         if done.counts["lines"] or any(done.complaints()):
             said(done)
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from auditor.model.errors import ConfigError
-from auditor.system.network import host_of, is_loopback
+from auditor.system.network import host_in_header, is_loopback
 from auditor.version import __version__
 from auditor_exporter.auth import Verdicts, user_of
 from auditor_exporter.connections import Connections, Held, listeners
@@ -183,7 +183,7 @@ async def _answer(
     """Only for those who may, with the configured headers."""
     answer: web.StreamResponse
     try:
-        if local and not is_loopback(host_of(request.headers.get("host", "localhost"))):
+        if local and not is_loopback(host_in_header(request.headers.get("host", "localhost"))):
             raise web.HTTPForbidden(text="403: the Host is another machine; ask localhost")
         if not await _may(request, config, verdicts, late, receiving):
             raise web.HTTPUnauthorized(text="401: Unauthorized", headers={"WWW-Authenticate": _CHALLENGE})
