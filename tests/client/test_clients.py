@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import ROOT, libraries
+from tests.client.pinned import path_with
+from tests.services import ROOT
 
 OK, PART, GONE = [200, 33], [200, 4], "ConnectionError"
 RENDER = [1, {"render": 1}, 0, 1.0, 0]
@@ -86,9 +87,7 @@ EXPECTED: dict[str, dict[str, list[Any]]] = {
 @pytest.mark.parametrize("versions", EXPECTED)
 def test_calls_and_events_agree(versions: str) -> None:
     """The same table for all of them; nothing of ours reaches the caller, and no fault is counted."""
-    path = os.pathsep.join(
-        [str(libraries(ROOT / "requirements" / f"clients-{versions}.txt", ROOT / ".clients")), str(ROOT)]
-    )
+    path = path_with(versions)
     told = subprocess.run(
         [sys.executable, "-m", "tests.client.tried"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=300,
