@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE  # the tests start a thousand interpreters, and need not compile for each
 
-.PHONY: help report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
+.PHONY: help live report-pictures audit test stress check bench bench-client bench-simulate golden docs requirements clean dashboards pictures bench-logs fuzz focus
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -22,13 +22,17 @@ $(STAMP): requirements/dev.txt pyproject.toml
 audit: $(STAMP)  ## audit sample_logs/
 	$(BIN)/auditor audit sample_logs
 
+live: $(STAMP)  ## run everything on this machine, Prometheus and Alertmanager too (CHECK=1, KEEP=folder)
+	$(BIN)/python -m scripts.live $(if $(CHECK),--check) $(if $(KEEP),--keep $(KEEP))
+
 test: $(STAMP)  ## run the tests (T=path, K=words of their names, QUICK=1: those that start no process)
 	$(BIN)/python -m pytest $(T) $(if $(K),-k "$(K)") $(if $(QUICK),--quick)
 
-stress: $(STAMP)  ## thousands of simulated logs, and the load tests of the exporter at full scale (minutes)
+stress: $(STAMP)  ## thousands of simulated logs, the load tests of the exporter at full scale, 30 kills (minutes)
 	SIMULATION_SEEDS=3000 $(BIN)/python -m pytest tests/simulation/test_simulate_oracle.py
 	AUDITOR_HAMMER_SECONDS=20 AUDITOR_TEMPLATES=1000000 $(BIN)/python -m pytest -n 0 -s \
 		tests/exporters/test_slow_clients.py tests/exporters/test_labels.py
+	AUDITOR_HOST_KILLS=30 $(BIN)/python -m pytest -n 0 -s tests/exporters/test_many_hosts.py
 
 check: $(STAMP)  ## lint, types, import contracts, generated docs
 	$(BIN)/ruff check .
@@ -89,8 +93,10 @@ requirements:  ## pin the dependencies anew, with hashes
 		uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
 			--group clients-$$set -o requirements/clients-$$set.txt; \
 	done
+	uv pip compile --quiet --generate-hashes --universal --no-header --no-annotate --python-version 3.11 \
+		--group moto -o requirements/moto.txt
 	uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.12 \
 		--group focus -o requirements/focus.txt
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .bench .clients .focus build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .focus .moto build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

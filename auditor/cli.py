@@ -17,7 +17,9 @@ from auditor.registry import RULES
 from auditor.system import endings
 from auditor.version import __version__
 
-COMMANDS = "audit report inspect rules simulate mapping plan reconcile estimate compare ledger prerender sandbox config"
+COMMANDS = """
+    audit report inspect rules simulate mapping plan reconcile estimate compare ledger forward prerender sandbox config
+"""
 """Files of `auditor.commands`, in the order of the help."""
 app = typer.Typer(
     name="auditor",

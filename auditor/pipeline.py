@@ -33,6 +33,7 @@ from auditor.results.audit import Result, TtlPoint
 from auditor.results.baseline import split
 from auditor.results.document import Choices, utc
 from auditor.results.inputs import Inputs, inputs_of
+from auditor.results.page_images import page_images
 from auditor.results.plan import Advised
 from auditor.results.report import Window
 from auditor.results.simulation import Setting, Simulated
@@ -82,13 +83,14 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         # Waste is waste, whether its rule is shown or not: it decides what a cheaper bill needs.
         asked = [rule for rule in RULES.values() if rule.causes or rule.id not in settings.disabled]
         findings = [finding for rule in asked for finding in rule.findings(case)]
+        loaded = page_images(case)
     told = headlines(case.bills, [finding for finding in findings if RULES[finding.rule].causes])
     enabled = (finding for finding in findings if finding.rule not in settings.disabled)
     shown = sorted((finding for finding in enabled if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = case.generated_at, None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, settings.today(now))
-    return Result(case.inputs, case, told, shown, _options(settings, options), now, days, curve, suppressed=suppressed)
+    return Result(case.inputs, case, told, shown, _options(settings, options), now, days, curve, suppressed, loaded)
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:

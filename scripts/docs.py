@@ -17,7 +17,7 @@ from auditor.analysis.placements import PLACEMENTS
 from auditor.commands.rules import manual_page
 from auditor.model import errors
 from auditor.model.errors import RefusedError, RenderError, UncertainError
-from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE, Definition
+from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, INGEST, LEDGER, RELOAD, USAGE, Definition
 from auditor.model.plans import billed, cents
 from auditor.registry import FORMATS, PROVIDERS, RULES
 from auditor.sandbox.server import Sandbox
@@ -269,7 +269,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/formats.md": {"formats": formats_table},
     "docs/client.md": {"errors": errors_table},
     "docs/metrics.md": {
-        "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table((*LEDGER, *RELOAD)),
+        "client": lambda: metrics_table(CLIENT), "ledger": lambda: metrics_table((*LEDGER, *RELOAD, *INGEST)),
         "usage": lambda: metrics_table(USAGE), "findings": lambda: metrics_table(FINDINGS),
         "ad hoc": ad_hoc_table,
     },

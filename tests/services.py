@@ -1,14 +1,18 @@
 """Real services on free loopback ports, started by the tests that need them and stopped after."""
 
+import hashlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +39,53 @@ def need(package: str, program: str, places: str = "/usr/bin") -> str:
         install = [ROOT / "scripts" / "services.sh", package]
         said = subprocess.run(install, capture_output=True, text=True, check=False).stderr
     message = f"{package} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {said.strip()[-300:]}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first true answer; fails after some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
+@contextmanager
+def running(arguments: Sequence[str], folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process with its output in a pipe, killed at the end."""
+    process = subprocess.Popen(
+        arguments, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def libraries(pins: Path, folder: Path) -> Path:
+    """A folder with what a requirements file pins, installed once; else a loud skip, and in CI a failure."""
+    found = folder / hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    if found.is_dir():
+        return found
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        told = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--require-hashes", "--no-compile", "--target", f"{made}/libraries", "--requirement", pins],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if told.returncode == 0:
+            try:
+                Path(made, "libraries").rename(found)
+            except OSError:  # another process was first
+                assert found.is_dir()
+            return found
+    message = f"{pins.name} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {told.stderr.strip()[-300:]}"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
@@ -127,11 +178,20 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([*self._as, self._bin / program, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
-    def database(self) -> str:
+    def sql(self, statement: str) -> None:
+        """Run a statement."""
+        self._run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", "-d", "postgres", "-qc", statement)
+
+    def restart(self) -> None:
+        """Stop it at once, whatever is being written, and start it again."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-l", str(self._folder / "log"),
+                  "restart")  # fmt: skip
+
+    def database(self, tablespace: str = "pg_default") -> str:
         """The URL of a new database."""
         self._made += 1
         name = f"ledger{self._made}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", name)
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "auditor", "-D", tablespace, name)
         return f"postgresql://auditor:s3cret@127.0.0.1:{self.port}/{name}"
 
     def stop(self) -> None:

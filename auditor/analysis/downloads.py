@@ -45,6 +45,9 @@ class Downloaded:
     """Those of these that followed another one of the same page load."""
     again_bytes: int
     """What these had, at least."""
+    first_us: int
+    """When it was asked for first."""
+    last_us: int
 
 
 def downloads(facts: "Facts") -> list[Downloaded]:
@@ -77,7 +80,7 @@ def _columns(records: Table) -> list[ColumnElement[Any]]:
     return [
         *(high.label("high"), low.label("low"), file_of(records).label("file")),
         func.coalesce(records.c.placement, "").label("placement"),
-        *(records.c[name] for name in names),
+        *(records.c[name] for name in ("ts_us", *names)),
         func.struct_pack(records.c.ts_us, records.c.id, records.c.row).label("first"),
     ]
 
@@ -89,6 +92,7 @@ def _images(facts: "Facts", seen: Subquery) -> list[Downloaded]:
         select(*key, seen.c.page, *(func.max(seen.c[name]).label(name) for name in known))
         .add_columns(func.min(seen.c.first).label("first"), func.min(seen.c.lifetime_s).label("lifetime_s"))
         .add_columns(func.count(seen.c.bytes).label("sized"), func.sum(seen.c.bytes).label("sent"))
+        .add_columns(func.min(seen.c.ts_us).label("first_us"), func.max(seen.c.ts_us).label("last_us"))
         .group_by(*key, seen.c.file, seen.c.page)
         .subquery()
     )
@@ -110,10 +114,19 @@ def _images(facts: "Facts", seen: Subquery) -> list[Downloaded]:
         .add_columns(func.coalesce(func.sum(of_page.c.sent).filter(fetched), 0).label("fetched_bytes"))
         .add_columns(func.coalesce(func.sum(of_page.c.sized - 1).filter(*twice), 0).label("again"))
         .add_columns(func.coalesce(func.sum(of_page.c.sent - of_page.c.bytes).filter(*twice), 0).label("again_bytes"))
+        .add_columns(func.min(of_page.c.first_us).label("first_us"), func.max(of_page.c.last_us).label("last_us"))
         .group_by(*key)
         .order_by(func.min(of_page.c.first))
     )
     return rows_of(facts.engine, Downloaded, images)
+
+
+HEAVIEST = 5
+
+
+def heaviest(images: Iterable[Downloaded]) -> list[Downloaded]:
+    """Those of most bytes."""
+    return sorted(images, key=lambda image: -(image.bytes or 0))[:HEAVIEST]
 
 
 def by_subject(facts: "Facts", images: Iterable[Downloaded]) -> Iterator[tuple[dict[str, str], list[Downloaded]]]:

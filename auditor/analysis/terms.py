@@ -32,9 +32,8 @@ def terms_of(payer: Payer, cycle: Cycle) -> Terms:
     grant = Grant() if plan is None else plan.grant
     if not account.topups:
         return Terms(plan, grant, Fraction(0))
-    start, end, first = (account.day(each) for each in (cycle.start, cycle.end, payer.cycles[0].start))
-    bought = [each for each in account.topups if start <= each.day < end]
-    zero = cycle_number(first, account.anchor_day)
+    bought = account.bought(cycle)
+    zero = cycle_number(account.day(payer.cycles[0].start), account.anchor_day)
     purchases = tuple(
         Purchase(
             Fraction(each.credits),

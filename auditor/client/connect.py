@@ -38,7 +38,10 @@ def renderer(environment: str, client: ClientSettings, settings: Settings, optio
     if client.cache is not None:
         chosen["cache"] = client.cache
     if client.events is not None and "events" not in options:
-        chosen |= {"events": client.events, "spool_mode": client.spool_mode, "spool_group": client.spool_group}
+        chosen |= {
+            "events": client.events, "spool_mode": client.spool_mode, "spool_group": client.spool_group,
+            "spool": client.spool,
+        }  # fmt: skip
     if client.budget is not None:
         chosen["budget"] = Budget(client.budget, anchor_day=account.anchor_day, timezone=str(account.timezone))
     if "api_key" not in options:

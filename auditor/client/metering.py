@@ -65,6 +65,7 @@ class MeteringOptions(TypedDict, total=False):
     events: str | Path | Sink | Callable[[Record], object] | None
     spool_mode: int | str | None
     spool_group: str | int | None
+    spool: str | Path | None
     secret: str | None
     rules: Sequence[CallRule] | None
     placement: str | None
@@ -87,6 +88,7 @@ class Metering:
         events: str | Path | Sink | Callable[[Record], object] | None = None,
         spool_mode: int | str | None = None,
         spool_group: str | int | None = None,
+        spool: str | Path | None = None,
         secret: str | None = None,
         rules: Sequence[CallRule] | None = None,
         placement: str | None = None,
@@ -99,7 +101,7 @@ class Metering:
         self._secret = derive_key(secret) if secret else os.urandom(32)
         self._account, self._environment, self._placement = account, environment.lower(), placement
         self._clock, self._key = clock or Clock(), key
-        self._sink = sink_of(events, self._clock, spool_mode, spool_group)
+        self._sink = sink_of(events, self._clock, spool_mode, spool_group, spool)
         self._rules: dict[str, list[CallRule]] = {}
         for rule in provider_rules() if rules is None else rules:
             for host in rule.hosts:

@@ -41,14 +41,14 @@ class Renderer(Generic[P_co]):
 
     *api_key* is else that of `AUDITOR_API_KEY`, else of the provider's usual variable (`IMEJIS_API_KEY`,
     `HCTI_API_KEY`). *cache* is a store, a `Tiered`, a folder, a URL (`redis://…`, `file:///…`, `s3://…`: with memory in
-    front), or None for none. *events* is a folder, `-` for standard output, a sink, any callable that takes a mapping,
-    or None; *spool_mode* (0o600) and *spool_group* say who else reads that folder, as those of `Spool`.
-    *secret* keys fingerprints and digests (else `AUDITOR_SECRET`, else the API key): give all hosts of an account the
-    same. Times are in seconds or timedeltas. *tries* counts the first one; `retry_uncertain` also repeats calls that
-    may have been billed. An answer of more than *max_answer_bytes* is an `InvalidRequestError`, and may have been
-    billed. Where a call fails, a picture that expired at most *stale_if_error* ago is served. Once the
-    plan is used up, one call every *probe_every* looks whether it works again. *registry* takes the metrics; None for
-    none. `ConfigError` names the argument that is wrong.
+    front), or None for none. *events* is a folder, an exporter's address, `-` for standard output, a sink, any callable
+    that takes a mapping, or None; *spool_mode* (0o600) and *spool_group* say who else reads that folder, as those of
+    `Spool`, and *spool* is where events wait that go to an address. *secret* keys fingerprints and digests (else
+    `AUDITOR_SECRET`, else the API key): give all hosts of an account the same. Times are in seconds or timedeltas.
+    *tries* counts the first one; `retry_uncertain` also repeats calls that may have been billed. An answer of more than
+    *max_answer_bytes* is an `InvalidRequestError`, and may have been billed. Where a call fails, a picture that expired
+    at most *stale_if_error* ago is served. Once the plan is used up, one call every *probe_every* looks whether it
+    works again. *registry* takes the metrics; None for none. `ConfigError` names the argument that is wrong.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Renderer(Generic[P_co]):
         events: "str | Path | Sink | Callable[[Record], object] | None" = None,
         spool_mode: int | str | None = None,
         spool_group: str | int | None = None,
+        spool: str | Path | None = None,
         events_hits: Literal["all", "none"] = "all",
         budget: "Budget | None" = None,
         per_second: float | None = None,
@@ -109,7 +110,7 @@ class Renderer(Generic[P_co]):
             seconds("stale_if_error", stale_if_error),
         )
         self._scope = scope = Scope(provider, account, environment, derive_key(secret))
-        sink = sink_of(events, clock, spool_mode, spool_group)
+        sink = sink_of(events, clock, spool_mode, spool_group, spool)
         self._meter = meter = Meter(
             scope, sink=sink, registry=self._registry, production=production, hits=events_hits, clock=clock
         )

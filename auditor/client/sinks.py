@@ -1,4 +1,4 @@
-"""Where usage events go: a folder of segments, standard output, or any callable.
+"""Where usage events go: a folder of segments, an address, standard output, or any callable.
 
 The spool writes one `os.write` a line to a segment of this process alone, opened with O_APPEND: what was written
 survives the process, and no line is ever torn by another. A process that is killed in the middle of a write may leave
@@ -176,10 +176,14 @@ def sink_of(
     clock: Clock,
     spool_mode: int | str | None = None,
     spool_group: str | int | None = None,
+    spool: str | Path | None = None,
 ) -> Sink | None:
-    """The sink that an `events=` argument stands for."""
+    """The sink that an `events=` argument stands for; *spool* is the folder of those that are sent to an address."""
+    sent = isinstance(events, str) and events.startswith(("https://", "http://"))
     if (spool_mode, spool_group) != (None, None) and (not isinstance(events, str | Path) or str(events) == "-"):
         raise ConfigError("spool_mode= and spool_group= need a folder of events; a Spool takes them itself")
+    if spool is not None and not sent:
+        raise ConfigError("spool= is where events wait that go to an address; give events= one, as https://HOST:PORT")
     if events is None:
         return None
     if isinstance(events, str | Path):
@@ -187,9 +191,17 @@ def sink_of(
             raise ConfigError("events='' names no folder: write a folder, '-' for standard output, or None")
         if str(events) == "-":
             return Stdout()
+        if sent:
+            from auditor.client.forwarding import ForwardingSpool  # (what sends is not what most need)
+            from auditor.feed.address import Address
+
+            where = Address.of(str(events), "events")
+            return ForwardingSpool(where, spool, spool_mode=spool_mode, spool_group=spool_group, clock=clock)
         return Spool(events, spool_mode=spool_mode, spool_group=spool_group, clock=clock)
     if not isinstance(events, Sink) and not callable(events):
-        raise ConfigError(f"events= is {type(events).__name__}: give a folder, '-', a sink, a callable, or None")
+        raise ConfigError(
+            f"events= is {type(events).__name__}: give a folder, an address, '-', a sink, a callable, or None"
+        )
     return events if isinstance(events, Sink) else Called(events)
 
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -14,47 +14,64 @@ import typer
 from auditor import config as configuration
 from auditor.commands.options import INCOMPLETE, OK, Where, converted, say
 from auditor.config.values import parse_duration
-from auditor.intake.sources import USAGE, absent, discover, present
+from auditor.intake.objects import Objects, is_address
+from auditor.intake.sources import SHIPPED, absent, discover, present
 from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.plans import micros
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
-    from auditor.ledger.ingest import Ingest, Ingested
+    from auditor.feed.follow import Taker
+    from auditor.feed.taken import Ingested
 
 app = typer.Typer(rich_markup_mode=None)
+_PATHS = "Files, folders, globs, s3://bucket/prefix (gs://, az://) or - of usage events, wrapped by a shipper or not."
 
 
 @app.command(
-    epilog="Examples:  auditor ingest usage/ | auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage"
+    epilog="Examples:  auditor ingest usage/ | docker logs app | auditor ingest - | auditor ingest s3://bucket/usage | "
+    "auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage"
 )
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs of usage events.", show_default=False)],
+    paths: Annotated[list[str], typer.Argument(help=_PATHS, show_default=False)],
     ledger: Where = "auditor.db",
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until interrupted.")] = False,
     every: Annotated[float, typer.Option(min=0.05, help="With --follow: seconds between two looks.")] = 1.0,
     config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one beside the files or here.")] = None,
 ) -> None:
     """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
+    from auditor.intake.piped import STDIN
     from auditor.ledger.database import Ledger
     from auditor.ledger.ingest import Ingest
+    from auditor.ledger.stored import Stored
     from auditor.system.progress import Progress
 
-    if "-" in paths:
-        raise ConfigError("standard input cannot be taken up again where it was; name files, folders or globs")
-    where = config or configuration.find([Path(path) for path in paths])
+    if follow and STDIN in paths:
+        raise ConfigError("standard input is read to its end: leave out --follow, or name files, folders or globs")
+    local = [each for each in paths if not (each == STDIN or is_address(each))]
+    where = config or configuration.find([Path(path) for path in local])
     settings = configuration.load(where)
+    stores = [Objects(each) for each in paths if is_address(each)]
     # Nothing to read makes no ledger.
-    files = [] if follow else [source.path for source in discover(paths, Path(), USAGE, say)]
+    files = [] if follow else [source.path for source in discover(local, Path(), SHIPPED, say)]
     with Ledger(ledger) as opened:
         taking = Ingest(opened, settings, where=where, tell=say)
         if follow:
-            raise typer.Exit(_follow(taking, paths, every))
+            stopping = threading.Event()
+            also = [Stored(taking, opened, each, stopping.is_set).due for each in stores]
+            raise typer.Exit(go_on(taking, paths, every, stopping, "ingest", also))
         with Progress(unit="items") as progress:
             done = taking.run(files, lambda path: progress(path.name, files.index(path), len(files)))
+        for store in stores:
+            stored = Stored(taking, opened, store)
+            stored.look(done)
+            if not stored.count and not done.unread:
+                done.unread.append((store.address, "there is no object below it; a prefix ends where a / stands"))
+        if STDIN in paths:
+            taking.run_stream(sys.stdin.buffer, done)
     if not done.counts["lines"]:
-        say("0 events were added: the files hold no new line")
-    raise typer.Exit(_said(done))
+        say("0 events were added: there is no new line")
+    raise typer.Exit(said(done))
 
 
 @app.command(epilog="Example:  auditor prune --older-than 400d")
@@ -109,10 +126,15 @@ def show(ledger: Where = "auditor.db") -> None:
             print(plain(line))
 
 
-def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
-    from auditor.ledger.follow import Follow
+def go_on(
+    taker: "Taker", paths: Sequence[str], every: float, stopping: threading.Event, what: str,
+    also: Sequence[Callable[["Ingested"], object]] = (),
+) -> int:  # fmt: skip
+    """Follow files, and what is *also* to be looked at, until a signal comes, which sets *stopping*.
 
-    stopping = threading.Event()
+    *what* is said to fail and to work again.
+    """
+    from auditor.feed.follow import Follow
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -120,13 +142,25 @@ def _follow(ingest: "Ingest", paths: Sequence[str], every: float) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    failing = ""
+
+    def tell(done: "Ingested") -> None:
+        nonlocal failing
+        if failing:
+            failing = ""
+            say(f"{what} works again")
+        if done.counts["lines"] or any(done.complaints()):
+            said(done)
+
+    def failed(error: Exception) -> None:
+        nonlocal failing
+        if (words := _words(error)) != failing:
+            failing = words
+            say(f"{what} fails ({words}); it is tried again")
 
     print("auditor: following; Ctrl-C ends it", file=sys.stderr)
-    following = Follow(ingest, lambda: present(paths), lambda: absent(paths), paths)
-    following.until(
-        stopping, every, lambda done: _said(done) if done.counts["lines"] or any(done.complaints()) else None,
-        lambda error: say(f"ingest fails ({_words(error)}); it is tried again"),
-    )  # fmt: skip
+    following = Follow(taker, lambda: present(paths), lambda: absent(paths), paths, also)
+    following.until(stopping, every, tell, failed)
     return OK
 
 
@@ -135,7 +169,8 @@ def _words(error: Exception) -> str:
     return str(error) if isinstance(error, AuditorError) else type(error).__name__
 
 
-def _said(done: "Ingested") -> int:
+def said(done: "Ingested") -> int:
+    """Print what became of the lines, and what somebody should look at; the exit code for it."""
     counts = done.counts
     late = f" + {counts['late']:,} before the prune horizon" if counts["late"] else ""
     aside = f" + {counts['set_aside']:,} set aside" if counts["set_aside"] else ""

@@ -34,6 +34,8 @@ from auditor.reading.table import Table
 
 MAX_ROW_LINES = 100
 """Lines that one row may have; a quote that is not closed by then was none."""
+MAX_COLUMNS = 10_000
+"""Columns that a table may have: more are no log's, and each row of them costs more than a thousand of a log's."""
 
 
 class CsvTable(Table):
@@ -81,6 +83,8 @@ class CsvTable(Table):
         if is_hint(text):
             return
         self._delimiter = max(DELIMITERS, key=text.count)
+        if text.count(self._delimiter) >= MAX_COLUMNS:
+            raise BadRecordError(Reason.NO_MATCH, f"the first line names more than {MAX_COLUMNS:,} columns")
         self.names = self._values(text)
         found, own = reader_of(self.names, self.hint, self.zone)
         if found is None or len(set(self.names)) != len(self.names):

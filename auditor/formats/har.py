@@ -17,7 +17,8 @@ unknown. Sources, looked at on 2026-11-30: "HAR 1.2 Spec" (softwareishard.com), 
 (MDN), `HAREntry` (Chrome DevTools), `har-builder.js` (Firefox DevTools).
 Images that no provider or `[sources]` table knows are nobody's renders, and stay filtered requests. A GET that was
 answered with 200 and `image/…` is one all the same: the [rules](../rules.md) about what pages load look at such images,
-host by host.
+host by host. Whether or not they find something, the reports list what was loaded, by host and format, with the
+heaviest images and how many of them have a cache lifetime.
 """
 
 import base64

@@ -28,6 +28,11 @@ from auditor.reading.variables import decoded, number_of
 
 _BEGINS = re.compile(r'HTTP Request: |(?<![^\s:])https?://[^\s"/]++ "')
 """Where a client's message begins."""
+_CUT = re.compile(
+    r'HTTP Request: [A-Z]{1,32} (?:h[^\s"]*+(?: (?:"[^"]*+)?)?)?$'
+    r'|(?<![^\s:])https?://[^\s"/]++ "[A-Z]{1,32} [^"]*+(?:"[ \d]*+)?$'
+)
+"""A line that ends before the answer: other loggers write requests with other words."""
 _TIME = re.compile(
     r"(?<![\d-])\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?(?![\d:])",
     re.ASCII,
@@ -64,8 +69,11 @@ class HttpxText(Format):
 
     def parse(self, data: bytes) -> Exchange:
         """One line."""
-        found = _split(decoded(data))
+        line = decoded(data)
+        found = _split(line)
         if found is None:
+            if _CUT.search(line):
+                raise BadRecordError(Reason.NO_MATCH, "the line of a request is cut off")
             return NO_REQUEST
         prefix, (method, target, status, size) = found
         time = _TIME.search(prefix)

@@ -43,6 +43,8 @@ class Imgproxy(Format):
         fields = {"time": head[1] or head[2], "message": text[head.end() :]} if head else _structured(text)
         completed = _COMPLETED.match(fields["message"])
         if completed is None:
+            if fields["message"].startswith("Completed in "):
+                raise BadRecordError(Reason.NO_MATCH, "the line of a request is cut off")
             return NO_REQUEST
         if head and (rest := fields["message"][completed.end() :]):
             fields = {**pairs(rest), **fields}

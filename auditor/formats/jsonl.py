@@ -2,12 +2,11 @@
 
 import codecs
 import json
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from auditor.model.event_reader import parse_event
-from auditor.model.events import FIELDS, REQUIRED, BadRecordError, Reason, UsageEvent
+from auditor.model.events import BadRecordError, Reason, UsageEvent, is_like_event
 from auditor.reading.format import Format, Sample
 from auditor.reading.names import json_in
 
@@ -27,12 +26,6 @@ class JsonLines(Format):
     def parse(self, data: bytes) -> UsageEvent:
         """One line."""
         return parse_event(parse_object(data), self.zone)
-
-
-def is_like_event(record: Mapping[str, Any]) -> bool:
-    """Whether an object has so many fields of usage events that it is a damaged one, rather than another program's."""
-    names = record.keys()
-    return 2 * len(names & REQUIRED) > len(REQUIRED) or ("v" in names and names <= FIELDS.keys() | {"v"})
 
 
 def _is_own(line: bytes) -> bool:

@@ -3,7 +3,8 @@
 `200 GET /unsafe/300x200/… (203.0.113.7) 123.45ms` ends each request; thumbor writes it from `--log-level info` on. The
 time is that of the answer, to the second and without a zone: set `timezone`. The log has no host and no bytes, and does
 not say whether the image came from the result storage: every good answer counts as a render. Sizes stand in the
-address, where `auditor map` finds them. Every other message is filtered; the lines of a stack trace are rejected.
+address, where `auditor map` finds them. Every other message is filtered; the lines of a stack trace and cut
+ones are rejected.
 
 Checked against thumbor, "Logging", and Tornado, "tornado.web" (`Application.log_request`) and "tornado.log"
 (`LogFormatter`) (2026-11-30).
@@ -26,6 +27,8 @@ _LINE = re.compile(
 _ANSWER = re.compile(
     r"(?P<status>\d{3}) (?P<method>[A-Z]{1,32}) (?P<target>\S++) \([^\s()]*+\) (?P<ms>\d{1,12}\.\d\d)ms"
 )
+_BEGINS = re.compile(r"\d{3} [A-Z]{1,32} (?!\S++ \([^\s()]*+\): )")
+"""A request, but not Tornado's own warning of one, which ends in words."""
 
 
 class Thumbor(Format):
@@ -43,6 +46,8 @@ class Thumbor(Format):
             raise BadRecordError(Reason.NO_MATCH, "not a line of thumbor's log")
         answer = _ANSWER.fullmatch(text, head.end())
         if answer is None:
+            if _BEGINS.match(text, head.end()):
+                raise BadRecordError(Reason.NO_MATCH, "the line of a request is cut off")
             return NO_REQUEST
         day = head["day"]
         stamp = head["time"] or f"20{day[:2]}-{day[2:4]}-{day[4:]} {head['hour']}"

@@ -8,21 +8,21 @@ from pathlib import Path
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from auditor.feed.tail import Readable
 from auditor.formats.cloudfront_realtime import CloudFrontRealtime
-from auditor.formats.jsonl import is_like_event
 from auditor.formats.log_format import LogFormat, LogFormats
 from auditor.intake.question import objects_in, question
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
-from auditor.model.events import BadRecordError
+from auditor.model.events import BadRecordError, is_like_event
 from auditor.model.json_shape import JsonShape
 from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, key_of_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
 from auditor.reading.format import Format, Sample
-from auditor.reading.lines import LineReader, dense, without_holes
+from auditor.reading.lines import LineReader, dense, without_holes, without_mark
 from auditor.reading.names import json_in
-from auditor.reading.packed import Stream
+from auditor.reading.packed import Stream, decompressed
 from auditor.reading.parts import Unwrapper, unwrapped
 from auditor.reading.shaped import ShapedJson
 from auditor.reading.sums import told
@@ -67,14 +67,15 @@ class Detected:
         return LineReader(
             stream,
             cut=partial(objects, key=self.key) if self.array else None,
-            inner=self._inner if self.wraps or self.cells else None,
+            inner=self.inside if self.wraps or self.cells else None,
         )
 
-    def _inner(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def inside(self, blocks: Iterable[bytes], *, grows: bool = False) -> Iterator[bytes]:
+        """Blocks of whole lines as what is inside them, of an input that may still *grow* (`Unwrapper`)."""
         cells = self.cells
         found = blocks if cells is None else (b"\n".join(map(cells.line, block.split(b"\n"))) for block in blocks)
         for _ in range(self.wraps):
-            found = Unwrapper().blocks(found)
+            found = Unwrapper(grows=grows).blocks(found)
         return iter(found)
 
     @property
@@ -92,7 +93,7 @@ class Detected:
 def sample_of(path: Path, stream: Stream, log_formats: Mapping[str, OwnFormat] = MappingProxyType({})) -> Sample:
     """The head of an input; *log_formats* say at which keys of documents their records stand."""
     data = b""
-    for chunk in without_holes(LineReader(stream).chunks(HEAD)):
+    for chunk in without_holes(without_mark(LineReader(stream).chunks(HEAD))):
         data += dense(chunk)
         if len(data) >= HEAD:
             break
@@ -257,11 +258,39 @@ def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:
 
 def wrapped_in(named: Detected, sample: Sample) -> Detected:
     """A format that was named, and what stands around its lines."""
-    found = _inside(
-        sample,
-        replace(named, confidence=named.kind.detect(sample)),
-        lambda inside: Detected(named.kind, named.kind.detect(inside)),
-    )
-    if found is None or not found.confidence:
+    found = _around(named.kind, sample, named.kind.detect)
+    if found is None:
         return replace(named, array=sample.array, key=sample.key)
     return replace(named, wraps=found.wraps, array=sample.array, key=sample.key, cells=found.cells)
+
+
+def around_in(path: Readable) -> Detected:
+    """What stands around the usage events of a file. `OSError` where it cannot be read."""
+    with path.open("rb") as raw:
+        return usage_in(Path(str(path)), decompressed(raw))
+
+
+def usage_in(path: Path, stream: Stream) -> Detected:
+    """Usage events, and what stands around them; where no line tells yet, as much as may be (`DEEP`).
+
+    The last line may be unfinished, and has no say.
+    """
+    sample = sample_of(path, stream)
+    if not sample.array and len(sample.lines) > 1 and sample.data[-1:] != b"\n":
+        sample = replace(sample, lines=sample.lines[:-1])
+    native = FORMATS[NATIVE]
+    return _around(native, sample, _events) or Detected(native, 0.0, wraps=DEEP, array=sample.array, key=sample.key)
+
+
+def _events(sample: Sample) -> float:
+    """The share of lines that are events, or were: a part of one that is wrapped is none."""
+    records = map(json_in, sample.lines)
+    told = sum(isinstance(record, dict) and is_like_event(record) for record in records)
+    return told / len(sample.lines) if sample.lines else 0.0
+
+
+def _around(kind: type[Format], sample: Sample, share: Callable[[Sample], float]) -> Detected | None:
+    """A format and what stands around its lines, by the *share* that can be read; None where none can."""
+    bare = Detected(kind, share(sample), array=sample.array, key=sample.key)
+    found = _inside(sample, bare, lambda inside: replace(bare, confidence=share(inside)))
+    return found if found is not None and found.confidence else None

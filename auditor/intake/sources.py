@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from auditor.intake.objects import is_address
 from auditor.model.errors import InputError, TooLargeError
+from auditor.model.words import plural
 from auditor.reading.packed import FREE, MAX_RATIO
 from auditor.system import memory
 
 _ROTATED = r"(?:[.-]\d+)*(?:\.old)?(?:\.(?:gz|zst|bz2|xz))?"
 USAGE = re.compile(rf".*\.(?:jsonl|ndjson){_ROTATED}", re.IGNORECASE | re.DOTALL)
 """Usage events that are taken from a folder, rotated and packed ones too; files that are named are always read."""
+SHIPPED = re.compile(rf".*\.(?:jsonl|ndjson|json|log){_ROTATED}", re.IGNORECASE | re.DOTALL)
+"""What collectors call files of usage events, too."""
 LOGS = re.compile(
     rf".*(?:\.(?:jsonl|ndjson|json|log|har|csv|tsv|parquet)|(?:access|haproxy|traefik|envoy|caddy)[._-]?log){_ROTATED}"
     rf"|.*access[._-]log[.-]\d{{4}}-\d\d-\d\d\.txt{_ROTATED}"  # Tomcat
@@ -26,6 +30,10 @@ LOGS = re.compile(
 )
 """Logs of all kinds."""
 _WRITTEN_BY_US = ".auditor.parquet"
+_BESIDE = re.compile(r"\..*|.*\.(?:auditor\.parquet|measured|toml|md|html|py)", re.IGNORECASE | re.DOTALL)
+"""What stands beside logs, and nobody takes for one."""
+_NAMED = 3
+"""Files that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +119,14 @@ def present(arguments: Iterable[str]) -> list[Path]:
     found: dict[str, Path] = {}
     for argument in arguments:
         with suppress(InputError):
-            for path in _expand(argument, USAGE):
+            for path in () if is_address(argument) else _expand(argument, SHIPPED):
                 found.setdefault(os.path.realpath(path), path)
     return sorted(found.values(), key=str)
 
 
 def absent(arguments: Iterable[str]) -> list[str]:
     """The files and folders that are named and not there; a pattern may match nothing."""
-    return [each for each in arguments if not glob.has_magic(each) and not Path(each).exists()]
+    return [each for each in arguments if not (glob.has_magic(each) or is_address(each) or Path(each).exists())]
 
 
 def stays_in(folder: Path, path: Path) -> bool:
@@ -145,11 +153,14 @@ def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) 
     path = Path(argument)
     if path.is_dir():
         try:
-            files = list(plain_files(path, _logs(path, names), note))
+            passed: dict[re.Pattern[str], list[Path]] = {}
+            files = list(plain_files(path, _logs(path, names, passed), note))
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
+        for taken, over in passed.items():
+            note(_passed_over(argument, over, "logs" if taken is LOGS else "usage events", own=taken is not names))
         if not files:
-            wanted = ".jsonl or .ndjson file" if names is USAGE else "log (.jsonl, .log, .har, .csv …)"
+            wanted = ".jsonl, .ndjson, .json or .log file" if names is SHIPPED else "log (.jsonl, .log, .har, .csv …)"
             raise InputError(f"{argument}: the folder holds no {wanted}; name the files themselves")
         return files
     if path.exists():
@@ -161,8 +172,23 @@ def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) 
     return files
 
 
-def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
+def _passed_over(folder: str, files: list[Path], kind: str, *, own: bool) -> str:
+    """What to say of files that are not named like a *kind*; *own*: below an auditor.toml of their own."""
+    one = len(files) == 1
+    names = ", ".join(sorted(str(path.relative_to(folder)) for path in files)[:_NAMED])
+    more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+    where = " below an auditor.toml of their own" if own else ""
+    are, them = ("is", "it") if one else ("are", "them")
+    return (
+        f"{folder}: passed over {plural(len(files), 'file')}{where} that {are} not named like {kind}: {names}{more}; "
+        f"name {them} to read {them}"
+    )
+
+
+def _logs(folder: Path, names: re.Pattern[str], passed: dict[re.Pattern[str], list[Path]]) -> Iterator[Path]:
     """What is called like a log in a folder and below it; links to folders are not entered.
+
+    Files that are not called so are *passed*, by the names that are looked for.
 
     A folder below that has an auditor.toml of its own maps its logs by that: only usage events are taken from it, which
     mean the same everywhere.
@@ -170,6 +196,8 @@ def _logs(folder: Path, names: re.Pattern[str]) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.is_dir():
             if not path.is_symlink():
-                yield from _logs(path, USAGE if (path / "auditor.toml").exists() else names)
+                yield from _logs(path, USAGE if (path / "auditor.toml").exists() else names, passed)
         elif names.fullmatch(path.name) and not path.name.endswith(_WRITTEN_BY_US):
             yield path
+        elif path.is_file() and not _BESIDE.fullmatch(path.name):
+            passed.setdefault(names, []).append(path)

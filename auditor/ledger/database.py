@@ -196,13 +196,18 @@ def _third(connection: Connection) -> None:
     fill_days(connection)
 
 
+def _fourth(connection: Connection) -> None:
+    """Objects of stores that need not be looked at again."""
+    schema.objects.create(connection)
+
+
 def _old(table: Table, *new: str) -> Select[Any]:
     """Of a table that was renamed, by its key, all columns that it had."""
     old = table.to_metadata(MetaData(), name=f"old_{table.name}")
     return select(*(column for column in old.columns if column.name not in new)).order_by(*old.primary_key)
 
 
-MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first, _second, _third)
+MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first, _second, _third, _fourth)
 """One step a version, from 1; each runs in the transaction that also writes its number."""
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,10 +11,8 @@ from zoneinfo import ZoneInfo
 from auditor.formats.jsonl import parse_object
 from auditor.model.event_reader import parse_event
 from auditor.model.events import EXACT, Outcome, rank
-from auditor.model.fingerprint import canonical_record
+from auditor.model.fingerprint import canonical_record, short
 
-NAME = 150
-"""Characters of a name that the ledger keeps beside the line; PostgreSQL's indexes take 2,704 bytes a row."""
 _CALLS = (Outcome.RENDER, Outcome.ERROR)
 _NONE = Decimal(0)
 _COLUMNS = (
@@ -124,22 +121,13 @@ def _weighed(  # (in the order of `_COLUMNS`)
         requests, called = 0 if retried else count, outcome in _CALLS and not waited
         whole, uncertain = (size or 0) * count, int(credits is None)
         sums = Sums(requests, int(retried), int(called), whole, 0, uncertain, credits or _NONE)
-    if len(key) > NAME:
-        key = short(key)
-    return Record(line, identity, ts_us, place, sums, credits, key, digest, ts_us + (duration_us or 0))
+    return Record(line, identity, ts_us, place, sums, credits, short(key), digest, ts_us + (duration_us or 0))
 
 
 @lru_cache(10_000)
 def _place(provider: str, account: str, environment: str, outcome: str, picture_format: str) -> Place:
     """Most records share one of few."""
     return Place(short(provider), short(account), short(environment), outcome, picture_format)
-
-
-def short(name: str) -> str:
-    """A name of any length as one that an index takes, and a different one for each."""
-    if len(name) <= NAME:
-        return name
-    return f"{name[:100]}…{blake2b(name.encode(), digest_size=16).hexdigest()}"
 
 
 def plain_records(block: bytes, first_number: int) -> tuple[list[tuple[int, Record]], list[tuple[int, bytes]]]:

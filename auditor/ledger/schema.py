@@ -77,6 +77,9 @@ _begins = Column("first_line", Text, nullable=False, index=True)
 files = _table("files", _key("number", Integer), _begins, path=Text, position=BigInteger, before=Text, lines=BigInteger)
 """Checkpoints: a file is known by the digest of its first line and of what stands before the position."""
 
+objects = _table("objects", "name", stamp=Text)
+"""Objects of stores that were read to their end, and what tells whether they were written again since."""
+
 rejections = _table(
     "rejections", _key("number", Integer), path=Text, line=BigInteger, reason=Text, detail=Text, excerpt=Text
 )

@@ -192,6 +192,12 @@ REQUIRED = ("v", *(name for name, each in FIELDS.items() if each.required))
 """Fields of every event."""
 
 
+def is_like_event(record: Mapping[str, Any]) -> bool:
+    """Whether an object has so many fields of usage events that it is a damaged one, rather than another program's."""
+    names = record.keys()
+    return 2 * len(names & REQUIRED) > len(REQUIRED) or ("v" in names and names <= FIELDS.keys() | {"v"})
+
+
 class Unknown(StrEnum):
     """Why it is not known which picture a render of a foreign log was (semantics section 11)."""
 

@@ -23,6 +23,8 @@ UNKNOWN_PREFIX = "u1:"
 ADDRESS = ":path"
 """The input that stands for the path of a logged request: it says which picture, so it is never noise."""
 INPUT_DIGEST_HEX = 16
+SHORT = 150
+"""Characters of a name that is kept beside its line; PostgreSQL's indexes take 2,704 bytes a row."""
 _SALT = b"render-auditor/k1"
 
 
@@ -185,6 +187,13 @@ def certain(spelled: bytes) -> bool:
         or (b".0" in spelled and _WHOLE_FLOAT(spelled) is not None)
         or (not spelled.isascii() and bool(spelled.translate(None, _BELOW_PRIVATE_USE)))
     )
+
+
+def short(name: str) -> str:
+    """A name of any length as one that an index takes, and a different one for each."""
+    if len(name) <= SHORT:
+        return name
+    return f"{name[:100]}…{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}"
 
 
 def _folded(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,10 @@ LEDGER = _table(
     plan_info=("The plan of the account; always 1.", *_PLAN),
     plan_price=("Price of the plan for a period.", *_PLAN),
     plan_overage_price=("Price of a credit beyond those of the period.", *_PLAN),
+    period_projected_bill=(
+        "What the current period costs at the pace of the last week, on this plan or the one that it then needs.",
+        *_PLAN,
+    ),
     last_paid_render_timestamp_seconds=("When the last credit was spent.", *_PLACE),
     ledger_corrections_total=("How far counters are above the exact sums.", *_ACCOUNT, "sum"),
     ledger_lines_total=("Lines that were taken in, by what became of them.", "fate"),
@@ -114,6 +118,14 @@ RELOAD = _table(
 )
 """What the exporter shows of its configuration."""
 
+INGEST = _table(
+    "imgrender",
+    ingest_requests_total=("Requests to `/v1/`, by the HTTP status of the answer.", "code"),
+    ingest_lines_total=("Lines that came by `/v1/events`, by what became of them.", "fate"),
+    ingest_bytes_total=("Bytes that came by `/v1/events`, unpacked.",),
+)
+"""What the exporter shows of `--web.ingest`."""
+
 USAGE = _table(
     "imgrender",
     credits_remaining=("Credits left in the provider's period, as it last said.", *_ACCOUNT),
@@ -129,8 +141,13 @@ FINDINGS = _table(
     finding_credits=("Credits that findings are about; each counts once.", *_FINDING),
     finding_bytes=("Bytes that findings are about.", *_FINDING),
     finding_money=(
-        "What mending findings would save over the audited window, each by itself.",
+        "What fixing one finding of the rule saves over the complete periods: the most of any, or all bytes.",
         *_ACCOUNT, "rule", "when", "currency",
+    ),
+    audit_complete_periods=("Complete billing periods of the audit: money of findings is over these.", *_ACCOUNT),
+    monthly_saving=(
+        "What the recommended plan saves in a month, and then the fixes, on the plan that is enough after them.",
+        *_PLAN, "action",
     ),
     waste_credits=("Wasted credits by their one cause; the sum is all.", "cause"),
     audit_credits=("All credits of the audited window.",),
@@ -143,6 +160,9 @@ FINDINGS = _table(
 AD_HOC: Mapping[str, str] = {
     "imgrender_config_last_reload_success_timestamp_seconds":
         "Since when an exporter has not taken a changed auditor.toml.",
+    "imgrender_ingest_requests_total": "Whether forwarders are refused (4xx) or told to come again (429, 503).",
+    "imgrender_ingest_lines_total": "How much comes over the network; the ledger's own counter has all lines.",
+    "imgrender_ingest_bytes_total": "How much the network and the forwarders carry.",
     "imgrender_client_requests_total": "The hit rate of one process. Dashboards count requests once, in the ledger.",
     "imgrender_client_output_bytes_total": "The traffic of one process. Dashboards take that of all from the ledger.",
     "imgrender_client_credits_used_total": "Which process spends, and spending where there is no ledger.",

@@ -46,6 +46,11 @@ class Account:
                 plan = other
         return plan
 
+    def bought(self, cycle: Cycle) -> tuple[TopUp, ...]:
+        """The top-ups that were bought in a cycle."""
+        start, end = (self.day(each) for each in (cycle.start, cycle.end)) if self.topups else (date.min, date.min)
+        return tuple(each for each in self.topups if start <= each.day < end)
+
     def day(self, moment: datetime) -> date:
         """The date of an instant where the account is."""
         return moment.astimezone(self.timezone).date()
@@ -84,6 +89,8 @@ class ClientSettings:
     spool_mode: int | None = None
     spool_group: str | int | None = None
     """Who besides the application reads the folder of events."""
+    spool: str | None = None
+    """Where events wait that go to an address."""
     budget: Decimal | None = None
     """Credits a billing cycle."""
 

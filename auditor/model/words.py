@@ -28,6 +28,15 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(shown[:-1])}, and {shown[-1]}"
 
 
+def image_words(
+    request: str | None, size: int, kind: str | None, width: int | None, height: int | None, shown_width: int | None
+) -> str:
+    """`/a.png (300,000 bytes, png, 800 x 600, shown 400 px wide)`, as far as it is known."""
+    pixels = f"{width} x {height}" if width and height else ""
+    shown = f"shown {shown_width} px wide" if shown_width else ""
+    return f"{request or 'one'} ({', '.join(filter(None, (f'{size:,} bytes', kind, pixels, shown)))})"
+
+
 def ttl_words(ttl_us: int | None) -> str:
     """A TTL as --ttl takes it."""
     if ttl_us is None:

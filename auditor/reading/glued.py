@@ -5,17 +5,15 @@ damaged before, between or behind the objects is one record, too, which is rejec
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-
-import msgspec
+from functools import cache
 
 from auditor.reading.array import is_array, line_of, split
 from auditor.reading.lines import MAX_LINE, NUMBER_BITS, Line
 from auditor.reading.wrapped import bare
 
-_is_json = msgspec.json.Decoder(msgspec.Raw).decode
 _read = json.JSONDecoder().raw_decode
 
 
@@ -56,10 +54,17 @@ def apart(data: bytes) -> list[bytes]:
 def _is_one(text: bytes) -> bool:
     """Whether a line is one value: far quicker than to read it."""
     try:
-        _is_json(text)
-    except (msgspec.DecodeError, RecursionError):
+        _is_json()(text)
+    except (ValueError, RecursionError):
         return False
     return True
+
+
+@cache
+def _is_json() -> Callable[[bytes], object]:
+    import msgspec  # (formats are listed without what it takes to read them)
+
+    return msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def _torn(text: str) -> list[str]:

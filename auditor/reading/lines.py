@@ -7,6 +7,7 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from auditor.model.errors import TooLargeError
 from auditor.reading.packed import Stream
@@ -15,6 +16,8 @@ MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
 NUMBER_BITS = 32
 """Bits of the number of a record within its file."""
+TRY_BITS = 8
+"""Bits above them for the tries before the one that was answered; of an engine both are the bits of a line."""
 EXCERPT = 120
 """Bytes of a bad line that its rejection keeps."""
 _BLOCK = 4 << 20
@@ -50,12 +53,13 @@ class LineReader:
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
         """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
-        blocks = map(dense, _pieces(self._blocks(least) if self.cut is None else self._cut(self.cut)))
+        blocks = map(dense, pieces(self._blocks(least) if self.cut is None else self.cuts()))
         yield from blocks if self.inner is None else self.inner(blocks)
 
-    def _cut(self, cut: Callable[[Iterable[bytes]], Iterator[bytes]]) -> Iterator[bytes]:
+    def cuts(self) -> Iterator[bytes]:
+        """The bytes as they come, as lines where the input has none."""
         try:
-            yield from filter(None, cut(self.chunks()))
+            yield from self.chunks() if self.cut is None else filter(None, self.cut(self.chunks()))
         except ValueError as error:
             self.truncated, self.damage = True, self.damage or str(error)
 
@@ -63,7 +67,7 @@ class LineReader:
         parts: list[bytes] = []
         size = 0
         carry = b""
-        for chunk in without_holes(self.chunks()):
+        for chunk in without_holes(without_mark(self.chunks())):
             parts.append(chunk)
             size += len(chunk)
             if size >= least:
@@ -76,12 +80,10 @@ class LineReader:
             yield rest
 
     def chunks(self, size: int = _BLOCK) -> Iterator[bytes]:
-        """The bytes behind a byte order mark as they come; where they break off, that is noted and not raised."""
+        """The bytes as they come; where they break off, that is noted and not raised."""
         try:
             # read1 hands out what was decompressed before a cut; read would lose it with the exception.
-            mark = BOM_UTF8
             while data := self.stream.read1(size):
-                data, mark = data.removeprefix(mark), b""
                 yield from (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
         except TooLargeError:
             raise
@@ -106,6 +108,16 @@ def dense(block: bytes) -> bytes:
     return b"\n".join(line.strip(b"\0") for line in block.split(b"\n"))
 
 
+def without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks of an input without the byte order mark that it may begin with, however short the first ones are."""
+    head, rest = b"", iter(chunks)
+    for chunk in rest:
+        head += chunk
+        if len(head) >= len(BOM_UTF8):
+            break
+    yield from chain(filter(None, [head.removeprefix(BOM_UTF8)]), rest)
+
+
 def without_holes(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks of an input without the NUL bytes between its lines, which may be more than a line may have."""
     begins = True
@@ -118,14 +130,13 @@ def without_holes(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield data
 
 
-def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines as such of not too many."""
+def pieces(blocks: Iterable[bytes], most: int = _MOST_LINES) -> Iterator[bytes]:
+    """Blocks of whole lines as such of so many at *most*."""
     for block in blocks:
         rest = block
-        while rest.count(b"\n") > _MOST_LINES:
-            end = rest.find(b"\n", len(rest) * _MOST_LINES // rest.count(b"\n")) + 1
-            yield rest[:end]
-            rest = rest[end:]
+        while rest.count(b"\n") > most:
+            *lines, rest = rest.split(b"\n", most)
+            yield b"\n".join(lines) + b"\n"
         if rest:
             yield rest
 

@@ -7,6 +7,7 @@ those of the file. Where the last part is missing, the parts are one rejected re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from auditor.model.events import BadRecordError, Reason
 from auditor.reading.lines import MAX_LINE
 from auditor.reading.wrapped import inside
 
@@ -26,10 +27,13 @@ class _Begun:
 
 
 class Unwrapper:
-    """Takes one wrap off the lines of an input, or of its *head*: a line that goes on behind that is left out."""
+    """Takes one wrap off the lines of an input, or of its *head*: a line that goes on behind that is left out.
 
-    def __init__(self, *, head: bool = False) -> None:
-        self._head = head
+    While an input still *grows*, lines are given up to the first whose parts are not all there.
+    """
+
+    def __init__(self, *, head: bool = False, grows: bool = False) -> None:
+        self._head, self._grows = head, grows
         self._held: list[bytes] = []
         self._begun: dict[str, _Begun] = {}
 
@@ -40,7 +44,7 @@ class Unwrapper:
                 self._take(line)
             if ready := self._ready():
                 yield ready
-        for writer in list(self._begun):
+        for writer in () if self._grows else list(self._begun):
             self._give_up(writer)
         if ready := self._ready():
             yield ready
@@ -85,3 +89,12 @@ def unwrapped(lines: Sequence[bytes]) -> list[bytes]:
     """The lines inside the first ones of an input."""
     found = b"".join(Unwrapper(head=True).blocks([b"\n".join(lines)]))
     return list(filter(None, found.split(b"\n")))
+
+
+def or_part(bad: BadRecordError, line: bytes) -> BadRecordError:
+    """Why a line cannot be read: maybe since it is the first part of one whose last part is missing."""
+    if bad.reason is Reason.TOO_LONG or not inside(line).goes_on:
+        return bad
+    return BadRecordError(
+        bad.reason, "the first part of a line that the container runtime split, whose last part is missing"
+    )

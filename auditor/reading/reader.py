@@ -21,12 +21,12 @@ from auditor.exchanges.mapper import Mapper
 from auditor.model.events import BadRecordError, Reason, Rejection, Unknown, UsageEvent
 from auditor.reading.format import Format
 from auditor.reading.ids import IdChoice, Ids
-from auditor.reading.lines import EXCERPT, MAX_LINE, NUMBER_BITS, Line
+from auditor.reading.lines import EXCERPT, MAX_LINE, NUMBER_BITS, TRY_BITS, Line
+from auditor.reading.parts import or_part
 from auditor.reading.secrets import find, mask, redact
-from auditor.reading.wrapped import inside
 
 MAX_REJECTIONS = 100
-PART = "the first part of a line that the container runtime split, whose last part is missing"
+MOST_TRIES = (1 << TRY_BITS) - 1
 
 
 @dataclass(slots=True)
@@ -105,12 +105,13 @@ class Reading:
                     raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
                 tally.look(line.data)
                 item = self.kind.parse(line.data)
+                if isinstance(item, Exchange) and len(item.tries) > MOST_TRIES:
+                    more = f"names {len(item.tries) + 1:,} upstreams; {MOST_TRIES + 1} are read"
+                    raise BadRecordError(Reason.BAD_VALUE, more)
             except BadRecordError as bad:
                 tally.lines += 1
                 self.begin(line.data)
-                if bad.reason is not Reason.TOO_LONG and inside(line.data).goes_on:
-                    bad = BadRecordError(bad.reason, PART)
-                yield line, tally.reject(self._path, line, bad)
+                yield line, tally.reject(self._path, line, or_part(bad, line.data))
                 continue
             if item is None:
                 continue

@@ -10,6 +10,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from auditor.model.events import is_like_event
 from auditor.reading.names import json_in
 
 _STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,18}(?:Z|[+-]\d\d:?\d\d)"
@@ -70,7 +71,8 @@ def inside(line: bytes) -> Inside:
     texts = [record[key] for key in _KEYS if record.get(key) is not None]
     text = next(filter(None, texts), texts[0] if texts else None)
     inner = text.encode() if isinstance(text, str) else _bytes(text)
-    if b"\n" in inner[:-1]:
+    # A usage event is nobody's wrap, even with a field of its caller's that is called so.
+    if b"\n" in inner[:-1] or (is_like_event(record) and inner[:1] != b"{"):
         return Inside(None)
     # The last part of a line that was split at its very end is empty.
     bare = inner.removesuffix(b"\n") if inner or text == "" else None
@@ -82,7 +84,8 @@ def _goes_on(record: Mapping[str, Any], text: bytes) -> bool:
     for flag, last in _FLAGS:
         if str(record.get(flag)).lower() in ("true", "p"):
             return str(record.get(last)).lower() != "true"
-    return isinstance(record.get("log"), str) and text[-1:] != b"\n" and len(text) >= _DOCKER_SPLITS - 3
+    of_docker = isinstance(record.get("log"), str) and "stream" in record  # (Fluent Bit writes no end of a line either)
+    return of_docker and text[-1:] != b"\n" and len(text) >= _DOCKER_SPLITS - 3
 
 
 def _bytes(values: object) -> bytes:

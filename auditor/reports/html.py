@@ -8,7 +8,7 @@ nothing but that style sheet, by its hash.
 import base64
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from fractions import Fraction
 from importlib import resources
 from typing import Any, TextIO
@@ -19,7 +19,7 @@ from markupsafe import Markup
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
-from auditor.reports.shared import charts, headline, words
+from auditor.reports.shared import charts, headline, pages, words
 from auditor.results.audit import Result, hit_rates
 from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
@@ -62,11 +62,11 @@ def _environment() -> Environment:
         "saves": words.money,
         "words": lambda name: str(name).replace("_", " "),
         "day": lambda moment: f"{moment:%Y-%m-%d}",
-        "minute": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "minute": _minute,
     }
     made.globals |= {
-        "words": words, "caption": _caption, "cents": cents, "ratio": ratio, "MOST_FINDINGS": MOST_FINDINGS,
-        "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
+        "words": words, "pages": pages, "caption": _caption, "cents": cents, "ratio": ratio,
+        "MOST_FINDINGS": MOST_FINDINGS, "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
     }  # fmt: skip
     made.tests["short"] = lambda value: len(str(value)) <= SHORT
     made.tests["rows"] = lambda value: (
@@ -81,6 +81,10 @@ def _number(value: Any) -> Any:
     if isinstance(value, Fraction):
         return f"{number(value):,}"
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _bytes(count: int) -> str:
@@ -101,6 +105,8 @@ def _view(result: Result) -> dict[str, Any]:
     return {
         "result": result,
         "report": found,
+        "span": pages.span(found.window, _minute, found.page_images),
+        "loaded": found.page_images or None,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
         "headlines": [headline.told(each) for each in found.headline],
         "accounts": [

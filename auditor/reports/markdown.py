@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from msgspec import UNSET
+
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, words
+from auditor.reports.shared import headline, pages, words
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
+from auditor.results.page_images import PageImages
 from auditor.results.report import Account, Finding
 from auditor.system.terminal import plain
 
@@ -66,8 +69,7 @@ def _lines(result: Result) -> Iterator[str]:
     hits = "" if totals.hit_ratio is None else f"{totals.hit_ratio:.1%} from the cache"
     yield "# Render audit"
     yield ""
-    start, end = found.window.start, found.window.end
-    yield f"{utc(start)} to {utc(end)}" if start and end else "No event."
+    yield pages.span(found.window, utc, found.page_images)
     yield ""
     for told in map(headline.told, found.headline):
         yield from (f"**{prose(told.sentence)}**", "")
@@ -89,6 +91,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _curve(result.curve)
     for account in found.accounts:
         yield from _account(account)
+    if found.page_images is not UNSET:
+        yield from _loaded(found.page_images)
     yield from _findings(found.findings)
     yield from ("", "## What was read and assumed", "", words.conserved(found.inputs), "")
     for bad in found.inputs.rejections[:MOST_REJECTIONS]:
@@ -130,6 +134,19 @@ def _account(account: Account) -> Iterator[str]:
     yield f"Right plan now: {prose(now)}. After all fixes: {prose(after)}." + (
         " (Projected: no cycle is complete.)" if account.projected else ""
     )
+
+
+def _loaded(loaded: PageImages) -> Iterator[str]:
+    yield from ("", "## Images that pages loaded", "")
+    yield f"{plural(loaded.images, 'image')}, {plural(loaded.bytes, 'byte')}."
+    rows = [[code(source), code(kind), *figures] for source, kind, *figures in pages.loaded_rows(loaded)]
+    yield ""
+    yield from table(["From", "Format", "Images", "Bytes"], rows[: pages.MOST_GROUPS], "  rr")
+    yield ""
+    if len(rows) > pages.MOST_GROUPS:
+        yield f"- and {len(rows) - pages.MOST_GROUPS:,} more; `--format json` names all"
+    for sentence in pages.loaded_words(loaded):
+        yield f"- {prose(sentence)}"
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:

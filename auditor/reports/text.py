@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TextIO
 
+from msgspec import UNSET
 from rich.console import Console
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, words
+from auditor.reports.shared import headline, pages, words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
 from auditor.results.inputs import Inputs
+from auditor.results.page_images import PageImages
 from auditor.results.report import Account, Finding, Report, Suppressed
 from auditor.system.terminal import plain
 
@@ -43,6 +45,8 @@ class Text:
         _waste(console, found)
         for account in found.accounts:
             _bill(console, account)
+        if found.page_images is not UNSET:
+            _loaded(console, found.page_images)
         _findings(console, found.findings)
         _suppressed(console, found.accepted)
         write_inputs(console, found.inputs)
@@ -62,9 +66,8 @@ def _headline(console: Console, report: Report) -> None:
 
 
 def _head(console: Console, report: Report) -> None:
-    start, end = (utc(moment) if moment else "no event" for moment in (report.window.start, report.window.end))
     totals = report.totals
-    console.print(Words("Render audit", style="bold"), f"{start} to {end}")
+    console.print(Words("Render audit", style="bold"), pages.span(report.window, utc, report.page_images))
     console.print()
     hit_ratio = "" if totals.hit_ratio is None else f", {totals.hit_ratio:.1%} hits"
     found = ((getattr(totals, many), one, many) for many, one in _COUNTED.items())
@@ -105,6 +108,21 @@ def _bill(console: Console, account: Account) -> None:
     basis = " (projected)" if account.projected and account.currency else ""
     for label, advice in zip(("Right plan now", "After all fixes"), words.advice(account), strict=True):
         console.print(f"  {label:16}{plain(advice)}{basis}")
+
+
+def _loaded(console: Console, loaded: PageImages) -> None:
+    console.print()
+    size = f"{plural(loaded.images, 'image')}, {plural(loaded.bytes, 'byte')}"
+    console.print(Words(f"Loaded by pages: {size}", style="bold"))
+    table = table_of("From", "Format", "Images", "Bytes", left=["From", "Format"])
+    rows = pages.loaded_rows(loaded)
+    for source, kind, *figures in rows[: pages.MOST_GROUPS]:
+        table.add_row(Words(plain(source)), Words(plain(kind)), *figures)
+    inset(console, table)
+    if len(rows) > pages.MOST_GROUPS:
+        console.print(f"  and {len(rows) - pages.MOST_GROUPS:,} more; --format json names all")
+    for sentence in pages.loaded_words(loaded):
+        inset(console, plain(sentence))
 
 
 def _findings(console: Console, findings: Sequence[Finding]) -> None:

@@ -21,6 +21,7 @@ from auditor.model.waste import Cause, Day
 from auditor.results.document import Choices, Json, plain, written
 from auditor.results.headline import Parts, headline_of
 from auditor.results.inputs import Inputs
+from auditor.results.page_images import PageImages
 from auditor.results.report import (
     Account,
     Cycle,
@@ -78,6 +79,8 @@ class Result:
     """Other times-to-live, shortest first; empty where nobody asked for them."""
     suppressed: Sequence[model.Suppressed] | None = None
     """Findings that the baseline accepts; None where there is no baseline."""
+    page_images: PageImages | None = None
+    """What pages loaded; None where no browser's log tells of any image."""
 
     @cached_property
     def report(self) -> Report:
@@ -153,6 +156,7 @@ def _report(result: Result) -> Report:
         totals=_totals(case),
         waste=Waste(**{cause.value: waste.total(cause) for cause in Cause}, total=waste.total()),
         unknown=Unknown(unknown.renders, unknown.credits, dict(unknown.reasons)),
+        page_images=result.page_images or UNSET,
         accounts=tuple(_account(bill, parts.accounts.get(bill.payer.code)) for bill in case.bills),
         findings=tuple(_finding(finding, parts, case) for finding in result.findings),
         suppressed=UNSET if result.suppressed is None else tuple(_suppressed(one) for one in result.suppressed),

@@ -35,6 +35,8 @@ Amount = Annotated[
 Price = Annotated[Fraction, Meta(extra={"places": 6}, extra_json_schema={"type": "string", "pattern": r"^\d+\.\d{6}$"})]
 """Six places: a render costs fractions of a cent."""
 Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z$"})]
+Subject = Annotated[dict[str, str], Meta(min_length=1)]
+"""What a finding or a figure is about: provider, account, environment, template, host, placement, field, …"""
 Day = Annotated[date, Meta(extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})]
 
 

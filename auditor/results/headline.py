@@ -10,10 +10,7 @@ from auditor.analysis import headline as reckoned
 from auditor.analysis.headline import Unbilled
 from auditor.model.findings import ActionKind, Finding, Mended
 from auditor.model.plans import Plan, Unadvised
-from auditor.results.document import Amount, Credits, Some, only
-
-Subject = Annotated[dict[str, str], Meta(min_length=1)]
-"""What a finding is about: provider, account, environment, template, placement, field, …"""
+from auditor.results.document import Amount, Credits, Some, Subject, only
 
 
 class Fix(Struct, frozen=True):

@@ -136,7 +136,7 @@ def _uncertain(used: Iterable[Quarter], provider: str) -> Uncertain:
 
 
 def _most(provider: str) -> int | None:
-    """The most that one image can cost there; None where nobody says."""
+    """The most that one image can cost there; None where the provider does not say."""
     billing = PROVIDERS[provider].billing if provider in PROVIDERS else Billing()
     if billing.sizes is None:
         return None

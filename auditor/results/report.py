@@ -18,9 +18,10 @@ from auditor.model.findings import Confidence, Severity
 from auditor.model.plans import Plan, Unadvised
 from auditor.model.waste import Cause
 from auditor.registry import RULES
-from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Time, only
-from auditor.results.headline import Headline, Subject
+from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Subject, Time, only
+from auditor.results.headline import Headline
 from auditor.results.inputs import Inputs
+from auditor.results.page_images import PageImages
 
 SCHEMA = "render-auditor/report/v2"
 BEFORE = "render-auditor/report/v1"
@@ -250,6 +251,8 @@ class Report(Struct, frozen=True, kw_only=True):
     totals: Totals
     waste: Waste
     unknown: Unknown = field(default_factory=lambda: Unknown(0, Fraction(0), {}))
+    page_images: PageImages | UnsetType = UNSET
+    """Absent where no browser's log tells of any."""
     accounts: tuple[Account, ...]
     findings: tuple[Finding, ...]
     suppressed: tuple[Suppressed, ...] | UnsetType = UNSET

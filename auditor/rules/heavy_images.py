@@ -14,8 +14,8 @@ Example
     img   3 of 24 images are larger than 200,000 bytes; largest /img/hero.png (1,400,000 bytes, png, 2400 x 1600)
 
 How to fix
-    Render at the size that is shown, and as webp or avif. `most` is a budget and no measurement, so confidence is low:
-    `auditor inspect` measures what another format or size saves.
+    Render, or serve, at the size that is shown, and as webp or avif. `most` is a budget and no measurement, so
+    confidence is low: `auditor inspect` measures what another format or size saves.
 
 Options
 
@@ -27,12 +27,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from auditor.analysis.case import Case, Rule
-from auditor.analysis.downloads import Downloaded, by_subject
+from auditor.analysis.downloads import Downloaded, by_subject, heaviest
 from auditor.model.findings import Confidence, Finding, severity_of
 from auditor.model.options import Option
-from auditor.model.words import plural
-
-HEAVIEST = 5
+from auditor.model.words import image_words, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +55,22 @@ class HeavyImages(Rule):
             heavy = [image for image in group if (image.bytes or 0) > most]
             if not heavy:
                 continue
-            heaviest = _told(case, heavy)
+            told = _told(case, heavy)
+            how = "Serve" if "host" in subject else "Render"
             beyond = sum(max(0, image.fetched_bytes - image.fetched * most) for image in heavy)
             formats: dict[str, Counter[str]] = {}
             for image in group:
                 of_format = formats.setdefault(image.format or "unknown", Counter())
                 of_format.update(images=1, bytes=image.bytes or 0)
-            first = heaviest[0]
             yield Finding(
                 rule=self.id,
                 severity=severity_of(beyond, case.facts.loaded_bytes),
                 confidence=Confidence.LOW,
                 subject=subject,
                 message=f"{len(heavy):,} of {plural(len(group), 'image')} {'is' if len(heavy) == 1 else 'are'} larger "
-                f"than {most:,} bytes; largest {_words(first)}; formats: "
+                f"than {most:,} bytes; largest {image_words(*told[0].values())}; formats: "
                 + ", ".join(f"{name} {formats[name]['images']:,}" for name in sorted(formats)),
-                advice="Render at the size that is shown, as webp or avif; measure first with auditor inspect",
+                advice=f"{how} at the size that is shown, as webp or avif; measure first with auditor inspect",
                 bytes=beyond,
                 evidence={
                     "most": most,
@@ -80,21 +78,14 @@ class HeavyImages(Rule):
                     "heavy": len(heavy),
                     "heavy_bytes": sum(image.bytes or 0 for image in heavy),
                     "formats": {name: dict(formats[name]) for name in sorted(formats)},
-                    "heaviest": heaviest,
+                    "heaviest": told,
                 },
             )
 
 
 def _told(case: Case, heavy: list[Downloaded]) -> list[dict[str, Any]]:
     """The heaviest of some images, with their requests where the log tells them."""
-    chosen = sorted(heavy, key=lambda image: -(image.bytes or 0))[:HEAVIEST]
+    chosen = heaviest(heavy)
     requests = case.requests([image.row for image in chosen])
     names = ("bytes", "format", "width", "height", "shown_width")
     return [{"request": requests.get(image.row), **{name: getattr(image, name) for name in names}} for image in chosen]
-
-
-def _words(image: dict[str, Any]) -> str:
-    size = f"{image['width']} x {image['height']}" if image["width"] and image["height"] else ""
-    shown = f"shown {image['shown_width']} px wide" if image["shown_width"] else ""
-    parts = (f"{image['bytes']:,} bytes", image["format"], size, shown)
-    return f"{image['request'] or 'one'} ({', '.join(filter(None, parts))})"

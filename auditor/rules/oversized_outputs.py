@@ -74,7 +74,7 @@ class OversizedOutputs(Rule):
                 confidence=Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(requests, 'request')} delivered more pixels than are shown, some "
-                f"{lost:,} bytes in vain",
+                f"{lost:,} bytes wasted",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
                 money=price_of_bytes(case.facts, group, lost),

@@ -24,7 +24,7 @@ from auditor.providers.imejis import Imejis
 from auditor.sandbox.billing import DEFAULT_KEY, EMPTY, NO_PLAN, Books, Subscription
 from auditor.sandbox.faults import BILLED, FREE, Fault, Faults
 from auditor.sandbox.pictures import DEFAULT_SIZE, MEDIA_TYPES, draw, texts_of
-from auditor.system.network import host_of, is_loopback
+from auditor.system.network import host_in_header, is_loopback
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONG = 3600.0
@@ -230,7 +230,7 @@ class Sandbox:
     @web.middleware
     async def _local(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what web pages send: by a name that was made to point here, or to change faults from elsewhere."""
-        if not is_loopback(host_of(request.headers.get("Host", "localhost"))):
+        if not is_loopback(host_in_header(request.headers.get("Host", "localhost"))):
             return web.Response(status=403, text="the Host is another machine; ask 127.0.0.1")
         origin = request.headers.get("Origin")
         if request.path.startswith("/sandbox/") and origin is not None and origin != f"http://{request.host}":

@@ -1,24 +1,27 @@
 """How a command ends: one sentence on stderr and an exit code, whatever went wrong.
 
 0 is done, 1 a finding and nothing else, 2 an option, the configuration or the machine (a full disk, a ledger that
-cannot be written), 3 an input, 70 a fault of the program itself; 130 and 141 are a shell's for Ctrl-C and for a reader
-who has enough.
+cannot be written), 3 an input, 70 a fault of the program itself; 130, 141 and 143 are a shell's for Ctrl-C, for a
+reader who has enough, and for SIGTERM.
 """
 
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from auditor.model.errors import AuditorError, ConfigError, InputError
 from auditor.system.terminal import plain
 
-BROKEN_PIPE, INTERRUPTED, FAULT = 141, 130, 70
+BROKEN_PIPE, INTERRUPTED, TERMINATED, FAULT = 141, 130, 143, 70
 TRACEBACK = "AUDITOR_TRACEBACK"
 """The environment variable that asks for a traceback, which is not shown unasked: it may hold values of the input."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -32,6 +35,8 @@ def run(name: str, app: Callable[[], object]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal's encoding lacks is written as an escape: no report fails for one character.
             stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)  # so that temporary files go with a service that is stopped
     try:
         try:
             app()
@@ -52,6 +57,11 @@ def run(name: str, app: Callable[[], object]) -> None:
         words, code = told(error)
         _give_up_output()
         fail(name, words, code)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    sys.exit(TERMINATED)
 
 
 def fail(name: str, words: str, code: int) -> NoReturn:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+SETTLED = 60.0
+"""Seconds without a write after which none is waited for."""
+
 
 class FileStamp(NamedTuple):
     """What of a file changes with every write to it, and with another file in its place."""
@@ -21,6 +24,10 @@ class FileStamp(NamedTuple):
     def of(cls, status: os.stat_result) -> "FileStamp":
         """The stamp of a file with this status."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def is_settled(self, now: float) -> bool:
+        """Whether nobody has written to it for a while, *now* in seconds since 1970."""
+        return abs(now - self.mtime_ns / 1e9) >= SETTLED
 
     @property
     def file(self) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def host_of(header: str) -> str:
+def host_in_header(header: str) -> str:
     """The host of a `Host` header, without its port; `[::1]:80` gives `::1`."""
     if header.startswith("["):
         return header[1:].partition("]")[0]

@@ -1,14 +1,20 @@
 """Rules, alerts and runbooks as files."""
 
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from auditor.model.errors import ConfigError
+from auditor.registry import RULES
 from auditor_exporter.alerts import Parameters, source
+
+RuleFormat = Literal["prometheus", "prometheusrule"]
+"""Rule files of Prometheus, or the resource of the Prometheus Operator."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -34,6 +40,8 @@ def parameters_of(settings: Sequence[str]) -> Parameters:
             chosen[name] = kind(value)
         except ValueError:
             raise ConfigError(f"--set {setting!r}: {value!r} is no {kind.__name__}") from None
+        if re.search(r'["\\\x00-\x1f]', value):
+            raise ConfigError(f"--set {setting!r}: leave out quotes, backslashes and control characters")
     return replace(Parameters(), **chosen)
 
 
@@ -66,7 +74,7 @@ def alerting(parameters: Parameters) -> Mapping[str, Any]:
 
 
 def runbook() -> str:
-    """A section an alert: what it means, how to find the cause, what to do."""
+    """Sections of alerts (what each means, its cause, what to do) and of rules (how to fix what each finds)."""
     parts = ["# Runbooks", "", "Written by `auditor-exporter alerts`, from the same source as the alerts."]
     for alert in source().alerts:
         parts += [
@@ -74,21 +82,37 @@ def runbook() -> str:
             "", f'<a id="{alert.alert}"></a>', "", f"## {alert.alert}", "", f"{alert.summary} ({alert.severity})", "",
             f"**Means.** {alert.meaning}", "", f"**Cause.** {alert.cause}", "", f"**Do.** {alert.do}",
         ]  # fmt: skip
+    parts += ["", "# Findings", "", "What the audit's rules find, and how to fix it; `auditor explain RULE` has more."]
+    for name, rule in RULES.items():
+        page = sys.modules[rule.__module__].__doc__ or ""
+        what = page.partition("\n")[0].removeprefix(f"{name}: ")
+        fix = page.partition("\nHow to fix\n")[2].partition("\n\nOptions\n")[0]
+        parts += ["", f"## {name}", "", what[:1].upper() + what[1:], "", f"**Do.** {' '.join(fix.split())}"]
     return "\n".join(parts) + "\n"
 
 
-def contents(parameters: Parameters) -> Iterator[tuple[str, str]]:
+def resource(parameters: Parameters) -> Mapping[str, Any]:
+    """Both as the `PrometheusRule` that the Prometheus Operator takes."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "render-auditor", "labels": {"app.kubernetes.io/name": "render-auditor"}},
+        "spec": {"groups": [*recording(parameters)["groups"], *alerting(parameters)["groups"]]},
+    }
+
+
+def contents(parameters: Parameters, form: RuleFormat = "prometheus") -> Iterator[tuple[str, str]]:
     """(path in the folder, text) of each file."""
-    for kind, document in (("rules", recording(parameters)), ("alerts", alerting(parameters))):
-        text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
-        yield f"{kind}/imgrender.yml", text
+    documents = {"rules/imgrender.yml": recording, "alerts/imgrender.yml": alerting}
+    for name, made in documents.items() if form == "prometheus" else (("prometheusrule.yaml", resource),):
+        yield name, yaml.dump(made(parameters), Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
     yield "runbooks/README.md", runbook()
 
 
-def write_all(folder: Path, parameters: Parameters) -> Iterable[Path]:
+def write_all(folder: Path, parameters: Parameters, form: RuleFormat = "prometheus") -> Iterable[Path]:
     """Write them; the paths that were written."""
     written = []
-    for name, text in contents(parameters):
+    for name, text in contents(parameters, form):
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

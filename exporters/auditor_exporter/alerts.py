@@ -60,6 +60,8 @@ class Parameters:
     calls: int = 20
     """Calls of an hour below which a share of failures says little."""
     drift: float = 0.02
+    job: str = "imgrender"
+    """What Prometheus calls the exporter's scrapes."""
     runbooks: str = RUNBOOKS
 
 

@@ -47,6 +47,21 @@ class _Guess:
     verdict: asyncio.Future[bool]
 
 
+def credentials_of(header: str) -> tuple[str, str] | None:
+    """(user, password) of an `Authorization` header; None if it has none."""
+    scheme, _, credentials = header.partition(" ")
+    try:
+        user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (user, password) if scheme.lower() == "basic" and colon else None
+
+
+def user_of(header: str) -> str:
+    """The user of an `Authorization` header; empty if it has none."""
+    return (credentials_of(header) or ("", ""))[0]
+
+
 class Verdicts:
     """Who may in. *check* compares a password with a hash; it is called in a thread. *pause* waits for seconds."""
 
@@ -72,13 +87,10 @@ class Verdicts:
 
         *late* is called once a second while a refusal is kept back.
         """
-        scheme, _, credentials = header.partition(" ")
-        try:
-            user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-        except ValueError:
+        found = credentials_of(header)
+        if found is None:
             return False
-        if scheme.lower() != "basic" or not colon:
-            return False
+        user, password = found
         # Nobody's password is compared with somebody's hash: it takes as long as a wrong one.
         hashed = users.get(user) or next(iter(users.values()))
         token = self._token(user.encode(), hashed, password.encode())

@@ -6,10 +6,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from auditor import config as configuration
+from auditor.feed.follow import Follow
+from auditor.feed.taken import Ingested
+from auditor.intake.objects import Objects, is_address
 from auditor.intake.sources import absent, present
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.ingest import Ingest
+from auditor.ledger.receive import Receiver
+from auditor.ledger.stored import Stored
 from auditor.ledger.upkeep import configure
 from auditor.model.errors import InputError
 from auditor.model.settings import Settings
@@ -51,14 +55,15 @@ def once(where: Path | None, ledger: str | None, findings: Path | None) -> Itera
 @contextmanager
 def running(
     settings: Settings, where: Path | None, ledger: str, findings: Path | None, follow: list[str], every: float,
-    say: Say, *, owner: bool = False, replacing: bool = False,
+    say: Say, *, owner: bool = False, replacing: bool = False, receives: bool = False,
 ) -> Iterator[Snapshot]:  # fmt: skip
     """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs.
 
-    The settings of an *owner* become the ledger's, *replacing* also where they contradict it.
+    The settings of an *owner* become the ledger's, *replacing* also where they contradict it. One that *receives* books
+    what is sent to it.
     """
     stopping = threading.Event()
-    with Ledger(ledger, reader=not (follow or owner)) as opened:
+    with Ledger(ledger, reader=not (follow or owner or receives)) as opened:
         if owner:
             with opened.write() as connection:
                 configure(connection, settings, str(where), replacing=replacing)
@@ -66,13 +71,17 @@ def running(
         threads = [threading.Thread(target=each.until, args=(stopping,), daemon=True) for each in usage]
         if follow:
             ingest = Ingest(opened, settings, where=where, tell=say)
-            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow)
+            stores = [Stored(ingest, opened, Objects(each), stopping.is_set) for each in filter(is_address, follow)]
+            also = [store.due for store in stores]
+            follower = Follow(ingest, lambda: present(follow), lambda: absent(follow), follow, also)
             threads.append(threading.Thread(target=_follow, args=(follower, stopping, every, say), daemon=True))
         for thread in threads:
             thread.start()
         try:
             shown: list[Collects] = [LedgerCollector(opened, settings, where), *usage]
-            yield Snapshot([*shown, *findings_of(settings, findings)], say=say)
+            snapshot = Snapshot([*shown, *findings_of(settings, findings)], say=say)
+            snapshot.receiver = Receiver(opened, settings) if receives else None
+            yield snapshot
         finally:
             stopping.set()
             for thread in threads:

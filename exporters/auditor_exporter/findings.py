@@ -69,9 +69,14 @@ class FindingsCollector:
         # Bounds are of one report: a template that nobody renders any more makes room for the next one.
         self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")
+        names = {plan.name for plans in self._settings.catalogue.values() for plan in plans}
+        self._plans = self._folded.bounded("plan", names)
         for account in report["accounts"]:
+            payer = self._labels.payer(account["provider"], account["account"])
             for rule in RULES:
-                self._preset(families, self._labels.payer(account["provider"], account["account"]), rule)
+                self._preset(families, payer, rule)
+            families.add("audit_complete_periods", payer, sum(bool(each["complete"]) for each in account["cycles"]))
+            self._savings(families, payer, account)
         for finding in report["findings"]:
             self._finding(families, finding)
         return families
@@ -79,6 +84,20 @@ class FindingsCollector:
     def _preset(self, families: Families, payer: Iterable[str], rule: str) -> None:
         for severity in Severity:
             families.add("findings", (*payer, rule, severity.value), 0)
+
+    def _savings(self, families: Families, payer: Iterable[str], account: Mapping[str, Any]) -> None:
+        """By the recommended plan, and by the fixes after it; nothing where it is not known."""
+        if account["monthly_saving"] is None:
+            return
+        by_plan = _number(account["monthly_saving"])
+        plan = account["recommended_plan"] or account["plan"]
+        found = [("plan", plan, by_plan)]
+        if account["monthly_saving_after_fixes"] is not None:
+            fixes = _number(account["monthly_saving_after_fixes"]) - by_plan
+            found.append(("fixes", account["recommended_after_fixes"] or plan, fixes))
+        for action, to, amount in found:
+            labels = (*payer, self._plans(str(to)), self._currencies(str(account["currency"])), action)
+            families.add("monthly_saving", labels, amount)
 
     def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
         rule = finding["rule"] if finding["rule"] in RULES else OTHER
@@ -94,7 +113,9 @@ class FindingsCollector:
         for when in ("now", "after_plan_change"):
             if money[when] is not None:
                 amount = (*payer, rule, when, self._currencies(str(money["currency"])))
-                families.add("finding_money", amount, _number(Decimal(money[when])))
+                # What bytes cost belongs to no account and adds up; bills of an account are changed by each alone.
+                keep = families.put if account else families.add
+                keep("finding_money", amount, _number(Decimal(money[when])))
 
 
 def _number(value: Any) -> Decimal:

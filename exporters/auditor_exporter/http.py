@@ -1,4 +1,4 @@
-"""The exporter's HTTP server: /metrics, health, a landing page; GET and HEAD alone, on loopback unless protected.
+"""The exporter's HTTP server: /metrics, health, a landing page, usage that is sent; on loopback unless protected.
 
 It is asynchronous, so that clients which read or ask slowly hold a socket and no thread, and each only for a while;
 collections run one at a time in a thread of their own. On loopback it answers only who names this machine as the host:
@@ -18,11 +18,14 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from auditor.model.errors import ConfigError
-from auditor.system.network import host_of, is_loopback
+from auditor.system.network import host_in_header, is_loopback
 from auditor.version import __version__
-from auditor_exporter.auth import Verdicts
+from auditor_exporter.auth import Verdicts, user_of
 from auditor_exporter.connections import Connections, Held, listeners
+from auditor_exporter.problems import ProblemError
+from auditor_exporter.receiving import SENDER, Receiving
 from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.tokens import Tokens
 from auditor_exporter.webconfig import Live, WebConfig
 
 PORT = 19710
@@ -35,6 +38,7 @@ _PAGE = f"""<!doctype html>
 <li><a href="/-/healthy">Healthy?</a></li><li><a href="/-/ready">Ready?</a></li></ul>
 </html>
 """
+_CHALLENGE = 'Basic realm="Render Auditor"'
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
 _LOG = logging.getLogger("auditor-exporter")
 _LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
@@ -69,6 +73,16 @@ class Late:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(lines.encode() + b"\r\n\r\n" + (b"" if head else body))
             self._transport.close()
+
+
+def check_receiving(listen: str, host: str, live: Live, tokens: Tokens, *, insecure: bool) -> None:
+    """Who may send usage to other hosts than loopback has to show who they are, and encrypted unless *insecure*."""
+    safe = live.config.tls is not None or insecure
+    if not is_loopback(host) and not (safe and (live.config.protects or live.config.users or tokens)):
+        raise ConfigError(
+            f"--listen {listen!r} with --web.ingest lets other machines write to the ledger: give TLS and "
+            "basic_auth_users in --web.config.file, or with --insecure users or --web.ingest-tokens"
+        )
 
 
 def address_of(listen: str, live: Live, *, insecure: bool) -> tuple[str, int]:
@@ -108,8 +122,9 @@ def _packed(body: bytes) -> bytes:
 
 
 def application(
-    shown: Callable[[], Snapshot], live: Live, connections: Connections, patience: float, *, local: bool
-) -> web.Application:
+    shown: Callable[[], Snapshot], live: Live, connections: Connections, patience: float, receiving: Receiving | None,
+    *, local: bool,
+) -> web.Application:  # fmt: skip
     """The routes; a *local* one answers only requests to this machine's own names."""
 
     async def metrics(request: web.Request) -> web.Response:
@@ -134,34 +149,59 @@ def application(
     async def page(_: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html")
 
-    app = web.Application(client_max_size=0, middlewares=[_layer(live, connections, patience, local=local)])
+    app = web.Application(client_max_size=0, middlewares=[_layer(live, connections, patience, receiving, local=local)])
+    if receiving is not None:
+        receiving.add_to(app.router)
     for path, handler in (("/metrics", metrics), ("/-/healthy", healthy), ("/-/ready", ready), ("/", page)):
         app.router.add_get(path, handler)  # HEAD too
     return app
 
 
+async def _may(
+    request: web.Request, config: WebConfig, verdicts: Verdicts, late: Late, receiving: Receiving | None
+) -> bool:
+    """Whether the sender of a request may ask this; its name for what it sends stays with the request."""
+    header = request.headers.get("authorization", "")
+    if receiving is None or not _is_wire(request):
+        known = None if config.users and request.path not in OPEN_TO_ALL else ""
+    else:
+        known = receiving.sender(request, config)
+    may = known is not None or (bool(config.users) and await verdicts.allows(config.users, header, late.peer, late))
+    request[SENDER] = f"user {user_of(header)}" if known is None else known
+    return may
+
+
+def _is_wire(request: web.Request) -> bool:
+    """Whether a program asks, which gets its errors as JSON."""
+    return request.path.startswith("/v1/")
+
+
 async def _answer(
-    request: web.Request, handler: Handler, config: WebConfig, verdicts: Verdicts, late: Late, *, local: bool
-) -> web.StreamResponse:
+    request: web.Request, handler: Handler, config: WebConfig, verdicts: Verdicts, late: Late,
+    receiving: Receiving | None, *, local: bool,
+) -> web.StreamResponse:  # fmt: skip
     """Only for those who may, with the configured headers."""
     answer: web.StreamResponse
-    header = request.headers.get("authorization", "")
-    open_to_all = not config.users or request.path in OPEN_TO_ALL
     try:
-        if local and not is_loopback(host_of(request.headers.get("host", "localhost"))):
-            answer = web.Response(status=403, text="403: the Host is another machine; ask localhost\n")
-        elif open_to_all or await verdicts.allows(config.users, header, late.peer, late):
-            answer = await handler(request)
-        else:
-            challenge = {"WWW-Authenticate": 'Basic realm="Render Auditor"'}
-            answer = web.Response(status=401, text="401: Unauthorized\n", headers=challenge)
+        if local and not is_loopback(host_in_header(request.headers.get("host", "localhost"))):
+            raise web.HTTPForbidden(text="403: the Host is another machine; ask localhost")
+        if not await _may(request, config, verdicts, late, receiving):
+            raise web.HTTPUnauthorized(text="401: Unauthorized", headers={"WWW-Authenticate": _CHALLENGE})
+        answer = await handler(request)
+    except ProblemError as problem:
+        answer = problem.answer()
     except web.HTTPException as error:
+        kept = {name: value for name, value in error.headers.items() if name != "Content-Type"}
         answer = web.Response(status=error.status, text=f"{error.text}\n", headers=error.headers)
+        if _is_wire(request):
+            answer = ProblemError(error.status, str(error.text).partition(": ")[2] or error.reason).answer(kept)
+    if receiving is not None and _is_wire(request):
+        receiving.count(answer.status)
     answer.headers.update({**_HEADERS, **config.headers})
     return answer
 
 
-def _layer(live: Live, connections: Connections, patience: float, *, local: bool) -> Any:
+def _layer(live: Live, connections: Connections, patience: float, receiving: Receiving | None, *, local: bool) -> Any:
     """Send the answer here, where a client that does not read it can be hung up on."""
     verdicts = Verdicts()
 
@@ -170,7 +210,7 @@ def _layer(live: Live, connections: Connections, patience: float, *, local: bool
         held = connections.begins(request.protocol)
         late = Late(held, request.transport)
         try:
-            answer = await _answer(request, handler, live.current(), verdicts, late, local=local)
+            answer = await _answer(request, handler, live.current(), verdicts, late, receiving, local=local)
             if late.begun:
                 late.end(answer, head=request.method == "HEAD")
                 return answer
@@ -193,14 +233,20 @@ def _layer(live: Live, connections: Connections, patience: float, *, local: bool
 
 async def serve(
     shown: Callable[[], Snapshot], host: str, port: int, live: Live, ready: Callable[[str], None], stop: asyncio.Event,
-    patience: float = PATIENCE, say: Callable[[str], object] = _LOG.warning,
+    patience: float = PATIENCE, say: Callable[[str], object] = _LOG.warning, receiving: Receiving | None = None,
 ) -> None:  # fmt: skip
     """Serve what is *shown* until *stop*; *ready* is told the address, *say* when connections are dropped."""
     tls = live.tls()
     connections = Connections(tls, patience, say)
-    app = application(shown, live, connections, patience, local=is_loopback(host))
+    app = application(shown, live, connections, patience, receiving, local=is_loopback(host))
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=1, logger=_LOG, keepalive_timeout=patience, handler_cancellation=True
+        app,
+        access_log=None,
+        shutdown_timeout=1,
+        logger=_LOG,
+        keepalive_timeout=patience,
+        handler_cancellation=True,
+        auto_decompress=False,
     )
     await runner.setup()
     assert runner.server is not None

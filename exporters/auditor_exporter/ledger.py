@@ -21,7 +21,8 @@ from auditor.model.events import EXACT, Outcome
 from auditor.model.metrics import OTHER
 from auditor.model.plans import Plan, cycles
 from auditor.model.settings import Account, Settings
-from auditor_exporter.families import Families, Folded, Labels
+from auditor_exporter.bill import bill_of
+from auditor_exporter.families import Families, Folded, Labels, Value
 from auditor_exporter.recent import add_recent
 
 FATES = ("events", "superseded", "duplicates", "rejected", "set_aside", "late")
@@ -61,18 +62,19 @@ class LedgerCollector:
             if accounts != self._accounts:
                 self._relabel(accounts)
             found = self._totals(connection, families)
-            self._periods(connection, families, now_us)
+            used = self._periods(connection, families, now_us)
             self._paid(connection, families)
             self._sources(connection, families, now_us)
             self._inputs(connection, families, now_us)
             self._conflicts(connection, families, state, now_us)
             current = {payer: state.cycle(*payer, now_us) for payer in sorted(found | set(accounts))}
-            for payer, cycle in current.items():
-                account = accounts.get(payer) or state.account(*payer)
-                self._plan(connection, families, payer, account, cycle, now_us)
             labels = {payer: self._labels.payer(*payer) for payer in current}
             named = {payer: cycle for payer, cycle in current.items() if labels[payer][1] != OTHER}
-            add_recent(connection, families, named, labels, now_us)
+            needed = add_recent(connection, families, named, labels, now_us)
+            for payer, cycle in current.items():
+                account = accounts.get(payer) or state.account(*payer)
+                projected = used[payer] + needed[payer] if payer in needed else None
+                self._plan(connection, families, payer, account, cycle, now_us, projected)
         self._folded.add_to(families)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
@@ -88,26 +90,35 @@ class LedgerCollector:
             found.add((row.provider, row.account))
             account = self._labels.payer(row.provider, row.account)
             sums = Sums.of(row)
+            counted: dict[str, tuple[tuple[str, ...], Value]] = {
+                "credits_used_total": (self._place(row), sums.credits),
+                "duplicate_renders_total": (account, sums.duplicates),
+                "retries_total": (account, sums.retries),
+            }
             if row.outcome != Outcome.ATTEMPT:
-                families.add("requests_total", (*account, row.outcome), sums.requests)
-            families.add("credits_used_total", self._place(row), sums.credits)
-            families.began("credits_used_total", self._place(row), row.created_us / 1_000_000)
-            families.add("duplicate_renders_total", account, sums.duplicates)
-            families.add("retries_total", account, sums.retries)
+                counted["requests_total"] = ((*account, row.outcome), sums.requests)
             if row.outcome in _SAVED:
-                families.add("credits_saved_total", (*account, row.outcome), sums.requests)
+                counted["credits_saved_total"] = ((*account, row.outcome), sums.requests)
             if sums.bytes:
-                families.add("output_bytes_total", (*account, row.format or OTHER), sums.bytes)
+                counted["output_bytes_total"] = ((*account, row.format or OTHER), sums.bytes)
+            for name, (labels, value) in counted.items():
+                families.add(name, labels, value)
+                families.began(name, labels, row.created_us / 1_000_000)
         for row in connection.execute(select(corrections)):
             account = self._labels.payer(row.provider, row.account)
             families.add("ledger_corrections_total", (*account, row.sum), row.amount)
         return found
 
-    def _periods(self, connection: Connection, families: Families, now_us: int) -> None:
+    def _periods(self, connection: Connection, families: Families, now_us: int) -> dict[Payer, Decimal]:
+        """The credits of each account's current period."""
+        used: dict[Payer, Decimal] = defaultdict(Decimal)
         current = select(periods).where(periods.c.start_us <= now_us, periods.c.end_us > now_us)
         for row in connection.execute(current):
             families.add("period_credits_used", self._place(row), row.credits)
             families.add("period_credits_uncertain", self._place(row), row.uncertain)
+            payer = (row.provider, row.account)
+            used[payer] = EXACT.add(used[payer], row.credits)
+        return used
 
     def _paid(self, connection: Connection, families: Families) -> None:
         """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing.
@@ -116,15 +127,21 @@ class LedgerCollector:
         """
         rows = connection.execute(select(paid)).all()
         places = {(row.provider, row.account, row.environment) for row in rows}
-        idle = set(self._accounts) - {place[:2] for place in places}
-        for provider, account in idle:
-            families.add("credits_used_total", self._labelled(provider, account, "production"), 0)
-            for result in _RESULTS:
-                families.add("requests_total", (*self._labels.payer(provider, account), result), 0)
-        for place in sorted(places | {(*account, "production") for account in idle}):
-            labels = self._labelled(*place)
-            families.add("period_credits_used", labels, 0)
-            families.add("period_credits_uncertain", labels, 0)
+        producing = {place[:2] for place in places if place[2] in self._settings.production}
+        idle = {(*account, "production") for account in set(self._accounts) - producing}
+        for place in idle:
+            families.add("credits_used_total", self._labelled(*place), 0)
+        for account in self._accounts:
+            labels = self._labels.payer(*account)
+            families.add("duplicate_renders_total", labels, 0)
+            families.add("retries_total", labels, 0)
+            for name, outcomes in (("requests_total", _RESULTS), ("credits_saved_total", _SAVED)):
+                for outcome in outcomes:
+                    families.add(name, (*labels, outcome), 0)
+        for place in sorted(places | idle):
+            labelled = self._labelled(*place)
+            families.add("period_credits_used", labelled, 0)
+            families.add("period_credits_uncertain", labelled, 0)
         for row in rows:
             families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
 
@@ -163,7 +180,7 @@ class LedgerCollector:
 
     def _plan(
         self, connection: Connection, families: Families, payer: Payer, account: Account, cycle: tuple[int, int],
-        now_us: int,
+        now_us: int, projected: Decimal | None,
     ) -> None:  # fmt: skip
         labels = self._labels.payer(*payer)
         families.put("period_start_timestamp_seconds", labels, Decimal(cycle[0]) / 1_000_000)
@@ -180,6 +197,13 @@ class LedgerCollector:
         families.put("plan_price", named, _decimal(plan.monthly))
         if plan.overage is not None:
             families.put("plan_overage_price", named, plan.overage)
+        if projected is not None:
+            topups = sum((Fraction(each.price) for each in account.bought(current)), Fraction(0))
+            offered = self._settings.catalogue.get(payer[0], ())
+            bill = bill_of(Fraction(projected), plan, credits, topups, offered)
+            if bill is not None:
+                of = (*labels, bill.plan.name, bill.plan.currency)
+                families.put("period_projected_bill", of, _decimal(bill.amount))
 
 
 def _allowance(connection: Connection, payer: Payer, account: Account, plan: Plan, start_us: int) -> Fraction:

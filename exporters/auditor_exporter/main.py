@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,10 +18,12 @@ from auditor.system import endings
 from auditor.version import __version__
 from auditor_exporter import log
 from auditor_exporter.collectors import LEDGER, findings_of, once, running
-from auditor_exporter.http import PORT, address_of, serve
+from auditor_exporter.http import PORT, address_of, check_receiving, serve
 from auditor_exporter.push import grouping_of, push, write
+from auditor_exporter.receiving import Receiving
 from auditor_exporter.reload import Reloading
 from auditor_exporter.snapshot import Snapshot
+from auditor_exporter.tokens import Tokens
 from auditor_exporter.webconfig import Live
 
 app = typer.Typer(
@@ -86,6 +88,13 @@ def serve_metrics(
         Path | None,
         typer.Option("--web.config.file", help="TLS and users, in the format that Prometheus' exporters share."),
     ] = None,
+    ingest: Annotated[
+        bool, typer.Option("--web.ingest", help="Take usage that is sent to /v1/events into the ledger.")
+    ] = False,
+    ingest_tokens: Annotated[
+        Path | None,
+        typer.Option("--web.ingest-tokens", help="Bearer tokens of those who may send usage, one a line."),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Be open to other machines without TLS and users.")
     ] = False,
@@ -103,27 +112,36 @@ def serve_metrics(
     """Serve /metrics until interrupted; the address goes to stdout."""
     if replace and config is None:
         raise ConfigError("--replace changes the ledger to what a file says; name that with --config")
+    if ingest_tokens is not None and not ingest:
+        raise ConfigError("--web.ingest-tokens says who may send usage, which --web.ingest allows; give both")
     log.begin(log_level, log_format)
     say = log.LOG.warning
     live = Live(web_config, say)
+    tokens = Tokens(ingest_tokens, say)
     host, port = address_of(listen, live, insecure=insecure)
+    if ingest:
+        check_receiving(listen, host, live, tokens, insecure=insecure)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
     where, supervisor = config or configuration.find([]) or Path(configuration.FILE_NAME), Supervisor()
 
     def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
         return running(
             settings, where if where.is_file() else None, ledger, findings, follow or [], every, say,
-            owner=config is not None, replacing=replace,
+            owner=config is not None, replacing=replace, receives=ingest,
         )  # fmt: skip
 
+    receiving = Receiving(lambda: shown.snapshot.receiver, tokens, say) if ingest else None
     with Reloading(
         where, begin, say, named=config is not None, done=log.LOG.info, tell=supervisor.tell,
+        more=() if receiving is None else (receiving,),
         others=lambda settings: findings_of(settings, findings),
     ) as shown:  # fmt: skip
-        asyncio.run(_serve(shown, host, port, live, supervisor))
+        asyncio.run(_serve(shown, host, port, live, supervisor, receiving))
 
 
-async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor: Supervisor) -> None:
+async def _serve(
+    shown: Reloading, host: str, port: int, live: Live, supervisor: Supervisor, receiving: Receiving | None
+) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -139,7 +157,7 @@ async def _serve(shown: Reloading, host: str, port: int, live: Live, supervisor:
             await asyncio.sleep(supervisor.every)
 
     signs = asyncio.create_task(live_signs())
-    await serve(lambda: shown.snapshot, host, port, live, ready, stop, say=log.LOG.warning)
+    await serve(lambda: shown.snapshot, host, port, live, ready, stop, say=log.LOG.warning, receiving=receiving)
     supervisor.tell("STOPPING=1")
     signs.cancel()
 
@@ -190,13 +208,18 @@ def push_metrics(
 def alerts(
     out: Annotated[Path, typer.Option(help="The folder for rules, alerts and runbooks.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE of a threshold or window; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of a threshold or window, or of `job`, the scrapes' name; repeatable."),
     ] = None,
+    form: Annotated[
+        Literal["prometheus", "prometheusrule"],
+        typer.Option("--format", help="Rule files, or a PrometheusRule for the Prometheus Operator."),
+    ] = "prometheus",
 ) -> None:
     """Write recording rules, alerts and their runbooks, with your thresholds and windows."""
     from auditor_exporter.alertfiles import parameters_of, write_all
 
-    for path in write_all(out, parameters_of(set_ or [])):
+    for path in write_all(out, parameters_of(set_ or []), form):
         print(path)
 
 

@@ -52,11 +52,13 @@ class _Lately:
 def add_recent(
     connection: Connection, families: Families, accounts: Mapping[Payer, tuple[int, int]],
     labels: Mapping[Payer, Payer], now_us: int,
-) -> None:  # fmt: skip
+) -> dict[Payer, Decimal]:  # fmt: skip
     """Add what the *accounts* spent and asked for lately.
 
-    Each has the start and the end of its current billing period, in microseconds since 1970, and its *labels*.
+    Each has the start and the end of its current billing period, in microseconds since 1970, and its *labels*. Of those
+    that a whole week is known of, the credits that the rest of the period will need.
     """
+    needed = {}
     now = now_us // BUCKET_US
     found = {account: _Lately() for account in accounts}
     first_us = (now - HISTORY + 1) * BUCKET_US // DAY_US * DAY_US
@@ -78,10 +80,13 @@ def add_recent(
             forecast = pace.forecast(horizon)
             if forecast is not None:
                 families.add("credits_forecast", (*label, name), forecast)
+                if name == "period" and pace.days >= 7:
+                    needed[account] = forecast
         for (outcome, ago), count in lately.requests.items():
             if outcome != Outcome.ATTEMPT:
                 families.add("recent_requests", (*label, outcome, ago), count)
         families.add("recent_duplicate_renders", label, lately.duplicates)
+    return needed
 
 
 def _days(

@@ -46,15 +46,16 @@ class Down:
 class Reloading(Collector):
     """Has the newest `snapshot` that could be opened.
 
-    *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown, and
-    *others* are shown without the ledger while that is down. *say* hears of what fails and *done* of what works again;
-    *tell* is what tells a supervisor of each reload.
+    *path* is the configuration file, which need not be there if it was not *named*; *begin* opens what is shown,
+    *others* are shown without the ledger while that is down, and *more* always. *say* hears of what fails and *done* of
+    what works again; *tell* is what tells a supervisor of each reload.
     """
 
     def __init__(
         self, path: Path, begin: Begin, say: Callable[[str], object], *, named: bool,
         others: Callable[[Settings], Iterable[Collects]] = lambda _: (), done: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.time, look: float = LOOK, tell: Callable[[str], object] = lambda _: None,
+        more: Iterable[Collector] = (),
     ) -> None:  # fmt: skip
         self._path, self._begin, self._say, self._done = path, begin, say, done
         self._named = named
@@ -63,7 +64,7 @@ class Reloading(Collector):
         self._seen = self._stamp()
         self.settings = configuration.load(path if named or self._seen else None)
         self._opened: ExitStack | None = None
-        self._more = (self, build_info(), ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._more = (self, build_info(), ProcessCollector(registry=None), PlatformCollector(registry=None), *more)
         self._said = {"file": "", "ledger": ""}
         self._wanted = False
         """Whether the reload that failed was asked for."""

@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from auditor.ledger.receive import Receiver
 from auditor.model.errors import AuditorError
 from auditor.version import __version__
 from auditor_exporter.families import Families, StaleError
@@ -61,6 +62,8 @@ class Snapshot:
         self.collections = 0
         self.more: Sequence[Collector] = ()
         """What is shown whether collectors work or not."""
+        self.receiver: Receiver | None = None
+        """What books the lines that are sent here, where that is wanted and the ledger is open."""
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """(body, content type) in the format that the scraper accepts."""

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from grafana.source.frame import assembled
+from grafana.source.account import NO_AUDIT
+from grafana.source.frame import OF_ACCOUNT, TO_TRAFFIC, assembled
 from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows
-from grafana.source.queries import exact, ratio, total
+from grafana.source.queries import alone, bytes_cost, exact, otherwise, ratio, saved, select, total
 
-NO_AUDIT = "no audit yet"
+AUDIT = select("imgrender_audit_timestamp_seconds")
 CREDITS = "imgrender_finding_credits"
 WITH_ACCOUNT, WITH_TEMPLATE = 'account!=""', 'template!=""'
 
@@ -20,6 +21,11 @@ def dashboard(runbooks: str) -> dict[str, Any]:
         {"How bad is it?": _state(), "Over time": _course(), "Where to begin": _ranking()},
         runbooks, since="now-30d", refresh="5m",
     )  # fmt: skip
+
+
+def _or_none(expr: str, label: str, none: str = "nothing to save") -> str:
+    """What is above 0; a 0 that says *none* where an audit found nothing."""
+    return otherwise(f"{expr} > 0", label, none, AUDIT)
 
 
 def _severity(name: str) -> str:
@@ -51,8 +57,9 @@ def _state() -> list[AnyPanel]:
             steps=((None, GOOD), (2 * 86_400, WARN), (7 * 86_400, BAD)), nothing=NO_AUDIT, decimals=1, named=False,
         ),
         number(
-            "Audited time", "How much time the newest audit looked at; money below is over that time.", "s",
-            Ask(f"max ({exact('imgrender_audit_window_end_timestamp_seconds')})"
+            "Audited time",
+            "How much time the newest audit looked at. Credits and bytes are of all of it, money is for a month of it.",
+            "s", Ask(f"max ({exact('imgrender_audit_window_end_timestamp_seconds')})"
                 f" - max ({exact('imgrender_audit_window_start_timestamp_seconds')})"),
             nothing=NO_AUDIT, decimals=0, named=False,
         ),
@@ -70,14 +77,14 @@ def _course() -> list[AnyPanel]:
             "Findings by rule",
             "Findings of each audit, by rule; `auditor explain RULE` says what a rule finds and how to mend it. Rules "
             "that find nothing are left out.",
-            "short", Ask(total(exact("imgrender_findings"), "rule") + " > 0", "{{rule}}"), stacked=True, stepped=True,
-            nothing="nothing found",
+            "short", Ask(_or_none(total(exact("imgrender_findings"), "rule"), "rule", "nothing found"), "{{rule}}"),
+            stacked=True, stepped=True, nothing=NO_AUDIT,
         ),
         graph(
             "Credits by rule",
             "Credits that the findings of each rule are about. Each wasted credit has one cause, so these add up.",
-            "short", Ask(total(exact(CREDITS), "rule") + " > 0", "{{rule}}"), stacked=True, stepped=True,
-            nothing="nothing to save",
+            "short", Ask(_or_none(total(exact(CREDITS), "rule"), "rule"), "{{rule}}"), stacked=True, stepped=True,
+            nothing=NO_AUDIT,
         ),
         graph(
             "Waste by cause", "Needless credits of the audited time by their one cause; they add up to the waste.",
@@ -88,39 +95,46 @@ def _course() -> list[AnyPanel]:
 
 
 def _ranking() -> list[AnyPanel]:
-    money = "imgrender_finding_money"
-    by = ("provider", "account", "rule", "currency")
     return [
         rows(
             "Money",
-            "What mending the findings of a rule would change on the bill over the audited time: at the plan you "
-            "have, and after the change to the cheapest plan that is then enough. Each is by itself: they do not add "
-            "up. Nothing at the present plan is common, since a plan costs the same however much of it is used.",
+            "What fixing the one finding of a rule that saves most would change on the monthly bill: on the cheapest "
+            "plan that is enough after the fix, beyond what the change of the plan saves by itself; and on the plan "
+            "you have. 0 is common, since a plan costs the same however much of it is used: then several fixes "
+            "together save, see What to do now on the overview. Not known without the account's plan or a complete "
+            "billing cycle. Bytes cost what [prices] in auditor.toml says; they belong to no account.",
             [
-                Column("provider", "Provider"), Column("account", "Account"), Column("rule", "Rule"),
-                Column("currency", "Currency"), Column("Value #A", "Now", "none", decimals=2),
-                Column("Value #B", "After a plan change", "none", decimals=2),
+                Column("rule", "Finding", links=(("How to fix it", "${runbooks}#${__value.raw}"),)),
+                Column("account", "Account", links=OF_ACCOUNT[:1]), Column("provider", "Provider"),
+                Column("Value #A", "Saves a month", decimals=2), Column("Value #B", "On your plan", decimals=2),
+                Column("Value #C", "Bytes a month", decimals=2),
+                Column("currency", "Currency"),
             ],
-            Ask(total(exact(money, 'when="now"'), *by)), Ask(total(exact(money, 'when="after_plan_change"'), *by)),
-            sort="After a plan change",
+            Ask(alone()), Ask(saved("now")), Ask(bytes_cost()), sort="Saves a month",
+            nothing="no audit yet, or none that knows a plan and a complete cycle",
         ),
         ranking(
             "Top accounts", "Accounts by the credits of their findings. Begin with the first.",
-            "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_ACCOUNT), 'provider', 'account')} > 0)", "{{account}}"),
-            nothing="nothing to save", width=8, height=7,
+            "short", Ask(_top(CREDITS, "account", WITH_ACCOUNT, "provider"), "{{account}}"), nothing=NO_AUDIT, width=8,
+            height=7, links=TO_TRAFFIC,
         ),
         ranking(
             "Top templates",
             "Templates by the credits of their findings, among those that have a label of their own; the rest are "
             "`other`. The report has all of them.",
-            "short", Ask(f"topk(10, {total(exact(CREDITS, WITH_TEMPLATE), 'template')} > 0)", "{{template}}"),
-            nothing="nothing to save", width=8, height=7,
+            "short", Ask(_top(CREDITS, "template", WITH_TEMPLATE), "{{template}}"), nothing=NO_AUDIT, width=8, height=7,
         ),
         ranking(
             "Oversized bytes by template",
             "Delivered bytes beyond what the place needs where the picture is shown; an estimate. Ask for the size "
             "that is shown, or set its limit in auditor.toml.",
-            "bytes", Ask(f"topk(10, {total(exact('imgrender_finding_bytes'), 'template')} > 0)", "{{template}}"),
-            nothing="no finding about bytes", width=8, height=7,
+            "bytes", Ask(_top("imgrender_finding_bytes", "template", WITH_TEMPLATE), "{{template}}"), nothing=NO_AUDIT,
+            width=8, height=7,
         ),
     ]  # fmt: skip
+
+
+def _top(name: str, label: str, matcher: str, *beside: str) -> str:
+    """The ten largest of a family by a label."""
+    largest = f"topk(10, {total(exact(name, matcher), *beside, label)} > 0)"
+    return otherwise(largest, label, "nothing to save", AUDIT)

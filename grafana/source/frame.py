@@ -19,6 +19,19 @@ TITLES = {
     "traffic": "Renders: traffic and cache",
     "findings": "Renders: audit findings",
 }
+_TO = "/d/{uid}?${{__url_time_range}}&${{datasource:queryparam}}&${{job:queryparam}}&var-account={account}"
+
+
+def _of_account(account: str, *names: str) -> Sequence[tuple[str, str]]:
+    return tuple((TITLES[name], _TO.format(uid=UIDS[name], account=account)) for name in names)
+
+
+OF_ACCOUNT = _of_account("${__value.raw:percentencode}", "traffic", "findings")
+"""From a cell with an account to what is known of it alone."""
+TO_TRAFFIC, TO_FINDINGS = (
+    _of_account("${__field.labels.account:percentencode}", name) for name in ("traffic", "findings")
+)
+"""From a series of an account."""
 REQUESTS = '{__name__=~"imgrender_(client_)?requests_total"'
 CREDITS = '{__name__=~"imgrender_(client_)?credits_used_total"'
 ANY = '{__name__=~"imgrender_(client_)?requests_total|imgrender_findings"}'

@@ -10,6 +10,8 @@ from grafana_foundation_sdk.models import common as word
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from grafana.source.queries import ACCOUNT
+
 SOURCE = word.DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLOURS: Mapping[str, str] = {
     # outcomes
@@ -26,7 +28,10 @@ COLOURS: Mapping[str, str] = {
 }  # fmt: skip
 """By the name that a series has in legends: the words of the events and of the reports."""
 GOOD, WARN, BAD, PLAIN = "green", "orange", "red", "text"
+UNKNOWN = (None, PLAIN)
+"""The first step of a number: what is not known is neither good nor bad."""
 NOTHING = "no data"
+LETTERS = "ABCDEFGHIJ"
 EMPTY = "–"
 """In a table it stands in each empty cell."""
 Steps = Sequence[tuple[float | None, str]]
@@ -34,17 +39,28 @@ AnyPanel = timeseries.Panel | stat.Panel | bargauge.Panel | table.Panel
 P = TypeVar("P", timeseries.Panel, stat.Panel, bargauge.Panel, table.Panel)
 
 
+MONEY = "money"
+"""The unit of amounts whose legend ends with their currency."""
+CURRENCIES = ("USD", "EUR", "GBP")
+"""Those that stand behind the amount, too."""
+Words = Mapping[str, tuple[str, str | None]]
+"""What is shown instead of a value, and in which colour."""
+Links = Sequence[tuple[str, str]]
+"""(title, address)."""
+
+
 class Ask(NamedTuple):
-    """One query, and how its series are called."""
+    """One query, how its series are called, and their colour where it does not come from the value."""
 
     expr: str
     legend: str = ""
+    colour: str | None = None
 
 
 def graph(
     title: str, description: str, unit: str, *asks: Ask, width: int = 12, height: int = 8, stacked: bool = False,
     steps: Steps = (), most: float | None = None, log: bool = False, dashed: str | None = None,
-    runbook: str | None = None, nothing: str = NOTHING, stepped: bool = False,
+    runbook: str | None = None, nothing: str = NOTHING, stepped: bool = False, links: Links = (),
 ) -> timeseries.Panel:  # fmt: skip
     """Series over time, from zero. *dashed* names those that are a limit or an outlook; *steps* are drawn as lines."""
     panel = _described(timeseries.Panel(), title, description, unit, asks, width, height, runbook, nothing)
@@ -64,6 +80,8 @@ def graph(
         )
     )
     panel.thresholds(_thresholds(steps or ((None, PLAIN),)))
+    if links:
+        panel.data_links([build.DashboardLink(title).url(url) for title, url in links])
     if stepped:
         panel.line_interpolation(word.LineInterpolation.STEP_AFTER)
     if stacked:
@@ -85,16 +103,22 @@ def graph(
 def number(
     title: str, description: str, unit: str, *asks: Ask, width: int = 4, height: int = 4,
     steps: Steps = ((None, PLAIN),), decimals: int | None = None, runbook: str | None = None, nothing: str = NOTHING,
-    named: bool = True,
+    named: bool = True, words: Words | None = None,
 ) -> stat.Panel:  # fmt: skip
-    """The newest value, exactly; *named* where there are several."""
+    """The newest value, exactly; *named* where there are several. *nothing* is written on one line: keep it short."""
     panel = _described(stat.Panel(), title, description, unit, asks, width, height, runbook, nothing, instant=True)
+    if steps[0] != UNKNOWN:
+        steps = (UNKNOWN, (0, steps[0][1]), *steps[1:])
     panel.thresholds(_thresholds(steps)).color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.graph_mode(word.BigValueGraphMode.NONE)
     panel.color_mode(word.BigValueColorMode.VALUE).justify_mode(word.BigValueJustifyMode.AUTO)
     panel.text_mode(word.BigValueTextMode.VALUE_AND_NAME if named else word.BigValueTextMode.VALUE)
-    panel.orientation(word.VizOrientation.AUTO).wide_layout(True)
+    panel.orientation(word.VizOrientation.AUTO).wide_layout(False)
     panel.reduce_options(_newest())
+    if words:
+        panel.mappings([_mapping(words)])
+    if unit == MONEY:
+        decimals = 2
     if decimals is not None:
         panel.decimals(decimals)
     return panel
@@ -102,6 +126,7 @@ def number(
 
 def ranking(
     title: str, description: str, unit: str, *asks: Ask, width: int = 8, height: int = 8, nothing: str = NOTHING,
+    links: Links = (),
 ) -> bargauge.Panel:  # fmt: skip
     """Bars, one for each thing, with its newest value."""
     panel = _described(bargauge.Panel(), title, description, unit, asks, width, height, None, nothing, instant=True)
@@ -111,6 +136,8 @@ def ranking(
     panel.name_placement(word.BarGaugeNamePlacement.AUTO).show_unfilled(True).sizing(word.BarGaugeSizing.AUTO)
     panel.min_viz_height(16).min_viz_width(8).max_viz_height(60)
     panel.orientation(word.VizOrientation.HORIZONTAL).reduce_options(_newest()).min(0)
+    if links:
+        panel.data_links([build.DashboardLink(title).url(url) for title, url in links])
     return panel
 
 
@@ -122,18 +149,22 @@ class Column(NamedTuple):
     unit: str | None = None
     steps: Steps = ()
     width: int | None = None
-    link: str | None = None
+    links: Links = ()
     decimals: int | None = None
+    words: Words | None = None
+    wrapped: bool = False
 
 
 def rows(
     title: str, description: str, columns: Sequence[Column], *asks: Ask, width: int = 24, height: int = 7,
-    runbook: str | None = None, sort: str | None = None,
+    runbook: str | None = None, sort: str | None = None, nothing: str = NOTHING, tall: bool = False,
 ) -> table.Panel:  # fmt: skip
     """A row for each set of labels, joined over the queries."""
     panel = _described(
-        table.Panel(), title, description, "short", asks, width, height, runbook, EMPTY, instant=True, tabular=True
+        table.Panel(), title, description, "short", asks, width, height, runbook, nothing, instant=True, tabular=True
     )
+    values = ["Value", *(f"Value #{letter}" for letter in LETTERS[: len(asks)])]
+    hidden = {"Time", *ACCOUNT, *values} - {column.field for column in columns}
     shown = {column.field: column.heading for column in columns}
     order = {column.field: place for place, column in enumerate(columns)}
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
@@ -141,11 +172,11 @@ def rows(
         model.DataTransformerConfig(
             id_val="organize",
             options={
-                "excludeByName": {"Time": True, "Value": True}, "indexByName": order, "renameByName": shown,
+                "excludeByName": dict.fromkeys(sorted(hidden), True), "indexByName": order, "renameByName": shown,
             },
         )
     )  # fmt: skip
-    panel.show_header(True).cell_height(word.TableCellHeight.SM)
+    panel.show_header(True).cell_height(word.TableCellHeight.MD if tall else word.TableCellHeight.SM)
     for column in columns:
         panel.override_by_name(column.heading, _properties(column))
     if sort is not None:
@@ -154,30 +185,52 @@ def rows(
 
 
 def _properties(column: Column) -> list[model.DynamicConfigValue]:
-    found: dict[str, Any] = {"unit": column.unit, "custom.width": column.width, "decimals": column.decimals}
+    found: dict[str, Any] = {
+        "unit": column.unit, "custom.width": column.width, "decimals": column.decimals, "noValue": EMPTY,
+    }  # fmt: skip
     if column.steps:
         found["thresholds"] = {
             "mode": "absolute", "steps": [{"value": value, "color": colour} for value, colour in column.steps],
         }  # fmt: skip
         found["custom.cellOptions"] = {"type": "color-text"}
-    if column.link:
-        found["links"] = [{"title": "Open", "url": column.link, "targetBlank": True}]
+    if column.words:
+        found["mappings"] = [_mapping(column.words)]
+        if any(colour for _, colour in column.words.values()):
+            found["custom.cellOptions"] = {"type": "color-text"}
+    if column.wrapped:
+        found["custom.wrapText"] = True
+    if column.links:
+        found["links"] = [{"title": title, "url": url, "targetBlank": True} for title, url in column.links]
     return [model.DynamicConfigValue(name, value) for name, value in found.items() if value is not None]
+
+
+def _mapping(words: Words) -> model.ValueMap:
+    return model.ValueMap({
+        value: model.ValueMappingResult(text=text, color=colour, index=place)
+        for place, (value, (text, colour)) in enumerate(words.items())
+    })  # fmt: skip
 
 
 def _described(
     panel: P, title: str, description: str, unit: str, asks: Sequence[Ask], width: int, height: int,
     runbook: str | None, nothing: str, *, instant: bool = False, tabular: bool = False,
 ) -> P:  # fmt: skip
-    panel.title(title).description(description).unit(unit).datasource(SOURCE).span(width).height(height)
+    panel.title(title).description(description).unit("none" if unit == MONEY else unit).datasource(SOURCE).span(
+        width
+    ).height(height)
     panel.no_value(nothing)
-    for letter, ask in zip("ABCDEFGHIJ", asks, strict=False):
+    for letter, ask in zip(LETTERS, asks, strict=False):
+        if ask.colour:
+            colour = {"mode": "fixed", "fixedColor": ask.colour}
+            panel.override_by_query(letter, [model.DynamicConfigValue("color", colour)])
         query = prom.Dataquery().ref_id(letter).expr(ask.expr).datasource(SOURCE)
         if ask.legend:
             query.legend_format(ask.legend)
         query.instant() if instant else query.range()
         query.format(PromQueryFormat.TABLE if tabular else PromQueryFormat.TIME_SERIES)
         panel.with_target(query)
+    for currency in CURRENCIES if unit == MONEY else ():
+        panel.override_by_regexp(f".* {currency}", [model.DynamicConfigValue("unit", f"suffix: {currency}")])
     for name in sorted({name for ask in asks for name in _names(ask.legend)}):
         colour = {"mode": "fixed", "fixedColor": COLOURS[name]}
         panel.override_by_name(name, [model.DynamicConfigValue("color", colour)])

@@ -11,6 +11,7 @@ FAMILIES = {definition.name: definition for definition in (*CLIENT, *LEDGER, *US
 JOB = 'job=~"$job"'
 ACCOUNT = ("provider", "account")
 DELIVERED = 'result=~"render|hit|coalesced"'
+MONTH = 365.25 * 86_400 / 12
 SERVED = 'result=~"hit|coalesced"'
 FAILED = 'code=~"5..|5xx|error"'
 
@@ -18,10 +19,11 @@ FAILED = 'code=~"5..|5xx|error"'
 def select(name: str, *matchers: str) -> str:
     """A selector with every variable whose label the family has.
 
-    A finding about a file or a template belongs to no account: such are shown whatever is chosen.
+    A finding about a file or a template belongs to no account, nor does a conflict about the time zone of all: such are
+    shown whatever is chosen.
     """
     family = FAMILIES[name]
-    unset = "|" if family in FINDINGS else ""
+    unset = "|" if family in FINDINGS or name == "imgrender_ledger_config_conflict" else ""
     chosen = [f'{label}=~"${label}{unset}"' for label in VARIABLES if label in family.labels]
     return f"{name}{{{','.join([JOB, *chosen, *matchers])}}}"
 
@@ -48,6 +50,36 @@ def growth(name: str, *matchers: str, window: str = "$__range") -> str:
 
 def _once(name: str, expr: str) -> str:
     return f"max by ({', '.join(('job', *FAMILIES[name].labels))}) ({expr})"
+
+
+def monthly(money: str) -> str:
+    """Money over the billing periods that the audit saw whole, for one of them on average."""
+    periods = total(exact("imgrender_audit_complete_periods"), *ACCOUNT)
+    return f"({money}) / on (provider, account) group_left () ({periods} > 0)"
+
+
+def saved(when: str) -> str:
+    """Money a month of the finding of a rule that saves most: `now`, on the account's plan, or `after_plan_change`."""
+    found = select("imgrender_finding_money", f'when="{when}"', 'rule!="plan-mismatch"')
+    return monthly(f"max by (provider, account, rule, currency) ({found})")
+
+
+def bytes_cost() -> str:
+    """Money a month of the bytes that findings are about, which belong to no account and to all of the audited time."""
+    end, start = (f"max ({exact(f'imgrender_audit_window_{each}_timestamp_seconds')})" for each in ("end", "start"))
+    cost = total(exact("imgrender_finding_money", 'when="now"', 'account=""'), "provider", "rule", "currency")
+    return f"{cost} / on () group_left () (({end} - {start}) / {MONTH} > 0)"
+
+
+def alone() -> str:
+    """What that finding saves beyond the change to the recommended plan, which saves without any fix."""
+    by_plan = total(exact("imgrender_monthly_saving", 'action="plan"'), *ACCOUNT)
+    return f"clamp_min({saved('after_plan_change')} - on (provider, account) group_left () {by_plan}, 0)"
+
+
+def otherwise(expr: str, label: str, value: str, known: str) -> str:
+    """*expr*; where it gives nothing though there is a series *known*, 0 with *value* as its label."""
+    return f'{expr} or on () label_replace(0 * max ({known}), "{label}", "{value}", "", "")'
 
 
 def seen(name: str, *matchers: str) -> str:

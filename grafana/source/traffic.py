@@ -4,9 +4,9 @@ from typing import Any
 
 from auditor_exporter.alerts import Parameters
 
-from grafana.source.frame import assembled
+from grafana.source.frame import TO_FINDINGS, assembled
 from grafana.source.panels import BAD, GOOD, AnyPanel, Ask, graph, number
-from grafana.source.queries import ACCOUNT, FAILED, quantile, ratio, seen, select, speed, total
+from grafana.source.queries import ACCOUNT, FAILED, otherwise, quantile, ratio, seen, select, speed, total
 
 LIMITS = Parameters()
 NO_CLIENTS = "no data: are the processes that render scraped?"
@@ -62,9 +62,14 @@ def _ledger() -> list[AnyPanel]:
             "is paid for nothing: share the cache. The second is the API's trouble, and may be billed too.",
             "short", Ask(total(speed("imgrender_duplicate_renders_total"), *ACCOUNT) + " * 3600", "{{account}} again"),
             Ask(total(speed("imgrender_retries_total"), *ACCOUNT) + " * 3600", "{{account}} retries"),
-            dashed=".* retries", runbook="ImgRenderDuplicateRenders",
+            dashed=".* retries", runbook="ImgRenderDuplicateRenders", links=TO_FINDINGS,
         ),
     ]  # fmt: skip
+
+
+def _or_none(expr: str, label: str) -> str:
+    """A 0 named none where processes are scraped and none of it was ever counted."""
+    return otherwise(expr, label, "none", select("imgrender_client_build_info"))
 
 
 def _waits() -> list[AnyPanel]:
@@ -90,8 +95,9 @@ def _waits() -> list[AnyPanel]:
             "Cache errors",
             "Operations of a cache that failed, per minute; the render went on without it, and costs a credit. Look "
             "at the tier's server (Redis: memory, connections), or at the disk.",
-            "short", Ask(total(seen("imgrender_client_cache_errors_total"), "tier", "op") + " * 60", "{{tier}} {{op}}"),
-            nothing="none",
+            "short", Ask(_or_none(f"{total(seen('imgrender_client_cache_errors_total'), 'tier', 'op')} * 60", "tier"),
+                         "{{tier}} {{op}}"),
+            nothing=NO_CLIENTS,
         ),
     ]  # fmt: skip
 
@@ -126,8 +132,9 @@ def _api() -> list[AnyPanel]:
             "Retries by reason",
             "Calls per hour that were tried again, by the reason. Each try is a call, and some are billed: if this "
             "does not come down, lower the number of tries.",
-            "short", Ask(total(seen("imgrender_client_api_retries_total"), "reason") + " * 3600", "{{reason}}"),
-            stacked=True, nothing="none",
+            "short", Ask(_or_none(f"{total(seen('imgrender_client_api_retries_total'), 'reason')} * 3600", "reason"),
+                         "{{reason}}"),
+            stacked=True, nothing=NO_CLIENTS,
         ),
         number(
             "Events lost",

@@ -38,7 +38,7 @@ function Values({ panel, frames, width, height }) {
         valueDisplayMode={panel.options.valueMode} namePlacement={panel.options.namePlacement} alignmentFactors={longest(values)} />
     : <BigValue value={value.display} sparkline={value.sparkline} colorMode={panel.options.colorMode} theme={theme}
         graphMode={panel.options.graphMode} justifyMode={panel.options.justifyMode} width={width} height={height}
-        textMode={panel.options.textMode} wideLayout={panel.options.wideLayout} count={values.length} />;
+        textMode={panel.options.textMode} disableWideLayout={!panel.options.wideLayout} count={values.length} />;
   return <VizRepeater getValues={() => values} renderValue={draw} width={width} height={height} source={frames}
     autoGrid itemSpacing={8} renderCounter={1} orientation={bars ? 'horizontal' : panel.options.orientation}
     minVizHeight={panel.options.minVizHeight} maxVizHeight={panel.options.maxVizHeight} />;
@@ -50,7 +50,7 @@ function longest(values) {
 }
 
 function Rows({ panel, frames, width, height }) {
-  return <TableNG data={frames[0]} width={width} height={height} noHeader={false} cellHeight="sm" timeRange={RANGE}
+  return <TableNG data={frames[0]} width={width} height={height} noHeader={false} cellHeight={panel.options.cellHeight} timeRange={RANGE}
     sortBy={panel.options.sortBy} fieldConfig={panel.fieldConfig} structureRev={1} />;
 }
 
@@ -67,7 +67,7 @@ function Panel({ panel, box }) {
     <PanelChrome title={panel.title} description={panel.description} width={box.width} height={box.height}>
       {(width, height) => frames instanceof Error ? <pre className="fault">{String(frames.stack)}</pre>
         : frames === undefined ? null
-        : frames.length === 0 || frames.every((frame) => frame.length === 0) ? <Silence panel={panel} />
+        : Kind !== Values && frames.every((frame) => frame.length === 0) ? <Silence panel={panel} />
         : <Boundary><Kind panel={panel} frames={frames} width={width} height={height} /></Boundary>}
     </PanelChrome>
   </div>;
@@ -100,7 +100,7 @@ function Dashboard({ board, width }) {
   </div>;
 }
 
-const board = await (await fetch(`/dashboards/${window.PICTURE.name}.json`)).json();
+const board = await (await fetch(`/dashboards/${window.PICTURE.board}.json`)).json();
 window.total = board.panels.filter((panel) => panel.type !== 'row').length;
 createRoot(document.getElementById('root')).render(
   <ThemeContext.Provider value={theme}><GlobalStyles /><PortalContainer />

@@ -17,7 +17,7 @@ const GRAPH = { drawStyle: 'line', lineInterpolation: 'linear', lineWidth: 1, fi
   showPoints: 'auto', spanNulls: false, insertNulls: false, barAlignment: 0, barWidthFactor: 0.6, stacking: { mode: 'none', group: 'A' },
   axisPlacement: 'auto', axisColorMode: 'text', axisLabel: '', axisBorderShow: false, scaleDistribution: { type: 'linear' },
   hideFrom: { tooltip: false, viz: false, legend: false }, thresholdsStyle: { mode: 'off' }, lineStyle: undefined };
-const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, width: undefined, filterable: false };
+const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, width: undefined, filterable: false, wrapText: false };
 
 const item = (id, path, process = identityOverrideProcessor) => ({ id, path, name: id, description: '', override: process,
   editor: () => null, process, settings: {}, shouldApply: () => true });

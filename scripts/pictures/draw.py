@@ -7,28 +7,46 @@ import http.server
 import io
 import json
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from tests.grafana.history import END, STEP
+from tests.grafana.history import FIRST_HOUR, NO_PLAN, ONE_ACCOUNT, WHOLE, Scene
+from tests.grafana.processes import STEP
 from tests.grafana.prometheus import past
 from tests.services import ROOT, need
 
 HERE = Path(__file__).parent
-SHOWN = {
-    "overview": datetime(2026, 8, 30, tzinfo=UTC), "traffic": datetime(2026, 9, 3, 12, tzinfo=UTC),
-    "findings": datetime(2026, 8, 30, tzinfo=UTC),
-}  # fmt: skip
-"""From when on: the start of a cycle, the incident and the deploy are in the picture."""
-WIDTHS = (1280, 400)
+
+
+class Drawn(NamedTuple):
+    """A dashboard, from when on it is shown, how wide, and of what."""
+
+    board: str
+    since: datetime
+    widths: tuple[int, ...] = (1280, 400)
+    scene: Scene = WHOLE
+
+
+DRAWN = {
+    "overview": Drawn("overview", datetime(2026, 8, 30, tzinfo=UTC)),
+    "traffic": Drawn("traffic", datetime(2026, 9, 3, 12, tzinfo=UTC)),
+    "findings": Drawn("findings", datetime(2026, 8, 30, tzinfo=UTC)),
+    "one-account": Drawn("overview", ONE_ACCOUNT.start, (1280,), ONE_ACCOUNT),
+    "no-plan": Drawn("overview", NO_PLAN.start, (1280,), NO_PLAN),
+    "first-hour": Drawn("overview", FIRST_HOUR.start, (1280,), FIRST_HOUR),
+}
+"""By the name of the file: the start of a cycle, the incident and the deploy are in the pictures of the whole."""
 PAGE = """<!doctype html><html><head><meta charset="utf-8"><link rel="stylesheet" href="/app.css"><style>
 body {{ margin: 0; background: #111217; color: #ccccdc; font-family: Inter, Helvetica, Arial, sans-serif }}
 header {{ padding: 12px 8px; display: flex; flex-wrap: wrap; gap: 8px 16px; font-size: 13px }}
@@ -73,8 +91,10 @@ class Site(http.server.BaseHTTPRequestHandler):
         if path.startswith("/public/"):
             icons = HERE / "node_modules" / "@grafana" / "ui" / "dist" / "public"
             return "image/svg+xml", (icons / path.removeprefix("/public/").removeprefix("build/")).read_bytes()
+        drawn = DRAWN[path[1:]]
         picture = {
-            "name": path[1:], "from": SHOWN[path[1:]].timestamp() * 1000, "to": END.timestamp() * 1000, "scrape": STEP,
+            "board": drawn.board, "from": drawn.since.timestamp() * 1000, "to": drawn.scene.end.timestamp() * 1000,
+            "scrape": STEP,
         }  # fmt: skip
         return "text/html", PAGE.format(picture=json.dumps(picture)).encode()
 
@@ -101,17 +121,14 @@ def small(path: Path) -> bytes:
     return out.getvalue()
 
 
-def main() -> None:
-    """Draw all dashboards at all widths."""
-    need("chromium", "chromium")
-    install()
+def draw(scene: Scene, wanted: Sequence[str]) -> None:
+    """The pictures of one scene, each NAME:WIDTH."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
-        server, _ = stack.enter_context(past())
+        server, _ = stack.enter_context(past(scene))
         site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, server.url))
         threading.Thread(target=site.serve_forever, daemon=True).start()
         stack.callback(site.shutdown)
-        wanted = [f"{name}:{width}" for name in SHOWN for width in WIDTHS]
         address = f"http://127.0.0.1:{site.server_port}"
         subprocess.run(["node", "draw.mjs", address, str(folder), *wanted], cwd=HERE, check=True)
         for name in wanted:
@@ -119,6 +136,17 @@ def main() -> None:
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(small(folder / target.name))
             print(f"{target.relative_to(ROOT)}: {target.stat().st_size // 1000} kB")
+
+
+def main() -> None:
+    """Draw all of them, or those that are named."""
+    need("chromium", "chromium")
+    install()
+    chosen = sys.argv[1:] or list(DRAWN)
+    for scene in dict.fromkeys(DRAWN[name].scene for name in chosen):
+        draw(
+            scene, [f"{name}:{width}" for name in chosen if DRAWN[name].scene is scene for width in DRAWN[name].widths]
+        )
 
 
 if __name__ == "__main__":

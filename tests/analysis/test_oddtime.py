@@ -13,7 +13,8 @@ from auditor.cli import app
 from auditor.config import settings_of
 from auditor.intake.sources import discover
 from auditor.ledger.database import Ledger
-from auditor.ledger.ingest import BULK_FROM, Ingest
+from auditor.ledger.ingest import Ingest
+from auditor.ledger.piece import BULK_FROM
 from auditor.ledger.schema import rejections
 from auditor.model.errors import ConfigError
 from auditor.pipeline import Options, audit

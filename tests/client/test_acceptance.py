@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auditor.sandbox.server import Sandbox
-from tests.client.test_clients import libraries
+from tests.client.pinned import path_with
 from tests.services import ROOT
 
 _BOTH = {"httpx", "httpx async", "openai", "openai async", "requests", "requests, urllib3 Retry", "hishel"}
@@ -25,7 +25,7 @@ LINE = "{client:32} {calls:>5} {paid:>5} {attempts:>8} {render:>6} {hit:>4} {err
 @pytest.mark.parametrize("versions", CLIENTS)
 def test_the_events_of_each_client_are_its_invoice(versions: str) -> None:
     """Each call that arrived is one event, each that was billed one credit, and each request one result."""
-    path = os.pathsep.join([str(libraries(versions)), str(ROOT)])
+    path = path_with(versions)
     with Sandbox(designs={"dot": (8, 8)}, faults={"500": 0.15, "503": 0.1}, seed=7) as sandbox:
         told = subprocess.run(
             [sys.executable, "-m", "tests.client.tried_invoice", sandbox.origin],

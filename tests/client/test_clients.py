@@ -1,16 +1,14 @@
 """`meter` on the oldest and the newest versions of the clients that people use, against a provider on loopback."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.client.pinned import path_with
 from tests.services import ROOT
 
 OK, PART, GONE = [200, 33], [200, 4], "ConnectionError"
@@ -86,35 +84,10 @@ EXPECTED: dict[str, dict[str, list[Any]]] = {
 }
 
 
-def libraries(versions: str) -> Path:
-    """A folder with the pinned libraries, installed once; where that fails a loud skip, and in CI a failure."""
-    pins = ROOT / "requirements" / f"clients-{versions}.txt"
-    folder = ROOT / ".clients" / hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        told = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-             "--require-hashes", "--no-compile", "--target", f"{made}/libraries", "--requirement", pins],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if told.returncode == 0:
-            try:
-                Path(made, "libraries").rename(folder)
-            except OSError:  # another process was first
-                assert folder.is_dir()
-            return folder
-    message = f"{pins.name} CANNOT BE INSTALLED, ITS TESTS DO NOT RUN: {told.stderr.strip()[-300:]}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 @pytest.mark.parametrize("versions", EXPECTED)
 def test_calls_and_events_agree(versions: str) -> None:
     """The same table for all of them; nothing of ours reaches the caller, and no fault is counted."""
-    path = os.pathsep.join([str(libraries(versions)), str(ROOT)])
+    path = path_with(versions)
     told = subprocess.run(
         [sys.executable, "-m", "tests.client.tried"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=300,

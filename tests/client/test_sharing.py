@@ -20,8 +20,8 @@ import pytest
 from auditor import MeteredTransport, Metering, meter, path_rule, unmeter
 from auditor.client.unread import UNREAD
 from tests.client.conftest import PICTURE
+from tests.client.pinned import path_with
 from tests.client.test_attach import Body
-from tests.client.test_clients import libraries
 from tests.client.test_layers import Layer, png
 from tests.services import ROOT
 
@@ -64,7 +64,7 @@ OF_REQUESTS_CACHE: dict[str, list[Any]] = {
 @pytest.mark.parametrize("versions", ["oldest", "middle", "newest"])
 def test_sessions_of_requests(versions: str) -> None:
     """The same for all versions."""
-    path = os.pathsep.join([str(libraries(versions)), str(ROOT)])
+    path = path_with(versions)
     told = subprocess.run(
         [sys.executable, "-m", "tests.client.tried_sessions"],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=120,

@@ -9,17 +9,18 @@ import pytest
 from auditor_exporter.alertfiles import alerting, recording
 from auditor_exporter.alerts import Parameters, source
 
-from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, LEDGER, RELOAD, USAGE
+from auditor.model.metrics import AD_HOC, CLIENT, FINDINGS, INGEST, LEDGER, RELOAD, USAGE
 from grafana.source.lint import expanded
 from tests.grafana.test_queries import dashboards
 from tests.services import ROOT
 
-EMITTED = {each.name: each for each in (*CLIENT, *LEDGER, *RELOAD, *USAGE, *FINDINGS)}
+EMITTED = {each.name: each for each in (*CLIENT, *LEDGER, *RELOAD, *INGEST, *USAGE, *FINDINGS)}
 TARGET = {"job", "instance"}
 """Labels that Prometheus adds."""
 OTHERS: Mapping[str, set[str]] = {
     "up": set(), "process_start_time_seconds": set(),
     "ALERTS": {"alertname", "alertstate", "severity", "provider", "account", "app_env"},
+    "ALERTS_FOR_STATE": {"alertname", "severity", "provider", "account", "app_env"},
     **{rule.record: {"provider", "account", "window", "horizon", "result", "ago"} for rule in source().records},
 }  # fmt: skip
 """What Prometheus, prometheus_client and our recording rules make, with its labels."""

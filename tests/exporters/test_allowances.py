@@ -3,10 +3,12 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor_exporter.bill import bill_of
 from auditor_exporter.ledger import LedgerCollector
 from auditor_exporter.snapshot import Snapshot
 
@@ -14,6 +16,7 @@ from auditor.config import settings_of
 from auditor.intake.sources import Source
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
+from auditor.model.plans import cycles, micros
 from auditor.pipeline import Options, audit
 from auditor.results.audit import document
 from tests.conftest import event, lines
@@ -73,7 +76,9 @@ def compared(config: dict[str, Any], made: list[dict[str, Any]], folder: Path, n
     log = folder / "usage.jsonl"
     log.write_bytes(lines(made))
     settings = settings_of(config, "test")
-    report = document(audit([Source("log", log, cacheable=False)], settings, Options(cache=False), lambda *_: None))
+    result = audit([Source("log", log, cacheable=False)], settings, Options(cache=False), lambda *_: None)
+    report = document(result)
+    charged = {each.account: each.cycles[-1].paid.charged for each in result.report.accounts}
     with Ledger(folder / "l.db") as ledger:
         Ingest(ledger, settings_of({}, "another host's")).run([log])
         configured(ledger, config)
@@ -98,6 +103,11 @@ def compared(config: dict[str, Any], made: list[dict[str, Any]], folder: Path, n
         used = sum(v for (name, labels), v in found.items()
                    if name == "imgrender_period_credits_used" and at.items() <= dict(labels).items())  # fmt: skip
         assert used == float(cycle["credits"])
+        of = settings.accounts[account["account"]]
+        (current,) = cycles(micros(now), micros(now), of.anchor_day, of.timezone)
+        bought = sum((Fraction(each.price) for each in of.bought(current)), Fraction(0))
+        bill = bill_of(Fraction(str(cycle["credits"])), plan, Fraction(str(cycle["included"])), bought, ())
+        assert (bill and bill.amount) == charged[account["account"]]
         start = datetime.fromisoformat(str(cycle["start"]))
         assert shown["period_start_timestamp_seconds"][1] == start.timestamp()
     return len(report["accounts"])
@@ -105,8 +115,6 @@ def compared(config: dict[str, Any], made: list[dict[str, Any]], folder: Path, n
 
 def account_plan(settings: Any, account: dict[str, Any], now: datetime) -> str:
     """The plan that is in force now, found by its own rule: the newest, a larger one at once, a smaller one later."""
-    from auditor.model.plans import cycles, micros
-
     of = settings.accounts[account["account"]]
     (cycle,) = cycles(micros(now), micros(now), of.anchor_day, of.timezone)
     plan = of.plan_of(cycle)

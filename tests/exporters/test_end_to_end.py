@@ -19,7 +19,7 @@ import yaml
 from auditor_exporter.alertfiles import parameters_of, write_all
 
 from auditor import Renderer, Sandbox
-from tests.services import ROOT, free_port, need
+from tests.services import ROOT, free_port, need, until
 
 CONFIG = """
 [accounts.main]
@@ -31,16 +31,6 @@ price = "1.00"
 currency = "USD"
 included = 35
 """
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first true answer; fails after some seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come about")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,26 @@ def test_every_figure_is_the_report_s(report: dict[str, Any]) -> None:
         assert total(found, "finding_credits", rule=rule) == sum(each["credits"] for each in of_rule)
         assert total(found, "finding_bytes", rule=rule) == sum(each["bytes"] for each in of_rule)
         for when in ("now", "after_plan_change"):
-            money = [Decimal(each["money"][when]) for each in of_rule if each["money"][when] is not None]
-            assert total(found, "finding_money", rule=rule, when=when, currency="USD") == float(sum(money))
+            money: dict[str, list[Decimal]] = defaultdict(list)
+            for each in of_rule:
+                if each["money"][when] is not None:
+                    money[each["subject"].get("account", "")].append(Decimal(each["money"][when]))
+            for account, each_by_itself in money.items():
+                at = {"account": account, "rule": rule, "when": when, "currency": "USD"}
+                assert total(found, "finding_money", **at) == float(
+                    max(each_by_itself) if account else sum(each_by_itself)
+                )
             assert bool(money) == any(n == "imgrender_finding_money" and dict(at)["rule"] == rule for n, at in found)
+    for account in report["accounts"]:
+        at = {"account": account["account"]}
+        complete = sum(cycle["complete"] for cycle in account["cycles"])
+        assert total(found, "audit_complete_periods", **at) == complete == 3
+        saved = {action: Decimal(str(total(found, "monthly_saving", action=action, currency="USD", **at)))
+                 for action in ("plan", "fixes")}  # fmt: skip
+        assert saved["plan"] == Decimal(account["monthly_saving"])
+        assert sum(saved.values()) == Decimal(account["monthly_saving_after_fixes"])
+        assert total(found, "monthly_saving", action="plan", plan=account["recommended_plan"], **at) == saved["plan"]
+    assert total(found, "monthly_saving", action="fixes", plan="Basic", account="main") == 10
     for cause in ("staging", "concurrent", "repeat", "volatile"):
         assert total(found, "waste_credits", cause=cause) == report["waste"][cause]
     assert total(found, "waste_credits") == report["waste"]["total"]
@@ -72,6 +89,17 @@ def test_what_is_not_shown_may_be_anything(report: dict[str, Any], tmp_path: Pat
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report))
     assert total(samples(shown(path)), "findings") == len(report["findings"])
+
+
+def test_a_saving_that_is_not_known_is_not_shown(report: dict[str, Any], tmp_path: Path) -> None:
+    """Not as 0; that of the plan alone may be known."""
+    for account, unknown in zip(report["accounts"], (["", "_after_fixes"], ["_after_fixes"], []), strict=True):
+        account.update({f"monthly_saving{each}": None for each in unknown})
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    found = {(dict(at)["account"], dict(at)["action"]) for name, at in samples(shown(path)) if "monthly_saving" in name}
+    names = [account["account"] for account in report["accounts"]]
+    assert found == {(names[1], "plan"), (names[2], "plan"), (names[2], "fixes")}
 
 
 def test_names_types_help_and_labels_are_those_of_the_table() -> None:

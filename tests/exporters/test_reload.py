@@ -20,9 +20,9 @@ from auditor_exporter.snapshot import Snapshot, revision_of
 from sqlalchemy.exc import OperationalError
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
+from auditor.feed.taken import Ingested
 from auditor.ledger.database import MIGRATIONS, Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingested
 from auditor.ledger.upkeep import configure
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.settings import Settings

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import trustme
 import yaml
 
 from auditor.ledger.database import Ledger
@@ -108,6 +109,22 @@ def test_it_does_not_start(tmp_path: Path, arguments: list[str], message: str) -
     said, complained = process.communicate(timeout=60)
     assert process.returncode == 2 and said == "" and message in complained and "Traceback" not in complained
     assert not list(tmp_path.iterdir())
+
+
+def test_tokens_do_not_protect_the_metrics(tmp_path: Path) -> None:
+    """They let usage in; with TLS alone anybody could read /metrics, which has to be said."""
+    own = trustme.CA().issue_cert("localhost")
+    own.private_key_pem.write_to_path(tmp_path / "server.key")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "server.crt")
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}\n")
+    (tmp_path / "tokens").write_text("t0ken-of-sixteen-and-more\n")
+    options = ("--web.config.file", "web.yml", "--web.ingest", "--web.ingest-tokens", "tokens")
+    process = started(tmp_path, "serve", "--listen", "0.0.0.0:0", *options)
+    try:
+        said, complained = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 2 and said == "" and "is open to other machines" in complained
 
 
 def test_the_address_of_ipv6_can_be_asked(tmp_path: Path) -> None:

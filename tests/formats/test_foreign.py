@@ -305,12 +305,12 @@ def test_a_folder_gives_logs_under_the_names_that_servers_and_networks_give_them
 
 
 def test_a_folder_below_with_settings_of_its_own_maps_its_own_logs(tmp_path: Path) -> None:
-    """Its usage events are taken, its other logs are not; for a ledger only usage events are."""
+    """Its usage events are taken, its other logs are not; a ledger takes what shippers may have written."""
     (tmp_path / "usage.jsonl").write_bytes(usage([event("a")]))
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "access.log").write_text(line(1))
     assert [Path(source.label).name for source in discover([str(tmp_path)], tmp_path)] == ["access.log", "usage.jsonl"]
-    assert present([str(tmp_path)]) == [tmp_path / "usage.jsonl"]
+    assert present([str(tmp_path)]) == [tmp_path / "below" / "access.log", tmp_path / "usage.jsonl"]
     (tmp_path / "below" / "auditor.toml").write_text("")
     (tmp_path / "below" / "b.jsonl").write_bytes(usage([event("b")]))
     assert [Path(source.label).name for source in discover([str(tmp_path)], tmp_path)] == ["b.jsonl", "usage.jsonl"]

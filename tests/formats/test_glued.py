@@ -194,7 +194,7 @@ def test_two_usage_events_on_a_line_are_one_rejected_line(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1790000000")
     if bulk:
         monkeypatch.setattr("auditor.intake.read.BULK_FROM", 0)
-        monkeypatch.setattr("auditor.ledger.ingest.BULK_FROM", 0)
+        monkeypatch.setattr("auditor.ledger.piece.BULK_FROM", 0)
     log = tmp_path / "usage.jsonl"
     glued = lines([event("b")]).strip() + lines([event("c")])
     log.write_bytes(lines([event("a")]) + glued + lines([event("d")]))

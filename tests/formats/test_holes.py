@@ -1,10 +1,13 @@
 """NUL bytes where nothing was written: before the first line after `copytruncate`, at the end after a crash."""
 
+import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from auditor.config import load
+from auditor.reading.lines import LineReader
 from tests.formats.samples import FOLDER, SAMPLES, taken
 from tests.formats.test_foreign import line, report
 
@@ -50,3 +53,11 @@ def test_each_format_is_read_behind_a_byte_order_mark(tmp_path: Path, path: Path
     found = taken(log, load(FOLDER / "auditor.toml"))
     assert (found.tally.lines, found.tally.reasons) == (expected.tally.lines, expected.tally.reasons)
     assert found.records == expected.records != []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_byte_order_mark_may_come_in_parts(size: int) -> None:
+    """As a pipe or a packed stream gives it."""
+    data = io.BytesIO(b"\xef\xbb\xbfa\nb\n")
+    stream = SimpleNamespace(read1=lambda _: data.read(size))
+    assert [each.data for each in LineReader(stream)] == [b"a", b"b"]

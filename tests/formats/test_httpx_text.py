@@ -58,6 +58,8 @@ def test_the_time_of_a_line_whatever_its_format(text: str, time: str, assumed: b
         "INFO [2023-01-05 15:25:26] shop.cards - 2 cards to render", "Traceback (most recent call last):", "",
         "DEBUG [2023-01-05 15:25:26] httpcore.http11 - send_request_headers.started request=<Request [b'GET']>",
         "2026-09-01 06:00:01 urllib3.connectionpool Starting new HTTPS connection (1): render.imejis.io:443",
+        "2026-09-01 06:00:01 app HTTP Request: GET /products from 10.0.0.1",
+        '2026-09-01 06:00:01 openai._base_client HTTP Request: POST https://api.openai.example/v1/images "200 OK"',
         "2026-09-01 06:00:01 shop HTTP Request: failed", f"2026-09-01 06:00:01 shop see {URL}",
     ],
 )  # fmt: skip

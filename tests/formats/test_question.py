@@ -10,7 +10,7 @@ from auditor.config import settings_of
 from auditor.intake.read import detected_in
 from auditor.intake.sources import Source
 from auditor.model.errors import InputError
-from tests.conftest import event
+from tests.conftest import documented, event
 from tests.formats.test_foreign import line
 
 TIME = "2026-09-01T08:00:00Z"
@@ -108,3 +108,29 @@ def test_names_are_bounded(tmp_path: Path) -> None:
     for _ in range(500):
         deep = {"a": deep}
     assert len(asked(tmp_path, "a.log", json.dumps(deep) + "\n")) < 600
+
+
+@pytest.mark.parametrize("route", [{"resourcePath": "/og/{name}"}, {"routeKey": "GET /og/{name}"}])
+def test_api_gateway_as_its_examples_log_it_names_no_image(tmp_path: Path, route: dict[str, str]) -> None:
+    """AWS's own examples lack `$context.path`; with it the same lines are read."""
+    log = tmp_path / "access.log"
+    record = {
+        "requestId": "a", "ip": "203.0.113.7", "requestTime": "01/Sep/2026:08:00:01 +0000", "httpMethod": "GET",
+        "status": "200", "protocol": "HTTP/1.1", "responseLength": "5000", **route,
+    }  # fmt: skip
+    log.write_text(f"{json.dumps(record)}\n" * 2)
+    with pytest.raises(InputError) as asked:
+        documented([log], tmp_path)
+    assert f"{next(iter(route))} is the same for every image of a route" in str(asked.value)
+    assert '"path":"$context.path"' in str(asked.value)
+    log.write_text(f"{json.dumps({**record, 'path': '/og/a.png'})}\n" * 2)
+    found = documented([log], tmp_path, config={"sources": {"og": {"path": "/og/.*"}}})
+    assert (found["inputs"]["files"][0]["format"], found["totals"]["renders"]) == ("api-gateway", 2)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_objects_over_several_lines_are_to_be_written_on_one(tmp_path: Path, count: int) -> None:
+    """As `wrangler tail --format json` prints them."""
+    record = {"outcome": "ok", "event": {"request": {"url": "https://shop.example/a.png"}}, "logs": []}
+    found = asked(tmp_path, "tail.log", f"{json.dumps(record, indent=2)}\n" * count)
+    assert "its JSON objects span several lines" in found and "jq -c . FILE" in found

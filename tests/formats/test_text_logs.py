@@ -1,5 +1,6 @@
 """Text logs of Heroku, of programs that write logfmt, and of image servers: values by hand, from their documentation."""
 
+from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -128,6 +129,27 @@ def test_other_messages_tell_of_no_request(name: str, line: str) -> None:
 def test_what_lacks_a_part_is_rejected(name: str, line: str) -> None:
     with pytest.raises(BadRecordError):
         FORMATS[name](UTC).parse(line.encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "rest", "least"),
+    [
+        ("thumbor", "2026-09-01 06:00:01 thumbor:INFO ", SERVED, 9),
+        ("imgproxy", "INFO    [2026-09-01T06:00:01Z] ", DONE, 14),
+        (
+            "httpx",
+            "2026-09-01 06:00:01 httpx ",
+            'HTTP Request: GET https://render.imejis.io/v1/og "HTTP/1.1 200 OK"',
+            18,
+        ),
+        ("httpx", "2026-09-01 06:00:01 ", 'https://render.imejis.io:443 "GET /v1/og HTTP/1.1" 200 18211', 34),
+    ],
+)
+def test_a_request_that_is_cut_off_anywhere_is_no_other_message(name: str, head: str, rest: str, least: int) -> None:
+    """From the status and method, or the first words, on: rejected where it cannot be read, and never filtered."""
+    for end in range(least, len(rest)):
+        with suppress(BadRecordError):
+            assert FORMATS[name](UTC).parse(f"{head}{rest[:end]}".encode()) is not NO_REQUEST, rest[:end]
 
 
 def test_hits_and_misses_of_logfmt_count_once_each(tmp_path: Path) -> None:

@@ -115,6 +115,21 @@ def test_earlier_tries_at_a_provider_may_have_been_billed(tmp_path: Path, tries:
     assert failed["evidence"] | {"retries": tries, "uncertain": tries} == failed["evidence"]
 
 
+def test_more_tries_than_a_record_has_numbers_for_are_rejected(tmp_path: Path) -> None:
+    """255 before the answer are read; with one more, the line is rejected and its neighbors are read."""
+    config = {"sources": {"calls": {"provider": "imejis", "account": "main"}}}
+    tails = [f"{', '.join(['502'] * tries + ['200'])} render.imejis.io" for tries in (0, 255, 256, 600, 1)]
+    found = report(
+        tmp_path, "$upstream_status $host", *tails, config=config, request="GET /v1/og?title={}"
+    )  # fmt: skip
+    inputs = found["inputs"]
+    assert (found["totals"]["requests"], found["totals"]["renders"], found["totals"]["retries"]) == (3, 3, 256)
+    assert (inputs["lines"], inputs["events"], inputs["reasons"]) == (5 + 256, 3 + 256, {"bad_value": 2})
+    assert [(bad["line"], bad["detail"]) for bad in inputs["rejections"]] == [
+        (3, "names 257 upstreams; 256 are read"), (4, "names 601 upstreams; 256 are read"),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_copy_of_a_log_with_tries_counts_once(tmp_path: Path) -> None:
     """Tries have ids of their own, made of their line's."""

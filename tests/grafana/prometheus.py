@@ -1,6 +1,7 @@
 """A real Prometheus over a history: blocks made by promtool, our rules evaluated over all of it."""
 
 import json
+import math
 import re
 import subprocess
 import tempfile
@@ -17,7 +18,8 @@ from auditor_exporter.alertfiles import alerting, recording
 from auditor_exporter.alerts import Parameters
 
 from auditor.ledger.database import Ledger
-from tests.grafana.history import END, START, STEP, Shop
+from tests.grafana.history import WHOLE, Scene, Shop
+from tests.grafana.processes import STEP
 from tests.services import free_port, need
 
 Matrix = list[dict[str, Any]]
@@ -52,17 +54,17 @@ class Prometheus:
 
 
 @contextmanager
-def past() -> Iterator[tuple[Prometheus, Ledger]]:
+def past(scene: Scene = WHOLE) -> Iterator[tuple[Prometheus, Ledger]]:
     """A server over the whole history with its rules, and the ledger of it."""
     # In memory: thousands of commits, and nothing that has to survive a power cut.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="history-", dir=memory) as name, Ledger(Path(name) / "ledger.db") as ledger:
         folder, data = Path(name), Path(name) / "data"
         with (folder / "history.om").open("w") as out:
-            Shop(folder, ledger).run(out)
+            Shop(folder, ledger, scene).run(out)
         blocks(folder / "history.om", data)
         with served(data) as server, (folder / "rules.om").open("w") as out:
-            out.writelines(ruled(server, START.timestamp() + STEP, END.timestamp(), Parameters()))
+            out.writelines(ruled(server, scene.start.timestamp() + STEP, scene.end.timestamp(), Parameters()))
         blocks(folder / "rules.om", data)
         with served(data) as server:
             yield server, ledger
@@ -77,15 +79,15 @@ def blocks(samples: Path, data: Path) -> None:
 
 
 @contextmanager
-def served(data: Path) -> Iterator[Prometheus]:
-    """A server over the blocks; samples hold for a step, as with a scrape interval of that length."""
+def served(data: Path, step: int = STEP) -> Iterator[Prometheus]:
+    """A server over the blocks; samples hold for a *step*, as with a scrape interval of so many seconds."""
     port = free_port()
     config = data.parent / "prometheus.yml"
     config.write_text("{}\n")
     process = subprocess.Popen(
         [need("prometheus", "prometheus"), f"--config.file={config}", f"--storage.tsdb.path={data}",
          f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=100y",
-         f"--query.lookback-delta={STEP}s"],
+         f"--query.lookback-delta={step}s"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -103,29 +105,29 @@ def served(data: Path) -> Iterator[Prometheus]:
         process.wait()
 
 
-def ruled(server: Prometheus, start: float, end: float, parameters: Parameters) -> Iterator[str]:
-    """Samples that our rules would have left: records, and ALERTS (without `for`), each as Prometheus evaluates it.
+def ruled(server: Prometheus, start: float, end: float, parameters: Parameters, step: int = STEP) -> Iterator[str]:
+    """Samples that our rules would have left: records, and alerts from when they are pending on, as Prometheus evaluates.
 
     Rules that read rules have them put in their place, since blocks cannot be made one on the other without a restart.
     """
     records = {rule["record"]: rule["expr"] for rule in recording(parameters)["groups"][0]["rules"]}
     for name, expr in records.items():
-        yield from _samples(name, {}, server.over(_expanded(expr, records), start, end, STEP))
+        yield from _samples(name, {}, server.over(_expanded(expr, records, step), start, end, step))
     for rule in alerting(parameters)["groups"][0]["rules"]:
-        labels = {"alertname": rule["alert"], "alertstate": "firing", **rule["labels"]}
-        found = server.over(f"clamp(({_expanded(rule['expr'], records)}), 1, 1)", start, end, STEP)
-        yield from _samples("ALERTS", labels, found)
+        labels = {"alertname": rule["alert"], **rule["labels"]}
+        found = server.over(f"clamp(({_expanded(rule['expr'], records, step)}), 1, 1)", start, end, step)
+        yield from _alerted(labels, found, _seconds(rule.get("for", "0s")), step)
     yield "# EOF\n"
 
 
-def _expanded(expr: str, records: Mapping[str, str]) -> str:
+def _expanded(expr: str, records: Mapping[str, str], step: int) -> str:
     while found := re.search(r"account:\w+:\w+", expr):
         inner = f"({records[found[0]]})"
         rest = expr[found.end() :]
         if selector := re.match(r"\{[^}]*\}", rest):
             inner, rest = _selected(inner, selector[0]), rest[selector.end() :]
         if ranged := re.match(r"\[(\w+)\]", rest):
-            inner, rest = f"{inner}[{ranged[1]}:{STEP}s]", rest[ranged.end() :]
+            inner, rest = f"{inner}[{ranged[1]}:{step}s]", rest[ranged.end() :]
         expr = expr[: found.start()] + inner + rest
     return expr
 
@@ -138,6 +140,27 @@ def _selected(inner: str, selector: str) -> str:
         )  # fmt: skip
         inner = f"({inner} {'unless' if operator == '!=' else 'and'} on ({label}) ({wanted}))"
     return inner
+
+
+def _alerted(labels: Mapping[str, str], found: Matrix, patience: float, step: int) -> Iterator[str]:
+    """The state of alerts, and since when each is active."""
+    for series in found:
+        active = before = -math.inf
+        states: dict[str, list[list[Any]]] = {"pending": [], "firing": []}
+        since = []
+        for at, _ in series["values"]:
+            active = active if at - before <= step else at
+            before = at
+            states["firing" if at - active >= patience else "pending"].append([at, "1"])
+            since.append([at, str(active)])
+        for state, values in states.items():
+            yield from _samples("ALERTS", {**labels, "alertstate": state}, [{**series, "values": values}])
+        yield from _samples("ALERTS_FOR_STATE", labels, [{**series, "values": since}])
+
+
+def _seconds(duration: str) -> float:
+    """Of a duration as our rules write them."""
+    return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[duration[-1]]
 
 
 def _samples(name: str, more: Mapping[str, str], found: Matrix) -> Iterator[str]:

@@ -12,6 +12,7 @@ from auditor_exporter.alertfiles import alerting, contents, parameters_of, recor
 from auditor_exporter.alerts import AlertSource, Parameters, source
 
 from auditor.model.errors import ConfigError
+from auditor.registry import RULES
 from tests.grafana.scenarios import DAY, HOUR, MONTH
 from tests.grafana.test_alert_scenarios import FIRES
 from tests.services import ROOT, need
@@ -51,7 +52,8 @@ def test_every_rule_is_used() -> None:
 def test_each_alert_has_its_runbook() -> None:
     """What it means, how to find the cause, what to do; and the address points there."""
     book = (ROOT / "grafana" / "runbooks" / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)$", book, re.MULTILINE) == [alert.alert for alert in source().alerts]
+    assert re.findall(r"^## (.+)$", book, re.MULTILINE) == [*(alert.alert for alert in source().alerts), *RULES]
+    assert book.count("**Do.** ") == len(source().alerts) + len(RULES) and "**Do.** \n" not in book
     for rule in alerting(Parameters())["groups"][0]["rules"]:
         assert rule["annotations"]["runbook_url"].endswith("#" + rule["alert"].lower())
         assert rule["labels"]["severity"] in ("info", "warning", "critical")

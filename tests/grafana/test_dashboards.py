@@ -99,6 +99,17 @@ def test_the_linter_finds_what_breaks_a_rule(board: Board, rule: str) -> None:
         assert {name for name, _ in faults(broken)} == {rule}
 
 
+def data_links(board: Board) -> Iterator[str]:
+    """Addresses that values open: those of cells, series and bars."""
+    for panel in panels(board):
+        config = panel["fieldConfig"]
+        found = [config["defaults"].get("links", [])]
+        found += [
+            value["value"] for each in config["overrides"] for value in each["properties"] if value["id"] == "links"
+        ]
+        yield from (link["url"] for links in found for link in links)
+
+
 def strays(board: Board) -> Iterator[str]:
     """Links that lead nowhere."""
     anchors = set(
@@ -108,6 +119,14 @@ def strays(board: Board) -> Iterator[str]:
     anchors |= {name.lower() for name in names} if anchors == names else set()
     uids = {each["uid"] for each in BOARDS.values()}
     links = [*board["links"], *(link for panel in panels(board) for link in panel.get("links", []))]
+    for url in data_links(board):
+        other = re.fullmatch(
+            r"/d/([\w-]+)\?\$\{__url_time_range\}((?:&\$\{\w+:queryparam\})*)&var-(\w+)=\$\{[\w.]+:percentencode\}", url
+        )
+        variables = {each["name"] for each in board["templating"]["list"]}
+        named = {*re.findall(r"\{(\w+):", other[2]), other[3]} if other else set()
+        if not (other and other[1] in uids and named <= variables) and url != "${runbooks}#${__value.raw}":
+            yield url
     for link in links:
         runbook = re.fullmatch(r"\$\{runbooks\}(?:#(\w+))?", link["url"])
         other = re.fullmatch(r"/d/([\w-]+)", link["url"])
@@ -131,7 +150,22 @@ def test_stray_links_are_found(board: Board) -> None:
     """The check itself."""
     board["links"][0]["url"] = "/d/imgrender-nothing"
     next(panels(board))["links"] = [{"url": "${runbooks}#imgrendernothing"}]
-    assert sorted(strays(board)) == ["${runbooks}#imgrendernothing", "/d/imgrender-nothing"]
+    next(panels(board))["fieldConfig"]["defaults"]["links"] = [
+        {"url": "/d/imgrender-traffic?var-account=${__value.raw}"}
+    ]
+    assert sorted(strays(board)) == [
+        "${runbooks}#imgrendernothing", "/d/imgrender-nothing", "/d/imgrender-traffic?var-account=${__value.raw}",
+    ]  # fmt: skip
+
+
+def test_values_lead_on() -> None:
+    """From accounts to traffic and findings, and from both further; from a finding to how to fix it."""
+    to = {name: {re.split(r"[?#]", url)[0] for url in data_links(board)} for name, board in BOARDS.items()}
+    assert to == {
+        "overview": {"${runbooks}", "/d/imgrender-traffic", "/d/imgrender-findings"},
+        "traffic": {"/d/imgrender-findings"},
+        "findings": {"${runbooks}", "/d/imgrender-traffic"},
+    }  # fmt: skip
 
 
 def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
@@ -141,7 +175,8 @@ def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
         for panel in panels(board):
             chosen = {
                 each["matcher"]["options"]: value["value"]["fixedColor"]
-                for each in panel["fieldConfig"]["overrides"] for value in each["properties"] if value["id"] == "color"
+                for each in panel["fieldConfig"]["overrides"] for value in each["properties"]
+                if value["id"] == "color" and each["matcher"]["id"] == "byName"
             }  # fmt: skip
             yield from (
                 f"{name}, {panel['title']}: {word}" for word, colour in chosen.items() if COLOURS.get(word) != colour
@@ -256,13 +291,6 @@ def test_provisioning_is_what_grafana_reads() -> None:
     assert boards["apiVersion"] == sources["apiVersion"] == 1
     assert (provider["type"], provider["allowUiUpdates"], set(provider["options"])) == ("file", False, {"path"})
     assert (source["type"], source["access"], source["url"]) == ("prometheus", "proxy", "http://127.0.0.1:9090")
-
-
-def test_limits_are_those_of_plan_and_alerts() -> None:
-    """Orange where an alert informs, red where the plan ends."""
-    for title in ("Plan used", "Projected at the end"):
-        (panel,) = [panel for panel in panels(BOARDS["overview"]) if panel["title"] == title]
-        assert [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]] == [None, 0.8, 1.0]
 
 
 def test_another_address_of_the_runbooks() -> None:

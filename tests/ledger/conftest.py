@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from auditor.config import settings_of
+from auditor.feed.taken import Ingested
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
 from auditor.ledger.scrape import credits_of, requests_of
 from auditor.ledger.upkeep import configure

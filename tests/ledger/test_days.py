@@ -21,6 +21,7 @@ def older(ledger: Ledger) -> None:
     """As version 2 was."""
     with ledger.write() as connection:
         schema.days.drop(connection)
+        schema.objects.drop(connection)
         connection.execute(schema.facts.update().where(schema.facts.c.name == VERSION).values(value="2"))
 
 

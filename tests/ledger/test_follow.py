@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from auditor.config import settings_of
+from auditor.feed import follow as module
+from auditor.feed.follow import Follow
+from auditor.feed.taken import Ingested
 from auditor.intake.sources import absent, present
-from auditor.ledger import follow as module
-from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, Ingested
+from auditor.ledger.database import Ledger, LedgerError
+from auditor.ledger.ingest import Ingest
 from auditor.ledger.schema import facts
 from auditor.ledger.upkeep import HEARTBEAT
 from tests.conftest import command, event, lines
@@ -142,3 +144,27 @@ def test_standard_input_is_not_followed(tmp_path: Path) -> None:
     """It has no place to go on from."""
     done = command("ingest", "-", "--follow", "--ledger", str(tmp_path / "ledger.db"), cwd=tmp_path, stdin=b"")
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("kind", [LedgerError, OSError])
+def test_what_is_left_of_a_rotated_file_is_tried_again(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    """When a database restarts or a disk fails just then."""
+    log = wrote(tmp_path / "logs" / "usage.jsonl", "one")
+    follow = followed(ledger, log)
+    follow.look()
+    wrote(log, "two")
+    log.unlink()
+    wrote(log, "three")
+    with monkeypatch.context() as failing:
+
+        def fail(*_: object, **__: object) -> None:
+            raise kind("it restarts")
+
+        failing.setattr(Ingest, "read_on", fail)
+        with suppress(LedgerError):
+            follow.look()
+    follow.look()
+    follow.close()
+    assert counts(ledger) == {"rows": 3, "lines": 3, "events": 3}

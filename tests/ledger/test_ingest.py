@@ -16,10 +16,10 @@ from sqlalchemy import Connection, select
 
 from auditor.analysis.oddtime import AHEAD, OLDEST
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.intake.sources import Source, discover
 from auditor.ledger import database, schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Sums
 from auditor.ledger.upkeep import prune
@@ -479,7 +479,7 @@ def test_the_commands(tmp_path: Path) -> None:
         command("prune", "--older-than", "1000d", AUDITOR_LEDGER=ledger).stdout
         == b"1 events dropped; their sums stay\n"
     )
-    assert command("ingest", "-", "--ledger", ledger).returncode == 2
+    assert command("ingest", "-", "--follow", "--ledger", ledger).returncode == 2
     assert command("ingest", str(log), "--ledger", "mysql://x/y").returncode == 2
 
 

@@ -16,10 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger, LedgerError
-from auditor.ledger.follow import Follow
-from auditor.ledger.ingest import Ingest, of_the_data
+from auditor.ledger.ingest import Ingest
+from auditor.ledger.piece import of_the_data
 from auditor.ledger.record import Record
 from auditor.ledger.sources import files_set_aside
 from tests.conftest import command, event, lines
@@ -185,14 +186,14 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_keeps_no_other_away(
     mend = broken(bad, kind)
     good = tmp_path / "b.jsonl"
     good.write_bytes(lines([event("b")]))
-    read_on = Ingest._read_on
+    read_on = Ingest.read_on
 
-    def unforeseen(self: Ingest, path: Path, done: Any) -> bool:
+    def unforeseen(self: Ingest, path: Path, *more: Any, **how: Any) -> Any:
         if kind in ("unforeseen", "gone") and path == bad and path.stat().st_size == len(lines([event("a")])):
             raise ValueError("nobody foresaw it")
-        return read_on(self, path, done)
+        return read_on(self, path, *more, **how)
 
-    monkeypatch.setattr(Ingest, "_read_on", unforeseen)
+    monkeypatch.setattr(Ingest, "read_on", unforeseen)
     now = [1e9]
     with Ledger(tmp_path / "l.db") as ledger:
         following = Follow(Ingest(ledger, settings_of({}, "test"), lambda: now[0]), lambda: [bad, good])

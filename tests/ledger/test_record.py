@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from auditor.config import settings_of
-from auditor.ledger import ingest
+from auditor.ledger import piece
 from auditor.ledger.database import Ledger
 from auditor.ledger.ingest import Ingest
+from auditor.ledger.piece import numbered
 from auditor.ledger.record import Record, plain_records
-from auditor.ledger.tail import numbered
 from auditor.model.events import BadRecordError
 from tests.ledger.conftest import counts, sums
 from tests.ledger.test_ingest import a_log
@@ -56,7 +56,7 @@ def test_both_ways_book_the_same(seed: int, tmp_path: Path, monkeypatch: pytest.
     log.write_bytes(b"".join(a_log(seed)))
     found = []
     for least in (1, 1 << 30):
-        monkeypatch.setattr(ingest, "BULK_FROM", least)
+        monkeypatch.setattr(piece, "BULK_FROM", least)
         with Ledger(tmp_path / f"{least}.db") as ledger:
             Ingest(ledger, settings_of({}, "test")).run([log])
             found.append(

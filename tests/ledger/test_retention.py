@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import Table, insert, select
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
+from auditor.feed.sources import source_name
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.sources import files_set_aside, last_seen, source_name
+from auditor.ledger.sources import files_set_aside, last_seen
 from auditor.ledger.upkeep import KEEP_US, forget, listing, report, reported
 from tests.conftest import command, event, lines
 from tests.ledger.conftest import configured, counts, sums

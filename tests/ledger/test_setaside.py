@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 from auditor.commands.ledger import app
 from auditor.commands.options import INCOMPLETE
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
 from auditor.ledger import booking, schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
 from auditor.ledger.record import Record
 from auditor.ledger.sources import files_set_aside
@@ -295,17 +295,19 @@ def test_too_little_memory_for_a_line_sets_no_line_aside(
     log.write_bytes(lines(event(f"e{n}") for n in range(10)))
     other.write_bytes(lines([event("other")]))
 
-    def fails(*_: Any) -> Any:
+    def fails(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    of, read_on = Record.of, Ingest._read_on
+    of, read_on = Record.of, Ingest.read_on
     if where_it_ends == "one record":
         monkeypatch.setattr(booking.Booking, "book", partialmethod(Small(50, "e3")))
     elif where_it_ends == "parsing":
         monkeypatch.setattr(Record, "of", lambda line, zone: fails() if b"e3" in line else of(line, zone))
     else:
         monkeypatch.setattr(
-            Ingest, "_read_on", lambda self, path, done: (fails if path == log else read_on)(self, path, done)
+            Ingest,
+            "read_on",
+            lambda self, path, *more, **how: (fails if path == log else read_on)(self, path, *more, **how),
         )
     now = [START]
     following = follow(ledger, now, log, other)

@@ -3,9 +3,7 @@
 import platform
 import threading
 import time
-from functools import partialmethod
 from pathlib import Path
-from typing import Any
 
 import pytest
 from auditor_exporter import ledger as exporter
@@ -14,13 +12,14 @@ from auditor_exporter.snapshot import Snapshot
 from sqlalchemy import Connection, select
 
 from auditor.config import settings_of
+from auditor.feed.follow import Follow
+from auditor.feed.sources import source_name
 from auditor.intake.sources import absent, present
 from auditor.ledger import schema
 from auditor.ledger.database import Ledger
-from auditor.ledger.follow import Follow
 from auditor.ledger.ingest import Ingest
-from auditor.ledger.sources import last_seen, source_name
-from auditor.ledger.tail import TailedFile
+from auditor.ledger.piece import Booked, PieceBook
+from auditor.ledger.sources import last_seen
 from auditor.reading.lines import LineReader
 from tests.conftest import event, lines
 from tests.exporters.test_ledger import samples
@@ -105,19 +104,20 @@ def test_a_file_that_cannot_be_read_is_its_own_sources(ledger: Ledger, tmp_path:
 
 def test_it_beats_while_a_long_file_is_read(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece, and each file, takes 12 seconds here: it is never older than that."""
-    monkeypatch.setattr(LineReader, "chunks", partialmethod(LineReader.chunks, 10_000))
+    chunks = LineReader.chunks
+    monkeypatch.setattr(LineReader, "chunks", lambda self, _=0: chunks(self, 10_000))
     now, ages = [START], []
     folder = usage(tmp_path / "one", *map(str, range(300)))
     (folder / "more.jsonl").write_bytes(lines([event("more")]))
     following = follow(ledger, now, folder)
-    booked = Ingest._piece
+    booked = PieceBook.book
 
-    def slow(self: Ingest, tail: TailedFile, piece: bytes, first_number: int, connection: Connection) -> Any:
+    def slow(self: PieceBook, connection: Connection, path: str, piece: bytes, first_number: int = 1) -> Booked:
         now[0] += 12
         ages.append(now[0] * 1e6 - max(last_seen(connection, int(now[0] * 1e6)).values()))
-        return booked(self, tail, piece, first_number, connection)
+        return booked(self, connection, path, piece, first_number)
 
-    monkeypatch.setattr(Ingest, "_piece", slow)
+    monkeypatch.setattr(PieceBook, "book", slow)
     following.look()
     assert len(ages) > 5 and set(ages) == {12e6}
     following.close()
@@ -125,8 +125,8 @@ def test_it_beats_while_a_long_file_is_read(ledger: Ledger, tmp_path: Path, monk
 
 def test_it_beats_between_two_distant_looks(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look an hour: the heart beats in between."""
-    monkeypatch.setattr("auditor.ledger.follow.MARK_EVERY", 0.01)
-    monkeypatch.setattr("auditor.ledger.sources.MARK_EVERY", 0.0)
+    monkeypatch.setattr("auditor.feed.follow.MARK_EVERY", 0.01)
+    monkeypatch.setattr("auditor.feed.sources.MARK_EVERY", 0.0)
     now = [START]
     folder = usage(tmp_path / "one", "a")
     following, stopping = follow(ledger, now, folder), threading.Event()

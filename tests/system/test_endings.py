@@ -109,15 +109,21 @@ def test_a_ledger_that_cannot_be_written_is_one_sentence(log: Path) -> None:
     sentence(command("ingest", str(log), "--ledger", str(ledger)), 2)
 
 
-def test_ctrl_c_is_130(tmp_path: Path) -> None:
-    pipe = tmp_path / "usage.jsonl"
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_the_end_of_a_service_leave_nothing(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Temporary files go, too."""
+    pipe, temporary = tmp_path / "usage.jsonl", tmp_path / "tmp"
     os.mkfifo(pipe)
-    started = subprocess.Popen([sys.executable, "-m", "auditor", "audit", str(pipe)], stderr=subprocess.PIPE, cwd=ROOT)
+    temporary.mkdir()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "auditor", "audit", str(pipe)], stderr=subprocess.PIPE, cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )  # fmt: skip
     writing = os.open(pipe, os.O_WRONLY)  # returns once the audit reads
-    started.send_signal(signal.SIGINT)
+    started.send_signal(sent)
     _, said = started.communicate(timeout=60)
     os.close(writing)
-    assert (started.returncode, said) == (130, b"")
+    assert (started.returncode, said, list(temporary.iterdir())) == (code, b"", [])
 
 
 class _DatabaseError(Exception):

@@ -12,6 +12,7 @@ from rich.text import Text as Words
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.model.words import plural, ttl_words
+from auditor.reports.shared import pages
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
 from auditor.results.document import utc
@@ -26,8 +27,7 @@ MAX_TEMPLATES = 20
 def write(result: Simulated, out: TextIO) -> None:
     """Write the whole answer; narrow terminals get narrower tables."""
     console = console_of(out)
-    start, end = (utc(edge) if edge else "no event" for edge in (result.window.start, result.window.end))
-    console.print(Words("Simulation", style="bold"), f"{start} to {end}")
+    console.print(Words("Simulation", style="bold"), pages.span(result.window, utc))
     were = "request that was" if result.demand == 1 else "requests that were"
     console.print(f"Demand    {result.demand:,} {were} given an image")
     console.print()

@@ -1,4 +1,4 @@
-"""Follow: ingest what grows, over rotation by rename, deletion and truncation in place.
+"""Follow: take what grows, over rotation by rename, deletion and truncation in place.
 
 The files that grew last are held open, so that what was written before one was renamed away or deleted is still read.
 A file that is emptied in place (copytruncate) may have lost lines between the last look and then; that is reported, and
@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
-from auditor.ledger.ingest import Ingest, Ingested
-from auditor.ledger.sources import MARK_EVERY
+from auditor.feed.sources import MARK_EVERY, Sources
+from auditor.feed.taken import Ingested
 from auditor.system.files import FileStamp
 
 MOST_OPEN = 100
@@ -22,6 +23,22 @@ MOST_OPEN = 100
 
 HEAD = 256
 """Bytes, the id of the first event among them."""
+
+
+class Taker(Protocol):
+    """Takes the lines of files: `Ingest` into a ledger, `Forward` to a receiver."""
+
+    def follows(self, names: Iterable[str]) -> Sources:
+        """The sources of this process from now on."""
+        ...
+
+    def run_one(self, path: Path, done: Ingested) -> None:
+        """Take what is new in one file."""
+        ...
+
+    def beat(self, *, working: bool = True) -> None:
+        """Say that somebody looks; *working* if all that should be read could be."""
+        ...
 
 
 @dataclass(slots=True)
@@ -36,15 +53,16 @@ class Follow:
     """Looks at files again and again; *paths* is asked anew each time, so that new segments are found.
 
     *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat. *names*
-    are the files, folders and patterns that are followed; each has a heartbeat of its own.
+    are the files, folders and patterns that are followed; each has a heartbeat of its own. What has no files is looked
+    at by *also*, which adds to what a look did.
     """
 
     def __init__(
-        self, ingest: Ingest, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple,
-        names: Sequence[str] = (),
+        self, taker: Taker, paths: Callable[[], Iterable[Path]], absent: Callable[[], Iterable[str]] = tuple,
+        names: Sequence[str] = (), also: Sequence[Callable[[Ingested], object]] = (),
     ) -> None:  # fmt: skip
-        self._ingest, self._paths, self._absent = ingest, paths, absent
-        self._sources = ingest.follows(names)
+        self._taker, self._paths, self._absent, self._also = taker, paths, absent, also
+        self._sources = taker.follows(names)
         self._known: dict[Path, _Known] = {}
         self._open: dict[Path, int] = {}
         """Descriptors; the file that grew last is the last one."""
@@ -59,9 +77,11 @@ class Follow:
             self._left_behind(path, done)
         for path in paths:
             self._hold(path, done)
-            self._ingest.run_one(path, done)
+            self._taker.run_one(path, done)
+        for look in self._also:
+            look(done)
         done.unread += [(name, os.strerror(errno.ENOENT)) for name in self._absent()]
-        self._ingest.beat(working=not done.unread)
+        self._taker.beat(working=not done.unread)
         self._sources.see({path for path, _ in done.unread})
         told, self._told = self._told, set(done.unread)
         done.unread = [each for each in done.unread if each not in told]
@@ -75,8 +95,11 @@ class Follow:
             moved = isinstance(error, FileNotFoundError)
         if moved:
             if path in self._open:
-                descriptor = self._open.pop(path)
-                self._ingest.run_one(Path(f"/dev/fd/{descriptor}"), done)
+                descriptor, unread = self._open[path], len(done.unread)
+                self._taker.run_one(Path(f"/dev/fd/{descriptor}"), done)
+                if len(done.unread) > unread:  # it is tried again
+                    return
+                del self._open[path]
                 os.close(descriptor)
             del self._known[path]
 

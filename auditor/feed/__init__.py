@@ -1,0 +1,1 @@
+"""Feed: growing files, each line once, into a ledger of this machine or over the network into one elsewhere."""

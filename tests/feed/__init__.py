@@ -1,0 +1,1 @@
+"""Feed: files that are followed and sent."""
