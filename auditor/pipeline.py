@@ -67,6 +67,8 @@ class Options:
     """Findings that are accepted, if there is a file of them."""
     belongs: Callable[[Account], bool] | None = None
     """Whether the events of an account are looked at at all."""
+    all_findings: bool = True
+    """Whether the report in text names all of them."""
     curve: bool = False
     """Whether the demand is simulated under other times-to-live, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -90,7 +92,10 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
     now, suppressed = case.generated_at, None
     if options.baseline is not None:
         shown, suppressed = split(shown, options.baseline, settings.today(now))
-    return Result(case.inputs, case, told, shown, _options(settings, options), now, days, curve, suppressed, loaded)
+    told_options = _options(settings, options)
+    return Result(
+        case.inputs, case, told, shown, told_options, now, days, curve, suppressed, loaded, options.all_findings
+    )
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:

@@ -51,6 +51,7 @@ def audit(
     measured: given.Measured = None,
     baseline: given.Baseline = None,
     fail_on: FailOn = None,
+    all_findings: Annotated[bool, typer.Option("--all", help="Name all findings in the text report.")] = False,
     limits: given.ReadingLimits,
 ) -> None:
     """Audit usage logs: where credits go, which were needless, and what the bill would be."""
@@ -77,6 +78,7 @@ def audit(
         input_format=input_format,
         measured=measurements.load(measured)[0] if measured else (),
         baseline=accepted.load(baseline) if baseline else None,
+        all_findings=all_findings,
         curve=written.draws_curve,
     )
     with logs(log, limits) as (sources, progress):

@@ -140,15 +140,13 @@ FINDINGS = _table(
     findings=("Findings of the newest audit.", *_ACCOUNT, "rule", "severity"),
     finding_credits=("Credits that findings are about; each counts once.", *_FINDING),
     finding_bytes=("Bytes that findings are about.", *_FINDING),
-    finding_money=(
-        "What fixing one finding of the rule saves over the complete periods: the most of any, or all bytes.",
-        *_ACCOUNT, "rule", "when", "currency",
+    finding_monthly_saving=(
+        "What fixing one finding of a rule alone saves in a month, at most.", *_ACCOUNT, "rule", "currency"
     ),
-    audit_complete_periods=("Complete billing periods of the audit: money of findings is over these.", *_ACCOUNT),
-    monthly_saving=(
-        "What the recommended plan saves in a month, and then the fixes, on the plan that is enough after them.",
-        *_PLAN, "action",
+    finding_bytes_cost=(
+        "What the bytes that findings are about cost over the audited window.", "provider", "rule", "currency"
     ),
+    monthly_saving=("What the actions of the newest audit save in a month; they add up.", *_PLAN, "action"),
     waste_credits=("Wasted credits by their one cause; the sum is all.", "cause"),
     audit_credits=("All credits of the audited window.",),
     audit_timestamp_seconds=("When the newest audit was made.",),

@@ -8,9 +8,9 @@ from auditor.model.numbers import number
 _UNITS = (("d", 86_400 * 10**6), ("h", 3600 * 10**6), ("m", 60 * 10**6), ("s", 10**6), ("ms", 1000), ("us", 1))
 
 
-def plural(count: int | float, noun: str) -> str:
-    """`1 render`, `2,000 renders`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int | float, noun: str, many: str = "") -> str:
+    """`1 render`, `2,000 renders`; *many* where an s is not enough."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def credits_word(credits: Fraction) -> str:

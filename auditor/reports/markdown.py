@@ -93,7 +93,7 @@ def _lines(result: Result) -> Iterator[str]:
         yield from _account(account)
     if found.page_images is not UNSET:
         yield from _loaded(found.page_images)
-    yield from _findings(found.findings)
+    yield from _findings(found.by_money)
     yield from ("", "## What was read and assumed", "", words.conserved(found.inputs), "")
     for bad in found.inputs.rejections[:MOST_REJECTIONS]:
         yield f"- {code(bad.path)} line {bad.line}: {bad.reason}, {prose(bad.detail)}"

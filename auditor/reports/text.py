@@ -1,4 +1,4 @@
-"""The terminal report: first what was spent and wasted, then the bill, then the findings by weight with their fix.
+"""The terminal report: what a month costs and what to do, the findings by money, then the figures behind them.
 
 Every word that came from a log or a file name passes through `plain`; colours appear only on a terminal, and
 never where NO_COLOR is set.
@@ -23,6 +23,7 @@ from auditor.results.page_images import PageImages
 from auditor.results.report import Account, Finding, Report, Suppressed
 from auditor.system.terminal import plain
 
+MOST_FINDINGS = 10
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
             "retries": "retry"}  # fmt: skip
@@ -41,14 +42,14 @@ class Text:
         console = console_of(out)
         found = result.report
         _headline(console, found)
+        _findings(console, found.by_money, len(found.findings) if result.all_findings else MOST_FINDINGS)
+        _suppressed(console, found.accepted)
         _head(console, found)
         _waste(console, found)
         for account in found.accounts:
             _bill(console, account)
         if found.page_images is not UNSET:
             _loaded(console, found.page_images)
-        _findings(console, found.findings)
-        _suppressed(console, found.accepted)
         write_inputs(console, found.inputs)
 
 
@@ -67,6 +68,7 @@ def _headline(console: Console, report: Report) -> None:
 
 def _head(console: Console, report: Report) -> None:
     totals = report.totals
+    console.print()
     console.print(Words("Render audit", style="bold"), pages.span(report.window, utc, report.page_images))
     console.print()
     hit_ratio = "" if totals.hit_ratio is None else f", {totals.hit_ratio:.1%} hits"
@@ -125,10 +127,9 @@ def _loaded(console: Console, loaded: PageImages) -> None:
         inset(console, plain(sentence))
 
 
-def _findings(console: Console, findings: Sequence[Finding]) -> None:
-    console.print()
-    console.print(Words(f"{len(findings)} finding{'' if len(findings) == 1 else 's'}", style="bold"))
-    for finding in findings:
+def _findings(console: Console, findings: Sequence[Finding], most: int) -> None:
+    console.print(Words(plural(len(findings), "finding"), style="bold"))
+    for finding in findings[:most]:
         subject = "  ".join(plain(value) for value in finding.subject.values())
         head = Words(f"{finding.severity:6} ", style=_COLOURS[finding.severity])
         head.append(f" {finding.rule}", style="bold")
@@ -138,6 +139,8 @@ def _findings(console: Console, findings: Sequence[Finding]) -> None:
         saves = words.money(finding.money)
         for line in (plain(finding.message) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
             inset(console, line, 8)
+    if len(findings) > most:
+        console.print(f"and {len(findings) - most:,} more: --all shows them")
 
 
 def _suppressed(console: Console, suppressed: Sequence[Suppressed]) -> None:

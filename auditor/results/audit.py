@@ -81,6 +81,8 @@ class Result:
     """Findings that the baseline accepts; None where there is no baseline."""
     page_images: PageImages | None = None
     """What pages loaded; None where no browser's log tells of any image."""
+    all_findings: bool = True
+    """Whether the report in text names all of them."""
 
     @cached_property
     def report(self) -> Report:

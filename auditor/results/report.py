@@ -4,6 +4,7 @@ Fields whose name in the document begins with `_` are for other reports, and abs
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -259,6 +260,17 @@ class Report(Struct, frozen=True, kw_only=True):
     """Absent where there is no baseline."""
     bytes_priced: bool = field(name="_bytes_priced", default=False)
     """Whether it is configured what stored and delivered bytes cost."""
+
+    @property
+    def by_money(self) -> list[Finding]:
+        """The findings: those of the actions first, then those that save by themselves, the severe, and by credits."""
+
+        def weight(finding: Finding) -> tuple[int, Fraction, int, Fraction, int]:
+            money = finding.money
+            saves = money.alone or money.cost or Fraction(0)
+            return money.part or sys.maxsize, -saves, finding.severity.rank, -finding.credits, -finding.bytes
+
+        return sorted(self.findings, key=weight)
 
     @property
     def accepted(self) -> tuple[Suppressed, ...]:

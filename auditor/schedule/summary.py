@@ -55,7 +55,7 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
         lines.append(f"Input not whole: {lost}")
     lines += [_account(account) for account in report.accounts]
     if comparison is None:
-        lines += [plural(len(report.findings), "finding"), *_named(map(written, report.findings), _plain)]
+        lines += [plural(len(report.findings), "finding"), *_named(map(written, report.by_money), _plain)]
     else:
         lines += _compared(comparison, zone)
     if report.accepted:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from auditor.model.errors import InputError
-from auditor.model.findings import Severity
+from auditor.model.findings import ActionKind, Severity
 from auditor.model.metrics import OTHER
 from auditor.model.settings import Settings
 from auditor.model.waste import Cause
 from auditor.registry import RULES
-from auditor.results.report import SCHEMA
+from auditor.results.report import BEFORE, SCHEMA
 from auditor.system.files import FileStamp
 from auditor_exporter.families import Families, Folded, Labels, StaleError
 
@@ -56,7 +56,7 @@ class FindingsCollector:
             ) from None
 
     def _read(self, report: Mapping[str, Any]) -> Families:
-        if report["schema"] != SCHEMA:
+        if report["schema"] not in (SCHEMA, BEFORE):
             raise ValueError(report["schema"])
         families = Families()
         families.put("audit_timestamp_seconds", (), _seconds(report["generated_at"]))
@@ -75,8 +75,9 @@ class FindingsCollector:
             payer = self._labels.payer(account["provider"], account["account"])
             for rule in RULES:
                 self._preset(families, payer, rule)
-            families.add("audit_complete_periods", payer, sum(bool(each["complete"]) for each in account["cycles"]))
-            self._savings(families, payer, account)
+            self._nothing_saved(families, payer, account)
+        for month in report.get("headline", ()):  # (version 1 has none)
+            self._actions(families, month)
         for finding in report["findings"]:
             self._finding(families, finding)
         return families
@@ -85,19 +86,21 @@ class FindingsCollector:
         for severity in Severity:
             families.add("findings", (*payer, rule, severity.value), 0)
 
-    def _savings(self, families: Families, payer: Iterable[str], account: Mapping[str, Any]) -> None:
-        """By the recommended plan, and by the fixes after it; nothing where it is not known."""
+    def _nothing_saved(self, families: Families, payer: Iterable[str], account: Mapping[str, Any]) -> None:
+        """Zero, to which its actions add, where the saving of a month is known."""
         if account["monthly_saving"] is None:
             return
-        by_plan = _number(account["monthly_saving"])
-        plan = account["recommended_plan"] or account["plan"]
-        found = [("plan", plan, by_plan)]
-        if account["monthly_saving_after_fixes"] is not None:
-            fixes = _number(account["monthly_saving_after_fixes"]) - by_plan
-            found.append(("fixes", account["recommended_after_fixes"] or plan, fixes))
-        for action, to, amount in found:
-            labels = (*payer, self._plans(str(to)), self._currencies(str(account["currency"])), action)
-            families.add("monthly_saving", labels, amount)
+        for kind, plan in ((ActionKind.PLAN, "recommended_plan"), (ActionKind.FIXES, "recommended_after_fixes")):
+            to = self._plans(str(account[plan] or account["plan"]))
+            families.add("monthly_saving", (*payer, to, self._currencies(str(account["currency"])), kind.value), 0)
+
+    def _actions(self, families: Families, month: Mapping[str, Any]) -> None:
+        for action in month["actions"]:
+            payer = self._labels.payer(action["provider"], action["account"])
+            kind = ActionKind(action["kind"])
+            if kind is not ActionKind.CHANGED:  # (it already happened)
+                labels = (*payer, self._plans(str(action["to"])), self._currencies(str(month["currency"])), kind.value)
+                families.add("monthly_saving", labels, _number(action["saving"]))
 
     def _finding(self, families: Families, finding: Mapping[str, Any]) -> None:
         rule = finding["rule"] if finding["rule"] in RULES else OTHER
@@ -110,12 +113,11 @@ class FindingsCollector:
         families.add("findings", (*payer, rule, severity), 1)
         families.add("finding_credits", place, _number(finding["credits"]))
         families.add("finding_bytes", place, _number(finding["bytes"]))
-        for when in ("now", "after_plan_change"):
-            if money[when] is not None:
-                amount = (*payer, rule, when, self._currencies(str(money["currency"])))
-                # What bytes cost belongs to no account and adds up; bills of an account are changed by each alone.
-                keep = families.put if account else families.add
-                keep("finding_money", amount, _number(Decimal(money[when])))
+        currency = self._currencies(str(money["currency"]))
+        if money.get("saves_alone") is not None:  # (each bill by itself: of several, the largest)
+            families.put("finding_monthly_saving", (*payer, rule, currency), _number(money["saves_alone"]))
+        elif money.get("now") is not None and not account:  # (bytes belong to no account, and add up)
+            families.add("finding_bytes_cost", (provider, rule, currency), _number(money["now"]))
 
 
 def _number(value: Any) -> Decimal:

@@ -5,7 +5,7 @@ from typing import Any
 from grafana.source.account import NO_AUDIT
 from grafana.source.frame import OF_ACCOUNT, TO_TRAFFIC, assembled
 from grafana.source.panels import BAD, GOOD, WARN, AnyPanel, Ask, Column, graph, number, ranking, rows
-from grafana.source.queries import alone, bytes_cost, exact, otherwise, ratio, saved, select, total
+from grafana.source.queries import alone, bytes_cost, exact, otherwise, ratio, select, total
 
 AUDIT = select("imgrender_audit_timestamp_seconds")
 CREDITS = "imgrender_finding_credits"
@@ -98,20 +98,18 @@ def _ranking() -> list[AnyPanel]:
     return [
         rows(
             "Money",
-            "What fixing the one finding of a rule that saves most would change on the monthly bill: on the cheapest "
-            "plan that is enough after the fix, beyond what the change of the plan saves by itself; and on the plan "
-            "you have. 0 is common, since a plan costs the same however much of it is used: then several fixes "
-            "together save, see What to do now on the overview. Not known without the account's plan or a complete "
-            "billing cycle. Bytes cost what [prices] in auditor.toml says; they belong to no account.",
+            "What the monthly bill falls by if one finding alone is fixed: the one of each rule that saves most. 0 is "
+            "common, since a plan costs the same however much of it is used: then several fixes together save, see "
+            "What to do now on the overview. Not known without the account's plan and a complete billing cycle or a "
+            "week of usage. Bytes cost what [prices] in auditor.toml says; they belong to no account.",
             [
                 Column("rule", "Finding", links=(("How to fix it", "${runbooks}#${__value.raw}"),)),
                 Column("account", "Account", links=OF_ACCOUNT[:1]), Column("provider", "Provider"),
-                Column("Value #A", "Saves a month", decimals=2), Column("Value #B", "On your plan", decimals=2),
-                Column("Value #C", "Bytes a month", decimals=2),
+                Column("Value #A", "Saves a month", decimals=2), Column("Value #B", "Bytes a month", decimals=2),
                 Column("currency", "Currency"),
             ],
-            Ask(alone()), Ask(saved("now")), Ask(bytes_cost()), sort="Saves a month",
-            nothing="no audit yet, or none that knows a plan and a complete cycle",
+            Ask(alone()), Ask(bytes_cost()), sort="Saves a month",
+            nothing="no audit yet, or none that knows a plan and a cycle or week of usage",
         ),
         ranking(
             "Top accounts", "Accounts by the credits of their findings. Begin with the first.",

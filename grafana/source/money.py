@@ -71,7 +71,7 @@ def _fixes() -> AnyPanel:
     return rows(
         "Fix first",
         "The findings of the newest audit with the credits that they are about; the name opens how to fix it. The "
-        "saving is that of the one finding of the rule that saves most, beyond the change of the plan. It is often 0, "
+        "saving is that of fixing one finding alone, the one of the rule that saves most. It is often 0, "
         "since a plan costs the same however much of it is used, while all fixes together save: see What to do now.",
         [
             Column("rule", "Finding", links=(("How to fix it", "${runbooks}#${__value.raw}"),), width=180),

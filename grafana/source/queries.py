@@ -52,29 +52,16 @@ def _once(name: str, expr: str) -> str:
     return f"max by ({', '.join(('job', *FAMILIES[name].labels))}) ({expr})"
 
 
-def monthly(money: str) -> str:
-    """Money over the billing periods that the audit saw whole, for one of them on average."""
-    periods = total(exact("imgrender_audit_complete_periods"), *ACCOUNT)
-    return f"({money}) / on (provider, account) group_left () ({periods} > 0)"
-
-
-def saved(when: str) -> str:
-    """Money a month of the finding of a rule that saves most: `now`, on the account's plan, or `after_plan_change`."""
-    found = select("imgrender_finding_money", f'when="{when}"', 'rule!="plan-mismatch"')
-    return monthly(f"max by (provider, account, rule, currency) ({found})")
+def alone() -> str:
+    """What the finding of a rule that saves most saves in a month, if nothing else is fixed."""
+    return f"max by (provider, account, rule, currency) ({select('imgrender_finding_monthly_saving')})"
 
 
 def bytes_cost() -> str:
     """Money a month of the bytes that findings are about, which belong to no account and to all of the audited time."""
     end, start = (f"max ({exact(f'imgrender_audit_window_{each}_timestamp_seconds')})" for each in ("end", "start"))
-    cost = total(exact("imgrender_finding_money", 'when="now"', 'account=""'), "provider", "rule", "currency")
+    cost = total(exact("imgrender_finding_bytes_cost"), "provider", "rule", "currency")
     return f"{cost} / on () group_left () (({end} - {start}) / {MONTH} > 0)"
-
-
-def alone() -> str:
-    """What that finding saves beyond the change to the recommended plan, which saves without any fix."""
-    by_plan = total(exact("imgrender_monthly_saving", 'action="plan"'), *ACCOUNT)
-    return f"clamp_min({saved('after_plan_change')} - on (provider, account) group_left () {by_plan}, 0)"
 
 
 def otherwise(expr: str, label: str, value: str, known: str) -> str:

@@ -48,27 +48,35 @@ def test_every_figure_is_the_report_s(report: dict[str, Any]) -> None:
         of_rule = [each for each in report["findings"] if each["rule"] == rule]
         assert total(found, "finding_credits", rule=rule) == sum(each["credits"] for each in of_rule)
         assert total(found, "finding_bytes", rule=rule) == sum(each["bytes"] for each in of_rule)
-        for when in ("now", "after_plan_change"):
-            money: dict[str, list[Decimal]] = defaultdict(list)
-            for each in of_rule:
-                if each["money"][when] is not None:
-                    money[each["subject"].get("account", "")].append(Decimal(each["money"][when]))
-            for account, each_by_itself in money.items():
-                at = {"account": account, "rule": rule, "when": when, "currency": "USD"}
-                assert total(found, "finding_money", **at) == float(
-                    max(each_by_itself) if account else sum(each_by_itself)
-                )
-            assert bool(money) == any(n == "imgrender_finding_money" and dict(at)["rule"] == rule for n, at in found)
+        alone: dict[str, list[Decimal]] = defaultdict(list)
+        bytes_cost = Decimal(0)
+        for each in of_rule:
+            money = each["money"]
+            if money.get("saves_alone") is not None:
+                alone[each["subject"]["account"]].append(Decimal(money["saves_alone"]))
+            bytes_cost += Decimal(money.get("now") or 0)
+        for account, saving in alone.items():
+            at = {"account": account, "rule": rule, "currency": "USD"}
+            assert total(found, "finding_monthly_saving", **at) == float(max(saving))
+        told = {
+            dict(at)["account"] for n, at in found if n == "imgrender_finding_monthly_saving" and ("rule", rule) in at
+        }
+        assert told == set(alone)
+        assert total(found, "finding_bytes_cost", rule=rule) == float(bytes_cost)
+    assert total(found, "finding_bytes_cost") > 0
+    actions: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for month in report["headline"]:
+        for action in month["actions"]:
+            actions[action["account"], action["kind"], action["to"]] += Decimal(action["saving"])
+    assert {kind for _, kind, _ in actions} == {"plan", "fixes"}
     for account in report["accounts"]:
-        at = {"account": account["account"]}
-        complete = sum(cycle["complete"] for cycle in account["cycles"])
-        assert total(found, "audit_complete_periods", **at) == complete == 3
-        saved = {action: Decimal(str(total(found, "monthly_saving", action=action, currency="USD", **at)))
-                 for action in ("plan", "fixes")}  # fmt: skip
-        assert saved["plan"] == Decimal(account["monthly_saving"])
-        assert sum(saved.values()) == Decimal(account["monthly_saving_after_fixes"])
-        assert total(found, "monthly_saving", action="plan", plan=account["recommended_plan"], **at) == saved["plan"]
-    assert total(found, "monthly_saving", action="fixes", plan="Basic", account="main") == 10
+        at = {"account": account["account"], "currency": "USD"}
+        for kind, plan in (("plan", "recommended_plan"), ("fixes", "recommended_after_fixes")):
+            saved = actions.pop((account["account"], kind, account[plan]), Decimal(0))
+            assert total(found, "monthly_saving", action=kind, **at) == float(saved)
+            assert total(found, "monthly_saving", action=kind, plan=account[plan], **at) == float(saved)
+        assert total(found, "monthly_saving", **at) == float(account["monthly_saving_after_fixes"])
+    assert not actions
     for cause in ("staging", "concurrent", "repeat", "volatile"):
         assert total(found, "waste_credits", cause=cause) == report["waste"][cause]
     assert total(found, "waste_credits") == report["waste"]["total"]
@@ -92,14 +100,32 @@ def test_what_is_not_shown_may_be_anything(report: dict[str, Any], tmp_path: Pat
 
 
 def test_a_saving_that_is_not_known_is_not_shown(report: dict[str, Any], tmp_path: Path) -> None:
-    """Not as 0; that of the plan alone may be known."""
-    for account, unknown in zip(report["accounts"], (["", "_after_fixes"], ["_after_fixes"], []), strict=True):
-        account.update({f"monthly_saving{each}": None for each in unknown})
+    """Not as 0; and a plan that already changed saves nothing more."""
+    _, second, third = (account["account"] for account in report["accounts"])
+    report["accounts"][0].update(monthly_saving=None, monthly_saving_after_fixes=None)
+    (month,) = report["headline"]
+    changed = {"kind": "changed", "provider": "imejis", "account": third, "saving": "7.00"}
+    month["actions"] = [changed, *(each for each in month["actions"] if each["account"] == second)]
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report))
-    found = {(dict(at)["account"], dict(at)["action"]) for name, at in samples(shown(path)) if "monthly_saving" in name}
-    names = [account["account"] for account in report["accounts"]]
-    assert found == {(names[1], "plan"), (names[2], "plan"), (names[2], "fixes")}
+    found = {
+        (dict(at)["account"], dict(at)["action"]): value
+        for (name, at), value in samples(shown(path)).items() if name == "imgrender_monthly_saving"
+    }  # fmt: skip
+    assert found == {(second, "plan"): 10, (second, "fixes"): 0, (third, "plan"): 0, (third, "fixes"): 0}
+
+
+def test_a_report_of_version_1_has_findings_without_savings(report: dict[str, Any], tmp_path: Path) -> None:
+    """As stood there before the update, until the next audit writes the new one."""
+    report["schema"] = "render-auditor/report/v1"
+    del report["headline"]
+    for finding in report["findings"]:
+        finding["money"] = {"now": "1.00", "after_plan_change": "2.00", "currency": "USD"}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    found = samples(shown(path))
+    assert total(found, "findings") == len(report["findings"])
+    assert not any("finding_monthly_saving" in name for name, _ in found)
 
 
 def test_names_types_help_and_labels_are_those_of_the_table() -> None:

@@ -89,35 +89,29 @@ def test_none_is_told_from_not_known(
     assert judged(tmp_path, asked(board, title, "A"), series, expected) == ""
 
 
-def test_money_of_a_finding_is_for_a_month(tmp_path: Path) -> None:
-    """Over the complete periods, beyond the change of the plan; unknown where there is none."""
-    found = 'job="imgrender",provider="imejis",rule="x",currency="USD",when="after_plan_change"'
+def test_money_of_a_finding_is_that_of_fixing_it_alone(tmp_path: Path) -> None:
+    """By account and rule, the same on both dashboards."""
+    found = 'job="imgrender",provider="imejis",rule="x",currency="USD"'
     series = {
-        f'imgrender_finding_money{{account="main",{found}}}': 30,
-        f'imgrender_finding_money{{account="new",{found}}}': 5,
-        f'imgrender_audit_complete_periods{{job="imgrender",{MAIN}}}': 3,
-        'imgrender_audit_complete_periods{job="imgrender",provider="imejis",account="new"}': 0,
+        f'imgrender_finding_monthly_saving{{account="main",{found}}}': 30,
+        f'imgrender_finding_monthly_saving{{account="new",{found}}}': 0,
     }
-    saving = f'imgrender_monthly_saving{{job="imgrender",{MAIN},plan="Small",currency="USD",action="plan"}}'
-    expected = [(f'{{{MAIN},currency="USD",rule="x"}}', 6)]
-    for board, title in (("overview", "Fix first"), ("findings", "Money")):
-        letter = "B" if title == "Fix first" else "A"
-        query = asked(board, title, letter)
-        assert judged(tmp_path, query, series, []) == ""
-        assert judged(tmp_path, query, {**series, saving: 4}, expected) == ""
-        assert judged(tmp_path, query, {**series, saving: 12}, [(expected[0][0], 0)]) == ""
+    expected = [(f'{{{of},currency="USD",rule="x"}}', value)
+                for of, value in ((MAIN, 30), ('provider="imejis",account="new"', 0))]  # fmt: skip
+    for board, title, letter in (("overview", "Fix first", "B"), ("findings", "Money", "A")):
+        assert judged(tmp_path, asked(board, title, letter), series, expected) == ""
 
 
 def test_money_of_bytes_is_for_a_month(tmp_path: Path) -> None:
     """Over the audited time, of all findings; they have no account."""
-    found = 'job="imgrender",provider="imejis",account="",currency="USD",when="now"'
+    found = 'job="imgrender",provider="imejis",currency="USD"'
     series = {
-        f'imgrender_finding_money{{rule="oversized-outputs",{found}}}': 6,
+        f'imgrender_finding_bytes_cost{{rule="oversized-outputs",{found}}}': 6,
         'imgrender_audit_window_start_timestamp_seconds{job="imgrender"}': 1000,
         'imgrender_audit_window_end_timestamp_seconds{job="imgrender"}': 1000 + 3 * 2_629_800,
     }
     expected = [('{provider="imejis",currency="USD",rule="oversized-outputs"}', 2)]
-    assert judged(tmp_path, asked("findings", "Money", "C"), series, expected) == ""
+    assert judged(tmp_path, asked("findings", "Money", "B"), series, expected) == ""
 
 
 def test_limits_are_those_of_plan_and_alerts() -> None:

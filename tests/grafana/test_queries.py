@@ -73,7 +73,7 @@ class Asked:
         bad = [value for value in self.values if not math.isfinite(value)]
         if bad:
             yield f"{where}: {len(bad)} of {len(self.values)} values are {bad[0]}"
-        cures = re.search("finding_money|monthly_saving", self.expr)  # (some cost)
+        cures = re.search("monthly_saving|bytes_cost", self.expr)  # (some cost)
         if any(value < 0 for value in self.values) and not cures:
             yield f"{where}: goes below 0"
         share = self.unit == "percentunit" and "plan_credits" not in self.expr  # (a plan may be exceeded)

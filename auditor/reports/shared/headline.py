@@ -71,10 +71,9 @@ def _steps(headline: Headline) -> Iterator[Step]:
         change = cents(-action.saving) or ""
         signed = change if change.startswith("-") or not action.saving else f"+{change}"
         fixes = () if action.fixes is UNSET else action.fixes
-        when = {ActionKind.CHANGED: "already", ActionKind.PLAN: "today"}.get(
-            action.kind, f"after {plural(len(fixes), 'fix')}"
-        )
-        yield Step(signed, when.replace("fixs", "fixes"), _what(action, who, fixes))
+        after = f"after {plural(len(fixes), 'fix', 'fixes')}"
+        when = {ActionKind.CHANGED: "already", ActionKind.PLAN: "today"}.get(action.kind, after)
+        yield Step(signed, when, _what(action, who, fixes))
 
 
 def _what(action: Action, who: str, fixes: Sequence[Fix]) -> str:
