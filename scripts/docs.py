@@ -55,7 +55,7 @@ def answer(*arguments: str) -> str:
 @cache
 def _sample_findings() -> tuple[str, ...]:
     """Each finding of sample_logs/ as the report has it."""
-    text = answer("audit", "sample_logs").rpartition("\n```")[0]
+    text = answer("audit", "sample_logs", "--all").partition("\n\nRender audit ")[0]
     return tuple(re.split(r"\n(?=(?:high|medium|low) {2,})", text)[1:])
 
 
