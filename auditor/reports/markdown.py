@@ -74,7 +74,8 @@ def _lines(result: Result) -> Iterator[str]:
     for told in map(headline.told, found.headline):
         yield from (f"**{prose(told.sentence)}**", "")
         if told.steps:
-            yield from table(["a month", "when", ""], [[*step[:2], prose(step.what)] for step in told.steps], "r")
+            steps = [[f"{place}.", *step[:2], prose(step.what)] for place, step in enumerate(told.steps, 1)]
+            yield from table(["", "a month", "when", ""], steps, "rr")
             yield ""
         for note in told.notes:
             yield from (prose(note), "")

@@ -56,9 +56,9 @@ class Text:
 def _headline(console: Console, report: Report) -> None:
     for told in map(headline.told, report.headline):
         console.print(Words(plain(told.sentence), style="bold"))
-        steps = table_of(*[""] * 3, left=[""])
-        for step in told.steps:
-            steps.add_row(*step[:2], Words(plain(step.what)))
+        steps = table_of(*[""] * 4, left=[""])
+        for place, step in enumerate(told.steps, 1):
+            steps.add_row(f"{place}.", *step[:2], Words(plain(step.what)))
         if told.steps:
             inset(console, steps)
         for note in told.notes:

@@ -90,8 +90,9 @@ class DuplicateRenders(Rule):
                 severity=severity_of(credits, case.credits),
                 confidence=Confidence.HIGH,
                 subject=case.facts.units[unit].names,
-                message=f"{plural(concurrent + repeat, 'render')} of {evidence['renders']:,} gave a picture that "
-                f"was there or on its way: {credits_word(credits)}" + _most_often(first, requests),
+                message=f"{concurrent + repeat:,} of {plural(counts.total(), 'render')} "
+                f"{'was a duplicate' if concurrent + repeat == 1 else 'were duplicates'}, the image already cached or "
+                f"being rendered: {credits_word(credits)}" + _most_often(first, requests),
                 advice=_advice(concurrent, repeat, unit in case.replayed.staging),
                 credits=credits,
                 payer=case.payer_of(unit),
@@ -102,13 +103,13 @@ class DuplicateRenders(Rule):
 
 
 def _advice(concurrent: int, repeat: int, staging: bool) -> str:
-    cures = []
+    fixes = []
     if repeat:
-        cures.append("serve repeats from a cache")
+        fixes.append("serve repeats from a cache")
     if concurrent:
-        cures.append("let simultaneous identical calls wait for the first (coalescing)")
+        fixes.append("let simultaneous identical calls wait for the first (coalescing)")
     note = "; its credits are counted under staging-credits" if staging else ""
-    return " and ".join(cures).capitalize() + note
+    return " and ".join(fixes).capitalize() + note
 
 
 def _most_often(first: Repeated, requests: Mapping[int, str]) -> str:

@@ -179,7 +179,7 @@ def unknown(report: Report) -> str:
 def money(saved: Money) -> str:
     """What a finding is worth, empty where nothing is known of it."""
     told = (
-        f"costs {cents(saved.cost)} {saved.currency} in these days" if saved.cost else "",
+        f"costs {cents(saved.cost)} {saved.currency} over this window" if saved.cost else "",
         f"saves {cents(saved.alone)} {saved.currency} a month by itself" if saved.alone else "",
         f"part of action {saved.part}" if saved.part else "",
     )
