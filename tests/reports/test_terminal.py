@@ -1,9 +1,11 @@
 """Words from a log cannot forge, colour or break the terminal report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from auditor.results.audit import Result
 from tests.conftest import command, event, lines
 from tests.reports.conftest import written
 from tests.reports.corpus import result_of
@@ -43,6 +45,23 @@ def test_only_printable_text_reaches_the_output(tmp_path: Path, text: str) -> No
     )
     flat = done.stdout.decode().replace("\n", "").replace(" ", "")
     assert shown.lower().replace(" ", "") in flat.lower()
+
+
+def test_money_comes_first_and_ten_findings_unless_all_are_asked_for(samples: Result) -> None:
+    """The actions with their numbers, then what they are made of; what is left out is counted."""
+    whole, ten = (" ".join(written(replace(samples, all_findings=asked), "text").split()) for asked in (True, False))
+    findings = samples.report.by_money
+    assert ten.startswith(
+        "You pay 49.98 USD a month for 2 accounts on paid plans. 29.98 would do. 1. -10.00 today move"
+    )
+    for place, finding in enumerate(findings):
+        assert finding.advice in whole and (place >= 10 or finding.message in ten)
+    assert ten.count("Fix: ") == 10 and whole.count("Fix: ") == len(findings)
+    assert f"and {len(findings) - 10} more: --all shows them Render audit" in ten and "--all" not in whole
+    parts = [finding.money.part for finding in findings]
+    assert parts[:7] == [1, 2, 2, 2, 2, 2, None] and {finding.rule for finding in findings[:1]} == {"plan-mismatch"}
+    severe = [finding.severity for finding in findings[6:]]
+    assert severe == sorted(severe, key=lambda each: each.rank)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
