@@ -9,13 +9,14 @@ from functools import cached_property
 
 from msgspec import UNSET, convert
 
-from auditor.analysis.bills import WEEK_US, Bill
+from auditor.analysis.basis import ENOUGH_US
+from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case
 from auditor.analysis.terms import CycleUse, Terms
 from auditor.model import findings as model
 from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
-from auditor.model.plans import cheapest, moment
+from auditor.model.plans import Unadvised, cheapest, moment
 from auditor.model.waste import Cause, Day
 from auditor.results.document import Choices, Json, plain, written
 from auditor.results.inputs import Inputs
@@ -89,8 +90,8 @@ def _projection(bill: Bill) -> Fraction | None:
     if not bill.uses or bill.uses[-1].complete:
         return None
     use, payer = bill.uses[-1], bill.payer
-    elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
-    if elapsed < WEEK_US:
+    elapsed = payer.covered_us[0]
+    if elapsed < ENOUGH_US:
         return None
     return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
 
@@ -202,6 +203,7 @@ def _account(bill: Bill) -> Account:
         fixes_known=bill.fixes_known,
         projected=bill.projected,
         advice=bill.unadvised,
+        covered_seconds=payer.covered_us[0] // 10**6 if bill.unadvised is Unadvised.TOO_LITTLE_DATA else UNSET,
         gaps=gaps_of(bill),
         monthly_saving=bill.saving(bill.recommended, bill.loads),
         monthly_saving_after_fixes=bill.saving(after.recommended, after.loads),
