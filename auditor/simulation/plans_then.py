@@ -49,7 +49,9 @@ def _right(
 ) -> tuple[Plan | None, Fraction | None]:
     """The plan that holds the demand for the least sum, and its mean bill."""
     loads = list(zip(basis.whole(credits), basis.whole(demand), strict=True))
-    plan = cheapest(payer.plans, loads, basis.so_far(demand), basis.idle)
+    # Of a projected cycle the audit compares the bills of its demand, so that both name one plan.
+    compared = [(each, each) for _, each in loads] if basis.projected else loads
+    plan = cheapest(payer.plans, compared, basis.so_far(demand), basis.idle)
     total = None if plan is None else total_bill(plan, loads, idle=basis.idle)
     return plan, None if total is None else total / len(loads)
 
