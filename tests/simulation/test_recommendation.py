@@ -156,6 +156,10 @@ def test_a_running_cycle_counts_in_what_a_plan_lacks(tmp_path: Path) -> None:
     found = recommended(tmp_path, events, "Pro")
     assert (found["plan_logged"], found["plan_then"], found["monthly_saving"]) == ("Pro", "Basic", "10.00")
     assert (found["closest_plan"], found["short_by"]) == ("Free", 30)
+    told = " ".join(ran("simulate", str(tmp_path / "usage.jsonl"), "--ttl", "24h").out.split())
+    assert (
+        "Basic holds what is left, Pro is no longer needed: 10.00 USD a month less; Free is short by up to 30" in told
+    )
 
 
 def test_what_may_have_been_billed_counts_in_what_was_needed(tmp_path: Path) -> None:
