@@ -3,12 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain, pairwise
 
 from auditor.model.plans import Cycle, Gap, Plan, comparable, listed
 from auditor.model.settings import Account, Settings
+from auditor.model.words import covered_words
 
 NAMES = ("provider", "account", "environment", "template")
 
@@ -59,6 +60,17 @@ class Payer:
     def complete_cycles(self) -> list[int]:
         """The places of the cycles that the account's events cover."""
         return [index for index, cycle in enumerate(self.cycles) if cycle.complete(self.first_us, self.last_us)]
+
+    @property
+    def covered_us(self) -> tuple[int, int]:
+        """How much of the newest cycle lies between the events, and how long it is, in microseconds."""
+        newest = self.cycles[-1]
+        return self.last_us - max(newest.start_us, self.first_us), newest.end_us - newest.start_us
+
+    @property
+    def covered(self) -> str:
+        """The same in words."""
+        return covered_words(*(timedelta(microseconds=each) for each in self.covered_us))
 
     @property
     def idle(self) -> dict[int, int]:

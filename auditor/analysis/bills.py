@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from auditor.analysis.accounts import Payer
+from auditor.analysis.basis import basis_of
 from auditor.analysis.facts import Facts, UnitUsage
 from auditor.analysis.rows import grouped
 from auditor.analysis.terms import CycleUse, GapUse, Terms, gap_use, terms_of
@@ -16,11 +17,8 @@ from auditor.analysis.walk import Replayed
 from auditor.model.allowance import Balance, fold
 from auditor.model.events import Outcome
 from auditor.model.numbers import is_unknown
-from auditor.model.plans import Plan, Unadvised, cheapest, total_bill
+from auditor.model.plans import Idle, Plan, Unadvised, cheapest, total_bill
 from auditor.replay.walk import Verdict
-
-WEEK_US = 7 * 86_400 * 10**6
-"""What has to have passed of a cycle before it is projected."""
 
 
 @dataclass(frozen=True)  # (no slots: a bill is made of it)
@@ -30,8 +28,8 @@ class Recommendation:
     recommended: Plan | None
     loads: tuple[tuple[Fraction, Fraction], ...] = ()
     """(credits, demand) of the complete cycles, or the one that is projected."""
-    idle: Mapping[int, int] = field(default_factory=dict)
-    """Position in `loads` -> cycles of a gap before it (`auditor.model.plans.Idle`)."""
+    idle: Idle = field(default_factory=dict)
+    """Cycles of gaps by the position in `loads` before which they passed."""
     projected: bool = False
     """Whether the advice rests on a projection, since no cycle is complete."""
     unadvised: Unadvised | None = None
@@ -140,22 +138,13 @@ def _bill(payer: Payer, used: Sequence[Sequence[UnitUsage]], wasted: Mapping[int
 
 def recommend(payer: Payer, uses: Sequence[CycleUse], saved: Mapping[int, Fraction]) -> Recommendation:
     """The plan once *saved* credits, by cycle, are gone."""
-    if payer.mostly_filtered:
-        return Recommendation(None, unadvised=Unadvised.MOSTLY_FILTERED)
-    left = [
-        (use.credits - gone, use.demand - gone)
-        for index, use in enumerate(uses)
-        for gone in [saved.get(index, Fraction(0))]
-    ]
-    complete = payer.complete_cycles
-    if complete:
-        loads = tuple(left[index] for index in complete)
-        must_hold = [demand for (_, demand), use in zip(left, uses, strict=True) if not use.complete]
-        return Recommendation(cheapest(payer.plans, loads, must_hold, payer.idle), loads, payer.idle)
-    newest = uses[-1].cycle
-    elapsed = payer.last_us - max(newest.start_us, payer.first_us)
-    if elapsed < WEEK_US:
-        return Recommendation(None, unadvised=Unadvised.TOO_LITTLE_DATA)
-    projected = left[-1][1] * Fraction(newest.end_us - newest.start_us, elapsed)
-    plan = cheapest(payer.plans, [(projected, projected)], [demand for _, demand in left])
-    return Recommendation(plan, ((projected, projected),), projected=True)
+    basis = basis_of(payer)
+    if isinstance(basis, Unadvised):
+        return Recommendation(None, unadvised=basis)
+    less = [saved.get(place, Fraction(0)) for place in range(len(uses))]
+    demand = [use.demand - gone for use, gone in zip(uses, less, strict=True)]
+    # A projected cycle is billed by its demand: what was not known to cost anything may have.
+    billed = demand if basis.projected else [use.credits - gone for use, gone in zip(uses, less, strict=True)]
+    loads = tuple(zip(basis.whole(billed), basis.whole(demand), strict=True))
+    plan = cheapest(payer.plans, loads, basis.so_far(demand), basis.idle)
+    return Recommendation(plan, loads, basis.idle, basis.projected)

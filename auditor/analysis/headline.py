@@ -12,10 +12,11 @@ from fractions import Fraction
 from functools import cached_property, partial
 
 from auditor.analysis.accounts import Payer
+from auditor.analysis.basis import Basis, basis_of
 from auditor.analysis.bills import Bill
 from auditor.analysis.terms import total
 from auditor.model.findings import ActionKind, Finding
-from auditor.model.plans import Idle, Plan, Unadvised, cheapest, total_bill
+from auditor.model.plans import Plan, Unadvised, cheapest, total_bill
 
 ByCycle = Mapping[int, Fraction]
 """Place of a cycle of an account -> credits."""
@@ -53,7 +54,7 @@ class Headline:
     """All accounts that are billed in one currency, per month."""
 
     currency: str | None
-    accounts: "tuple[Account, ...]"
+    accounts: "tuple[AccountMonth, ...]"
     left_out: Mapping[str, int]
     """Reason -> accounts."""
     now: Fraction
@@ -69,42 +70,36 @@ class Unbilled(StrEnum):
     NO_BILL = "no_bill"
 
 
-class Basis:
-    """What means of one account are over; *bill* has a current plan, and advice."""
+class MonthlyBills:
+    """Means over the *basis* of one account; *bill* has a current plan."""
 
-    def __init__(self, bill: Bill) -> None:
-        self._bill = bill
-        complete = bill.payer.complete_cycles
-        self.places = complete or [len(bill.uses) - 1]
-        self._idle: Idle = bill.payer.idle if complete else {}
-        newest = bill.uses[-1].cycle
-        elapsed = bill.payer.last_us - max(newest.start_us, bill.payer.first_us)
-        self._scale = Fraction(1) if complete else Fraction(newest.end_us - newest.start_us, elapsed)
+    def __init__(self, bill: Bill, basis: Basis) -> None:
+        self._bill, self._basis = bill, basis
 
     def mean(self, by_cycle: ByCycle) -> Fraction:
         """Of credits: those of the loads ÷ their number."""
-        return sum((by_cycle.get(place, Fraction(0)) for place in self.places), Fraction(0)) * self._scale / self._size
+        return sum(self._basis.whole(self._each(by_cycle)), Fraction(0)) / self._size
 
     @property
     def _size(self) -> int:
-        return len(self.places)
+        return len(self._basis.places)
+
+    def _each(self, by_cycle: ByCycle) -> list[Fraction]:
+        return [by_cycle.get(place, Fraction(0)) for place in range(len(self._bill.uses))]
 
     def _loads(self, saved: ByCycle) -> list[tuple[Fraction, Fraction]]:
-        return [
-            (self._scale * (use.credits - gone), self._scale * (use.demand - gone))
-            for place in self.places
-            for use, gone in [(self._bill.uses[place], saved.get(place, Fraction(0)))]
-        ]
+        uses = list(zip(self._bill.uses, self._each(saved), strict=True))
+        credits = self._basis.whole([use.credits - gone for use, gone in uses])
+        return list(zip(credits, self._basis.whole([use.demand - gone for use, gone in uses]), strict=True))
 
     def _others(self, saved: ByCycle) -> list[Fraction]:
         """Demand so far of the cycles that are no loads, the projected one among them."""
-        return [
-            use.demand - saved.get(place, Fraction(0)) for place, use in enumerate(self._bill.uses) if not use.complete
-        ]
+        uses = self._bill.uses
+        return self._basis.so_far([use.demand - gone for use, gone in zip(uses, self._each(saved), strict=True)])
 
     def billed(self, plan: Plan, saved: ByCycle) -> Fraction | None:
         """The mean bill on a plan had *saved* not been spent; None over its hard cap."""
-        bills = total_bill(plan, [(credits, credits) for credits, _ in self._loads(saved)], idle=self._idle)
+        bills = total_bill(plan, [(credits, credits) for credits, _ in self._loads(saved)], idle=self._basis.idle)
         return None if bills is None else bills / self._size
 
     def needed(self, saved: ByCycle) -> Fraction:
@@ -113,29 +108,29 @@ class Basis:
 
     def held(self, plan: Plan, saved: ByCycle) -> bool:
         """Whether the plan holds the demand that is then left."""
-        return total_bill(plan, self._loads(saved), self._others(saved), self._idle) is not None
+        return total_bill(plan, self._loads(saved), self._others(saved), self._basis.idle) is not None
 
     def cheapest(self, saved: ByCycle) -> Plan | None:
         """The plan that costs least of those that hold what is then left."""
-        return cheapest(self._bill.payer.plans, self._loads(saved), self._others(saved), self._idle)
+        return cheapest(self._bill.payer.plans, self._loads(saved), self._others(saved), self._basis.idle)
 
     def paid(self) -> Fraction | None:
         """The mean bill as it is: each cycle on the plan that was in force, top-ups included."""
         uses = self._bill.uses
         credits = [use.credits for use in uses]
-        if not uses[self.places[0]].complete:
-            credits[-1] *= self._scale
+        if self._basis.projected:
+            credits[-1] *= self._basis.scale
         balances = self._bill.balances(credits)
-        bills = total(terms.bill(balance) for terms, balance in (balances[place] for place in self.places))
+        bills = total(terms.bill(balance) for terms, balance in (balances[place] for place in self._basis.places))
         return None if bills is None else bills / self._size
 
 
 @dataclass(frozen=True)  # (no slots: its figures are reckoned once)
-class Account:
+class AccountMonth:
     """One account with a plan, a basis and all its bills, per month."""
 
     bill: Bill
-    basis: Basis
+    bills: MonthlyBills
     now: Fraction
     current: Fraction
     """On the plan that it has now."""
@@ -164,12 +159,12 @@ class Account:
     @property
     def left(self) -> Fraction:
         """Demand of the month that needs most once the waste is gone."""
-        return self.basis.needed(self.wasted)
+        return self.bills.needed(self.wasted)
 
     def alone(self, wasted: ByCycle) -> Fraction:
         """What the bill of today falls by if only this waste is gone, on the plan that then is the cheapest."""
-        plan = self.basis.cheapest(wasted)
-        bill = None if plan is None else self.basis.billed(plan, wasted)
+        plan = self.bills.cheapest(wasted)
+        bill = None if plan is None else self.bills.billed(plan, wasted)
         return Fraction(0) if bill is None else max(self.today - bill, Fraction(0))
 
     def actions(self, findings: Iterable[Finding]) -> Iterator[Action]:
@@ -180,17 +175,17 @@ class Account:
             yield action(kind=ActionKind.CHANGED, saving=self.now - self.current)
         if self.bill.recommended not in (None, current):
             saving = self.current - self.today
-            yield action(kind=ActionKind.PLAN, saving=saving, needs=self.basis.needed({}), before=current, to=self.plan)
+            yield action(kind=ActionKind.PLAN, saving=saving, needs=self.bills.needed({}), before=current, to=self.plan)
         to = self.bill.after_fixes.recommended
         if to is not None and self.after_fixes < self.today:
             needed, saved = self._needed(to, findings)
             yield action(
                 kind=ActionKind.FIXES,
                 saving=self.today - self.after_fixes,
-                needs=self.basis.needed(saved),
+                needs=self.bills.needed(saved),
                 before=self.plan,
                 to=to,
-                fixes=tuple(Fix(each, self.basis.mean(each.saved)) for each in needed),
+                fixes=tuple(Fix(each, self.bills.mean(each.saved)) for each in needed),
             )
 
     def _needed(self, to: Plan, findings: Iterable[Finding]) -> tuple[list[Finding], ByCycle]:
@@ -200,7 +195,7 @@ class Account:
         """
         needed = sorted(
             (each for each in findings if any(each.saved.values())),
-            key=lambda each: (-self.basis.mean(each.saved), each.rule, sorted(each.subject.items())),
+            key=lambda each: (-self.bills.mean(each.saved), each.rule, sorted(each.subject.items())),
         )
         saved: dict[int, Fraction] = defaultdict(Fraction)
         for each in needed:
@@ -208,25 +203,26 @@ class Account:
                 saved[place] += credits
         for each in reversed(needed.copy()):
             left = {place: credits - each.saved.get(place, 0) for place, credits in saved.items()}
-            if self.basis.held(to, left) and self.basis.billed(to, left) == self.basis.billed(to, saved):
+            if self.bills.held(to, left) and self.bills.billed(to, left) == self.bills.billed(to, saved):
                 needed.remove(each)
                 saved = left
         return needed, saved
 
 
-def account_of(bill: Bill) -> Account | Unbilled | Unadvised:
+def account_of(bill: Bill) -> AccountMonth | Unbilled | Unadvised:
     """The figures of an account, or why there are none."""
     plan = bill.payer.plan
     if plan is None:
         return Unbilled.NO_PLAN
-    if bill.unadvised is not None:
-        return bill.unadvised
-    basis, then = Basis(bill), bill.after_fixes.recommended
+    basis, then = basis_of(bill.payer), bill.after_fixes.recommended
+    if isinstance(basis, Unadvised):
+        return basis
+    bills = MonthlyBills(bill, basis)
     wasted = {place: use.wasted for place, use in enumerate(bill.uses)}
-    now, current, today = basis.paid(), basis.billed(plan, {}), basis.billed(bill.recommended or plan, {})
+    now, current, today = bills.paid(), bills.billed(plan, {}), bills.billed(bill.recommended or plan, {})
     if now is None or current is None or today is None:
         return Unbilled.NO_BILL
-    return Account(bill, basis, now, current, today, None if then is None else basis.billed(then, wasted))
+    return AccountMonth(bill, bills, now, current, today, None if then is None else bills.billed(then, wasted))
 
 
 def headlines(bills: Sequence[Bill], findings: Iterable[Finding]) -> tuple[Headline, ...]:
@@ -234,14 +230,14 @@ def headlines(bills: Sequence[Bill], findings: Iterable[Finding]) -> tuple[Headl
     own: dict[int | None, list[Finding]] = defaultdict(list)
     for finding in findings:
         own[finding.payer].append(finding)
-    found: dict[str | None, list[Account | Unbilled | Unadvised]] = defaultdict(list)
+    found: dict[str | None, list[AccountMonth | Unbilled | Unadvised]] = defaultdict(list)
     for bill in bills:
         found[bill.currency].append(account_of(bill))
     return tuple(
         Headline(
             currency=currency,
             accounts=tuple(told),
-            left_out=Counter(each.value for each in members if not isinstance(each, Account)),
+            left_out=Counter(each.value for each in members if not isinstance(each, AccountMonth)),
             now=sum((each.now for each in told), Fraction(0)),
             today=sum((each.today for each in told), Fraction(0)),
             after_fixes=sum((each.after_fixes for each in told), Fraction(0)),
@@ -253,5 +249,5 @@ def headlines(bills: Sequence[Bill], findings: Iterable[Finding]) -> tuple[Headl
             ),
         )
         for currency, members in sorted(found.items(), key=lambda item: (item[0] is None, item[0]))
-        for told in [[each for each in members if isinstance(each, Account)]]
+        for told in [[each for each in members if isinstance(each, AccountMonth)]]
     )

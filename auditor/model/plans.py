@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from auditor.model.allowance import Grant, Stretch, fold
+from auditor.model.allowance import Balance, Grant, Stretch, fold
 from auditor.model.endpoints import Grade
 from auditor.model.events import EPOCH
 
@@ -249,13 +249,26 @@ def total_bill(
         if plan.overage is None:
             return bill if all(each <= included for load in loads for each in load) else None
         return bill + Fraction(plan.overage) * sum(credits - included for credits, _ in loads if credits > included)
-    grants = [plan.grant] * len(loads)
-    passed = {place: [Stretch(cycles, plan.grant)] for place, cycles in (idle or {}).items()}
-    needed = fold(grants, [demand for _, demand in loads], passed)
-    if any(plan.charge(cycle.beyond) is None for cycle in needed):
+    if any(plan.charge(cycle.beyond) is None for cycle in _balances(plan, [demand for _, demand in loads], idle)):
         return None
-    bills = [plan.charge(cycle.beyond) for cycle in fold(grants, [credits for credits, _ in loads], passed)]
+    bills = [plan.charge(cycle.beyond) for cycle in _balances(plan, [credits for credits, _ in loads], idle)]
     return None if None in bills else sum((bill for bill in bills if bill is not None), Fraction(0))
+
+
+def shortfall(
+    plan: Plan, demands: Sequence[Fraction], must_hold: Sequence[Fraction] = (), idle: Idle | None = None
+) -> Fraction:
+    """Credits that the plan lacks in the cycle in which it lacks most; 0 if it holds every demand."""
+    if plan.overage is not None:
+        return Fraction(0)
+    lacks = [cycle.beyond for cycle in _balances(plan, demands, idle)]
+    return max([Fraction(0), *lacks, *(each - plan.grant.included for each in must_hold)])
+
+
+def _balances(plan: Plan, used: Sequence[Fraction], idle: Idle | None) -> list[Balance]:
+    """The credits of successive cycles on the plan."""
+    passed = {place: [Stretch(cycles, plan.grant)] for place, cycles in (idle or {}).items()}
+    return fold([plan.grant] * len(used), used, passed)
 
 
 class Unadvised(StrEnum):

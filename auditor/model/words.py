@@ -1,6 +1,7 @@
 """How messages write amounts."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from fractions import Fraction
 
 from auditor.model.numbers import number
@@ -46,5 +47,22 @@ def ttl_words(ttl_us: int | None) -> str:
     return next((f"{ttl_us // unit}{name}" for name, unit in _UNITS if ttl_us and ttl_us % unit == 0), "0s")
 
 
-TOO_SHORT = "less than 7 days of the cycle have passed"
-"""Why a cycle is not projected, in the words of every report."""
+def covered_words(elapsed: timedelta, whole: timedelta) -> str:
+    """How much of a cycle the log has, rounded down: `19 hours of 30 days`, `6 days of 31 days`."""
+    hours = elapsed // timedelta(hours=1)
+    part = plural(hours // 24, "day") if hours >= 48 else plural(hours, "hour") if hours else "less than an hour"
+    return f"{part} of {plural(round(whole / timedelta(days=1)), 'day')}"
+
+
+def too_little(covered: str = "") -> str:
+    """Why an account without a complete cycle gets no advice, with what `covered_words` says, in every report."""
+    return f"too little data: {covered}, 7 days are needed" if covered else "too little data, 7 days are needed"
+
+
+PRICES_UNKNOWN = "prices unknown"
+
+
+def prices_unknown(provider: str | None) -> str:
+    """Why there is no money for an account of a provider without known plans, and what to do, in every report."""
+    of = provider or "this provider"
+    return f"{PRICES_UNKNOWN}: no plan of {of} is known; describe one under [plans] in auditor.toml"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from auditor.analysis.basis import Basis, basis_of
 from auditor.analysis.bills import Bill
 from auditor.analysis.sizes import Sizes
-from auditor.model.plans import Plan, billed, cheapest, comparable, total_bill
+from auditor.model.plans import Plan, Unadvised, billed, cheapest, comparable, total_bill
 from auditor.model.provider import Provider
 from auditor.results.plan import OfferedPlan
 
@@ -13,12 +14,12 @@ from auditor.results.plan import OfferedPlan
 def offers(
     bill: Bill, sizes: Sizes, providers: Sequence[Provider], catalogue: Mapping[str, tuple[Plan, ...]]
 ) -> list[OfferedPlan]:
-    """The offer of each provider for one account, cheapest first, unknown ones last."""
-    own = bill.payer.provider
-    found = [
-        _offer(bill, sizes, each, bill.payer.plans if each.name == own else comparable(catalogue.get(each.name, ())))
-        for each in providers
-    ]
+    """The offer of each provider for one account, cheapest first, unknown ones last; none where there is no advice."""
+    own, basis = bill.payer.provider, basis_of(bill.payer)
+    if isinstance(basis, Unadvised):
+        return []
+    plans = {each.name: comparable(catalogue.get(each.name, ())) for each in providers} | {own: bill.payer.plans}
+    found = [_offer(bill, basis, sizes, each, plans[each.name]) for each in providers]
     return sorted(
         found,
         key=lambda offer: (
@@ -30,20 +31,18 @@ def offers(
     )
 
 
-def _offer(bill: Bill, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> OfferedPlan:
+def _offer(bill: Bill, basis: Basis, sizes: Sizes, provider: Provider, plans: tuple[Plan, ...]) -> OfferedPlan:
     factors, unsized = _factors(bill, sizes, provider)
-    basis = bill.payer.complete_cycles or [len(bill.uses) - 1] * bill.projected
-    others = [index for index in range(len(bill.uses)) if bill.projected or index not in basis]
 
     def best(loads: Sequence[tuple[Fraction, Fraction]], *, fixed: bool) -> tuple[Plan | None, Fraction | None]:
         if not loads:
             return None, None
         there = [
             (credits * factors[index], credits * factors[index] + (demand - credits))
-            for index, (credits, demand) in zip(basis, loads, strict=True)
+            for index, (credits, demand) in zip(basis.places, loads, strict=True)
         ]
         must_hold = []
-        for index in others:
+        for index in basis.others:
             use = bill.uses[index]
             must_hold.append((use.credits - use.wasted * fixed) * factors[index] + use.demand - use.credits)
         plan = cheapest(plans, there, must_hold, bill.idle)

@@ -11,7 +11,7 @@ from auditor.analysis.sizes import sizes_of
 from auditor.analysis.terms import CycleUse
 from auditor.analysis.walk import Replayed, replay
 from auditor.model.allowance import Stretch, fold
-from auditor.model.plans import Plan, Unadvised, moment, total_bill
+from auditor.model.plans import Plan, moment, total_bill
 from auditor.model.provider import Provider
 from auditor.model.waste import Cause
 from auditor.model.words import ttl_words
@@ -35,7 +35,6 @@ def advise(
     found = []
     for bill in accounts:
         as_of = until if until is not None and until <= bill.uses[-1].cycle.end else moment(bill.payer.last_us)
-        compared = () if bill.unadvised is Unadvised.MOSTLY_FILTERED else providers
         found.append(
             AccountAdvice(
                 provider=bill.payer.provider,
@@ -49,7 +48,8 @@ def advise(
                 cycles=tuple(_cycle(bill, use) for use in bill.uses),
                 scenarios=tuple(_scenario(bill, *fix) for fix in _fixes(case, longer, bill, longer_ttl_us)),
                 forecast=forecast(bill, days[bill.payer.code], as_of),
-                providers=tuple(offers(bill, sizes, compared, facts.settings.catalogue)),
+                providers=tuple(offers(bill, sizes, providers, facts.settings.catalogue)),
+                covered=bill.payer.covered,
                 blind=bill.blind,
                 fixes_known=bill.fixes_known,
             )

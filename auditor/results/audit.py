@@ -10,13 +10,14 @@ from functools import cached_property
 from msgspec import UNSET, convert
 
 from auditor.analysis import headline
-from auditor.analysis.bills import WEEK_US, Bill
+from auditor.analysis.basis import ENOUGH_US
+from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case
 from auditor.analysis.terms import CycleUse, Terms
 from auditor.model import findings as model
 from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
-from auditor.model.plans import cheapest, moment
+from auditor.model.plans import Unadvised, cheapest, moment
 from auditor.model.waste import Cause, Day
 from auditor.results.document import Choices, Json, plain, written
 from auditor.results.headline import Parts, headline_of
@@ -95,8 +96,8 @@ def _projection(bill: Bill) -> Fraction | None:
     if not bill.uses or bill.uses[-1].complete:
         return None
     use, payer = bill.uses[-1], bill.payer
-    elapsed = payer.last_us - max(use.cycle.start_us, payer.first_us)
-    if elapsed < WEEK_US:
+    elapsed = payer.covered_us[0]
+    if elapsed < ENOUGH_US:
         return None
     return use.credits + use.credits * Fraction(use.cycle.end_us - payer.last_us, elapsed)
 
@@ -196,7 +197,7 @@ def _totals(case: Case) -> Totals:
     )
 
 
-def _account(bill: Bill, month: headline.Account | None) -> Account:
+def _account(bill: Bill, month: headline.AccountMonth | None) -> Account:
     payer, after = bill.payer, bill.after_fixes
     return Account(
         provider=payer.provider,
@@ -209,6 +210,7 @@ def _account(bill: Bill, month: headline.Account | None) -> Account:
         fixes_known=bill.fixes_known,
         projected=bill.projected,
         advice=bill.unadvised,
+        covered_seconds=payer.covered_us[0] // 10**6 if bill.unadvised is Unadvised.TOO_LITTLE_DATA else UNSET,
         gaps=gaps_of(bill),
         monthly_saving=None if month is None else month.now - month.today,
         monthly_saving_after_fixes=None if month is None else month.now - month.after_fixes,

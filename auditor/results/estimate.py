@@ -12,13 +12,14 @@ from operator import attrgetter
 from msgspec import Struct, field
 
 from auditor.analysis.accounts import Payer
+from auditor.analysis.basis import basis_of
 from auditor.analysis.bills import Bill
 from auditor.analysis.facts import Facts
 from auditor.analysis.walk import Replayed
 from auditor.model.events import Outcome, Unknown
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, billed, cents, cheapest
-from auditor.model.words import TOO_SHORT
+from auditor.model.words import prices_unknown, too_little
 from auditor.replay.walk import DUPLICATES, Verdict
 from auditor.results.document import Amount, Credits, Share
 from auditor.results.header import Document
@@ -161,27 +162,26 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
     the replay with the TTL of batches: what of the rest would then not have been rendered again. Renders of
     unknown images are neither spared nor needed: the rates are those of the other requests.
     """
-    if bill.unadvised is not None:
+    basis = basis_of(bill.payer)
+    if isinstance(basis, Unadvised):
         return None
-    complete = [index for index, use in enumerate(bill.uses) if use.complete]
-    basis = complete or [len(bill.uses) - 1]
-    own = set(facts.units_of(bill.payer.code))
+    own, places = set(facts.units_of(bill.payer.code)), basis.places
 
     def asked(outcome: Outcome) -> int:
         return sum(
-            row.requests for row in facts.usage if row.outcome == outcome and row.unit in own and row.cycle in basis
+            row.requests for row in facts.usage if row.outcome == outcome and row.unit in own and row.cycle in places
         )
 
     def renders(by: Replayed, *verdicts: Verdict) -> int:
         return sum(
-            row.renders for row in by.verdicts if row.verdict in verdicts and row.unit in own and row.cycle in basis
+            row.renders for row in by.verdicts if row.verdict in verdicts and row.unit in own and row.cycle in places
         )
 
     unknown = renders(replayed, Verdict.UNKNOWN)
     unsized = sum(
         row.renders
         for row in replayed.verdicts
-        if row.unknown == Unknown.COUNT and row.unit in own and row.cycle in basis
+        if row.unknown == Unknown.COUNT and row.unit in own and row.cycle in places
     )
     rendered = asked(Outcome.RENDER) - unknown
     demand = asked(Outcome.HIT) + asked(Outcome.COALESCED) + rendered
@@ -192,16 +192,14 @@ def measure(facts: Facts, replayed: Replayed, batched: Replayed, bill: Bill) -> 
     kept = min(shared, rendered - renders(batched, *DUPLICATES))
     left = [demand, cached, shared, kept]
     rates = [1 - Fraction(after, before) if before else Fraction(0) for before, after in pairwise(left)]
-    scale = Fraction(1, len(basis)) if complete else _scale(bill)
-    return estimate(
-        demand * scale, rates, bill.payer.plans, bill.payer, len(complete), unknown * scale, unsized * scale
-    )
+    scale, cycles = basis.scale / len(places), 0 if basis.projected else len(places)
+    return estimate(demand * scale, rates, bill.payer.plans, bill.payer, cycles, unknown * scale, unsized * scale)
 
 
 def unmeasured(bill: Bill) -> str:
     """Why there is no estimate of an account, for people."""
     if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
-        return f"{TOO_SHORT}, too little to project a month"
+        return too_little(bill.payer.covered)
     if bill.unadvised is Unadvised.MOSTLY_FILTERED:
         return "most of the requests for its images are filtered (redirects, partial answers, other media types)"
     if any(use.renders for use in bill.uses):
@@ -212,19 +210,13 @@ def unmeasured(bill: Bill) -> str:
     return "no request is known to have been given an image: there is nothing to measure"
 
 
-def _scale(bill: Bill) -> Fraction:
-    """From the part of the newest cycle that the log has, a week at least, to the whole of it."""
-    newest, payer = bill.uses[-1].cycle, bill.payer
-    return Fraction(newest.end_us - newest.start_us, payer.last_us - max(newest.start_us, payer.first_us))
-
-
 def _why(
     plans: Sequence[Plan], plan: Plan | None, requests: Fraction, calls: Fraction, credits: Fraction
 ) -> Iterator[str]:
     """The plan, and why no cheaper one will do, in sentences."""
     many, s = (f"{number(credits):,} calls a month", "") if credits != 1 else ("1 call a month", "s")
     if not plans:
-        yield f"{many}; no plan of this provider is known: describe one under [plans] in auditor.toml"
+        yield f"{many}; {prices_unknown(None)}"
         return
     if plan is None:
         largest = max(plans, key=_size)

@@ -108,7 +108,7 @@ def _actions(found: reckoned.Headline) -> Iterator[Action]:
 class Parts:
     """Which action each finding is part of, and what it saves alone."""
 
-    accounts: Mapping[int, reckoned.Account]
+    accounts: Mapping[int, reckoned.AccountMonth]
     """By the account's code; those that are left out are not there."""
 
     def __init__(self, found: Sequence[reckoned.Headline]) -> None:

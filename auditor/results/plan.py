@@ -150,6 +150,8 @@ class AccountAdvice(Struct, frozen=True, kw_only=True):
     scenarios: tuple[Scenario, ...]
     forecast: Forecast | None
     providers: tuple[OfferedPlan, ...]
+    covered: str = field(name="_covered")
+    """How much of the newest cycle the log has, in words."""
     blind: bool = field(name="_blind")
     """Whether the log tells of no render which image it was."""
     fixes_known: bool = field(name="_fixes_known")

@@ -6,7 +6,7 @@ Fields whose name in the document begins with `_` are for other reports, and abs
 import json
 import sys
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal
@@ -18,6 +18,7 @@ from auditor.model.events import Unknown as Reason
 from auditor.model.findings import Confidence, Severity
 from auditor.model.plans import Plan, Unadvised
 from auditor.model.waste import Cause
+from auditor.model.words import covered_words
 from auditor.registry import RULES
 from auditor.results.document import Amount, Count, Credits, Day, Price, Ratio, Share, Some, Subject, Time, only
 from auditor.results.headline import Headline
@@ -154,6 +155,8 @@ class Account(Struct, frozen=True, kw_only=True):
     fixes_known: bool = True
     projected: bool
     advice: Annotated[Unadvised | None, Meta(description="Why there is no advice on the plan.")]
+    covered_seconds: Count | UnsetType = UNSET
+    """Where that is too little data: how much of the newest cycle lies between the account's events."""
     gaps: tuple[Gap, ...] = ()
     monthly_saving: Amount | None
     monthly_saving_after_fixes: Amount | None
@@ -164,6 +167,14 @@ class Account(Struct, frozen=True, kw_only=True):
     """Whether no call of the log says what it cost."""
     projection: Fraction | None = field(name="_projection", default=None)
     """Credits at the end of the running cycle if it goes on as it went; None where the newest cycle is over."""
+
+    @property
+    def covered(self) -> str:
+        """How much of its newest cycle the log has, in words, where that is too little; empty elsewhere."""
+        if self.covered_seconds is UNSET:
+            return ""
+        newest = self.cycles[-1]
+        return covered_words(timedelta(seconds=self.covered_seconds), newest.end - newest.start)
 
     def local(self, moment: datetime) -> datetime:
         """A moment on the clock of the account."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from auditor.model.plans import Unadvised
 from auditor.model.settings import FOR_EVER_US
 from auditor.replay.caches import UNBOUNDED, CacheSetting
 from auditor.results.document import Amount, Count, Credits, Share, Time
@@ -91,7 +92,6 @@ class AccountBill(Struct, frozen=True):
     """Complete ones: only these have bills."""
     priced: bool = field(name="_priced")
     """Whether any plan of the provider is known."""
-    cheapest_currency: str | None = field(name="_cheapest_currency")
 
 
 class Figures(Struct, frozen=True):
@@ -187,6 +187,44 @@ class Chosen(Setting, frozen=True):
     stale_served: Count
 
 
+class PlanThen(Struct, frozen=True, kw_only=True):
+    """The plan that one account needs under a cache; plans are null where no known one holds what is asked of it."""
+
+    provider: str
+    account: str
+    plan: str | None
+    """The one that it has."""
+    advice: Annotated[Unadvised | None, Meta(description="Why there is no advice on the plan.")]
+    projected: bool
+    currency: str | None
+    plan_logged: str | None
+    """The cheapest that holds what was logged."""
+    plan_then: str | None
+    """The cheapest that holds what is left to render."""
+    monthly_saving: Amount | None
+    """The mean bill on the one less that on the other; null where either is unknown."""
+    closest_plan: str | None
+    """Of the cheaper plans that do not hold what is left, the one that lacks least; null where there is none."""
+    short_by: Credits | None
+    """What it lacks in the cycle in which it lacks most."""
+    priced: bool = field(name="_priced")
+    """Whether any plan of the provider is known."""
+    known: bool = field(name="_known")
+    """Whether any call of the log says what it cost."""
+    covered: str = field(name="_covered")
+    """How much of the newest cycle the log has, in words."""
+
+
+class Recommended(Chosen, frozen=True):
+    """What the knee is worth."""
+
+    hits: Count
+    renders_saved: Count
+    credits_saved: Fraction | None
+    """Of the known credits of the log; null where no render says what it cost."""
+    accounts: tuple[PlanThen, ...]
+
+
 class Knee(Struct, frozen=True):
     """The smallest TTL within the log's span whose renders are at most 1.05 x the fewest of these."""
 
@@ -202,7 +240,9 @@ class TemplateBest(Struct, frozen=True):
     account: str
     template: str
     demand: Count
-    recommendation: Chosen
+    logged_renders: Count
+    recommendation: Chosen | None
+    """Its own knee, where that renders less than was rendered in the log."""
     rows: tuple[TemplateRow, ...]
 
 
@@ -215,12 +255,13 @@ class Simulated(Run, frozen=True, kw_only=True):
     demand_bytes: Count
     logged: Logged
     rows: tuple[Row, ...]
-    recommendation: Chosen | None
+    recommendation: Recommended | None
     """The knee, where it renders less than was rendered in the log."""
     knee: Knee | None
     fewest_credits: Chosen | None
     templates: tuple[TemplateBest, ...]
     each_template_its_own: Figures | None
+    """All templates under their recommendations, those without one as logged."""
     batch: Ahead | None
     stale_known: bool = field(name="_stale_known")
     """Whether any hit of the log says which picture it showed."""

@@ -29,7 +29,7 @@ from auditor.analysis.case import Case, Rule
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, billed, cents, total_bill
-from auditor.model.words import TOO_SHORT
+from auditor.model.words import prices_unknown, too_little
 
 
 class PlanMismatch(Rule):
@@ -94,13 +94,13 @@ def _message(bill: Bill, plan: Plan) -> str:
 def _advice(bill: Bill, plan: Plan) -> str:
     best = bill.recommended
     if bill.unadvised is Unadvised.TOO_LITTLE_DATA:
-        return f"{plan.name} is too small already; no plan can be advised, since {TOO_SHORT}"
+        return f"{plan.name} is too small already; no plan is advised: {too_little(bill.payer.covered)}"
     if bill.unadvised:
         return f"{plan.name} is too small already; most of the log is filtered, so it does not show which plan fits"
     if best is None:
         largest = max(bill.payer.plans, key=lambda offer: (offer.included, offer.name), default=None)
         if largest is None:
-            return "No plan of this provider is known: describe one under [plans]"
+            return prices_unknown(bill.payer.provider)
         return f"No plan holds the demand; the largest is {largest.name} with {number(largest.included):,} credits"
     saving = bill.saving(best, bill.loads)
     if best == plan:

@@ -8,8 +8,8 @@ from typing import Any
 
 from auditor.model.findings import Severity
 from auditor.model.numbers import number
-from auditor.model.plans import cents
-from auditor.model.words import plural
+from auditor.model.plans import Unadvised, cents
+from auditor.model.words import plural, too_little
 from auditor.reports.shared.headline import told
 from auditor.reports.shared.words import billed, share, share_words, unknown
 from auditor.results.document import written
@@ -78,6 +78,8 @@ def _account(account: Account) -> str:
     bills = [bill for cycle in account.cycles if (bill := cents(cycle.bill)) is not None]
     if bills:
         words += f", bill {' + '.join(bills)} {account.currency}"
+    if account.advice is Unadvised.TOO_LITTLE_DATA:
+        return f"{words}; {too_little(account.covered)}"
     best = account.recommended_after_fixes if account.fixes_known else None
     saving = cents(account.monthly_saving_after_fixes)
     if best is not None and saving not in (None, "0.00"):

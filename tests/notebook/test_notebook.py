@@ -91,11 +91,13 @@ def test_an_unknown_suffix_is_a_sentence(report: auditor.Report, tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_simulation_is_that_of_the_command() -> None:
-    """The same renders for the same settings."""
+    """The same renders for the same settings, and the same recommendation."""
     found = auditor.simulate(SAMPLES, ttls=[timedelta(hours=1), None])
     asked = json.loads(ran("simulate", str(SAMPLES), "--ttl", "1h", "--ttl", "forever", "--format", "json").out)
     assert [row.renders for row in found.rows] == [row["renders"] for row in asked["rows"]]
     assert [row.ttl_seconds for row in found.rows] == [3600, None]
+    assert found.recommendation is not None
+    assert written(found.recommendation) == asked["recommendation"]
 
 
 @pytest.mark.slow

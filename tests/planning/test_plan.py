@@ -12,9 +12,9 @@ import pytest
 
 from auditor import pipeline
 from auditor.analysis.bills import Bill
+from auditor.analysis.headline import AccountMonth, account_of
 from auditor.config import settings_of
 from auditor.model.errors import ConfigError
-from auditor.model.plans import cents
 from auditor.model.waste import Cause
 from auditor.registry import PROVIDERS
 from auditor.results.header import document
@@ -207,7 +207,11 @@ def test_plan_history_topups_and_rollover_are_folded(tmp_path: Path) -> None:
     assert (august["bill"], august["left"], august["ended_unused"]) == ("17.00", 150, 490)
     assert (september["carried"], september["bill"]) == (150, "24.99")
     assert text["accounts"][0]["plan"] == "Pro"
-    assert cents(bill.money({}).now) == "0.00"
+    month = account_of(bill)
+    assert (
+        isinstance(month, AccountMonth) and month.now == Fraction("53.99") / 3
+    )  # (each on its own plan, top-ups included)
+    assert month.current == Fraction("24.99")
     table = [cycle.plans["Saver"] for cycle in scenario(advice, "none").cycles]
     assert [cell.bill for cell in table] == [12, 12, None], "July's rest carries August, nothing carries September"
 

@@ -44,7 +44,7 @@ def test_an_unknown_provider_is_unknown_and_not_free() -> None:
     even = found.break_even
     assert [(each.calls, each.plans_known_to) for each in (even.low, even.high)] == [(None, 0), (None, 0)]
     text = ran("compare", "self-hosted", "--provider", "placid").out
-    assert "unknown: no plan of placid is known" in text
+    assert "prices unknown: no plan of placid is known" in text
     assert "cheaper" not in text
 
 

@@ -58,4 +58,4 @@ def test_one_cycle_of_bill_true_money(report: Report) -> None:
     (account,) = found["accounts"]
     assert (account["recommended_plan"], account["recommended_after_fixes"]) == ("Pro", "Basic")
     assert (account["monthly_saving"], account["monthly_saving_after_fixes"]) == ("0.00", "10.00")
-    assert only(found, "duplicate-renders")["money"] == {"now": "0.00", "after_plan_change": "10.00", "currency": "USD"}
+    assert only(found, "duplicate-renders")["money"] == {"action": 0, "saves_alone": "10.00", "currency": "USD"}

@@ -22,7 +22,7 @@ def test_a_plan_that_is_too_large(report: Report) -> None:
     found = report(month(600), on("Pro"))
     finding = only(found, "plan-mismatch")
     assert (finding["severity"], finding["confidence"]) == ("high", "high")
-    assert finding["money"] == {"now": "0.00", "after_plan_change": "10.00", "currency": "USD"}
+    assert finding["money"] == {"action": 0, "saves_alone": "0.00", "currency": "USD"}
     (cycle,) = found["accounts"][0]["cycles"]
     assert (cycle["complete"], cycle["utilisation"], cycle["unused_credits"], cycle["unused_value"]) == (
         True,

@@ -7,7 +7,7 @@ from fractions import Fraction
 from auditor.model.numbers import is_unknown, number, ratio
 from auditor.model.plans import Plan, Unadvised, cents
 from auditor.model.waste import Use
-from auditor.model.words import TOO_SHORT, plural
+from auditor.model.words import PRICES_UNKNOWN, plural, prices_unknown, too_little
 from auditor.results.audit import Result
 from auditor.results.document import utc
 from auditor.results.inputs import InputFile, Inputs
@@ -40,7 +40,6 @@ NO_ADVICE: Mapping[str, str] = {
     "the log does not show what it needs",
 }
 """Why an account gets no plan advice."""
-PRICES_UNKNOWN = "prices unknown"
 MOST_ACCEPTED = 20
 """Accepted findings that are named."""
 MOST_FILES = 100
@@ -112,7 +111,9 @@ def advice(account: Account) -> tuple[str, str]:
     if account.advice is not None and account.advice in NO_ADVICE:
         return NO_ADVICE[account.advice], "none"
     if account.currency is None:
-        return f"{PRICES_UNKNOWN}: no plan of {account.provider} is known", PRICES_UNKNOWN
+        return prices_unknown(account.provider), PRICES_UNKNOWN
+    if account.advice == Unadvised.TOO_LITTLE_DATA:
+        return too_little(account.covered), "too little data"
     now = _plan(account, account.recommended_plan, account.monthly_saving)
     if not account.fixes_known:
         return now, "unknown: of no render does the log tell which image it was"
@@ -120,8 +121,6 @@ def advice(account: Account) -> tuple[str, str]:
 
 
 def _plan(account: Account, name: str | None, saved: Fraction | None) -> str:
-    if account.advice == Unadvised.TOO_LITTLE_DATA:
-        return f"too little data to advise a plan: {TOO_SHORT}"
     if name is None:
         return "no plan holds the demand"
     if name == account.plan:

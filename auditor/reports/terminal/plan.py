@@ -14,7 +14,7 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import billed, cents
-from auditor.model.words import TOO_SHORT, plural
+from auditor.model.words import PRICES_UNKNOWN, plural, prices_unknown, too_little
 from auditor.reports.shared.words import NO_ADVICE
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.reports.text import write_inputs
@@ -40,17 +40,18 @@ def _account(console: Console, account: results.AccountAdvice) -> None:
     console.print(Words(f"Account {plain(account.provider)}/{plain(account.account)}: {plan}", style="bold"))
     first, last = account.scenarios[0], account.scenarios[-1]
     inset(console, _cycles(account, first))
-    if last.credits_saved:
+    unadvised = _unadvised(account)
+    if last.credits_saved and not unadvised:
         console.print("  After all fixes")
         inset(console, _cycles(account, last))
-    if account.advice is not None and account.advice in NO_ADVICE:
-        console.print(f"  Right plan      {NO_ADVICE[account.advice]}")
+    if unadvised:
+        inset(console, f"Right plan      {unadvised}")
+    if account.advice in NO_ADVICE:
         return
     basis = " (projected from a part of a cycle)" if account.projected else ""
-    if account.advice:
-        basis = f": unknown, since {TOO_SHORT}"
-    console.print(f"  What each fix changes: credits over all cycles, bills a month{basis}")
-    inset(console, _fixes(account))
+    bills = "" if unadvised else f", bills a month{basis}"
+    console.print(f"  What each fix changes: credits over all cycles{bills}")
+    inset(console, _saved(account) if unadvised else _fixes(account))
     if any(scenario.credits_saved is None for scenario in account.scenarios):
         console.print(
             "  Unknown: of no render does the log tell which image it was; log the body of each call"
@@ -59,13 +60,22 @@ def _account(console: Console, account: results.AccountAdvice) -> None:
         )
     if account.forecast is not None:
         _forecast(console, account.forecast, account.currency or "")
-    if account.providers and not account.advice:
+    if account.providers:
         currencies = {offer.sold_in for offer in account.providers if offer.sold_in}
         one = f", in {plain(next(iter(currencies)))}" if len(currencies) == 1 else ""
         console.print(f"  The same demand elsewhere, a month{one}")
         inset(console, _offers(account.providers, mixed=not one, fixes_known=account.fixes_known))
         if any(each.pictures_of_unknown_price and (each.plan or each.plan_after_fixes) for each in account.providers):
             console.print("  * what an image costs there by its size is not known: counted as one credit")
+
+
+def _unadvised(account: results.AccountAdvice) -> str:
+    """Why no plan is advised; empty where one is, or none holds the demand."""
+    if account.advice is not None and account.advice in NO_ADVICE:
+        return NO_ADVICE[account.advice]
+    if not account.plans:
+        return prices_unknown(plain(account.provider))
+    return too_little(account.covered) if account.advice else ""
 
 
 def _cycles(account: results.AccountAdvice, scenario: results.Scenario) -> Table:
@@ -90,7 +100,21 @@ def _cell(cell: results.Cell) -> str:
     room = number(abs(cell.headroom))
     if not cell.holds:
         return f"lacks {room:,}"
-    return f"{cents(cell.bill) or '-'} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
+    if cell.bill is None:  # of a part of a cycle
+        return f"{room:,} free"
+    return f"{cents(cell.bill)} " + (f"({room:,} beyond)" if cell.headroom < 0 else f"({room:,} free)")
+
+
+def _saved(account: results.AccountAdvice) -> Table:
+    """What each fix saves where no plan is advised."""
+    table = table_of("Fix", "Credits", "", left=["Fix", ""])
+    for scenario in account.scenarios:
+        table.add_row(scenario.fix, _less(scenario.credits_saved), scenario.description)
+    return table
+
+
+def _less(credits: Fraction | None) -> str:
+    return "unknown" if credits is None else f"-{number(credits):,}" if credits else "0"
 
 
 def _fixes(account: results.AccountAdvice) -> Table:
@@ -102,9 +126,9 @@ def _fixes(account: results.AccountAdvice) -> Table:
             continue
         table.add_row(
             scenario.fix,
-            f"-{number(scenario.credits_saved):,}" if scenario.credits_saved else "0",
+            _less(scenario.credits_saved),
             cents(scenario.monthly_bill_current_plan) or "-",
-            Words(plain(best) if best else "too little data" if account.advice else "none holds it"),
+            Words(plain(best) if best else "none holds it"),
             cents(scenario.monthly_bill) or "-",
             cents(scenario.monthly_saving) or "-",
             scenario.description,
@@ -166,7 +190,7 @@ def _offers(offers: Sequence[results.OfferedPlan], *, mixed: bool, fixes_known: 
     for offer in offers:
         now, after = offer.plan, offer.plan_after_fixes
         if now is None and after is None:
-            why = "prices unknown" if offer.sold_in is None else "no known plan holds it"
+            why = PRICES_UNKNOWN if offer.sold_in is None else "no known plan holds it"
             table.add_row(offer.provider, why, "unknown", "", "unknown", "")
             continue
         unit = f" {plain(offer.sold_in or '')}" if mixed else ""

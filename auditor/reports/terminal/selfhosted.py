@@ -8,6 +8,7 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.plans import billed, cents
+from auditor.model.words import prices_unknown
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.selfhosted import Compared, Even
 from auditor.system.terminal import plain
@@ -27,10 +28,14 @@ def write(found: Compared, out: TextIO) -> None:
         source = each.source + (f", {each.checked}" if each.checked else "")
         table.add_row(each.meaning, f"{number(each.low):,}", f"{number(each.high):,}", each.unit, source)
     inset(console, table, below=1)
-    _picture(console, found, provider)
-    console.print()
+    if found.plans:
+        _picture(console, found, provider)
+        console.print()
     home, even = found.self_hosted, found.break_even
     console.print(f"At home: {cents(home.low)} to {cents(home.high)} a month, however few pictures.")
+    if not found.plans:
+        console.print(f"Break-even: {prices_unknown(provider)}")
+        return
     for words, end in (("low", even.low), ("high", even.high)):
         console.print(f"Break-even with the {words} end: {_even(end, provider)}")
 
@@ -75,8 +80,6 @@ def _even(even: Even, provider: str) -> str:
         return f"from {even.calls:,} calls a month on {provider} costs more."
     if even.plans_known_to is None:
         return f"never: {provider} stays cheaper."
-    if not even.plans_known_to:
-        return f"unknown: no plan of {provider} is known; describe one under [plans] in auditor.toml."
     return (
         f"not up to {even.plans_known_to:,} calls a month, the most that a known plan of {provider} holds; its prices "
         "beyond are unknown."

@@ -10,18 +10,20 @@ from rich.console import Console
 from rich.text import Text as Words
 
 from auditor.model.numbers import number
-from auditor.model.plans import cents
-from auditor.model.words import plural, ttl_words
+from auditor.model.words import plural
 from auditor.reports.shared import pages
+from auditor.reports.terminal import simulation_advice as advice
 from auditor.reports.terminal.console import console_of, inset, table_of
+from auditor.reports.terminal.simulation_advice import cache_words
 from auditor.reports.text import write_inputs
 from auditor.results.document import utc
-from auditor.results.simulation import AccountBill, Ahead, Logged, Row, Setting, Simulated, Subject
+from auditor.results.simulation import Ahead, Logged, Row, Simulated, Subject
 from auditor.system.terminal import plain
 
 CURVE = 24
 """Columns of the curve."""
 MAX_TEMPLATES = 20
+NO_FIGURE = {"-", "too little data", "unknown"}
 
 
 def write(result: Simulated, out: TextIO) -> None:
@@ -32,7 +34,7 @@ def write(result: Simulated, out: TextIO) -> None:
     console.print(f"Demand    {result.demand:,} {were} given an image")
     console.print()
     _rows(console, result)
-    _advice(console, result)
+    advice.write(console, result)
     if result.templates:
         _templates(console, result)
     if result.batch is not None:
@@ -40,30 +42,26 @@ def write(result: Simulated, out: TextIO) -> None:
     write_inputs(console, result.inputs)
 
 
-def _cache(setting: Setting) -> str:
-    bounds = ((setting.capacity_entries, "images"), (setting.capacity_bytes, "bytes"))
-    words = [ttl_words(setting.ttl_us), *(f"{most:,} {what}" for most, what in bounds if most is not None)]
-    return ", ".join(words if setting.coalescing else [*words, "no coalescing"])
-
-
 def _rows(console: Console, result: Simulated) -> None:
     rows: list[Logged | Row] = [result.logged, *result.rows]
     most = max(row.credits or Fraction(0) for row in rows)
     # Of a bounded cache people compare the miss ratio, to the last digit.
     bounded = any(row.bounded for row in result.rows)
-    names = ("Kept for", "Renders", "Missed" if bounded else "Served", "Stale", "Credits", "", "Bill", "Cheapest")
+    bills = {"Bill": [row.total for row in rows], "Cheapest": [row.cheapest_total for row in rows]}
+    # A column that has a figure nowhere says nothing; why there is none stands at the account.
+    bills = {name: cells for name, cells in bills.items() if not {*cells} <= NO_FIGURE}
+    names = ("Kept for", "Renders", "Missed" if bounded else "Served", "Stale", "Credits", "", *bills)
     table = table_of(*names, left=["Kept for", ""])
-    for row in rows:
+    for place, row in enumerate(rows):
         simulated = row if isinstance(row, Row) else None
         table.add_row(
-            _cache(simulated) if simulated else "as logged",
+            cache_words(simulated) if simulated else "as logged",
             f"{row.renders:,}",
             "-" if row.missed is None else f"{float(row.missed):.6f}" if bounded else f"{float(1 - row.missed):.1%}",
             ("" if simulated is None else f"{row.stale_served:,}" if result.stale_known else "?"),
             "unknown" if row.credits is None else f"{number(row.credits):,}",
             _bar(row.credits or Fraction(0), most),
-            row.total,
-            row.cheapest_total,
+            *(cells[place] for cells in bills.values()),
             style="dim" if simulated is None else "bold green" if simulated.best else None,
         )
     console.print(table)
@@ -77,76 +75,32 @@ def _bar(amount: Fraction, most: Fraction) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def _advice(console: Console, result: Simulated) -> None:
-    best, fewest, logged = result.recommendation, result.fewest_credits, result.logged
-    console.print()
-    if fewest is None or not result.demand:
-        console.print("No request was given an image: there is nothing to replay.")
-        return
-    if best is None:
-        console.print(f"No recommendation: {_no_gain(result)}.")
-    else:
-        console.print(
-            Words(f"Recommended: {_cache(best)}", style="bold green"),
-            f", the smallest TTL within 5 % of the fewest renders: {logged.renders - best.renders:,} fewer than now",
-            sep="",
-        )
-    for bill in next((row.bill for row in result.rows if row.best), ()):
-        console.print(Words(f"  {plain(bill.provider)}/{plain(bill.account)}: {_plans(bill)}"))
-    if fewest != best and fewest.credits < (logged.credits or 0):
-        console.print(f"  Fewest credits (within 1 %): {_cache(fewest)}; they pay once a smaller plan fits")
-    if not result.stale_known:
-        console.print("  Stale images are unknown: no hit of the log has a digest.")
-    if best is not None and best.stale_served:
-        hits = "hit shows" if best.stale_served == 1 else "hits show"
-        console.print(f"  Its price: {best.stale_served:,} {hits} another image than the log has.")
-
-
-def _no_gain(result: Simulated) -> str:
-    """Why no setting is recommended."""
-    knee, logged = result.knee, result.logged.renders
-    if knee is None:
-        return "every TTL that was tried is longer than the log"
-    if all(row.renders > logged for row in result.rows):
-        return "what you do now renders less than every setting that was tried"
-    return f"{_cache(knee.setting)} renders {knee.renders:,} images, the log has {logged:,} renders"
-
-
-def _plans(bill: AccountBill) -> str:
-    """The cheapest plan and its bill, and the present one's."""
-    if not bill.cycles:
-        return "no bill: the log covers no whole cycle"
-    if bill.cheapest_plan is None:
-        return "no plan of the catalogue holds it" if bill.priced else "no plan is known"
-    plan = bill.plan
-    words = f"{plain(bill.cheapest_plan)}, {cents(bill.cheapest_bill)} {bill.cheapest_currency}"
-    words += f" over {plural(bill.cycles, 'cycle')}"
-    if plan is None or plan == bill.cheapest_plan:
-        return words
-    return f"{words}; {plain(plan)} {'does not hold it' if bill.bill is None else f'costs {cents(bill.bill)}'}"
-
-
 def _templates(console: Console, result: Simulated) -> None:
-    table = table_of("Template", "Requests", "Kept for", "Renders", "Credits", "Stale", left=["Template", "Kept for"])
+    table = table_of("Template", "Requests", "Kept for", "Renders now", "Then", "Stale", left=["Template", "Kept for"])
     for each in result.templates[:MAX_TEMPLATES]:
-        best = each.recommendation
+        best, name = each.recommendation, Words(f"{plain(each.account)} {plain(each.template)}")
+        if best is None:
+            table.add_row(name, f"{each.demand:,}", "as now", *[f"{each.logged_renders:,}"] * 2, "")
+            continue
         table.add_row(
-            Words(f"{plain(each.account)} {plain(each.template)}"),
+            name,
             f"{each.demand:,}",
-            _cache(best),
+            cache_words(best),
+            f"{each.logged_renders:,}",
             f"{best.renders:,}",
-            f"{number(best.credits):,}",
-            f"{best.stale_served:,}",
+            f"{best.stale_served:,}" if result.stale_known else "?",
         )
     console.print()
-    console.print(Words("The smallest TTL within 1 % of each template's fewest credits", style="bold"))
+    title = "For each template: the smallest TTL within 5 % of its own fewest renders, if it renders less than now"
+    console.print(Words(title, style="bold"))
     inset(console, table)
     rest = len(result.templates) - MAX_TEMPLATES
     if rest > 0:
         console.print(f"  and {rest:,} more; --format json has them all")
     total = result.each_template_its_own
     if total is not None:
-        console.print(f"  All together: {total.renders:,} renders, bill {total.cheapest_total}")
+        bill = "" if total.cheapest_total in NO_FIGURE else f", cheapest bill {total.cheapest_total}"
+        console.print(f"  All together: {total.renders:,} renders" + bill)
 
 
 def _batch(console: Console, batch: Ahead) -> None:
