@@ -68,6 +68,7 @@ class Detected:
             stream,
             cut=partial(objects, key=self.key) if self.array else None,
             inner=self.inside if self.wraps or self.cells else None,
+            longest=self.kind.longest,
         )
 
     def inside(self, blocks: Iterable[bytes], *, grows: bool = False) -> Iterator[bytes]:
