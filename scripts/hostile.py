@@ -19,6 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from auditor.reading.lines import MAX_BATCH
+from auditor.reading.shaped import MAX_VALUES
+
 MEMORY = 1 << 30
 """Bytes, of which the kernel says that they were the most."""
 SECONDS = 30
@@ -106,6 +109,21 @@ def _prefixes(path: Path) -> None:
     )  # fmt: skip
 
 
+def _batch(path: Path) -> None:
+    """A line of 16 MiB with as many objects as a batch may have, each within the one before."""
+    chain = b"," + b'{"a":' * 900 + b"0" + b"}" * 900
+    head, tail = b'{"resourceSpans":[{}', b"]}\n"
+    count = (MAX_VALUES - 10) // 901
+    blanks = b" " * ((MAX_BATCH - len(head) - len(tail)) // count - len(chain))
+    attributes = [
+        {"key": "url.full", "value": {"stringValue": "https://render.imejis.io/v1/og?title=a"}},
+        {"key": "http.response.status_code", "value": {"intValue": "200"}},
+    ]
+    span = {"startTimeUnixNano": "1788242401250000000", "attributes": attributes}
+    small = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode() + b"\n"
+    path.write_bytes(small + head + (chain + blanks) * count + tail)
+
+
 def _sparse(path: Path) -> None:
     with path.open("wb") as file:
         file.write(json.dumps(_EVENT).encode() + b"\n")
@@ -135,10 +153,14 @@ INPUTS: dict[str, Callable[[Path], None]] = {
     "one-value.parquet": _one_value,
     "long-lists.parquet": _long_lists,
     "prefixes.parquet": _prefixes,
+    "batch.jsonl": _batch,
     "sparse.jsonl": _sparse,
 }  # fmt: skip
 """Name of the file -> what makes it."""
-NAMED = {"array.json.gz": "jsonl", "brackets.json.xz": "jsonl", "columns.csv.gz": "csv", "quote.csv.gz": "csv"}
+NAMED = {
+    "array.json.gz": "jsonl", "brackets.json.xz": "jsonl", "columns.csv.gz": "csv", "quote.csv.gz": "csv",
+    "batch.jsonl": "otlp",
+}  # fmt: skip
 """The formats of those that would be refused before they are read, as none that is known."""
 
 

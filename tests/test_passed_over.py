@@ -54,3 +54,14 @@ def test_a_folder_without_any_log_says_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no log"):
         discover([str(tmp_path)], tmp_path, note=said.append)
     assert len(said) == 1 and "a.bin" in said[0]
+
+
+def test_many_links_out_of_a_folder_are_told_in_few_lines(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "usage.jsonl").write_text("{}\n", encoding="utf-8")
+    for number in range(50):
+        (folder / f"{number}.jsonl").symlink_to("/proc/self/environ")
+    notes: list[str] = []
+    discover([str(folder)], tmp_path, note=notes.append)
+    assert len(notes) == 4 and "47 more" in notes[-1]

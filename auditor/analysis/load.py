@@ -69,19 +69,23 @@ class Load:
 
         return Intake.of(source, path, settings, self.input_format, self.cache, told, self.note)
 
-    def _judged(self, engine: Engine, folder: Path, intakes: list[Intake]) -> tuple[Table, Table]:
+    def _judged(self, engine: Engine, folder: Path, intakes: list[Intake]) -> tuple[Table, Table | None]:
         """(records, images that pages loaded) of usual times; *intakes* with wrong ids or times are corrected."""
-        every = engine.read(folder)
-        taken = engine.view("taken", select(every).where(every.c.provider != NOBODY))
-        loaded = engine.view("loaded", select(every).where(every.c.provider == NOBODY))
+        taken, loaded = engine.read(folder), None
+        if any(intake.tally.loaded for intake in intakes):  # (each view costs some milliseconds)
+            every = taken
+            taken = engine.view("taken", select(every).where(every.c.provider != NOBODY))
+            loaded = engine.view("loaded", select(every).where(every.c.provider == NOBODY))
         limits = bounds(present(self.now))
         relative = {index for index, intake in enumerate(intakes) if intake.format == "cache-trace"}
         usual = is_usual(taken, limits, relative)
         for index in repeating(engine, taken, usual, intakes, [source.label for source in self.sources]):
             intakes[index] = self._by_rows(self.sources[index], _path(folder, index))
         self.progress("Replaying", 0, 0)
-        of_usual = select(loaded).where(is_usual(loaded, limits, relative))
-        return self._drop_odd(engine, taken, intakes, limits, usual), engine.view("downloads", of_usual)
+        records = self._drop_odd(engine, taken, intakes, limits, usual)
+        if loaded is None:
+            return records, None
+        return records, engine.view("downloads", select(loaded).where(is_usual(loaded, limits, relative)))
 
     def _by_rows(self, source: Source, path: Path) -> Intake:
         """Read once more an input whose ids turned out to be none beside the others: each row is an event."""

@@ -18,6 +18,7 @@ from auditor.commands.options import INCOMPLETE, OK, TEXT, Config, Log, TextOrJs
 from auditor.model.errors import ConfigError
 from auditor.model.measurements import Measured, document, load
 from auditor.model.settings import Limit
+from auditor.model.words import plural
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def inspect(
             tasks = [tasks[place * len(tasks) // sample] for place in range(sample)]
         result = Inspection(limit_of, known).run(tasks, jobs or os.cpu_count() or 1, progress)
     if skipped.lines:
-        say(f"{skipped.lines:,} lines hold no address; the first is {skipped.first}")
+        say(f"{plural(skipped.lines, 'line')} without an address; the first is {skipped.first}")
     pictures = {**known, **result.pictures}.values()
     now = present(lambda: datetime.now(UTC)).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     found = document(pictures, result.refused, result.method or earlier, now)
@@ -130,8 +131,8 @@ def _summary(result: "Inspected") -> None:
     console = console_of(sys.stdout)
     pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
     console.print(
-        f"{len(pictures):,} pictures, {sum(one.bytes for one in pictures):,} bytes; {result.known:,} known before, "
-        f"{result.copies:,} with the bytes of another, {len(result.refused):,} refused"
+        f"{plural(len(pictures), 'picture')}, {plural(sum(one.bytes for one in pictures), 'byte')}; "
+        f"{result.known:,} known before, {result.copies:,} with the bytes of another, {len(result.refused):,} refused"
     )
     tried = ("webp", "avif", "jpeg", "png")
     columns = ("Delivered", "Pictures", "Bytes", *(f"as {name}" for name in tried), "Best", "Right-sized")

@@ -18,6 +18,7 @@ from auditor.intake.objects import Objects, is_address
 from auditor.intake.sources import SHIPPED, absent, discover, present
 from auditor.model.errors import AuditorError, ConfigError
 from auditor.model.plans import micros
+from auditor.model.words import plural
 from auditor.system.terminal import plain
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def prune(
     age = converted("--older-than", parse_duration, older_than)
     with Ledger(ledger, new=False) as opened, opened.write() as connection:
         gone = drop(connection, micros(datetime.now(UTC) - age))
-    print(f"{gone:,} events dropped; their sums stay")
+    print(f"{plural(gone, 'event')} dropped; the sums stay")
 
 
 state = typer.Typer(

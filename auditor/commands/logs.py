@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from auditor.commands.options import INCOMPLETE, OK, Log, ReadingLimits, say, window
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.settings import Settings
+from auditor.model.words import plural
 
 if TYPE_CHECKING:
     from auditor.analysis.bills import Bill
@@ -105,7 +106,7 @@ def intake_code(inputs: "Inputs", limits: ReadingLimits) -> int:
         if file.truncated:
             code = INCOMPLETE
             if not nothing:
-                say(f"{file.path} is cut off or damaged; the {file.lines:,} lines before the cut were counted")
+                say(f"{file.path} is cut off or damaged; before the cut, {plural(file.lines, 'line')} counted")
     if inputs.rejected:
         if not nothing:
             say(_rejected(inputs))

@@ -172,8 +172,8 @@ class Mapping:
         filtered = Counter(item.why.value for _, item in found if isinstance(item, LeftOut))
         keys = len({event.key for _, event in events})
         head = [
-            f"# {len(self.exchanges):,} requests of {plain(self.source.label)}: {len(events):,} are for images, "
-            f"{keys:,} different ones." + "".join(f" {count:,} filtered: {why}." for why, count in filtered.items()),
+            f"# {plural(len(self.exchanges), 'request')} of {plain(self.source.label)}: {len(events):,} for images, "
+            f"{keys:,} of them different." + "".join(f" {count:,} filtered: {why}." for why, count in filtered.items()),
         ]
         if self.tables:
             head.append("# Every parameter is in the key: `ignore` one only if you know that it changes no image.")

@@ -31,6 +31,7 @@ from auditor.exchanges.endpoints import (
 )
 from auditor.exchanges.exchange import Exchange
 from auditor.model.media import is_picture, media_type_of
+from auditor.model.words import plural
 from auditor.registry import PROVIDERS
 
 SHARE = 0.02
@@ -179,7 +180,7 @@ def _table(group: Group, payer: tuple[str, str], names: set[str]) -> ProposedTab
     if not group.cached:
         lines.append('uncached = "render"   # the log has no cache field; "hit" if a cache answers')
     if group.redirects:
-        told = f"{group.redirects:,} redirects are filtered: this counts them, as render or hit"
+        told = f"filtered: {plural(group.redirects, 'redirect')}; this counts each, as render or hit"
         lines.append(f'# redirects = "render"   # {told}')
     return ProposedTable(name, tuple(lines), group)
 

@@ -4,8 +4,8 @@ Each span is a record, numbered in the order of the file. Address, host, method,
 attributes, by the names of today's semantic conventions (`url.full`, `http.response.status_code`) and of those before
 (`http.url`, `http.status_code`), the environment from the resource's. A span that failed and has no status is a
 request without an answer; spans without an address are filtered. The client and the server of one request are two
-spans and count twice: export one kind of them, or describe one of them in [sources]. A batch over 1 MiB is rejected:
-have the collector's batch processor make smaller ones (`send_batch_size` and `send_batch_max_size`: 500).
+spans and count twice: export one kind of them, or describe one of them in [sources]. A batch over 16 MiB is rejected:
+set the `send_batch_max_size` of the collector's batch processor to 8192, say.
 
 Checked against OpenTelemetry, "Semantic conventions for HTTP spans" (opentelemetry.io/docs/specs/semconv/http), seen
 2026-11-30; the encoding in JSON is unchecked.
@@ -21,6 +21,9 @@ from auditor.reading.shaped import ShapedJson
 
 _ERROR = (2, "STATUS_CODE_ERROR")
 _STATUS = ("http.response.status_code", "http.status_code")
+_ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
+_NAME = 200
+"""Characters of an environment."""
 
 
 class Otlp(ShapedJson):
@@ -43,7 +46,7 @@ class Otlp(ShapedJson):
         duration=("took",),
         duration_unit="ns",
         cache=("attributes",),
-        environment=("resource.deployment.environment.name", "resource.deployment.environment"),
+        environment=tuple(f"resource.{name}" for name in _ENVIRONMENT),
         records=("resourceSpans",),
         id=("spanId",),
     )
@@ -57,13 +60,15 @@ class Otlp(ShapedJson):
 
     @classmethod
     def batch(cls, document: Any) -> Iterator[dict[str, Any]]:
-        """Each span, with its resource."""
+        """Each span, with its environment."""
         return _flat(at(document, *cls.shape.records))
 
 
 def _flat(batches: Any) -> Iterator[dict[str, Any]]:
     for batch in _objects(batches):
-        resource = _attributes(at(batch, "resource", "attributes"))
+        about = _attributes(at(batch, "resource", "attributes"))
+        # Each span gets a copy, so it is what is read of it.
+        resource = {name: text[:_NAME] for name in _ENVIRONMENT if isinstance(text := about.get(name), str)}
         for scope in _objects(batch.get("scopeSpans")):
             for span in _objects(scope.get("spans")):
                 attributes = _attributes(span.get("attributes"))

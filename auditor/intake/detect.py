@@ -68,6 +68,7 @@ class Detected:
             stream,
             cut=partial(objects, key=self.key) if self.array else None,
             inner=self.inside if self.wraps or self.cells else None,
+            longest=self.kind.longest,
         )
 
     def inside(self, blocks: Iterable[bytes], *, grows: bool = False) -> Iterator[bytes]:
@@ -87,7 +88,8 @@ class Detected:
         inside = ", inside what a collector wrote around it" if self.wraps else ""
         if self.cells is not None:
             inside += f", in column {self.cells.index + 1} of a table, whose other columns are not read"
-        return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {self.lines:,} lines)"
+        lines = "line" if self.lines == 1 else f"{self.lines:,} lines"
+        return f"{self.kind.title}{inside} ({self.confidence:.0%} sure, by the first {lines})"
 
 
 def sample_of(path: Path, stream: Stream, log_formats: Mapping[str, OwnFormat] = MappingProxyType({})) -> Sample:

@@ -140,13 +140,19 @@ def plain_files(folder: Path, paths: Iterable[Path], note: Note = lambda _: None
     A link may lead to another file of the folder. One that leads out of it would let whoever can write there choose
     what is read; a FIFO or a device may never end.
     """
+    left: dict[str, list[Path]] = {}
     for path in paths:
         if not stays_in(folder, path):
-            note(f"{path} is a link out of the folder and not followed; to read it, name it")
+            left.setdefault("a link out of the folder and not followed", []).append(path)
         elif path.is_file():
             yield path
         elif path.exists() and not path.is_dir():
-            note(f"{path} is no regular file and not read; to read it, name it")
+            left.setdefault("no regular file and not read", []).append(path)
+    for why, found in left.items():
+        for path in sorted(found)[:_NAMED]:
+            note(f"{path} is {why}; to read it, name it")
+        if len(found) > _NAMED:
+            note(f"{folder}: {len(found) - _NAMED:,} more, each {why}")
 
 
 def _expand(argument: str, names: re.Pattern[str], note: Note = lambda _: None) -> list[Path]:

@@ -35,7 +35,7 @@ def image_words(
     """`/a.png (300,000 bytes, png, 800 x 600, shown 400 px wide)`, as far as it is known."""
     pixels = f"{width} x {height}" if width and height else ""
     shown = f"shown {shown_width} px wide" if shown_width else ""
-    return f"{request or 'one'} ({', '.join(filter(None, (f'{size:,} bytes', kind, pixels, shown)))})"
+    return f"{request or 'one'} ({', '.join(filter(None, (plural(size, 'byte'), kind, pixels, shown)))})"
 
 
 def ttl_words(ttl_us: int | None) -> str:

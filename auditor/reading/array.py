@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 from auditor.reading.lines import MAX_LINE
 
@@ -17,8 +17,12 @@ _HEAD = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _BETWEEN = re.compile(r"[\s\0,\[\]\ufeff]*+")
 _BEGIN = re.compile(rf"{_BETWEEN.pattern}(?={{)")
 _TEXT = r'"(?:[^"\\]|\\.)*+"'
-_END = re.compile(rf"\](?:[\s,}}\ufeff]|{_TEXT}\s*+:\s*+(?:{_TEXT}|[^\s\"{{}}\[\],]++))*+")
-"""Of a document with an array: what is plain behind that, such as `], "count": 3}`."""
+_FLAT = rf"[\[{{](?:[^\"\[\]{{}}]|{_TEXT})*+[\]}}]"
+_LEVELS = 8
+"""Levels of what else a document holds."""
+_NESTED = reduce(lambda inner, _: rf"[\[{{](?:[^\"\[\]{{}}]|{_TEXT}|{inner})*+[\]}}]", range(_LEVELS), _FLAT)
+_END = re.compile(rf"\](?:[\s,}}\ufeff]|{_TEXT}\s*+:\s*+(?:{_TEXT}|[^\s\"{{}}\[\],]++|{_NESTED}))*+")
+"""Of a document with an array: what stands behind that, such as `], "count": 3, "paging": {"next": null}}`."""
 _LAST = re.compile(rf"\A[\s,]*+{_END.pattern}")
 _CLOSED = "]"
 """Put before the first document, so that it begins as all others do."""
@@ -91,7 +95,8 @@ def _begin(key: str) -> re.Pattern[str]:
     """What stands before an object; of arrays at a key also the end of one document and the head of another."""
     if not key:
         return _BEGIN
-    head = rf"\{{[^\[\]}}]{{0,{_WRAPPER}}}?\"{re.escape(key)}\"\s*+:\s*+\["
+    array = rf"\"{re.escape(key)}\"\s*+:\s*+\["
+    head = rf"\{{(?:[^\"\[\]{{}}]|(?!{array}){_TEXT}|{_FLAT}|\{{){{0,{_WRAPPER}}}+{array}"
     return re.compile(rf"[\s,]*+(?:{_END.pattern}{head}\s*+)*+(?={{)")
 
 

@@ -5,7 +5,7 @@ numbered records, which for most formats are its lines; `parse` reads one. Rejec
 events are the same for all and stand in `auditor.reading.reader`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from auditor.exchanges.exchange import Exchange, Exported
 from auditor.model.events import BadRecordError, UsageEvent
 from auditor.reading import glued
 from auditor.reading.behind import Fixed, Tail
-from auditor.reading.lines import Line, LineReader
+from auditor.reading.lines import MAX_LINE, Line, LineReader
 from auditor.reading.log_template import LogTemplate
 
 NO_REQUEST = Exchange(0, "", "")
@@ -62,6 +62,10 @@ class Format:
     """Whether what syslog writes before a line tells something of it."""
     objects: ClassVar[bool] = False
     """Whether its lines are JSON objects, of which several may stand on one."""
+    longest: ClassVar[int] = MAX_LINE
+    """Bytes of the longest line that is read."""
+    too_long: ClassVar[str] = "the line is longer than 1 MiB"
+    """Why a record of more than `MAX_LINE` is not read."""
     unread: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Paths of the numbers of one log that are not read, and that may be counts or prices."""
     certainty: ClassVar[float] = 1.0
@@ -109,7 +113,7 @@ class Format:
         return None
 
     @classmethod
-    def parts(cls, line: bytes) -> Sequence[bytes]:
+    def parts(cls, line: bytes) -> Iterable[bytes]:
         """The records that a line holds: itself, or the objects on it, or those of the batch that it is."""
         return glued.apart(line) if cls.objects else (line,)
 

@@ -1,6 +1,6 @@
 r"""Bytes -> numbered lines: bounded memory, and every complete line before a cut.
 
-Lines end at ``\\n`` alone. A line longer than `MAX_LINE` is passed over without being held in memory.
+Lines end at ``\\n`` alone. A line longer than the longest that is read is passed over without being held in memory.
 """
 
 import zlib
@@ -14,6 +14,8 @@ from auditor.reading.packed import Stream
 
 MAX_LINE = 1 << 20
 """Bytes of the longest line that is read; an event has some 500."""
+MAX_BATCH = 16 << 20
+"""The same of lines that hold a batch of records each, which may have `MAX_LINE` each."""
 NUMBER_BITS = 32
 """Bits of the number of a record within its file."""
 TRY_BITS = 8
@@ -50,9 +52,11 @@ class LineReader:
     """Makes lines of an input that has none; `ValueError` where it breaks off."""
     inner: Callable[[Iterable[bytes]], Iterator[bytes]] | None = None
     """Takes the lines of blocks out of what is around them, where the lines of a log are wrapped."""
+    longest: int = MAX_LINE
+    """Bytes of the longest line that is read."""
 
     def blocks(self, least: int = _BLOCK) -> Iterator[bytes]:
-        """Blocks of whole lines. Of a line that is too long only `MAX_LINE` + 1 bytes are left, which tells it."""
+        """Blocks of whole lines. Of a line that is too long only `longest` + 1 bytes are left, which tells it."""
         blocks = map(dense, pieces(self._blocks(least) if self.cut is None else self.cuts()))
         yield from blocks if self.inner is None else self.inner(blocks)
 
@@ -72,7 +76,7 @@ class LineReader:
             size += len(chunk)
             if size >= least:
                 head, newline, carry = (carry + b"".join(parts)).rpartition(b"\n")
-                carry = carry[: MAX_LINE + 1]
+                carry = carry[: self.longest + 1]
                 parts, size = [], 0
                 if newline:
                     yield head + newline

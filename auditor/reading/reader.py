@@ -102,7 +102,7 @@ class Reading:
         for line in records:
             try:
                 if len(line.data) > MAX_LINE:
-                    raise BadRecordError(Reason.TOO_LONG, "the line is longer than 1 MiB")
+                    raise BadRecordError(Reason.TOO_LONG, self.kind.too_long)
                 tally.look(line.data)
                 item = self.kind.parse(line.data)
                 if isinstance(item, Exchange) and len(item.tries) > MOST_TRIES:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -19,12 +20,14 @@ from auditor.model.json_shape import JsonShape, Paths
 from auditor.reading.durations import Durations, amount, durations, unit_in, with_unit
 from auditor.reading.format import NO_REQUEST
 from auditor.reading.json_lines import JsonObjects, integer, json_object
-from auditor.reading.lines import MAX_LINE, Line, LineReader
+from auditor.reading.lines import MAX_BATCH, MAX_LINE, Line, LineReader
 from auditor.reading.names import json_in
 from auditor.reading.times import moment, since_1970, start_of
 from auditor.reading.variables import status_of, text_of
 
 _ABSENT = object()
+MAX_VALUES = 1_500_000
+"""Values of the batch on a line: a small one takes 200 bytes of memory, so the bytes of a line tell little."""
 
 
 class ShapedJson(JsonObjects):
@@ -34,6 +37,12 @@ class ShapedJson(JsonObjects):
     own: ClassVar[bool] = False
     """Whether auditor.toml declares it."""
     mixed = True
+
+    def __init_subclass__(cls) -> None:
+        """What declares where a document has its records reads lines with many of them."""
+        if cls.shape.records:
+            cls.longest = MAX_BATCH
+            cls.too_long = f"a record over 1 MiB, or a batch over 16 MiB or {MAX_VALUES:,} values"
 
     @classmethod
     def of(cls, name: str, shape: JsonShape) -> "type[ShapedJson]":
@@ -57,15 +66,19 @@ class ShapedJson(JsonObjects):
         return f"[formats.{cls.name}] finds nothing at {', '.join(empty)}" if empty else ""
 
     @classmethod
-    def parts(cls, line: bytes) -> Sequence[bytes]:
+    def parts(cls, line: bytes) -> Iterable[bytes]:
         """Those of the documents on a line; an object that is none, or holds none, is a record itself."""
         objects = super().parts(line)
-        return [part for each in objects for part in cls._unnested(each)] if cls.shape.records else objects
+        return (part for each in objects for part in cls._unnested(each)) if cls.shape.records else objects
 
     @classmethod
-    def _unnested(cls, record: bytes) -> Sequence[bytes]:
-        document = json_in(record) if len(record) <= MAX_LINE and cls.is_batch(record) else None
-        return [_record(each) for each in cls.batch(document)] or (record,)
+    def _unnested(cls, record: bytes) -> Iterator[bytes]:
+        fits = len(record) <= MAX_LINE or (len(record) <= MAX_BATCH and _most_values(record) <= MAX_VALUES)
+        document = json_in(record) if fits and cls.is_batch(record) else None
+        rest = iter(cls.batch(document))
+        first = next(rest, _ABSENT)
+        # One by one: all of a batch may take a hundred times what it takes.
+        yield from (record,) if first is _ABSENT else map(_record, chain([first], rest))
 
     @classmethod
     def is_batch(cls, line: bytes) -> bool:
@@ -127,7 +140,13 @@ class ShapedJson(JsonObjects):
 
 
 def _numbered(records: Iterable[bytes]) -> Iterator[Line]:
-    yield from (Line(number, record) for number, record in enumerate(records, 1))
+    # What is too long is told by its length, and nobody parses the rest.
+    yield from (Line(number, record[: MAX_LINE + 1]) for number, record in enumerate(records, 1))
+
+
+def _most_values(record: bytes) -> int:
+    """No JSON text holds more values than begin with one of these, or behind it."""
+    return 1 + sum(map(record.count, (b"[", b"{", b",")))
 
 
 def _record(part: object) -> bytes:

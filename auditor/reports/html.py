@@ -19,6 +19,7 @@ from markupsafe import Markup
 from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
+from auditor.model.words import plural
 from auditor.reports.shared import charts, headline, pages, words
 from auditor.results.audit import Result, hit_rates
 from auditor.results.report import Account, Finding
@@ -92,7 +93,7 @@ def _bytes(count: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"
-    return f"{count:,} bytes"
+    return plural(count, "byte")
 
 
 def _view(result: Result) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def _most_often(first: Repeated, requests: Mapping[int, str]) -> str:
     """Bytes that were sent again and the request that was repeated most, where the log tells it."""
     if first.row not in requests:
         return ""
-    return f", {first.sent:,} bytes; most often {requests[first.row]} ({first.duplicates:,} times)"
+    sent = f", {plural(first.sent, 'byte')}" if first.sent else ""
+    return f"{sent}; most often {requests[first.row]} ({plural(first.duplicates, 'time')})"
 
 
 def _named(each: Repeated, requests: Mapping[int, str]) -> dict[str, object]:

@@ -71,8 +71,9 @@ class FailedCalls(Rule):
                 severity=severity_of(credits + uncertain, case.credits),
                 confidence=Confidence.HIGH,
                 subject={**case.bills[payer].payer.names, "error": error},
-                message=f"{plural(errors, 'request')} failed with {error}, {retries:,} further tries, "
-                f"{uncertain:,} perhaps billed" + (f"; {credits_word(credits)} billed for failures" if credits else ""),
+                message=f"{plural(errors, 'request')} failed with {error}, "
+                f"{retries:,} further {'try' if retries == 1 else 'tries'}, {uncertain:,} perhaps billed"
+                + (f"; {credits_word(credits)} billed for failures" if credits else ""),
                 credits=credits,
                 payer=payer,
                 saved=by_cycle,

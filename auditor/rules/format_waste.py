@@ -84,7 +84,7 @@ class FormatWaste(Rule):
                 confidence=Confidence.HIGH if all(trial.lossless for trial in found.values()) else Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(requests, 'request')} delivered {formats} where {best} looks the same with "
-                f"{lost:,} bytes less, measured on {plural(len(pictures), 'picture')}",
+                f"{plural(lost, 'byte')} less, measured on {plural(len(pictures), 'picture')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
                 money=price_of_bytes(case.facts, chosen, lost),

@@ -68,7 +68,7 @@ class HeavyImages(Rule):
                 confidence=Confidence.LOW,
                 subject=subject,
                 message=f"{len(heavy):,} of {plural(len(group), 'image')} {'is' if len(heavy) == 1 else 'are'} larger "
-                f"than {most:,} bytes; largest {image_words(*told[0].values())}; formats: "
+                f"than {plural(most, 'byte')}; largest {image_words(*told[0].values())}; formats: "
                 + ", ".join(f"{name} {formats[name]['images']:,}" for name in sorted(formats)),
                 advice=f"{how} at the size that is shown, as webp or avif; measure first with auditor inspect",
                 bytes=beyond,

@@ -74,7 +74,7 @@ class OversizedOutputs(Rule):
                 confidence=Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(requests, 'request')} delivered more pixels than are shown, some "
-                f"{lost:,} bytes wasted",
+                f"{plural(lost, 'byte')} wasted",
                 advice=f"Render at {_shown(limit)} instead of {width} x {height}",
                 bytes=lost,
                 money=price_of_bytes(case.facts, group, lost),
@@ -105,8 +105,8 @@ class OversizedOutputs(Rule):
                 severity=severity_of(lost, case.facts.loaded_bytes),
                 confidence=Confidence.MEDIUM,
                 subject=subject,
-                message=f"{plural(len(group), 'image')} had more pixels than the page showed, some {lost:,} bytes "
-                f"wasted; most for {request}",
+                message=f"{plural(len(group), 'image')} had more pixels than the page showed, "
+                f"some {plural(lost, 'byte')} wasted; most for {request}",
                 advice=f"Serve it {most.shown_width} px wide instead of {most.width}, as srcset and sizes do",
                 bytes=lost,
                 evidence={

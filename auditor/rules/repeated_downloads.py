@@ -52,7 +52,8 @@ class RepeatedDownloads(Rule):
                 confidence=Confidence.MEDIUM,
                 subject=subject,
                 message=f"pages fetched {plural(len(group), 'image')} again: {plural(times, 'download')} too many, "
-                f"{lost:,} bytes" + (f"; most for {request}" if request else ""),
+                + plural(lost, "byte")
+                + (f"; most for {request}" if request else ""),
                 advice="Let browsers keep the image, and use one address for it",
                 bytes=lost,
                 evidence={

@@ -14,6 +14,8 @@ from tests.formats.test_foreign import report
 IMG = {"sources": {"img": {"path": "/img/.*"}}}
 SHAPE = {"kind": "json", "records": "data.items", "time": "t", "url": "u", "status": "s"}
 OWN = {**IMG, "formats": {"own": SHAPE}}
+FLAT = {"meta": {"page": 1, "of": "}"}, "tags": ["[", 2], "none": {}}
+PAGING = {"paging": {"next": {"token": "a]}", "of": [[1], {}]}, "links": []}, "total": 6}
 Written = Callable[[str, Sequence[Any]], str]
 WRITTEN: dict[str, Written] = {
     "one document": lambda key, found: json.dumps({key: found}),
@@ -21,6 +23,12 @@ WRITTEN: dict[str, Written] = {
     "a document a line": lambda key, found: "".join(json.dumps({key: [each]}) + "\r\n" for each in found),
     "documents behind each other": lambda key, found: "".join(json.dumps({key: [each]}) for each in found),
     "with more around": lambda key, found: json.dumps({"n": 1, key: found, "next": "a]}", "m": None}, indent=1),
+    "with objects behind": lambda key, found: json.dumps({key: found, **PAGING}) + "\n",
+    "with objects behind, over many lines": lambda key, found: json.dumps({key: found, **PAGING}, indent=2) + "\n",
+    "with objects before, over many lines": lambda key, found: json.dumps({**FLAT, key: found, **PAGING}, indent=2),
+    "several with objects behind": lambda key, found: "".join(
+        json.dumps({key: [n], **PAGING}, indent=1) for n in found
+    ),
     "an empty one first": lambda key, found: json.dumps({key: []}) + json.dumps({key: found}),
     "behind a mark": lambda key, found: "\ufeff" + json.dumps({key: found}),
 }

@@ -204,7 +204,7 @@ def test_payers_and_redirects_are_said() -> None:
     lines = propose([Exchange(1, "GET", "/og?title=a", status=307)], ("imejis", "main"))[0].lines
     assert any(each.startswith("provider = 'imejis'   # who renders") for each in lines)
     assert any(each.startswith("account = 'main'   # who is billed") for each in lines)
-    assert any(each.startswith('# redirects = "render"   # 1 redirects are filtered') for each in lines)
+    assert any(each.startswith('# redirects = "render"   # filtered: 1 redirect;') for each in lines)
 
 
 def test_frequent_paths_are_tables_ready_to_use() -> None:
@@ -281,7 +281,7 @@ def test_calls_to_a_provider_get_the_lines_that_say_whose_they_are(tmp_path: Pat
     log, config = tmp_path / "proxy.log", tmp_path / "auditor.toml"
     log.write_text("".join(line(n, f"https://render.imejis.io/v1/og?title={n}") for n in range(5)))
     done = command("map", str(log), "--output", str(config))
-    assert b"5 are for images" in done.stdout
+    assert b"5 for images" in done.stdout
     assert b"No request looks like" not in done.stdout
     (table,) = load(config).sources
     assert (table.provider, table.account, table.path) == ("imejis", "main", None)

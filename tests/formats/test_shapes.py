@@ -17,7 +17,7 @@ from auditor.model.event_reader import parse_time
 from auditor.model.events import BadRecordError
 from auditor.reading.format import NO_REQUEST, Sample
 from auditor.reading.json_lines import json_object
-from auditor.reading.lines import MAX_LINE, LineReader
+from auditor.reading.lines import MAX_BATCH, MAX_LINE, LineReader
 from auditor.registry import FORMATS
 from tests.formats.samples import FOLDER, taken_of
 
@@ -196,15 +196,37 @@ def batch(count: int) -> str:
     return json.dumps(found)
 
 
-def test_batches_over_1_mib_are_rejected_wherever_they_stand() -> None:
-    """Whether a block of the input ends within one or not."""
-    long, short = batch(2000).encode(), batch(2).encode()
-    assert len(long) > MAX_LINE
-    data = b"\n".join([short, long, short, long, long, long, short, b""])
-    records = list(FORMATS["otlp"](UTC).records(Path("x"), LineReader(io.BytesIO(data))))
+def test_batches_over_16_mib_are_rejected_wherever_they_stand() -> None:
+    """Whether a block of the input ends within one or not; those over 1 MiB are read, and one with a span over 1 MiB."""
+    long, large, short = batch(26_000).encode(), batch(2000).encode(), batch(2).encode()
+    dense = b'{"resourceSpans":[' + b"[]," * 600_000 + b"[]]}"
+    thick = large.replace(b'"spanId"', b'"a": "' + b"a" * MAX_LINE + b'", "spanId"', 1)
+    assert len(long) > MAX_BATCH and MAX_LINE < len(large) < len(thick) < MAX_BATCH
+    data = b"\n".join([short, large, long, short, long, dense, thick, short, b""])
+    stream = LineReader(io.BytesIO(data), longest=FORMATS["otlp"].longest)
+    records = list(FORMATS["otlp"](UTC).records(Path("x"), stream))
     too_long = [record.number for record in records if len(record.data) > MAX_LINE]
-    assert too_long == [3, 6, 7, 8]
-    assert [record.number for record in records] == list(range(1, 11))
+    assert too_long == [2003, 2006, 2007, 2008]
+    assert all(len(record.data) <= MAX_LINE + 1 for record in records)
+    assert [record.number for record in records] == list(range(1, 2 + 2000 + 1 + 2 + 1 + 1 + 2000 + 2 + 1))
+
+
+def test_a_declared_batch_over_1_mib_is_read_behind_a_short_one(tmp_path: Path) -> None:
+    """Of each shape that says where its records stand: one document a line."""
+    record = {"t": "2026-09-01T08:00:00Z", "u": "/img/1.png", "s": 200, "note": "x" * 1000}
+    lines = [json.dumps({"items": [record] * count}) for count in (2, 2000, 2)]
+    shape = {"kind": "json", "records": "items", "time": "t", "url": "u", "status": "s"}
+    config = {"sources": {"img": {"path": "/img/.*"}}, "formats": {"own": shape}}
+    found = taken_of(tmp_path, {"own.log": "\n".join(lines)}, config)
+    assert (len(found.records), found.tally.lines) == (2004, 2004)
+
+
+def test_the_environment_of_a_batch_costs_its_spans_little() -> None:
+    """What a batch says once is not copied to each of its spans."""
+    told = {"key": "deployment.environment", "value": {"stringValue": "a" * 100_000}}
+    whole = {"resource": {"attributes": [told]}, "scopeSpans": [{"spans": [{}] * 1000}]}
+    parts = FORMATS["otlp"].parts(json.dumps({"resourceSpans": [whole]}).encode())
+    assert sum(map(len, parts)) < 1000 * 1000
 
 
 def test_a_batch_that_is_longer_than_what_is_looked_at_is_a_question(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_map_sees_the_lines_inside(tmp_path: Path) -> None:
     log.write_text("".join(WRAPS["docker"](line(n, f"/img/og/{n}.png").rstrip()) + "\n" for n in range(50)))
     done = command("map", str(log))
     assert done.returncode == 0, done.stderr
-    assert b"50 are for images" in done.stdout
+    assert b"50 for images" in done.stdout
 
 
 HEADS = ['"@timestamp","@message"', "timestamp,message", "@timestamp;@message;@logStream", "_time\t_raw", "Time,Line"]

@@ -476,8 +476,7 @@ def test_the_commands(tmp_path: Path) -> None:
     report = json.loads(command("audit", "--ledger", ledger, "--format", "json").stdout)
     assert report["totals"]["renders"] == 2
     assert (
-        command("prune", "--older-than", "1000d", AUDITOR_LEDGER=ledger).stdout
-        == b"1 events dropped; their sums stay\n"
+        command("prune", "--older-than", "1000d", AUDITOR_LEDGER=ledger).stdout == b"1 event dropped; the sums stay\n"
     )
     assert command("ingest", "-", "--follow", "--ledger", ledger).returncode == 2
     assert command("ingest", str(log), "--ledger", "mysql://x/y").returncode == 2

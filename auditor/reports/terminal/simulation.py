@@ -100,7 +100,7 @@ def _templates(console: Console, result: Simulated) -> None:
     total = result.each_template_its_own
     if total is not None:
         bill = "" if total.cheapest_total in NO_FIGURE else f", cheapest bill {total.cheapest_total}"
-        console.print(f"  All together: {total.renders:,} renders" + bill)
+        console.print(f"  All together: {plural(total.renders, 'render')}" + bill)
 
 
 def _batch(console: Console, batch: Ahead) -> None:
@@ -108,14 +108,14 @@ def _batch(console: Console, batch: Ahead) -> None:
     console.print()
     console.print(Words("Renders that need not have waited for a request", style="bold"))
     console.print(
-        f"  Steady keys   {steady.renders:,} first renders of a day, of {steady.keys:,} keys that are asked for "
+        f"  Steady keys   {plural(steady.renders, 'first render')} of a day, of {plural(steady.keys, 'key')} asked for "
         "day by day: make them the night before"
     )
     for each in steady.top[:3]:
         console.print(Words(f"    {_subject(each)}  {plain(each.key)}  {each.renders:,}"))
     console.print(
-        f"  Bursts        {bursts.renders:,} first renders in {bursts.bursts:,} bursts of new keys: make them "
-        "when you publish"
+        f"  Bursts        {plural(bursts.renders, 'first render')} in {plural(bursts.bursts, 'burst')} of new keys: "
+        "make them when you publish"
     )
     for burst in bursts.top[:3]:
         console.print(Words(f"    {_subject(burst)}  {burst.start:%Y-%m-%dT%H:%M}  {burst.renders:,}"))
@@ -123,9 +123,9 @@ def _batch(console: Console, batch: Ahead) -> None:
         name = f"{plain(account.provider)}/{plain(account.account)}"
         console.print(
             Words(
-                f"  {name}: {account.movable:,} of {account.online_renders:,} renders "
+                f"  {name}: {account.movable:,} of {plural(account.online_renders, 'render')} "
                 f"({account.movable_share:.0%}) can move, {account.movable_in_peak_hours:,} of them out of the "
-                f"peak hours; the busiest hour has {account.busiest_hour:,} renders now, "
+                f"peak hours; the busiest hour has {plural(account.busiest_hour, 'render')} now, "
                 f"{account.busiest_hour_then:,} then"
             )
         )
