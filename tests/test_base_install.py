@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import auditor
+from auditor.version import install_hint
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -127,12 +128,18 @@ def test_a_command_without_its_packages_is_one_sentence(
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     said = done.stderr.splitlines()
     assert len(said) == 1
+    hint = _hint(r"(\w+)")
     found = re.fullmatch(
-        rf"{program}: `{program}.*` needs the package (\S+), which the base install leaves out: run pip install '\.\[(\w+)\]' in a clone of the project",
+        rf"{program}: `{program}.*` needs the package (\S+), which the base install leaves out: run {hint}",
         said[0],
     )
     assert found, said
     assert found[1] in _installed_modules(found[2])
+
+
+def _hint(extra: str) -> str:
+    """A pattern of how an extra is installed."""
+    return re.escape(install_hint("EXTRA")).replace("EXTRA", extra)
 
 
 def _installed_modules(extra: str) -> set[str]:
@@ -185,7 +192,7 @@ def test_the_other_names_say_what_they_need(name: str) -> None:
     assert kind == "MissingExtraError"
     assert re.fullmatch(
         rf"`auditor\.{name}` needs the package \w+, which the base install leaves out: "
-        rf"run pip install '\.\[{NEEDS[name]}\]' in a clone of the project",
+        rf"run {_hint(NEEDS[name])}",
         said,
     )
 

@@ -28,6 +28,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from auditor.version import install_hint
+
 
 class AuditorError(Exception):
     """Base of every error that is meant for the user; printed without a traceback."""
@@ -62,10 +64,7 @@ class MissingExtraError(AuditorError, ImportError):
 
     def __str__(self) -> str:
         command, extra, module = self.args
-        return (
-            f"`{command}` needs the package {module}, which the base install leaves out: "
-            f"run pip install '.[{extra}]' in a clone of the project"
-        )
+        return f"`{command}` needs the package {module}, which the base install leaves out: run {install_hint(extra)}"
 
     @classmethod
     def of(cls, error: ModuleNotFoundError, program: str, arguments: Sequence[str] = ()) -> "MissingExtraError":

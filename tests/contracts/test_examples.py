@@ -1,10 +1,13 @@
 """Every example of the docs runs as it stands, against the sandbox."""
 
+import asyncio
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from auditor.client.connect import connect
@@ -15,7 +18,7 @@ from auditor.sandbox.server import Sandbox
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/client.md", "docs/sandbox.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/client.md", "docs/sandbox.md", "docs/write-the-code.md"])
 def test_python_examples_run(page: str, tmp_path: Path) -> None:
     """One after the other, as a reader would type them."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
@@ -65,3 +68,27 @@ def test_wrong_client_settings_are_named(text: str, message: str, tmp_path: Path
     config.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load(config)
+
+
+def test_the_fastapi_example_renders_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests of a title cost one credit, and a failure leads to the default image."""
+    text = (ROOT / "docs" / "write-the-code.md").read_text(encoding="utf-8")
+    block = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    with Sandbox() as sandbox:
+        names: dict[str, Any] = {}
+        exec(block.replace("http://127.0.0.1:19780", sandbox.origin), names)
+        answers = asyncio.run(_get(names["app"], "/og/Hello.png", "/og/Hello.png"))
+        assert sandbox.billing.invoice()["credits"] == 1
+        assert {(each.status_code, each.headers["content-type"]) for each in answers} == {(200, "image/png")}
+        sandbox.faults.queue(["500"] * 3)
+        failed, metrics = asyncio.run(_get(names["app"], "/og/Other.png", "/metrics/"))
+        assert failed.headers["location"] == "/static/og-default.png"
+        assert 'imgrender_client_requests_total{account="main"' in metrics.text
+        names["renderer"].close()
+
+
+async def _get(app: Any, *paths: str) -> list[httpx.Response]:
+    """The answers of an ASGI application."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as http:
+        return [await http.get(path) for path in paths]

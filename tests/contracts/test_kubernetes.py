@@ -18,6 +18,7 @@ import yaml
 from auditor_exporter.alertfiles import contents
 from auditor_exporter.alerts import Parameters
 
+from auditor.version import __version__
 from tests.contracts.test_deployment import FOLDER, containers
 from tests.services import need, running
 
@@ -152,7 +153,7 @@ def test_the_sidecar_is_added_and_let_in(resources: list[Resource]) -> None:
     (app,) = (pod for name, _, pod in pods(resources) if name == "shop")
     (forward,) = app["initContainers"]
     assert forward["restartPolicy"] == "Always"
-    assert forward["image"].endswith("/render-auditor:0.1.0")  # (the image of the example)
+    assert forward["image"].endswith(f"/render-auditor:{__version__}")  # (the image of the example)
     writes, reads = (
         next(mount["mountPath"] for mount in each["volumeMounts"] if mount["name"] == "renders")
         for each in (app["containers"][0], forward)
