@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands.app import App
 from auditor.commands.options import Config, InputFormat, Log, MaxMemory, Timezone, say, settings_of
 from auditor.config import settings_of as parsed
 from auditor.model.errors import ConfigError, InputError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from auditor.intake.sources import Source
     from auditor.model.settings import Settings
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 RECORDS = 200_000
 """Of the sample: enough for every kind of address, and read in seconds."""
 SHOWN = 10
@@ -41,18 +42,25 @@ _WIDTH = 60
 
 @app.command(
     "map",
-    epilog="Examples:  auditor map access.log --output auditor.toml | "
-    "auditor map access.log.gz --input-format combined",
+    examples=(
+        "auditor map access.log --output auditor.toml",
+        "auditor map access.log.gz --input-format nginx",
+    ),
 )
 def map_log(
-    log: Annotated[Path, typer.Argument(help="A log of another kind than usage events.", show_default=False)],
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="An access log, or any log of requests.", show_default=False)
+    ],
     input_format: InputFormat = None,
     config: Config = None,
     timezone: Timezone = None,
     max_memory: MaxMemory = memory.DEFAULT,
-    output: Annotated[Path | None, typer.Option(help="Add the tables to this auditor.toml, new or not.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Add the tables to this auditor.toml, new or not."),
+    ] = None,
 ) -> None:
-    """Propose the [sources] tables that map a log's requests to images, and show ten lines mapped by them."""
+    """Propose the [sources] tables that tell which requests of a log are for images."""
     from auditor.intake.read import detected_in
     from auditor.intake.sources import discover
 
@@ -83,9 +91,9 @@ def map_log(
     say(f"{output}: added {', '.join(f'[sources.{name}]' for name in found.names)}; next: auditor audit {log}")
 
 
-@app.command("formats")
+@app.command("formats", examples=["auditor formats"])
 def formats() -> None:
-    """List the formats of logs."""
+    """List the log formats."""
     for name, kind in FORMATS.items():
         print(f"{name:14} {kind.title}")
 
