@@ -13,6 +13,7 @@ from auditor.commands.options import FOUND, INCOMPLETE, OK, opened, say, setting
 from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
+from auditor.model.names import available
 from auditor.registry import REPORTS, RULES
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def audit(
 
     for name in (*(rule or []), *(skip or [])):
         if name not in RULES:
-            raise ConfigError(f"{name!r} is no rule; rules are {', '.join(RULES)}")
+            raise ConfigError(f"unknown rule {name!r}; {available(name, RULES)}")
     settings = settings_of(log, tabular, timezone, ttl)
     written = report_of(output_format.value)
     options = choices(

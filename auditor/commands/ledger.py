@@ -60,6 +60,8 @@ def ingest(
         raise ConfigError("standard input is read to its end: leave out --follow, or name files, folders or globs")
     local = [each for each in paths if not (each == STDIN or is_address(each))]
     where = config or configuration.find([Path(path) for path in local])
+    if where is not None:
+        say(f"settings from {where}")
     settings = configuration.load(where)
     stores = [Objects(each) for each in paths if is_address(each)]
     # Nothing to read makes no ledger.

@@ -19,7 +19,7 @@ from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import BadRecordError
 from auditor.model.words import plural
 from auditor.reading.decimals import POINT
-from auditor.registry import FORMATS
+from auditor.registry import ALSO_CALLED, FORMATS
 from auditor.system import memory
 from auditor.system.files import replacing
 from auditor.system.terminal import plain
@@ -95,7 +95,8 @@ def map_log(
 def formats() -> None:
     """List the log formats."""
     for name, kind in FORMATS.items():
-        print(f"{name:14} {kind.title}")
+        also = [alias for alias, called in ALSO_CALLED.items() if called == name]
+        print(f"{name:20}{kind.title}" + (f" (or: {', '.join(also)})" if also else ""))
 
 
 def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> "list[Exchange]":
@@ -136,7 +137,7 @@ class Mapping:
 
         taken = {table.name for table in settings.sources}
         accounts = list(settings.accounts.items())
-        payer = (accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else OWN
+        payer = (accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else (OWN[0], "") if accounts else OWN
         mapper = Mapper(settings, source.label)
         asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
         left, tables = [each for each, mapped in asked if mapped is None], []

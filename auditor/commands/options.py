@@ -22,10 +22,11 @@ from auditor.model.errors import ConfigError
 from auditor.model.event_reader import instant
 from auditor.model.events import BadRecordError
 from auditor.model.findings import Confidence
+from auditor.model.names import available
 from auditor.model.plans import Plan, comparable, moment
 from auditor.model.settings import Settings
 from auditor.reading.decimals import COMMA, POINT
-from auditor.registry import FORMATS, MEASURED_RULE
+from auditor.registry import ALSO_CALLED, FORMATS, MEASURED_RULE
 from auditor.system import memory, terminal
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ InputFormat = Annotated[
         "--input-format",
         "-i",
         metavar="FORMAT",
-        autocompletion=completing(FORMATS),
+        autocompletion=completing([*ALSO_CALLED, *FORMATS]),
         help="The format of the logs, where it is not detected: a name such as nginx, apache or iis "
         "(`auditor formats` lists all), or an nginx log_format string.",
     ),
@@ -285,7 +286,7 @@ def show(result: D, text: Callable[[D, TextIO], None], output_format: TextOrJson
 def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
     """The plans of --provider that can be held against each other; which others there are is said on stderr."""
     if provider not in settings.catalogue:
-        raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(settings.catalogue)}")
+        raise ConfigError(f"--provider: unknown provider {provider!r}; {available(provider, settings.catalogue)}")
     plans = comparable(settings.catalogue[provider])
     for plan in settings.catalogue[provider]:
         if plan not in plans:

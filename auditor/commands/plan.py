@@ -10,6 +10,7 @@ from auditor.commands.logs import accounts, choices, examined, intake_code
 from auditor.commands.options import TEXT, converted, settings_of, show, spread
 from auditor.config.values import parse_duration
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 from auditor.registry import PROVIDERS
 
 app = App()
@@ -61,7 +62,7 @@ def plan(
 
     for name in provider or []:
         if name not in PROVIDERS:
-            raise ConfigError(f"--provider {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
+            raise ConfigError(f"--provider: unknown provider {name!r}; {available(name, PROVIDERS)}")
     longer = converted("--longer-ttl", parse_duration, longer_ttl)
     settings = settings_of(log, tabular, timezone, ttl)
     options = choices(settings, limits, since, until, input_format=input_format)

@@ -13,8 +13,9 @@ from auditor import config as configuration
 from auditor.commands.app import App, completing
 from auditor.commands.options import Config
 from auditor.model.errors import InputError, MissingExtraError
+from auditor.model.names import available
 from auditor.model.settings import ClientSettings
-from auditor.system.terminal import plain
+from auditor.system.terminal import plain, say
 
 if TYPE_CHECKING:
     from auditor.client.batch import BatchReport, Item
@@ -88,7 +89,10 @@ def prerender(
         "events": events, "budget": budget,
     }  # fmt: skip
     batch = list(read(items))
-    settings = configuration.load(config or configuration.find([]), rules=False)
+    where = config or configuration.own()
+    if where is not None:
+        say(f"settings from {where}")
+    settings = configuration.load(where, rules=False)
     default = ClientSettings("imejis", "default", "IMEJIS_API_KEY", cache=".renders", events="usage")
     client = settings.clients.get(environment.lower(), default)
     client = replace(client, **{name: value for name, value in chosen.items() if value is not None})
@@ -126,7 +130,7 @@ def _item(line: bytes, where: str) -> "Item":
     if not isinstance(found, dict) or not isinstance(found.get("template"), str):
         raise InputError(f'{where}: an object with a "template" is needed')
     if unknown := found.keys() - _FIELDS:
-        raise InputError(f"{where}: {min(unknown)!r} is unknown; fields are {', '.join(sorted(_FIELDS))}")
+        raise InputError(f"{where}: unknown field {min(unknown)!r}; {available(min(unknown), sorted(_FIELDS))}")
     for name in ("overrides", "options"):
         if not isinstance(found.setdefault(name, {}), dict):
             raise InputError(f"{where}: {name} is not an object")

@@ -18,6 +18,7 @@ from auditor.commands.logs import choices, logs
 from auditor.commands.options import INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
+from auditor.model.names import available
 from auditor.registry import DELIVERIES
 from auditor.system.terminal import plain
 
@@ -147,8 +148,7 @@ def report(
 def _way(name: str, settings: "Settings") -> "Delivery":
     found = settings.deliveries.get(name)
     if found is None:
-        known = ", ".join(settings.deliveries) or "none"
-        raise ConfigError(f"--deliver {name}: auditor.toml has no [delivery.{name}]; there are {known}")
+        raise ConfigError(f"--deliver: no [delivery.{name}] in auditor.toml; {available(name, settings.deliveries)}")
     try:
         return DELIVERIES[found.kind](found.values, os.environ)
     except ConfigError as error:

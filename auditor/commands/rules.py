@@ -7,6 +7,7 @@ import typer
 
 from auditor.commands.app import App, completing
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 from auditor.model.options import manual
 from auditor.registry import RULES
 
@@ -31,7 +32,7 @@ def explain(
 ) -> None:
     """Print the manual page of a rule."""
     if rule not in RULES:
-        raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(RULES)}")
+        raise ConfigError(f"unknown rule {rule!r}; {available(rule, RULES)}")
     print(manual_page(rule))
 
 

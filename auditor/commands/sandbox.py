@@ -9,6 +9,7 @@ import typer
 
 from auditor.commands.app import App
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 
 app = App()
 
@@ -50,7 +51,7 @@ def sandbox(
 
     plans = {each.name.lower(): each for each in IMEJIS.plans}
     if plan.lower() not in plans:
-        raise ConfigError(f"--plan {plan!r} is unknown; plans are {', '.join(each.name for each in IMEJIS.plans)}")
+        raise ConfigError(f"--plan: unknown plan {plan!r}; {available(plan, [each.name for each in IMEJIS.plans])}")
     try:
         sandbox = Sandbox(
             port=port,
