@@ -5,12 +5,16 @@ quick.
 """
 
 import gc
+import platform
 import sys
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App, Group
 from auditor.config.plugins import allow
 from auditor.model.errors import MissingExtraError
 from auditor.registry import RULES
@@ -20,16 +24,33 @@ from auditor.version import __version__
 COMMANDS = """
     audit report inspect rules simulate mapping plan reconcile estimate compare ledger forward prerender sandbox config
 """
-"""Files of `auditor.commands`, in the order of the help."""
-app = typer.Typer(
+"""Files of `auditor.commands`."""
+GROUPS = {
+    "Find waste": ("audit", "report", "inspect", "rules", "explain"),
+    "Decide": ("plan", "simulate", "estimate", "compare", "reconcile"),
+    "Operate": ("ingest", "forward", "ledger", "prune", "prerender"),
+    "Set up": ("map", "formats", "config", "sandbox"),
+}
+"""Every command, as the help lists it."""
+
+
+class _Root(Group):
+    headings = GROUPS
+
+
+app = App(
+    cls=_Root,
     name="auditor",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Find the render credits that a cache, coalescing or another plan would save.",
-    epilog="Examples:  auditor audit usage/ | auditor audit 'logs/*.jsonl.gz' --since 2026-09-01 --format json | "
-    f"auditor explain {next(iter(RULES))}",
+    examples=(
+        "auditor audit usage/",
+        "auditor audit access.log --input-format nginx",
+        "auditor audit 'logs/*.jsonl.gz' --since 7d --format json",
+        f"auditor explain {next(iter(RULES))}",
+    ),
 )
 for command in COMMANDS.split():
     app.add_typer(import_module(f"auditor.commands.{command}").app)
@@ -37,14 +58,21 @@ for command in COMMANDS.split():
 
 def _version(value: bool) -> None:
     if value:
-        print(f"auditor {__version__}")
+        try:
+            engine = f"DuckDB {installed('duckdb')}"
+        except PackageNotFoundError:
+            engine = "DuckDB not installed"
+        print(f"auditor {__version__} ({engine}, Python {platform.python_version()})")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, help="Show the versions of auditor, DuckDB and Python."
+        ),
     ] = False,
     plugins: Annotated[
         list[str] | None,

@@ -127,6 +127,9 @@ FORMATS: Entries["type[Format]"] = Entries(
 )
 """By the name for `--input-format`; where two fit a log equally well, the first one is taken."""
 
+ALSO_CALLED: Mapping[str, str] = {"nginx": "combined", "apache": "combined", "iis": "w3c"}
+"""What people call a format, by the name of the server that writes it."""
+
 ENGINES: Entries["type[DuckDB]"] = Entries("engines", {"duckdb": "duckdb:DuckDB"})
 
 REPORTS: Entries["ReportFormat"] = Entries(

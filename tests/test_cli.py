@@ -44,7 +44,7 @@ def test_exit_codes(log: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["--no-such-option"], 2, "No such option"),
-        (["--rule", "nonsense"], 2, "rules are duplicate-renders"),
+        (["--rule", "nonsense"], 2, "vailable: duplicate-renders"),
         (["--ttl", "soon"], 2, "write 30s"),
         (["--since", "yesterday"], 2, "write 2026-09-01"),
         (["--timezone", "Mars/Olympus"], 2, "not a time zone"),
@@ -65,14 +65,14 @@ def test_mistakes_get_one_sentence(log: Path, arguments: list[str], code: int, w
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nonsense = 1", "nonsense is unknown; allowed are"),
-        ("[accounts.main]\nprovider = 'imejis'\nplan = 'Gold'", "known plans of imejis are Free, Basic, Pro"),
+        ("nonsense = 1", "nonsense is unknown; available: "),
+        ("[accounts.main]\nprovider = 'imejis'\nplan = 'Gold'", "no known plan of imejis; available: Free, Basic, Pro"),
         ("[accounts.main]\nplan = 'Pro'", "accounts.main.provider is missing"),
         ("[accounts.main]\nprovider = 'imejis'\nanchor_day = 32", "1 to 31"),
         ("[plans.imejis.X]\nprice = '-1'\nincluded = 5", "below 0"),
         ("timezone = 'Nowhere'", "not a time zone"),
         ("[limits.placements.x]\ndpr = 2", "at least one side"),
-        ("[rules.no-such-rule]\nenabled = true", "rules are duplicate-renders"),
+        ("[rules.no-such-rule]\nenabled = true", "vailable: duplicate-renders"),
         ("[rules.duplicate-renders]\nttl = 5", "write 30s"),
         ("timezone = ", "is not TOML"),
     ],

@@ -63,9 +63,9 @@ def test_an_ingest_that_adds_nothing_says_so(tmp_path: Path, data: bytes) -> Non
 
 
 ASKED = [
-    ("--account", "mian", b"accounts are main, other", []),
-    ("--environment", "prod", b"environments are production, staging", ["--format", "json"]),
-    ("--template", "og-crad", b"templates are card, og", ["--fail-on", "low"]),
+    ("--account", "mian", b"vailable: main, other", []),
+    ("--environment", "prod", b"vailable: production, staging", ["--format", "json"]),
+    ("--template", "og-crad", b"vailable: card, og", ["--fail-on", "low"]),
 ]
 
 
@@ -95,7 +95,7 @@ def test_a_filter_that_no_event_has_is_not_green(
 @pytest.mark.parametrize("asked", [["plan"], ["estimate"], ["reconcile", "--invoice", "1", "--cycle", "2026-09"]])
 def test_what_if_commands_refuse_an_account_that_no_event_has(log: Path, asked: list[str]) -> None:
     done = command(asked[0], str(log), *asked[1:], "--account", "mian")
-    assert done.returncode == 3 and b"accounts are main, other" in done.stderr
+    assert done.returncode == 3 and b"vailable: main, other" in done.stderr
 
 
 @pytest.mark.parametrize("asked", [["audit", "--allow-empty"], ["simulate"]])

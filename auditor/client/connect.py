@@ -15,10 +15,10 @@ from auditor.model.settings import ClientSettings, Settings
 def connect(environment: str, *, config: str | Path | None = None, **options: Any) -> Renderer:
     """The renderer of `[client.ENVIRONMENT]`; *options* are those of `Renderer` and win.
 
-    Without *config*, auditor.toml in the working directory is read. `ConfigError` if there is no such table, or if the
-    environment variable that it names is not set.
+    Without *config*, auditor.toml in the working directory is read, or that of its repository. `ConfigError` if there
+    is no such table, or if the environment variable that it names is not set.
     """
-    path = Path(config) if config is not None else configuration.find([])
+    path = Path(config) if config is not None else configuration.own()
     settings = configuration.load(path, rules=False)
     found = settings.clients.get(environment.lower())
     if found is None:

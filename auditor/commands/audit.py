@@ -7,26 +7,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.commands import options as given
+from auditor.commands.app import App, completing
 from auditor.commands.logs import choices, intake_code, logs, missing
 from auditor.commands.options import FOUND, INCOMPLETE, OK, opened, say, settings_of, spread
 from auditor.config import plugins
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence, Severity
+from auditor.model.names import available
 from auditor.registry import REPORTS, RULES
 
 if TYPE_CHECKING:
     from auditor.reports.shared.format import ReportFormat
     from auditor.results.audit import Result
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 OutputFormat = StrEnum("OutputFormat", [*REPORTS, *plugins.reports()])  # type: ignore[misc]  # (the registry is the list)
 TEXT = OutputFormat("text")
 FailOn = Annotated[Severity | None, typer.Option(help="Exit 1 on a finding of this severity or above.")]
 
 
 @app.command(
-    epilog="Examples:  auditor audit sample_logs | zcat usage.jsonl.gz, then: auditor audit - | "
-    "auditor audit usage/ --fail-on high --output report.json --format json"
+    examples=(
+        "auditor audit sample_logs",
+        "zcat usage.jsonl.gz | auditor audit -",
+        "auditor audit access.log --input-format nginx --since 7d",
+        "auditor audit usage/ --fail-on high --format json --output report.json",
+    ),
 )
 @spread
 def audit(
@@ -34,17 +40,41 @@ def audit(
     log: given.Log,
     input_format: given.InputFormat = None,
     tabular: given.Tabular,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="How to write the report.")] = TEXT,
+    output_format: Annotated[
+        OutputFormat,
+        typer.Option("--format", "-f", metavar="FORMAT", help=f"How to write the report: {', '.join(OutputFormat)}."),
+    ] = TEXT,
     output: given.Output = None,
     since: given.Since = None,
     until: given.Until = None,
     environment: Annotated[
-        list[str] | None, typer.Option(help="Show only findings of this environment; repeatable.")
+        list[str] | None,
+        typer.Option("--environment", "-e", metavar="NAME", help="Show only findings of this environment; repeatable."),
     ] = None,
-    account: Annotated[list[str] | None, typer.Option(help="Show only findings of this account; repeatable.")] = None,
-    template: Annotated[list[str] | None, typer.Option(help="Show only findings of this template; repeatable.")] = None,
-    rule: Annotated[list[str] | None, typer.Option(help="Show only findings of this rule; repeatable.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Do not show findings of this rule; repeatable.")] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", "-a", metavar="NAME", help="Show only findings of this account; repeatable."),
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option("--template", "-t", metavar="NAME", help="Show only findings of this template; repeatable."),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            "-r",
+            metavar="RULE",
+            autocompletion=completing(RULES),
+            help="Show only findings of this rule; repeatable.",
+        ),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE", autocompletion=completing(RULES), help="Do not show findings of this rule; repeatable."
+        ),
+    ] = None,
     min_confidence: given.MinConfidence = Confidence.LOW,
     ttl: given.Ttl = None,
     timezone: given.Timezone = None,
@@ -54,14 +84,14 @@ def audit(
     all_findings: Annotated[bool, typer.Option("--all", help="Name all findings in the text report.")] = False,
     limits: given.ReadingLimits,
 ) -> None:
-    """Audit usage logs: where credits go, which were needless, and what the bill would be."""
+    """Find wasted credits in logs, and what your bill would be without them."""
     from auditor import pipeline
     from auditor.model import measurements
     from auditor.results import baseline as accepted
 
     for name in (*(rule or []), *(skip or [])):
         if name not in RULES:
-            raise ConfigError(f"{name!r} is no rule; rules are {', '.join(RULES)}")
+            raise ConfigError(f"unknown rule {name!r}; {available(name, RULES)}")
     settings = settings_of(log, tabular, timezone, ttl)
     written = report_of(output_format.value)
     options = choices(

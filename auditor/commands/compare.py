@@ -5,37 +5,50 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App, completing
 from auditor.commands.options import TEXT, Config, Log, Output, TextOrJson, converted, plans_of, say, settings_of, show
 from auditor.config.values import money
+from auditor.registry import PROVIDERS
 
-app = typer.Typer(rich_markup_mode=None)
-compare = typer.Typer(no_args_is_help=True, help="Compare the provider with other ways.", rich_markup_mode=None)
+app = App()
+compare = App(no_args_is_help=True, help="Compare the provider with self-hosting.")
 app.add_typer(compare, name="compare")
 
 
 @compare.callback()
 def _group() -> None:
-    """Compare the provider with other ways."""
+    """Compare the provider with self-hosting."""
 
 
 @compare.command(
     "self-hosted",
-    epilog="Examples:  auditor compare self-hosted | auditor compare self-hosted --calls 40000 --provider hcti | "
-    "auditor compare self-hosted --maintenance 2-3 --hourly 80 --redis 0 --format json",
+    examples=(
+        "auditor compare self-hosted",
+        "auditor compare self-hosted --calls 40000 --provider hcti",
+        "auditor compare self-hosted --maintenance 2-3 --hourly 80 --redis 0 --format json",
+    ),
 )
 def self_hosted(
-    calls: Annotated[int | None, typer.Option(min=1, help="Your calls a month, to be marked.")] = None,
-    provider: Annotated[str, typer.Option(help="Whose plans.")] = "imejis",
-    server: Annotated[str | None, typer.Option(help="A month of a server: 30, or 20-40.")] = None,
-    maintenance: Annotated[str | None, typer.Option(help="Hours of upkeep a month: 6, or 4-8.")] = None,
-    hourly: Annotated[str | None, typer.Option(help="What an hour of it costs.")] = None,
-    monitoring: Annotated[str | None, typer.Option(help="A month of monitoring: 15, or 10-20.")] = None,
-    redis: Annotated[str | None, typer.Option(help="A month of a cache, needed on either side: 5-10.")] = None,
+    calls: Annotated[int | None, typer.Option(metavar="N", min=1, help="Your calls a month, to be marked.")] = None,
+    provider: Annotated[
+        str, typer.Option("--provider", "-p", metavar="NAME", autocompletion=completing(PROVIDERS), help="Whose plans.")
+    ] = "imejis",
+    server: Annotated[str | None, typer.Option(metavar="MONEY", help="A month of a server: 30, or 20-40.")] = None,
+    maintenance: Annotated[
+        str | None, typer.Option(metavar="HOURS", help="Hours of upkeep a month: 6, or 4-8.")
+    ] = None,
+    hourly: Annotated[str | None, typer.Option(metavar="MONEY", help="What an hour of it costs.")] = None,
+    monitoring: Annotated[
+        str | None, typer.Option(metavar="MONEY", help="A month of monitoring: 15, or 10-20.")
+    ] = None,
+    redis: Annotated[
+        str | None, typer.Option(metavar="MONEY", help="A month of a cache, needed on either side: 5-10.")
+    ] = None,
     config: Config = None,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the comparison.")] = TEXT,
+    output_format: Annotated[TextOrJson, typer.Option("--format", "-f", help="How to write the comparison.")] = TEXT,
     output: Output = None,
 ) -> None:
-    """Rendering at home or with the provider: dated assumptions that you override, and the break-even."""
+    """Compare self-hosting with the provider: dated assumptions that you can override, and the break-even."""
     from auditor.reports.terminal import selfhosted as text
     from auditor.results.selfhosted import ASSUMPTIONS, CURRENCY, compared
 

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App
 from auditor.config import example, load
 from auditor.model.errors import ConfigError
 
-app = typer.Typer(name="config", no_args_is_help=True, help="Write and check auditor.toml.", rich_markup_mode=None)
+app = App(name="config", no_args_is_help=True, help="Write and check auditor.toml.")
 
 
-@app.command("init")
+@app.command("init", examples=["auditor config init", "auditor config init services/images/auditor.toml"])
 def config_init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("auditor.toml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path("auditor.toml"),
 ) -> None:
     """Write an auditor.toml with every setting explained."""
     try:
@@ -27,9 +28,9 @@ def config_init(
     print(f"{path} written; check it with: auditor config check {path}", file=sys.stderr)
 
 
-@app.command("check")
+@app.command("check", examples=["auditor config check"])
 def config_check(
-    path: Annotated[Path, typer.Argument(help="The file to check.")] = Path("auditor.toml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to check.")] = Path("auditor.toml"),
 ) -> None:
     """Check an auditor.toml and say what it sets."""
     settings = load(path, plugged=True)

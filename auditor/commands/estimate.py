@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.commands import options as given
+from auditor.commands.app import App, completing
 from auditor.commands.logs import accounts, choices, examined, intake_code
 from auditor.commands.options import OK, TEXT, converted, plans_of, say, settings_of, show, spread
 from auditor.config.values import money, parse_duration
@@ -15,35 +16,59 @@ from auditor.model.errors import ConfigError
 if TYPE_CHECKING:
     from auditor.results.estimate import OneEstimate
 
-app = typer.Typer(rich_markup_mode=None)
+from auditor.registry import PROVIDERS
+
+app = App()
 
 
 @app.command(
-    epilog="Examples:  auditor estimate --requests 8000 --hit-rate 0.7 --dedup 0.15 --batch 0.3 | "
-    "auditor estimate sample_logs | auditor estimate --requests 50000 --hit-rate 85% --provider hcti"
+    examples=(
+        "auditor estimate sample_logs",
+        "auditor estimate --requests 50000 --hit-rate 85% --provider hcti",
+        "auditor estimate --requests 8000 --hit-rate 0.7 --dedup 0.15 --batch 0.3",
+    ),
 )
 @spread
 def estimate(
     *,
     requests: Annotated[
-        int | None, typer.Option(min=0, help="Pictures that are asked for in a month; with it no log is read.")
+        int | None, typer.Option(metavar="N", min=0, help="Images requested in a month; with it no log is read.")
     ] = None,
-    hit_rate: Annotated[str, typer.Option(help="The share that a cache serves: 0.7 or 70%.")] = "0",
-    dedup: Annotated[str, typer.Option(help="The share of the rest that merging identical calls spares.")] = "0",
-    batch: Annotated[str, typer.Option(help="The share of the rest that rendering ahead spares.")] = "0",
-    provider: Annotated[str, typer.Option(help="Whose plans, with --requests.")] = "imejis",
-    batch_ttl: Annotated[str, typer.Option(help="How long batches keep a picture, when rates are measured.")] = "7d",
+    hit_rate: Annotated[str, typer.Option(metavar="SHARE", help="The share that a cache serves: 0.7 or 70%.")] = "0",
+    dedup: Annotated[
+        str, typer.Option(metavar="SHARE", help="The share of the rest that merging identical calls saves.")
+    ] = "0",
+    batch: Annotated[
+        str, typer.Option(metavar="SHARE", help="The share of the rest that rendering ahead saves.")
+    ] = "0",
+    provider: Annotated[
+        str,
+        typer.Option(
+            "--provider",
+            "-p",
+            metavar="NAME",
+            autocompletion=completing(PROVIDERS),
+            help="Whose plans, with --requests.",
+        ),
+    ] = "imejis",
+    batch_ttl: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long batches keep an image, when rates are measured.")
+    ] = "7d",
     log: given.Log,
-    account: Annotated[list[str] | None, typer.Option(help="Only this account; repeatable.")] = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", "-a", metavar="NAME", help="Only this account; repeatable.")
+    ] = None,
     input_format: given.InputFormat = None,
     tabular: given.Tabular,
-    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the estimate.")] = TEXT,
+    output_format: Annotated[
+        given.TextOrJson, typer.Option("--format", "-f", help="How to write the estimate.")
+    ] = TEXT,
     output: given.Output = None,
     ttl: given.Ttl = None,
     timezone: given.Timezone = None,
     limits: given.ReadingLimits,
 ) -> None:
-    """How many calls remain after caching, deduplication and batches, and the plan that holds them."""
+    """Estimate the calls left after caching, deduplication and batches, and the plan for them."""
     from auditor.analysis.walk import replay
     from auditor.reports.terminal import estimate as text
     from auditor.results.estimate import Estimated, measure, unmeasured

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App
 from auditor.commands.ledger import go_on, said
 from auditor.commands.options import converted, say
 from auditor.config.values import parse_duration
@@ -13,33 +14,47 @@ from auditor.intake.objects import is_address
 from auditor.intake.sources import SHIPPED, discover
 from auditor.model.errors import ConfigError
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 
 
 @app.command(
-    epilog="Examples:  auditor forward usage/ --to https://ledger.example:19710 | "
-    "AUDITOR_FORWARD_TOKEN=… auditor forward /var/lib/app/usage --follow --to https://ledger.example:19710 --ca ca.pem"
+    examples=(
+        "auditor forward usage/ --to https://ledger.example:19710",
+        "AUDITOR_FORWARD_TOKEN=… auditor forward usage/ --follow --to https://ledger.example:19710 --ca ca.pem",
+    ),
 )
 def forward(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs of usage events.", show_default=False)],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", show_default=False, help="Files, folders or globs of usage events.")
+    ],
     to: Annotated[
         str,
         typer.Option(
-            "--to", envvar="AUDITOR_FORWARD_TO", show_default=False,
+            "--to",
+            metavar="URL",
+            envvar="AUDITOR_FORWARD_TO",
+            show_default=False,
             help="The exporter's address, https://HOST:PORT, or with USER:PASSWORD@.",
         ),
     ],
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until interrupted.")] = False,
-    every: Annotated[float, typer.Option(min=0.05, help="With --follow: seconds between two looks.")] = 1.0,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.05, help="With --follow: the time between two looks.")
+    ] = 1.0,
     patience: Annotated[
-        str, typer.Option(help="How long to try again while the exporter is away; with --follow, without end.")
+        str,
+        typer.Option(
+            metavar="DURATION", help="How long to try again while the exporter is away; with --follow, without end."
+        ),
     ] = "15m",
-    ca: Annotated[Path | None, typer.Option(help="Certificates to trust instead of the system's.")] = None,
-) -> None:  # fmt: skip
-    """Send usage events to an exporter with --web.ingest, each line exactly once, whatever is killed or lost between.
+    ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificates to trust instead of the system's.")
+    ] = None,
+) -> None:
+    """Send usage events to the ledger behind an exporter, each line exactly once.
 
-    Where each file was left is kept in the ledger beside its events, so that any run goes on there. A bearer token
-    comes from AUDITOR_FORWARD_TOKEN.
+    The exporter runs with --web.ingest. Where each file was left is kept in the ledger beside its events, so that any
+    run goes on there. A bearer token comes from AUDITOR_FORWARD_TOKEN.
     """
     from auditor.feed.address import Address
     from auditor.feed.forward import Forward

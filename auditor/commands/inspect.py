@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor.commands.app import App
 from auditor.commands.options import INCOMPLETE, OK, TEXT, Config, Log, TextOrJson, converted, opened, say, settings_of
 from auditor.model.errors import ConfigError
 from auditor.model.measurements import Measured, document, load
@@ -24,45 +25,68 @@ from auditor.system.terminal import plain
 if TYPE_CHECKING:
     from auditor.inspect.run import Inspected
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 SHOWN = 20
 """Refused pictures that are named on the terminal; the file names all of them."""
 
 
 @app.command(
-    epilog="Examples:  auditor inspect pictures/ --placement product_card --output measured.json | "
-    "auditor inspect --urls access.log --shown 400x300@2 | then: auditor audit usage/ --measured measured.json"
+    examples=(
+        "auditor inspect pictures/ --placement product_card --output measured.json",
+        "auditor inspect --urls access.log --shown 400x300@2",
+        "auditor audit usage/ --measured measured.json",
+    ),
 )
 def inspect(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Pictures, folders, cache folders of the client, or addresses.", show_default=False),
+        typer.Argument(
+            metavar="PATH", help="Images, folders, cache folders of the client, or addresses.", show_default=False
+        ),
     ] = None,
     urls: Annotated[
-        list[str] | None, typer.Option(help="A list or log of addresses, or JSON Lines with `url`; repeatable; or -.")
+        list[str] | None,
+        typer.Option(metavar="FILE", help="A list or log of addresses, or JSON Lines with `url`; repeatable; or -."),
     ] = None,
     template: Annotated[
-        str | None, typer.Option(help="Whose limit in auditor.toml says how large it is shown.")
+        str | None,
+        typer.Option(
+            "--template",
+            "-t",
+            metavar="NAME",
+            help="The template whose limit in auditor.toml says how large it is shown.",
+        ),
     ] = None,
-    placement: Annotated[str | None, typer.Option(help="Where it is shown, if the list does not say.")] = None,
+    placement: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where it is shown, if the list does not say.")
+    ] = None,
     shown: Annotated[
-        str | None, typer.Option(help="How large it is shown in CSS px: 400, 400x300 or 400x300@2.")
+        str | None, typer.Option(metavar="SIZE", help="How large it is shown in CSS px: 400, 400x300 or 400x300@2.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write what was measured to a file; what stands in it is not measured again.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the measurements to this file; those in it are not repeated."
+        ),
     ] = None,
-    output_format: Annotated[TextOrJson, typer.Option("--format", help="How to write the summary.")] = TEXT,
-    sample: Annotated[int | None, typer.Option(min=1, help="Measure so many of the pictures, spread evenly.")] = None,
-    jobs: Annotated[int, typer.Option(min=0, max=64, help="Pictures at the same time; 0 is one a processor.")] = 0,
+    output_format: Annotated[TextOrJson, typer.Option("--format", "-f", help="How to write the summary.")] = TEXT,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Measure N of the images, spread evenly.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(metavar="N", min=0, max=64, help="Images at the same time; 0 is one per processor.")
+    ] = 0,
     allow_network: Annotated[
-        list[str] | None, typer.Option(help="A network of your own that may be fetched from, e.g. 10.1.0.0/16.")
+        list[str] | None,
+        typer.Option(metavar="NETWORK", help="A network of your own that may be fetched from, e.g. 10.1.0.0/16."),
     ] = None,
     max_refused: Annotated[
-        float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the pictures is refused, in percent.")
+        float,
+        typer.Option(metavar="PERCENT", min=0, max=100, help="Exit 3 if a larger share of the images is refused."),
     ] = 5.0,
     config: Config = None,
 ) -> None:
-    """Measure pictures: true size and format, and the bytes that other formats and the shown size would save."""
+    """Measure images, and the bytes that other formats and sizes would save."""
     from auditor.analysis.placements import limit_for
     from auditor.inspect.pictures import Skipped, wanted
     from auditor.inspect.run import Inspection

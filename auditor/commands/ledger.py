@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor import config as configuration
-from auditor.commands.options import INCOMPLETE, OK, Where, converted, say
+from auditor.commands.app import App
+from auditor.commands.options import INCOMPLETE, OK, Config, Where, converted, say
 from auditor.config.values import parse_duration
 from auditor.intake.objects import Objects, is_address
 from auditor.intake.sources import SHIPPED, absent, discover, present
@@ -25,22 +26,31 @@ if TYPE_CHECKING:
     from auditor.feed.follow import Taker
     from auditor.feed.taken import Ingested
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 _PATHS = "Files, folders, globs, s3://bucket/prefix (gs://, az://) or - of usage events, wrapped by a shipper or not."
 
 
 @app.command(
-    epilog="Examples:  auditor ingest usage/ | docker logs app | auditor ingest - | auditor ingest s3://bucket/usage | "
-    "auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage"
+    examples=(
+        "auditor ingest usage/",
+        "docker logs app | auditor ingest -",
+        "auditor ingest s3://bucket/usage",
+        "auditor ingest usage/ --follow --ledger postgresql://auditor@db/usage",
+    )
 )
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help=_PATHS, show_default=False)],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help=_PATHS, show_default=False)],
     ledger: Where = "auditor.db",
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until interrupted.")] = False,
-    every: Annotated[float, typer.Option(min=0.05, help="With --follow: seconds between two looks.")] = 1.0,
-    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one beside the files or here.")] = None,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.05, help="With --follow: the time between two looks.")
+    ] = 1.0,
+    config: Config = None,
 ) -> None:
-    """Take usage events into a ledger, each exactly once, however often a file is fed and whatever is killed."""
+    """Take usage events into a ledger, each exactly once.
+
+    However often a file is read, and whatever is killed in between.
+    """
     from auditor.intake.piped import STDIN
     from auditor.ledger.database import Ledger
     from auditor.ledger.ingest import Ingest
@@ -51,6 +61,8 @@ def ingest(
         raise ConfigError("standard input is read to its end: leave out --follow, or name files, folders or globs")
     local = [each for each in paths if not (each == STDIN or is_address(each))]
     where = config or configuration.find([Path(path) for path in local])
+    if where is not None:
+        say(f"settings from {where}")
     settings = configuration.load(where)
     stores = [Objects(each) for each in paths if is_address(each)]
     # Nothing to read makes no ledger.
@@ -75,9 +87,11 @@ def ingest(
     raise typer.Exit(said(done))
 
 
-@app.command(epilog="Example:  auditor prune --older-than 400d")
+@app.command(examples=["auditor prune --older-than 400d"])
 def prune(
-    older_than: Annotated[str, typer.Option(help="What is older goes, e.g. 400d; its sums stay.")],
+    older_than: Annotated[
+        str, typer.Option(metavar="DURATION", help="Drop what is older, such as 400d; its sums stay.")
+    ],
     ledger: Where = "auditor.db",
 ) -> None:
     """Drop old events from a ledger and keep their sums."""
@@ -90,22 +104,28 @@ def prune(
     print(f"{plural(gone, 'event')} dropped; the sums stay")
 
 
-state = typer.Typer(
-    name="ledger", no_args_is_help=True, rich_markup_mode=None,
-    help="What a ledger has: the billing day, time zone and plans of each account, and its sources.",
+state = App(
+    name="ledger", no_args_is_help=True,
+    help="Show and set the billing day, time zone and plans of a ledger's accounts.",
 )  # fmt: skip
 app.add_typer(state)
 
 
-@state.command(epilog="Example:  auditor ledger configure --config auditor.toml")
+@state.command(examples=["auditor ledger configure --config auditor.toml"])
 def configure(
-    config: Annotated[Path, typer.Option(help="The auditor.toml whose accounts and time zone become the ledger's.")],
+    config: Annotated[
+        Path,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The auditor.toml whose accounts and time zone become the ledger's."
+        ),
+    ],
     ledger: Where = "auditor.db",
     replace: Annotated[bool, typer.Option("--replace", help="Also where it contradicts what the ledger has.")] = False,
 ) -> None:
-    """Make the accounts of an auditor.toml the ledger's own; billing cycles are cut again, exactly.
+    """Store the accounts of an auditor.toml in the ledger.
 
-    Every process that works on the ledger then uses these, whatever its own auditor.toml says.
+    Billing cycles are cut again, exactly. Every process that works on the ledger then uses these, whatever its own
+    auditor.toml says.
     """
     from auditor.ledger.database import Ledger
     from auditor.ledger.upkeep import configure as write
@@ -116,9 +136,9 @@ def configure(
     print(f"{config} is the ledger's" if changed else "nothing changed: the ledger has the same")
 
 
-@state.command(epilog="Example:  auditor ledger show --ledger auditor.db")
+@state.command(examples=["auditor ledger show --ledger auditor.db"])
 def show(ledger: Where = "auditor.db") -> None:
-    """Print what a ledger has: accounts, sources and when each was last read, files set aside, whose file differs."""
+    """Print the accounts of a ledger, its sources and the files set aside."""
     from auditor.ledger.database import Ledger
     from auditor.ledger.upkeep import listing
 

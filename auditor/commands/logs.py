@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.commands.options import INCOMPLETE, OK, Log, ReadingLimits, say, window
 from auditor.model.errors import ConfigError, InputError
+from auditor.model.names import available
 from auditor.model.settings import Settings
 from auditor.model.words import plural
 
@@ -70,9 +71,8 @@ KNOWN = 10
 def missing(option: str, wanted: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     """A sentence for each of the *wanted* names of an option that no event has."""
     there = sorted(set(known))
-    more = f" and {len(there) - KNOWN:,} more" if len(there) > KNOWN else ""
     for name in sorted(set(wanted) - set(there)):
-        yield f"--{option} {name!r}: no event has it; {option}s are {', '.join(there[:KNOWN])}{more}"
+        yield f"--{option} {name!r}: no event has it; {available(name, there, KNOWN)}"
 
 
 def accounts(log: "Examined", names: list[str] | None) -> "list[Bill]":

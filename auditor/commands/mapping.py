@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.commands.app import App
 from auditor.commands.options import Config, InputFormat, Log, MaxMemory, Timezone, say, settings_of
 from auditor.config import settings_of as parsed
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import BadRecordError
 from auditor.model.words import plural
 from auditor.reading.decimals import POINT
-from auditor.registry import FORMATS
+from auditor.registry import ALSO_CALLED, FORMATS
 from auditor.system import memory
 from auditor.system.files import replacing
 from auditor.system.terminal import plain
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from auditor.intake.sources import Source
     from auditor.model.settings import Settings
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 RECORDS = 200_000
 """Of the sample: enough for every kind of address, and read in seconds."""
 SHOWN = 10
@@ -41,18 +42,25 @@ _WIDTH = 60
 
 @app.command(
     "map",
-    epilog="Examples:  auditor map access.log --output auditor.toml | "
-    "auditor map access.log.gz --input-format combined",
+    examples=(
+        "auditor map access.log --output auditor.toml",
+        "auditor map access.log.gz --input-format nginx",
+    ),
 )
 def map_log(
-    log: Annotated[Path, typer.Argument(help="A log of another kind than usage events.", show_default=False)],
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="An access log, or any log of requests.", show_default=False)
+    ],
     input_format: InputFormat = None,
     config: Config = None,
     timezone: Timezone = None,
     max_memory: MaxMemory = memory.DEFAULT,
-    output: Annotated[Path | None, typer.Option(help="Add the tables to this auditor.toml, new or not.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Add the tables to this auditor.toml, new or not."),
+    ] = None,
 ) -> None:
-    """Propose the [sources] tables that map a log's requests to images, and show ten lines mapped by them."""
+    """Propose the [sources] tables that tell which requests of a log are for images."""
     from auditor.intake.read import detected_in
     from auditor.intake.sources import discover
 
@@ -83,11 +91,12 @@ def map_log(
     say(f"{output}: added {', '.join(f'[sources.{name}]' for name in found.names)}; next: auditor audit {log}")
 
 
-@app.command("formats")
+@app.command("formats", examples=["auditor formats"])
 def formats() -> None:
-    """List the formats of logs."""
+    """List the log formats."""
     for name, kind in FORMATS.items():
-        print(f"{name:14} {kind.title}")
+        also = [alias for alias, called in ALSO_CALLED.items() if called == name]
+        print(f"{name:20}{kind.title}" + (f" (or: {', '.join(also)})" if also else ""))
 
 
 def _exchanges(source: "Source", detected: "Detected", settings: "Settings") -> "list[Exchange]":
@@ -128,7 +137,7 @@ class Mapping:
 
         taken = {table.name for table in settings.sources}
         accounts = list(settings.accounts.items())
-        payer = (accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else OWN
+        payer = (accounts[0][1].provider, accounts[0][0]) if len(accounts) == 1 else (OWN[0], "") if accounts else OWN
         mapper = Mapper(settings, source.label)
         asked = [(each, mapper.request(each.method, each.host, each.target, each.body)) for each in exchanges]
         left, tables = [each for each, mapped in asked if mapped is None], []

@@ -16,15 +16,17 @@ from zoneinfo import ZoneInfo
 import typer
 
 from auditor import config as configuration
+from auditor.commands.app import completing
 from auditor.config import values
 from auditor.model.errors import ConfigError
 from auditor.model.event_reader import instant
 from auditor.model.events import BadRecordError
 from auditor.model.findings import Confidence
+from auditor.model.names import available
 from auditor.model.plans import Plan, comparable, moment
 from auditor.model.settings import Settings
 from auditor.reading.decimals import COMMA, POINT
-from auditor.registry import MEASURED_RULE
+from auditor.registry import ALSO_CALLED, FORMATS, MEASURED_RULE
 from auditor.system import memory, terminal
 
 if TYPE_CHECKING:
@@ -36,12 +38,33 @@ say = terminal.say
 OK, FOUND, INCOMPLETE, UNDELIVERED = 0, 1, 3, 4
 """Exit codes; 2, a wrong option or configuration, comes from the errors themselves."""
 
-Config = Annotated[Path | None, typer.Option(help="auditor.toml; else the one in the audited folder or here.")]
-Output = Annotated[Path | None, typer.Option(help="Write the report to a file.")]
-Since = Annotated[str | None, typer.Option(help="Only events from this time on (RFC 3339 or a date).")]
-Until = Annotated[str | None, typer.Option(help="Only events before this time.")]
-Ttl = Annotated[str | None, typer.Option(help="How long a stored picture may be served, e.g. 24h or 7d.")]
-Timezone = Annotated[str | None, typer.Option(help="Zone of times without an offset, and of cycles.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE",
+        help="The auditor.toml to use; else the one with the logs, here, or in a parent up to the one with .git.",
+    ),
+]  # fmt: skip
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", "-s", metavar="TIME",
+        help="Only events from this time on: 7d, yesterday, 2026-09, 2026-09-01, or with a time of day.",
+    ),
+]  # fmt: skip
+Until = Annotated[
+    str | None,
+    typer.Option("--until", "-u", metavar="TIME", help="Only events before this time, written as for --since."),
+]
+Ttl = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="How long a cached image may be served, such as 24h or 7d.")
+]
+Timezone = Annotated[
+    str | None, typer.Option(metavar="ZONE", help="Time zone of times without an offset and of billing cycles.")
+]
 
 
 def _memory(text: str | int) -> int:
@@ -58,21 +81,36 @@ MaxMemory = Annotated[
         help="Refuse an input that takes more memory to read; 1GiB unless given.",
     ),
 ]  # fmt: skip
-MinConfidence = Annotated[Confidence, typer.Option(help="Show only findings that are at least so sure.")]
+MinConfidence = Annotated[Confidence, typer.Option(help="Show only findings of this confidence or above.")]
 InputFormat = Annotated[
     str | None,
     typer.Option(
-        "--input-format", help="The format of the logs, `auditor formats` lists them, or an nginx log_format string."
+        "--input-format",
+        "-i",
+        metavar="FORMAT",
+        autocompletion=completing([*ALSO_CALLED, *FORMATS]),
+        help="The format of the logs, where it is not detected: a name such as nginx, apache or iis "
+        "(`auditor formats` lists all), or an nginx log_format string.",
     ),
 ]
 DecimalWord = StrEnum("DecimalWord", {"comma": COMMA, "point": POINT})
 IdsWord = StrEnum("IdsWord", ["keep", "rows"])
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep what was read of big inputs.")]
-Measured = Annotated[Path | None, typer.Option(help=f"What `auditor inspect --output` measured, for {MEASURED_RULE}.")]
-Baseline = Annotated[Path | None, typer.Option(help="Accepted findings, with reason and expiry: baseline.toml.")]
+Measured = Annotated[
+    Path | None, typer.Option(metavar="FILE", help=f"What `auditor inspect --output` wrote, for {MEASURED_RULE}.")
+]
+Baseline = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Accepted findings, with reason and expiry: baseline.toml.")
+]
 Where = Annotated[
     str,
-    typer.Option("--ledger", envvar="AUDITOR_LEDGER", help="A path, sqlite:///PATH, or postgresql://user@host/name."),
+    typer.Option(
+        "--ledger",
+        "-l",
+        envvar="AUDITOR_LEDGER",
+        metavar="LEDGER",
+        help="A path, sqlite:///PATH, or postgresql://user@host/name.",
+    ),
 ]
 
 
@@ -91,10 +129,14 @@ class LogSource:
     """What is read."""
 
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, globs, or - for standard input.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="Files, folders, globs, or - for standard input.", show_default=False),
     ] = None
     ledger: Annotated[
-        str | None, typer.Option("--ledger", help="Audit the events of a ledger: its path, or postgresql://….")
+        str | None,
+        typer.Option(
+            "--ledger", "-l", metavar="LEDGER", help="Read the events of a ledger: its path, or postgresql://…."
+        ),
     ] = None
 
 
@@ -111,15 +153,15 @@ class Tabular:
 
     decimal: Annotated[
         DecimalWord | None,
-        typer.Option("--decimal", help="The decimal mark where a column of a table does not tell it."),
+        typer.Option("--decimal", help="The decimal mark of a table whose columns do not show it."),
     ] = None
     ids: Annotated[
         IdsWord | None,
-        typer.Option("--ids", help="Where ids repeat at other times: count each id once, or each row."),
+        typer.Option("--ids", help="Where ids repeat at other times: count each id once (keep), or each row."),
     ] = None
     duration_unit: Annotated[
         str | None,
-        typer.Option(help="The unit of durations that nothing else names: s, ms, us or ns."),
+        typer.Option(metavar="UNIT", help="The unit of durations that nothing else names: s, ms, us or ns."),
     ] = None
 
 
@@ -128,7 +170,8 @@ class ReadingLimits:
     """How much may go wrong, and what reading may take."""
 
     max_rejected: Annotated[
-        float, typer.Option(min=0, max=100, help="Exit 3 if a larger share of the lines is rejected, in percent.")
+        float,
+        typer.Option(metavar="PERCENT", min=0, max=100, help="Exit 3 if a larger share of the lines is rejected."),
     ] = 1.0
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 although no event was counted, for jobs that may find none.")
@@ -243,7 +286,7 @@ def show(result: D, text: Callable[[D, TextIO], None], output_format: TextOrJson
 def plans_of(settings: Settings, provider: str) -> tuple[Plan, ...]:
     """The plans of --provider that can be held against each other; which others there are is said on stderr."""
     if provider not in settings.catalogue:
-        raise ConfigError(f"--provider {provider!r} is unknown; providers are {', '.join(settings.catalogue)}")
+        raise ConfigError(f"--provider: unknown provider {provider!r}; {available(provider, settings.catalogue)}")
     plans = comparable(settings.catalogue[provider])
     for plan in settings.catalogue[provider]:
         if plan not in plans:

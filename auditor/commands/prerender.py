@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor import config as configuration
+from auditor.commands.app import App, completing
+from auditor.commands.options import Config
 from auditor.model.errors import InputError, MissingExtraError
+from auditor.model.names import available
 from auditor.model.settings import ClientSettings
-from auditor.system.terminal import plain
+from auditor.system.terminal import plain, say
 
 if TYPE_CHECKING:
     from auditor.client.batch import BatchReport, Item
 
-app = typer.Typer(rich_markup_mode=None)
+from auditor.registry import PROVIDERS
+
+app = App()
 OK, FAILED, STOPPED = 0, 1, 3
 SHOWN = 20
 """Failures that are named; all of them are counted."""
@@ -25,31 +30,58 @@ _FIELDS = {"template", "overrides", "options", "template_version", "placement"}
 
 
 @app.command(
-    epilog="Examples:  auditor prerender items.jsonl --environment production | "
-    "auditor prerender items.jsonl --base-url http://127.0.0.1:19780/v1 --cache file:///var/cache/renders"
+    examples=(
+        "auditor prerender items.jsonl --environment production",
+        "auditor prerender items.jsonl --base-url http://127.0.0.1:19780/v1 --cache file:///var/cache/renders",
+    ),
 )
 def prerender(
     items: Annotated[
         str,
-        typer.Argument(help='JSON Lines: {"template": "og", "overrides": {…}, "options": {"format": "png"}}; or -.'),
+        typer.Argument(
+            metavar="ITEMS",
+            help='JSON Lines: {"template": "og", "overrides": {…}, "options": {"format": "png"}}; or -.',
+        ),
     ],
-    environment: Annotated[str, typer.Option(help="Which [client.…] of auditor.toml to use.")] = "production",
-    config: Annotated[Path | None, typer.Option(help="auditor.toml; else the one here.")] = None,
-    provider: Annotated[str | None, typer.Option(help="The provider, without auditor.toml.")] = None,
-    account: Annotated[str | None, typer.Option(help="The alias of the account in the events.")] = None,
-    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the API key.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another address of the API, as the sandbox's.")] = None,
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", metavar="NAME", help="The [client.NAME] of auditor.toml to use.")
+    ] = "production",
+    config: Config = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            "-p",
+            metavar="NAME",
+            autocompletion=completing(PROVIDERS),
+            help="The provider, without auditor.toml.",
+        ),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", "-a", metavar="NAME", help="The alias of the account in the events.")
+    ] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="The environment variable that holds the API key.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another address of the API, such as the sandbox's.")
+    ] = None,
     cache: Annotated[
-        str | None, typer.Option(help="Where pictures are kept: a folder, file://, s3://, redis://.")
+        str | None, typer.Option(metavar="CACHE", help="Where images are kept: a folder, file://, s3://, redis://.")
     ] = None,
-    events: Annotated[str | None, typer.Option(help="The folder of usage events.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Renders at the same time.")] = 8,
+    events: Annotated[str | None, typer.Option(metavar="FOLDER", help="The folder of usage events.")] = None,
+    concurrency: Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Renders at the same time.")] = 8,
     per_second: Annotated[
-        float | None, typer.Option(min=0.01, help="Renders a second; else what the plans bear.")
+        float | None, typer.Option(metavar="N", min=0.01, help="Renders a second; else what the plans allow.")
     ] = None,
-    budget: Annotated[int | None, typer.Option(min=0, help="Stop at so many credits in the billing cycle.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="CREDITS", min=0, help="Stop at this many credits in the billing cycle.")
+    ] = None,
 ) -> None:
-    """Render pictures ahead of time: only those that are not in the cache yet. Interrupted, it goes on where it was."""
+    """Render the images that are not cached yet, ahead of time.
+
+    Interrupted, the same command goes on where it was.
+    """
     from auditor.client.connect import renderer
 
     chosen: dict[str, Any] = {
@@ -57,7 +89,10 @@ def prerender(
         "events": events, "budget": budget,
     }  # fmt: skip
     batch = list(read(items))
-    settings = configuration.load(config or configuration.find([]), rules=False)
+    where = config or configuration.own()
+    if where is not None:
+        say(f"settings from {where}")
+    settings = configuration.load(where, rules=False)
     default = ClientSettings("imejis", "default", "IMEJIS_API_KEY", cache=".renders", events="usage")
     client = settings.clients.get(environment.lower(), default)
     client = replace(client, **{name: value for name, value in chosen.items() if value is not None})
@@ -95,7 +130,7 @@ def _item(line: bytes, where: str) -> "Item":
     if not isinstance(found, dict) or not isinstance(found.get("template"), str):
         raise InputError(f'{where}: an object with a "template" is needed')
     if unknown := found.keys() - _FIELDS:
-        raise InputError(f"{where}: {min(unknown)!r} is unknown; fields are {', '.join(sorted(_FIELDS))}")
+        raise InputError(f"{where}: unknown field {min(unknown)!r}; {available(min(unknown), sorted(_FIELDS))}")
     for name in ("overrides", "options"):
         if not isinstance(found.setdefault(name, {}), dict):
             raise InputError(f"{where}: {name} is not an object")

@@ -10,34 +10,45 @@ from typing import Annotated
 import typer
 
 from auditor.commands import options as given
+from auditor.commands.app import App
 from auditor.commands.logs import choices, examined, intake_code, only_account
 from auditor.commands.options import FOUND, OK, TEXT, converted, settings_of, show, spread
 from auditor.config.values import money
 from auditor.reading.decimals import read
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 LEDGER = "auditor.db"
 
 
 @app.command(
-    epilog="Examples:  auditor reconcile sample_logs --account main --cycle 2026-09 --invoice 2610 | "
-    "auditor reconcile --ledger auditor.db --cycle 2026-09-15 --invoice 2650 --format json"
+    examples=(
+        "auditor reconcile sample_logs --account main --cycle 2026-09 --invoice 2610",
+        "auditor reconcile --ledger auditor.db --cycle 2026-09-15 --invoice 2650 --format json",
+    ),
 )
 @spread
 def reconcile(
     *,
-    invoice: Annotated[str, typer.Option(help="Credits that the provider billed for the cycle.")] = ...,  # type: ignore[assignment]
-    cycle: Annotated[str, typer.Option(help="The month in which the cycle begins, or a day in it.")] = ...,  # type: ignore[assignment]
-    account: Annotated[str | None, typer.Option(help="The account, if the log has several.")] = None,
+    invoice: Annotated[
+        str, typer.Option(metavar="CREDITS", help="Credits that the provider billed for the cycle.")
+    ] = ...,  # type: ignore[assignment]
+    cycle: Annotated[
+        str, typer.Option(metavar="MONTH", help="The month in which the cycle begins, or a day in it.")
+    ] = ...,  # type: ignore[assignment]
+    account: Annotated[
+        str | None, typer.Option("--account", "-a", metavar="NAME", help="The account, if the log has several.")
+    ] = None,
     log: given.Log,
     input_format: given.InputFormat = None,
     tabular: given.Tabular,
-    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write it.")] = TEXT,
+    output_format: Annotated[
+        given.TextOrJson, typer.Option("--format", "-f", help="How to write the comparison.")
+    ] = TEXT,
     output: given.Output = None,
     timezone: given.Timezone = None,
     limits: given.ReadingLimits,
 ) -> None:
-    """Hold the count against the provider's invoice and explain the difference. Exit 1 if it does not agree."""
+    """Compare the count with the provider's invoice and explain the difference. Exit 1 if they disagree."""
     from auditor.reports.terminal import reconciliation as text
     from auditor.results.reconciliation import cycle_named
     from auditor.results.reconciliation import reconcile as held

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.commands import options as given
+from auditor.commands.app import App
 from auditor.commands.audit import FailOn, OutputFormat, finding_code, input_code, report_of
 from auditor.commands.logs import choices, logs
 from auditor.commands.options import INCOMPLETE, OK, UNDELIVERED, converted, say, settings_of, spread
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Confidence
+from auditor.model.names import available
 from auditor.registry import DELIVERIES
 from auditor.system.terminal import plain
 
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
     from auditor.schedule.edition import Rhythm
     from auditor.schedule.folder import History
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 
 
 @app.command(
-    epilog="Examples:  auditor report usage/ --cycle last --against previous --format html --deliver team | "
-    "auditor report --ledger auditor.db --cycle 2026-09 --fail-on high | auditor report usage/ --deliver team --dry-run"
+    examples=(
+        "auditor report usage/ --cycle last --against previous --format html --deliver team",
+        "auditor report --ledger auditor.db --cycle 2026-09 --fail-on high",
+        "auditor report usage/ --deliver team --dry-run",
+    ),
 )
 @spread
 def report(
@@ -41,17 +46,32 @@ def report(
     source: given.LogSource,
     cycle: Annotated[
         str,
-        typer.Option(help="The billing cycle: last, the newest that has ended; or the month it starts in: 2026-09."),
+        typer.Option(
+            metavar="CYCLE",
+            help="The billing cycle: last, the newest that has ended; or the month it starts in: 2026-09.",
+        ),
     ] = "last",
     against: Annotated[
-        str | None, typer.Option(help="Compare with: previous, the cycle before in the history; or a JSON report.")
+        str | None,
+        typer.Option(
+            metavar="REPORT", help="Compare with: previous, the cycle before in the history; or a JSON report."
+        ),
     ] = None,
-    history: Annotated[Path, typer.Option(help="The folder that keeps reports, with an index page.")] = Path("reports"),
+    history: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder that keeps reports, with an index page.")
+    ] = Path("reports"),
     output_format: Annotated[
-        list[OutputFormat] | None, typer.Option("--format", help="How to write it, beside JSON; repeatable.")
+        list[OutputFormat] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"How to write it, beside JSON: {', '.join(OutputFormat)}; repeatable.",
+        ),
     ] = None,
     deliver: Annotated[
-        list[str] | None, typer.Option(help="A [delivery.NAME] of auditor.toml that gets it, once; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A [delivery.NAME] of auditor.toml that gets it, once; repeatable."),
     ] = None,
     resend: Annotated[bool, typer.Option("--resend", help="Deliver also what was delivered already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write and send nothing; say what would be.")] = False,
@@ -65,7 +85,7 @@ def report(
     limits: given.ReadingLimits,
     config: given.Config = None,
 ) -> None:
-    """Report on a whole billing cycle, compare it with the one before, keep it, and send it to people, once."""
+    """Report on a billing cycle, compare it with the one before, and deliver it once."""
     from auditor import pipeline
     from auditor.model import measurements
     from auditor.results import baseline as accepted
@@ -128,8 +148,7 @@ def report(
 def _way(name: str, settings: "Settings") -> "Delivery":
     found = settings.deliveries.get(name)
     if found is None:
-        known = ", ".join(settings.deliveries) or "none"
-        raise ConfigError(f"--deliver {name}: auditor.toml has no [delivery.{name}]; there are {known}")
+        raise ConfigError(f"--deliver: no [delivery.{name}] in auditor.toml; {available(name, settings.deliveries)}")
     try:
         return DELIVERIES[found.kind](found.values, os.environ)
     except ConfigError as error:

@@ -5,25 +5,34 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App, completing
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 from auditor.model.options import manual
 from auditor.registry import RULES
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 
 
-@app.command()
+@app.command(examples=["auditor rules"])
 def rules() -> None:
     """List the rules."""
     for name, entry in RULES.items():
         print(f"{name:22} {entry.summary}")
 
 
-@app.command(epilog=f"Example:  auditor explain {next(iter(RULES))}")
-def explain(rule: Annotated[str, typer.Argument(help="The id of a rule; `auditor rules` lists them.")]) -> None:
+@app.command(examples=[f"auditor explain {next(iter(RULES))}"])
+def explain(
+    rule: Annotated[
+        str,
+        typer.Argument(
+            metavar="RULE", autocompletion=completing(RULES), help="The name of a rule; `auditor rules` lists them."
+        ),
+    ],
+) -> None:
     """Print the manual page of a rule."""
     if rule not in RULES:
-        raise ConfigError(f"{rule!r} is no rule; rules are {', '.join(RULES)}")
+        raise ConfigError(f"unknown rule {rule!r}; {available(rule, RULES)}")
     print(manual_page(rule))
 
 

@@ -7,35 +7,51 @@ from typing import Annotated
 
 import typer
 
+from auditor.commands.app import App
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 
 
 @app.command(
-    epilog="Examples:  auditor sandbox | auditor sandbox --plan Free --latency 1.2 --fault 500=0.02 --fault hang=0.01"
+    examples=(
+        "auditor sandbox",
+        "auditor sandbox --plan Free --latency 1.2 --fault 500=0.02 --fault hang=0.01",
+    ),
 )
 def sandbox(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 19780,
-    plan: Annotated[str, typer.Option(help="The plan of the key `sandbox`: Free, Basic or Pro.")] = "Pro",
-    latency: Annotated[float, typer.Option(min=0, help="Median seconds that a render takes.")] = 0.3,
-    per_second: Annotated[float | None, typer.Option(min=0.01, help="Throttle beyond so many calls a second.")] = None,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")
+    ] = 19780,
+    plan: Annotated[
+        str, typer.Option(metavar="PLAN", help="The plan of the key `sandbox`: Free, Basic or Pro.")
+    ] = "Pro",
+    latency: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Median time of a render.")] = 0.3,
+    per_second: Annotated[
+        float | None, typer.Option(metavar="N", min=0.01, help="Throttle beyond N calls a second.")
+    ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=SHARE: 500, 502, 503, 429, hang, close, billed-hang, billed-close, drip."),
+        typer.Option(
+            metavar="NAME=SHARE", help="500, 502, 503, 429, hang, close, billed-hang, billed-close or drip; repeatable."
+        ),
     ] = None,
     design: Annotated[
-        list[str] | None, typer.Option(help="NAME=WIDTHxHEIGHT; with one, other designs do not exist.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=WIDTHxHEIGHT", help="A design and its size; with one, other designs do not exist; repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Serve a stand-in for the Imejis API on 127.0.0.1: real pictures, plans that run out, faults, an invoice."""
+    """Serve a stand-in for the Imejis API on this machine, with faults and an invoice."""
     from auditor.providers.imejis import IMEJIS
     from auditor.sandbox.billing import DEFAULT_KEY
     from auditor.sandbox.server import Sandbox
 
     plans = {each.name.lower(): each for each in IMEJIS.plans}
     if plan.lower() not in plans:
-        raise ConfigError(f"--plan {plan!r} is unknown; plans are {', '.join(each.name for each in IMEJIS.plans)}")
+        raise ConfigError(f"--plan: unknown plan {plan!r}; {available(plan, [each.name for each in IMEJIS.plans])}")
     try:
         sandbox = Sandbox(
             port=port,

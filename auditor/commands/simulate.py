@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.commands import options as given
+from auditor.commands.app import App
 from auditor.commands.logs import choices, intake_code, logs
 from auditor.commands.options import TEXT, converted, say, settings_of, show, spread
 from auditor.config.values import parse_duration, parse_size
@@ -16,14 +17,17 @@ from auditor.model.errors import ConfigError
 if TYPE_CHECKING:
     from auditor.results.simulation import Setting
 
-app = typer.Typer(rich_markup_mode=None)
+app = App()
 LADDER = ("1m", "5m", "15m", "1h", "3h", "6h", "12h", "24h", "2d", "7d", "14d", "30d", "90d", "forever")
 """What is tried if no --ttl is given."""
 
 
 @app.command(
-    epilog="Examples:  auditor simulate sample_logs | auditor simulate usage/ --ttl 1h --ttl 24h --ttl forever "
-    "--per-template | auditor simulate trace.csv --capacity-entries 300 --capacity-entries 1200 --format json"
+    examples=(
+        "auditor simulate sample_logs",
+        "auditor simulate usage/ --ttl 1h --ttl 24h --ttl forever --per-template",
+        "auditor simulate trace.csv --capacity-entries 300 --capacity-entries 1200 --format json",
+    ),
 )
 @spread
 def simulate(
@@ -32,8 +36,9 @@ def simulate(
     ttl: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"How long a picture is kept: 90s, 1h, 7d, forever; repeatable. [default: {' '.join(LADDER)}; "
-            "with a capacity: forever]"
+            metavar="DURATION",
+            help=f"How long an image is kept: 90s, 1h, 7d, forever; repeatable. [default: {' '.join(LADDER)}; "
+            "with a capacity: forever]",
         ),
     ] = None,
     coalescing: Annotated[
@@ -43,10 +48,11 @@ def simulate(
         bool, typer.Option("--no-coalescing", help="They do not; with --coalescing, show both.")
     ] = False,
     capacity_entries: Annotated[
-        list[int] | None, typer.Option(min=0, help="An LRU cache of so many pictures; repeatable.")
+        list[int] | None, typer.Option(metavar="N", min=0, help="An LRU cache of N images; repeatable.")
     ] = None,
     capacity_bytes: Annotated[
-        list[str] | None, typer.Option(help="An LRU cache of so many bytes: 500000000, 500MB, 2GiB; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="SIZE", help="An LRU cache of this size: 500000000, 500MB, 2GiB; repeatable."),
     ] = None,
     per_template: Annotated[
         bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
@@ -56,7 +62,9 @@ def simulate(
     ] = False,
     input_format: given.InputFormat = None,
     tabular: given.Tabular,
-    output_format: Annotated[given.TextOrJson, typer.Option("--format", help="How to write the simulation.")] = TEXT,
+    output_format: Annotated[
+        given.TextOrJson, typer.Option("--format", "-f", help="How to write the simulation.")
+    ] = TEXT,
     output: given.Output = None,
     since: given.Since = None,
     until: given.Until = None,

@@ -1,5 +1,6 @@
 """auditor.toml -> frozen `Settings`; whatever is unknown or impossible is an error with the file and the key."""
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from auditor.intake.sources import stays_in
 from auditor.model.errors import ConfigError
 from auditor.model.settings import PRODUCTION, BytePrices, Settings
 from auditor.registry import PROVIDERS
+from auditor.system.terminal import say
 
 FILE_NAME = "auditor.toml"
 MAX_SIZE = 1 << 20
@@ -27,14 +29,32 @@ OWNERS = ("delivery", "client", "usage", "plugins")
 
 
 def find(paths: Sequence[Path]) -> Path | None:
-    """The auditor.toml in an audited folder, else beside an audited file, else in the working directory.
+    """The auditor.toml in an audited folder, else beside an audited file, else the user's own.
 
     A link that leads out of its folder is none: who may write into the folder would choose what is read.
     """
-    for path in [*paths, *(path.parent for path in paths), Path()]:
+    for path in [*paths, *(path.parent for path in paths)]:
         candidate = path / FILE_NAME
         if path.is_dir() and candidate.is_file() and (path.resolve() == Path.cwd() or stays_in(path, candidate)):
             return candidate
+    return own()
+
+
+def own() -> Path | None:
+    """The auditor.toml in the working directory, else in the nearest of its parents up to the one with `.git`.
+
+    Outside of a repository no parent is looked into. Nor is the file of another user used there, but root's: any user
+    may put one, and a `.git`, into a folder such as /tmp.
+    """
+    folders = [Path.cwd(), *Path.cwd().parents]
+    top = next((depth for depth, folder in enumerate(folders) if (folder / ".git").exists()), 0)
+    for depth in range(top + 1):
+        candidate = Path(*[".."] * depth, FILE_NAME)
+        if not candidate.is_file():
+            continue
+        if depth == 0 or candidate.stat().st_uid in (os.geteuid(), 0):
+            return candidate
+        say(f"{candidate} belongs to another user and is not used; to use it: --config {candidate}")
     return None
 
 
@@ -43,11 +63,11 @@ def found(
 ) -> tuple[Settings, Path | None, list[str]]:
     """The settings for some audited paths, the file that was used, and what of it does not count.
 
-    The working directory's file is the owner's. One that came with the data tells what the data means: its `OWNERS`
-    tables are not used, those of the working directory's file are; nor does it turn off a rule.
+    The user's `own` file says all. One that came with the data tells what the data means: its `OWNERS` tables are not
+    used, those of the user's own file are; nor does it turn off a rule.
     """
-    path = find(paths)
-    if path is None or path.parent.resolve() == Path.cwd():
+    path, mine = find(paths), own()
+    if path is None or (mine is not None and path.resolve() == mine.resolve()):
         return load(path, timezone, rules=rules, plugged=rules), path, []
     table = _read(path)
     ignored = [f"[{name}]" for name in OWNERS if table.pop(name, None) is not None]
@@ -56,12 +76,11 @@ def found(
         if isinstance(rule, dict) and rule.get("enabled") is False:
             del rule["enabled"]
             ignored.append(f"rules.{name}.enabled")
-    own = find([])
     # First: the data's rules may be its plug-ins'.
-    mine = None if own is None else load(own, timezone, rules=rules, plugged=rules)
+    owned = None if mine is None else load(mine, timezone, rules=rules, plugged=rules)
     settings = settings_of(table, str(path), timezone, rules=rules)
-    if mine is not None:
-        settings = replace(settings, clients=mine.clients, usage=mine.usage, deliveries=mine.deliveries)
+    if owned is not None:
+        settings = replace(settings, clients=owned.clients, usage=owned.usage, deliveries=owned.deliveries)
     return settings, path, ignored
 
 
@@ -131,7 +150,7 @@ def settings_of(
         prices=prices,
         **sections.rules(root.tables("rules"), own=rules),
         clients={name.lower(): client for name, client in root.each(sections.client, "client").items()},
-        sources=tuple(root.each(sections.source, "sources").values()),
+        sources=tuple(root.each(partial(sections.source, accounts), "sources").values()),
         log_formats=root.each(own_format, "formats"),
         usage=root.each(partial(sections.usage, accounts), "usage"),
         deliveries=root.each(sections.delivery, "delivery"),

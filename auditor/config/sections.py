@@ -16,6 +16,7 @@ from auditor.config import values
 from auditor.config.values import Readers
 from auditor.model.endpoints import Grade
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 from auditor.model.options import Option, options_of
 from auditor.model.plans import Plan, TopUp
 from auditor.model.settings import Account, ClientSettings, DeliverySettings, Limit, SourceTable, UsageSettings
@@ -103,7 +104,7 @@ class CheckedTable:
         """What was *made* of the table, unless that left out a key: the first one is an error."""
         for key in self.values:
             if key not in self.known:
-                raise self.fail(key, f"is unknown; allowed are {', '.join(sorted(self.known))}")
+                raise self.fail(key, f"is unknown; {available(key, sorted(self.known))}")
         return made
 
 
@@ -141,8 +142,8 @@ def _plan(table: CheckedTable, provider: str, catalogue: Catalogue) -> Plan:
     """The plan that the key names, out of the catalogue of a provider."""
     name, plans = table.need("plan", values.text), catalogue.get(provider, {})
     if name not in plans:
-        allowed = f"known plans of {provider} are {', '.join(plans)}" if plans else f"{provider} has no known plans"
-        raise table.fail("plan", f"= {name!r} is unknown; {allowed}; or describe it as [plans.{provider}.{name}]")
+        allowed = f" of {provider}; {available(name, plans)}" if plans else f"; {provider} has no known plans"
+        raise table.fail("plan", f"= {name!r} is no known plan{allowed}; or describe it as [plans.{provider}.{name}]")
     return plans[name]
 
 
@@ -150,15 +151,18 @@ def client(_: str, table: CheckedTable) -> ClientSettings:
     """`[client.ENVIRONMENT]`: how that environment calls the provider."""
     provider = table.take("provider", values.text, "imejis")
     if provider not in PROVIDERS:
-        raise table.fail("provider", f"= {provider!r} is unknown; providers are {', '.join(PROVIDERS)}")
+        raise table.fail("provider", f"= {provider!r} is unknown; {available(provider, PROVIDERS)}")
     return table.read(ClientSettings, provider=provider)
 
 
-def source(name: str, table: CheckedTable) -> SourceTable:
-    """`[sources.NAME]`: what calls in a foreign log are renders, and of what."""
+def source(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> SourceTable:
+    """`[sources.NAME]`: what calls in a foreign log are renders, and of what; whose, where there are *accounts*."""
     query = table.table("query")
     patterns = {"query": lambda _: {parameter: query.need(parameter, values.pattern) for parameter in query.values}}
     found = table.read(SourceTable, patterns, name=name)
+    if accounts and "account" in table.values and found.account not in accounts:
+        wrong = f"= {found.account!r} is no [accounts] table; {available(found.account, accounts)}"
+        raise table.fail("account", f"{wrong}; correct it, or add [accounts.{found.account}]")
     if found.key is not None and found.ignore:
         raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
     if found.path is None and found.provider not in PROVIDERS:
@@ -170,11 +174,11 @@ def delivery(_: str, table: CheckedTable) -> DeliverySettings:
     """`[delivery.NAME]`: where a report goes; the kind says which keys there are."""
     kind = table.need("kind", values.text)
     if kind not in DELIVERIES:
-        raise table.fail("kind", f"= {kind!r} is unknown; kinds are {', '.join(DELIVERIES)}")
+        raise table.fail("kind", f"= {kind!r} is unknown; {available(kind, DELIVERIES)}")
     way = DELIVERIES[kind]
     formats = table.take("formats", values.texts, ("text",))
     if unknown := set(formats) - set(REPORTS) - REPORTS.allowed:
-        raise table.fail("formats", f"= {min(unknown)!r} is unknown; formats are {', '.join(REPORTS)}")
+        raise table.fail("formats", f"= {min(unknown)!r} is unknown; {available(min(unknown), REPORTS)}")
     formats = tuple(name for name in formats if name in REPORTS)  # (without those of a plug-in that cannot be used)
     if way.MOST_REPORTS == 1 and len(formats) > 1:
         raise table.fail("formats", f"are {len(formats)}; a {kind} holds one: write a [delivery.NAME] for each")
@@ -231,7 +235,7 @@ def rules(tables: Iterable[tuple[str, CheckedTable]], *, own: bool) -> dict[str,
     disabled, options, found = set(), {}, dict[str, Any]()
     for name, table in tables:
         if name not in RULES and name not in RULES.allowed:
-            raise table.fail("", f"is unknown; rules are {', '.join(RULES)}")
+            raise table.fail("", f"is unknown; {available(name, RULES)}")
         if not table.take("enabled", values.flag, default=True):
             disabled.add(name)
         if table.values.keys() <= {"enabled"} or not own or name not in RULES:
@@ -250,8 +254,7 @@ def _value(kind: Any, option: Option, value: Any) -> Any:
     if option.choices:
         chosen = values.names(value)
         if unknown := chosen - set(option.choices):
-            known = ", ".join(option.choices)
-            raise ValueError(f"= {min(unknown)!r} is no {option.called}; {option.called.split()[0]}s are {known}")
+            raise ValueError(f"= {min(unknown)!r} is no {option.called}; {available(min(unknown), option.choices)}")
         return tuple(name for name in option.choices if name in chosen)
     found = values.READERS[kind](value)
     if (option.least is not None and found < option.least) or (option.most is not None and found > option.most):

@@ -175,7 +175,9 @@ def _table(group: Group, payer: tuple[str, str], names: set[str]) -> ProposedTab
         lines.append(f"query = {{ {inner} }}")
     lines += [
         f"provider = {_quoted(payer[0])}   # who renders; without known plans of it, prices are unknown",
-        f"account = {_quoted(payer[1])}   # who is billed; [accounts.{_key(payer[1])}] names the plan",
+        f"account = {_quoted(payer[1])}   # who is billed; [accounts.{_key(payer[1])}] names the plan"
+        if payer[1]
+        else '# account = "…"   # who is billed: one of the [accounts] tables',
     ]
     if not group.cached:
         lines.append('uncached = "render"   # the log has no cache field; "hit" if a cache answers')

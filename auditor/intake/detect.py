@@ -16,6 +16,7 @@ from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import BadRecordError, is_like_event
 from auditor.model.json_shape import JsonShape
+from auditor.model.names import available
 from auditor.model.settings import OwnFormat
 from auditor.reading.array import is_array, key_of_array, objects, whole_objects
 from auditor.reading.cells import Cells, cells_in
@@ -28,7 +29,7 @@ from auditor.reading.shaped import ShapedJson
 from auditor.reading.sums import told
 from auditor.reading.table import Table
 from auditor.reading.wrapped import DEEP
-from auditor.registry import FORMATS
+from auditor.registry import ALSO_CALLED, FORMATS
 
 HEAD = 256 << 10
 """Bytes of the sample."""
@@ -250,11 +251,10 @@ def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:
             return Detected(fields, 1.0)
     except ValueError as error:
         raise ConfigError(f"--input-format: the list of CloudFront's fields {error}") from None
+    name = ALSO_CALLED.get(name, name)
     if name not in FORMATS or name == LogFormat.name:
-        known = [*log_formats, *FORMATS]
-        raise ConfigError(
-            f"--input-format {name!r} is no format; formats are {', '.join(known)}, or a log_format string"
-        )
+        known = available(name, [*log_formats, *ALSO_CALLED, *FORMATS])
+        raise ConfigError(f"--input-format: unknown format {name!r}; {known}, or a log_format string")
     return Detected(FORMATS[name], 1.0)
 
 

@@ -16,6 +16,7 @@ from auditor import pipeline
 from auditor.config import found, load
 from auditor.intake.sources import Source, discover
 from auditor.model.errors import ConfigError
+from auditor.model.names import available
 from auditor.model.settings import Settings
 from auditor.notebook.frames import Frames, frames_of
 from auditor.registry import PROVIDERS, REPORTS
@@ -147,7 +148,7 @@ def plan(
     named = list(providers)
     for name in named:
         if name not in PROVIDERS:
-            raise ConfigError(f"providers: {name!r} is unknown; providers are {', '.join(PROVIDERS)}")
+            raise ConfigError(f"providers: {name!r} is unknown; {available(name, PROVIDERS)}")
     options = pipeline.Options(since=since, until=until, input_format=input_format, cache=cache)
     settings = _settings(paths, config, timezone, ttl)
     with _sources(paths, max_memory) as sources, pipeline.examine(sources, settings, options, _silent) as log:

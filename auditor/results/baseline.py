@@ -18,6 +18,7 @@ from typing import Any
 
 from auditor.model.errors import ConfigError
 from auditor.model.findings import Accepted, Finding, Suppressed
+from auditor.model.names import available
 from auditor.registry import RULES
 
 _KEYS = {"rule", "subject", "reason", "until"}
@@ -43,7 +44,7 @@ def _entry(entry: Any, where: str) -> Accepted:
         raise ConfigError(f"{where}: {wrong} is missing or unknown; write rule, subject, reason and until")
     subject, until = entry["subject"], entry["until"]
     if entry["rule"] not in RULES:
-        raise ConfigError(f"{where}: rule = {entry['rule']!r} is unknown; rules are {', '.join(RULES)}")
+        raise ConfigError(f"{where}: rule = {entry['rule']!r} is unknown; {available(entry['rule'], RULES)}")
     if not isinstance(subject, dict) or not subject or not all(isinstance(name, str) for name in subject.values()):
         raise ConfigError(f'{where}: subject is no table of names, like {{ account = "main", template = "og" }}')
     if not isinstance(entry["reason"], str) or not entry["reason"].strip():

@@ -122,7 +122,7 @@ def serve_metrics(
     if ingest:
         check_receiving(listen, host, live, tokens, insecure=insecure)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the configuration is about to be read
-    where, supervisor = config or configuration.find([]) or Path(configuration.FILE_NAME), Supervisor()
+    where, supervisor = config or configuration.own() or Path(configuration.FILE_NAME), Supervisor()
 
     def begin(settings: Settings) -> AbstractContextManager[Snapshot]:
         return running(
@@ -177,7 +177,7 @@ def textfile(
 
     With --findings and without --ledger, those of the report alone.
     """
-    with once(config or configuration.find([]), ledger, findings) as snapshot:
+    with once(config or configuration.own(), ledger, findings) as snapshot:
         write(snapshot, path)
 
 
@@ -198,7 +198,7 @@ def push_metrics(
     With --findings and without --ledger, those of the report alone.
     """
     grouping = grouping_of(group or [])
-    with once(config or configuration.find([]), ledger, findings) as snapshot:
+    with once(config or configuration.own(), ledger, findings) as snapshot:
         push(snapshot, url, job, grouping)
 
 

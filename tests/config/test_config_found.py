@@ -96,7 +96,7 @@ def test_every_section_is_of_the_data_or_of_the_owner() -> None:
     """A new one has to be decided on."""
     with pytest.raises(ConfigError) as told:
         config.settings_of({"nonsense": 1}, "x")
-    known = set(str(told.value).partition("allowed are ")[2].split(", "))
+    known = set(str(told.value).partition("available: ")[2].split(", "))
     meaning = {
         "sources",
         "formats",

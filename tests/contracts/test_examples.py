@@ -58,7 +58,7 @@ def test_the_configuration_example_connects(tmp_path: Path, monkeypatch: pytest.
     [
         ("[client.x]\naccount = 'a'\n", "client.x.api_key_env is missing"),
         ("[client.x]\naccount = 'a'\napi_key_env = 'K'\nkey = 'secret'\n", "client.x.key is unknown"),
-        ("[client.x]\nprovider = 'nobody'\naccount = 'a'\napi_key_env = 'K'\n", "providers are imejis, hcti"),
+        ("[client.x]\nprovider = 'nobody'\naccount = 'a'\napi_key_env = 'K'\n", "available: imejis, hcti"),
         ("[client.x]\naccount = 'a'\napi_key_env = 'K'\nbudget = -1\n", "budget"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_doubtful_format_is_a_question(tmp_path: Path) -> None:
     log.write_text("Dear diary,\ntoday nothing happened.\n")
     with pytest.raises(InputError, match=r"cannot tell the format; .* name it with --input-format NAME"):
         report(log)
-    with pytest.raises(ConfigError, match="is no format; formats are jsonl"):
+    with pytest.raises(ConfigError, match=r"unknown format .*vailable: nginx, apache, iis, jsonl"):
         report(log, input_format="nonsense")
     with pytest.raises(ConfigError, match=r"--input-format: the log_format has no \$status"):
         report(log, input_format="$time_local $request")
@@ -279,7 +279,7 @@ def test_hosts_tell_environments(tmp_path: Path) -> None:
         ({"path": "/", "uncached": "maybe"}, "neither render nor hit"),
         ({"path": "/", "format": "bmp"}, "none of avif"),
         ({"provider": "nobody"}, "only calls to imejis"),
-        ({"path": "/", "nonsense": 1}, "is unknown; allowed are account"),
+        ({"path": "/", "nonsense": 1}, "is unknown; available: account"),
     ],
 )
 def test_wrong_tables_are_refused(table: Mapping[str, Any], words: str) -> None:

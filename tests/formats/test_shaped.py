@@ -169,8 +169,11 @@ def test_what_cannot_be_read_is_rejected(record: Mapping[str, Any], said: str) -
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"kind": "xml"}, r"formats.own.kind = 'xml' is unknown; kinds are log_format, json"),
     ({"time": "t"}, r'formats.own.log_format is missing; write one, or kind = "json"'),
-    ({**SHAPE, "log_format": "$status"}, "formats.own.log_format is unknown; allowed are bytes, cache, duration"),
-    ({**SHAPE, "statuscode": "s"}, "formats.own.statuscode is unknown; allowed are bytes, cache, duration"),
+    ({**SHAPE, "log_format": "$status"}, "formats.own.log_format is unknown; available: bytes, cache, duration"),
+    (
+        {**SHAPE, "statuscode": "s"},
+        "formats.own.statuscode is unknown; did you mean 'status'. Available: bytes, cache, duration",
+    ),
     ({"kind": "json", "url": "u", "status": "s"}, r"formats.own.time is missing; write the keys"),
     ({"kind": "json", "url": "u", "time": "t"}, r'formats.own.status is missing; .*status = "res.statusCode"'),
     ({"kind": "json", "time": "t", "status": "s"}, "formats.own.url or path is needed, and not both"),

@@ -115,7 +115,7 @@ def test_plan_advice_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> 
     none, *fixes = found.accounts[0].scenarios
     assert none.fix == "none"
     assert any(each.credits_saved for each in fixes)
-    with pytest.raises(auditor.ConfigError, match="providers: 'nobody' is unknown; providers are "):
+    with pytest.raises(auditor.ConfigError, match="providers: 'nobody' is unknown; available: "):
         auditor.plan("sample_logs", providers=["nobody"])
 
 

@@ -72,7 +72,7 @@ def test_its_options_are_checked_like_those_built_in(site: Path, usage: Path) ->
     code, _, said = run(site, usage, "config", "check")
     assert (code, said) == (
         2,
-        "auditor: auditor.toml: rules.account-names.suffix is unknown; allowed are enabled, prefix\n",
+        "auditor: auditor.toml: rules.account-names.suffix is unknown; available: enabled, prefix\n",
     )
 
 

@@ -172,7 +172,7 @@ def test_the_command_serves_and_says_what_it_billed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--plan", "Gold"], "plans are Free, Basic, Pro"), (["--fault", "500"], "write NAME=VALUE"),
+        (["--plan", "Gold"], "available: Free, Basic, Pro"), (["--fault", "500"], "write NAME=VALUE"),
         (["--fault", "oops=1"], "--fault"), (["--design", "a=b"], "write 1200x630"),
     ],
 )  # fmt: skip

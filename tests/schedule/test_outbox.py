@@ -111,7 +111,7 @@ def test_a_file_is_replaced_whole(said: Said, tmp_path: Path) -> None:
     ("table", "words"),
     [
         ({}, "delivery.team.kind is missing"),
-        ({"kind": "pigeon"}, "kind = 'pigeon' is unknown; kinds are file, smtp, slack, webhook"),
+        ({"kind": "pigeon"}, "kind = 'pigeon' is unknown; available: file, smtp, slack, webhook"),
         ({"kind": "file", "path": "x", "formats": ["html", "csv"]}, "formats are 2; a file holds one"),
         ({"kind": "file"}, "path is missing"),
         ({"kind": "file", "path": "x", "formats": ["pdf"]}, "formats = 'pdf' is unknown"),
