@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
 
+from auditor.analysis.accounts import Counts
 from auditor.analysis.bills import Bill, bills
 from auditor.analysis.case import Case, Secret
 from auditor.analysis.days import daily
 from auditor.analysis.demand import demand
 from auditor.analysis.facts import Facts
 from auditor.analysis.headline import headlines
+from auditor.analysis.identities import Records
 from auditor.analysis.load import Load, Progress
-from auditor.analysis.units import locate
+from auditor.analysis.units import locate, span
 from auditor.analysis.walk import replay
 from auditor.intake.lookup import requests_of
 from auditor.intake.read import Intake, detected_in
@@ -131,12 +133,20 @@ def simulate(
         return simulated(traced[0], caches, traced[1], *shown, per_template=per_template)
     with _load(sources, settings, options, progress).records() as (records, intakes):
         asked = demand(locate(records, settings, options.since, options.until))
+        _tell_span(records, options, asked.accounts.counts)
         inputs = inputs_of(sources, intakes, asked.accounts.counts)
         return simulated(asked, caches, inputs, *shown, per_template=per_template, batch=batch)
 
 
 def _load(sources: Sequence[Source], settings: Settings, options: Options, progress: Progress) -> Load:
     return Load(sources, settings, options.input_format, options.cache, options.now, options.note, progress)
+
+
+def _tell_span(records: Records, options: Options, counts: Counts) -> None:
+    """Say where the log begins and ends, if the window leaves none of its events."""
+    if counts.events == 0 and (options.since or options.until) and (found := span(records)) is not None:
+        first, last = (utc(each.replace(microsecond=0)) for each in found)
+        options.note(f"the log has events from {first} to {last}, and none of them is within --since and --until")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +165,8 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
     with _load(sources, settings, options, progress).records() as (records, intakes):
         chosen = options.since, options.until, options.belongs, _mostly_filtered(intakes)
         facts = locate(records, settings, *chosen)
+        if options.belongs is None:
+            _tell_span(records, options, facts.counts)
         replayed = replay(facts, settings.ttl_us)
         names = ("ttl_seconds", "timezone", "production_environments", "since", "until")
         yield Examined(

@@ -46,7 +46,7 @@ def test_exit_codes(log: Path) -> None:
         (["--no-such-option"], 2, "No such option"),
         (["--rule", "nonsense"], 2, "vailable: duplicate-renders"),
         (["--ttl", "soon"], 2, "write 30s"),
-        (["--since", "yesterday"], 2, "write 2026-09-01"),
+        (["--since", "last week"], 2, "write 7d, yesterday, 2026-09"),
         (["--timezone", "Mars/Olympus"], 2, "not a time zone"),
         (["--config", "absent.toml"], 2, "cannot be read"),
         (["--output", "no/such/folder/report"], 2, "cannot be written"),

@@ -18,6 +18,13 @@ from auditor.model.plans import IDLE, micros, moment
 from auditor.model.settings import Account, Settings
 
 
+def span(records: Records) -> tuple[datetime, datetime] | None:
+    """The times of the first and the last record, whatever the window; None where there is no record."""
+    ts = records.table.c.ts_us
+    (row,) = records.engine.run(select(func.min(ts).label("first"), func.max(ts).label("last"))).to_pylist()
+    return None if row["first"] is None else (moment(row["first"]), moment(row["last"]))
+
+
 def locate(
     records: Records,
     settings: Settings,

@@ -7,7 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditor.commands.options import INCOMPLETE, OK, Log, ReadingLimits, say, window
+from auditor.commands.options import INCOMPLETE, OK, Log, ReadingLimits, say
+from auditor.commands.window import window
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.names import available
 from auditor.model.settings import Settings

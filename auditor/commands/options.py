@@ -6,12 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,11 +17,9 @@ from auditor import config as configuration
 from auditor.commands.app import completing
 from auditor.config import values
 from auditor.model.errors import ConfigError
-from auditor.model.event_reader import instant
-from auditor.model.events import BadRecordError
 from auditor.model.findings import Confidence
 from auditor.model.names import available
-from auditor.model.plans import Plan, comparable, moment
+from auditor.model.plans import Plan, comparable
 from auditor.model.settings import Settings
 from auditor.reading.decimals import COMMA, POINT
 from auditor.registry import ALSO_CALLED, FORMATS, MEASURED_RULE
@@ -239,24 +235,6 @@ def converted(name: str, convert: Callable[[Any], T], value: str) -> T:
         return convert(value)
     except ValueError as error:
         raise ConfigError(f"{name} {error}") from None
-
-
-def time_of(name: str, text: str | None, zone: ZoneInfo) -> datetime | None:
-    """The moment that an option names: a date is its first instant in *zone*."""
-    if text is None:
-        return None
-    try:
-        return moment(instant(text if "T" in text.upper() or " " in text else text + "T00:00:00", zone)[0])
-    except BadRecordError:
-        raise ConfigError(f"{name} {text!r} is not a time; write 2026-09-01 or 2026-09-01T00:00:00+02:00") from None
-
-
-def window(since: str | None, until: str | None, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
-    """The moments of --since and --until."""
-    start, end = time_of("--since", since, zone), time_of("--until", until, zone)
-    if start is not None and end is not None and start >= end:
-        raise ConfigError("--since is not before --until, so no event is counted; swap the two")
-    return start, end
 
 
 @contextmanager
