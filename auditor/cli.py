@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.commands.app import App, Group
+from auditor.commands.app import App, CommandGroup
 from auditor.config.plugins import allow
 from auditor.model.errors import MissingExtraError
 from auditor.registry import RULES
@@ -34,7 +34,7 @@ GROUPS = {
 """Every command, as the help lists it."""
 
 
-class _Root(Group):
+class _Root(CommandGroup):
     headings = GROUPS
 
 

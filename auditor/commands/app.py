@@ -40,7 +40,7 @@ class Command(TyperCommand):
     context_class = _Context
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A command that has commands."""
 
     context_class = _Context
@@ -60,7 +60,7 @@ class Group(TyperGroup):
 class App(typer.Typer):
     """The commands of a file, or all of them."""
 
-    def __init__(self, *, cls: type[Group] = Group, examples: Sequence[str] = (), **given: Any) -> None:
+    def __init__(self, *, cls: type[CommandGroup] = CommandGroup, examples: Sequence[str] = (), **given: Any) -> None:
         super().__init__(cls=cls, rich_markup_mode=None, epilog=_page_end(examples), **given)
 
     def command(self, name: str | None = None, *, examples: Sequence[str] = (), **given: Any) -> Callable[[F], F]:
