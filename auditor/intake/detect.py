@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from auditor.feed.tail import Readable
 from auditor.formats.cloudfront_realtime import CloudFrontRealtime
 from auditor.formats.log_format import LogFormat, LogFormats
-from auditor.intake.question import objects_in, question
+from auditor.intake.question import SPREAD, objects_in, question
 from auditor.intake.sources import USAGE
 from auditor.model.errors import ConfigError, InputError
 from auditor.model.events import BadRecordError, is_like_event
@@ -234,7 +234,7 @@ def _is_damaged_usage(sample: Sample, label: str) -> bool:
     records = list(objects_in(sample))
     if any(map(is_like_event, records)):
         return name or sample.data.lstrip()[:1] == b"{"
-    return name and all(len(record) < _TELLING for record in records)
+    return name and not SPREAD.match(sample.data) and all(len(record) < _TELLING for record in records)
 
 
 def named(name: str, log_formats: Mapping[str, OwnFormat]) -> Detected:

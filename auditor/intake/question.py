@@ -18,7 +18,7 @@ from auditor.reading.names import column_name
 from auditor.reading.rows import lacking
 
 _NAME = re.compile(r"[@$]?[A-Za-z_][\w .()\[\]/$-]{0,39}", re.ASCII)
-_SPREAD = re.compile(rb"\s*\{\s*\n\s*\"")
+SPREAD = re.compile(rb"\s*\{\s*\n\s*\"")
 """An object as it is written for people."""
 _SHOWN = 12
 """Names that are told."""
@@ -46,7 +46,7 @@ def question(
     elif records:
         keys = list(dict.fromkeys(key for record in records for key in _paths(record)))
         found, answer = f"json: {_missing('key', keys)}", _declared(keys)
-    elif _SPREAD.match(sample.data):
+    elif SPREAD.match(sample.data):
         found, answer = "its JSON objects span several lines", "write each on one line: jq -c . FILE"
     elif columns := _columns(sample):
         found, answer = f"csv: {_missing('column', columns)}", _TABLE

@@ -128,9 +128,10 @@ def test_api_gateway_as_its_examples_log_it_names_no_image(tmp_path: Path, route
     assert (found["inputs"]["files"][0]["format"], found["totals"]["renders"]) == ("api-gateway", 2)
 
 
+@pytest.mark.parametrize("name", ["tail.log", "tail.json", "tail.ndjson", "usage.jsonl", "usage.jsonl.1"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_objects_over_several_lines_are_to_be_written_on_one(tmp_path: Path, count: int) -> None:
-    """As `wrangler tail --format json` prints them."""
+def test_objects_over_several_lines_are_to_be_written_on_one(tmp_path: Path, count: int, name: str) -> None:
+    """As `wrangler tail --format json` prints them; no name makes damaged usage events of them."""
     record = {"outcome": "ok", "event": {"request": {"url": "https://shop.example/a.png"}}, "logs": []}
-    found = asked(tmp_path, "tail.log", f"{json.dumps(record, indent=2)}\n" * count)
+    found = asked(tmp_path, name, f"{json.dumps(record, indent=2)}\n" * count)
     assert "its JSON objects span several lines" in found and "jq -c . FILE" in found
