@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.options import NoOptions, options_of
+from auditor.model.waste import Cause
 from auditor.registry import REPORTS, RULES, Entries
 from auditor.system.terminal import say
 
@@ -33,6 +34,7 @@ class PluggedRule:
         list(options_of(self.Options))
         self.__module__ = type(rule).__module__  # whose docstring is the manual page
         self._plugin, self._rule = plugin, rule
+        self.causes: tuple[Cause, ...] = ()  # the waterfall has none for it
 
     def findings(self, case: "Case") -> Iterable[Finding]:
         """What it finds; nothing, and a sentence, where it fails or finds something else than findings."""

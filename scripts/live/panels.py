@@ -17,7 +17,7 @@ EMPTY: Mapping[tuple[str, str, str], str] = {
     ("overview", "Provider: age", "A"): NO_ADDRESS,
     ("overview", "Accounts that differ", "A"): "no auditor.toml contradicts the ledger",
     **{("overview", "What is missing", letter): "nothing is" for letter in "ABCDEFG"},
-    ("findings", "Money", "C"): "no price of bytes is configured",
+    ("findings", "Money", "B"): "no price of bytes is configured",
 }
 """(dashboard, panel, query) -> why the demo has nothing to show there."""
 CASES = {("overview", "Credits last for")}

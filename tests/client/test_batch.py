@@ -155,7 +155,7 @@ def test_the_command_says_what_is_wrong(batch: Path, tmp_path: Path) -> None:
     for text, message in (
         ('{"template": "a"}\nnot json\n', "bad.jsonl line 2: is not JSON"),
         ('{"overrides": {}}\n', 'line 1: an object with a "template"'),
-        ('{"template": "a", "size": 1}\n', "'size' is unknown"),
+        ('{"template": "a", "size": 1}\n', "unknown field 'size'; available: options"),
         ('{"template": "a", "overrides": []}\n', "overrides is not an object"),
     ):
         bad.write_text(text)

@@ -75,7 +75,7 @@ def test_it_saves_what_the_command_prints(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(report.data.generated_at.timestamp())))
     monkeypatch.chdir(ROOT)
     saved = report.save(tmp_path / f"Out.{REPORTS[name].suffix.upper()}")
-    asked = ran("audit", "sample_logs", "--format", name, "--output", str(tmp_path / "other"))
+    asked = ran("audit", "sample_logs", "--all", "--format", name, "--output", str(tmp_path / "other"))
     assert asked.code == 0
     assert saved.read_bytes() == (tmp_path / "other").read_bytes()
 

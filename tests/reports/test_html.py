@@ -136,7 +136,13 @@ def test_it_says_what_the_json_report_says(visit: Visit, samples: Result) -> Non
             ".flatMap(t => [...t.tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent.trim())))",
             caption,
         )
-        for caption in ("Credits by cause", "Utilisation by cycle", "By weight", "Inputs", "Rejected lines")
+        for caption in (
+            "Credits by cause",
+            "Utilisation by cycle",
+            "By money, then credits",
+            "Inputs",
+            "Rejected lines",
+        )
     }
     assert {row[0]: row[1] for row in tables["Credits by cause"]} == {
         {"total": "wasted"}.get(cause, cause): f"{credits:,}" for cause, credits in report["waste"].items()
@@ -147,8 +153,8 @@ def test_it_says_what_the_json_report_says(visit: Visit, samples: Result) -> Non
         for cycle in account["cycles"]
     }
     assert {(row[1], row[2], row[7]) for row in tables["Utilisation by cycle"]} == cycles
-    assert [row[0:2] for row in tables["By weight"]] == [
-        [finding["severity"], finding["rule"]] for finding in report["findings"]
+    assert [row[0:2] for row in tables["By money, then credits"]] == [
+        [finding.severity, finding.rule] for finding in samples.report.by_money
     ]
     assert len(tables["Inputs"]) == len(report["inputs"]["files"])
     assert len(tables["Rejected lines"]) == report["inputs"]["rejected"]

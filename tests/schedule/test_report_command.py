@@ -167,7 +167,7 @@ def test_delivered_once_to_each(shop: Path, mailbox: Mailbox, webhook: Posted) -
     mail = mailbox.mails[0].content
     assert isinstance(mail, bytes)
     assert b"report.html" in mail and b"report.txt" in mail
-    assert (shop / "www" / "2026-09-01.txt").read_text().startswith("Render audit")
+    assert (shop / "www" / "2026-09-01.txt").read_text().startswith("You pay 24.99 USD a month")
     assert webhook.bodies[0]["text"].startswith("Render audit 2026-09-01")
     journal = (shop / "reports" / "2026-09-01" / "deliveries.json").read_text()
     assert "sesame" not in journal and journal.count('"sent"') == 3
@@ -224,7 +224,7 @@ def test_a_ledger_can_be_reported_on(shop: Path) -> None:
     [
         (("--cycle", "2026-05"), "no event from 2026-05-01 to 2026-06-01"),
         (("--cycle", "soon"), "--cycle = 'soon' is no cycle; write last"),
-        (("--deliver", "nobody"), "auditor.toml has no [delivery.nobody]; there are team, chat, disk"),
+        (("--deliver", "nobody"), "no [delivery.nobody] in auditor.toml; available: team, chat, disk"),
         (("--deliver", "chat"), "[delivery.chat]: the environment variable CHAT is empty"),
         (("--against", "nowhere.json"), "nowhere.json: cannot be read"),
         (("--against", "auditor.toml"), "auditor.toml: "),
