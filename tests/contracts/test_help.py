@@ -89,6 +89,7 @@ def test_the_version_names_engine_and_python() -> None:
     assert re.fullmatch(r"auditor \S+ \(DuckDB \d+\.\d+\.\d+\S*, Python 3\.\d+\.\d+\S*\)\n", done.output)
 
 
+@pytest.mark.service
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_and_options(shell: str) -> None:
     """The script that a shell evaluates, and what the command answers it."""
