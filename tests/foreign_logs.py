@@ -61,6 +61,9 @@ class ForeignLogs:
             for name in ("shop", "api", "x")
             if rng.random() < 0.6
         }
+        if config["accounts"]:  # beside configured accounts, that of a source has to be one
+            for name in ("shop", "api"):
+                config["accounts"].setdefault(name, {"provider": "imejis"})
         config["timezone"] = rng.choice(["UTC", "Asia/Kolkata"])
         return config
 

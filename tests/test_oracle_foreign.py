@@ -64,9 +64,6 @@ def test_logs_of_other_kinds_are_read_as_the_page_says(seed: int, tmp_path: Path
 def test_simulations_render_what_is_unknown(seed: int, tmp_path: Path) -> None:
     """Renders and credits at each setting; a render of unknown key is one at every setting."""
     files, config = foreign(seed, SIZE)
-    for source in config["sources"].values() if config.get("accounts") else ():
-        if "account" in source:  # (an account that is not configured beside others is an error)
-            config["accounts"].setdefault(source["account"], {"provider": source.get("provider", "own")})
     slow = SlowReplay(Foreign(files, config | {"ids": "keep"}))
     caches = [Setting.of(ttl, coalescing=on) for ttl in (0, 3600 * 10**6, None) for on in (True, False)]
     report = simulated(files, config | {"ids": "keep"}, tmp_path, caches, per_template=False)
