@@ -24,7 +24,8 @@ def clone(tmp_path: Path) -> Path:
 
 def planned(clone: Path, target: str) -> list[str]:
     """The commands that a target would run."""
-    done = subprocess.run(["make", "-n", target], cwd=clone, capture_output=True, text=True, check=True)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(["make", "-n", target], cwd=clone, env=outside, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 

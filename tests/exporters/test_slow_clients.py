@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -88,8 +89,8 @@ def test_an_honest_scraper_is_always_answered(exporter: str) -> None:
     started = time.monotonic()
     while wrk.poll() is None or asked < 100:
         for client in slow[:SLOW:10]:
-            with_more = client.send(b"x")
-            assert with_more == 1
+            with suppress(ConnectionError):  # whoever asks for too long is hung up on
+                client.send(b"x")
         before = time.monotonic()
         with urllib.request.urlopen(exporter, timeout=10) as answer:
             body = answer.read()
