@@ -17,6 +17,7 @@ from auditor.intake.sources import discover
 from auditor.pipeline import Options, audit
 from auditor.registry import RULES
 from auditor.results.audit import document
+from tests import warm
 from tests.bruteforce import NOW
 from tests.quick import Quick, service
 
@@ -133,12 +134,11 @@ def whole_lines(data: bytes) -> list[bytes]:
 def command(
     *arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """`auditor …` as a process of its own."""
+    """`auditor …` as a process of its own; most are forks of one that is warm."""
+    whole = {**os.environ, "PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": "1790812800", **environment}
+    if warm.serves(whole):
+        return warm.run(arguments, stdin, cwd or ROOT, whole)
     return subprocess.run(
-        [sys.executable, "-m", "auditor", *arguments],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd or ROOT,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SOURCE_DATE_EPOCH": "1790812800", **environment},
-    )
+        [sys.executable, "-m", "auditor", *arguments], input=stdin, capture_output=True, cwd=cwd or ROOT, check=False,
+        env=whole,
+    )  # fmt: skip
