@@ -83,7 +83,13 @@ class ForwardingSpool(Spool):
                 self._thread.start()
 
     def _until(self, stopping: threading.Event) -> None:
-        said = ""
+        said, thread = "", threading.get_ident()
+
+        def elsewhere(record: logging.LogRecord) -> bool:
+            return record.thread != thread
+
+        # Else an application that logs httpx's requests would log ours too, every second.
+        logging.getLogger("httpx").addFilter(elsewhere)
         sender = Sender(self._address, wait=stopping.wait, say=log.warning, transport=self._transport)
         forward = Forward(sender, self._clock.now)
         try:
@@ -106,6 +112,7 @@ class ForwardingSpool(Spool):
                     self._await(stopping)
         finally:
             sender.close()
+            logging.getLogger("httpx").removeFilter(elsewhere)
 
     def _await(self, stopping: threading.Event) -> None:
         """Sleep until something is written here, and look now and then what others wrote."""

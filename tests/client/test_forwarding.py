@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from auditor.client.clock import Clock
@@ -99,6 +100,21 @@ def test_a_receiver_that_is_away_costs_no_event(
         second.write(event("last"), lasting=True)
         second.close()
     assert counts(ledger) == {"rows": 51, "lines": 51, "events": 51} and segments(tmp_path / "spool") == []
+
+
+def test_the_log_of_the_application_has_only_its_own_requests(
+    ledger: Ledger, server: ReceiverServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """httpx logs each request at INFO; those of the spool are not the application's."""
+    with caplog.at_level(logging.INFO, "httpx"):
+        events = spool(server.address, tmp_path / "spool")
+        events.write(event("1"), lasting=True)
+        until(lambda: counts(ledger)["rows"] == 1)
+        httpx.get(f"{server.address}/of-the-application")
+        events.close()
+    (own,) = [record.getMessage() for record in caplog.records if record.name == "httpx"]
+    assert "/of-the-application" in own
+    assert logging.getLogger("httpx").filters == []
 
 
 def test_two_that_share_a_folder_send_once(ledger: Ledger, server: ReceiverServer, tmp_path: Path) -> None:
