@@ -20,9 +20,10 @@ from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
 from auditor.model.words import plural
-from auditor.reports.shared import charts, headline, pages, words
+from auditor.reports.shared import charts, headline, pages, snippets, words
 from auditor.results.audit import Result, hit_rates
-from auditor.results.report import Account, Finding
+from auditor.results.finding import Finding
+from auditor.results.report import Account
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
@@ -66,7 +67,7 @@ def _environment() -> Environment:
         "minute": _minute,
     }
     made.globals |= {
-        "words": words, "pages": pages, "caption": _caption, "cents": cents, "ratio": ratio,
+        "words": words, "pages": pages, "snippets": snippets, "caption": _caption, "cents": cents, "ratio": ratio,
         "MOST_FINDINGS": MOST_FINDINGS, "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
     }  # fmt: skip
     made.tests["short"] = lambda value: len(str(value)) <= SHORT
@@ -109,7 +110,7 @@ def _view(result: Result) -> dict[str, Any]:
         "span": pages.span(found.window, _minute, found.page_images),
         "loaded": found.page_images or None,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
-        "headlines": [headline.told(each) for each in found.headline],
+        "headlines": [(headline.told(each), snippets.to_copy(each)) for each in found.headline],
         "accounts": [
             (account, *_days(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS))
             for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])

@@ -12,11 +12,12 @@ from msgspec import UNSET
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, words
+from auditor.reports.shared import headline, pages, snippets, words
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
+from auditor.results.finding import Finding
 from auditor.results.page_images import PageImages
-from auditor.results.report import Account, Finding
+from auditor.results.report import Account
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_REJECTIONS = 50, 10
@@ -53,6 +54,12 @@ def prose(text: object) -> str:
     return _START.sub(r"\1\\\2", _ALIVE.sub(rf"\1{JOINER}", escaped))
 
 
+def fenced(lines: Sequence[str], indent: str = "") -> Iterator[str]:
+    """Lines as they are, by a fence that is longer than any in them."""
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    yield from (f"{indent}{line}".rstrip() for line in (fence, *lines, fence))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> Iterator[str]:
     """A table; *right* has an `r` for each column of numbers."""
     marks = [" ---: " if place < len(right) and right[place] == "r" else " --- " for place in range(len(head))]
@@ -71,7 +78,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield ""
     yield pages.span(found.window, utc, found.page_images)
     yield ""
-    for told in map(headline.told, found.headline):
+    for each in found.headline:
+        told = headline.told(each)
         yield from (f"**{prose(told.sentence)}**", "")
         if told.steps:
             steps = [[f"{place}.", *step[:2], prose(step.what)] for place, step in enumerate(told.steps, 1)]
@@ -79,6 +87,8 @@ def _lines(result: Result) -> Iterator[str]:
             yield ""
         for note in told.notes:
             yield from (prose(note), "")
+        for heading, copied in snippets.to_copy(each):
+            yield from (f"{heading}:", "", *fenced(copied), "")
     rows = [
         ["Requests", f"{totals.requests:,}", hits],
         ["Credits billed", *words.billed(totals)],
@@ -158,5 +168,9 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
         yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
         yield f"  Fix: {prose(finding.advice)}"
+        copied = snippets.own(finding)
+        if copied is not None:
+            yield from ("", f"  Copy this {snippets.WHERE[copied.kind]}:", "")
+            yield from (*fenced(snippets.code(copied), "  "), "")
     if len(findings) > MOST_FINDINGS:
         yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"

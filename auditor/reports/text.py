@@ -14,16 +14,19 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, words
+from auditor.reports.shared import headline, pages, snippets, words
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
+from auditor.results.finding import Finding, Suppressed
 from auditor.results.inputs import Inputs
 from auditor.results.page_images import PageImages
-from auditor.results.report import Account, Finding, Report, Suppressed
+from auditor.results.report import Account, Report
 from auditor.system.terminal import plain
 
 MOST_FINDINGS = 10
+MOST_LINES = 40
+"""Of a fix to copy."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
             "retries": "retry"}  # fmt: skip
@@ -41,8 +44,8 @@ class Text:
         """Write the report; narrow terminals get narrower tables."""
         console = console_of(out)
         found = result.report
-        _headline(console, found)
-        _findings(console, found.by_money, len(found.findings) if result.all_findings else MOST_FINDINGS)
+        _headline(console, found, whole=result.all_findings)
+        _findings(console, found.by_money, whole=result.all_findings)
         _suppressed(console, found.accepted)
         _head(console, found)
         _waste(console, found)
@@ -53,8 +56,9 @@ class Text:
         write_inputs(console, found.inputs)
 
 
-def _headline(console: Console, report: Report) -> None:
-    for told in map(headline.told, report.headline):
+def _headline(console: Console, report: Report, *, whole: bool) -> None:
+    for each in report.headline:
+        told = headline.told(each)
         console.print(Words(plain(told.sentence), style="bold"))
         steps = table_of(*[""] * 4, left=[""])
         for place, step in enumerate(told.steps, 1):
@@ -63,7 +67,19 @@ def _headline(console: Console, report: Report) -> None:
             inset(console, steps)
         for note in told.notes:
             inset(console, plain(note), 2)
+        for heading, lines in snippets.to_copy(each):
+            console.print()
+            _copied(console, heading, lines if whole else lines[:MOST_LINES])
+            if len(lines) > MOST_LINES and not whole:
+                inset(console, f"and {plural(len(lines) - MOST_LINES, 'line')} more: --all shows them")
     console.print()
+
+
+def _copied(console: Console, heading: str, lines: Sequence[str], left: int = 2) -> None:
+    """A fix to copy, whose lines are not broken."""
+    inset(console, Words(f"{heading}:", style="bold"), left)
+    for line in lines:
+        console.print(Words(" " * (left + 4) + line if line else ""), soft_wrap=True)
 
 
 def _head(console: Console, report: Report) -> None:
@@ -127,7 +143,8 @@ def _loaded(console: Console, loaded: PageImages) -> None:
         inset(console, plain(sentence))
 
 
-def _findings(console: Console, findings: Sequence[Finding], most: int) -> None:
+def _findings(console: Console, findings: Sequence[Finding], *, whole: bool) -> None:
+    most = len(findings) if whole else MOST_FINDINGS
     console.print(Words(plural(len(findings), "finding"), style="bold"))
     for finding in findings[:most]:
         subject = "  ".join(plain(value) for value in finding.subject.values())
@@ -139,6 +156,11 @@ def _findings(console: Console, findings: Sequence[Finding], most: int) -> None:
         saves = words.money(finding.money)
         for line in (plain(finding.message) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
             inset(console, line, 8)
+        copied = snippets.own(finding)
+        if copied is not None and whole:
+            _copied(console, f"Copy this {snippets.WHERE[copied.kind]}", snippets.code(copied), 8)
+        elif copied is not None:
+            inset(console, f"--all shows what to copy {snippets.WHERE[copied.kind]}", 8)
     if len(findings) > most:
         console.print(f"and {len(findings) - most:,} more: --all shows them")
 
