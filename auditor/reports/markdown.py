@@ -13,6 +13,7 @@ from msgspec import UNSET
 from auditor.model.numbers import number
 from auditor.model.words import plural
 from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
 from auditor.results.finding import Finding
@@ -20,7 +21,7 @@ from auditor.results.page_images import PageImages
 from auditor.results.report import Account
 from auditor.system.terminal import plain
 
-MOST_FINDINGS, MOST_REJECTIONS = 50, 10
+MOST_GROUPS, MOST_REJECTIONS = 25, 10
 """A comment on GitHub holds 65,536 characters."""
 JOINER = "\u2060"
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&$]")
@@ -162,15 +163,29 @@ def _loaded(loaded: PageImages) -> Iterator[str]:
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     yield from ("", f"## {len(findings)} finding{'' if len(findings) == 1 else 's'}", "")
-    for finding in findings[:MOST_FINDINGS]:
-        subject = " · ".join(code(value) for value in finding.subject.values())
-        saves = words.money(finding.money)
-        yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
-        yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
-        yield f"  Fix: {prose(finding.advice)}"
-        copied = snippets.own(finding)
-        if copied is not None:
-            yield from ("", f"  Copy this {snippets.WHERE[copied.kind]}:", "")
-            yield from (*fenced(snippets.code(copied), "  "), "")
-    if len(findings) > MOST_FINDINGS:
-        yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"
+    found = grouped(findings)
+    for group in found[:MOST_GROUPS]:
+        single, named = len(group.members) == 1, group.members[:NAMED]
+        if not single:
+            owner = " · ".join(map(code, group.account))
+            yield f"- **{group.severity}** `{group.rule}` {owner} ({prose(group.sums)})"
+        for finding in named:
+            subject = list(finding.subject.values()) if single else group.own(finding)
+            yield from _finding(finding, subject, "" if single else "  ")
+        if len(group.members) > len(named):
+            yield f"  - and {len(group.members) - len(named):,} more; `--format csv` has all"
+    more = sum(len(group.members) for group in found[MOST_GROUPS:])
+    if more:
+        yield f"- and {more:,} of less weight; `--format csv` has all"
+
+
+def _finding(finding: Finding, subject: Sequence[str], indent: str) -> Iterator[str]:
+    saves = words.money(finding.money)
+    named = " · ".join(map(code, subject))
+    yield f"{indent}- **{finding.severity}** `{finding.rule}` {named} ({finding.confidence} confidence)  "
+    yield f"{indent}  Found: {prose(readable(finding.message))}" + (f"; {prose(saves)}" if saves else "") + "  "
+    yield f"{indent}  Fix: {prose(finding.advice)}"
+    copied = snippets.own(finding)
+    if copied is not None:
+        yield from ("", f"{indent}  Copy this {snippets.WHERE[copied.kind]}:", "")
+        yield from (*fenced(snippets.code(copied), f"{indent}  "), "")

@@ -15,6 +15,7 @@ from rich.text import Text as Words
 from auditor.model.numbers import number
 from auditor.model.words import plural
 from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
@@ -144,25 +145,41 @@ def _loaded(console: Console, loaded: PageImages) -> None:
 
 
 def _findings(console: Console, findings: Sequence[Finding], *, whole: bool) -> None:
-    most = len(findings) if whole else MOST_FINDINGS
     console.print(Words(plural(len(findings), "finding"), style="bold"))
-    for finding in findings[:most]:
-        subject = "  ".join(plain(value) for value in finding.subject.values())
-        head = Words(f"{finding.severity:6} ", style=_COLOURS[finding.severity])
-        head.append(f" {finding.rule}", style="bold")
-        head.append(f"  {subject}")
-        head.append(f"  ({finding.confidence} confidence)", "dim")
-        console.print(head)
-        saves = words.money(finding.money)
-        for line in (plain(finding.message) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
-            inset(console, line, 8)
-        copied = snippets.own(finding)
-        if copied is not None and whole:
-            _copied(console, f"Copy this {snippets.WHERE[copied.kind]}", snippets.code(copied), 8)
-        elif copied is not None:
-            inset(console, f"--all shows what to copy {snippets.WHERE[copied.kind]}", 8)
-    if len(findings) > most:
-        console.print(f"and {len(findings) - most:,} more: --all shows them")
+    left, most = len(findings), len(findings) if whole else NAMED
+    for group in grouped(findings):
+        if not whole and len(findings) - left >= MOST_FINDINGS:
+            break
+        left -= len(group.members)
+        if len(group.members) == 1:
+            _finding(console, group.members[0], list(group.members[0].subject.values()), whole=whole)
+            continue
+        _head_line(console, group.severity, group.rule, group.account, group.sums)
+        for finding in group.members[:most]:
+            _finding(console, finding, group.own(finding), whole=whole, left=2)
+        if len(group.members) > most:
+            inset(console, f"and {len(group.members) - most:,} more: --all shows them", 2)
+    if left:
+        console.print(f"and {left:,} more: --all shows them")
+
+
+def _head_line(console: Console, severity: str, rule: str, subject: Sequence[str], told: str, left: int = 0) -> None:
+    head = Words(" " * left).append(f"{severity:6} ", style=_COLOURS[severity])
+    head.append(f" {rule}", style="bold")
+    head.append("".join(f"  {plain(value)}" for value in subject))
+    console.print(head.append(f"  ({told})", "dim"))
+
+
+def _finding(console: Console, finding: Finding, subject: Sequence[str], *, whole: bool, left: int = 0) -> None:
+    _head_line(console, finding.severity, finding.rule, subject, f"{finding.confidence} confidence", left)
+    saves = words.money(finding.money)
+    for line in (readable(plain(finding.message)) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
+        inset(console, line, left + 8)
+    copied = snippets.own(finding)
+    if copied is not None and whole:
+        _copied(console, f"Copy this {snippets.WHERE[copied.kind]}", snippets.code(copied), left + 8)
+    elif copied is not None:
+        inset(console, f"--all shows what to copy {snippets.WHERE[copied.kind]}", left + 8)
 
 
 def _suppressed(console: Console, suppressed: Sequence[Suppressed]) -> None:
