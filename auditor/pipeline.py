@@ -88,7 +88,9 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
         asked = [rule for rule in RULES.values() if rule.causes or rule.id not in settings.disabled]
         findings = [finding for rule in asked for finding in rule.findings(case)]
         loaded = page_images(case)
-    told = headlines(case.bills, [finding for finding in findings if RULES[finding.rule].causes])
+    told = headlines(
+        case.bills, [finding for finding in findings if RULES[finding.rule].causes or finding.changes_plan]
+    )
     enabled = (finding for finding in findings if finding.rule not in settings.disabled)
     shown = sorted((finding for finding in enabled if _shown(finding, options)), key=Finding.sort_key)
     now, suppressed = case.generated_at, None

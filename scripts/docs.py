@@ -71,9 +71,10 @@ def fixes() -> str:
 
 
 def excerpt() -> str:
-    """The head of the report of sample_logs/, with the findings of high severity that come first."""
+    """The head of the report of sample_logs/: one fix to copy, and the findings of high severity that come first."""
     head, _, _ = printed("audit", "sample_logs").partition("\nmedium ")
-    return f"{head}\n…\n```"
+    shorter = re.sub(r"\n  Action 2, .*?\n\n(?=\d+ findings)", "\n  …\n\n", head, flags=re.DOTALL)
+    return f"{shorter}\n…\n```"
 
 
 def rules_table() -> str:

@@ -15,7 +15,7 @@ from auditor.analysis.accounts import Payer
 from auditor.analysis.basis import Basis, basis_of
 from auditor.analysis.bills import Bill
 from auditor.analysis.terms import total
-from auditor.model.findings import ActionKind, Finding
+from auditor.model.findings import ActionKind, Finding, Snippet
 from auditor.model.plans import Plan, Unadvised, cheapest, total_bill
 
 ByCycle = Mapping[int, Fraction]
@@ -42,6 +42,8 @@ class Action:
     before: Plan | None = None
     to: Plan | None = None
     fixes: tuple[Fix, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+    """What of it can be copied, each once."""
 
     @property
     def order(self) -> tuple[int, Fraction, str, str]:
@@ -168,14 +170,21 @@ class AccountMonth:
         return Fraction(0) if bill is None else max(self.today - bill, Fraction(0))
 
     def actions(self, findings: Iterable[Finding]) -> Iterator[Action]:
-        """Those that lead from now to after_fixes; *findings* are the account's own, of waste."""
+        """Those that lead from now to after_fixes; *findings* are the account's own, of waste and of its plan."""
         action = partial(Action, payer=self.bill.payer)
         current = self.bill.payer.plan
         if self.now != self.current:
             yield action(kind=ActionKind.CHANGED, saving=self.now - self.current)
         if self.bill.recommended not in (None, current):
             saving = self.current - self.today
-            yield action(kind=ActionKind.PLAN, saving=saving, needs=self.bills.needed({}), before=current, to=self.plan)
+            yield action(
+                kind=ActionKind.PLAN,
+                saving=saving,
+                needs=self.bills.needed({}),
+                before=current,
+                to=self.plan,
+                snippets=_snippets(each for each in findings if each.changes_plan),
+            )
         to = self.bill.after_fixes.recommended
         if to is not None and self.after_fixes < self.today:
             needed, saved = self._needed(to, findings)
@@ -186,6 +195,7 @@ class AccountMonth:
                 before=self.plan,
                 to=to,
                 fixes=tuple(Fix(each, self.bills.mean(each.saved)) for each in needed),
+                snippets=_snippets(needed),
             )
 
     def _needed(self, to: Plan, findings: Iterable[Finding]) -> tuple[list[Finding], ByCycle]:
@@ -207,6 +217,10 @@ class AccountMonth:
                 needed.remove(each)
                 saved = left
         return needed, saved
+
+
+def _snippets(findings: Iterable[Finding]) -> tuple[Snippet, ...]:
+    return tuple(dict.fromkeys(each.snippet for each in findings if each.snippet is not None))
 
 
 def account_of(bill: Bill) -> AccountMonth | Unbilled | Unadvised:

@@ -31,6 +31,7 @@ from auditor.exchanges.endpoints import (
 )
 from auditor.exchanges.exchange import Exchange
 from auditor.model.media import is_picture, media_type_of
+from auditor.model.toml import key, quoted
 from auditor.model.words import plural
 from auditor.registry import PROVIDERS
 
@@ -164,18 +165,18 @@ def _table(group: Group, payer: tuple[str, str], names: set[str]) -> ProposedTab
     query = dict(sorted({**query_patterns(group, has_template), **(known.query if known else {})}.items()))
     lines = [f"[sources.{name}]"]
     if known is not None and known.host:
-        lines.append(f"host = {_quoted(known.host)}")
+        lines.append(f"host = {quoted(known.host)}")
     elif group.hosts:
-        lines.append(f"host = {_quoted(host_pattern(sorted(group.hosts)))}")
-    lines.append(f"path = {_quoted(pattern)}")
+        lines.append(f"host = {quoted(host_pattern(sorted(group.hosts)))}")
+    lines.append(f"path = {quoted(pattern)}")
     if not has_template and not any("(?P<template>" in value for value in query.values()):
         lines.append(f'template = "{plain}"')
     if query:
-        inner = ", ".join(f"{_key(each)} = {_quoted(value)}" for each, value in query.items())
+        inner = ", ".join(f"{key(each)} = {quoted(value)}" for each, value in query.items())
         lines.append(f"query = {{ {inner} }}")
     lines += [
-        f"provider = {_quoted(payer[0])}   # who renders; without known plans of it, prices are unknown",
-        f"account = {_quoted(payer[1])}   # who is billed; [accounts.{_key(payer[1])}] names the plan"
+        f"provider = {quoted(payer[0])}   # who renders; without known plans of it, prices are unknown",
+        f"account = {quoted(payer[1])}   # who is billed; [accounts.{key(payer[1])}] names the plan"
         if payer[1]
         else '# account = "…"   # who is billed: one of the [accounts] tables',
     ]
@@ -185,18 +186,3 @@ def _table(group: Group, payer: tuple[str, str], names: set[str]) -> ProposedTab
         told = f"filtered: {plural(group.redirects, 'redirect')}; this counts each, as render or hit"
         lines.append(f'# redirects = "render"   # {told}')
     return ProposedTable(name, tuple(lines), group)
-
-
-def _quoted(text: str) -> str:
-    """A TOML string: literal where that is possible."""
-    if "'" not in text and text.isprintable():
-        return f"'{text}'"
-    escaped = "".join(
-        f"\\u{ord(character):04X}" if character in '"\\' or not character.isprintable() else character
-        for character in text
-    )
-    return f'"{escaped}"'
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)

@@ -52,6 +52,24 @@ class Mended(NamedTuple):
     """`are cached`."""
 
 
+class SnippetKind(StrEnum):
+    """What a snippet is written in."""
+
+    PYTHON = "python"
+    """For the application that calls the provider."""
+    TOML = "toml"
+    """For auditor.toml."""
+    NGINX = "nginx"
+    """For the server in front of the endpoint that renders."""
+
+
+class Snippet(NamedTuple):
+    """A fix to copy. Names that came from a log are escaped for the language; lines end where the text says so."""
+
+    kind: SnippetKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing to mend."""
@@ -73,6 +91,8 @@ class Finding:
     """The code of the account that pays for it; None where it is about none, or about bytes."""
     mended: Mended | None = None
     """For findings of waste."""
+    snippet: Snippet | None = None
+    """The advice as code or configuration, where that can mend it."""
     changes_plan: bool = False
     """Whether another plan is what it advises."""
     saved: Mapping[int, Fraction] = field(default_factory=dict)

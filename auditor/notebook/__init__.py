@@ -22,6 +22,7 @@ from auditor.notebook.frames import Frames, frames_of
 from auditor.registry import PROVIDERS, REPORTS
 from auditor.results import report as documents
 from auditor.results.audit import Result
+from auditor.results.finding import Finding
 from auditor.results.plan import Advised
 from auditor.results.reconciliation import Reconciled, cycle_named
 from auditor.results.reconciliation import reconcile as held
@@ -47,7 +48,7 @@ class Report:
         return self._result.report
 
     @property
-    def findings(self) -> Sequence[documents.Finding]:
+    def findings(self) -> Sequence[Finding]:
         """What can be saved and how, most severe first."""
         return self.data.findings
 

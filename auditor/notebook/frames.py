@@ -15,7 +15,8 @@ from auditor.model.plans import cents
 from auditor.model.waste import Day, Use
 from auditor.reports.csv import REQUESTS
 from auditor.results.document import written
-from auditor.results.report import Finding, Report, subject_column
+from auditor.results.finding import Finding, subject_column
+from auditor.results.report import Report
 
 Row = Mapping[str, object]
 

@@ -10,7 +10,7 @@ from auditor.model.waste import Use
 from auditor.reports.shared.sheet import Sheet, own
 from auditor.results.audit import Result
 from auditor.results.document import written
-from auditor.results.report import subject_column
+from auditor.results.finding import subject_column
 
 SUBJECT = ("provider", "account", "environment", "template", "placement", "field", "error", "file")
 """Names of subjects in the order of their columns; others have theirs at the end, where rules have such names."""

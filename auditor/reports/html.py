@@ -20,9 +20,11 @@ from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
 from auditor.model.words import plural
-from auditor.reports.shared import charts, headline, pages, words
+from auditor.reports.shared import charts, headline, pages, snippets, words
+from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.results.audit import Result, hit_rates
-from auditor.results.report import Account, Finding
+from auditor.results.finding import Finding
+from auditor.results.report import Account
 from auditor.system.terminal import plain
 
 MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
@@ -66,8 +68,8 @@ def _environment() -> Environment:
         "minute": _minute,
     }
     made.globals |= {
-        "words": words, "pages": pages, "caption": _caption, "cents": cents, "ratio": ratio,
-        "MOST_FINDINGS": MOST_FINDINGS, "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
+        "words": words, "pages": pages, "snippets": snippets, "caption": _caption, "cents": cents, "ratio": ratio,
+        "NAMED": NAMED, "MOST_FINDINGS": MOST_FINDINGS, "MOST_SIZES": MOST_SIZES, "MOST_ACCOUNTS": MOST_ACCOUNTS,
     }  # fmt: skip
     made.tests["short"] = lambda value: len(str(value)) <= SHORT
     made.tests["rows"] = lambda value: (
@@ -81,6 +83,8 @@ def _number(value: Any) -> Any:
         return "-"
     if isinstance(value, Fraction):
         return f"{number(value):,}"
+    if isinstance(value, str):
+        return readable(value)
     return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -98,6 +102,8 @@ def _bytes(count: int) -> str:
 
 def _view(result: Result) -> dict[str, Any]:
     found = result.report
+    shown = found.by_money[:MOST_FINDINGS]
+    places = {id(each): place for place, each in enumerate(shown, 1)}
     accounts = sorted(enumerate(found.accounts), key=lambda each: -sum(cycle.credits for cycle in each[1].cycles))
     causes = [(cause.value, found.waste.of(cause)) for cause in Cause]
     blind = found.unknown.credits
@@ -109,7 +115,7 @@ def _view(result: Result) -> dict[str, Any]:
         "span": pages.span(found.window, _minute, found.page_images),
         "loaded": found.page_images or None,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
-        "headlines": [headline.told(each) for each in found.headline],
+        "headlines": [(headline.told(each), snippets.to_copy(each)) for each in found.headline],
         "accounts": [
             (account, *_days(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS))
             for place, (code, account) in enumerate(accounts[:MOST_ACCOUNTS])
@@ -119,6 +125,8 @@ def _view(result: Result) -> dict[str, Any]:
         "curve": curve,
         "curve_picture": curve and _drawn(charts.served_by_ttl(curve)),
         "sizes": _sizes(found.findings),
+        "groups": grouped(shown),
+        "place_of": lambda finding: places[id(finding)],
         "filters": any(getattr(found.options, name) for name in words.FILTERS),
     }
 

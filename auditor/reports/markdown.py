@@ -12,14 +12,16 @@ from msgspec import UNSET
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, words
+from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
+from auditor.results.finding import Finding
 from auditor.results.page_images import PageImages
-from auditor.results.report import Account, Finding
+from auditor.results.report import Account
 from auditor.system.terminal import plain
 
-MOST_FINDINGS, MOST_REJECTIONS = 50, 10
+MOST_GROUPS, MOST_REJECTIONS = 25, 10
 """A comment on GitHub holds 65,536 characters."""
 JOINER = "\u2060"
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&$]")
@@ -53,6 +55,12 @@ def prose(text: object) -> str:
     return _START.sub(r"\1\\\2", _ALIVE.sub(rf"\1{JOINER}", escaped))
 
 
+def fenced(lines: Sequence[str], indent: str = "") -> Iterator[str]:
+    """Lines as they are, by a fence that is longer than any in them."""
+    fence = "`" * max(3, 1 + max((len(run) for line in lines for run in re.findall("`+", line)), default=0))
+    yield from (f"{indent}{line}".rstrip() for line in (fence, *lines, fence))
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> Iterator[str]:
     """A table; *right* has an `r` for each column of numbers."""
     marks = [" ---: " if place < len(right) and right[place] == "r" else " --- " for place in range(len(head))]
@@ -71,7 +79,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield ""
     yield pages.span(found.window, utc, found.page_images)
     yield ""
-    for told in map(headline.told, found.headline):
+    for each in found.headline:
+        told = headline.told(each)
         yield from (f"**{prose(told.sentence)}**", "")
         if told.steps:
             steps = [[f"{place}.", *step[:2], prose(step.what)] for place, step in enumerate(told.steps, 1)]
@@ -79,6 +88,8 @@ def _lines(result: Result) -> Iterator[str]:
             yield ""
         for note in told.notes:
             yield from (prose(note), "")
+        for heading, copied in snippets.to_copy(each):
+            yield from (f"{heading}:", "", *fenced(copied), "")
     rows = [
         ["Requests", f"{totals.requests:,}", hits],
         ["Credits billed", *words.billed(totals)],
@@ -152,11 +163,29 @@ def _loaded(loaded: PageImages) -> Iterator[str]:
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     yield from ("", f"## {len(findings)} finding{'' if len(findings) == 1 else 's'}", "")
-    for finding in findings[:MOST_FINDINGS]:
-        subject = " · ".join(code(value) for value in finding.subject.values())
-        saves = words.money(finding.money)
-        yield f"- **{finding.severity}** `{finding.rule}` {subject} ({finding.confidence} confidence)  "
-        yield f"  Found: {prose(finding.message)}" + (f"; {prose(saves)}" if saves else "") + "  "
-        yield f"  Fix: {prose(finding.advice)}"
-    if len(findings) > MOST_FINDINGS:
-        yield f"- and {len(findings) - MOST_FINDINGS:,} of less weight; `--format csv` has all"
+    found = grouped(findings)
+    for group in found[:MOST_GROUPS]:
+        single, named = len(group.members) == 1, group.members[:NAMED]
+        if not single:
+            owner = " · ".join(map(code, group.account))
+            yield f"- **{group.severity}** `{group.rule}` {owner} ({prose(group.sums)})"
+        for finding in named:
+            subject = list(finding.subject.values()) if single else group.own(finding)
+            yield from _finding(finding, subject, "" if single else "  ")
+        if len(group.members) > len(named):
+            yield f"  - and {len(group.members) - len(named):,} more; `--format csv` has all"
+    more = sum(len(group.members) for group in found[MOST_GROUPS:])
+    if more:
+        yield f"- and {more:,} of less weight; `--format csv` has all"
+
+
+def _finding(finding: Finding, subject: Sequence[str], indent: str) -> Iterator[str]:
+    saves = words.money(finding.money)
+    named = " · ".join(map(code, subject))
+    yield f"{indent}- **{finding.severity}** `{finding.rule}` {named} ({finding.confidence} confidence)  "
+    yield f"{indent}  Found: {prose(readable(finding.message))}" + (f"; {prose(saves)}" if saves else "") + "  "
+    yield f"{indent}  Fix: {prose(finding.advice)}"
+    copied = snippets.own(finding)
+    if copied is not None:
+        yield from ("", f"{indent}  Copy this {snippets.WHERE[copied.kind]}:", "")
+        yield from (*fenced(snippets.code(copied), f"{indent}  "), "")

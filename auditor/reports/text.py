@@ -14,16 +14,20 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, words
+from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
 from auditor.results.document import utc
+from auditor.results.finding import Finding, Suppressed
 from auditor.results.inputs import Inputs
 from auditor.results.page_images import PageImages
-from auditor.results.report import Account, Finding, Report, Suppressed
+from auditor.results.report import Account, Report
 from auditor.system.terminal import plain
 
 MOST_FINDINGS = 10
+MOST_LINES = 40
+"""Of a fix to copy."""
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
             "retries": "retry"}  # fmt: skip
@@ -41,8 +45,8 @@ class Text:
         """Write the report; narrow terminals get narrower tables."""
         console = console_of(out)
         found = result.report
-        _headline(console, found)
-        _findings(console, found.by_money, len(found.findings) if result.all_findings else MOST_FINDINGS)
+        _headline(console, found, whole=result.all_findings)
+        _findings(console, found.by_money, whole=result.all_findings)
         _suppressed(console, found.accepted)
         _head(console, found)
         _waste(console, found)
@@ -53,8 +57,9 @@ class Text:
         write_inputs(console, found.inputs)
 
 
-def _headline(console: Console, report: Report) -> None:
-    for told in map(headline.told, report.headline):
+def _headline(console: Console, report: Report, *, whole: bool) -> None:
+    for each in report.headline:
+        told = headline.told(each)
         console.print(Words(plain(told.sentence), style="bold"))
         steps = table_of(*[""] * 4, left=[""])
         for place, step in enumerate(told.steps, 1):
@@ -63,7 +68,19 @@ def _headline(console: Console, report: Report) -> None:
             inset(console, steps)
         for note in told.notes:
             inset(console, plain(note), 2)
+        for heading, lines in snippets.to_copy(each):
+            console.print()
+            _copied(console, heading, lines if whole else lines[:MOST_LINES])
+            if len(lines) > MOST_LINES and not whole:
+                inset(console, f"and {plural(len(lines) - MOST_LINES, 'line')} more: --all shows them")
     console.print()
+
+
+def _copied(console: Console, heading: str, lines: Sequence[str], left: int = 2) -> None:
+    """A fix to copy, whose lines are not broken."""
+    inset(console, Words(f"{heading}:", style="bold"), left)
+    for line in lines:
+        console.print(Words(" " * (left + 4) + line if line else ""), soft_wrap=True)
 
 
 def _head(console: Console, report: Report) -> None:
@@ -127,20 +144,42 @@ def _loaded(console: Console, loaded: PageImages) -> None:
         inset(console, plain(sentence))
 
 
-def _findings(console: Console, findings: Sequence[Finding], most: int) -> None:
+def _findings(console: Console, findings: Sequence[Finding], *, whole: bool) -> None:
     console.print(Words(plural(len(findings), "finding"), style="bold"))
-    for finding in findings[:most]:
-        subject = "  ".join(plain(value) for value in finding.subject.values())
-        head = Words(f"{finding.severity:6} ", style=_COLOURS[finding.severity])
-        head.append(f" {finding.rule}", style="bold")
-        head.append(f"  {subject}")
-        head.append(f"  ({finding.confidence} confidence)", "dim")
-        console.print(head)
-        saves = words.money(finding.money)
-        for line in (plain(finding.message) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
-            inset(console, line, 8)
-    if len(findings) > most:
-        console.print(f"and {len(findings) - most:,} more: --all shows them")
+    left, most = len(findings), len(findings) if whole else NAMED
+    for group in grouped(findings):
+        if not whole and len(findings) - left >= MOST_FINDINGS:
+            break
+        left -= len(group.members)
+        if len(group.members) == 1:
+            _finding(console, group.members[0], list(group.members[0].subject.values()), whole=whole)
+            continue
+        _head_line(console, group.severity, group.rule, group.account, group.sums)
+        for finding in group.members[:most]:
+            _finding(console, finding, group.own(finding), whole=whole, left=2)
+        if len(group.members) > most:
+            inset(console, f"and {len(group.members) - most:,} more: --all shows them", 2)
+    if left:
+        console.print(f"and {left:,} more: --all shows them")
+
+
+def _head_line(console: Console, severity: str, rule: str, subject: Sequence[str], told: str, left: int = 0) -> None:
+    head = Words(" " * left).append(f"{severity:6} ", style=_COLOURS[severity])
+    head.append(f" {rule}", style="bold")
+    head.append("".join(f"  {plain(value)}" for value in subject))
+    console.print(head.append(f"  ({told})", "dim"))
+
+
+def _finding(console: Console, finding: Finding, subject: Sequence[str], *, whole: bool, left: int = 0) -> None:
+    _head_line(console, finding.severity, finding.rule, subject, f"{finding.confidence} confidence", left)
+    saves = words.money(finding.money)
+    for line in (readable(plain(finding.message)) + (saves and f"; {saves}"), "Fix: " + plain(finding.advice)):
+        inset(console, line, left + 8)
+    copied = snippets.own(finding)
+    if copied is not None and whole:
+        _copied(console, f"Copy this {snippets.WHERE[copied.kind]}", snippets.code(copied), left + 8)
+    elif copied is not None:
+        inset(console, f"--all shows what to copy {snippets.WHERE[copied.kind]}", left + 8)
 
 
 def _suppressed(console: Console, suppressed: Sequence[Suppressed]) -> None:

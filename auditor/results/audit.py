@@ -19,25 +19,12 @@ from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
 from auditor.model.plans import Unadvised, cheapest, moment
 from auditor.model.waste import Cause, Day
-from auditor.results.document import Choices, Json, plain, written
+from auditor.results.document import Choices, Json, Snippet, plain, written
+from auditor.results.finding import Finding, Money, Suppressed
 from auditor.results.headline import Parts, headline_of
 from auditor.results.inputs import Inputs
 from auditor.results.page_images import PageImages
-from auditor.results.report import (
-    Account,
-    Cycle,
-    Finding,
-    Gap,
-    Money,
-    Options,
-    Paid,
-    Report,
-    Suppressed,
-    Totals,
-    Unknown,
-    Waste,
-    Window,
-)
+from auditor.results.report import Account, Cycle, Gap, Options, Paid, Report, Totals, Unknown, Waste, Window
 from auditor.version import __version__
 
 
@@ -264,6 +251,7 @@ def _finding(finding: model.Finding, parts: Parts, case: Case) -> Finding:
         money=_money(finding, parts, case),
         message=finding.message,
         advice=finding.advice,
+        snippet=UNSET if finding.snippet is None else Snippet(*finding.snippet),
         evidence=plain(finding.evidence),
     )
 

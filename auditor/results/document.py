@@ -16,6 +16,7 @@ from typing import Annotated, TypeAlias
 from msgspec import NODEFAULT, UNSET, Meta, Struct
 from msgspec.inspect import Field, Metadata, StructType, Type, UnionType, type_info
 
+from auditor.model.findings import SnippetKind
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 
@@ -38,6 +39,13 @@ Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": r"^\d{4}-
 Subject = Annotated[dict[str, str], Meta(min_length=1)]
 """What a finding or a figure is about: provider, account, environment, template, host, placement, field, …"""
 Day = Annotated[date, Meta(extra_json_schema={"pattern": r"^\d{4}-\d\d-\d\d$"})]
+
+
+class Snippet(Struct, frozen=True):
+    """A fix to copy: code or configuration."""
+
+    kind: SnippetKind
+    text: Annotated[str, Meta(min_length=1)]
 
 
 def only(*names: str) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from auditor.analysis import headline as reckoned
 from auditor.analysis.headline import Unbilled
 from auditor.model.findings import ActionKind, Finding, Mended
 from auditor.model.plans import Plan, Unadvised
-from auditor.results.document import Amount, Credits, Some, Subject, only
+from auditor.results.document import Amount, Credits, Snippet, Some, Subject, only
 
 
 class Fix(Struct, frozen=True):
@@ -36,6 +36,8 @@ class Action(Struct, frozen=True, kw_only=True):
     """The demand of the month that needs most; it is what the new plan has to hold."""
     plan: Plan | None = field(name="_plan", default=None)
     """The new one."""
+    snippets: tuple[Snippet, ...] = field(name="_snippets", default=())
+    """What of it can be copied, each once; of each fix the finding has its own."""
 
 
 class Room(Struct, frozen=True):
@@ -101,6 +103,7 @@ def _actions(found: reckoned.Headline) -> Iterator[Action]:
             ),
             needs=action.needs,
             plan=action.to,
+            snippets=tuple(Snippet(*each) for each in action.snippets),
         )
         rest = left
 

@@ -32,6 +32,7 @@ from typing import Annotated
 from auditor.analysis.again import Repeated, most_repeated
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
+from auditor.fixes.render_once import render_once
 from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.fingerprint import FOREIGN_PREFIX
 from auditor.model.numbers import number
@@ -98,6 +99,7 @@ class DuplicateRenders(Rule):
                 payer=case.payer_of(unit),
                 saved=saved,
                 mended=Mended(case.facts.units[unit].template, "is cached", "are cached"),
+                snippet=render_once(case, unit, first.key),
                 evidence=evidence,
             )
 

@@ -26,6 +26,7 @@ from fractions import Fraction
 
 from auditor.analysis.bills import Bill
 from auditor.analysis.case import Case, Rule
+from auditor.fixes.other_plan import other_plan
 from auditor.model.findings import Confidence, Finding, Severity
 from auditor.model.numbers import number
 from auditor.model.plans import Plan, Unadvised, billed, cents, total_bill
@@ -54,6 +55,7 @@ class PlanMismatch(Rule):
                 advice=_advice(bill, plan),
                 payer=bill.payer.code,
                 changes_plan=True,
+                snippet=other_plan(bill.payer, bill.recommended) if bill.recommended not in (None, plan) else None,
                 evidence={
                     "plan": plan.name,
                     "recommended": bill.recommended.name if bill.recommended else None,

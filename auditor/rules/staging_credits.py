@@ -24,6 +24,7 @@ from fractions import Fraction
 
 from auditor.analysis.case import Case, Rule
 from auditor.analysis.rows import grouped
+from auditor.fixes.free_account import free_account
 from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.numbers import exact_sum, number
 from auditor.model.waste import Cause
@@ -66,6 +67,7 @@ class StagingCredits(Rule):
                 payer=payer,
                 saved=by_cycle,
                 mended=Mended(environment, "moves off the paid plan", "move off the paid plan"),
+                snippet=free_account(case.facts.settings, bill.payer, environment),
                 evidence={
                     "renders": sum(row.billed for row in billed if row.unit in own),
                     "credits": number(credits),

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from auditor.analysis.case import Case, Rule
+from auditor.fixes.render_once import render_once
 from auditor.model.findings import Confidence, Finding, Mended, severity_of
 from auditor.model.waste import Cause
 from auditor.model.words import credits_word, listed, plural
@@ -41,7 +42,7 @@ class VolatileInputs(Rule):
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The saving of fields that are left out together is booked on the one that saves most alone."""
-        ids = _ids(case)
+        ids, keys = _examples(case, "id"), _examples(case, "key")
         for unit, volatile in sorted(case.replayed.volatile.items()):
             template = case.facts.units[unit].template
             names = [name for name, _ in volatile.fields]
@@ -61,6 +62,7 @@ class VolatileInputs(Rule):
                     payer=case.payer_of(unit),
                     saved=saved,
                     mended=Mended(listed(names), *_left_out(names, template)),
+                    snippet=render_once(case, unit, keys[pairs.example_agreeing[0]] if pairs.example_agreeing else ""),
                     evidence={
                         "pairs": pairs.pairs,
                         "agreeing": pairs.agreeing,
@@ -94,8 +96,8 @@ def _sizes(pairs: Pairs) -> dict[str, int | str]:
     return {"compared": "sizes", "other_pairs": pairs.apart.pairs, "other_pairs_of_equal_size": pairs.apart.alike}
 
 
-def _ids(case: Case) -> dict[int, str]:
-    """The ids of all rows that serve as examples, asked for at once."""
+def _examples(case: Case, name: str) -> dict[int, str]:
+    """The ids or keys of all rows that serve as examples, asked for at once."""
     rows = {
         row
         for volatile in case.replayed.volatile.values()
@@ -103,7 +105,7 @@ def _ids(case: Case) -> dict[int, str]:
         for pair in (pairs.example_agreeing, pairs.example_differing)
         for row in pair or ()
     }
-    return case.facts.records.values("id", sorted(rows))
+    return case.facts.records.values(name, sorted(rows))
 
 
 def _named(rows: tuple[int, int] | None, ids: dict[int, str]) -> list[str] | None:

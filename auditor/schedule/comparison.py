@@ -13,7 +13,8 @@ from auditor.model.findings import Confidence
 from auditor.model.numbers import number
 from auditor.model.plans import cents
 from auditor.results.document import utc, written
-from auditor.results.report import Account, Finding, Options, Report, Suppressed
+from auditor.results.finding import Finding, Suppressed
+from auditor.results.report import Account, Options, Report
 
 SCHEMA = "render-auditor/comparison/v1"
 Identity = tuple[str, tuple[tuple[str, str], ...]]

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from auditor.model.plans import Cycle, cycles, micros
 from auditor.model.settings import Account, Settings
 from auditor.registry import MEASURED_RULE, REPORTS, RULES
@@ -91,7 +93,8 @@ class Edition:
         self._settings, self._result, self._formats = settings, result, formats
         self._facts = rhythm.facts(cycle)
         self.name = rhythm.name(cycle)
-        self._report = parse(json.dumps(written(result.report)))  # as the history will have it, rounded where it is
+        # As the history will have it, rounded where it is, but for the steps: only this report has the words for them.
+        self._report = replace(parse(json.dumps(written(result.report))), headline=result.report.headline)
         ran = set(RULES) - settings.disabled - (set() if result.case.measured else {MEASURED_RULE})
         self._comparison = None if before is None else compare(before, self._report, ran)
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)

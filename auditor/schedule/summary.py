@@ -11,6 +11,7 @@ from auditor.model.numbers import number
 from auditor.model.plans import Unadvised, cents
 from auditor.model.words import plural, too_little
 from auditor.reports.shared.headline import told
+from auditor.reports.shared.snippets import to_copy
 from auditor.reports.shared.words import billed, share, share_words, unknown
 from auditor.results.document import written
 from auditor.results.report import Account, Report
@@ -66,11 +67,15 @@ def summary(label: str, report: Report, comparison: Mapping[str, Any] | None, zo
 
 def _headline(report: Report) -> Iterator[str]:
     """What a month costs and what to do, by currency."""
-    for each in map(told, report.headline):
+    for headline in report.headline:
+        each = told(headline)
         yield each.sentence
         for step in each.steps:
             yield f"- {step.change} {step.when}: {step.what}"
         yield from each.notes
+        for heading, lines in to_copy(headline):
+            yield f"{heading}:"
+            yield from (f"    {line}".rstrip() for line in lines)
 
 
 def _account(account: Account) -> str:

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from auditor.reports import markdown
-from auditor.reports.markdown import MOST_FINDINGS, code, prose, table
+from auditor.reports.markdown import code, prose, table
+from auditor.reports.shared.snippets import code as code_lines
 from auditor.results.audit import Result, document
 from auditor.system.terminal import plain
 from tests.reports import corpus
@@ -33,10 +34,14 @@ def shape(text: str) -> Counter[str]:
 @pytest.mark.parametrize("name", corpus.CORPORA)
 def test_no_word_is_markup(hostile: Hostile, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The same headings, tables, lists and spans as with harmless words; no link, picture or HTML at all."""
-    monkeypatch.setattr(markdown, "MOST_FINDINGS", 10**6)
-    got, twin = (written(result, "markdown") for result in hostile(name))
+    monkeypatch.setattr(markdown, "MOST_GROUPS", 10**6)
+    monkeypatch.setattr(markdown, "NAMED", 10**6)
+    result, harmless = hostile(name)
+    got, twin = (written(each, "markdown") for each in (result, harmless))
     assert shape(got) == shape(twin)
-    assert not {"link_open", "image", "html_inline", "html_block", "fence", "code_block", "s_open"} & set(shape(got))
+    assert not {"link_open", "image", "html_inline", "html_block", "code_block", "s_open"} & set(shape(got))
+    copied = {line for told in result.report.findings if told.snippet for line in code_lines(told.snippet)}
+    assert {line for token in tokens(got) if token.type == "fence" for line in token.content.splitlines()} <= copied
     spans = {token.content.strip() for token in tokens(got) if token.type == "code_inline"}
     assert {plain(text).strip() for text in corpus.CORPORA[name]} <= spans
 
@@ -75,7 +80,7 @@ def test_it_says_what_the_json_report_says(samples: Result) -> None:
     for finding in report["findings"]:
         assert finding["message"] in rendered
         assert finding["advice"] in rendered
-    assert text.count("\n- **") == len(report["findings"])
+    assert text.count("  Found: ") == len(report["findings"])
     assert f"{report['inputs']['lines']:,} lines = {report['inputs']['events']:,} events" in text
     tables = sum(token.type == "table_open" for token in tokens(text))
     assert tables == 3 + len(report["accounts"])  # (actions, figures, other TTLs, and each account)
@@ -86,4 +91,5 @@ def test_it_fits_a_comment(tmp_path: Path) -> None:
     """GitHub takes 65,536 characters."""
     text = written(corpus.hostile_result(tmp_path, [f"shop{number}" for number in range(12)]), "markdown")
     assert len(text) <= 65_536
-    assert f"and {12 * 9 - MOST_FINDINGS} of less weight" in text
+    left_out = sum(map(int, re.findall(r"- and (\d+) (?:more;|of less weight)", text)))
+    assert left_out + text.count("  Found: ") == 12 * 9
