@@ -69,6 +69,12 @@ KNOWN = 10
 """Names that a sentence lists."""
 
 
+def _listed(names: list[str]) -> str:
+    """The first `KNOWN` of the names, and how many more there are."""
+    more = f" and {len(names) - KNOWN:,} more" if len(names) > KNOWN else ""
+    return ", ".join(names[:KNOWN]) + more
+
+
 def missing(option: str, wanted: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     """A sentence for each of the *wanted* names of an option that no event has."""
     there = sorted(set(known))
@@ -88,7 +94,7 @@ def only_account(log: "Examined", name: str | None) -> "Bill":
     """The bill of the account of this name, or of the only one."""
     found = accounts(log, [name] if name else None)
     if len(found) != 1:
-        where = ", ".join(f"{bill.payer.provider}/{bill.payer.account}" for bill in found) or "none"
+        where = _listed([f"{bill.payer.provider}/{bill.payer.account}" for bill in found]) or "none"
         raise ConfigError(f"name one account with --account; the log has {where}")
     return found[0]
 
@@ -103,11 +109,14 @@ def intake_code(inputs: "Inputs", limits: ReadingLimits) -> int:
     nothing = inputs.lines > 0 and inputs.rejected == inputs.lines
     if not counted:
         say(_empty(inputs) + (f": {_rejected(inputs)}" if nothing else ""))
-    for file in inputs.files:
-        if file.truncated:
-            code = INCOMPLETE
-            if not nothing:
+    cut = [file for file in inputs.files if file.truncated]
+    if cut:
+        code = INCOMPLETE
+        if not nothing:
+            for file in cut[:KNOWN]:
                 say(f"{file.path} is cut off or damaged; before the cut, {plural(file.lines, 'line')} counted")
+            if len(cut) > KNOWN:
+                say(f"and {plural(len(cut) - KNOWN, 'more file')} cut off or damaged; the JSON report names each")
     if inputs.rejected:
         if not nothing:
             say(_rejected(inputs))
@@ -135,7 +144,7 @@ def _empty(inputs: "Inputs") -> str:
     if not inputs.lines:
         return "no event was counted: the input holds no line; is it the right file?"
     if inputs.rejected == inputs.lines:
-        cut = ", ".join(file.path for file in inputs.files if file.truncated)
+        cut = _listed([file.path for file in inputs.files if file.truncated])
         return "no event was counted" + (f" before the cut or damage of {cut}" if cut else "")
     if why := filtered_words(inputs.filtered_reasons):
         also = '; redirects = "hit" or "render" in a [sources] table counts redirects' if "redirect" in why else ""
