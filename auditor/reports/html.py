@@ -20,7 +20,7 @@ from auditor.model.numbers import number, ratio
 from auditor.model.plans import cents
 from auditor.model.waste import Cause, Day
 from auditor.model.words import plural
-from auditor.reports.shared import charts, headline, pages, snippets, words
+from auditor.reports.shared import bridge, charts, headline, pages, snippets, words
 from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.results.audit import Result, hit_rates
 from auditor.results.finding import Finding
@@ -115,6 +115,7 @@ def _view(result: Result) -> dict[str, Any]:
         "span": pages.span(found.window, _minute, found.page_images),
         "loaded": found.page_images or None,
         "waterfall": _drawn(charts.waterfall(found.totals.credits, causes)),
+        "bridge": list(bridge.rows(found.bridge)),
         "headlines": [(headline.told(each), snippets.to_copy(each)) for each in found.headline],
         "accounts": [
             (account, *_days(account, [day for day in result.days if day.payer == code], drawn=place < MOST_CHARTS))

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared import bridge, headline, pages, snippets, words
 from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.results.audit import Result, TtlPoint
 from auditor.results.document import utc
@@ -100,6 +100,10 @@ def _lines(result: Result) -> Iterator[str]:
         [f"– {cause}", f"{number(amount):,}", why] for cause, why in words.CAUSES.items() if (amount := waste.of(cause))
     ]
     yield from table(["", "", ""], rows, " r")
+    yield from ("", "## From lines to credits", "")
+    bold = ("", "**")
+    stages = ([bold[row.total] + row.figure + bold[row.total], row.what] for row in bridge.rows(found.bridge))
+    yield from table(["", ""], stages, "r")
     yield from _curve(result.curve)
     for account in found.accounts:
         yield from _account(account)

@@ -14,7 +14,7 @@ from rich.text import Text as Words
 
 from auditor.model.numbers import number
 from auditor.model.words import plural
-from auditor.reports.shared import headline, pages, snippets, words
+from auditor.reports.shared import bridge, headline, pages, snippets, words
 from auditor.reports.shared.groups import NAMED, grouped, readable
 from auditor.reports.terminal.console import console_of, inset, table_of
 from auditor.results.audit import Result
@@ -50,6 +50,7 @@ class Text:
         _suppressed(console, found.accepted)
         _head(console, found)
         _waste(console, found)
+        _bridge(console, found)
         for account in found.accounts:
             _bill(console, account)
         if found.page_images is not UNSET:
@@ -109,6 +110,16 @@ def _waste(console: Console, report: Report) -> None:
             console.print(f"          {number(amount):>9,}  {cause:11} {meaning}")
     for unsure in told[1:]:
         inset(console, Words(unsure, style="bold"), 10)
+
+
+def _bridge(console: Console, report: Report) -> None:
+    console.print()
+    console.print(Words("From lines to credits", style="bold"))
+    table = table_of("", "", left=[""])
+    table.columns[0].justify = "right"
+    for row in bridge.rows(report.bridge):
+        table.add_row(row.figure, Words(row.what), style="bold" if row.total else None)
+    inset(console, table)
 
 
 def _bill(console: Console, account: Account) -> None:

@@ -19,12 +19,14 @@ from auditor.model.events import Outcome
 from auditor.model.numbers import ratio
 from auditor.model.plans import Unadvised, cheapest, moment
 from auditor.model.waste import Cause, Day
+from auditor.results.bridge import bridge_of
 from auditor.results.document import Choices, Json, Snippet, plain, written
+from auditor.results.figures import Totals, Unknown, Waste
 from auditor.results.finding import Finding, Money, Suppressed
 from auditor.results.headline import Parts, headline_of
 from auditor.results.inputs import Inputs
 from auditor.results.page_images import PageImages
-from auditor.results.report import Account, Cycle, Gap, Options, Paid, Report, Totals, Unknown, Waste, Window
+from auditor.results.report import Account, Cycle, Gap, Options, Paid, Report, Window
 from auditor.version import __version__
 
 
@@ -146,6 +148,7 @@ def _report(result: Result) -> Report:
         totals=_totals(case),
         waste=Waste(**{cause.value: waste.total(cause) for cause in Cause}, total=waste.total()),
         unknown=Unknown(unknown.renders, unknown.credits, dict(unknown.reasons)),
+        bridge=bridge_of(case, result.inputs),
         page_images=result.page_images or UNSET,
         accounts=tuple(_account(bill, parts.accounts.get(bill.payer.code)) for bill in case.bills),
         findings=tuple(_finding(finding, parts, case) for finding in result.findings),

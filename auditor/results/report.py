@@ -13,21 +13,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Meta, Struct, UnsetType, convert, field
 
-from auditor.model.events import Unknown as Reason
 from auditor.model.plans import Plan, Unadvised
-from auditor.model.waste import Cause
 from auditor.model.words import covered_words
-from auditor.results.document import (
-    Amount,
-    Count,
-    Credits,
-    Price,
-    Ratio,
-    Share,
-    Some,
-    Time,
-    only,
-)
+from auditor.results.bridge import Step
+from auditor.results.document import Amount, Count, Credits, Price, Ratio, Time
+from auditor.results.figures import Totals, Unknown, Waste
 from auditor.results.finding import Finding, Suppressed
 from auditor.results.headline import Headline
 from auditor.results.inputs import Inputs
@@ -59,49 +49,6 @@ class Options(Struct, frozen=True, kw_only=True):
     rules: list[str]
     skip: list[str]
     min_confidence: Literal["medium", "high"] | None = None
-
-
-class Totals(Struct, frozen=True, kw_only=True):
-    """Requests, calls and credits of the window (semantics section 1)."""
-
-    requests: Count
-    hits: Count
-    misses: Count
-    coalesced: Count
-    renders: Count
-    errors: Count
-    refused: Count
-    retries: Count
-    unresolved: Count
-    credits: Credits
-    credits_uncertain: Count
-    bytes: Count
-    hit_ratio: Share | None
-
-
-class Waste(Struct, frozen=True, kw_only=True):
-    """Wasted credits by their one cause (semantics section 4)."""
-
-    staging: Credits
-    concurrent: Credits
-    repeat: Credits
-    volatile: Credits
-    failed: Credits = field(default_factory=Fraction)
-    total: Credits
-
-    def of(self, cause: Cause | str) -> Fraction:
-        """The credits of one cause."""
-        found = getattr(self, cause)
-        assert isinstance(found, Fraction)
-        return found
-
-
-class Unknown(Struct, frozen=True):
-    """Renders of which the log cannot tell which image they were (semantics section 11)."""
-
-    renders: Count
-    credits: Credits
-    reasons: Annotated[dict[str, Some], Meta(extra_json_schema=only(*Reason))]
 
 
 class Paid(Struct, frozen=True):
@@ -206,6 +153,8 @@ class Report(Struct, frozen=True, kw_only=True):
     totals: Totals
     waste: Waste
     unknown: Unknown = field(default_factory=lambda: Unknown(0, Fraction(0), {}))
+    bridge: tuple[Step, ...] = ()
+    """From the lines that were read to the credits that were needed; empty for an older report."""
     page_images: PageImages | UnsetType = UNSET
     """Absent where no browser's log tells of any."""
     accounts: tuple[Account, ...]

@@ -10,9 +10,10 @@ from auditor.model.waste import Use
 from auditor.model.words import PRICES_UNKNOWN, plural, prices_unknown, too_little
 from auditor.results.audit import Result
 from auditor.results.document import utc
+from auditor.results.figures import Totals
 from auditor.results.finding import Money
 from auditor.results.inputs import InputFile, Inputs
-from auditor.results.report import Account, Cycle, Report, Totals
+from auditor.results.report import Account, Cycle, Report
 
 CAUSES = {
     "staging": "test and staging traffic",
