@@ -37,7 +37,7 @@ CHANGES = (
     "superseded", "duplicates", "window", "no_source", *NO_EVENT, "rejected",
     "grouped_hits", "retries", "unresolved",
     "hits", *NO_RENDER,
-    "unknown_cost", "other_cost", "failed_calls", "unrendered",
+    "unknown_cost", "other_cost", "billed_errors", "unrendered",
     *Cause, "unknown",
 )  # fmt: skip
 Changes = Annotated[
@@ -102,7 +102,7 @@ def _changes(case: Case, inputs: Inputs) -> Iterator[tuple[Stage, Mapping[str, F
     yield Stage.CREDITS, {
         "unknown_cost": -unpriced,
         "other_cost": cost[Outcome.RENDER] - events[Outcome.RENDER] + unpriced,
-        "failed_calls": cost[Outcome.ERROR],
+        "billed_errors": cost[Outcome.ERROR],
         "unrendered": others,
     }  # fmt: skip
     yield Stage.NEEDED, {

@@ -83,7 +83,9 @@ def test_it_says_what_the_json_report_says(samples: Result) -> None:
     assert text.count("  Found: ") == len(report["findings"])
     assert f"{report['inputs']['lines']:,} lines = {report['inputs']['events']:,} events" in text
     tables = sum(token.type == "table_open" for token in tokens(text))
-    assert tables == 3 + len(report["accounts"])  # (actions, figures, other TTLs, and each account)
+    assert tables == 4 + len(report["accounts"])  # (actions, figures, the bridge, other TTLs, and each account)
+    for step in report["bridge"]:
+        assert f"| **{step['amount']:,}** |" in text
 
 
 @pytest.mark.slow

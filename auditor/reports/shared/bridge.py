@@ -31,7 +31,7 @@ CHANGES = {
     "refused": "refused by a budget or rate limit",
     "unknown_cost": "renders of unknown cost",
     "other_cost": "since not every render costs 1 credit",
-    "failed_calls": "billed for failed calls",
+    "billed_errors": "billed for failed calls",
     "unrendered": "billed without a render",
     **{cause: f"wasted: {meaning}" for cause, meaning in CAUSES.items()},
     "unknown": "the log does not tell which image was rendered",
