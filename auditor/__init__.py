@@ -1,4 +1,4 @@
-"""Render Auditor: what every render of a metered image API costs, and which of them were needless.
+"""Render Auditor: what every render of a metered image API costs, and which of them were wasted.
 
 Logs become usage events, events facts, facts findings, and findings reports; the package that does each step, and which
 package may import which, stand in docs/architecture.md, generated from the import contracts in pyproject.toml.

@@ -45,7 +45,7 @@ from auditor.simulation.trace import TraceDemand, read_trace
 from auditor.system.clock import present
 
 CURVE = (*(minutes * 60 * 10**6 for minutes in (5, 60, 360, 1_440, 10_080, 43_200)), None)
-"""Times-to-live that reports draw, in microseconds; None is for ever."""
+"""TTLs that reports draw, in microseconds; None is forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Options:
     input_format: str | None = None
     """A registered format, one of auditor.toml, or an nginx log_format string; None detects it."""
     measured: tuple[Measured, ...] = ()
-    """What `auditor inspect` found of pictures."""
+    """What `auditor inspect` found of images."""
     baseline: tuple[Accepted, ...] | None = None
     """Findings that are accepted, if there is a file of them."""
     belongs: Callable[[Account], bool] | None = None
@@ -72,7 +72,7 @@ class Options:
     all_findings: bool = True
     """Whether the report in text names all of them."""
     curve: bool = False
-    """Whether the demand is simulated under other times-to-live, for reports that draw it."""
+    """Whether the demand is simulated under other TTLs, for reports that draw it."""
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     note: Note = lambda _: None
     """Hears, in a sentence, of a cache that was written."""
@@ -103,7 +103,7 @@ def audit(sources: Sequence[Source], settings: Settings, options: Options, progr
 
 
 def _curve(facts: Facts, progress: Progress) -> tuple[TtlPoint, ...]:
-    """The audit's own demand under other times-to-live, and under its own."""
+    """The audit's own demand under other TTLs, and under its own."""
     progress("Simulating", 0, 0)
     now = facts.settings.ttl_us
     settings = sorted({Setting.of(ttl) for ttl in (*CURVE, now)}, key=lambda setting: setting.cache.ttl_us)
@@ -191,7 +191,7 @@ def examine(sources: Sequence[Source], settings: Settings, options: Options, pro
 
 
 def plan(log: Examined, accounts: Sequence[Bill], providers: Sequence[Provider], longer: timedelta) -> Advised:
-    """The advice on some accounts of a log; it is walked a second time, under the longer time-to-live."""
+    """The advice on some accounts of a log; it is walked a second time, under the longer TTL."""
     longer_us = longer // timedelta(microseconds=1)
     return Advised(
         generated_at=log.generated_at,

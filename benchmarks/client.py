@@ -3,7 +3,7 @@
     python benchmarks/client.py           (ROUNDS=40 by default; needs redis-server for the rows about Redis)
 
 Machines are noisy: every candidate runs a short cell in each round, in an order that is turned each time; a row is the
-least of its cells, a ratio the median of the rounds' ratios. The picture has 50 kB, the request 300 bytes.
+least of its cells, a ratio the median of the rounds' ratios. The image has 50 kB, the request 300 bytes.
 """
 
 import argparse
@@ -54,12 +54,12 @@ class Cell:
 
 
 def answer(_: httpx.Request) -> httpx.Response:
-    """A picture."""
+    """An image."""
     return httpx.Response(200, headers={"content-type": "image/png", "cache-control": "max-age=9999"}, content=BODY)
 
 
 class Canned(httpx.AsyncBaseTransport, httpx.BaseTransport):
-    """A picture at once, for both kinds of client."""
+    """An image at once, for both kinds of client."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sync."""
@@ -91,7 +91,7 @@ def in_loop(loop: asyncio.AbstractEventLoop, one: Callable[[], Any]) -> Callable
 
 
 def stored(renderer: Renderer, **options: Any) -> None:
-    """Have the picture in its cache, so that hits are measured and nothing else."""
+    """Have the image in its cache, so that hits are measured and nothing else."""
     renderer.render("og", OVERRIDES, **options)
     assert renderer.render("og", OVERRIDES, **options).outcome == "hit"
 

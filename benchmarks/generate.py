@@ -26,7 +26,7 @@ BURST = 0.04
 """Events that ask for the key of the event before, within BURST_MS: what coalescing is for."""
 BURST_MS = 2_000
 REDRAWN = 0.005
-"""Renders whose picture differs from the one before, whatever the inputs."""
+"""Renders whose image differs from the one before, whatever the inputs."""
 
 ACCOUNTS = ("shop", "mail", "blog", "lab")
 ACCOUNT_SHARES = (0.60, 0.25, 0.1499, 0.0001)
@@ -36,7 +36,7 @@ RARE_TEMPLATES = 10
 RARE = 1e-4
 VOLATILE_TEMPLATE = 7
 KEYS_PER_FAMILY = 20_000
-"""The volatile template has one picture for so many keys of the log: its keys differ in the volatile field alone."""
+"""The volatile template has one image for so many keys of the log: its keys differ in the volatile field alone."""
 
 SIZES = ((1200, 630), (800, 800), (600, 300), (1080, 1080), (400, 300), (2000, 1050))
 PLACEMENTS = ("og_image", "product_card", "email_header", "avatar", "")
@@ -121,7 +121,7 @@ def hexes(*columns: Words) -> str:
 def describe(key: npt.NDArray[np.int64], keys: int, seed: int) -> Keys:
     """The attributes of drawn keys, all of them functions of the key's number."""
     number = key.astype(U64)
-    # Every tenth key is its neighbour's picture at twice the size (retina-variants).
+    # Every tenth key is its neighbor's image at twice the size (retina-variants).
     twin = key % 10 == 1
     content = np.where(twin, key - 1, key).astype(U64)
     salt = seed * 1000

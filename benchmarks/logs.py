@@ -33,7 +33,7 @@ AGENTS = [
 
 
 def generate(path: Path, lines: int) -> None:
-    """A shop's pictures, nginx combined: some repeat often, most seldom, one address in ten stands once."""
+    """A shop's images, nginx combined: some repeat often, most seldom, one address in ten stands once."""
     rng = random.Random(1)
     kinds, sizes = ("product", "brand", "banner", "category"), ("150x150", "200x200", "400x300", "1200x630")
     moment = datetime(2026, 9, 1, tzinfo=UTC)

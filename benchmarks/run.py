@@ -58,7 +58,7 @@ def measured(name: str, command: Sequence[str | Path], code: int = 0) -> Run:
 
 
 def figures(output: bytes) -> dict[str, Any]:
-    """What has to be equal whoever computed it."""
+    """What has to be equal however it was computed."""
     report = json.loads(output)
     findings = report["findings"]
     if isinstance(findings, list):

@@ -369,7 +369,7 @@ class Log:
             unit.spent[cycle] += sign * credits
 
     def check_picture(self, form: Any, placement: Any, width: Any, height: Any, size: Any) -> None:
-        """The fields of a picture, once for each combination."""
+        """The fields of an image, once for each combination."""
         if (form != "jpg" and form not in FORMATS) or not isinstance(placement, str | None):
             raise BadLineError("format or placement")
         if (width is not None and width < 1) or (height is not None and height < 1) or (size or 0) < 0:
@@ -561,7 +561,7 @@ class Walks:
         return parts
 
     def passes(self, renders: list[tuple[Render, bool]], parts: dict[int, tuple[Any, Any]]) -> bool:
-        """Whether neighbours that differ only in what was left out have the same picture."""
+        """Whether neighbors that differ only in what was left out have the same image."""
         before: dict[tuple[Any, ...], tuple[Any, int]] = {}
         pairs = agreeing = 0
         for render, duplicate in renders:
@@ -613,7 +613,7 @@ class Walks:
 
 
 class Sizes:
-    """Section 6: pictures larger than the place where they are shown."""
+    """Section 6: images larger than the place where they are shown."""
 
     def __init__(self, log: Log, last: list[Render]) -> None:
         self.found: set[tuple[str, str, str]] = set()

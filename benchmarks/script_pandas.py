@@ -225,7 +225,7 @@ def volatile(renders: pd.DataFrame, fields: list[str]) -> tuple[int, int]:
 
 
 def needless(pictures: pd.DataFrame) -> Any:
-    """Wasted bytes of each picture, 0 below the smallest that counts."""
+    """Wasted bytes of each image, 0 below the smallest that counts."""
     none = (None, None)
     pairs = [
         TEMPLATE_LIMITS.get(template) or PLACEMENT_LIMITS.get(placement) or none
@@ -239,7 +239,7 @@ def needless(pictures: pd.DataFrame) -> Any:
     by_height = across * width < shown * height
     shown, actual = shown.where(~by_height, across), width.where(~by_height, height)
     if (2.0 * size * actual * actual).max() > 2**62:
-        raise SystemExit("pictures beyond 64 bits are beyond this script")
+        raise SystemExit("images beyond 64 bits are beyond this script")
     square = actual * actual
     lost = (2 * size * (square - shown * shown) + square) // (2 * square)
     return lost.where(usable & (actual > shown) & (lost >= SMALLEST), 0)

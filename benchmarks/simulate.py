@@ -1,4 +1,4 @@
-"""What a simulation costs: twenty times-to-live over millions of events, and cache traces against libCacheSim.
+"""What a simulation costs: twenty TTLs over millions of events, and cache traces against libCacheSim.
 
     python benchmarks/simulate.py --size 10m            (or 1m; needs libcachesim, see `make bench-simulate`)
     python benchmarks/simulate.py --size 10m --times 10 --only-events
@@ -78,7 +78,7 @@ def trace(path: Path, requests: int) -> None:
 
 
 def events(size: str, times: int) -> None:
-    """Twenty times-to-live over a log."""
+    """Twenty TTLs over a log."""
     folder = ROOT / ".bench" / size
     log = folder / "usage.jsonl"
     if not log.exists():
@@ -87,8 +87,8 @@ def events(size: str, times: int) -> None:
     for ttl in TTLS:
         command += ["--ttl", ttl]
     # Once for the cache of the log, and for what numba keeps.
-    cold = measured(f"auditor simulate, {len(TTLS)} times-to-live, cold", command)
-    warm = measured(f"auditor simulate, {len(TTLS)} times-to-live, from its cache", command)
+    cold = measured(f"auditor simulate, {len(TTLS)} TTLs, cold", command)
+    warm = measured(f"auditor simulate, {len(TTLS)} TTLs, from its cache", command)
     runs = [cold, warm]
     demand = json.loads(warm.output)["demand"]
     if times > 1:

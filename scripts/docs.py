@@ -95,7 +95,7 @@ def placements_table() -> str:
 
 
 def plans_table() -> str:
-    """A row a plan of the catalogue."""
+    """A row a plan of the catalog."""
     rows = [
         f"| `{plan.provider}` | {plan.name} | {cents(plan.monthly)} {plan.currency}{billed(plan.period)} | "
         f"{plan.included:,} | {plan.beyond} | {plan.source} | {plan.checked} | {plan.grade} |"
@@ -122,7 +122,7 @@ def billing_table() -> str:
             f"{known} |"
         )
     head = (
-        "| provider | failures billed | repeats billed | a picture, by its longest side | a PDF page | usage | notes "
+        "| provider | failures billed | repeats billed | an image, by its longest side | a PDF page | usage | notes "
         "| source of the billing rules | checked | grade |"
     )
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", *rows])
@@ -180,10 +180,10 @@ def errors_table() -> str:
     kinds = sorted(_leaves(RenderError), key=lambda kind: list(vars(errors)).index(kind.__name__))
     rows = [
         f"| `{kind.__name__}` | `{'refused' if issubclass(kind, RefusedError) else kind.word}` | "
-        f"{'yes' if kind.retry else 'on request' if kind is UncertainError else 'no'} | {kind.cure} |"
+        f"{'yes' if kind.retry else 'on request' if kind is UncertainError else 'no'} | {kind.fix} |"
         for kind in kinds
     ]
-    return "\n".join(["| class | in the event | tried again | cure |", "| --- | --- | --- | --- |", *rows])
+    return "\n".join(["| class | in the event | tried again | fix |", "| --- | --- | --- | --- |", *rows])
 
 
 def _leaves(kind: type[RenderError]) -> list[type[RenderError]]:

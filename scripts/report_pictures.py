@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 EPOCH = "1790812800"
 SHOTS = {(1280, "light"): 4750, (1280, "dark"): 1500, (390, "light"): 2600, (390, "dark"): 2600}
-"""Width and colours -> how many CSS px from the top."""
+"""Width and colors -> how many CSS px from the top."""
 
 
 def main() -> None:
@@ -29,11 +29,11 @@ def main() -> None:
             cwd=ROOT, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH}, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        for (width, colours), height in SHOTS.items():
-            tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colours)
+        for (width, colors), height in SHOTS.items():
+            tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=colors)
             tab.goto(page.as_uri())
             picture = Image.open(BytesIO(tab.screenshot()))
-            path = ROOT / "docs" / "pictures" / f"report-{width}-{colours}.webp"
+            path = ROOT / "docs" / "pictures" / f"report-{width}-{colors}.webp"
             picture.save(path, quality=72, method=6)
             print(f"{path.relative_to(ROOT)}: {picture.width} x {picture.height}, {path.stat().st_size:,} bytes")
         browser.close()

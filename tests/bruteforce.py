@@ -29,7 +29,7 @@ Event = dict[str, Any]
 
 
 class BadLineError(Exception):
-    """A line that is no event."""
+    """A line that is not an event."""
 
 
 class OddTimeError(BadLineError):
@@ -462,7 +462,7 @@ class Audit:
 
 
 def passes(pairs: int, agreeing: int) -> bool:
-    """At least 3 pairs, at least 95 % of them with equal pictures."""
+    """At least 3 pairs, at least 95 % of them with equal images."""
     return pairs >= 3 and agreeing * 100 >= pairs * 95
 
 

@@ -186,7 +186,7 @@ class Logs:
         return event
 
     def sizes(self, event: dict[str, Any], key: int) -> None:
-        """What the picture measures, sometimes."""
+        """What the image measures, sometimes."""
         rng = self.rng
         if rng.random() < 0.8:
             event |= {

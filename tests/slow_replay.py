@@ -104,7 +104,7 @@ class SlowReplay:
         """All requests under one setting."""
         figures = Figures()
         bounded = entries is not None or size is not None
-        # Oldest use first. A picture: (the request it was rendered for, when it is done, its bytes).
+        # Oldest use first. An image: (the request it was rendered for, when it is done, its bytes).
         cache: dict[Any, tuple[Event, datetime, int]] = {}
         for e in self.demand:
             key, count = self.key(e), e.get("count", 1)
@@ -213,6 +213,6 @@ def total(plan: dict[str, Any] | None, credits: list[Fraction]) -> Fraction | No
 
 
 def differs(e: Event, found: tuple[Event, datetime, int] | None) -> bool:
-    """Whether both pictures are known and are not the same."""
+    """Whether both images are known and are not the same."""
     assert found is not None
     return "digest" in e and "digest" in found[0] and e["digest"] != found[0]["digest"]

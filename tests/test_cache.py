@@ -252,7 +252,7 @@ def test_a_cached_sample_is_the_fresh_one(sample: Path, log: Path) -> None:
 
 
 FOREIGN = {
-    # Microseconds are the only unit that fits; what stands behind the line is a verdict; a type that is no image's.
+    # Microseconds are the only unit that fits; what stands behind the line is a verdict; a type that is not an image's.
     "calls.jsonl": "".join(
         json.dumps({
             "timestamp": f"2026-09-01T08:00:{n:02}Z", "method": "GET", "url": f"https://a.example/img/{n % 4}.png",

@@ -264,10 +264,8 @@ def test_figures_are_whole_on_a_narrow_terminal(log: Path, arguments: tuple[str,
 
 
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_colours_only_on_a_terminal_and_never_with_no_color(
-    log: Path, variables: dict[str, str], coloured: bool
-) -> None:
-    """A pseudo terminal sees colours, unless NO_COLOR is set."""
+def test_colors_only_on_a_terminal_and_never_with_no_color(log: Path, variables: dict[str, str], colored: bool) -> None:
+    """A pseudo terminal sees colors, unless NO_COLOR is set."""
     parent, child = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"}
     subprocess.run(
@@ -281,4 +279,4 @@ def test_colours_only_on_a_terminal_and_never_with_no_color(
     os.close(child)
     shown = os.read(parent, 100_000)
     os.close(parent)
-    assert (b"\x1b[31" in shown or b"\x1b[1;31" in shown) is coloured
+    assert (b"\x1b[31" in shown or b"\x1b[1;31" in shown) is colored

@@ -93,7 +93,7 @@ def filled(folder: Path) -> Path:
 
 
 def test_readers_change_nothing(tmp_path: Path) -> None:
-    """Neither the file nor what stands beside it, and what is no ledger stays none."""
+    """Neither the file nor what stands beside it, and what is not a ledger stays none."""
     where = filled(tmp_path)
     before = where.read_bytes(), where.stat().st_mtime_ns
     assert command("audit", "--ledger", str(where)).returncode == 0

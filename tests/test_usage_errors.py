@@ -134,7 +134,7 @@ def test_what_is_no_file_is_no_ledger(log: Path, where: str, monkeypatch: pytest
         ["audit"], ["report"], ["simulate"], ["plan"], ["estimate"], ["ledger", "show"], ["ingest", str(log)],
         ["reconcile", "--invoice", "1", "--cycle", "2026-09"], ["prune", "--older-than", "400d"],
     ]  # fmt: skip
-    said = "names no file" if where in NAMELESS else "a folder is no ledger"
+    said = "names no file" if where in NAMELESS else "a folder is not a ledger"
     for each in asked:
         done = CliRunner().invoke(app, [*each, "--ledger", where])
         assert isinstance(done.exception, ConfigError) and said in str(done.exception), each

@@ -32,7 +32,7 @@ class Payer:
     """Where so many cycles have no event that they are not listed."""
 
     mostly_filtered: bool = False
-    """Whether most lines that its sources fit are redirects, parts or no pictures: no plan advice rests on the rest."""
+    """Whether most lines that its sources fit are redirects, parts or no images: no plan advice rests on the rest."""
 
     @property
     def names(self) -> dict[str, str]:

@@ -62,7 +62,7 @@ class Bill(Recommendation):
 
     @property
     def currency(self) -> str | None:
-        """The configured plan's currency, else that of the provider's catalogue."""
+        """The configured plan's currency, else that of the provider's catalog."""
         if self.payer.plan is not None:
             return self.payer.plan.currency
         return self.payer.plans[0].currency if self.payer.plans else None

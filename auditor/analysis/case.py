@@ -37,7 +37,7 @@ class Case:
     requests: Callable[[Sequence[int]], Mapping[int, str]] = field(default=lambda _: {})
     """Row of a record of a foreign log -> its request for people: the path and the names of its parameters."""
     measured: tuple[Measured, ...] = ()
-    """Pictures that `auditor inspect` measured, if it did."""
+    """Images that `auditor inspect` measured, if it did."""
 
     def payer_of(self, unit: int) -> int:
         """The code of the account that pays for a unit."""

@@ -1,6 +1,6 @@
 """Records -> the demand that simulations replay: ordered streams, usual prices and durations, sums of what happened.
 
-Demand is every request that was given a picture: `render`, `hit`, `coalesced`. What a simulated render of a request
+Demand is every request that was given an image: `render`, `hit`, `coalesced`. What a simulated render of a request
 takes and costs, where the request was no render or does not say, follows from the renders of its template.
 """
 

@@ -21,7 +21,7 @@ class Downloaded:
     """One image, by the key of its requests."""
 
     unit: int | None
-    """None for an image that is nobody's render."""
+    """None for an image that no account rendered."""
     host: str | None
     """The host of such an image."""
     placement: str

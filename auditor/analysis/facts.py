@@ -123,7 +123,7 @@ class Facts(Accounts):
         """One narrow row an event, names replaced by the codes of units, so that rules scan integers.
 
         `key_high` and `key_low` are 124 bits of (provider, account, environment, key), which only renders and errors
-        have, like `id`; `digest` is 62 bits of the picture's digest, 0 for none; `weight` counts requests; of a
+        have, like `id`; `digest` is 62 bits of the image's digest, 0 for none; `weight` counts requests; of a
         `free` render the provider serves repeats without billing them.
         """
         records, units = self.records.table, self.by_unit
@@ -152,7 +152,7 @@ class Facts(Accounts):
 
     @property
     def loaded_bytes(self) -> int:
-        """What visitors were sent: to every request that got an image, and of those that are nobody's renders."""
+        """What visitors were sent: to every request that got an image, and of those that no account rendered."""
         return self.delivered_bytes + sum(image.fetched_bytes for image in self.downloads if image.unit is None)
 
     @cached_property
@@ -186,5 +186,5 @@ class Facts(Accounts):
 
     @property
     def delivered_bytes(self) -> int:
-        """Of every request that got a picture; a size on a failed call was never delivered."""
+        """Of every request that got an image; a size on a failed call was never delivered."""
         return sum(row.bytes for row in self.usage if row.outcome in DELIVERED)

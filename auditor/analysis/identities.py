@@ -32,7 +32,7 @@ class Records:
     superseded: int
     duplicates: int
     loaded: Table | None = None
-    """The images that pages loaded and that are nobody's renders, in the same columns; None where there are none."""
+    """The images that pages loaded and no account rendered, in the same columns; None where there are none."""
 
     def values(self, name: str, rows: Sequence[int]) -> dict[int, str]:
         """Row -> value of a column of text, of some records."""

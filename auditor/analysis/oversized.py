@@ -1,4 +1,4 @@
-"""Oversized: pictures with more pixels than their limits, and their needless bytes."""
+"""Oversized: images with more pixels than their limits, and their wasted bytes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,20 +30,20 @@ def placements(facts: Facts) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
-    """Pictures of a unit and placement with more pixels than its limit."""
+    """Images of a unit and placement with more pixels than its limit."""
 
     unit: int
-    """-1 for images that are nobody's renders."""
+    """-1 for images that no account rendered."""
     placement: str
     requests: int
     delivered: int
-    """Needless bytes over all requests."""
+    """Wasted bytes over all requests."""
     pictures: int
     """The stored ones."""
     stored: int
-    """Needless bytes of these."""
+    """Wasted bytes of these."""
     largest: tuple[int, int, int, int]
-    """Needless bytes, bytes, width and height of the one with the most."""
+    """Wasted bytes, bytes, width and height of the one with the most."""
 
 
 Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
@@ -51,7 +51,7 @@ Limits = Mapping[tuple[int, str], tuple[int | None, int | None]]
 
 
 def oversized(facts: Facts, limits: Limits) -> list[Oversized]:
-    """Pictures beyond their limits that waste at least `SMALLEST` bytes each."""
+    """Images beyond their limits that waste at least `SMALLEST` bytes each."""
     columns = {"unit": pa.int32(), "placement": pa.string(), "max_width": pa.int64(), "max_height": pa.int64()}
     limit = loaded(facts.engine, "limits", ((*at, *sides) for at, sides in limits.items()), **columns)
     one = _beyond(facts.events, limit).subquery()
@@ -73,7 +73,7 @@ def _needless(size: _Number, whole: _Number, shown: _Number) -> _Number:
 
 
 def beyond_shown(images: Iterable[Downloaded]) -> Iterator[tuple[Downloaded, Oversized]]:
-    """Each image beyond the width at which browsers asked for it, and that as a stored picture of its own."""
+    """Each image beyond the width at which browsers asked for it, and that as a stored image of its own."""
     for image in images:
         shown, width, height, size = image.shown_width, image.width, image.height, image.bytes
         if shown and width and height and size and shown < width and image.format not in _SCALABLE:
@@ -85,7 +85,7 @@ def beyond_shown(images: Iterable[Downloaded]) -> Iterator[tuple[Downloaded, Ove
 
 
 def _beyond(events: Table, limits: Table) -> Select[Any]:
-    """Each delivered picture beyond its limit, its needless bytes, and whether it is stored."""
+    """Each delivered image beyond its limit, its wasted bytes, and whether it is stored."""
     beyond = and_(
         events.c.unit == limits.c.unit,
         func.coalesce(events.c.placement, "") == limits.c.placement,

@@ -1,4 +1,4 @@
-"""Pictures: which are stored and delivered, where they stand, and what bytes cost."""
+"""Images: which are stored and delivered, where they stand, and what bytes cost."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,15 +13,15 @@ from auditor.model.events import DELIVERED, Outcome
 from auditor.model.findings import Money
 
 SMALLEST = 4096
-"""Bytes that a picture has to waste before it is worth a word."""
+"""Bytes that an image has to waste before it is worth a word."""
 MONTH_DAYS = Fraction("30.4375")
 DAY_US = 86_400 * 10**6
 DELIVERING = [str(outcome) for outcome in DELIVERED]
-"""Outcomes with a picture, as the tables have them."""
+"""Outcomes with an image, as the tables have them."""
 
 
 def stored(events: Table) -> ColumnElement[bool]:
-    """Whether it is the last render of its key, billed or not: the pictures that are stored."""
+    """Whether it is the last render of its key, billed or not: the images that are stored."""
     order = func.row_number().over(
         partition_by=(events.c.key_high, events.c.key_low), order_by=(events.c.ts_us.desc(), events.c.id.desc())
     )
@@ -30,7 +30,7 @@ def stored(events: Table) -> ColumnElement[bool]:
 
 
 class Placed(Protocol):
-    """Pictures of a unit and placement."""
+    """Images of a unit and placement."""
 
     @property
     def unit(self) -> int:
@@ -42,7 +42,7 @@ class Placed(Protocol):
 
     @property
     def stored(self) -> int:
-        """Needless bytes of the stored ones."""
+        """Wasted bytes of the stored ones."""
 
 
 _Placed = TypeVar("_Placed", bound=Placed)

@@ -1,4 +1,4 @@
-"""How large a picture is shown where nobody configured it: placements with one published size each, in CSS px."""
+"""How large an image is shown where no limit is configured: placements with one published size each, in CSS px."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Saved: what measured pictures would save in other formats."""
+"""Saved: what measured images would save in other formats."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from auditor.engines import Wide
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What measured pictures of a unit and placement would save in a format."""
+    """What measured images of a unit and placement would save in a format."""
 
     unit: int
     placement: str
@@ -29,7 +29,7 @@ class Saved:
 
 
 def saved(facts: Facts, trials: Iterable[tuple[str, int, str, int]]) -> list[Saved]:
-    """*trials* are (digest, place, format, bytes that it saves) of measured pictures."""
+    """*trials* are (digest, place, format, bytes that it saves) of measured images."""
     columns = {"digest": pa.string(), "picture": pa.int32(), "format": pa.string(), "saved": pa.int64()}
     tried = loaded(facts.engine, "trials", trials, **columns)
     events, records = facts.events, facts.records.table

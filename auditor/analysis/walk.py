@@ -35,7 +35,7 @@ class Walked:
         return func.coalesce(self.table.c.verdict, int(Verdict.UNKNOWN)).label("verdict")
 
     def verdict(self, events: Table) -> ColumnElement[int]:
-        """The same, but a repeat that the provider does not bill is no duplicate."""
+        """The same, but a repeat that the provider does not bill is not a duplicate."""
         spared = and_(events.c.free, self.told == int(Verdict.REPEAT))
         return case((spared, int(Verdict.FREE)), else_=self.told).label("verdict")
 
@@ -48,7 +48,7 @@ class Judged:
     cycle: int
     verdict: int
     unknown: str | None
-    """Why the log does not tell which picture they were, by `auditor.model.events.Unknown`."""
+    """Why the log does not tell which image they were, by `auditor.model.events.Unknown`."""
     renders: int
     billed: int
     """Those that are known to have cost something."""
@@ -57,7 +57,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRenders:
-    """Renders of which the log does not tell which picture they were, but those that are `staging` waste."""
+    """Renders of which the log does not tell which image they were, but those that are `staging` waste."""
 
     renders: int
     credits: Fraction
@@ -102,7 +102,7 @@ def cause_of(verdict: int, *, staging: bool) -> Cause | None:
 
 
 def replay(facts: Facts, ttl_us: int) -> Replayed:
-    """Walk all renders with a time-to-live, and find one cause for each wasted credit."""
+    """Walk all renders with a TTL, and find one cause for each wasted credit."""
     events = facts.events
     stream = facts.engine.sorted_stream(
         select(events.c.key_high, events.c.key_low, events.c.ts_us, events.c.digest, events.c.row)

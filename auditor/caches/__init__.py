@@ -1,6 +1,6 @@
 """What a cache keeps, how it looks outside this process, and what a store has to offer.
 
-Keys are fingerprints: provider, account and environment are in them, so that no two accounts ever share a picture. The
+Keys are fingerprints: provider, account and environment are in them, so that no two accounts ever share an image. The
 group of a key stands for its template, so that a template can be emptied; both are keyed hashes and tell nothing.
 """
 
@@ -24,7 +24,7 @@ _KEY = re.compile(r"k1:[0-9a-f]{64}")
 
 
 class Slot(NamedTuple):
-    """The place of one picture."""
+    """The place of one image."""
 
     group: str
     key: str
@@ -37,13 +37,13 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture and how long it may be served, in seconds since 1970; of one that is only told of, not at all."""
+    """An image and how long it may be served, in seconds since 1970; of one that is only told of, not at all."""
 
     picture: Picture = field(repr=False)
     digest: str | None = None
     """`sha256:…` of the bytes, as events carry it."""
     size: int | None = None
-    """Bytes of the picture; None where it was delivered as an address."""
+    """Bytes of the image; None where it was delivered as an address."""
     stored_at: float = 0.0
     expires_at: float = 0.0
     spare_until: float = 0.0
@@ -51,7 +51,7 @@ class Entry:
 
     @classmethod
     def of(cls, picture: Picture, stored_at: float = 0.0, expires_at: float = 0.0, spare_until: float = 0.0) -> "Entry":
-        """The entry of a picture that was just rendered."""
+        """The entry of an image that was just rendered."""
         content = picture.content
         if content is None:
             return cls(picture, None, None, stored_at, expires_at, spare_until)
@@ -126,7 +126,7 @@ class Lease(Protocol):
         """Give it back, only if it is still one's own."""
 
     async def look(self, slot: Slot) -> tuple[Entry | None, bool]:
-        """(the entry, whether somebody holds the lease), in one round trip."""
+        """(the entry, whether the lease is held), in one round trip."""
 
 
 MAGIC = b"RA2\n"

@@ -79,14 +79,14 @@ class Folder:
     """A folder on this host; its files are read and written in threads."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.absolute()  # so that a process that changes its directory keeps its pictures
+        self._root = root.absolute()  # so that a process that changes its directory keeps its images
         if os.path.lexists(self._root):
             self._check()
 
     def _check(self) -> None:
         found = self._root.stat()
         if not stat.S_ISDIR(found.st_mode):
-            raise ConfigError(f"{self._root} is no folder; name one for the cache")
+            raise ConfigError(f"{self._root} is not a folder; name one for the cache")
         if found.st_uid != os.geteuid():
             raise ConfigError(f"{self._root} belongs to another user; name a folder of your own for the cache")
         if found.st_mode & _LOOSE:

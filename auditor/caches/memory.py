@@ -14,13 +14,13 @@ from auditor.caches import AHEAD, Cache, Entry, Slot
 from auditor.model.errors import ConfigError
 
 ENTRY_BYTES = 1024
-"""What an entry takes beside its picture (the key, the digest, times, objects): 957 as measured by tracemalloc."""
+"""What an entry takes beside its image (the key, the digest, times, objects): 957 as measured by tracemalloc."""
 
 
 class Memory(Cache):
-    """At most *entries* pictures, and *bytes* bytes of memory; *ttl* seconds at most, whatever the renderer's is.
+    """At most *entries* images, and *bytes* bytes of memory; *ttl* seconds at most, whatever the renderer's is.
 
-    An entry counts as its picture, or address, and 1,024 bytes for all that comes with it.
+    An entry counts as its image, or address, and 1,024 bytes for all that comes with it.
     """
 
     name = "memory"

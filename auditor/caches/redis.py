@@ -182,7 +182,7 @@ class Redis:
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
 
-            # No retries: a breaker stands in front, and a render must not wait for them. Nor a timeout a step: whoever
+            # No retries: a breaker stands in front, and a render must not wait for them. Nor a timeout a step: who
             # asks limits the whole operation, and three more timers would take a third of a hit.
             pool = BlockingConnectionPool.from_url(
                 self._url,

@@ -76,7 +76,7 @@ def check_name(what: str, name: object) -> None:
             return
     except UnicodeEncodeError:
         pass
-    raise InvalidRequestError(f"{what} is no string that can be written as UTF-8")
+    raise InvalidRequestError(f"{what} is not a string that can be written as UTF-8")
 
 
 def one_of(name: str, value: T, allowed: tuple[T, ...]) -> T:
@@ -96,7 +96,7 @@ def offers(name: str, value: T, method: str, what: str) -> T:
 def api_of(provider: object) -> "Api":
     """What speaks to a provider."""
     if not isinstance(provider, str) or provider not in PROVIDERS:
-        raise ConfigError(f"{provider!r} is no provider; providers are {', '.join(PROVIDERS)}")
+        raise ConfigError(f"{provider!r} is not a provider; providers are {', '.join(PROVIDERS)}")
     api = PROVIDERS[provider].api
     if api is None:
         speaks = ", ".join(name for name, each in PROVIDERS.items() if each.api is not None)

@@ -28,7 +28,7 @@ def meter(
     key: Callable[[Any], Any] | None = None,
     **options: Unpack[MeteringOptions],
 ) -> C:
-    """Meter a client: one event and the metrics of each call that a rule recognises; *key* and *options* of `Metering`.
+    """Meter a client: one event and the metrics of each call that a rule recognizes; *key* and *options* of `Metering`.
 
     Takes clients of httpx and httpx2, `OpenAI()` and its default clients, and sessions of requests; `ConfigError` for
     anything else. Layers of the client that cache or try again are seen through to where its calls leave. Addresses

@@ -24,7 +24,7 @@ STOPPING = (RefusedError, NoPlanError, QuotaExceededError, AuthenticationError, 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture to have ready."""
+    """One image to have ready."""
 
     template: str
     overrides: Mapping[str, Any] = field(repr=False)

@@ -56,13 +56,13 @@ class WatchedStream:
         self._auditor_watch.ended(whole=True)
 
     def close(self) -> None:
-        """Whoever reads it has had enough."""
+        """Its reader has had enough."""
         self._auditor_watch.ended(whole=bool(self._auditor_watch.complete()))
         if hasattr(self._inner, "close"):
             self._inner.close()
 
     async def aclose(self) -> None:
-        """Whoever reads it has had enough."""
+        """Its reader has had enough."""
         self._auditor_watch.ended(whole=bool(self._auditor_watch.complete()))
         if hasattr(self._inner, "aclose"):
             await self._inner.aclose()

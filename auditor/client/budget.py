@@ -132,7 +132,7 @@ class BudgetGuard:
 
 
 def _wait_for(descriptor: int) -> None:
-    """Until the lock is ours: some milliseconds, unless whoever has it was stopped in the middle of it."""
+    """Until the lock is ours: some milliseconds, unless the process that has it was stopped in the middle of it."""
     ends = time.monotonic() + PATIENCE
     while True:
         with suppress(BlockingIOError):
@@ -203,7 +203,7 @@ class Circuit:
             self._until = cycles(moment, moment, self._cycle.anchor_day, self._cycle.zone)[0].end_us / 1e6
 
     async def succeeded(self, began: float) -> None:
-        """A call of then, on the steady clock, gave a picture."""
+        """A call of then, on the steady clock, gave an image."""
         if self._until is not None and began >= self._opened:
             self._until = None
             # So that the other processes need not wait for their turn to find out.

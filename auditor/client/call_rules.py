@@ -1,4 +1,4 @@
-"""Rules: which requests of somebody else's code are render calls, how to read them, and what they cost, exactly."""
+"""Rules: which requests of foreign code are render calls, how to read them, and what they cost, exactly."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ class SeenRequest(NamedTuple):
     url: str
     host: str
     content: bytes | None
-    """The body; None where it streams, so that nobody can say what is in it."""
+    """The body; None where it streams, so that its content is unknown."""
 
     def same(self, other: "SeenRequest") -> bool:
         """Whether both may be one request, seen at two places."""
@@ -72,7 +72,7 @@ class Price(NamedTuple):
 
 
 def exact(value: object) -> Decimal | None:
-    """A number as it is written; None for what is no number from 0 on that an event can hold."""
+    """A number as it is written; None for what is not a number from 0 on that an event can hold."""
     if isinstance(value, bool) or not isinstance(value, Integral | float | Decimal):
         return None
     try:
@@ -114,7 +114,7 @@ def path_rule(
 ) -> CallRule:
     """A rule by host and a regular expression for the path with a group `template`.
 
-    The JSON object in the body is what the picture depends on, the query are its options. *units* is how many images
+    The JSON object in the body is what the image depends on, the query are its options. *units* is how many images
     a call makes and *credits* what each costs; as functions they are called with the JSON object of the request's
     body, and *credits* then says what the whole call costs: `units=lambda body: body.get("n", 1)`.
     """

@@ -1,4 +1,4 @@
-"""Caller: one picture from the provider, with the tries that it takes, each with an id and an `attempt` of its own."""
+"""Caller: one image from the provider, with the tries that it takes, each with an id and an `attempt` of its own."""
 
 import asyncio
 import random
@@ -47,7 +47,7 @@ SHORTEST = 3
 Guard = Callable[[], AbstractContextManager[Callable[[Decimal | None], None]]]
 """Entered around the write-ahead record of each call; raises `RefusedError` to forbid it, and takes what it cost."""
 Rescue = Callable[[RenderError], Awaitable[Entry | None]]
-"""What may stand in for a picture that failed so."""
+"""What may stand in for an image that failed so."""
 
 
 @dataclass(eq=False, repr=False)
@@ -94,7 +94,7 @@ class Caller:
     async def render(
         self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, rescue: Rescue
     ) -> tuple[Entry, Outcome]:
-        """The picture, or what stands in for it; events and metrics are written here, whoever still waits for it.
+        """The image, or what stands in for it; events and metrics are written here, even if no caller waits.
 
         A caller's *pace* is waited for as long as it takes; the renderer's own rate is a guard and refuses.
         """
@@ -127,7 +127,7 @@ class Caller:
             if spare is None:
                 raise
             return spare, Outcome.HIT
-        raise AssertionError("tenacity ends with a picture or an error")
+        raise AssertionError("tenacity ends with an image or an error")
 
     async def _once(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None) -> Entry:
         await self.circuit.enter()

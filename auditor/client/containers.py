@@ -1,4 +1,4 @@
-"""Whether a picture came whole, told by how its container ends; nothing is decoded.
+"""Whether an image came whole, told by how its container ends; nothing is decoded.
 
 A container that is not known, or that does not say where it ends, counts as whole: what is not stored is paid for
 again.

@@ -120,7 +120,7 @@ class Core:
         return (await self.atake(request, None, pace)).outcome
 
     def take(self, request: Request, patience: float | None) -> Rendered:
-        """The picture of a request, for a thread; *patience* in seconds, None for as long as it takes."""
+        """The image of a request, for a thread; *patience* in seconds, None for as long as it takes."""
         with self._waiting(request) as wait:
             if wait.first:
                 self._peek_or_launch(wait)
@@ -153,7 +153,7 @@ class Core:
             if isinstance(error, RenderError):
                 shown = copy(error)  # each caller has its own, with its own traceback
             elif isinstance(error, TimeoutError):
-                shown = DeadlineError("the picture did not come in time")
+                shown = DeadlineError("the image did not come in time")
             if wait.first:
                 pass  # the flight records what becomes of its request, now or when it lands
             elif isinstance(shown, RefusedError):
@@ -185,7 +185,7 @@ class Core:
         """What this caller gets; for those who did not start the flight, it is recorded here."""
         entry, outcome = landed
         if not wait.first:
-            if wait.request.source == "batch":  # a check, which is no request
+            if wait.request.source == "batch":  # a check, which is not a request
                 outcome = Outcome.HIT
             elif outcome is Outcome.HIT:
                 self._meter.hit(wait.request, entry, wait.made.ts_ns, wait.made.started)
@@ -215,7 +215,7 @@ class Core:
             part.forked()
 
     async def _fly(self, request: Request, made: MeteredTry, pace: AsyncLimiter | None, looked: bool) -> Landed:
-        """One flight. What became of the request that started it is recorded here, whoever still waits."""
+        """One flight. What became of the request that started it is recorded here, even if no caller waits."""
         try:
             entry, outcome = await self._bring(request, made, pace, looked)
         except RenderError:
@@ -223,7 +223,7 @@ class Core:
         except Exception as error:
             # Under an id of its own: an attempt that was written stays unresolved, since the call may have left.
             self._meter.gave_up(request, "other", self._meter.begin())
-            raise RenderError(f"the client failed ({type(error).__name__}); please report it") from error
+            raise RenderError(f"the client failed ({type(error).__name__}); report it") from error
         if outcome is Outcome.COALESCED:
             self._meter.coalesced(request, entry, made)
         elif outcome is Outcome.HIT and request.source == "online":
@@ -256,7 +256,7 @@ class Core:
         return entry, outcome
 
     async def _spare(self, request: Request, error: RenderError) -> Entry | None:
-        """The expired picture that may stand in: not where the provider says that the request itself is wrong."""
+        """The expired image that may stand in: not where the provider says that the request itself is wrong."""
         wrong = isinstance(error, InvalidRequestError | NotFoundError)
         if not request.stale or (wrong and error.status is not None and 400 <= error.status < 500):
             return None

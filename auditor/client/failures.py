@@ -1,4 +1,4 @@
-"""What an exception of somebody else's code says about the bill.
+"""What an exception of foreign code says about the bill.
 
 HTTP libraries are known by the names of their classes, so that none of them has to be installed, or imported.
 """
@@ -63,7 +63,7 @@ def precedes_sending(error: BaseException) -> bool:
 
 
 def failed_with(answer: Answer, provider: str) -> RenderError:
-    """What an answer that is no image means, as its provider declares."""
+    """What an answer that is not an image means, as its provider declares."""
     known = PROVIDERS.get(provider)
     return error_of(answer.status, f"HTTP {answer.status}") if known is None else known.error(answer)
 

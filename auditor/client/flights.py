@@ -4,8 +4,8 @@ In one process they share a flight. Across processes and hosts one of them holds
 once in a while: one process once for all of its callers. The lease is renewed while the render lasts, so that a slow
 render is not made twice; a holder that dies lets it run out, and the next one takes over.
 
-All flights of a renderer run in one event loop in a thread of its own. A flight belongs to nobody who waits for it:
-callers of any thread or event loop come and go, are cancelled or run out of patience, and the render, which is paid
+All flights of a renderer run in one event loop in a thread of its own. A flight belongs to none of its waiters:
+callers of any thread or event loop come and go, are cancelled or time out, and the render, which is paid
 for, goes on. That is also why sync and async callers share one core.
 """
 
@@ -107,7 +107,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Flights(Generic[T]):
-    """Flights by key; a finished one is forgotten before anybody hears of it, so that the next call is fresh."""
+    """Flights by key; a finished one is dropped before any caller hears of it, so that the next call is fresh."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
@@ -121,7 +121,7 @@ class Flights(Generic[T]):
     def join(self, key: str) -> "tuple[Future[T], bool]":
         """(the flight of *key*, whether this caller is the first and has to `launch` or `land` it).
 
-        Nobody can cancel a flight; cancelling what waits for it leaves it alone.
+        A flight cannot be cancelled; cancelling what waits for it leaves it alone.
         """
         with self._lock:
             flight = self._flying.get(key)
@@ -170,7 +170,7 @@ class Flights(Generic[T]):
 async def turn(levels: Levels, slot: Slot, clock: Clock, looked: bool) -> AsyncIterator[tuple[Entry | None, bool]]:
     """The right to make the call; without a lease everybody has it.
 
-    It gives (an entry that somebody else made, whether it had to be waited for); (None, …): it is our turn. What is in
+    It gives (another process's entry, whether it had to be waited for); (None, …): it is our turn. What is in
     the store is found before anybody asks for the lease, unless the caller has *looked* there.
     """
     token, delay, waited, ours = uuid.uuid4().hex, FIRST_LOOK, False, False

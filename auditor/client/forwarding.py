@@ -34,7 +34,7 @@ REFUSED = 60.0
 OTHERS = 60.0
 """Seconds between two looks at what other processes wrote, where this one writes nothing."""
 _ABANDONED = 86_400.0
-"""Seconds after which nobody writes to an open segment: a live process begins a new one after an hour."""
+"""Seconds after which an open segment is no longer written to: a live process begins a new one after an hour."""
 _LOCK = ".forward.lock"
 
 
@@ -175,5 +175,5 @@ class ForwardingSpool(Spool):
         self._quiet()
 
     def _is_over(self, path: Path) -> bool:
-        """Whether nobody will write to a segment any more."""
+        """Whether a segment will not be written to any more."""
         return not path.name.endswith(".open.jsonl") or self._clock.now() - path.stat().st_mtime > _ABANDONED

@@ -36,7 +36,7 @@ def metered(
 
     The key is made of the arguments by name, but for `self` and `cls`. Where one has no stable form (a session, a
     file), it is unknown, which a warning says once: *key*, called with the function's arguments, says what the image
-    depends on. Size and digest are those of the bytes that come back, or that *picture* takes from the result; without
+    depends on. Size and digest are those of the bytes that come back, or that *image* takes from the result; without
     bytes there are none. *units* is how many images a call makes and *credits* what each costs; as functions they are
     called with the result, and *credits* then says what the whole call costs. Of a generator the result is the list of
     what it gave. The function as it was is `__wrapped__`. *options* are those of `Metering`.
@@ -137,7 +137,7 @@ def _done(call: ObservedCall, future: Any) -> None:
     if future.cancelled():
         call.raised(CancelledError())
         return
-    # Not `exception()` or `result()`: they would take an error as seen, of which asyncio says that nobody saw it.
+    # Not `exception()` or `result()`: they would take an error as seen, which asyncio reports as never retrieved.
     error = future._exception
     call.returned(future._result) if error is None else call.raised(error)
 
@@ -164,7 +164,7 @@ def _generator(
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         begun = observed if isinstance(observed, ObservedCall) else observed.begun(args, kwargs) or observed.nothing
         running = function(*args, **kwargs)
-        is_awaited = call.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE  # by us, or by whoever has it
+        is_awaited = call.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE  # by us, or by its owner
         items: list[Any] = []
         note = seen or (begun.collects and not is_awaited and items.append)
         sent: Any = None

@@ -1,4 +1,4 @@
-"""Identity of requests: what is hashed and sent, and the slot under which the picture is kept."""
+"""Identity of requests: what is hashed and sent, and the slot under which the image is kept."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     known: dict[bytes, Known]
     """By spelling: a hit is most often spelled like the one before, and need not be put in order again."""
     keep: Callable[[dict[bytes, Known], bytes, Known], None]
-    """Remembers an identity; it may be forgotten at any time."""
+    """Remembers an identity; it may be dropped at any time."""
 
     def identify(self, overrides: Mapping[str, Any]) -> Known:
         """The slot and the bytes of a request; `InvalidRequestError` for what has no canonical JSON."""
@@ -84,7 +84,7 @@ class Shapes:
         return shape
 
     def _keep(self, known: dict[bytes, Known], spelled: bytes, found: Known) -> None:
-        """Remember an identity of one shape; there is one bound for all of them, at which all is forgotten."""
+        """Remember an identity of one shape; there is one bound for all of them, at which all are dropped."""
         if self._kept >= _MOST_KNOWN:
             self._kept = 0
             for shape in list(self._found.values()):

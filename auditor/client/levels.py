@@ -1,7 +1,7 @@
 """The levels of a cache: what this process has at hand, and what it shares with others.
 
 The shared store may fail, or there is none, and then it is as if it were not there. A breaker stands in front. The
-first failure opens it; from then on nobody waits, and one task alone asks now and then whether the store is back.
+first failure opens it; from then on no caller waits, and one task alone asks now and then whether the store is back.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://(?P<rest>.*))?", re.DOTALL
 
 @dataclass(frozen=True, slots=True)
 class Tiered:
-    """Memory in front of a shared store; a picture found in the store is kept in memory too."""
+    """Memory in front of a shared store; an image found in the store is kept in memory too."""
 
     near: Memory
     far: Cache
@@ -55,7 +55,7 @@ class Levels:
         self.longest = longest
         """The largest TTL that this process gives, in seconds: an entry that is to live longer is not one of ours."""
         self._turns: dict[str, int] = {}
-        """The newest names that were forgotten: years of deletes take no more room than a busy hour."""
+        """The newest deleted names: years of deletes take no more room than a busy hour."""
         self._dropped = 0
         """The newest turn that is not remembered any more."""
         self.turn = 0
@@ -129,7 +129,7 @@ class Levels:
         return self.near.drop(name) if is_key(name) else self.near.forget(name)
 
     def gone(self, slot: Slot, seen: int) -> bool:
-        """Whether it was forgotten since the turn that was *seen*; where that is too long ago to know, it may be."""
+        """Whether it was deleted since the turn that was *seen*; where that is too long ago to know, it may be."""
         return seen < self._dropped or any(self._turns.get(name, 0) > seen for name in (slot.group, slot.key))
 
     async def acquire(self, slot: Slot, token: str, seconds: float | None = None) -> bool:
@@ -147,7 +147,7 @@ class Levels:
             await self._ask("release", lambda: self.lease.release(slot, token), bool, otherwise=False)
 
     async def look(self, slot: Slot) -> tuple[Entry | None, bool]:
-        """(the entry, whether somebody renders it now)."""
+        """(the entry, whether it is being rendered)."""
         return await self._ask(
             "look", lambda: self.lease.look(slot), lambda found: (self._alive(found[0]), found[1]), (None, False)
         )

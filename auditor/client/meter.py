@@ -102,9 +102,9 @@ class Meter:
         status: int | None,
         credits: Decimal | EllipsisType | None = ...,
     ) -> None:
-        """A call was made and a picture came back; the call's own duration.
+        """A call was made and an image came back; the call's own duration.
 
-        *status* is None where nobody saw the answer; *credits* are those of the picture unless given, None if unknown.
+        *status* is None where the answer was not seen; *credits* are those of the image unless given, None if unknown.
         """
         took = self.clock.steady() - made.started
         picture = entry.picture
@@ -125,7 +125,7 @@ class Meter:
         self._count(count)
 
     def served(self, request: Request, entry: Entry, made: MeteredTry, status: int | None) -> None:
-        """A cache of somebody else's had it, or the provider confirmed (304) that the caller does."""
+        """Another cache had it, or the provider confirmed (304) that the caller does."""
         took = self.clock.steady() - made.started
         answer = _status(status) | {"credits": 0}
 

@@ -1,4 +1,4 @@
-"""Metering: whose the calls of somebody else's code are, and what they are counted with."""
+"""Metering: whose the calls of foreign code are, and what they are counted with."""
 
 import functools
 import logging
@@ -41,7 +41,7 @@ UNSEEN = (
 
 
 def quiet(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
-    """A method of ours in the way of somebody's call: what it raises is counted as a fault, and None is its result."""
+    """A method of ours inside a caller's request: what it raises is counted as a fault, and None is its result."""
 
     @functools.wraps(method)
     def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -76,7 +76,7 @@ class MeteringOptions(TypedDict, total=False):
 class Metering:
     """What all metered calls of one account and environment have in common.
 
-    *key* says what makes the image where a request's body streams, so that nobody can read it before it is sent: it
+    *key* says what makes the image where a request's body streams, so that it cannot be read before it is sent: it
     is called with the request of the client's own library and gives anything that `metered` could hash.
     """
 
@@ -97,7 +97,7 @@ class Metering:
         key: Callable[[Any], Any] | None = None,
     ) -> None:
         secret = secret or os.environ.get("AUDITOR_SECRET")
-        # Without a secret the digests of one process agree with each other, and with nobody else's.
+        # Without a secret the digests of one process agree with each other, and with no other process's.
         self._secret = derive_key(secret) if secret else os.urandom(32)
         self._account, self._environment, self._placement = account, environment.lower(), placement
         self._clock, self._key = clock or Clock(), key
@@ -131,7 +131,7 @@ class Metering:
         return Request(seen.template, slot, body, shape.options, version, self._placement, "online", 0.0)
 
     def keyless(self, provider: str, seen: Seen) -> Request:
-        """A request of which nobody can say what makes its image: its key is that of no other, and it has no inputs."""
+        """A request whose image depends on something unknown: its key is that of no other, and it has no inputs."""
         known = self.request(provider, replace(seen, overrides={}))
         return known._replace(slot=Slot(known.slot.group, UNKNOWN_PREFIX + token_hex(32)))
 

@@ -108,7 +108,7 @@ class AccountMetrics:
         self._last_paid = self.child("last_paid_render_timestamp_seconds", *where)
 
     def ended(self, result: str, waited: float, size: int | None = None, picture_format: str | None = None) -> None:
-        """A request ended; *size* of its picture in bytes, None where there is none or it went out as an address."""
+        """A request ended; *size* of its image in bytes, None where there is none or it went out as an address."""
         self.requests[result].inc()
         self.waits[result].observe(waited)
         if size:

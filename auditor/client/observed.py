@@ -81,7 +81,7 @@ class Observed:
 
 
 class ObservedCall:
-    """One call; without *request* one that nobody observes, which is over from the start."""
+    """One call; without *request* one that is not observed, which is over from the start."""
 
     def __init__(self, observed: Observed, request: Request | None) -> None:
         self._observed, self.metering = observed, observed.metering

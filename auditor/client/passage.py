@@ -11,7 +11,7 @@ from auditor.client.watch import UNDERWAY, Journey, Watch
 
 
 class Passing(NamedTuple):
-    """A request that is no render, as far as anything is known; without *metering* that of a client nobody meters."""
+    """A request that is not a render, as far as anything is known; without *metering* an unmetered client's."""
 
     metering: Metering | None
 
@@ -24,7 +24,7 @@ CURRENT: ContextVar[Journey | Passing | None] = ContextVar("auditor_journey", de
 class Passage:
     """One request that passes a place; what enters says what it is, and `answer` is what comes back.
 
-    Faults in between are counted, and the request goes on as if nobody watched it.
+    Faults in between are counted, and the request goes on as if unwatched.
     """
 
     metering: Metering
@@ -75,7 +75,7 @@ def started(
     """A request passes a place that is metered: its journey, and the watch over its call if it leaves here.
 
     A call that a layer makes for a request that is under way belongs to that request's journey, also one from *below*
-    layers in a thread of its own. (None, None) for what is no render.
+    layers in a thread of its own. (None, None) for what is not a render.
     """
     found = metering.rule(asked)
     if found is None:

@@ -46,7 +46,7 @@ class Renderer(Generic[P_co]):
     `Spool`, and *spool* is where events wait that go to an address. *secret* keys fingerprints and digests (else
     `AUDITOR_SECRET`, else the API key): give all hosts of an account the same. Times are in seconds or timedeltas.
     *tries* counts the first one; `retry_uncertain` also repeats calls that may have been billed. An answer of more than
-    *max_answer_bytes* is an `InvalidRequestError`, and may have been billed. Where a call fails, a picture that expired
+    *max_answer_bytes* is an `InvalidRequestError`, and may have been billed. Where a call fails, an image that expired
     at most *stale_if_error* ago is served. Once the plan is used up, one call every *probe_every* looks whether it
     works again. *registry* takes the metrics; None for none. `ConfigError` names the argument that is wrong.
     """
@@ -133,7 +133,7 @@ class Renderer(Generic[P_co]):
         )
         every = seconds("probe_every", probe_every, above=0)
         self._core = Core(api, cache, caller, meter, clock, lives, budget or Budget(0), every)
-        # A renderer that nobody closes takes its thread with it.
+        # A renderer that is not closed takes its thread with it.
         weakref.finalize(self, self._core.background.stop, 0).atexit = False
         close_at_exit(self)
         renew_in_children(self._core)
@@ -163,7 +163,7 @@ class Renderer(Generic[P_co]):
         stale_if_error: Seconds | None = None,
         **options: Any,
     ) -> Rendered:
-        """The picture of a template with some values changed; *options* are the provider's (`format="png"`, …).
+        """The image of a template with some values changed; *options* are the provider's (`format="png"`, …).
 
         *timeout* is this caller's own: when it passes, `DeadlineError` is raised, and the render goes on. *refresh*
         renders whatever the cache holds. Other failures are `RenderError`s; a request that has no canonical JSON is an
@@ -197,7 +197,7 @@ class Renderer(Generic[P_co]):
         stale_if_error: Seconds | None = None,
         **options: Any,
     ) -> Rendered:
-        """As `render`, for event loops. Cancelling it cancels nobody else's wait, and not the render."""
+        """As `render`, for event loops. Cancelling it cancels no other caller's wait, and not the render."""
         request = self._core.begin(
             template, overrides, template_version, placement, ttl, refresh, stale_if_error, options
         )
@@ -237,7 +237,7 @@ class Renderer(Generic[P_co]):
         return await self._core.background.arun(prerender(items, self._core.have, rate, concurrency, progress))
 
     def purge(self, template: str) -> int:
-        """Forget all pictures of a template, whatever their version: how many were in this process and the store.
+        """Forget all images of a template, whatever their version: how many were in this process and the store.
 
         Other processes keep what they have in memory until it expires; a new `template_version` is instant everywhere.
         """
@@ -248,7 +248,7 @@ class Renderer(Generic[P_co]):
         return await self._core.background.arun(self._core.levels.forget(self._scope.group(template)))
 
     def delete(self, key: str) -> bool:
-        """Forget the picture of one key (`Rendered.key`) in this process and the store: whether there was one.
+        """Forget the image of one key (`Rendered.key`) in this process and the store: whether there was one.
 
         As with `purge`, other processes keep what they have in memory. `InvalidRequestError` for what is no key.
         """

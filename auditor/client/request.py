@@ -15,7 +15,7 @@ FREE = Decimal(0)
 
 
 class Lives(NamedTuple):
-    """How long pictures may be served, in seconds, by the source of a request and by template."""
+    """How long images may be served, in seconds, by the source of a request and by template."""
 
     sources: Mapping[str, float]
     templates: Mapping[str, float]
@@ -34,7 +34,7 @@ class Request(NamedTuple):
     placement: str | None
     source: str
     ttl: float
-    """How long its picture may be served, in seconds."""
+    """How long its image may be served, in seconds."""
     stale: float = 0.0
     """How much longer it may stand in for a render that fails, in seconds."""
     refresh: bool = False
@@ -42,7 +42,7 @@ class Request(NamedTuple):
 
     @property
     def flight(self) -> str:
-        """What it shares a call with: a render that was asked for shares none with one that may find a picture."""
+        """What it shares a call with: a render that was asked for shares none with one that may find an image."""
         return f"{self.slot.key}!" if self.refresh else self.slot.key
 
     def __repr__(self) -> str:
@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """What a caller gets: the picture, or its address, and how it came about."""
+    """What a caller gets: the image, or its address, and how it came about."""
 
     entry: Entry
     outcome: Outcome
@@ -62,15 +62,15 @@ class Rendered(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """The picture. `ValueError` where the provider keeps it: then `url` says where."""
+        """The image. `ValueError` where the provider keeps it: then `url` says where."""
         content = self.entry.picture.content
         if content is None:
-            raise ValueError("this picture was delivered as an address; use .url, or ask for delivery='stream'")
+            raise ValueError("this image was delivered as an address; use .url, or ask for delivery='stream'")
         return content
 
     @property
     def url(self) -> str | None:
-        """The address of a hosted or signed picture."""
+        """The address of a hosted or signed image."""
         return self.entry.picture.url
 
     @property
@@ -100,7 +100,7 @@ class Rendered(NamedTuple):
         return f'"{tag}"' if tag.isalnum() and tag.isascii() else '""'
 
     def cache_headers(self, now: float, *, public: bool = True) -> dict[str, str]:
-        """`Content-Type`, `Cache-Control` and `ETag` of the answer that carries this picture to a browser or CDN.
+        """`Content-Type`, `Cache-Control` and `ETag` of the answer that carries this image to a browser or CDN.
 
         *now* is in seconds since 1970; `max-age` is what is left of the entry's life.
         """

@@ -29,7 +29,7 @@ class _Workers(multiprocess.MultiProcessCollector):
 def metrics_app(registry: CollectorRegistry, kind: Literal["asgi", "wsgi"]) -> Any:
     """An application that shows *registry*; in prometheus_client's multiprocess mode, the sum over all workers.
 
-    Where several workers share a listening socket without that mode, it answers 503: one worker's share is no figure.
+    Where several workers share a listening socket without that mode, it answers 503: one worker's share is not the sum.
     """
     make = make_asgi_app if kind == "asgi" else make_wsgi_app
     if multiprocess_mode():

@@ -135,7 +135,7 @@ class MeteredSession:
 
     @quiet
     def _foreign(self) -> bool:
-        """Whether it is a session that is not metered, or nobody's, which sends here."""
+        """Whether it is a session that is not metered, or no known one, which sends here."""
         session = sender()
         return CURRENT.get() is None if session is None else attached_to(session) is None
 

@@ -2,7 +2,7 @@
 
 The spool writes one `os.write` a line to a segment of this process alone, opened with O_APPEND: what was written
 survives the process, and no line is ever torn by another. A process that is killed in the middle of a write may leave
-an unfinished last line, of which nobody was told. A power cut needs `sync="renders"`, which waits for the disk at
+an unfinished last line, which was never acknowledged. A power cut needs `sync="renders"`, which waits for the disk at
 attempts and renders. Errors are raised to the meter, which counts them; no caller ever sees one.
 """
 

@@ -2,7 +2,7 @@
 
 What is plain JSON already stays as it is. Everything else carries its type: `date(2026, 9, 1)` is
 `["(date)", "2026-09-01"]`, a dataclass `{"(type)": "blog.Post", "title": …}`, so that its fields are inputs of their
-own. Values whose state nobody can see (sessions, files, functions) have no such form, and a guess would make two
+own. Values whose state cannot be seen (sessions, files, functions) have no such form, and a guess would make two
 different images one. Nor have those that hold more than their fields: attributes set beside them, kept `InitVar`s,
 private ones.
 

@@ -1,6 +1,6 @@
 """Stand-ins: objects that are used like another, of which one thing is done otherwise.
 
-A callable that is no plain function has attributes and a type that its users rely on (`cache_clear` of an
+A callable that is not a plain function has attributes and a type that its users rely on (`cache_clear` of an
 `lru_cache`), and so has an object that is awaited. What is done to a stand-in is done to the object behind it.
 """
 
@@ -147,7 +147,7 @@ def _close(self: Any) -> None:
 
 
 def _deleted(self: Any) -> None:
-    """A coroutine that nobody awaits any more."""
+    """A coroutine that is no longer awaited."""
     with suppress(AttributeError):  # of one that was never finished
         object.__getattribute__(self, "_auditor_call").raised(GeneratorExit())
 

@@ -180,7 +180,7 @@ class MeteredTransport(_Tap, httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 class _MeteredPool(_Tap):
-    """The connections below a transport that somebody extended: its calls leave there, in httpcore's own classes."""
+    """The connections below an extended transport: its calls leave there, in httpcore's own classes."""
 
     def _asked(self, request: Any, metering: Metering) -> SeenRequest | None:
         url = request.url
@@ -258,7 +258,7 @@ def _tapped(transport: Any, outer: _Tap, seen: set[int]) -> Iterator[_Place]:
 
 
 def _shared(place: _Place, kind: Callable[[Any, Metering], _Tap], outer: _Tap) -> _Place:
-    """A place whose calls are those of *outer*, and of whoever else uses the layers above it."""
+    """A place whose calls are those of *outer*, and of every other user of the layers above it."""
     tap = place.value
     if not isinstance(tap, _Tap):
         tap = kind(tap, outer.metering)

@@ -21,11 +21,11 @@ class Unfinished(Protocol):
     """A call whose answer has begun."""
 
     def dropped(self) -> None:
-        """Nobody reads the rest."""
+        """The rest will not be read."""
 
 
 class Unread:
-    """The calls of this process whose answers somebody may still read."""
+    """The calls of this process whose answers may still be read."""
 
     def __init__(self) -> None:
         self._calls: set[Unfinished] = set()
@@ -56,7 +56,7 @@ class Unread:
             util.Finalize(None, self.end, exitpriority=1)
 
     def gone(self, call: Unfinished) -> None:
-        """Nobody can read its answer any more."""
+        """Its answer cannot be read any more."""
         if call in self._calls:
             self.apart(call.dropped)
 

@@ -197,7 +197,7 @@ class Watch:
 
     @quiet
     def dropped(self) -> None:
-        """Nobody will read the rest: it was another try, or the caller has something else."""
+        """The rest will not be read: it was another try, or the caller has something else."""
         self._ended(whole=False)
         if not self.over:  # there was no answer at all
             self._fails(failure_of(ConnectionError()))
@@ -292,7 +292,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def picture_of(answer: Answer) -> Picture:
-    """What a 2xx answer of a provider that nobody described holds."""
+    """What a 2xx answer of a provider without a description holds."""
     if is_picture(answer.media_type) is False:
         return Picture(None, None, answer.media_type)
     width, height = size_of(answer.content)

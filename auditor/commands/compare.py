@@ -1,4 +1,4 @@
-"""`auditor compare self-hosted`: when rendering at home would cost less than the provider."""
+"""`auditor compare self-hosted`: when self-hosting would cost less than the provider."""
 
 from fractions import Fraction
 from typing import Annotated
@@ -69,7 +69,7 @@ def span(text: str) -> tuple[Fraction, Fraction]:
     try:
         ends = Fraction(money(low)), Fraction(money(high if dash else low))
     except ValueError:
-        raise ValueError(f"= {text!r} is no figure and no range; write 30 or 20-40") from None
+        raise ValueError(f"= {text!r} is not a figure and no range; write 30 or 20-40") from None
     if ends[0] > ends[1]:
         raise ValueError(f"= {text!r} runs backwards; write the smaller figure first")
     return ends

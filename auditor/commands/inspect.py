@@ -1,4 +1,4 @@
-"""`auditor inspect`: pictures in, what other formats and the shown size would save in bytes, measured."""
+"""`auditor inspect`: images in, what other formats and the shown size would save in bytes, measured."""
 
 import json
 import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = App()
 SHOWN = 20
-"""Refused pictures that are named on the terminal; the file names all of them."""
+"""Refused images that are named on the terminal; the file names all of them."""
 
 
 @app.command(
@@ -95,7 +95,7 @@ def inspect(
     from auditor.system.progress import Progress
 
     if not paths and not urls:
-        raise ConfigError("nothing to inspect: name pictures, folders or addresses, or a list with --urls")
+        raise ConfigError("nothing to inspect: name images, folders or addresses, or a list with --urls")
     settings = settings_of(Log([path for path in paths or [] if "://" not in path], config=config), rules=False)
     fixed = converted("--shown", _shown, shown) if shown else None
     guard = Guard(tuple(converted("--allow-network", network, block) for block in allow_network or []))
@@ -128,7 +128,7 @@ def inspect(
 
 
 def _known(output: Path | None) -> tuple[dict[str, Any], Any]:
-    """Pictures by digest, and the method, of the file that would be written anew."""
+    """Images by digest, and the method, of the file that would be written again."""
     if output is None or not output.is_file():
         return {}, {}
     pictures, method = load(output)
@@ -144,7 +144,7 @@ def _shown(text: str) -> Limit:
     match = re.fullmatch(r"(\d{1,5})?(?:x(\d{1,5}))?(?:@(\d{1,2}(?:\.\d{1,2})?))?", text)
     sides = [Decimal(side) if side else None for side in match.groups()] if match else [None, None, None]
     if not any(sides[:2]) or any(side == 0 for side in sides):
-        raise ValueError(f"= {text!r} is no size; write 400, 400x300, x300 or 400x300@2")
+        raise ValueError(f"= {text!r} is not a size; write 400, 400x300, x300 or 400x300@2")
     return Limit(sides[0], sides[1], sides[2] or Decimal(1), "--shown")
 
 
@@ -155,7 +155,7 @@ def _summary(result: "Inspected") -> None:
     console = console_of(sys.stdout)
     pictures = sorted(result.pictures.values(), key=lambda picture: picture.digest)
     console.print(
-        f"{plural(len(pictures), 'picture')}, {plural(sum(one.bytes for one in pictures), 'byte')}; "
+        f"{plural(len(pictures), 'image')}, {plural(sum(one.bytes for one in pictures), 'byte')}; "
         f"{result.known:,} known before, {result.copies:,} with the bytes of another, {len(result.refused):,} refused"
     )
     tried = ("webp", "avif", "jpeg", "png")
@@ -182,7 +182,7 @@ def _summary(result: "Inspected") -> None:
 
 
 def _sum(pictures: list[Any], sizes: Callable[[Any], list[int]]) -> str:
-    """Bytes of all the pictures, each as it is where nothing is smaller."""
+    """Bytes of all the images, each as it is where nothing is smaller."""
     return f"{sum(min([picture.bytes, *sizes(picture)]) for picture in pictures):,}"
 
 

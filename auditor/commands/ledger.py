@@ -191,7 +191,7 @@ def _words(error: Exception) -> str:
 
 
 def said(done: "Ingested") -> int:
-    """Print what became of the lines, and what somebody should look at; the exit code for it."""
+    """Print what became of the lines, and what the user should look at; the exit code for it."""
     counts = done.counts
     late = f" + {counts['late']:,} before the prune horizon" if counts["late"] else ""
     aside = f" + {counts['set_aside']:,} set aside" if counts["set_aside"] else ""

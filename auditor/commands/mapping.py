@@ -1,4 +1,4 @@
-"""`auditor map` and `auditor formats`: what a log of another kind is, and which of its requests are for pictures."""
+"""`auditor map` and `auditor formats`: what a log of another kind is, and which of its requests are for images."""
 
 import itertools
 import json
@@ -127,7 +127,7 @@ class Mapping:
     tables: "Sequence[ProposedTable]"
     """Those that map a request which nothing maps yet."""
     owners: "Sequence[str]"
-    """Providers whose calls are in the log and on nobody's account."""
+    """Providers whose calls are in the log and on no account."""
 
     @classmethod
     def of(cls, source: "Source", exchanges: "Sequence[Exchange]", settings: "Settings") -> "Mapping":

@@ -68,5 +68,5 @@ def reconcile(
 
 
 def credits_of(invoice: str, decimal: str | None = None) -> Fraction:
-    """Credits as the invoice says; `ValueError` where that is no number from 0 on, or might be two."""
+    """Credits as the invoice says; `ValueError` where that is not a number from 0 on, or might be two."""
     return Fraction(money(read(invoice, decimal)))

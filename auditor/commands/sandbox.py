@@ -87,5 +87,5 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit() and 0 < int(width) <= 8000 and 0 < int(height) <= 8000):
-        raise ConfigError(f"--design: {text!r} is no size; write 1200x630")
+        raise ConfigError(f"--design: {text!r} is not a size; write 1200x630")
     return int(width), int(height)

@@ -54,9 +54,7 @@ def simulate(
         list[str] | None,
         typer.Option(metavar="SIZE", help="An LRU cache of this size: 500000000, 500MB, 2GiB; repeatable."),
     ] = None,
-    per_template: Annotated[
-        bool, typer.Option("--per-template", help="Find the time-to-live for each template too.")
-    ] = False,
+    per_template: Annotated[bool, typer.Option("--per-template", help="Find the TTL for each template too.")] = False,
     batch: Annotated[
         bool, typer.Option("--batch", help="Find renders that could have been made ahead of their request.")
     ] = False,
@@ -79,7 +77,7 @@ def simulate(
     if per_template and any(cache.bounded for cache in caches):
         raise ConfigError(
             "--per-template cannot be combined with a capacity: templates that share a bounded cache push each other "
-            "out, so none has a best time-to-live of its own; leave one of the two out"
+            "out, so none has a best TTL of its own; leave one of the two out"
         )
     settings = settings_of(log, tabular, timezone)
     options = choices(settings, limits, since, until, input_format=input_format)
@@ -88,7 +86,7 @@ def simulate(
         progress.done()
         show(result, text.write, output_format, output)
     if result.inputs.events and not result.demand:
-        say("no request of the log was given a picture: there is nothing to replay")
+        say("no request of the log was given an image: there is nothing to replay")
     raise typer.Exit(intake_code(result.inputs, limits))
 
 

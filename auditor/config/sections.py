@@ -1,6 +1,6 @@
 """One function for each kind of table in auditor.toml -> its frozen part of `Settings`.
 
-A table knows where it stands, and which of its keys nobody asked for.
+A table knows where it stands, and which of its keys were not asked for.
 
 `[rules.NAME]` says whether a rule runs, and its own options, as the rule's `Options` type declares them.
 """
@@ -27,7 +27,7 @@ D = TypeVar("D")
 Catalogue: TypeAlias = Mapping[str, Mapping[str, Plan]]
 """Plans by provider and name."""
 _CATALOGUED: Mapping[str, Any] = {"valid_from": None, "checked": None, "grade": Grade.CONFIGURED, "limit_known": True}
-"""What only the catalogue of the program says of a plan."""
+"""What only the catalog of the program says of a plan."""
 
 
 @dataclass(slots=True)
@@ -139,11 +139,11 @@ def _topup(table: CheckedTable) -> TopUp:
 
 
 def _plan(table: CheckedTable, provider: str, catalogue: Catalogue) -> Plan:
-    """The plan that the key names, out of the catalogue of a provider."""
+    """The plan that the key names, out of the catalog of a provider."""
     name, plans = table.need("plan", values.text), catalogue.get(provider, {})
     if name not in plans:
         allowed = f" of {provider}; {available(name, plans)}" if plans else f"; {provider} has no known plans"
-        raise table.fail("plan", f"= {name!r} is no known plan{allowed}; or describe it as [plans.{provider}.{name}]")
+        raise table.fail("plan", f"= {name!r} is unknown{allowed}; or describe it as [plans.{provider}.{name}]")
     return plans[name]
 
 
@@ -166,7 +166,7 @@ def source(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> S
     if found.key is not None and found.ignore:
         raise table.fail("key", "and ignore exclude each other: key names all that count, ignore all that do not")
     if found.path is None and found.provider not in PROVIDERS:
-        raise table.fail("path", f"is missing; only calls to {', '.join(PROVIDERS)} are recognised without one")
+        raise table.fail("path", f"is missing; only calls to {', '.join(PROVIDERS)} are recognized without one")
     return found
 
 
@@ -203,7 +203,7 @@ def usage(accounts: Mapping[str, Account], name: str, table: CheckedTable) -> Us
 
 
 def plan(provider: str, name: str, table: CheckedTable) -> Plan:
-    """`[plans.PROVIDER.NAME]`: a plan that the catalogue lacks, or has at another price."""
+    """`[plans.PROVIDER.NAME]`: a plan that the catalog lacks, or has at another price."""
     found = table.read(Plan, provider=provider, name=name, source=table.where, **_CATALOGUED)
     for key in ("rollover_cycles", "rollover_limit"):
         if key in table.values and not found.rollover:

@@ -127,7 +127,7 @@ def uncached(value: Any) -> Outcome:
 
 
 def picture_format(value: Any) -> str:
-    """A format of pictures."""
+    """A format of images."""
     from auditor.exchanges.matching import picture_format
 
     found = picture_format(text(value))
@@ -162,7 +162,7 @@ def _integer(least: float, most: float, wrong: str, value: Any) -> int:
     return value
 
 
-port = partial(_integer, 1, 65535, "is no port, 1 to 65535")
+port = partial(_integer, 1, 65535, "is not a port, 1 to 65535")
 """A TCP port."""
 day_of_month = partial(_integer, 1, 31, "is not a day of the month, 1 to 31")
 """The day on which billing cycles begin."""

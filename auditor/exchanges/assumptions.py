@@ -15,7 +15,7 @@ class Assumption(StrEnum):
         return made
 
     NO_VERDICT = "no_verdict", "without a cache verdict, every good answer counts as a render"
-    ODD_VERDICT = "odd_verdict", "what the cache field says is no known verdict: every good answer counts as a render"
+    ODD_VERDICT = "odd_verdict", "the cache field holds no known verdict: every good answer counts as a render"
     NO_BODY = "no_body", "the log holds no request bodies: whether such a call repeats another is unknown"
     COUNT = (
         "count",

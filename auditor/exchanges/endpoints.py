@@ -17,7 +17,7 @@ EXTENSION = re.compile(rf"\.{FORMATS}$")
 IMAGE = re.compile(r"(?:.*\.)?(?i:png|jpe?g|webp|avif|gif)")
 """A value that names a file or a format of nothing but images."""
 OTHER_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
-"""Of the last part of an address that is no image: css, js, html, programs and whatever else."""
+"""Of the last part of an address that is not an image: css, js, html, programs and whatever else."""
 _SCRIPT = re.compile(r"\.(?:php|aspx?|ashx|cgi|jsp)$", re.IGNORECASE)
 TEMPLATE_NAMES = frozenset({"template", "design", "layout", "template_id", "templateid", "template-id", "tpl"})
 _SIDES = {"w": "width", "width": "width", "h": "height", "height": "height"}

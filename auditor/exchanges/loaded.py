@@ -1,4 +1,4 @@
-"""Images that a page loaded and nobody is known to have rendered: no events, but downloads that rules look at."""
+"""Images that a page loaded and no account is known to have rendered: no events, but downloads that rules look at."""
 
 from auditor.exchanges.addresses import split
 from auditor.exchanges.exchange import Exchange

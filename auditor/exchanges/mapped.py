@@ -1,4 +1,4 @@
-"""What a request line says, its key, or why it has none or is no event."""
+"""What a request line says, its key, or why it has none or is not an event."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Mapped:
     inputs: Mapping[str, str] | None = field(default=None, hash=False)
     assumed: tuple[Assumption, ...] = ()
     typed: bool = True
-    """Whether the media type tells if an answer is a picture: not at a provider's own endpoint."""
+    """Whether the media type tells if an answer is an image: not at a provider's own endpoint."""
     redirects: Outcome | None = None
     """What a 3xx stands for; None filters it."""
     duration_unit: str | None = None
@@ -62,7 +62,7 @@ MASKED_ADDRESS = Lack(Unknown.NO_INPUTS, Assumption.MASKED)
 
 
 class LeftOut(NamedTuple):
-    """A request of an account's that is no event, and why."""
+    """A request of an account's that is not an event, and why."""
 
     why: Filtered
     payer: tuple[str, str]
@@ -75,7 +75,7 @@ def key_of(provider: str, identity: str) -> str:
 
 
 def content_of(seen: Seen) -> list[bytes] | None:
-    """What keys a call; None where nobody knows its body, or no such request can be made of it."""
+    """What keys a call; None where its body is unknown, or no such request can be made of it."""
     version = [] if seen.template_version is None else [seen.template_version.encode()]
     try:
         return [canonical(seen.overrides), canonical(dict(seen.options)), *version] if seen.told else None

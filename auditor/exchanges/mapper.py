@@ -1,7 +1,7 @@
-"""Exchange -> event: recognised providers and the user's own endpoints, keys that merge nothing, and what was assumed.
+"""Exchange -> event: recognized providers and the user's own endpoints, keys that merge nothing, and what was assumed.
 
 A key holds the host, the path and every parameter that the user did not exclude: in one shop `name=` selects the
-picture, so nothing is noise until a rule has shown it.
+image, so nothing is noise until a rule has shown it.
 """
 
 import os
@@ -60,7 +60,7 @@ class Mapper:
     def request(
         self, method: str, host: str | None, target: str, body: bytes | None = None, environment: str | None = None
     ) -> Mapped | None:
-        """What a request is; None if it asks for no picture that anybody told of.
+        """What a request is; None if it asks for no image that anybody told of.
 
         *environment* is the log's; what the configuration says of a request comes first.
         """
@@ -74,7 +74,7 @@ class Mapper:
         return self._memo[address]
 
     def event(self, exchange: Exchange, identity: str) -> tuple[UsageEvent, tuple[StrEnum, ...]] | LeftOut | None:
-        """The event and what was assumed for it; None for a request that asks for no picture anybody told of."""
+        """The event and what was assumed for it; None for a request that asks for no image anybody told of."""
         mapped = self.request(exchange.method, exchange.host, exchange.target, exchange.body, exchange.environment)
         return None if mapped is None else self.answered(mapped, exchange, identity)
 

@@ -1,4 +1,4 @@
-"""What loggers write in place of a value that nobody may see: requests that hold it differ in what is not there.
+"""What loggers write in place of a secret value: requests that hold it differ in what is not there.
 
 Doubt makes a request unknown and never a repeat: `[email protected]` may be what was asked for, or what hides it.
 """

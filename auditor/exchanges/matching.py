@@ -1,4 +1,4 @@
-"""One `[sources.NAME]` table, compiled: which requests are pictures, and what their addresses say.
+"""One `[sources.NAME]` table, compiled: which requests are images, and what their addresses say.
 
 Patterns are RE2, whose time is linear in the address, whatever the pattern.
 """
@@ -27,7 +27,7 @@ def compiled(pattern: str) -> Any:
         found = re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-        raise ValueError(f"= {pattern!r} is no RE2 pattern: {reason}") from None
+        raise ValueError(f"= {pattern!r} is not a RE2 pattern: {reason}") from None
     for group in found.groupindex:
         if group not in GROUPS:
             raise ValueError(f"= {pattern!r} has the group {group!r}; groups are {', '.join(GROUPS)}")

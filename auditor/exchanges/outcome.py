@@ -4,7 +4,7 @@ RFC 9211 (Cache-Status) says of each cache either `hit` or why it forwarded (`fw
 was `collapsed` with another. Vendors' words are older than that; `served` brings all of them to three.
 
 By the media types of `auditor.model.media` (semantics 11.2 and 11.3), an answer that is known to be something else than
-a picture, a redirect, a part of a picture, and a request that never left are no renders: they are filtered, and counted
+an image, a redirect, a part of an image, and a request that never left are no renders: they are filtered, and counted
 by their reason.
 """
 
@@ -23,7 +23,7 @@ class Served(StrEnum):
     """Who gave the answer."""
 
     HIT = "hit"
-    """A cache, without asking for a new picture: hits, stale answers, and those that the origin confirmed (304)."""
+    """A cache, without asking for a new image: hits, stale answers, and those that the origin confirmed (304)."""
     COLLAPSED = "collapsed"
     """The answer to an identical request that was on its way."""
     FORWARDED = "fwd"
@@ -135,11 +135,11 @@ def fate(
             return Fate(Outcome.ERROR, None, "connection", Decimal(0))
         return Fate(Outcome.ERROR, None, "connection", None)
     if 300 <= status < 400 and status != 304 and redirects in (Outcome.RENDER, Outcome.HIT):
-        # Where a redirect means a hit, the picture was there, whatever a cache before it says.
+        # Where a redirect means a hit, the image was there, whatever a cache before it says.
         outcome = _OUTCOMES[served_by] if served_by and redirects is Outcome.RENDER else redirects
         return Fate(outcome, status, None, default_credits(outcome, status))
     if 200 <= status < 300 or status == 304:
-        # 304: the caller has the picture already.
+        # 304: the caller has the image already.
         outcome = Outcome.HIT if status == 304 else _OUTCOMES[served_by] if served_by else otherwise
         return Fate(outcome, status, None, default_credits(outcome, status))
     error = "quota" if status in used_up else error_of_status(status)
@@ -157,7 +157,7 @@ _NEVER_SENT = re.compile(
 
 
 class Filtered(StrEnum):
-    """Why a line that a source fits is no event."""
+    """Why a line that a source fits is not an event."""
 
     NOT_A_PICTURE = "not_a_picture"
     REDIRECT = "redirect"
@@ -166,14 +166,14 @@ class Filtered(StrEnum):
 
 
 def tells_size(outcome: Outcome, status: int | None, media_type: str = "") -> bool:
-    """Whether the answer's bytes, and their digest, are a whole picture's."""
+    """Whether the answer's bytes, and their digest, are a whole image's."""
     return outcome in DELIVERED and is_whole(status, media_type)
 
 
 def left_out(
     status: int | None, media_type: str, failure: str | None, *, typed: bool, redirects: Outcome | None
 ) -> Filtered | None:
-    """Why an answer is no event, None where it is one.
+    """Why an answer is not an event, None where it is one.
 
     *failure* is what the log says of a request without an answer. *typed* asks the media type, which says nothing at a
     provider's own endpoint. *redirects* is what a 3xx stands for; None filters it.

@@ -36,7 +36,7 @@ from auditor.model.words import plural
 from auditor.registry import PROVIDERS
 
 SHARE = 0.02
-"""A part of the path with less of all pictures gets no table of its own."""
+"""A part of the path with less of all images gets no table of its own."""
 MOST = 5
 """Tables."""
 _WORDS = frozenset({

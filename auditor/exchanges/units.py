@@ -24,7 +24,7 @@ class Units:
         self._values, self._told = values, told
         self._fitting: dict[str, tuple[str, ...]] = {}
         self.unread: set[str] = set()
-        """The fields of durations that nobody can read."""
+        """The fields of unreadable durations."""
 
     def micros(self, took: Took, told: str | None = None) -> tuple[int | None, bool]:
         """(microseconds, whether the unit was assumed) of a record's first duration; None where the unit is unknown.

@@ -37,7 +37,7 @@ class Taker(Protocol):
         ...
 
     def beat(self, *, working: bool = True) -> None:
-        """Say that somebody looks; *working* if all that should be read could be."""
+        """Say that this process looks; *working* if all that should be read could be."""
         ...
 
 
@@ -50,7 +50,7 @@ class _Known:
 
 
 class Follow:
-    """Looks at files again and again; *paths* is asked anew each time, so that new segments are found.
+    """Looks at files again and again; *paths* is asked again each time, so that new segments are found.
 
     *absent* names what should be there and is not: while something cannot be looked at, there is no heartbeat. *names*
     are the files, folders and patterns that are followed; each has a heartbeat of its own. What has no files is looked

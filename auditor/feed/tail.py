@@ -95,7 +95,7 @@ class TailedFile:
     """One file: what it begins with, and its lines from a mark on. `OSError` where it cannot be read.
 
     A line that a container runtime split waits for its last part, and those behind it with it, unless the file is
-    *settled*: then nobody writes to it any more. One that was written as a *whole* is, and its last line needs no end.
+    *settled*: then it is no longer written to. One that was written as a *whole* is, and its last line needs no end.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class Ingested:
     """Files that were emptied in place: lines may be missing."""
 
     def complaints(self) -> Iterator[str]:
-        """A sentence for whatever somebody should look at."""
+        """A sentence for whatever the user should look at."""
         for path, line, reason in self.rejected[:SHOWN]:
             yield f"{path} line {line}: {reason}"
         if len(self.rejected) > SHOWN:
@@ -53,6 +53,6 @@ class Ingested:
 def stamp(path: Path) -> FileStamp:
     """Of a regular file; `OSError` for anything else."""
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would keep its reader for ever
-        raise OSError(errno.EINVAL, "it is no regular file")
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block its reader forever
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return FileStamp.of(status)

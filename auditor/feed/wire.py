@@ -27,19 +27,19 @@ _LONGEST_PATH = 5_000
 def digest_of(text: str) -> str:
     """A SHA-256 digest as it is written; `ValueError` for other text."""
     if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError("is no SHA-256 digest of 64 hexadecimal digits")
+        raise ValueError("is not a SHA-256 digest of 64 hexadecimal digits")
     return text
 
 
 def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,16}", text) or int(text) > _MOST:
-        raise ValueError(f"is no whole number up to {_MOST}")
+        raise ValueError(f"is not a whole number up to {_MOST}")
     return int(text)
 
 
 def _path(text: str) -> str:
     if not text or len(text) > _LONGEST_PATH or "\0" in text:
-        raise ValueError(f"is no path of at most {_LONGEST_PATH:,} characters")
+        raise ValueError(f"is not a path of at most {_LONGEST_PATH:,} characters")
     return text
 
 

@@ -2,7 +2,7 @@
 
 `reqTimeSec` is when the edge accepted the request. `reqHost`, `reqPath` and `queryStr` make the address, `bytes` are
 those of the body, and the duration is `turnAroundTimeMSec`, until the first byte of the answer. A `cacheStatus` of 1
-is a hit and 0 a miss. `reqId` repeats in the course of time, so it is no id.
+is a hit and 0 a miss. `reqId` repeats in the course of time, so it is not an id.
 
 Checked against Akamai TechDocs, "Data set parameters" (techdocs.akamai.com/datastream2), seen 2026-11-30.
 """

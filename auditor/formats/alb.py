@@ -2,7 +2,7 @@ r"""AWS Application Load Balancer access logs.
 
 Each line holds when the request arrived (`request_creation_time`) and when it was answered; lines from before 2018
 have the second time only, off which the processing times are taken. The bytes are all that went to the client, the
-headers too. Status 460 is a client that went away. The balancer has no cache, and `trace_id` is no id of the request,
+headers too. Status 460 is a client that went away. The balancer has no cache, and `trace_id` identifies no request,
 since clients may send it.
 """
 

@@ -65,7 +65,7 @@ class ApiGateway(ShapedJson):
         return {name: value for name, value in found.items() if (name, value) != ("stage", "$default")}
 
     def shape_of(self, record: Mapping[str, Any]) -> JsonShape | None:
-        """None where the time is no date: others call a duration `requestTime`."""
+        """None where the time is not a date: others call a duration `requestTime`."""
         return self.shape if _is_stamped(record) else None
 
 

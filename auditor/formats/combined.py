@@ -21,7 +21,7 @@ from auditor.reading.variables import decoded, number_of, split_request, text_of
 from auditor.reading.wrapped import PREFIX
 
 SCANNED, SAMPLED = 10_000, 200
-"""Lines that are looked at for so many that ask for pictures."""
+"""Lines that are looked at for so many that ask for images."""
 TEMPLATE = LogTemplate.of('$head [$time_local] "$request" $status $body_bytes_sent', open=True)
 _ADDRESS = re.compile(r"\d+\.[\d.]+(?::\d+)?|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%\w+)?", re.ASCII)
 
@@ -40,7 +40,7 @@ class Combined(Format):
 
     @classmethod
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
-        """With what stands in and behind the lines that ask for pictures, or all where none does."""
+        """With what stands in and behind the lines that ask for images, or all where none does."""
         if cls.tail is not None:
             return cls
         reader = cls(ZoneInfo("UTC"))

@@ -102,7 +102,7 @@ class CsvTable(Table):
 
 
 def _rows(lines: Iterator[Line]) -> Iterator[Line]:
-    """Rows of lines: one goes on while a quote is open, but not for ever."""
+    """Rows of lines: one goes on while a quote is open, but not forever."""
     ahead: deque[Line] = deque()
     while (line := ahead.popleft() if ahead else next(lines, None)) is not None:
         if line.data.count(b'"') % 2 == 0:

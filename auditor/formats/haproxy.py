@@ -3,7 +3,7 @@
 The time is that of the request's first byte, in the proxy's own zone, which the log does not name: set `timezone`.
 Lines that tell of no request (a failed handshake, a TCP connection, a proxy that starts) are filtered; a request in a
 `log-format` of one's own is rejected. The bytes are all that went to the client, headers included. Quotes, `#` and what
-is no ASCII are logged as `#22`, and read back.
+is not ASCII are logged as `#22`, and read back.
 """
 
 import re

@@ -1,7 +1,7 @@
 r"""HAR 1.2, as browsers, WebPageTest, chrome-har and proxies save it.
 
 Each entry is a record, numbered in the order of the file. Unlike access logs a HAR file holds what calls carried
-(`postData`) and often the pictures themselves: digest, width and height are then taken from the content. Bytes are
+(`postData`) and often the images themselves: digest, width and height are then taken from the content. Bytes are
 `content.size`, else `bodySize`, else WebPageTest's `_objectSize`. An entry that a browser took from its own cache
 (`_fromCache`, nothing transferred, Firefox's `afterRequest`) is a hit, the others are what the answer's headers say
 (`Cache-Status`, `X-Cache`). What a call to a provider cost is what the answer's header says (`x-renders-consumed`), if
@@ -15,7 +15,7 @@ Of what a page loads the file tells more, and some rules are about that alone: `
 `Width`) to hosts that ask for it with `Accept-CH`. HAR has no field for the shown size: without that header it is
 unknown. Sources, looked at on 2026-11-30: "HAR 1.2 Spec" (softwareishard.com), "Sec-CH-Width header" and "Width header"
 (MDN), `HAREntry` (Chrome DevTools), `har-builder.js` (Firefox DevTools).
-Images that no provider or `[sources]` table knows are nobody's renders, and stay filtered requests. A GET that was
+Images that no provider or `[sources]` table knows are no account's renders, and stay filtered requests. A GET that was
 answered with 200 and `image/…` is one all the same: the [rules](../rules.md) about what pages load look at such images,
 host by host. Whether or not they find something, the reports list what was loaded, by host and format, with the
 heaviest images and how many of them have a cache lifetime.
@@ -114,7 +114,7 @@ class Har(Format):
 
 
 def _slim(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry as it is parsed: headers by name, and of a picture only what is known of it."""
+    """An entry as it is parsed: headers by name, and of an image only what is known of it."""
     slim = {name: value for name, value in entry.items() if not isinstance(value, dict | list)}
     for side in ("request", "response"):
         message = entry.get(side)
@@ -150,7 +150,7 @@ def _known(content: dict[str, Any]) -> dict[str, Any]:
     if not data:
         return known
     is_one = is_picture(media_type_of(text_of(content.get("mimeType"))))
-    if is_one is None and isinstance(json_in(data), dict | list):  # the address of a picture, say
+    if is_one is None and isinstance(json_in(data), dict | list):  # the address of an image, say
         known["mimeType"] = "application/json"
     if len(data) != content.get("size"):
         return known

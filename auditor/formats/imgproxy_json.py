@@ -2,7 +2,7 @@
 
 A line with a status whose message is `Completed in DURATION ADDRESS` is a request; `Started …` and all others are
 filtered. The time is that of the end, in whole seconds. There is no size and no cache: imgproxy itself renders each
-image. `request_id` may come from the caller, so it is no id.
+image. `request_id` may come from the caller, so it is not an id.
 
 Checked against imgproxy's source (github.com/imgproxy/imgproxy, `LogResponse` and `formatter_json.go`), seen
 2026-11-30.

@@ -147,7 +147,7 @@ def _pieces(batch: Any) -> Iterator[Any]:
 
 
 def _size(batch: Any) -> int:
-    """Bytes of the values of a batch, each text as often as it stands there."""
+    """Bytes of the values of a batch, each text as often as it occurs there."""
     size = 0
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and column.type.value_type in _TEXTS:

@@ -1,1 +1,1 @@
-"""Inspect: pictures opened in a limited process, measured, and tried in other formats and sizes."""
+"""Inspect: images opened in a limited process, measured, and tried in other formats and sizes."""

@@ -1,7 +1,7 @@
-"""The limited process that opens pictures: no network, no files, bounded memory and processor time.
+"""The limited process that opens images: no network, no files, bounded memory and processor time.
 
-It reads jobs from standard input (a length, a JSON head, the picture's bytes) and writes one JSON line each. Once the
-encoders are loaded it may open no descriptor any more, so that it has neither sockets nor files, whatever a picture
+It reads jobs from standard input (a length, a JSON head, the image's bytes) and writes one JSON line each. Once the
+encoders are loaded it may open no descriptor any more, so that it has neither sockets nor files, whatever an image
 makes a decoder do.
 """
 
@@ -22,9 +22,9 @@ from auditor.model.measurements import shrunk
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 MEMORY = 1 << 30
 CPU_SECONDS = 30
-"""For one picture."""
+"""For one image."""
 PIXELS = 40_000_000
-"""Of one picture, all frames together."""
+"""Of one image, all frames together."""
 TRIED = ("webp", "avif", "jpeg")
 MODES = {"1": "RGB", "L": "RGB", "LA": "RGBA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA"}
 
@@ -54,7 +54,7 @@ def answer(head: dict[str, Any], data: bytes) -> dict[str, Any]:
     except MemoryError:
         return {"refused": "out_of_memory", "detail": f"needs more than {MEMORY >> 20} MiB"}
     except UnidentifiedImageError:
-        return {"refused": "damaged", "detail": "the head is no picture's"}
+        return {"refused": "damaged", "detail": "the head is not an image's"}
     except Exception as error:  # decoders raise whatever they like
         return {"refused": "damaged", "detail": f"cannot be decoded ({type(error).__name__})"}
 
@@ -80,7 +80,7 @@ def measure(data: bytes, limit: dict[str, float | None] | None) -> dict[str, Any
         plain = plain.convert("RGB")
     if turned.info.get("icc_profile"):
         plain.info["icc_profile"] = turned.info["icc_profile"]
-    # In the order of the tuple, the picture's own format among them.
+    # In the order of the tuple, the image's own format among them.
     formats = [*TRIED, *({name} - {*TRIED, "gif"})]
     facts |= {"alpha": alpha, "flat": plain.getcolors(256) is not None, "note": None}
     facts |= {"trials": trials(plain, formats, alpha), "shown": None, "right_sized": []}

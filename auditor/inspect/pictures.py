@@ -1,4 +1,4 @@
-"""Paths, folders, cache folders, addresses and lists of addresses -> the pictures that were asked for."""
+"""Paths, folders, cache folders, addresses and lists of addresses -> the images that were asked for."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from auditor.model.errors import InputError
 from auditor.system.network import FetchError, shown
 
 MOST = 32 << 20
-"""Bytes of one picture."""
+"""Bytes of one image."""
 MAX_LINE = 1 << 20
 """Bytes of a line of a list that are looked at at once."""
 _ADDRESS = re.compile(r"""https?://[^\s"'<>\\]+""")
@@ -25,7 +25,7 @@ _TRAILING = ".,;:)]}"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One picture that was asked for; `read` gives its bytes or raises `FetchError`."""
+    """One image that was asked for; `read` gives its bytes or raises `FetchError`."""
 
     source: str
     read: Callable[[], bytes]
@@ -88,7 +88,7 @@ def _local(path: Path) -> bytes:
     if entry is None:
         raise FetchError("damaged", "the cache entry is not what was written")
     if entry.picture.content is None:
-        raise FetchError("no_bytes", "the cache entry is the address of a hosted picture, not its bytes")
+        raise FetchError("no_bytes", "the cache entry is the address of a hosted image, not its bytes")
     return entry.picture.content
 
 

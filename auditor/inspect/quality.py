@@ -1,9 +1,9 @@
 """Equal visual quality, and the smallest encoding that keeps it. Runs in the limited child only.
 
-Two pictures look the same where their structural similarity (SSIM with the Gaussian window of Wang et al. 2004, by
+Two images look the same where their structural similarity (SSIM with the Gaussian window of Wang et al. 2004, by
 scikit-image) is at least MEAN on the whole and at least TILE in every tile of 64 px: a mean alone lets a blurred word
-pass on a large plain background. It is taken of the luma, and, since eyes see colours more coarsely, of both chroma
-planes at half the size; the least of the three counts. Transparent pictures are compared over black and over white.
+pass on a large plain background. It is taken of the luma, and, since eyes see colors more coarsely, of both chroma
+planes at half the size; the least of the three counts. Transparent images are compared over black and over white.
 """
 
 import io
@@ -17,7 +17,7 @@ from skimage.metrics import structural_similarity
 MEAN, TILE = 0.98, 0.94
 SIDE = 64
 BAND = 512
-"""Rows that are compared at a time, so that memory does not grow with the picture."""
+"""Rows that are compared at a time, so that memory does not grow with the image."""
 MARGIN = 8
 """Rows that the window reaches beyond its pixel, and a few more."""
 LADDER = (50, 60, 70, 78, 85, 90, 95)
@@ -37,7 +37,7 @@ _LOSSLESS: dict[str, dict[str, Any]] = {
 def trials(picture: Image.Image, formats: Sequence[str], alpha: bool) -> list[dict[str, Any]]:
     """The smallest encoding in each format that looks the same; formats that cannot are left out.
 
-    *picture* is RGB or RGBA with 8 bits a channel.
+    *image* is RGB or RGBA with 8 bits a channel.
     """
     found = []
     for name in formats:

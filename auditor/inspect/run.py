@@ -1,4 +1,4 @@
-"""The whole of an inspection: pictures are read, judged by their first bytes, and measured, some at the same time."""
+"""The whole of an inspection: images are read, judged by their first bytes, and measured, some at the same time."""
 
 import re
 import threading
@@ -27,7 +27,7 @@ class Inspected:
     refused: list[Refused] = field(default_factory=list)
     method: Mapping[str, Any] = field(default_factory=dict)
     copies: int = 0
-    """Pictures whose bytes had been seen already."""
+    """Images whose bytes had been seen already."""
     known: int = 0
     """Of those, the ones that an earlier file had measured."""
 
@@ -46,7 +46,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 class Inspection:
-    """One run over some pictures, several at the same time, each with a child of its own."""
+    """One run over some images, several at the same time, each with a child of its own."""
 
     def __init__(
         self, limit_of: LimitOf, known: Mapping[str, Measured] | None = None, workers: Callable[[], Worker] = Worker
@@ -93,7 +93,7 @@ class Inspection:
                 self.result.pictures[outcome.digest] = outcome
 
     def _outcome(self, task: Wanted) -> Measured | None:
-        """What was measured; None for a copy, `FetchError` for what is no picture to be measured."""
+        """What was measured; None for a copy, `FetchError` for what is not an image to be measured."""
         data = task.read()
         digest = _admitted(data)
         box = _box(self._limit_of(task.template, task.placement))
@@ -119,13 +119,13 @@ class Inspection:
 
 
 def _admitted(data: bytes) -> str:
-    """Its digest, if it is a picture of a format that is opened."""
+    """Its digest, if it is an image of a format that is opened."""
     if not data:
         raise FetchError("empty", "there are no bytes")
     if len(data) > MOST:
         raise FetchError("too_large", f"more than {MOST:,} bytes")
     if kind_of(data) is None:
-        raise FetchError("format", "is no PNG, JPEG, WebP, AVIF or GIF")
+        raise FetchError("format", "is not PNG, JPEG, WebP, AVIF or GIF")
     return digest_of(data)
 
 

@@ -1,4 +1,4 @@
-"""The parent's side of the limited process: one child a thread, started anew whenever a picture ends it."""
+"""The parent's side of the limited process: one child a thread, started again whenever an image ends it."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ START_SECONDS = 60.0
 PICTURE_SECONDS = 60.0
 """On the clock, beside the child's own limit of processor time."""
 SERVED = 200
-"""Pictures that one child opens before another takes over, so that nothing of them adds up."""
+"""Images that one child opens before another takes over, so that nothing of them adds up."""
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
 _ENDED: Mapping[int, tuple[str, str]] = {
-    signal.SIGXCPU: ("out_of_time", "took more processor time than one picture may"),
+    signal.SIGXCPU: ("out_of_time", "took more processor time than one image may"),
     signal.SIGKILL: ("out_of_memory", "the system ended its process"),
 }
 
 
 class Worker:
-    """Measures one picture after another; a picture that ends the child is refused, and the next gets a new one."""
+    """Measures one image after another; an image that ends the child is refused, and the next gets a new one."""
 
     def __init__(
         self, *, seconds: float = PICTURE_SECONDS, module: str = "auditor.inspect.child",

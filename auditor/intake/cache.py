@@ -1,6 +1,6 @@
 """Parquet files of big inputs that were read before, in the user's own cache folder.
 
-Not beside the log: whoever may write there could put wrong figures in. A cache is taken only if the folder and the file
+Not beside the log: anyone who may write there could forge figures. A cache is taken only if the folder and the file
 are this user's alone, if a MAC with this user's key fits every byte of it, and if it is of the same input, reader and
 settings. It is written elsewhere and renamed, so that two processes may do so at once.
 """

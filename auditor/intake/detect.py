@@ -229,7 +229,7 @@ def _unwrapped(
 
 
 def _is_damaged_usage(sample: Sample, label: str) -> bool:
-    """Whether lines that nobody can read were usage events: by their fields, or by the file's name."""
+    """Whether unreadable lines were usage events: by their fields, or by the file's name."""
     name = USAGE.fullmatch(Path(label).name) is not None
     records = list(objects_in(sample))
     if any(map(is_like_event, records)):

@@ -41,7 +41,7 @@ def requests_of(
 
 
 def _shown(exchange: Exchange) -> str:
-    """A request for people: its path and the names of its parameters, whose values are nobody's business."""
+    """A request for people: its path and the names of its parameters, whose values stay private."""
     _, path, query = split(exchange.host, exchange.target)
     names = "&".join(f"{name}=…" for name in dict.fromkeys(name for name, _ in parameters(query)))
     text = f"{path}?{names}" if names else path

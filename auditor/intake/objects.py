@@ -158,7 +158,7 @@ class StoredObject:
 
     @property
     def stamp(self) -> str:
-        """What is the same as long as nobody writes it again."""
+        """What is the same until it is written again."""
         return f"{self.size} {self.tag}"
 
     def open(self, mode: str = "rb") -> io.BufferedReader:

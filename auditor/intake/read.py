@@ -219,7 +219,7 @@ def _refined(found: Detected, source: Source, settings: Settings) -> Detected:
 
 @lru_cache(maxsize=64)
 def _surveyed(found: Detected, source: Source, written: FileStamp, zone: ZoneInfo, decimal: str | None) -> type[Format]:
-    """The format of one table, which is looked at as a whole, and once as long as nobody has *written* to it."""
+    """The format of one table, which is looked at as a whole, and once as long as it is not *written* to."""
     del written
     assert issubclass(found.kind, Table)
     with source.reading() as raw:

@@ -31,7 +31,7 @@ LOGS = re.compile(
 """Logs of all kinds."""
 _WRITTEN_BY_US = ".auditor.parquet"
 _BESIDE = re.compile(r"\..*|.*\.(?:auditor\.parquet|measured|toml|md|html|py)", re.IGNORECASE | re.DOTALL)
-"""What stands beside logs, and nobody takes for one."""
+"""What stands beside logs and is not taken for one."""
 _NAMED = 3
 """Files that a sentence names."""
 
@@ -83,7 +83,7 @@ class Source:
 
 
 Note = Callable[[str], object]
-"""Is told, in a sentence, of what a folder holds and nobody reads."""
+"""Is told, in a sentence, of what a folder holds that is not read."""
 
 
 def discover(
@@ -137,7 +137,7 @@ def stays_in(folder: Path, path: Path) -> bool:
 def plain_files(folder: Path, paths: Iterable[Path], note: Note = lambda _: None) -> Iterator[Path]:
     """Those of some paths in *folder* that may be read because the folder was named.
 
-    A link may lead to another file of the folder. One that leads out of it would let whoever can write there choose
+    A link may lead to another file of the folder. One that leads out of it would let anyone who can write there choose
     what is read; a FIFO or a device may never end.
     """
     left: dict[str, list[Path]] = {}

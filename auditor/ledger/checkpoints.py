@@ -1,4 +1,4 @@
-"""Checkpoints: how far each file was booked, kept in the transaction that books its lines, whoever read them."""
+"""Checkpoints: how far each file was booked, kept in the transaction that books its lines, by any process."""
 
 from sqlalchemy import Connection, insert, select, update
 

@@ -62,7 +62,7 @@ class Ledger(AbstractContextManager["Ledger"]):
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that nobody else writes beside. `LedgerError` if the database fails."""
+        """A transaction beside which no other writes. `LedgerError` if the database fails."""
         with self._begun("BEGIN IMMEDIATE", f"SELECT pg_advisory_xact_lock({_LOCK})") as connection:
             yield connection
             connection.commit()
@@ -120,7 +120,7 @@ def _url(where: str) -> URL:
             url = make_url(where)
         except (ArgumentError, ValueError):
             raise ConfigError(
-                "--ledger is no URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password "
+                "--ledger is not a URL; write a path, sqlite:///PATH or postgresql://user@host/name, and in a password "
                 "%40 for @, %3A for : and %2F for /"
             ) from None
     backend, name = url.get_backend_name(), url.database or ""
@@ -132,7 +132,7 @@ def _url(where: str) -> URL:
     if not name.strip() or name == ":memory:" or name.startswith("file:"):
         raise ConfigError("--ledger names no file; write a path, as in --ledger auditor.db")
     if name.endswith("/"):
-        raise ConfigError(f"--ledger {name}: a folder is no ledger; name a file, as in --ledger auditor.db")
+        raise ConfigError(f"--ledger {name}: a folder is not a ledger; name a file, as in --ledger auditor.db")
     return url
 
 
@@ -160,7 +160,7 @@ def _first(connection: Connection) -> None:
 def _second(connection: Connection) -> None:
     """Sums of any size, accounts with their plans, cycles that cannot overlap, few names."""
     connection.execute(text("ALTER TABLE accounts ADD COLUMN plans TEXT"))
-    # These may be the defaults of whichever process came last; other values were in somebody's file.
+    # These may be the defaults of whichever process came last; other values were in a user's file.
     default = schema.accounts.c.anchor_day == 1, schema.accounts.c.timezone == "UTC"
     connection.execute(schema.accounts.delete().where(*default))
     for table in (rollups, totals, periods, paid):
@@ -214,7 +214,7 @@ MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first, _second, _third, _
 def migrate(connection: Connection, where: str, *, reader: bool) -> None:
     """Bring a ledger up to date. `ConfigError` if it is newer than this program.
 
-    A *reader* migrates none: `NoLedgerError` for what is no ledger of this program's version.
+    A *reader* migrates none: `NoLedgerError` for what is not a ledger of this program's version.
     """
     newest, found = len(MIGRATIONS), None
     if inspect(connection).has_table(facts.name):

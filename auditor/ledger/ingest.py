@@ -1,7 +1,7 @@
 """Ingest: files into the ledger, each line exactly once, the checkpoint in the transaction that has the lines.
 
 Killed at any point, the next run finds either both or neither. What cannot be read is kept with its reason. A line or
-a file that nobody foresaw is set aside, and keeps no other away.
+a file with an unforeseen fault is set aside, and holds up no other.
 """
 
 import time
@@ -79,7 +79,7 @@ class Ingest:
         return done
 
     def beat(self, *, working: bool = True) -> None:
-        """Tell the ledger that somebody looks, every few seconds at most, and at once when the clock was set back.
+        """Tell the ledger that a process looks, every few seconds at most, and at once when the clock was set back.
 
         There is no heartbeat unless all that should be read could be: *working*.
         """
@@ -129,7 +129,7 @@ class Ingest:
 
     def put_aside(self, path: Path | str, reason: str) -> None:
         """Count a file, or an object by its name, as one that cannot be read to its end."""
-        nameless = isinstance(path, Path) and path.parent == Path("/dev/fd")  # nobody can read it again
+        nameless = isinstance(path, Path) and path.parent == Path("/dev/fd")  # it cannot be read again
         if not nameless and not self._aside.told(path, reason):
             with self._ledger.write() as connection:
                 self._aside.add(connection, path, reason, self._now_us)
@@ -143,7 +143,7 @@ class Ingest:
                 self._aside.remove(connection, path)
 
     def run_stream(self, stream: BinaryIO, done: Ingested) -> None:
-        """Everything in a stream that nobody can read again, such as standard input, as it comes.
+        """Everything in a stream that cannot be read again, such as standard input, as it comes.
 
         It has no checkpoint: events are identified by id alone.
         """

@@ -32,7 +32,7 @@ from auditor.system.clock import present
 BULK_FROM = 1 << 20
 """Bytes of a piece from which the compiled reader is worth its start."""
 SET_ASIDE = "set_aside"
-"""Of a line that nobody foresaw, among the reasons of rejected ones."""
+"""Of an unforeseen line, among the reasons of rejected ones."""
 
 
 class WrongLine(NamedTuple):

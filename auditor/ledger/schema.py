@@ -149,5 +149,5 @@ paid = _table("paid", *Place._fields[:3], ts_us=BigInteger)
 """When the last credit was spent."""
 
 pictures = _table("pictures", *Place._fields[:3], "key", done_us=BigInteger)
-"""The picture that each key has had since when, to tell a paid duplicate as it comes."""
+"""The image that each key has had since when, to tell a paid duplicate as it comes."""
 pictures.append_column(Column("digest", Text))

@@ -1,6 +1,6 @@
 """What a scrape reads: which names have rows of their own, and the days of accounts, so that it takes little time.
 
-Whoever writes usage chooses the names in it, and a hundred thousand of them would make every scrape slow. The first of
+Writers of events choose the names in them, and a hundred thousand of them would make every scrape slow. The first of
 each kind and the configured ones are told apart in `totals`, `periods` and `paid`; the others are added up as `other`,
 and counted. `rollups` and `events` have them all.
 

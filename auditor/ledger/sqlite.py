@@ -31,7 +31,7 @@ _KINDS = {
 
 
 class PlaceError(ConfigError):
-    """There can be no ledger at a path until somebody changes what is there."""
+    """There can be no ledger at a path until the user changes what is there."""
 
 
 def look(path: Path, name: str, *, links: bool = False) -> os.stat_result | None:
@@ -58,7 +58,7 @@ def look(path: Path, name: str, *, links: bool = False) -> os.stat_result | None
         if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
             return status
         kind, file = _KINDS.get(stat.S_IFMT(status.st_mode), ("no file", "a regular file"))
-        wrong = f"{kind} is no ledger; name {file}, as in --ledger auditor.db"
+        wrong = f"{kind} is not a ledger; name {file}, as in --ledger auditor.db"
         if stat.S_ISREG(status.st_mode):
             wrong = "this user may not read the file; allow it (chmod +r), or run as its owner"
     raise PlaceError(f"{name}: {wrong}")
@@ -73,13 +73,13 @@ def make(path: Path, name: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        cure = f"make the folder {target.parent} writable, or name another path"
-        raise PlaceError(f"{name}: the file cannot be made ({error.strerror}); {cure}") from None
+        fix = f"make the folder {target.parent} writable, or name another path"
+        raise PlaceError(f"{name}: the file cannot be made ({error.strerror}); {fix}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """A connection that knows nothing of others: it answers rightly as long as nobody writes."""
+    """A connection that knows nothing of others: its answers hold as long as nothing is written."""
 
     path: Path
     file: FileStamp | None
@@ -88,7 +88,7 @@ class Alone:
 
     @classmethod
     def at(cls, path: Path) -> "Alone":
-        """Nobody has written since now."""
+        """Nothing was written since now."""
         with suppress(OSError):
             return cls(path, FileStamp.of(path.stat()), _log_size(path))
         return cls(path, None, None)
@@ -98,7 +98,7 @@ class Alone:
         return self.at(self.path).file != self.file
 
     def over(self) -> bool:
-        """Whether somebody writes, into the file or into a log beside it, which this connection does not know."""
+        """Whether a process writes, into the file or into a log beside it, which this connection does not know."""
         return self.at(self.path) != self
 
 

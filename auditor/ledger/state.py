@@ -22,11 +22,11 @@ from auditor.model.plans import Plan, TopUp, cycles
 from auditor.model.settings import Account, Settings
 
 ZONE = "timezone"
-"""The fact that says how the cycles of accounts are cut that nobody configured."""
+"""The fact that says how the cycles of accounts are cut that are not configured."""
 Payer = tuple[str, str]
 """(provider, account)."""
 EVERY: Payer = ("", "")
-"""Whoever is not named."""
+"""Accounts that are not named."""
 _DIFFERS = "{} is {}, the ledger has {}"
 
 
@@ -38,7 +38,7 @@ class State:
     accounts: Mapping[Payer, Account]
     """`plan` is None where it was never said."""
     told: bool = True
-    """Whether somebody configured the ledger."""
+    """Whether the ledger is configured."""
     _cycles: dict[tuple[int, str], tuple[list[int], list[int]]] = field(default_factory=dict)
 
     def account(self, provider: str, name: str) -> Account:
@@ -129,7 +129,7 @@ def says(account: Account) -> bool:
 
 
 def _compared(account: Account) -> Any:
-    """Plans as they are told apart: one of the catalogue by its name, since its figures may come with an upgrade.
+    """Plans as they are told apart: one of the catalog by its name, since its figures may come with an upgrade.
 
     Which file says so, `source`, tells none apart.
     """

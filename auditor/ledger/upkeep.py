@@ -102,8 +102,8 @@ def configure(connection: Connection, settings: Settings, where: str, *, replaci
     differences = state.differences(settings, added=False)
     wrong = [text for payer, text in differences.items() if payer == EVERY or payer in state.accounts]
     if wrong and not replacing:
-        cure = "correct the file, or change the ledger with --replace"
-        raise ConfigError(f"{where} contradicts the ledger: {'; '.join(wrong)}; {cure}")
+        fix = "correct the file, or change the ledger with --replace"
+        raise ConfigError(f"{where} contradicts the ledger: {'; '.join(wrong)}; {fix}")
     new = dict(state.accounts)
     for name, account in settings.accounts.items():
         payer = (account.provider, name)

@@ -21,7 +21,7 @@ class Grade(StrEnum):
     PROVIDER = "provider"
     """The provider's own page."""
     THIRD_PARTY = "third party"
-    """Somebody else's page: a rival's comparison, an integration."""
+    """A third party's page: a rival's comparison, an integration."""
     UNVERIFIED = "unverified"
     """A directory that calls its own figures unverified."""
 
@@ -51,7 +51,7 @@ class Seen:
     overrides: Mapping[str, Any] = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)
     told: bool = True
-    """Whether these are all that the image depends on; else nobody can say which one it is."""
+    """Whether these are all that the image depends on; else it is unknown which one it is."""
     template_version: str | None = None
     images: int | None = 1
     """None where the call makes several, and nothing says how many."""
@@ -129,7 +129,7 @@ class Endpoint:
     """Whether the same call again, within a day, is free."""
 
     def recognise(self, method: str, url: SplitResult, content: bytes | None, secret: frozenset[str]) -> Seen | None:
-        """The call, None if it renders nothing; *content* is None where nobody knows the body."""
+        """The call, None if it renders nothing; *content* is None where the body is unknown."""
         match = re.fullmatch(self.path, url.path)
         if match is None or method.upper() not in self.methods:
             return None
@@ -226,16 +226,16 @@ class Billing:
     repeats: bool | None = None
     """Whether the same request again is billed."""
     sizes: tuple[tuple[int, int], ...] | None = None
-    """(longest side in px, credits of a picture up to it), ascending; empty: one credit, whatever the size."""
+    """(longest side in px, credits of an image up to it), ascending; empty: one credit, whatever the size."""
     beyond: int | None = None
-    """Credits of a picture larger than all of `sizes`."""
+    """Credits of an image larger than all of `sizes`."""
     pdf_page: int | None = None
     source: str = ""
     checked: date | None = None
     grade: Grade = Grade.UNVERIFIED
 
     def credits(self, width: int | None, height: int | None, format: str | None) -> Decimal | None:
-        """What one picture costs; None where that is unknown."""
+        """What one image costs; None where that is unknown."""
         if format == "pdf":
             return None if self.pdf_page is None else Decimal(self.pdf_page)
         if self.sizes == ():

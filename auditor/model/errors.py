@@ -5,7 +5,7 @@
     ├── InputError               an input cannot be read at all: exit 3
     │   └── TooLargeError        it is far larger than the file that holds it
     ├── MissingExtraError        a command needs packages that the base install leaves out: exit 2
-    └── RenderError              a request gave no picture: exit 3
+    └── RenderError              a request gave no image: exit 3
         ├── NoPlanError          the workspace has no active plan
         ├── QuotaExceededError   the plan's credits are used up
         ├── ThrottledError       too many calls in a short time; tried again by itself
@@ -86,7 +86,7 @@ _EXTRAS = {
 
 
 class RenderError(AuditorError):
-    """A request that gave no picture.
+    """A request that gave no image.
 
     *what* says what happened. *status* is the HTTP status of the answer, None where there was none. *credits* are
     those that were billed, None where that is unknown. *retry_after* is in seconds, as the provider asked for it.
@@ -95,7 +95,7 @@ class RenderError(AuditorError):
     exit_code = 3
     word = "other"
     """The event's `error`."""
-    cure = ""
+    fix = ""
     retry = False
     """Whether another try may help and costs nothing if it does not."""
 
@@ -117,7 +117,7 @@ class RenderError(AuditorError):
 
     def __str__(self) -> str:
         where = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.what}{where}. {self.cure}".strip()
+        return f"{self.what}{where}. {self.fix}".strip()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -143,14 +143,14 @@ class NoPlanError(RenderError):
     """The workspace has no active plan."""
 
     word = "no_plan"
-    cure = "Choose a plan in the provider's settings; calling again does not help"
+    fix = "Choose a plan in the provider's settings; calling again does not help"
 
 
 class QuotaExceededError(RenderError):
     """The credits of the plan are used up, until *resets_at* (seconds since 1970) where the provider says so."""
 
     word = "quota"
-    cure = "Wait for the next billing cycle or take a larger plan; `auditor audit` shows which renders were needless"
+    fix = "Wait for the next billing cycle or take a larger plan; `auditor audit` shows which renders were wasted"
 
     def __init__(self, what: str, *, resets_at: float | None = None, **facts: Any) -> None:
         super().__init__(what, **facts)
@@ -161,7 +161,7 @@ class ThrottledError(RenderError):
     """Too many calls in a short time."""
 
     word = "throttled"
-    cure = "Lower `per_second` or the number of callers"
+    fix = "Lower `per_second` or the number of callers"
     retry = True
 
 
@@ -169,28 +169,28 @@ class AuthenticationError(RenderError):
     """The API key is missing or unknown."""
 
     word = "auth"
-    cure = "Check the API key that this environment uses"
+    fix = "Check the API key that this environment uses"
 
 
 class NotFoundError(RenderError):
     """The template does not exist."""
 
     word = "not_found"
-    cure = "Check the template's id, and that it belongs to the account of this API key"
+    fix = "Check the template's id, and that it belongs to the account of this API key"
 
 
 class InvalidRequestError(RenderError, ValueError):
     """The request is not one that the provider accepts."""
 
     word = "invalid"
-    cure = "Change the request; calling again with the same one does not help"
+    fix = "Change the request; calling again with the same one does not help"
 
 
 class ProviderError(RenderError):
     """The provider failed."""
 
     word = "server"
-    cure = "The provider has trouble; it was tried again within the limits of `retries`"
+    fix = "The provider has trouble; it was tried again within the limits of `retries`"
     retry = True
 
 
@@ -198,7 +198,7 @@ class NotSentError(RenderError):
     """No connection came about, so nothing was billed."""
 
     word = "connection"
-    cure = "Check the address, DNS and the network; nothing was billed"
+    fix = "Check the address, DNS and the network; nothing was billed"
     retry = True
 
 
@@ -206,7 +206,7 @@ class UncertainError(RenderError):
     """The call left, and no answer came."""
 
     word = "timeout"
-    cure = "It may have been billed, so it was not tried again; `retry_uncertain=True` allows that"
+    fix = "It may have been billed, so it was not tried again; `retry_uncertain=True` allows that"
 
     def __init__(self, what: str, *, word: str = "timeout", status: int | None = None) -> None:
         super().__init__(what, status=status, credits=None)
@@ -217,7 +217,7 @@ class DeadlineError(RenderError, TimeoutError):
     """The caller's own timeout passed while the render goes on."""
 
     word = "timeout"
-    cure = "The render goes on and will be in the cache; ask again later or allow more time"
+    fix = "The render goes on and will be in the cache; ask again later or allow more time"
 
 
 class RefusedError(RenderError):
@@ -227,16 +227,16 @@ class RefusedError(RenderError):
 class BudgetExceededError(RefusedError):
     """The budget of this environment is used up."""
 
-    cure = "Raise the budget, wait for its next period, or send this environment to the sandbox"
+    fix = "Raise the budget, wait for its next period, or send this environment to the sandbox"
 
 
 class RateExceededError(RefusedError):
     """The call would have to wait longer for its turn than is allowed."""
 
-    cure = "Raise `per_second` or allow a longer wait"
+    fix = "Raise `per_second` or allow a longer wait"
 
 
 class CircuitOpenError(RefusedError):
     """The plan is used up, as the provider said a moment ago: asking again would only take time."""
 
-    cure = "Wait until then or take a larger plan; one call in `probe_every` seconds checks whether it works again"
+    fix = "Wait until then or take a larger plan; one call in `probe_every` seconds checks whether it works again"

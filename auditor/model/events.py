@@ -16,7 +16,7 @@ CREDIT_DECIMALS = 18
 EXACT = Context(prec=64)
 """In which any sum of credits keeps its digits; the usual context rounds to 28."""
 MAX_SIDE, MAX_BYTES = 10**9, 10**12
-"""No picture is larger; up to here sums of needless bytes are exact in 128 bits."""
+"""No image is larger; up to here sums of wasted bytes are exact in 128 bits."""
 AMBIGUOUS_STATUS = frozenset({408, 502, 504, *range(520, 528)})
 """Answers after which the provider may or may not have billed (semantics section 1)."""
 
@@ -49,7 +49,7 @@ NOBODY = ""
 UNSTATED = -1
 """A lifetime of which an answer's headers do not tell."""
 DELIVERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RENDER)
-"""Outcomes that gave the caller a picture."""
+"""Outcomes that gave the caller an image."""
 
 
 class Reason(StrEnum):
@@ -199,12 +199,12 @@ def is_like_event(record: Mapping[str, Any]) -> bool:
 
 
 class Unknown(StrEnum):
-    """Why it is not known which picture a render of a foreign log was (semantics section 11)."""
+    """Why it is not known which image a render of a foreign log was (semantics section 11)."""
 
     NO_BODY = "no_body"
     NO_INPUTS = "no_inputs"
     COUNT = "count"
-    """One call that made an unknown number of pictures."""
+    """One call that made an unknown number of images."""
 
 
 _WORDS = {
@@ -214,7 +214,7 @@ _WORDS = {
 
 
 def error_of_status(status: int) -> str:
-    """The event's word for an answer that is no image, where nobody says more than its status."""
+    """The event's word for an answer that is not an image, where only its status is known."""
     return _WORDS.get(status, "server" if status >= 500 else "invalid" if status >= 400 else "other")
 
 

@@ -13,7 +13,7 @@ class Graded(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the gravest or surest."""
+        """0 for the most severe or surest."""
         return list(type(self)).index(self)
 
 
@@ -104,7 +104,7 @@ class Finding:
             object.__setattr__(self, "severity", Severity.MEDIUM)
 
     def sort_key(self) -> tuple[Any, ...]:
-        """Gravest first, then the most credits and bytes, then rule and subject."""
+        """Most severe first, then the most credits and bytes, then rule and subject."""
         return (self.severity.rank, -self.credits, -self.bytes, self.rule, sorted(self.subject.items()))
 
 

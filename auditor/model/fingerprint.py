@@ -1,6 +1,6 @@
 """k1: one identity of a request for cache, coalescing and audit (semantics section 2).
 
-The hash is keyed, so that nobody can guess names from digests, and its parts are length-prefixed, so that no two
+The hash is keyed, so that names cannot be guessed from digests, and its parts are length-prefixed, so that no two
 different requests are ever the same bytes.
 """
 
@@ -19,9 +19,9 @@ PREFIX = "k1:"
 FOREIGN_PREFIX = "f1:"
 """Of keys that were made from other logs than the client's."""
 UNKNOWN_PREFIX = "u1:"
-"""Of keys of renders whose inputs nobody could tell: random, so that no two are equal."""
+"""Of keys of renders whose inputs are unknown: random, so that no two are equal."""
 ADDRESS = ":path"
-"""The input that stands for the path of a logged request: it says which picture, so it is never noise."""
+"""The input that stands for the path of a logged request: it says which image, so it is never noise."""
 INPUT_DIGEST_HEX = 16
 SHORT = 150
 """Characters of a name that is kept beside its line; PostgreSQL's indexes take 2,704 bytes a row."""
@@ -144,7 +144,7 @@ def is_exact(value: Any) -> bool:
 
 
 def parsed(text: bytes | str) -> Any:
-    """The value of JSON that a key may be made of; `ValueError` for what is no JSON, or not exact."""
+    """The value of JSON that a key may be made of; `ValueError` for what is not JSON, or not exact."""
     value = orjson.loads(text)
     if not is_exact(value):
         raise ValueError("a number is beyond 2^53 - 1")
@@ -154,7 +154,7 @@ def parsed(text: bytes | str) -> Any:
 def canonical_record(line: bytes) -> bytes:
     """RFC 8785 bytes of a line that is a record; those beyond its number range fall back to sorted JSON.
 
-    A line that is no JSON is as canonical as it can be.
+    A line that is not JSON is as canonical as it can be.
     """
     try:
         value = json.loads(line)

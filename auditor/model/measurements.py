@@ -1,4 +1,4 @@
-"""Measured: what `auditor inspect` found of pictures, as values and as a file that `auditor audit` reads back."""
+"""Measured: what `auditor inspect` found of images, as values and as a file that `auditor audit` reads back."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ SCHEMA = "render-auditor/measured/v1"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The picture in another format, as small as it gets while it looks the same."""
+    """The image in another format, as small as it gets while it looks the same."""
 
     format: str
     bytes: int
@@ -21,12 +21,12 @@ class Trial:
     quality: int | None
     """Of the encoder; None where it is lossless."""
     ssim: float
-    """Against the delivered picture: mean over its pixels and channels, 1 for the same."""
+    """Against the delivered image: mean over its pixels and channels, 1 for the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One picture."""
+    """One image."""
 
     source: str
     digest: str
@@ -40,7 +40,7 @@ class Measured:
     alpha: bool
     """Whether some pixel is not opaque."""
     flat: bool
-    """At most 256 colours: a drawing rather than a photo."""
+    """At most 256 colors: a drawing rather than a photo."""
     trials: tuple[Trial, ...]
     """At the delivered size."""
     shown: tuple[int, int] | None = None
@@ -52,14 +52,14 @@ class Measured:
 
     @property
     def best(self) -> Trial | None:
-        """The smallest of the trials that is smaller than the picture."""
+        """The smallest of the trials that is smaller than the image."""
         smaller = [trial for trial in self.trials if trial.bytes < self.bytes]
         return min(smaller, key=lambda trial: (trial.bytes, trial.format), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A picture that was not measured, and why, in one word and in a sentence."""
+    """An image that was not measured, and why, in one word and in a sentence."""
 
     source: str
     reason: str
@@ -100,26 +100,26 @@ def document(
 
 
 def load(path: Path) -> tuple[tuple[Measured, ...], Mapping[str, Any]]:
-    """The pictures of a file and the method they were measured with; `InputError` names the file and the place."""
+    """The images of a file and the method they were measured with; `InputError` names the file and the place."""
     try:
         found = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); make it with: auditor inspect") from None
     except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error}); make it anew with: auditor inspect") from None
+        raise InputError(f"{path}: is not JSON ({error}); write it again with: auditor inspect") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise InputError(f"{path}: is no file of `auditor inspect` ({SCHEMA})")
+        raise InputError(f"{path}: is not a file of `auditor inspect` ({SCHEMA})")
     pictures = []
     for place, picture in enumerate(found.get("pictures") or ()):
         try:
             pictures.append(measured(picture))
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: pictures[{place}] is damaged ({error}); make the file anew") from None
+            raise InputError(f"{path}: pictures[{place}] is damaged ({error}); write the file again") from None
     return tuple(pictures), found.get("method") or {}
 
 
 def measured(found: Mapping[str, Any]) -> Measured:
-    """One picture of a file, or of a measuring process; `KeyError`, `TypeError` or `ValueError` if it is damaged."""
+    """One image of a file, or of a measuring process; `KeyError`, `TypeError` or `ValueError` if it is damaged."""
     trials = tuple(_trial(trial) for trial in found["trials"])
     right_sized = tuple(_trial(trial) for trial in found["right_sized"])
     shown = found["shown"]
@@ -128,10 +128,10 @@ def measured(found: Mapping[str, Any]) -> Measured:
     )
     for name in ("bytes", "width", "height", "frames"):
         if type(getattr(picture, name)) is not int or getattr(picture, name) < 1:
-            raise ValueError(f"{name} is no whole number above 0")
+            raise ValueError(f"{name} is not a whole number above 0")
     for name in ("source", "digest", "format"):
         if type(getattr(picture, name)) is not str:
-            raise ValueError(f"{name} is no text")
+            raise ValueError(f"{name} is not a text")
     return picture
 
 

@@ -1,4 +1,4 @@
-"""Which media types are pictures: one table for foreign logs, metered clients and metered functions (semantics 11)."""
+"""Which media types are images: one table for foreign logs, metered clients and metered functions (semantics 11)."""
 
 import re
 
@@ -13,12 +13,12 @@ def media_type_of(header: str | None) -> str:
 
 
 def is_picture(media_type: str) -> bool | None:
-    """Whether an answer of this type, as `media_type_of` gives it, is a picture; None where the type does not tell."""
+    """Whether an answer of this type, as `media_type_of` gives it, is an image; None where the type does not tell."""
     if media_type in _UNKNOWN or not _MEDIA_TYPE.fullmatch(media_type):
         return None
     return media_type.startswith("image/") or media_type == "application/pdf"
 
 
 def tells_size(status: int | None, media_type: str) -> bool:
-    """Whether the bytes of an answer are those of one whole picture: 200 or 201, and not known to be anything else."""
+    """Whether the bytes of an answer are those of one whole image: 200 or 201, and not known to be anything else."""
     return status in (200, 201) and is_picture(media_type) is not False

@@ -1,4 +1,4 @@
-"""Names that somebody mistyped."""
+"""Mistyped names."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

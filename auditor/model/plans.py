@@ -44,7 +44,7 @@ class Plan:
     checked: date | None = None
     grade: Grade = Grade.CONFIGURED
     limit_known: bool = True
-    """False where nobody says what happens beyond the included credits: it is treated as a hard cap."""
+    """False where no source says what happens beyond the included credits: it is treated as a hard cap."""
 
     @property
     def beyond(self) -> str:
@@ -165,7 +165,7 @@ def listed(
 ) -> tuple[tuple[Cycle, ...], tuple[Gap, ...]]:
     """The cycles from the first to the last event, and the gaps that are left out of them.
 
-    *spans* are (first, last) event of stretches, in order, in which no two neighbouring events are `IDLE` apart; work
+    *spans* are (first, last) event of stretches, in order, in which no two neighboring events are `IDLE` apart; work
     does not grow with what lies between them.
     """
     found: list[Cycle] = []

@@ -26,7 +26,7 @@ from auditor.model.events import AMBIGUOUS_STATUS, Outcome, error_of_status
 from auditor.model.hosts import host_of
 from auditor.model.media import media_type_of
 
-if TYPE_CHECKING:  # the client's import is light: the catalogue comes with the first provider
+if TYPE_CHECKING:  # the client's import is light: the catalog comes with the first provider
     from auditor.model.plans import Plan
     from auditor.model.usage import Reader
 
@@ -66,7 +66,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a render gave: bytes, or the address of a hosted picture."""
+    """What a render gave: bytes, or the address of a hosted image."""
 
     content: bytes | None = field(repr=False)
     url: str | None = field(default=None, repr=False)
@@ -75,7 +75,7 @@ class Picture:
     format: str | None = None
     width: int | None = None
     height: int | None = None
-    """In px; None where the bytes do not tell (hosted pictures, PDF)."""
+    """In px; None where the bytes do not tell (hosted images, PDF)."""
     expires_at: float | None = None
     """Seconds since 1970 when a signed address ends."""
     credits: Decimal = Decimal(1)
@@ -93,7 +93,7 @@ class Api(Protocol):
     """The environment variable that usually holds the API key."""
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Output options by the provider's names, checked; `ValueError` names a wrong one and its cure."""
+        """Output options by the provider's names, checked; `ValueError` names a wrong one and its fix."""
 
     def call(self, base_url: str, api_key: str, template: str, overrides: bytes, options: Mapping[str, Any]) -> Call:
         """The request; *overrides* is canonical JSON and goes out as it is."""
@@ -111,12 +111,12 @@ class Provider:
 
     name: str
     hosts: tuple[str, ...]
-    """Hosts of the API, to recognise calls in logs."""
+    """Hosts of the API, to recognize calls in logs."""
     endpoints: tuple[Endpoint, ...]
     auth: Auth
     billing: Billing
     plans: "tuple[Plan, ...]" = ()
-    """The built-in catalogue; `[plans.NAME.…]` of the configuration adds to it."""
+    """The built-in catalog; `[plans.NAME.…]` of the configuration adds to it."""
     terms: str = "no published rule on several accounts of one customer was found"
     """What the provider says of several accounts, or that nothing is known."""
     usage_url: str | None = None
@@ -126,16 +126,16 @@ class Provider:
     quota: Quota = PAYMENT_REQUIRED
     """Which refusals mean that the plan's credits are used up."""
     notes: tuple[str, ...] = ()
-    """What is known but is no plan: trials, prices that sources disagree on."""
+    """What is known but is not a plan: trials, prices that sources disagree on."""
     consumed: str = ""
     """The header in which an answer says what its call cost, in lower case; empty where none does."""
     redirects: Outcome = Outcome.ERROR
     """What a 3xx but 304 of a render endpoint stands for: `error`, or `render` or `hit` of the image it names."""
     api: Api | None = None
-    """How to speak to it; without it calls are recognised and counted, but the client does not make them."""
+    """How to speak to it; without it calls are recognized and counted, but the client does not make them."""
 
     def error(self, answer: Answer) -> RenderError:
-        """What an answer means that is no image."""
+        """What an answer means that is not an image."""
         said = f"HTTP {answer.status}"
         if self.api is not None:
             error = self.api.error(answer)
@@ -147,7 +147,7 @@ class Provider:
         return error
 
     def recognise(self, method: str, url: SplitResult, content: bytes | None) -> Seen | None:
-        """The render call that this request is, if it is one; *content* is None where nobody knows the body."""
+        """The render call that this request is, if it is one; *content* is None where the body is unknown."""
         if host_of(url.hostname or "") not in self.hosts:
             return None
         found = (endpoint.recognise(method, url, content, self.auth.query) for endpoint in self.endpoints)
@@ -174,11 +174,11 @@ FORMAT_OF = {
 """The event's word for a media type."""
 
 MEDIA_TYPES = frozenset({*FORMAT_OF, "application/octet-stream", "text/uri-list"})
-"""What a cached picture may be called: a browser runs some of the others."""
+"""What a cached image may be called: a browser runs some of the others."""
 
 
 def size_of(content: bytes) -> tuple[int | None, int | None]:
-    """(width, height) in px, read from the header of a picture and not decoded; None where it cannot be told."""
+    """(width, height) in px, read from the header of an image and not decoded; None where it cannot be told."""
     if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) >= 26:
         # As imagesize does, which takes ten times as long to find out that it may read a BytesIO.
         width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])

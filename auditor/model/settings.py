@@ -17,7 +17,7 @@ OwnFormat: TypeAlias = str | tuple[str, ...] | JsonShape
 PRODUCTION = frozenset({"production", "prod", "live"})
 """Environments that are production unless the configuration says otherwise."""
 TTL = timedelta(days=1)
-"""How long a stored picture may be served unless the configuration says otherwise."""
+"""How long a stored image may be served unless the configuration says otherwise."""
 FOR_EVER_US = 10**18
 """Some 31,000 years: longer than any log, and small enough to be added to a time in 64 bits."""
 
@@ -58,7 +58,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How large a picture is shown, in CSS px; an unset side does not limit."""
+    """How large an image is shown, in CSS px; an unset side does not limit."""
 
     width: Decimal | None = None
     height: Decimal | None = None
@@ -97,7 +97,7 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """Which requests of foreign logs are for pictures, as patterns; without `path`, whose a provider's calls are."""
+    """Which requests of foreign logs are for images, as patterns; without `path`, whose a provider's calls are."""
 
     name: str
     provider: str = "own"
@@ -179,7 +179,7 @@ class Settings:
 
     @property
     def ttl_us(self) -> int:
-        """The time-to-live of the walk in microseconds, capped where it is as good as for ever."""
+        """The TTL of the walk in microseconds, capped where it is as good as forever."""
         return min(self.ttl // timedelta(microseconds=1), FOR_EVER_US)
 
     def options_of(self, rule: str, kind: type[Chosen]) -> Chosen:

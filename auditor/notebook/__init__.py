@@ -115,7 +115,7 @@ def simulate(
     cache: bool = True,
     max_memory: int = memory.DEFAULT,
 ) -> Simulated:
-    """Replay the demand of the logs under other times-to-live (None is forever), as `auditor simulate` does.
+    """Replay the demand of the logs under other TTLs (None is forever), as `auditor simulate` does.
 
     The other arguments and errors are those of `audit`.
     """

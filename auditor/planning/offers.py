@@ -1,4 +1,4 @@
-"""The same demand at other providers: their plans, what a picture costs there, and what is not known of them."""
+"""The same demand at other providers: their plans, what an image costs there, and what is not known of them."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -78,7 +78,7 @@ def _known_from(plan: Plan) -> str:
 
 
 def _factors(bill: Bill, sizes: Sizes, provider: Provider) -> tuple[list[Fraction], int]:
-    """Credits there for one credit here, by cycle, and the pictures whose price there is not known."""
+    """Credits there for one credit here, by cycle, and the images whose price there is not known."""
     if provider.name == bill.payer.provider:
         return [Fraction(1)] * len(bill.uses), 0
     factors, unsized = [], 0

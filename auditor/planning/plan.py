@@ -28,7 +28,7 @@ _BY_IMAGE = frozenset({"dedupe", "ttl", "coalescing", "volatile", "all"})
 def advise(
     case: Case, accounts: Iterable[Bill], longer_ttl_us: int, providers: Sequence[Provider], until: datetime | None
 ) -> tuple[AccountAdvice, ...]:
-    """The advice for some accounts. Walks the renders a second time, with the longer time-to-live."""
+    """The advice for some accounts. Walks the renders a second time, with the longer TTL."""
     facts = case.facts
     days, sizes = days_of(facts, quarters(facts)), sizes_of(facts)
     longer = replay(facts, longer_ttl_us) if longer_ttl_us > facts.settings.ttl_us else None

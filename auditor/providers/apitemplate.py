@@ -1,4 +1,4 @@
-"""APITemplate.io (apitemplate.io): pictures and PDF from templates, overage only for Enterprise customers.
+"""APITemplate.io (apitemplate.io): images and PDF from templates, overage only for Enterprise customers.
 
 Only the free plan has both a price and credits in what was found (a directory, 2026-05-08). Describe yours with
 `[plans.apitemplate.NAME]`.
@@ -22,5 +22,5 @@ APITEMPLATE = Provider(
     ),
     auth=Auth("x-api-key"),
     billing=Billing(source=_DIRECTORY, checked=_CHECKED, grade=Grade.UNVERIFIED),
-    notes=("prices of the plans with 1,500, 9,000 and 20,000 pictures and PDF are unknown",),
+    notes=("prices of the plans with 1,500, 9,000 and 20,000 images and PDF are unknown",),
 )  # fmt: skip

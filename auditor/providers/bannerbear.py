@@ -1,4 +1,4 @@
-"""Bannerbear (bannerbear.com): asynchronous by default, with a host that answers when the picture is there.
+"""Bannerbear (bannerbear.com): asynchronous by default, with a host that answers when the image is there.
 
 Plans as a directory lists them (2026-06-20); a rival's comparison of March 2026 has the same two smaller prices.
 Check them against your invoice and override them with `[plans.bannerbear.NAME]`.

@@ -1,6 +1,6 @@
-"""Creatomate (creatomate.com): pictures and video. Prices from a rival's comparison (March 2026).
+"""Creatomate (creatomate.com): images and video. Prices from a rival's comparison (March 2026).
 
-They are prices of 1,000 and of 10,000 pictures a month; what happens beyond is not said. Override them with
+They are prices of 1,000 and of 10,000 images a month; what happens beyond is not said. Override them with
 `[plans.creatomate.NAME]`.
 """
 

@@ -57,7 +57,7 @@ class Hcti:
         """`format` (png, jpeg, webp), `device_scale`, `viewport_width` and `viewport_height`."""
         checked = {name: value for name, value in given.items() if value is not None}
         for name in checked.keys() - _OPTIONS:
-            raise ValueError(f"{name!r} is no option of hcti; options are {', '.join(sorted(_OPTIONS))}")
+            raise ValueError(f"{name!r} is not an option of hcti; options are {', '.join(sorted(_OPTIONS))}")
         if checked.get("format") == "jpg":
             checked["format"] = "jpeg"
         if "format" in checked and checked["format"] not in _FORMATS:
@@ -65,7 +65,7 @@ class Hcti:
         return checked
 
     def call(self, base_url: str, api_key: str, template: str, overrides: bytes, options: Mapping[str, Any]) -> Call:
-        """The overrides are the template's values; the format is chosen by the suffix of the picture's address."""
+        """The overrides are the template's values; the format is chosen by the suffix of the image's address."""
         pairs = b"".join(
             b',"%b":%b' % (name.encode(), orjson.dumps(value)) for name, value in options.items() if name != "format"
         )
@@ -130,7 +130,7 @@ def _deduplicates(image: Mapping[str, Any]) -> bool:
 
 
 def _usage(document: Mapping[str, Any], now: datetime) -> Usage:
-    """Of the billing period that is now; hours, days and months are the same pictures again."""
+    """Of the billing period that is now; hours, days and months are the same images again."""
     for period in document["per_billing_period"]:
         start, end = (datetime.fromisoformat(period[name]) for name in ("start", "end"))
         if start <= now < end:

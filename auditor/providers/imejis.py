@@ -57,7 +57,7 @@ class Imejis:
         """`format`, `quality` (JPEG, 1–100), `delivery` and `expires_in` (minutes, 1–10080, signed only)."""
         checked = {_NAMES.get(name, name): value for name, value in given.items() if value is not None}
         for name in checked.keys() - _OPTIONS:
-            raise ValueError(f"{name!r} is no option of Imejis; options are format, quality, delivery, expires_in")
+            raise ValueError(f"{name!r} is not an option of Imejis; options are format, quality, delivery, expires_in")
         if checked.get("format") == "jpg":
             checked["format"] = "jpeg"
         _one_of(checked, "format", _FORMATS)
@@ -81,14 +81,14 @@ class Imejis:
         if media_type != "application/json":
             picture_format = FORMAT_OF.get(media_type)
             if picture_format is None or not answer.content:
-                raise InvalidRequestError(f"the answer is no picture but {media_type}, {len(answer.content)} bytes",
+                raise InvalidRequestError(f"the answer is not an image but {media_type}, {len(answer.content)} bytes",
                                           status=answer.status, credits=None)  # fmt: skip
             width, height = size_of(answer.content)
             return Picture(answer.content, None, media_type, picture_format, width, height)
         document = answer.document
         url = document.get("url")
         if not isinstance(url, str) or not url:
-            raise InvalidRequestError("the answer holds neither a picture nor an address", status=answer.status,
+            raise InvalidRequestError("the answer holds neither an image nor an address", status=answer.status,
                                       credits=None)  # fmt: skip
         picture_format = {"jpg": "jpeg"}.get(str(document.get("format")), document.get("format"))
         known = picture_format if picture_format in _FORMATS else None

@@ -1,6 +1,6 @@
 """Placid (placid.app): queued by default, credits by the longest side, unused credits roll over up to a limit.
 
-No plan is listed: the sources found disagree on what 1,000 pictures cost. Describe yours with `[plans.placid.NAME]`.
+No plan is listed: the sources found disagree on what 1,000 images cost. Describe yours with `[plans.placid.NAME]`.
 """
 
 from datetime import date

@@ -27,7 +27,7 @@ RENDERFORM = Provider(
     usage=fields(("credits.used", "credits.total")),
     notes=(
         "prices are unknown: from about $9 a month (a rival's page, undated)",
-        "50 watermarked pictures a month are free, and unused credits roll over (a rival's page, March 2026)",
+        "50 watermarked images a month are free, and unused credits roll over (a rival's page, March 2026)",
         "whether a repeat that its cache serves is billed is not said",
     ),
 )  # fmt: skip

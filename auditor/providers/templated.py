@@ -1,4 +1,4 @@
-"""Templated (templated.io): synchronous, one credit a picture or PDF page.
+"""Templated (templated.io): synchronous, one credit an image or PDF page.
 
 Plans as a directory lists them (2026-06-25), not from the provider itself: $29, $79 and $179 a month, all billed
 yearly. Billed monthly they cost more, and no page says by how much. What happens beyond the included credits is not

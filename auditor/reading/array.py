@@ -47,7 +47,7 @@ def key_of_array(data: bytes, keys: Iterable[str]) -> str:
 def objects(chunks: Iterable[bytes], key: str = "") -> Iterator[bytes]:
     """Blocks of lines, an object each, as it was written: those of an array, or of the arrays at a *key* of documents.
 
-    Where an array breaks off, what follows comes as one line that nobody can read, and `ValueError` is raised.
+    Where an array breaks off, what follows comes as one unreadable line, and `ValueError` is raised.
     """
     decode, size = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode, 0
     held = _CLOSED if key else ""
@@ -55,7 +55,7 @@ def objects(chunks: Iterable[bytes], key: str = "") -> Iterator[bytes]:
     for chunk in chunks:
         parts.append(decode(chunk))
         size += len(parts[-1])
-        # Not with every few bytes that a packed stream gives: an object that is not whole is begun anew each time.
+        # Not with every few bytes that a packed stream gives: an object that is not whole is begun again each time.
         if size >= _STEP:
             found, held = split(held + "".join(parts), key)
             parts, size = [], 0

@@ -60,7 +60,7 @@ class Durations(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def unit_of(name: str, *, renders: bool = False) -> tuple[int, str | None] | None:
-    """(how little it tells, unit or None) of a field's name, in any spelling; None for one that is no duration.
+    """(how little it tells, unit or None) of a field's name, in any spelling; None for one that is not a duration.
 
     Of a request, or, with *renders*, of what a provider exports.
     """
@@ -83,7 +83,7 @@ def unit_in(name: str) -> str | None:
 
 
 def durations(fields: Mapping[str, Any], *, renders: bool = False) -> Durations:
-    """The durations among some fields. What is no duration counts as absent."""
+    """The durations among some fields. What is not a duration counts as absent."""
     known: list[tuple[int, int]] = []
     bare: list[tuple[int, str, Decimal]] = []
     for name, value in fields.items():

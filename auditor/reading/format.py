@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 """A row of a table: column -> value."""
 RowReader = Callable[[Row], Exchange]
 Fits = Callable[[str, str | None, str], bool]
-"""Whether a request (method, host, target) is for a picture."""
+"""Whether a request (method, host, target) is for an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Format:
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> "type[Any]":
         """The format of one log of its kind, by the first of its (lines, exchanges): where they differ, it shows there.
 
-        *fits* says whether a request (method, host, target) is for a picture. Itself where all logs are alike.
+        *fits* says whether a request (method, host, target) is for an image. Itself where all logs are alike.
         """
         del exchanges, fits
         return cls

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 MOST = 48 << 20
-"""Characters of one entry: a picture of 32 MiB, in base64, and what stands around it."""
+"""Characters of one entry: an image of 32 MiB, in base64, and what stands around it."""
 MOST_PARTS = 2_000_000
 """Lists and objects in the window: an empty one takes 30 times the room of its two characters."""
 _STEP = 4 << 20
@@ -62,7 +62,7 @@ class Document:
             yield (self._text[self._at : self._at + _EXCERPT] if begun else self._head).strip() or "{"
 
     def _parts(self, begin: str, end: str) -> Iterator[Any]:
-        """The keys of an object or the items of an array; whoever asks for the next key has read the value."""
+        """The keys of an object or the items of an array; a caller that asks for the next key has read the value."""
         self._take(begin)
         more = self._peek() != end
         while more:

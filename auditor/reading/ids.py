@@ -20,7 +20,7 @@ class IdChoice(StrEnum):
     KEEP = "keep"
     ROWS = "rows"
     REPEAT = "repeat"
-    """As `ROWS`, and said: nobody chose it."""
+    """As `ROWS`, and reported: it was not chosen."""
 
 
 class Ids:

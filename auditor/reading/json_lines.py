@@ -19,7 +19,7 @@ from auditor.reading.wrapped import bare
 _Record = TypeVar("_Record", bound=Mapping[str, Any])
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _SCANNED = 2000
-"""Requests among which those for pictures are looked for."""
+"""Requests among which those for images are looked for."""
 
 
 class JsonObjects(Format):
@@ -38,7 +38,7 @@ class JsonObjects(Format):
 
     @classmethod
     def refined(cls, exchanges: Iterable[tuple[bytes, Exchange]], fits: Fits) -> type[Any]:
-        """With the numbers that are not read of the requests for pictures."""
+        """With the numbers that are not read of the requests for images."""
         reader, head = cls(ZoneInfo("UTC")), Head()
         for line, exchange in islice(exchanges, _SCANNED):
             if fits(exchange.method, exchange.host, exchange.target):

@@ -43,7 +43,7 @@ class LogTemplate:
 
     @classmethod
     def of(cls, text: str, *, open: bool = False) -> "LogTemplate":
-        """Of a format string, or of the whole directive as it stands in nginx.conf. `ValueError` says what is wrong."""
+        """Of a format string, or of the whole directive copied from nginx.conf. `ValueError` says what is wrong."""
         text = _unwrapped(text)
         names, literals, end = [], [], 0
         for match in _VARIABLE.finditer(text):

@@ -118,7 +118,7 @@ def columns_of(rows: Rows) -> dict[str, Column]:
 def marks_of(label: str, columns: Mapping[str, Column], told: str | None, *, local: bool) -> dict[str, str]:
     """Numeric column -> decimal mark. *told* is that of the columns that do not tell.
 
-    Raises `InputError` where nobody tells, with the option that answers.
+    Raises `InputError` where nothing tells, with the option that answers.
     """
     local = local or any(COMMA in column.only for column in columns.values())
     found = {}
@@ -187,7 +187,7 @@ def _plain(name: str, value: Any, mark: str) -> Any:
     if not isinstance(value, str) or value.isdigit() or not is_numeric(name):
         return value
     values = readings(value)
-    # Nobody has looked at the column where a sample is read: any reading does, and a whole number fits any field.
+    # The column was not looked at where a sample is read: any reading does, and a whole number fits any field.
     readable = (values[each] for each in mark or MARKS if each in values)
     found = min(readable, key=lambda each: each != each.to_integral_value(), default=None)
     if found is None and is_number(value) and ", " not in value:

@@ -22,7 +22,7 @@ class _Begun:
     place: int
     """Where it began, among the lines that are held."""
     first: bytes
-    """Its first part, as it stands in the file."""
+    """Its first part, as in the file."""
     text: bytearray = field(default_factory=bytearray)
 
 

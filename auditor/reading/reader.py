@@ -35,7 +35,7 @@ class Tally:
 
     lines: int = 0
     others: int = 0
-    """Requests that ask for no picture that anybody told of."""
+    """Requests that ask for no image that anybody told of."""
     loaded: int = 0
     """Those of them that are images which a page loaded (`NOBODY`)."""
     filtered: Counter[str] = field(default_factory=Counter)
@@ -97,7 +97,7 @@ class Reading:
                 yield line.number, item
 
     def verdicts(self, records: Iterable[Line]) -> Iterator[tuple[Line, UsageEvent | Rejection | None]]:
-        """What became of each record: None is a request for no known picture."""
+        """What became of each record: None is a request for no known image."""
         tally = self.tally
         for line in records:
             try:

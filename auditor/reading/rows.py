@@ -106,7 +106,7 @@ def _event(row: dict[str, Any], zone: ZoneInfo) -> UsageEvent:
         try:
             record["inputs"] = orjson.loads(record["inputs"])
         except orjson.JSONDecodeError:
-            raise BadRecordError(Reason.BAD_VALUE, "inputs is no JSON object") from None
+            raise BadRecordError(Reason.BAD_VALUE, "inputs is not a JSON object") from None
     if isinstance(record.get("inputs"), list):
         # What Arrow makes of a map.
         record["inputs"] = {

@@ -48,7 +48,7 @@ def _is_there(value: bytes) -> bool:
 
 
 def mask(value: bytes) -> str:
-    """Two characters at most, and the length: enough to recognise one's own key, too little to use it."""
+    """Two characters at most, and the length: enough to recognize one's own key, too little to use it."""
     shown = value[:2].decode("ascii", errors="replace") if len(value) >= 12 else ""
     return f"{shown}**** ({len(value)} characters)"
 

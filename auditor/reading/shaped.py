@@ -140,7 +140,7 @@ class ShapedJson(JsonObjects):
 
 
 def _numbered(records: Iterable[bytes]) -> Iterator[Line]:
-    # What is too long is told by its length, and nobody parses the rest.
+    # A line that is too long is rejected by its length, without parsing the rest.
     yield from (Line(number, record[: MAX_LINE + 1]) for number, record in enumerate(records, 1))
 
 

@@ -55,7 +55,7 @@ class Table(Format):
     def surveyed(cls, label: str, path: Path, reader: LineReader, zone: ZoneInfo, told: str | None) -> type[Any]:
         """The format of this one table. *told* is the decimal mark of columns that do not tell.
 
-        Raises `InputError` where nobody tells, and for a table of sums.
+        Raises `InputError` where nothing tells, and for a table of sums.
         """
         table, head = cls(zone), Head()
         columns = columns_of(singles(label, table._rows(path, reader, head)))

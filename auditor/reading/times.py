@@ -41,7 +41,7 @@ def clf_time(text: str, zone: ZoneInfo) -> tuple[int, bool]:
         return parse_time(f"{day.replace('/', '-')}T{minute}{second or ':00'}{fraction}{offset}", zone)
     month = _MONTHS.get(match[2].title())
     if month is None:
-        raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is no month")
+        raise BadRecordError(Reason.BAD_VALUE, f"{match[2]!r} is not a month")
     offset = f"{match[5]}:{match[6]}" if match[5] else "Z" if match[7] else ""
     return parse_time(f"{match[3]}-{month}-{match[1]:0>2}T{match[4]}{offset}", zone)
 
@@ -99,9 +99,9 @@ def start_of(end_us: int, duration_us: int | None) -> int:
 
 
 def micros(text: object, unit: int) -> int | None:
-    """A duration in units of *unit* microseconds; None for `-` and what is no number.
+    """A duration in units of *unit* microseconds; None for `-` and what is not a number.
 
-    nginx writes several upstreams as `0.1, 0.2 : 0.3`: that is no duration of one request.
+    nginx writes several upstreams as `0.1, 0.2 : 0.3`: that is not a duration of one request.
     """
     try:
         number = Decimal(str(text))

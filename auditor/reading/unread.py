@@ -42,7 +42,7 @@ _EVIDENT = re.compile(
 """Names of ids, times, statuses, sizes and durations, and of what servers count about themselves."""
 _PRICED = re.compile(r"(?:.*_)?(?:credits?|costs?|prices?|amounts?)(?:_.*)?")
 _ELSEWHERE = re.compile(r".*headers?|inputs|modifications|query|params|geo.*|tls", re.IGNORECASE)
-"""Objects that hold what somebody sent, or where from."""
+"""Objects that hold what a client sent, or where from."""
 Path = tuple[str, ...]
 Record = Mapping[str, Any]
 _Item = TypeVar("_Item", bound=Exchange | UsageEvent | Exported)

@@ -1,6 +1,6 @@
 r"""nginx's variables, by their names or what people call them in JSON, -> an exchange. Times are those of the end.
 
-Text is escaped by servers (`\x22`, `\"`); addresses are unescaped before they are keyed, so that a picture has one
+Text is escaped by servers (`\x22`, `\"`); addresses are unescaped before they are keyed, so that an image has one
 key whichever server wrote of it.
 """
 
@@ -217,7 +217,7 @@ def status_of(told: Iterable[object], *, failed: bool = False) -> int | None:
         if value not in (None, "", "-"):
             words.append(str(value).strip().lower())
     if any(words) and not failed and _FAILED.isdisjoint(words):
-        raise UnknownStatusError(Reason.BAD_VALUE, "status is no number")
+        raise UnknownStatusError(Reason.BAD_VALUE, "status is not a number")
     return None
 
 

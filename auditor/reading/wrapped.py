@@ -71,7 +71,7 @@ def inside(line: bytes) -> Inside:
     texts = [record[key] for key in _KEYS if record.get(key) is not None]
     text = next(filter(None, texts), texts[0] if texts else None)
     inner = text.encode() if isinstance(text, str) else _bytes(text)
-    # A usage event is nobody's wrap, even with a field of its caller's that is called so.
+    # A usage event wraps nothing, even with a field of its caller's that is called so.
     if b"\n" in inner[:-1] or (is_like_event(record) and inner[:1] != b"{"):
         return Inside(None)
     # The last part of a line that was split at its very end is empty.
@@ -89,7 +89,7 @@ def _goes_on(record: Mapping[str, Any], text: bytes) -> bool:
 
 
 def _bytes(values: object) -> bytes:
-    """Of journald's spelling of text that is no UTF-8."""
+    """Of journald's spelling of text that is not UTF-8."""
     try:
         return bytes(values) if isinstance(values, list) else b""
     except (ValueError, TypeError):

@@ -42,7 +42,7 @@ class Sum:
     bytes: int = 0
     concurrent_bytes: int = 0
     stale: int = 0
-    """Hits whose own picture, as logged, was another than the stored one."""
+    """Hits whose own image, as logged, was another than the stored one."""
 
 
 def carry(sums: Any) -> None:

@@ -1,4 +1,4 @@
-"""Volatile inputs: fields that change the key of a render but not its picture (semantics section 5).
+"""Volatile inputs: fields that change the key of a render but not its image (semantics section 5).
 
 One `RenderSample` holds the renders of one unit that carry `inputs`, ordered by (time, id). Which inputs remain when
 fields are left out is told by 128-bit sums of random numbers, one for each (field, value).
@@ -49,7 +49,7 @@ class RenderSample:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Whether sizes tell images apart at all: neighbours whose remaining inputs differ (semantics section 11)."""
+    """Whether sizes tell images apart at all: neighbors whose remaining inputs differ (semantics section 11)."""
 
     pairs: int
     alike: int
@@ -62,12 +62,12 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What neighbours that differ only in the left-out fields say."""
+    """What neighbors that differ only in the left-out fields say."""
 
     pairs: int
     agreeing: int
     example_agreeing: tuple[int, int] | None
-    """Rows of a pair with equal pictures."""
+    """Rows of a pair with equal images."""
     example_differing: tuple[int, int] | None
     apart: Apart | None = None
     """Where sizes were compared."""
@@ -137,7 +137,7 @@ def _by_group(sums: Sums) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _neighbours(usable: Ints, same: Sums, other: Sums) -> tuple[Ints, Ints]:
-    """Of the *usable* positions those of neighbours in time with equal *same* numbers and different *other* ones."""
+    """Of the *usable* positions those of neighbors in time with equal *same* numbers and different *other* ones."""
     order, starts = _by_group(same[:, usable])
     order = usable[order]
     before, after = order[:-1], order[1:]

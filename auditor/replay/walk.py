@@ -31,7 +31,7 @@ class Verdict(IntEnum):
     EXPIRED = 4
     EXPIRED_IDENTICAL = 5
     UNKNOWN = 6
-    """The log does not tell which picture it was: it is not walked."""
+    """The log does not tell which image it was: it is not walked."""
     FREE = 7
     """A repeat that the provider does not bill: nothing saves it, so it counts as needed."""
 
@@ -39,20 +39,20 @@ class Verdict(IntEnum):
 NEEDED, CONCURRENT, REPEAT, CHANGED, EXPIRED, EXPIRED_IDENTICAL, *_ = map(int, Verdict)
 COLUMNS = ("key_high", "key_low", "ts_us", "duration_us", "digest")
 DUPLICATES = (Verdict.CONCURRENT, Verdict.REPEAT)
-# One picture of the cache: eight integers, a cache line of most machines.
+# One image of the cache: eight integers, a cache line of most machines.
 NEWER, OLDER, STORED, SIZE, SHOWN, DRAWN, PRICE, HELD = range(8)
 SLOT = 8
 
 
 def differ(digest: Any, shown: Any) -> Any:
-    """Whether two digests are known and of different pictures."""
+    """Whether two digests are known and of different images."""
     return digest != 0 and shown != 0 and digest != shown
 
 
 def verdict(ts: Any, done: Any, ttl: Any, digest: Any, shown: Any, rendered: Any) -> Any:
-    """What a request at *ts* is where the current picture of its key was done at *done* and has the digest *shown*.
+    """What a request at *ts* is where the current image of its key was done at *done* and has the digest *shown*.
 
-    *rendered* tells whether the log has both as renders: else another digest does not show that the picture changed.
+    *rendered* tells whether the log has both as renders: else another digest does not show that the image changed.
     """
     if ts < done:
         return CONCURRENT
@@ -86,7 +86,7 @@ def book(sums: Any, at: Any, limbs: Any, price: Any, size: Any) -> None:
 
 
 def book_stale(sums: Any, at: Any, requests: Any) -> None:
-    """Add requests that were served another picture than the log has, to the sums that begin *at*."""
+    """Add requests that were served another image than the log has, to the sums that begin *at*."""
     sums[at + STALE] += requests % BASE
     sums[at + STALE + 1] += requests // BASE
 
@@ -116,7 +116,7 @@ def serve(
 
     *state* is that of `begins`, and the key's last price or -1. For each TTL, the current render is done at *until*,
     has the digest *shown*, and *drawn* is 1 if it was a render in the log, 0 if not, -1 if there is none yet.
-    A concurrent request never becomes the current picture, so coalescing only changes how it is booked. Nor does a
+    A concurrent request never becomes the current image, so coalescing only changes how it is booked. Nor does a
     repeat that is not billed: nothing saves it, and it stays a render.
     """
     settings = len(ttls)
@@ -158,7 +158,7 @@ def evict(
 ) -> None:  # fmt: skip
     """Add what each request of a batch costs to *sums*, where the cache drops what was used least recently.
 
-    *slots* has `SLOT` integers a key: the neighbours in the order of use (-1 for none), when it was stored, its size,
+    *slots* has `SLOT` integers a key: the neighbors in the order of use (-1 for none), when it was stored, its size,
     its digest, whether it was a render in the log, the key's last price or -1, whether it is held. *state* is [newest
     key, oldest key, entries, bytes, time of the row before]. Row (group, setting) of the sums begins at group × *step*
     + *first*. Durations count 0, so nothing is concurrent; without a TTL and digests this is the textbook LRU.
@@ -173,7 +173,7 @@ def evict(
         at = groups[unit[i] * cycles + cycle[i]] * step + first
         found = NEEDED
         if slots[me + HELD] == 1:
-            # Off the list: a hit comes back as the newest, a picture that expired or changed does not.
+            # Off the list: a hit comes back as the newest, an image that expired or changed does not.
             newer, older = slots[me + NEWER], slots[me + OLDER]
             if newer >= 0:
                 slots[newer * SLOT + OLDER] = older

@@ -90,7 +90,7 @@ def _rounded(value: Fraction) -> Fraction:
 
 
 def _text(value: Decimal | Fraction | int) -> str | None:
-    """A figure in full: no exponent, no needless zero, and always a point, so that its type is decimal."""
+    """A figure in full: no exponent, no trailing zero, and always a point, so that its type is decimal."""
     digits = f"{round(Fraction(value) * 10 ** (2 * PLACES)):0{2 * PLACES + 1}d}"
     return own(f"{digits[: -2 * PLACES]}.{digits[-2 * PLACES :].rstrip('0') or '0'}")
 

@@ -32,7 +32,7 @@ MOST_FINDINGS, MOST_ACCOUNTS, MOST_CHARTS, MOST_SIZES = 400, 60, 4, 24
 SHORT = 24
 """Characters that a table does not break."""
 SCALE_PX = 220
-"""The longer side of the largest picture as drawn."""
+"""The longer side of the largest image as drawn."""
 
 
 class Html:
@@ -140,7 +140,7 @@ def _drawn(spec: charts.Spec | None) -> dict[str, Markup] | None:
 
 
 def _days(account: Account, days: Sequence[Day], *, drawn: bool) -> tuple[dict[str, Markup] | None, str]:
-    """The picture of an account's days, if it is drawn, and the text for who cannot see it."""
+    """The image of an account's days, if it is drawn, and the text for who cannot see it."""
     picture = _drawn(charts.credits_by_day(account, days)) if drawn else None
     if account.unpriced:
         return picture, "Credits by day are unknown: no call says what it cost"

@@ -1,6 +1,6 @@
 """The terminal report: what a month costs and what to do, the findings by money, then the figures behind them.
 
-Every word that came from a log or a file name passes through `plain`; colours appear only on a terminal, and
+Every word that came from a log or a file name passes through `plain`; colors appear only on a terminal, and
 never where NO_COLOR is set.
 """
 
@@ -28,7 +28,7 @@ from auditor.system.terminal import plain
 MOST_FINDINGS = 10
 MOST_LINES = 40
 """Of a fix to copy."""
-_COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+_COLORS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _COUNTED = {"renders": "render", "hits": "hit", "coalesced": "coalesced", "errors": "error", "refused": "refused",
             "retries": "retry"}  # fmt: skip
 """What became of requests, in order -> the word for one of them."""
@@ -175,7 +175,7 @@ def _findings(console: Console, findings: Sequence[Finding], *, whole: bool) -> 
 
 
 def _head_line(console: Console, severity: str, rule: str, subject: Sequence[str], told: str, left: int = 0) -> None:
-    head = Words(" " * left).append(f"{severity:6} ", style=_COLOURS[severity])
+    head = Words(" " * left).append(f"{severity:6} ", style=_COLORS[severity])
     head.append(f" {rule}", style="bold")
     head.append("".join(f"  {plain(value)}" for value in subject))
     console.print(head.append(f"  ({told})", "dim"))
@@ -210,7 +210,7 @@ def write_inputs(console: Console, inputs: Inputs) -> None:
         were = "time had no offset and was" if inputs.assumed_timezone == 1 else "times had no offset and were"
         console.print(f"{inputs.assumed_timezone:,} {were} read in the configured time zone")
     for file in inputs.files:
-        # What a log that is no usage log could not tell.
+        # What a log that is not a usage log could not tell.
         are = " is" if file.other_requests == 1 else "s are"
         others = file.other_requests and f"{file.other_requests:,} request{are} for no known image: filtered"
         for index, fact in enumerate(words.file_words(file, others, "{:,}".format)):

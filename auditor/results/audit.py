@@ -32,17 +32,17 @@ from auditor.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class TtlPoint:
-    """The demand of the log as a cache with some time-to-live, and coalescing, would have met it (section 10)."""
+    """The demand of the log as a cache with some TTL, and coalescing, would have met it (section 10)."""
 
     ttl_us: int | None
-    """None is for ever."""
+    """None is forever."""
     now: bool
     """Whether it is the one that the audit was made with."""
     requests: int
     renders: int
     credits: Fraction
     stale: int | None
-    """Hits that gave another picture than the log says; None: no hit of the log has a digest, so nobody knows."""
+    """Hits that gave another image than the log says; None: no hit of the log has a digest, so it is unknown."""
 
     @property
     def served(self) -> Fraction:
@@ -66,7 +66,7 @@ class Result:
     days: Sequence[Day] = ()
     """What each account used on each day, by account and date."""
     curve: Sequence[TtlPoint] = ()
-    """Other times-to-live, shortest first; empty where nobody asked for them."""
+    """Other TTLs, shortest first; empty where none were asked for."""
     suppressed: Sequence[model.Suppressed] | None = None
     """Findings that the baseline accepts; None where there is no baseline."""
     page_images: PageImages | None = None
@@ -218,7 +218,7 @@ def gaps_of(bill: Bill) -> tuple[Gap, ...]:
 
 def _cycle(bill: Bill, use: CycleUse, terms: Terms) -> Cycle:
     plan, amount, balance = use.plan, use.bill, use.balance
-    # Of a cycle that the log does not cover nobody knows what it cost in the end.
+    # What a cycle that the log does not cover cost in the end is unknown.
     unused = balance.ended if plan and use.complete else None
     best = cheapest(bill.payer.plans, [(use.credits, use.credits)]) if use.complete else None
     return Cycle(

@@ -25,7 +25,7 @@ _KEYS = {"rule", "subject", "reason", "until"}
 
 
 def load(path: Path) -> tuple[Accepted, ...]:
-    """The entries of a file; `ConfigError` names the file, the entry and the cure."""
+    """The entries of a file; `ConfigError` names the file, the entry and the fix."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -46,11 +46,11 @@ def _entry(entry: Any, where: str) -> Accepted:
     if entry["rule"] not in RULES:
         raise ConfigError(f"{where}: rule = {entry['rule']!r} is unknown; {available(entry['rule'], RULES)}")
     if not isinstance(subject, dict) or not subject or not all(isinstance(name, str) for name in subject.values()):
-        raise ConfigError(f'{where}: subject is no table of names, like {{ account = "main", template = "og" }}')
+        raise ConfigError(f'{where}: subject is not a table of names, like {{ account = "main", template = "og" }}')
     if not isinstance(entry["reason"], str) or not entry["reason"].strip():
         raise ConfigError(f"{where}: reason is empty; say why the finding is accepted")
     if type(until) is not date:
-        raise ConfigError(f"{where}: until = {until!s} is no date; write until = 2026-12-31, without quotes")
+        raise ConfigError(f"{where}: until = {until!s} is not a date; write until = 2026-12-31, without quotes")
     return Accepted(entry["rule"], dict(subject), entry["reason"].strip(), until)
 
 

@@ -96,7 +96,7 @@ def estimate(
 
     *measured* is the account that the rates were measured on, over so many *cycles*; without one they were given. No
     step spares the *unknown* renders: they are requests and calls beside the others. *unsized* are those of them that
-    made nobody knows how many images.
+    made an unknown number of images.
     """
     steps: list[Spared] = []
     for name, rate in zip(STEPS, rates, strict=True):

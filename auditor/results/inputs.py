@@ -15,7 +15,7 @@ from auditor.reading.reader import MAX_REJECTIONS
 from auditor.results.document import Count, Some, only
 
 NO_EVENT = ("not_a_picture", "redirect", "partial", "not_sent")
-"""Why a request of a source or a provider is no event."""
+"""Why a request of a source or a provider is not an event."""
 _Names = {"propertyNames": {"pattern": "^[a-z0-9_]+$"}}
 
 
@@ -32,7 +32,7 @@ class InputFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detected: str = ""
     """What was detected and how sure that is; empty for usage events."""
     other_requests: Some = 0
-    """Requests that ask for no picture that anybody told of; they count as filtered."""
+    """Requests that ask for no image that anybody told of; they count as filtered."""
     loaded_images: Some = 0
     """Those of them that are images which a page loaded: rules look at their size and caching."""
     filtered: Annotated[dict[str, Some], Meta(extra_json_schema=only(*NO_EVENT))] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The count held against the provider's invoice, and what the difference may be.
 
-Known credits are certain. Calls of which nobody knows whether they were billed lie between nothing and the most that a
+Known credits are certain. Calls that may or may not have been billed lie between nothing and the most that a
 call can cost; those that made an unknown number of images, or cost what nothing limits, have no such end, and neither
 has the count then. What is left beyond them was never seen here, or was counted in another cycle.
 """
@@ -88,7 +88,7 @@ class Reconciled(Document, frozen=True, kw_only=True):
 
 
 def reconcile(facts: Facts, bill: Bill, index: int, invoice: Fraction, rejected: int) -> Reconciled:
-    """Hold cycle *index* of an account against an invoice of so many credits."""
+    """Compare cycle *index* of an account with an invoice's credits."""
     payer, use, account = bill.payer, bill.uses[index], bill.payer.settings
     own = [quarter for quarter in quarters(facts) if quarter.payer == payer.code]
     days, (first, end) = days_of(facts, own)[payer.code], (account.day(use.cycle.start), account.day(use.cycle.end))
@@ -196,4 +196,4 @@ def cycle_named(bill: Bill, name: str) -> int:
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         if (start <= day < end) if day else f"{start:%Y-%m}" == name:
             return index
-    raise ValueError(f"= {name!r} is no cycle of the log; its cycles begin on {', '.join(map(str, starts))}")
+    raise ValueError(f"= {name!r} is not a cycle of the log; its cycles begin on {', '.join(map(str, starts))}")

@@ -65,7 +65,7 @@ class Paid(Struct, frozen=True):
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
-    """One billing cycle of one account. Of one that the log does not cover nobody knows what it cost in the end."""
+    """One billing cycle of one account. What one that the log does not cover cost in the end is unknown."""
 
     start: Time
     end: Time
@@ -187,5 +187,5 @@ def parse(text: str | bytes) -> Report:
     if isinstance(found, dict) and found.get("schema") == BEFORE:
         found |= {"schema": SCHEMA, "headline": []}
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ValueError(f"is no report of `auditor audit --format json` ({SCHEMA})")
+        raise ValueError(f"is not a report of `auditor audit --format json` ({SCHEMA})")
     return convert(found, Report, dec_hook=lambda kind, value: Fraction(value) if kind is Fraction else value)

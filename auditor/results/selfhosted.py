@@ -1,6 +1,6 @@
-"""Rendering at home: the guide's cost model as dated assumptions, held against the plans of a provider.
+"""Self-hosting: the guide's cost model as dated assumptions, compared with the plans of a provider.
 
-A server, its upkeep and its monitoring cost the same however few pictures are rendered; a provider's bill rises with
+A server, its upkeep and its monitoring cost the same however few images are rendered; a provider's bill rises with
 them. The break-even is the smallest number of calls a month for which the provider's cheapest plan costs more.
 """
 
@@ -24,7 +24,7 @@ MOST_CALLS = 2**40
 
 
 class Assumed(Struct, frozen=True):
-    """A figure that somebody took for true, as a range."""
+    """An assumed figure, as a range."""
 
     name: str
     meaning: str
@@ -56,7 +56,7 @@ ASSUMPTIONS: Mapping[str, Assumed] = {
 
 
 class Costs(Struct, frozen=True):
-    """A month of rendering at home, from and to."""
+    """A month of self-hosting, from and to."""
 
     low: Amount
     high: Amount

@@ -122,7 +122,7 @@ class Logged(Figures, frozen=True):
 
 
 class Setting(Struct, frozen=True):
-    """One cache; no time-to-live is for ever."""
+    """One cache; no TTL is forever."""
 
     ttl_seconds: Credits | None
     coalescing: bool
@@ -133,12 +133,12 @@ class Setting(Struct, frozen=True):
     def of(
         cls, ttl_us: int | None, coalescing: bool = True, entries: int | None = None, bytes: int | None = None
     ) -> "Setting":
-        """The cache with a time-to-live in microseconds that holds so much; None does not limit."""
+        """The cache with a TTL in microseconds that holds so much; None does not limit."""
         return Setting(None if ttl_us is None else Fraction(ttl_us, 10**6), coalescing, entries, bytes)
 
     @property
     def ttl_us(self) -> int | None:
-        """The time-to-live in microseconds."""
+        """The TTL in microseconds."""
         return None if self.ttl_seconds is None else int(self.ttl_seconds * 10**6)
 
     @property
@@ -264,4 +264,4 @@ class Simulated(Run, frozen=True, kw_only=True):
     """All templates under their recommendations, those without one as logged."""
     batch: Ahead | None
     stale_known: bool = field(name="_stale_known")
-    """Whether any hit of the log says which picture it showed."""
+    """Whether any hit of the log says which image it showed."""

@@ -53,7 +53,7 @@ class Aliases(Rule):
         found, images = same_images(case.facts, case.replayed, sizes, TOP_IMAGES)
         top = grouped(images, lambda image: image.unit)
         keys = case.facts.records.values("key", [row for each in images for row in (each.first, each.other)])
-        # A key made from a log tells nobody which request it is; the log does.
+        # A key made from a log does not tell a reader which request it is; the log does.
         requests = case.requests([row for row, key in keys.items() if key.startswith(FOREIGN_PREFIX)])
         for unit, cycles in grouped(found, lambda row: row.unit).items():
             renders, saved = sum(row.renders for row in cycles), {row.cycle: row.credits for row in cycles}

@@ -1,12 +1,12 @@
-"""duplicate-renders: a picture was paid for that a cache or coalescing would have served.
+"""duplicate-renders: an image was paid for that a cache or coalescing would have served.
 
 What it does
     Walks the renders of each key in time. A render that starts while the one before is still running is a
-    *concurrent* duplicate; one that comes within the time-to-live after it is a *repeat* duplicate. A render whose
-    picture changed, or that comes after the time-to-live, was needed.
+    *concurrent* duplicate; one that comes within the TTL after it is a *repeat* duplicate. A render whose
+    image changed, or that comes after the TTL, was needed.
 
 Why it matters
-    The provider bills every call, also for a picture that you already have.
+    The provider bills every call, also for an image that you already have.
 
 Example
     08:00:00  render  og-card  key k1:77…  1 credit    needed
@@ -15,8 +15,8 @@ Example
 
 How to fix
     Put a cache in front of the calls, and let simultaneous identical calls share one (coalescing).
-    `expired_identical` in the evidence counts renders after the time-to-live that gave the very same picture:
-    with many of them, a longer time-to-live saves more.
+    `expired_identical` in the evidence counts renders after the TTL that gave the same image:
+    with many of them, a longer TTL saves more.
 
 Options
 
@@ -49,7 +49,7 @@ TOP_KEYS = 3
 class Options:
     """`[rules.duplicate-renders]`."""
 
-    ttl: Annotated[timedelta, Option("how long a stored picture may be served; also --ttl", setting="ttl")] = TTL
+    ttl: Annotated[timedelta, Option("how long a stored image may be served; also --ttl", setting="ttl")] = TTL
 
 
 class DuplicateRenders(Rule):
@@ -58,14 +58,14 @@ class DuplicateRenders(Rule):
     id = "duplicate-renders"
     causes = (Cause.CONCURRENT, Cause.REPEAT)
     Options = Options
-    summary = "a picture was rendered again that a cache or coalescing would have served"
+    summary = "an image was rendered again that a cache or coalescing would have served"
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Free and staging renders are shown too, with the credits that the waterfall left to this rule."""
         by_unit = grouped(case.replayed.verdicts, lambda row: row.unit)
         doubled = {unit: rows for unit, rows in by_unit.items() if any(row.verdict in DUPLICATES for row in rows)}
         top = most_repeated(case.facts, case.replayed.walked, TOP_KEYS) if doubled else []
-        # A key made from a log tells nobody which request it is; the log does.
+        # A key made from a log does not tell a reader which request it is; the log does.
         requests = case.requests([each.row for each in top if each.key.startswith(FOREIGN_PREFIX)])
         keys = grouped(top, lambda each: each.unit)
         for unit, own in doubled.items():

@@ -3,11 +3,11 @@
 What it does
     Counts failed requests, tries that were repeated, and calls whose answer leaves open whether they were billed
     (time-outs, broken connections, 408, 502, 504, 520 to 527). A *retry ghost* is such a try whose key was rendered
-    afterwards: then perhaps two credits went for one picture. Known credits of failed calls are waste, of cause
+    afterwards: then perhaps two credits went for one image. Known credits of failed calls are waste, of cause
     `failed`.
 
 Why it matters
-    A retry after a time-out may pay twice, and errors like `quota` mean that users saw no picture.
+    A retry after a time-out may pay twice, and errors like `quota` mean that users saw no image.
 
 Example
     timeout   14 errors   9 retries   23 uncertain   9 retry ghosts
@@ -37,7 +37,7 @@ _ADVICE = {
     "connection": "Retry only before the request was sent; after that it may have been billed",
     "quota": "The plan is used up: see plan-mismatch",
     "no_plan": "Choose a plan for this account; no retry helps",
-    "throttled": "Send fewer calls a second, and honour Retry-After",
+    "throttled": "Send fewer calls a second, and honor Retry-After",
     "auth": "Check the API key of this account; no retry helps",
     "not_found": "Check the template id; no retry helps",
     "invalid": "Check the overrides that this template takes; no retry helps",

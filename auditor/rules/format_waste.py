@@ -1,20 +1,20 @@
-"""format-waste: pictures are delivered in a format that takes more bytes than another one for the same looks.
+"""format-waste: images are delivered in a format that takes more bytes than another one for the same looks.
 
 What it does
-    Speaks only of pictures that `auditor inspect` measured (`--measured FILE`), which the digest of their bytes ties to
-    the events: nothing is estimated and nothing is carried over to other pictures. Of each template and placement it
+    Speaks only of images that `auditor inspect` measured (`--measured FILE`), which the digest of their bytes ties to
+    the events: nothing is estimated and nothing is carried over to other images. Of each template and placement it
     names the one format that saves most over all of them, at the delivered size and at equal visual quality (SSIM;
-    docs/inspect.md says how). Pictures that save less than 4096 bytes are left out, and so are animated ones.
+    docs/inspect.md says how). Images that save less than 4096 bytes are left out, and so are animated ones.
 
 Why it matters
-    Bytes are stored, sent and waited for with every view. The same picture as WebP or AVIF often takes a fraction.
+    Bytes are stored, sent and waited for with every view. The same image as WebP or AVIF often takes a fraction.
 
 Example
-    product_card: 120 pictures as png, 300,000 bytes each; as webp at quality 85 they look the same with 52,000
+    product_card: 120 images as png, 300,000 bytes each; as webp at quality 85 they look the same with 52,000
 
 How to fix
-    Ask the provider for that format, or convert the picture where it is stored. The evidence says how many of the
-    pictures keep every pixel (lossless), how many are transparent, and how many are drawings of at most 256 colours.
+    Ask the provider for that format, or convert the image where it is stored. The evidence says how many of the
+    images keep every pixel (lossless), how many are transparent, and how many are drawings of at most 256 colors.
     Link previews, mail and uploads (the built-in placements) get advice for JPEG and PNG alone.
     What right-sizing would save is measured beside it, as `right_sized`; the two overlap and do not add up.
 
@@ -49,11 +49,11 @@ class Options:
 
 
 class FormatWaste(Rule):
-    """One finding for each template and placement with measured pictures that another format makes smaller."""
+    """One finding for each template and placement with measured images that another format makes smaller."""
 
     id = "format-waste"
     Options = Options
-    summary = "pictures take more bytes than another format needs for the same looks (measured)"
+    summary = "images take more bytes than another format needs for the same looks (measured)"
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are the delivered ones."""
@@ -84,7 +84,7 @@ class FormatWaste(Rule):
                 confidence=Confidence.HIGH if all(trial.lossless for trial in found.values()) else Confidence.MEDIUM,
                 subject=subject | ({"placement": placement} if placement else {}),
                 message=f"{plural(requests, 'request')} delivered {formats} where {best} looks the same with "
-                f"{plural(lost, 'byte')} less, measured on {plural(len(pictures), 'picture')}",
+                f"{plural(lost, 'byte')} less, measured on {plural(len(pictures), 'image')}",
                 advice=_advice(best, list(found.values())),
                 bytes=lost,
                 money=price_of_bytes(case.facts, chosen, lost),
@@ -105,7 +105,7 @@ class FormatWaste(Rule):
 
 
 def _trials(case: Case) -> Iterator[tuple[str, int, str, int]]:
-    """Every format that makes a picture smaller by enough."""
+    """Every format that makes an image smaller by enough."""
     for place, picture in enumerate(case.measured):
         for trial in picture.trials:
             if picture.bytes - trial.bytes >= SMALLEST:
@@ -119,12 +119,12 @@ def _advice(name: str, found: Collection[Trial]) -> str:
     spread = f"{qualities[0]}" if len(qualities) == 1 else f"{qualities[0]} to {qualities[-1]}"
     kept = sum(trial.lossless for trial in found)
     return f"Deliver {name} at quality {spread} (lossy, equal by SSIM)" + (
-        f"; {kept:,} of the pictures are smallest lossless" if kept else ""
+        f"; {kept:,} of the images are smallest lossless" if kept else ""
     )
 
 
 def _right_sized(pictures: Iterable[Measured], name: str) -> Mapping[str, int] | None:
-    """Of pictures whose shown size is known: bytes now, and at that size in their own and in the best format."""
+    """Of images whose shown size is known: bytes now, and at that size in their own and in the best format."""
     sized = [picture for picture in pictures if picture.right_sized]
     if not sized:
         return None

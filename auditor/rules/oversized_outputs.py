@@ -1,18 +1,18 @@
-"""oversized-outputs: pictures are delivered with more pixels than the place where they are shown.
+"""oversized-outputs: images are delivered with more pixels than the place where they are shown.
 
 What it does
-    Compares each picture with the limit of its template, else of its placement, and estimates the needless bytes:
-    s = min(1, max_w x D / W, max_h x D / H), wasted = bytes x (1 - s^2), rounded half up picture by picture. Pictures
+    Compares each image with the limit of its template, else of its placement, and estimates the wasted bytes:
+    s = min(1, max_w x D / W, max_h x D / H), wasted = bytes x (1 - s^2), rounded half up image by image. Images
     that waste less than 4096 bytes are left out, and so are svg and pdf. Where there is no limit, the width counts at
     which a browser asked for the image (`Sec-CH-Width` in a HAR file, device pixels), the widest of several; the
     evidence then has that of the largest image. Images in a HAR file that no provider or `[sources]` table knows are
     grouped by host.
 
 Why it matters
-    Needless pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
+    Wasted pixels are stored, sent and decoded again and again. With equal aspect ratios the figure is Lighthouse's.
 
 Example
-    product_card, limit 400 px wide, delivered 1600 x 1200, 420,000 bytes: 393,750 bytes are needless
+    product_card, limit 400 px wide, delivered 1600 x 1200, 420,000 bytes: 393,750 bytes are wasted
 
 How to fix
     Render at the size that is shown (times the device pixel ratio), or let the template have a smaller variant.
@@ -42,7 +42,7 @@ class OversizedOutputs(Rule):
     """One finding for each template and placement."""
 
     id = "oversized-outputs"
-    summary = "pictures have more pixels than the place where they are shown"
+    summary = "images have more pixels than the place where they are shown"
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """Bytes of a finding are the delivered ones."""
@@ -94,7 +94,7 @@ class OversizedOutputs(Rule):
             )
 
     def _loaded(self, case: Case) -> Iterable[Finding]:
-        """Of images that are nobody's renders, one finding for each host."""
+        """Of images that no account rendered, one finding for each host."""
         wasted = dict(beyond_shown(image for image in case.facts.downloads if image.unit is None))
         for subject, group in by_subject(case.facts, wasted):
             lost = sum(wasted[image].delivered for image in group)

@@ -1,7 +1,7 @@
 """plan-mismatch: the account's plan is not the cheapest one that holds what it needs.
 
 What it does
-    Puts every complete billing cycle on every plan of the catalogue. The recommended plan has the least total bill
+    Puts every complete billing cycle on every plan of the catalog. The recommended plan has the least total bill
     among those that hold the demand of every cycle: the credits, and each call or request that may still need one
     (unknown, unresolved, refused, out of quota). Without a complete cycle the newest one is projected to its end,
     once 7 days of it have passed.
@@ -43,7 +43,7 @@ class PlanMismatch(Rule):
         """Accounts without a configured plan cannot be judged."""
         for bill in case.bills:
             plan = bill.payer.plan
-            # Without advice nobody can say that another plan is better, only that this one is too small.
+            # Without advice no other plan is known to be better, only that this one is too small.
             if plan is None or ((plan == bill.recommended or bill.unadvised) and bill.holds_demand(plan)):
                 continue
             yield Finding(

@@ -1,4 +1,4 @@
-"""retina-variants: the same picture is rendered at two sizes, each for a credit.
+"""retina-variants: the same image is rendered at two sizes, each for a credit.
 
 What it does
     Finds equal template and inputs rendered at two sizes with the same aspect ratio (within 1 %) where the larger
@@ -30,7 +30,7 @@ class RetinaVariants(Rule):
     """One finding for each template."""
 
     id = "retina-variants"
-    summary = "the same picture is rendered at two sizes where the larger would do"
+    summary = "the same image is rendered at two sizes where the larger would do"
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The pair of sizes that most inputs share stands in the evidence."""
@@ -45,7 +45,7 @@ class RetinaVariants(Rule):
                 severity=severity_of(most.bytes, case.facts.delivered_bytes),
                 confidence=Confidence.MEDIUM,
                 subject={"provider": provider, "template": template},
-                message=f"{plural(most.inputs, 'picture')} rendered both at {most.width} x {most.height} and at "
+                message=f"{plural(most.inputs, 'image')} rendered both at {most.width} x {most.height} and at "
                 f"{most.large_width} x {most.large_height}",
                 advice=f"Render {most.large_width} x {most.large_height} once and scale it down for the smaller place",
                 bytes=most.bytes,

@@ -6,7 +6,7 @@ What it does
     Values are masked before anything else sees them. One that the logger masked (`***`, `[FILTERED]`) is no secret.
 
 Why it matters
-    Whoever reads the log can render on your credits.
+    Anyone who reads the log can render on your credits.
 
 Example
     access.log   dma-api-key   312 lines   ab**** (24 characters)

@@ -1,8 +1,8 @@
-"""volatile-inputs: an input field makes every key new but never changes the picture.
+"""volatile-inputs: an input field makes every key new but never changes the image.
 
 What it does
-    Leaves one field out of the inputs and looks at neighbours in time that then are the same but for that field.
-    If at least 3 such pairs exist and at least 95 % of them show byte-identical pictures, the field is volatile. Fields
+    Leaves one field out of the inputs and looks at neighbors in time that then are the same but for that field.
+    If at least 3 such pairs exist and at least 95 % of them show byte-identical images, the field is volatile. Fields
     that pass one by one are tested together; where that fails, only the one that saves most is reported.
 
 Why it matters
@@ -10,12 +10,12 @@ Why it matters
 
 Example
     title=9f2c…  generated_at=1a…   digest sha256:77…   1 credit
-    title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same picture
+    title=9f2c…  generated_at=4e…   digest sha256:77…   1 credit, for the very same image
     Access logs have no digests: sizes are compared, if they tell other images apart. Of at least 20 pairs that differ
     in other fields at most 5 % may have one size; the confidence is low, medium from 100 pairs and 1 % on.
 
 How to fix
-    Leave the field out of the call, or round it (a date instead of a time). If the picture does show it sometimes,
+    Leave the field out of the call, or round it (a date instead of a time). If the image does show it sometimes,
     the examples in the evidence tell which pairs differed.
 
 Options
@@ -38,7 +38,7 @@ class VolatileInputs(Rule):
 
     id = "volatile-inputs"
     causes = (Cause.VOLATILE,)
-    summary = "an input field changes the key of a render but not its picture"
+    summary = "an input field changes the key of a render but not its image"
 
     def findings(self, case: Case) -> Iterable[Finding]:
         """The saving of fields that are left out together is booked on the one that saves most alone."""
@@ -54,10 +54,10 @@ class VolatileInputs(Rule):
                     severity=severity_of(credits, case.credits),
                     confidence=_confidence(pairs),
                     subject={**case.facts.units[unit].names, "field": name},
-                    message=f"`{name}` changed without changing the picture in {pairs.agreeing:,} of "
+                    message=f"`{name}` changed without changing the image in {pairs.agreeing:,} of "
                     f"{plural(pairs.pairs, 'pair')}{' by size' if pairs.apart else ''}: {credits_word(credits)}"
                     + (" (booked on the field that saves most)" if place else ""),
-                    advice=f"Leave `{name}` out of the call or make it coarser, so that equal pictures get equal keys",
+                    advice=f"Leave `{name}` out of the call or make it coarser, so that equal images get equal keys",
                     credits=credits,
                     payer=case.payer_of(unit),
                     saved=saved,

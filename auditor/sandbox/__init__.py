@@ -1,1 +1,1 @@
-"""A stand-in for the Imejis API on loopback: real pictures, plans that run out, faults on request, and an invoice."""
+"""A stand-in for the Imejis API on loopback: real images, plans that run out, faults on request, and an invoice."""

@@ -12,7 +12,7 @@ DEFAULT_KEY, NO_PLAN, EMPTY = "sandbox", "sandbox-no-plan", "sandbox-empty"
 
 @dataclass(slots=True)
 class Subscription:
-    """The plan of one API key; *included* None is no plan at all."""
+    """The plan of one API key; *included* None is not a plan at all."""
 
     included: int | None
     used: int = 0

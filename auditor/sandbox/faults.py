@@ -8,7 +8,7 @@ from itertools import accumulate
 
 
 class Fault(StrEnum):
-    """What may go wrong. The last three are billed, though the client gets no picture in time."""
+    """What may go wrong. The last three are billed, though the client gets no image in time."""
 
     SERVER = "500"
     GATEWAY = "502"

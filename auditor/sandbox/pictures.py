@@ -1,4 +1,4 @@
-"""Pictures that depend on what was asked for: equal requests give equal bytes, any other override gives others."""
+"""Images that depend on what was asked for: equal requests give equal bytes, any other override gives others."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "
 def draw(
     design: str, canonical: bytes, texts: tuple[str, ...], picture_format: str, quality: int, size: tuple[int, int]
 ) -> bytes:
-    """The picture's bytes; *canonical* is what makes it differ, *texts* are what it shows."""
+    """The image's bytes; *canonical* is what makes it differ, *texts* are what it shows."""
     seed = hashlib.sha256(design.encode() + b"\0" + canonical).digest()
     width, height = size
     image = Image.new("RGB", size, (seed[0] // 2 + 110, seed[1] // 2 + 110, seed[2] // 2 + 110))

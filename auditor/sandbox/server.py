@@ -244,7 +244,7 @@ class Sandbox:
         name = request.match_info["name"]
         found = self._hosted.get(name)
         if found is None:
-            return web.Response(status=404, text="no such picture")
+            return web.Response(status=404, text="no such image")
         if "token" in request.query:
             ends = int(request.query.get("expires", "0"))
             if not hmac.compare_digest(self._token(name, ends), request.query["token"]) or ends < self._clock():
@@ -279,7 +279,7 @@ def options_of(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def overrides_of(request: web.Request) -> Mapping[str, Any]:
-    """The overrides of a POST or a GET; `ValueError` if the body is no JSON object."""
+    """The overrides of a POST or a GET; `ValueError` if the body is not a JSON object."""
     if request.method == "GET":
         return {name: value for name, value in request.query.items() if name not in (KEY, *_OPTIONS)}
     if not request.can_read_body:

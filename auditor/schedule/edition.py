@@ -52,7 +52,7 @@ class Rhythm:
             # Whatever day it is, the cycle that ended last began at most two months and some days ago.
             return cycles(micros(now - timedelta(days=70)), micros(now), self.anchor_day, self.timezone)[-2]
         if _MONTH.fullmatch(choice) is None:
-            raise ValueError(f"= {choice!r} is no cycle; write last, or the month in which it starts, like 2026-09")
+            raise ValueError(f"= {choice!r} is not a cycle; write last, or the month in which it starts, like 2026-09")
         middle, days = datetime.fromisoformat(f"{choice}-15").replace(tzinfo=self.timezone), timedelta(days=20)
         around = cycles(micros(middle - days), micros(middle + days), self.anchor_day, self.timezone)
         (found,) = [one for one in around if one.start.astimezone(self.timezone).isoformat().startswith(choice)]
@@ -100,7 +100,7 @@ class Edition:
         self.lines = summary(rhythm.label(cycle), self._report, self._comparison, rhythm.timezone)
 
     def keep(self, history: History, say: Callable[[str], None], *, dry_run: bool) -> KeptReport:
-        """The entry in the history, and the index page anew."""
+        """The entry in the history, and the index page again."""
         if dry_run:
             say(f"{self.name}: would be kept in {history.root / self.name}")
             return KeptReport(history.root / self.name, self._facts)

@@ -97,19 +97,19 @@ class History:
         return KeptReport(path, whole)
 
 
-def read_json(path: Path, sound: Callable[[Any], object], cure: str = _ANEW) -> Any:
-    """What a file of the history holds, if that is *sound*; `InputError` with the *cure* if it is damaged."""
+def read_json(path: Path, sound: Callable[[Any], object], fix: str = _ANEW) -> Any:
+    """What a file of the history holds, if that is *sound*; `InputError` with the *fix* if it is damaged."""
     try:
         found = json.loads(path.read_bytes())
         if sound(found):
             return found
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         pass
-    raise InputError(f"{path}: is damaged; {cure}")
+    raise InputError(f"{path}: is damaged; {fix}")
 
 
 def read_report(path: Path) -> Report:
-    """A JSON report; `InputError` names the file and the cure."""
+    """A JSON report; `InputError` names the file and the fix."""
     try:
         return parse(path.read_bytes())
     except OSError as error:

@@ -1,7 +1,7 @@
 """Each report to each place once: what was sent is written down, what failed is tried again, now and in the next run.
 
 Before a message leaves, `sending` is written; after, `sent`. A run that dies in between makes the next one send again,
-with the same id, by which the receiver can tell. A place that fails keeps nobody else from theirs.
+with the same id, by which the receiver can tell. A place that fails delays no other.
 """
 
 import hashlib
@@ -64,11 +64,11 @@ class Outbox:
     def known(self) -> dict[str, Any]:
         """What is written down: state, time, id and tries by name."""
         path = self.folder / FILE
-        # Nobody knows then what was sent: sending all of it again must be the user's own decision.
+        # It is unknown then what was sent: sending all of it again must be the user's own decision.
         found: dict[str, Any] = {}
         if path.is_file():
-            cure = "remove it, and what it told of is sent again"
-            found = read_json(path, lambda found: all(isinstance(one, dict) for one in found.values()), cure)
+            fix = "remove it, and what it told of is sent again"
+            found = read_json(path, lambda found: all(isinstance(one, dict) for one in found.values()), fix)
         return found
 
     def _mark(self, name: str, delivery: Delivery, message: Message, **facts: Any) -> None:

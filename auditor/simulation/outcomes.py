@@ -1,4 +1,4 @@
-"""What becomes of a demand under a cache: times-to-live x coalescing x capacity (semantics section 3 and 10)."""
+"""What becomes of a demand under a cache: TTL x coalescing x capacity (semantics section 3 and 10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -67,7 +67,7 @@ Sums = dict[Group, DemandOutcome]
 
 
 def stale_known(demand: DemandSource) -> bool:
-    """Whether any hit of the log says which picture it showed."""
+    """Whether any hit of the log says which image it showed."""
     return any(row.digests for row in demand.usage)
 
 

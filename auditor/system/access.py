@@ -45,7 +45,7 @@ def _gid_of(group: object) -> int:
         except KeyError:
             if group.isascii() and group.isdecimal():
                 return _gid_of(int(group))
-    raise ConfigError(f"spool_group={group!r} is no group of this machine; add it (groupadd), or give its number")
+    raise ConfigError(f"spool_group={group!r} is not a group of this machine; add it (groupadd), or give its number")
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Access:
         if self.mode == PRIVATE:
             return
         try:
-            # A link could lead to a folder that nobody meant to open.
+            # A link could lead to a folder that was not meant to be opened.
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             self._check(folder.stat(), folder)
@@ -106,7 +106,7 @@ class Access:
             self._warn("folder", f"the folder of events stays closed to its readers: {self._why(error)}")
 
     def _give(self, descriptor: int, mode: int) -> None:
-        """The group first: nobody of another group may read in between."""
+        """The group first: no user of another group may read in between."""
         if self.gid is not None and os.fstat(descriptor).st_gid != self.gid:
             os.fchown(descriptor, -1, self.gid)
         os.fchmod(descriptor, mode)  # what `open` and `mkdir` are given is cut by the umask

@@ -14,7 +14,7 @@ _LATEST = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp())
 def present(now: Callable[[], datetime]) -> datetime:
     """Now, or SOURCE_DATE_EPOCH where the same input has to give the same report.
 
-    Raises `ConfigError` if that is no time.
+    Raises `ConfigError` if that is not a time.
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not epoch:

@@ -42,7 +42,7 @@ def run(name: str, app: Callable[[], object]) -> None:
             app()
         finally:
             if sys.stdout is not None:  # else it was closed before we began
-                # What is still in the buffer: at the end of the process nobody could say that it was lost.
+                # What is still in the buffer: at the end of the process its loss could not be reported.
                 sys.stdout.flush()
     except SystemExit as end:
         _leave_as(name, end)

@@ -26,7 +26,7 @@ class FileStamp(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def is_settled(self, now: float) -> bool:
-        """Whether nobody has written to it for a while, *now* in seconds since 1970."""
+        """Whether it was not written to for a while, *now* in seconds since 1970."""
         return abs(now - self.mtime_ns / 1e9) >= SETTLED
 
     @property

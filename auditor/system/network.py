@@ -2,7 +2,7 @@
 
 A name is resolved here, the addresses it stands for are judged, and the connection goes to the judged address itself,
 so that a name which resolves otherwise a moment later gains nothing. No proxy, netrc or credential of the environment
-is read, and no redirect is followed that was not judged anew.
+is read, and no redirect is followed that was not judged again.
 """
 
 import socket
@@ -70,7 +70,7 @@ def network(block: str) -> Network:
     try:
         return ip_network(block)
     except ValueError as error:
-        raise ValueError(f"= {block!r} is no network ({error}); write one like 10.1.0.0/16") from None
+        raise ValueError(f"= {block!r} is not a network ({error}); write one like 10.1.0.0/16") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Guard(httpcore.NetworkBackend):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         permitted = [address for address in addresses if self.permits(address)]
         if not permitted:
-            raise FetchError("private_address", f"{host!r} is no public address; --allow-network permits one")
+            raise FetchError("private_address", f"{host!r} is not a public address; --allow-network permits one")
         for address in permitted[:-1]:
             try:
                 return self.backend.connect_tcp(address, port, timeout, local_address, socket_options)

@@ -5,7 +5,7 @@ from typing import TextIO
 
 
 def plain(text: str) -> str:
-    """*text* with everything that could steer, colour, reorder or hide on a terminal written out as an escape."""
+    """*text* with everything that could steer, color, reorder or hide on a terminal written out as an escape."""
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Basic authentication, at a bounded cost and fair to whoever knows a password.
+"""Basic authentication, at a bounded cost and fair to users who know a password.
 
 bcrypt is slow on purpose, so verdicts are kept, and found one at a time: neither a busy scraper nor one who guesses
 passwords takes more than one core, and a known scraper never waits. Addresses take turns. Of one address, a password
@@ -91,7 +91,7 @@ class Verdicts:
         if found is None:
             return False
         user, password = found
-        # Nobody's password is compared with somebody's hash: it takes as long as a wrong one.
+        # An unknown user's password is compared with a known hash: it takes as long as a wrong one.
         hashed = users.get(user) or next(iter(users.values()))
         token = self._token(user.encode(), hashed, password.encode())
         verdict = self._known(token)
@@ -126,7 +126,7 @@ class Verdicts:
             raise
 
     async def _work(self) -> None:
-        """Find verdicts until nobody waits."""
+        """Find verdicts until no request waits."""
         while self._lines:
             peer = next(iter(self._lines))
             line = self._lines.pop(peer)

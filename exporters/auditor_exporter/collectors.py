@@ -57,7 +57,7 @@ def running(
     settings: Settings, where: Path | None, ledger: str, findings: Path | None, follow: list[str], every: float,
     say: Say, *, owner: bool = False, replacing: bool = False, receives: bool = False,
 ) -> Iterator[Snapshot]:  # fmt: skip
-    """For a server: *follow* is taken in every so many seconds, and providers are asked, while it runs.
+    """For a server: *follow* is ingested every so many seconds, and providers are asked, while it runs.
 
     The settings of an *owner* become the ledger's, *replacing* also where they contradict it. One that *receives* books
     what is sent to it.

@@ -1,4 +1,4 @@
-"""The server's connections: so few that descriptors remain for scrapes and the ledger, whoever connects how often.
+"""The server's connections: so few that descriptors remain for scrapes and the ledger, however often clients connect.
 
 Connections are counted when they are accepted, before TLS. Where there are too many, one of the address that holds the
 most makes room: the one that has been idle for the longest time, else the one whose refusal has been kept back for the
@@ -147,7 +147,7 @@ class Connections:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: held.protocol, held.connection, ssl=self._tls, ssl_handshake_timeout=patience
             )
-        except (OSError, asyncio.CancelledError):  # (an SSLError is one, and whoever hangs up in the handshake)
+        except (OSError, asyncio.CancelledError):  # (an SSLError is one; a client may hang up in the handshake)
             held.connection.close()
 
     def _drop(self, victim: Held, why: str) -> None:

@@ -52,7 +52,7 @@ class FindingsCollector:
             raise InputError(f"{self._path}: cannot be read ({error.strerror})") from None
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             raise InputError(
-                f"{self._path}: is no JSON report; write one with `auditor audit --format json --output`"
+                f"{self._path}: is not a JSON report; write one with `auditor audit --format json --output`"
             ) from None
 
     def _read(self, report: Mapping[str, Any]) -> Families:
@@ -66,7 +66,7 @@ class FindingsCollector:
         families.put("audit_credits", (), _number(report["totals"]["credits"]))
         for cause in Cause:
             families.add("waste_credits", (cause.value,), _number(report["waste"].get(cause.value, 0)))
-        # Bounds are of one report: a template that nobody renders any more makes room for the next one.
+        # Bounds are of one report: a template that is no longer rendered makes room for the next one.
         self._labels = Labels(self._folded, self._settings, "template")
         self._currencies = self._folded.bounded("currency")
         names = {plan.name for plans in self._settings.catalogue.values() for plan in plans}

@@ -25,7 +25,7 @@ def healthy(host: str, port: int, timeout: float = TIMEOUT) -> bool:
             met = isinstance(connection, http.client.HTTPSConnection)
             connection.request("GET", "/-/healthy")
             return connection.getresponse().status == 200
-        except ConnectionError:  # it speaks TLS, or did so and hung up on whoever has no certificate
+        except ConnectionError:  # it speaks TLS, or did so and hung up on clients without a certificate
             if met:
                 return True
         except (OSError, http.client.HTTPException):

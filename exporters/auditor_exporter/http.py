@@ -42,7 +42,7 @@ _CHALLENGE = 'Basic realm="Render Auditor"'
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
 _LOG = logging.getLogger("auditor-exporter")
 _LOG.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
-"""What strangers send that is no HTTP is answered and fills no log."""
+"""What strangers send that is not HTTP is answered and fills no log."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -78,9 +78,9 @@ class LedgerCollector:
         self._folded.add_to(families)
 
     def _place(self, row: Any) -> tuple[str, str, str, str]:
-        return self._labelled(row.provider, row.account, row.environment)
+        return self._labeled(row.provider, row.account, row.environment)
 
-    def _labelled(self, provider: str, account: str, environment: str) -> tuple[str, str, str, str]:
+    def _labeled(self, provider: str, account: str, environment: str) -> tuple[str, str, str, str]:
         production = "true" if environment in self._settings.production else "false"
         return *self._labels.place(provider, account, environment), production
 
@@ -121,7 +121,7 @@ class LedgerCollector:
         return used
 
     def _paid(self, connection: Connection, families: Families) -> None:
-        """0 for whoever spent before and for configured accounts: without it, what compares with it says nothing.
+        """0 for accounts that spent before and for configured ones: without it, what compares with it says nothing.
 
         A counter that is there at 0 also shows its first credits in a rate. And when each of them spent last.
         """
@@ -130,7 +130,7 @@ class LedgerCollector:
         producing = {place[:2] for place in places if place[2] in self._settings.production}
         idle = {(*account, "production") for account in set(self._accounts) - producing}
         for place in idle:
-            families.add("credits_used_total", self._labelled(*place), 0)
+            families.add("credits_used_total", self._labeled(*place), 0)
         for account in self._accounts:
             labels = self._labels.payer(*account)
             families.add("duplicate_renders_total", labels, 0)
@@ -139,9 +139,9 @@ class LedgerCollector:
                 for outcome in outcomes:
                     families.add(name, (*labels, outcome), 0)
         for place in sorted(places | idle):
-            labelled = self._labelled(*place)
-            families.add("period_credits_used", labelled, 0)
-            families.add("period_credits_uncertain", labelled, 0)
+            labeled = self._labeled(*place)
+            families.add("period_credits_used", labeled, 0)
+            families.add("period_credits_uncertain", labeled, 0)
         for row in rows:
             families.put("last_paid_render_timestamp_seconds", self._place(row), Decimal(row.ts_us) / 1_000_000)
 

@@ -57,7 +57,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 class Supervisor:
     """What a supervisor such as systemd is told (`sd_notify`): that the server is ready, reloads, lives and stops.
 
-    It hears from the socket that the environment names; without one, nobody does.
+    It hears from the socket that the environment names; without one, no supervisor does.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -66,7 +66,7 @@ class Supervisor:
         of_us = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         micros = environ.get("WATCHDOG_USEC", "") if of_us else ""
         self.every = int(micros) / 2_000_000 if micros.isascii() and micros.isdigit() and int(micros) else None
-        """Seconds between two signs of life; None if nobody waits for them."""
+        """Seconds between two signs of life; None if no supervisor waits for them."""
 
     def tell(self, text: str) -> None:
         """`READY=1` when it serves or serves again, `RELOADING=1`, `WATCHDOG=1` as a sign of life, `STOPPING=1`."""
@@ -193,7 +193,7 @@ def push_metrics(
     group: Annotated[list[str] | None, typer.Option(help="NAME=VALUE that the group has besides; repeatable.")] = None,
     config: Config = None,
 ) -> None:
-    """Push the metrics to a Pushgateway once, for cron jobs that nobody scrapes.
+    """Push the metrics to a Pushgateway once, for cron jobs that are not scraped.
 
     With --findings and without --ledger, those of the report alone.
     """

@@ -1,4 +1,4 @@
-"""For cron jobs that nobody scrapes: to a Pushgateway, or as a file for node_exporter's textfile collector.
+"""For cron jobs that are not scraped: to a Pushgateway, or as a file for node_exporter's textfile collector.
 
 What is pushed takes the place of the group's last push. The file is whole or not at all, and readable by its user.
 """
@@ -44,7 +44,7 @@ def push(snapshot: Snapshot, url: str, job: str, grouping: Mapping[str, str], ti
         why = f"it answers {status}" if status else getattr(reason, "strerror", None) or error.strerror or "no answer"
         raise InputError(f"{where}: the metrics cannot be pushed ({why}); is it a Pushgateway?") from None
     except (http.client.HTTPException, ValueError):
-        raise InputError(f"{where}: the metrics cannot be pushed (this is no HTTP); is it a Pushgateway?") from None
+        raise InputError(f"{where}: the metrics cannot be pushed (this is not HTTP); is it a Pushgateway?") from None
 
 
 def _address(url: str) -> tuple[SplitResult, str]:

@@ -155,7 +155,7 @@ class Receiving(Collector):
     def _release(self, done: "asyncio.Future[Any]") -> None:
         self._held -= 1
         if not done.cancelled():
-            done.exception()  # whoever asked may have gone
+            done.exception()  # the client may have gone
 
     async def _marks(self, request: web.Request, receiver: Receiver) -> dict[str, Any]:
         try:

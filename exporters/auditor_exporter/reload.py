@@ -70,7 +70,7 @@ class Reloading(Collector):
         """Whether the reload that failed was asked for."""
         self.worked, self.worked_at = True, clock()
         self.asked = False
-        """Whether somebody asked for a reload that has not begun."""
+        """Whether a reload was asked for that has not begun."""
         try:
             self._open(self.settings)
         except AuditorError as error:
@@ -93,7 +93,7 @@ class Reloading(Collector):
             yield GaugeMetricFamily(definition.name, definition.help, value=value)
 
     def look(self) -> None:
-        """Once: open what is not open, and read the file if it is another one, somebody asked, or it was refused.
+        """Once: open what is not open, and read the file if it changed, a reload was asked for, or it was refused.
 
         What refused it may be over although the file is the same: the ledger was changed, or the file's mode.
         """

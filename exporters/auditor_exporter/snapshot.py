@@ -142,7 +142,7 @@ class _Taken(Collector):
 
 
 def build_info() -> Collector:
-    """The version as a metric of one sample, whatever else can be shown; "" for a commit that nobody said."""
+    """The version as a metric of one sample, whatever else can be shown; "" for an unknown commit."""
     try:
         written = distribution("render-auditor").read_text("direct_url.json")
     except PackageNotFoundError:

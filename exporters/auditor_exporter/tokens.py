@@ -32,7 +32,7 @@ def read_tokens(path: Path, say: Callable[[str], object]) -> tuple[bytes, ...]:
         if not token or token.startswith("#"):
             continue
         if not _TOKEN.fullmatch(token):
-            raise ConfigError(f"{path} line {number}: is no bearer token; make one with: openssl rand -hex 32")
+            raise ConfigError(f"{path} line {number}: is not a bearer token; make one with: openssl rand -hex 32")
         if len(token) < LEAST:
             raise ConfigError(f"{path} line {number}: the token is shorter than {LEAST} characters; use a longer one")
         found.append(sha256(token.encode()).digest())
@@ -61,7 +61,7 @@ class Tokens:
             return None
 
     def identity(self, header: str) -> str | None:
-        """A name for whoever sent this `Authorization` header, which tells nothing of its token; None if unknown."""
+        """A name for the sender of this `Authorization` header, which tells nothing of its token; None if unknown."""
         if self._path is not None and (stamp := self._stamp()) != self._seen:
             self._seen = stamp
             try:

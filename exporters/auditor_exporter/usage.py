@@ -67,13 +67,13 @@ class UsageCollector:
         self._known = {account: _Known() for account in settings.usage}
 
     def until(self, stopping: threading.Event) -> None:
-        """Ask whoever is due, until *stopping*."""
+        """Ask the providers that are due, until *stopping*."""
         while not stopping.is_set():
             self.refresh()
             stopping.wait(1)
 
     def refresh(self) -> None:
-        """Ask whoever is due."""
+        """Ask the providers that are due."""
         for account, known in self._known.items():
             if self._steady() < known.due:
                 continue

@@ -63,7 +63,7 @@ def read(path: Path) -> WebConfig:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
-        raise ConfigError(f"{path}: is no YAML" + (f", line {where.line + 1}" if where else "")) from None
+        raise ConfigError(f"{path}: is not YAML" + (f", line {where.line + 1}" if where else "")) from None
     top = _known(path, "", document, "tls_server_config", "http_server_config", "basic_auth_users")
     server = _known(path, "tls_server_config", top.get("tls_server_config"), *_FILES, "client_auth_type", "min_version",
                     "max_version")  # fmt: skip
@@ -73,7 +73,7 @@ def read(path: Path) -> WebConfig:
     for name, value in users.items():
         if not isinstance(value, str) or not _HASH.fullmatch(value):
             raise ConfigError(
-                f"{path}: the password of {name!r} is no bcrypt hash; make one with `htpasswd -nBC 10 ''`"
+                f"{path}: the password of {name!r} is not a bcrypt hash; make one with `htpasswd -nBC 10 ''`"
             )
     files = {name: path.parent / str(server[name]) for name in _FILES if server.get(name)}
     return WebConfig(
@@ -88,7 +88,7 @@ def _known(path: Path, place: str, table: Any, *names: str) -> Mapping[str, Any]
     if table is None:
         return {}
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: {place or 'the file'} is no table of keys and values")
+        raise ConfigError(f"{path}: {place or 'the file'} is not a table of keys and values")
     for name in table:
         if names and name not in names:
             inside = f" in {place}" if place else ""
@@ -125,7 +125,7 @@ def _one(path: Path, server: Mapping[str, Any], name: str, default: str, choices
 
 
 class Live:
-    """The configuration in force: read anew when one of its files is another, kept when the new one cannot be used."""
+    """The configuration in force: read again when one of its files changed, kept when the new one cannot be used."""
 
     def __init__(self, path: Path | None, say: Callable[[str], object] = lambda _: None) -> None:
         self._path, self._say = path, say

@@ -1,7 +1,7 @@
 """The dashboards as code: `python -m grafana.source` writes grafana/dashboards/ and their table in grafana/README.md.
 
 queries  what is asked of Prometheus, from the metrics' own definitions
-panels   how things look: one colour for each outcome, cause and severity
+panels   how things look: one color for each outcome, cause and severity
 frame    what all dashboards have in common: variables, links, annotations
 overview, traffic, audit   one dashboard each
 lint     the rules of grafana/dashboard-linter

@@ -1,4 +1,4 @@
-"""What is known of an account, by our recording rules and by its plan, and how that is called and coloured."""
+"""What is known of an account, by our recording rules and by its plan, and how that is called and colored."""
 
 from auditor_exporter.alerts import Parameters
 

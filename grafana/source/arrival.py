@@ -87,7 +87,7 @@ def provider() -> list[AnyPanel]:
             "Credits, by the ledger and by the provider",
             "The ledger's exact credits of the cycle and what the provider itself says was used (dashed): by its usage "
             "address, else by its answers to renders. The lines lie on each other. Where the provider's is higher, "
-            "somebody else uses the key or a host ships no events; the provider's plan shows a wrong one in "
+            "another program uses the key or a host ships no events; the provider's plan shows a wrong one in "
             "auditor.toml.",
             "short", Ask(f"{USED} and on (provider, account) {COUNTED}", f"{NAME} ledger"),
             Ask(COUNTED, f"{NAME} provider"), Ask(exact("imgrender_provider_plan_credits"), f"{NAME} provider's plan"),

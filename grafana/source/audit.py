@@ -17,7 +17,7 @@ def dashboard(runbooks: str) -> dict[str, Any]:
     return assembled(
         "findings",
         "What the audits found, over time: how much, of which rule, for whom. The report itself has the evidence and "
-        "the cure of each finding; `auditor explain RULE` is the manual page of a rule.",
+        "the fix of each finding; `auditor explain RULE` is the manual page of a rule.",
         {"How bad is it?": _state(), "Over time": _course(), "Where to begin": _ranking()},
         runbooks, since="now-30d", refresh="5m",
     )  # fmt: skip
@@ -35,7 +35,7 @@ def _severity(name: str) -> str:
 def _state() -> list[AnyPanel]:
     return [
         number(
-            "High", "Findings about 10 % of the credits or more. Mend these first; each names its cure.", "short",
+            "High", "Findings about 10 % of the credits or more. Mend these first; each names its fix.", "short",
             Ask(_severity("high")), steps=((None, GOOD), (1, BAD)), nothing=NO_AUDIT, named=False,
         ),
         number(
@@ -45,7 +45,7 @@ def _state() -> list[AnyPanel]:
         number("Low", "Findings about less than 1 % of the credits: when there is nothing else to do.", "short",
                Ask(_severity("low")), nothing=NO_AUDIT, named=False),
         number(
-            "Wasted credits", "Credits of the audited time that were needless, of all.", "percentunit",
+            "Wasted credits", "Credits of the audited time that were wasted, of all.", "percentunit",
             Ask(ratio(total(exact("imgrender_waste_credits")), total(exact("imgrender_audit_credits")))),
             steps=((None, GOOD), (0.1, WARN), (0.3, BAD)), nothing=NO_AUDIT, decimals=1, named=False,
         ),
@@ -87,7 +87,7 @@ def _course() -> list[AnyPanel]:
             nothing=NO_AUDIT,
         ),
         graph(
-            "Waste by cause", "Needless credits of the audited time by their one cause; they add up to the waste.",
+            "Waste by cause", "Wasted credits of the audited time by their one cause; they add up to the waste.",
             "short", Ask(total(exact("imgrender_waste_credits"), "cause"), "{{cause}}"), stacked=True, stepped=True,
             nothing=NO_AUDIT,
         ),

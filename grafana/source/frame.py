@@ -138,10 +138,10 @@ def _annotations() -> Sequence[build.AnnotationQuery]:
     ]
 
 
-def _at(name: str, expr: str, colour: str, title: str, text: str) -> build.AnnotationQuery:
+def _at(name: str, expr: str, color: str, title: str, text: str) -> build.AnnotationQuery:
     """Marks at times that are the values of series, in ms."""
     return (
-        build.AnnotationQuery().name(name).enable(True).icon_color(colour).datasource(SOURCE).expr(expr)
+        build.AnnotationQuery().name(name).enable(True).icon_color(color).datasource(SOURCE).expr(expr)
         .use_value_for_time(True).title_format(title).text_format(text).step("5m")
         .target(prom.Dataquery().ref_id("Anno").expr(expr).interval("5m").range())
     )  # fmt: skip

@@ -20,7 +20,7 @@ UNITS = frozenset(unit for hint in get_type_hints(units).values() for unit in ge
 STANDS_FOR = {
     "__rate_interval": "3m59s", "__interval": "1m", "__range": "6h", "__range_s": "21600", "__range_ms": "21600000",
 }  # fmt: skip
-"""What the globals become, so that an expression parses; nobody writes 3m59s by hand."""
+"""What the globals become, so that an expression parses; no one writes 3m59s by hand."""
 EXCLUDED: Mapping[str, str] = {
     "template-instance": "the exporter's sums are of one ledger, whichever instance shows it, and a part of the "
     "processes that render is no useful whole: their instances come and go with each deploy",
@@ -34,7 +34,7 @@ def template_datasource(board: Board) -> Iterator[str]:
     """A variable for the data source, so that the dashboard can be imported anywhere."""
     found = [each for each in _variables(board) if each["type"] == "datasource"]
     if [each["name"] for each in found] != ["datasource"] or found[0].get("label") != "Data source":
-        yield "needs one datasource variable, named `datasource` and labelled `Data source`"
+        yield "needs one datasource variable, named `datasource` and labeled `Data source`"
     elif found[0].get("query") != "prometheus":
         yield "the datasource variable is not of prometheus"
 
@@ -65,7 +65,7 @@ def template_label_promql(board: Board) -> Iterator[str]:
 
 
 def template_on_time_change_reload(board: Board) -> Iterator[str]:
-    """Variables are asked anew when the time range changes."""
+    """Variables are asked again when the time range changes."""
     yield from (f"variable {each['name']}: refresh is not 2" for each in _queries(board) if each.get("refresh") != 2)
 
 

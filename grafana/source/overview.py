@@ -141,7 +141,7 @@ def _waste() -> list[AnyPanel]:
         ),
         ranking(
             "Waste by cause",
-            "Credits that the newest audit calls needless, each for exactly one cause: staging traffic, simultaneous "
+            "Credits that the newest audit calls wasted, each for exactly one cause: staging traffic, simultaneous "
             "identical calls (coalesce them), repeats (cache them), inputs that change nothing (leave them out).",
             "short", Ask(f"sort_desc({total(exact('imgrender_waste_credits'), 'cause')})", "{{cause}}"),
             nothing=NO_AUDIT,
@@ -154,7 +154,7 @@ def _waste() -> list[AnyPanel]:
             Ask(f"{duplicates} * 3600", "needless"), dashed="needless", runbook="ImgRenderCreditsFastBurn", width=16,
         ),
         graph(
-            "Cost of a delivered picture",
+            "Cost of a delivered image",
             "The plan's price for a day, over the pictures that callers got in the last day, hits among them: what a "
             "picture costs on the bill, unused credits included. It rises when caching falls or the plan is too large.",
             MONEY, Ask(f"{PRICE} / on (provider, account) group_left () ({period} > 0) * 86400"

@@ -1,4 +1,4 @@
-"""How panels look. Each says what it shows and what to do when that looks bad; each word has one colour everywhere."""
+"""How panels look. Each says what it shows and what to do when that looks bad; each word has one color everywhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana.source.queries import ACCOUNT
 
 SOURCE = word.DataSourceRef(type_val="prometheus", uid="${datasource}")
-COLOURS: Mapping[str, str] = {
+COLORS: Mapping[str, str] = {
     # outcomes
     "hit": "green", "coalesced": "super-light-green", "render": "blue", "error": "red", "refused": "purple",
     # causes of waste
@@ -44,17 +44,17 @@ MONEY = "money"
 CURRENCIES = ("USD", "EUR", "GBP")
 """Those that stand behind the amount, too."""
 Words = Mapping[str, tuple[str, str | None]]
-"""What is shown instead of a value, and in which colour."""
+"""What is shown instead of a value, and in which color."""
 Links = Sequence[tuple[str, str]]
 """(title, address)."""
 
 
 class Ask(NamedTuple):
-    """One query, how its series are called, and their colour where it does not come from the value."""
+    """One query, how its series are called, and their color where it does not come from the value."""
 
     expr: str
     legend: str = ""
-    colour: str | None = None
+    color: str | None = None
 
 
 def graph(
@@ -190,12 +190,12 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
     }  # fmt: skip
     if column.steps:
         found["thresholds"] = {
-            "mode": "absolute", "steps": [{"value": value, "color": colour} for value, colour in column.steps],
+            "mode": "absolute", "steps": [{"value": value, "color": color} for value, color in column.steps],
         }  # fmt: skip
         found["custom.cellOptions"] = {"type": "color-text"}
     if column.words:
         found["mappings"] = [_mapping(column.words)]
-        if any(colour for _, colour in column.words.values()):
+        if any(color for _, color in column.words.values()):
             found["custom.cellOptions"] = {"type": "color-text"}
     if column.wrapped:
         found["custom.wrapText"] = True
@@ -206,8 +206,8 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
 
 def _mapping(words: Words) -> model.ValueMap:
     return model.ValueMap({
-        value: model.ValueMappingResult(text=text, color=colour, index=place)
-        for place, (value, (text, colour)) in enumerate(words.items())
+        value: model.ValueMappingResult(text=text, color=color, index=place)
+        for place, (value, (text, color)) in enumerate(words.items())
     })  # fmt: skip
 
 
@@ -220,9 +220,9 @@ def _described(
     ).height(height)
     panel.no_value(nothing)
     for letter, ask in zip(LETTERS, asks, strict=False):
-        if ask.colour:
-            colour = {"mode": "fixed", "fixedColor": ask.colour}
-            panel.override_by_query(letter, [model.DynamicConfigValue("color", colour)])
+        if ask.color:
+            color = {"mode": "fixed", "fixedColor": ask.color}
+            panel.override_by_query(letter, [model.DynamicConfigValue("color", color)])
         query = prom.Dataquery().ref_id(letter).expr(ask.expr).datasource(SOURCE)
         if ask.legend:
             query.legend_format(ask.legend)
@@ -232,8 +232,8 @@ def _described(
     for currency in CURRENCIES if unit == MONEY else ():
         panel.override_by_regexp(f".* {currency}", [model.DynamicConfigValue("unit", f"suffix: {currency}")])
     for name in sorted({name for ask in asks for name in _names(ask.legend)}):
-        colour = {"mode": "fixed", "fixedColor": COLOURS[name]}
-        panel.override_by_name(name, [model.DynamicConfigValue("color", colour)])
+        color = {"mode": "fixed", "fixedColor": COLORS[name]}
+        panel.override_by_name(name, [model.DynamicConfigValue("color", color)])
     if runbook is not None:
         url = f"${{runbooks}}#{runbook.lower()}"
         panel.links([
@@ -251,8 +251,8 @@ _GROUPS = {
 
 
 def _names(legend: str) -> Sequence[str]:
-    """The names with a colour of their own that a legend can stand for."""
-    return _GROUPS.get(legend, [legend] if legend in COLOURS else [])
+    """The names with a color of their own that a legend can stand for."""
+    return _GROUPS.get(legend, [legend] if legend in COLORS else [])
 
 
 def _newest() -> common.ReduceDataOptions:
@@ -261,5 +261,5 @@ def _newest() -> common.ReduceDataOptions:
 
 def _thresholds(steps: Steps) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(
-        [model.Threshold(value=value, color=colour) for value, colour in steps]
+        [model.Threshold(value=value, color=color) for value, color in steps]
     )  # fmt: skip

@@ -85,7 +85,7 @@ def ratio(part: str, whole: str) -> str:
 
 
 def quantile(level: float, name: str, *by: str) -> str:
-    """Seconds that a share of waits stayed below; nothing where nobody waited."""
+    """Seconds that a share of waits stayed below; nothing where no caller waited."""
     buckets = total(f"rate({_part(name, 'bucket')}[$__rate_interval])", "le", *by)
     waits = total(f"rate({_part(name, 'count')}[$__rate_interval])", *by)
     return f"histogram_quantile({level:g}, {buckets}) and on ({', '.join(by)}) ({waits} > 0)"

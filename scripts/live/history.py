@@ -133,7 +133,7 @@ def visited(folder: Path, now: int, step: int) -> Visits:
 
 
 def _quiet(shop: Process, time: Virtual, until: int) -> None:
-    """A few visitors, whom nobody counts but the ledger."""
+    """A few visitors, counted only by the ledger."""
     usual, shop.an_hour = shop.an_hour, 2
     for at in range(int(time.now), until, DAY // 4):
         time.now = float(at)

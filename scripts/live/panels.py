@@ -44,5 +44,5 @@ def ask_all(server: Prometheus) -> tuple[int, list[str]]:
         if reason is not None and asked.found:
             wrong.append(f"{', '.join(where)}: has series, take it off the list of empty ones ({reason})")
     wrong += (f"{', '.join(where)}: none of its queries gives anything" for where in cases)
-    wrong += (f"{', '.join(where)}: is no query of a dashboard, take it off the list of empty ones" for where in left)
+    wrong += (f"{', '.join(where)}: is in no dashboard, take it off the list of empty ones" for where in left)
     return len(every), wrong

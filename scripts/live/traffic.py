@@ -52,7 +52,7 @@ class Traffic:
         self._stack.close()
 
     def visit(self) -> None:
-        """One request, most often for an image that somebody had before; now and then a crowd wants the same one."""
+        """One request, most often for an image that was asked for before; now and then a crowd wants the same one."""
         renderer = self._chance.choices((self._shop, self._staging, self._campaigns), (12, 2, 1))[0]
         templates = TEMPLATES[CAMPAIGNS if renderer is self._campaigns else SHOP]
         template, variant = self._chance.choice(templates), min(int(self._chance.paretovariate(0.9)), 400)
@@ -67,7 +67,7 @@ class Traffic:
             done.result()
 
     def spend(self, credits: int) -> None:
-        """So many *credits* of the shop, for images that nobody had before."""
+        """So many *credits* of the shop, for images that were not asked for before."""
         for _ in range(credits):
             self._render(self._shop, "product-card", {"title.text": f"new {next(self._numbers)}"})
 

@@ -112,7 +112,7 @@ def install() -> None:
 
 
 def small(path: Path) -> bytes:
-    """The picture with 256 colours, which loses nothing that an eye would see here."""
+    """The picture with 256 colors, which loses nothing that an eye would see here."""
     out = io.BytesIO()
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(

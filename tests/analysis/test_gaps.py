@@ -167,7 +167,7 @@ def test_offsets_of_a_zone_are_found_for_the_cycles_alone() -> None:
 
 @pytest.mark.slow
 def test_storage_is_not_paid_for_in_a_gap(report: Report) -> None:
-    """What a picture costs to keep is reckoned over the months in which the account lived."""
+    """What an image costs to keep is reckoned over the months in which the account lived."""
     config = {
         "limits": {"templates": {"og": {"width": 10}}},
         "prices": {"egress_per_gb": "0", "storage_per_gb_month": "1000", "currency": "USD"},

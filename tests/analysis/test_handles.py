@@ -18,7 +18,7 @@ LOG = [
 
 
 def test_a_second_replay_changes_no_finding_of_the_first(tmp_path: Path) -> None:
-    """Its own time-to-live is a week: more are duplicates, but only to those who ask it."""
+    """Its own TTL is a week: more are duplicates, but only to those who ask it."""
 
     def findings(case: Case) -> list[Finding]:
         return [finding for rule in RULES.values() for finding in rule.findings(case)]

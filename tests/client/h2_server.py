@@ -1,4 +1,4 @@
-"""A server that speaks HTTP/2 and nothing else, without TLS: each request gets one picture, with trailers."""
+"""A server that speaks HTTP/2 and nothing else, without TLS: each request gets one image, with trailers."""
 
 import socket
 import threading

@@ -224,7 +224,7 @@ def test_a_result_that_will_not_show_its_bytes(metering: Metering, events: Event
 
 
 def test_compressed_answers_are_understood(metering: Metering, events: Events) -> None:
-    """httpx asks for them; a hosted picture is a render, a missing plan is one."""
+    """httpx asks for them; a hosted image is a render, a missing plan is one."""
     bodies = iter([
         (200, {"success": True, "url": "https://cdn/x.png", "format": "png"}),
         (429, {"success": False, "reason": "no-plan", "data": {"remaining": 0}}),

@@ -26,7 +26,7 @@ FAST = 100_000.0
 
 
 def items(count: int) -> list[Item]:
-    """Different pictures."""
+    """Different images."""
     return [Item("og", {"n": number}, {"format": "png"}) for number in range(count)]
 
 
@@ -114,7 +114,7 @@ def test_progress_is_told(build: Build) -> None:
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
-    """An items file of 60 pictures."""
+    """An items file of 60 images."""
     file = tmp_path / "items.jsonl"
     file.write_text("".join(json.dumps({"template": "dot", "overrides": {"n": n}}) + "\n" for n in range(60)))
     return file

@@ -32,7 +32,7 @@ Events = Callable[[], list[dict[str, Any]]]
 
 
 def spend(renderer: Renderer, calls: int) -> int:
-    """How many of so many different pictures are rendered before the budget forbids it."""
+    """How many of so many different images are rendered before the budget forbids it."""
     done = 0
     for number in range(calls):
         try:

@@ -1,4 +1,4 @@
-"""What a shared cache holds is served only if this account wrote it, in time, as a picture."""
+"""What a shared cache holds is served only if this account wrote it, in time, as an image."""
 
 import asyncio
 import hashlib
@@ -110,7 +110,7 @@ class Store(Memory):
 def test_what_no_reader_would_have_stored_is_a_miss(
     build: Build, moving: Time, change: dict[str, Any], served: bool
 ) -> None:
-    """Of a clock that is ahead, of a TTL beyond the largest, of a type that is no picture's; sync and async."""
+    """Of a clock that is ahead, of a TTL beyond the largest, of a type that is not an image's; sync and async."""
     moving.now = NOW
     picture = {name: change.pop(name) for name in ("media_type", "url") if name in change}
     stored = replace(entry(life=DAY), **change)
@@ -141,7 +141,7 @@ def test_the_largest_ttl_is_what_this_reader_gives(build: Build, moving: Time) -
 
 
 def test_memory_does_not_believe_a_clock_that_was_ahead(build: Build, moving: Time) -> None:
-    """Nor does it serve such a picture for years."""
+    """Nor does it serve such an image for years."""
     moving.now = NOW + 4 * 365 * DAY
     renderer = build(clock=moving.clock(), cache=Memory(clock=lambda: moving.now))
     renderer.render("og", {})
@@ -185,7 +185,7 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path, upstream: 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its mode; and a file in its place is none."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="no folder"):
+    with pytest.raises(ConfigError, match="not a folder"):
         Files(tmp_path / "file")
     (tmp_path / "in").mkdir(mode=0o700)
     monkeypatch.setattr("os.geteuid", lambda: os.getuid() + 1)
@@ -194,7 +194,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_files_are_of_this_user_alone_and_never_links(tmp_path: Path, upstream: Upstream) -> None:
-    """A link or a FIFO in an entry's place is no entry, and nothing waits for it."""
+    """A link or a FIFO in an entry's place is not an entry, and nothing waits for it."""
     with Renderer(api_key="k", cache=Files(tmp_path / "in"), transport=upstream, registry=None) as renderer:
         for make in (lambda path: path.symlink_to("/etc/hostname"), os.mkfifo):
             renderer.render("og", {})

@@ -34,7 +34,7 @@ NOW = 1_790_000_000.0
 
 
 def entry(content: bytes | None = PICTURE, life: float = 100.0, url: str | None = None) -> Entry:
-    """A picture that lives for some seconds."""
+    """An image that lives for some seconds."""
     return Entry.of(Picture(content, url, "image/png", "png", 16, 8, None, Decimal(0)), NOW, NOW + life)
 
 
@@ -136,7 +136,7 @@ def test_names_of_files_are_hashes(tmp_path: Path, upstream: Upstream) -> None:
 
 
 def test_memory_lets_the_least_recently_used_go() -> None:
-    """By entries and by bytes with what entries cost; a picture larger than all of it is not admitted."""
+    """By entries and by bytes with what entries cost; an image larger than all of it is not admitted."""
     slots = [Slot("g", f"k{number}") for number in range(4)]
     by_count = Memory(entries=2, clock=lambda: NOW)
     for slot in slots[:2]:
@@ -156,7 +156,7 @@ def test_memory_lets_the_least_recently_used_go() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"x", None])
 def test_memory_counts_what_an_entry_takes(content: bytes | None) -> None:
-    """However small their pictures, or long their addresses, entries do not take more than it may."""
+    """However small their images, or long their addresses, entries do not take more than it may."""
 
     def fill(memory: Memory) -> int:
         before = tracemalloc.get_traced_memory()[0]
@@ -213,7 +213,7 @@ def test_memory_under_readers_and_writers() -> None:
 
 
 def test_what_was_read_before_a_purge_is_not_kept_after_it(upstream: Upstream) -> None:
-    """The shared store takes its time to forget; a request in between does not bring the old picture back."""
+    """The shared store takes its time to forget; a request in between does not bring the old image back."""
 
     class Slow(Memory):
         name = "slow"
@@ -299,7 +299,7 @@ class Broken(Memory):
     "answer", [RuntimeError(), asyncio.CancelledError(), StopAsyncIteration(), b"no entry"], ids=repr
 )
 def test_whatever_a_store_does_the_render_goes_on(upstream: Upstream, registry: CollectorRegistry, answer: Any) -> None:
-    """It raises, cancels itself, or answers what is no entry: all of it is a failure of the cache and of nothing else."""
+    """It raises, cancels itself, or answers what is not an entry: all of it is a failure of the cache and of nothing else."""
     with Renderer(
         api_key="k", cache=Tiered(Memory(), Broken(answer)), transport=upstream, registry=registry
     ) as renderer:

@@ -1,4 +1,4 @@
-"""What a caller may ask for: a fresh picture, one forgotten, an old one rather than none, and no calls on an empty plan."""
+"""What a caller may ask for: a fresh image, one forgotten, an old one rather than none, and no calls on an empty plan."""
 
 import asyncio
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path, moving: Time) -> Call
 
 
 def answer(content: bytes) -> Callable[[httpx.Request], httpx.Response]:
-    """A picture."""
+    """An image."""
     return lambda _: httpx.Response(200, headers={"content-type": "image/png"}, content=content)
 
 
@@ -72,7 +72,7 @@ def test_refresh_renders_whatever_is_there(
 
 
 def test_refreshes_at_once_share_a_call_and_no_other_s(build: Build, upstream: Upstream) -> None:
-    """One that only looks may bring an old picture."""
+    """One that only looks may bring an old image."""
     renderer = build()
     upstream.gate.clear()
 
@@ -146,7 +146,7 @@ def test_a_delete_during_a_render_keeps_the_old_picture_out(build: Build, upstre
 def test_what_was_deleted_during_a_render_is_known_among_many(
     gone: str | None, others: int, build: Build, upstream: Upstream
 ) -> None:
-    """Thousands of other deletes neither hide the one that counts nor, up to 4,096, cost a picture its place."""
+    """Thousands of other deletes neither hide the one that counts nor, up to 4,096, cost an image its place."""
     renderer = build()
     upstream.gate.clear()
 

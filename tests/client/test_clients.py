@@ -51,7 +51,7 @@ USED_UP = [
     [503, "server", 0], [504, "timeout", None], [302, "other", 0], [200, None, 1],
 ]  # fmt: skip
 MARKED = [[430, "invalid", 0] if row[0] == 430 else row for row in USED_UP[:-1]] + [[200, "other", None]]
-"""Of a function: no rule says what a 430 is, and an error that it ends with is no render."""
+"""Of a function: no rule says what a 430 is, and an error that it ends with is not a render."""
 REQUESTS: dict[str, list[Any]] = {
     "requests_plain": [*RENDER, OK],
     "requests_chunked": [*RENDER, OK],

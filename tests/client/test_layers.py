@@ -46,7 +46,7 @@ def finals(events: Events, metering: Metering) -> Events:
 
 
 def png(request: httpx.Request) -> httpx.Response:
-    """A picture in pieces."""
+    """An image in pieces."""
     return httpx.Response(200, headers={"content-type": "image/png"}, stream=Body([PICTURE[:9], PICTURE[9:]]))
 
 
@@ -83,7 +83,7 @@ def scripted(*statuses: int | Exception) -> Handler:
 
 
 def again(layer: Layer, request: httpx.Request) -> httpx.Response:
-    """Until there is a picture, three times at most."""
+    """Until there is an image, three times at most."""
     for left in (2, 1, 0):
         try:
             response = layer.call(request)
@@ -98,7 +98,7 @@ def again(layer: Layer, request: httpx.Request) -> httpx.Response:
 
 
 def stale(layer: Layer, request: httpx.Request) -> httpx.Response:
-    """An old picture in place of a failure."""
+    """An old image in place of a failure."""
     try:
         response = layer.call(request)
     except httpx.TransportError:
@@ -319,7 +319,7 @@ def test_where_the_inside_is_hidden_the_layer_s_word_counts(
     ],
 )  # fmt: skip
 def test_what_an_answer_stands_for(answer: httpx.Response, right: Any, tmp_path: Path, events: Events) -> None:
-    """Of a provider that nobody described; only a whole picture has a size and a digest."""
+    """Of a provider that nobody described; only a whole image has a size and a digest."""
     rule = path_rule("mine", "img.example.com", r"/(?P<template>[^/]+)")
     metering = Metering(events=tmp_path / "usage", registry=None, rules=[rule])
     client = meter(httpx.Client(transport=httpx.MockTransport(lambda _: answer)), metering)

@@ -167,7 +167,7 @@ def test_an_answer_whose_picture_is_not_found_is_still_an_answer(metering: Meter
 def test_an_answer_that_is_returned_is_read(
     answer: Any, outcome: str, error: str | None, credits: int | None, metering: Metering, finals: Events
 ) -> None:
-    """`return client.post(…)` without `raise_for_status()` is no render for that."""
+    """`return client.post(…)` without `raise_for_status()` is not a render for that."""
     assert metered("og", metering=metering)(lambda: answer)() is answer
     (event,) = finals()
     assert (event["outcome"], event.get("error"), event["credits"]) == (outcome, error, credits)

@@ -52,7 +52,7 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 def crowds(
     redis: RedisServer, sandbox: Sandbox, processes: int, size: int, lease: float
 ) -> list[subprocess.Popen[str]]:
-    """Processes that are ready to ask for the same picture at once."""
+    """Processes that are ready to ask for the same image at once."""
     started = [
         subprocess.Popen(
             [sys.executable, "-c", CROWD, redis.url, sandbox.url, str(size), str(lease)],

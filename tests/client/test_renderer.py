@@ -138,7 +138,7 @@ def test_options_are_checked_before_any_call(build: Build, upstream: Upstream, o
 
 
 def test_signed_addresses_are_not_kept_longer_than_they_live(build: Build, upstream: Upstream, moving: Time) -> None:
-    """However long the time-to-live is."""
+    """However long the TTL is."""
 
     def signed(_: httpx.Request) -> httpx.Response:
         ends = f"2026-09-21T14:1{3 + len(upstream.calls)}:20Z"
@@ -191,7 +191,7 @@ def test_failures(
     renderer = build(clock=moving.clock())
     with pytest.raises(kind) as caught:
         renderer.render("og", {"a": 1})
-    assert type(caught.value) is kind and kind.cure in str(caught.value)
+    assert type(caught.value) is kind and kind.fix in str(caught.value)
     assert len(upstream.calls) == calls
     assert caught.value.credits == credits
     renderer.close()
@@ -442,7 +442,7 @@ def test_context_managers_close_and_can_be_used_again(upstream: Upstream, tmp_pa
 
 
 def test_ttl_by_template_call_and_default(build: Build, upstream: Upstream, moving: Time) -> None:
-    """Counted from when the picture was stored, not sliding."""
+    """Counted from when the image was stored, not sliding."""
     renderer = build(clock=moving.clock(), ttl=100, template_ttl={"short": 10})
     for template, options in (("long", {}), ("short", {}), ("once", {"ttl": 5})):
         renderer.render(template, {}, **options)
@@ -553,7 +553,7 @@ def test_who_steps_a_coroutine_is_no_matter(build: Build) -> None:
 
 
 def test_the_legacy_host_is_understood(build: Build, upstream: Upstream) -> None:
-    """Bytes without a type there are a picture."""
+    """Bytes without a type there are an image."""
     upstream.script = [lambda _: httpx.Response(200, content=PICTURE)]
     picture = build(base_url="https://api.imejis.io/api/designs").render("og/1", {})
     assert (picture.format, picture.width) == ("png", 16)

@@ -23,7 +23,7 @@ WORKERS = """
 import asyncio, json, os, signal, socket, sys, httpx
 from auditor import Renderer, child_exit
 from tests.client.conftest import Upstream
-kind, count, behaviour = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+kind, count, behavior = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 listener = socket.create_server(("127.0.0.1", 0))
 renderer = Renderer(api_key="k", transport=Upstream())
 renderer.render("og", {"before": 1})  # as with --preload
@@ -41,7 +41,7 @@ def scrape(app):
 def work(number, read, write):
     for n in range(number + 1):
         renderer.render("og", {"n": n, "worker": number})
-    if behaviour != "whole" and number == 0:
+    if behavior != "whole" and number == 0:
         renderer._meter.inflight(3)  # what it has in flight when it dies
     app = renderer.metrics_app(kind)
     write.write(b"ready\\n"); write.flush()
@@ -64,14 +64,14 @@ for number in range(count):
     pipes.append((os.fdopen(r2, "rb"), os.fdopen(w1, "wb")))
 for read, _ in pipes:
     assert read.readline() == b"ready\\n"
-if behaviour != "whole":
+if behavior != "whole":
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
-    if behaviour == "hook":
+    if behavior == "hook":
         class Worker: pid = pids[0]
         child_exit(None, Worker)
 answers = []
-for read, write in pipes[behaviour != "whole":]:
+for read, write in pipes[behavior != "whole":]:
     write.write(b"go\\n"); write.flush()
     answers.append(json.loads(read.readline()))
 print(json.dumps(answers))

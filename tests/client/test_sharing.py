@@ -122,7 +122,7 @@ def words(seen: list[Any]) -> list[str]:
 
 
 def failing(_: httpx.Request) -> httpx.Response:
-    """No picture."""
+    """No image."""
     return httpx.Response(503, stream=Body([b"n", b"o"]))
 
 
@@ -538,7 +538,7 @@ def test_hedged_calls_are_as_many_events_and_one_request(
 
 
 def test_the_slower_of_two_calls_is_cancelled(metering: Metering, seen: Written) -> None:
-    """It may have been billed; the request got its picture from the other one."""
+    """It may have been billed; the request got its image from the other one."""
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if len([event for event in seen if event["outcome"] == "attempt"]) == 1:

@@ -29,7 +29,7 @@ Events = Callable[[], list[dict[str, Any]]]
 
 
 def written(folder: Path) -> list[dict[str, Any]]:
-    """All lines of all segments; a line that is no JSON fails."""
+    """All lines of all segments; a line that is not JSON fails."""
     return [json.loads(line) for file in segments(folder) for line in file.read_bytes().splitlines()]
 
 
@@ -291,7 +291,7 @@ def test_fifty_forks_under_load(tmp_path: Path) -> None:
 
 
 def test_requests_in_flight_at_a_fork_are_the_parent_s(tmp_path: Path) -> None:
-    """The child's gauge does not show them for ever."""
+    """The child's gauge does not show them forever."""
     script = (
         "import os, threading\nfrom prometheus_client import REGISTRY\nfrom auditor import Renderer\n"
         "from tests.client.conftest import Upstream\nup = Upstream()\nup.gate.clear()\n"

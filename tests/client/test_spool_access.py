@@ -76,7 +76,7 @@ def test_other_modes_are_refused(tmp_path: Path, given: Any) -> None:
 @pytest.mark.parametrize("given", ["no-such-group", "", -5, 2**32 - 1, True, 1.5])
 def test_unknown_groups_are_refused(tmp_path: Path, given: Any) -> None:
     """With what to do."""
-    with pytest.raises(ConfigError, match="is no group of this machine"):
+    with pytest.raises(ConfigError, match="is not a group of this machine"):
         Spool(tmp_path, spool_group=given)
 
 

@@ -66,7 +66,7 @@ print("SOUGHT", sorted(sought))
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    """A picture for everything."""
+    """An image for everything."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -103,7 +103,7 @@ def test_a_first_call_looks_for_no_module(
 ) -> None:
     """No module, so no codec either: what is loaded while somebody waits costs money, and a fork leaves it half.
 
-    Nor is one looked for that is not there: the child of a fork then would wait for that module's lock for ever.
+    Nor is one looked for that is not there: the child of a fork then would wait for that module's lock forever.
     """
     where = {"redis": redis.url, "folder": str(tmp_path / "renders")}.get(cache, cache)
     said = run(FIRST, secure[0], where, kind, str(tmp_path / "usage"), SSL_CERT_FILE=secure[1])
@@ -155,7 +155,7 @@ def test_cold_processes_pay_for_nothing_that_redis_holds(redis: RedisServer) -> 
 
 MOMENTS = """
 import faulthandler, gc, json, os, signal, sys, threading
-os.register_at_fork(after_in_child=lambda: signal.alarm(15))  # before all others, which may wait for ever
+os.register_at_fork(after_in_child=lambda: signal.alarm(15))  # before all others, which may wait forever
 faulthandler.register(signal.SIGALRM, chain=True)
 faulthandler.dump_traceback_later(280, exit=True)
 from prometheus_client import CollectorRegistry

@@ -28,7 +28,7 @@ async def main(url: str, redis: str, spool: str, mix: str, requests: int, seed: 
 
     async def caller() -> None:
         for number in numbers:
-            # A few popular pictures, many rare ones, and some that change at every call.
+            # A few popular images, many rare ones, and some that change at every call.
             hot, rare, new = f"hot-{rng.randrange(20)}", f"rare-{rng.randrange(3000)}", f"new-{seed}-{number}"
             which = rng.choice([hot] * 6 + [rare, new] if mix == "mixed" else [hot, new, new, new])
             try:

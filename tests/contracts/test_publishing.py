@@ -39,7 +39,7 @@ def test_the_project_says_where_it_is() -> None:
 
 
 def test_every_link_of_the_long_description_is_absolute() -> None:
-    """And leads to a file of the repository, pictures to their bytes."""
+    """And leads to a file of the repository, images to their bytes."""
     links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", CORE.readme.replace("[![", "["))
     repository = CORE.urls["Repository"]
     assert len(links) > 40

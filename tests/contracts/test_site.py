@@ -63,7 +63,7 @@ def loaded(site: Path) -> Iterator[tuple[Path, str]]:
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_is_missing(site: Path) -> None:
-    """Scripts, style sheets, pictures and fonts are files of the site."""
+    """Scripts, style sheets, images and fonts are files of the site."""
     found = [(path, urlsplit(address)) for path, address in loaded(site) if not address.startswith("data:")]
     assert {path.suffix for path, _ in found} >= {".html"}
     assert {Path(url.path).suffix for _, url in found} >= {".js", ".css", ".webp", ".png"}

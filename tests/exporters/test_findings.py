@@ -210,7 +210,7 @@ def test_what_is_no_report(tmp_path: Path, text: str) -> None:
     """Is a sentence and a sample, and takes nothing else along."""
     path = tmp_path / "report.json"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InputError, match=r"report\.json: is no JSON report; write one with"):
+    with pytest.raises(InputError, match=r"report\.json: is not a JSON report; write one with"):
         FindingsCollector(path, settings_of({}, "test")).collect(Families(), 0)
     said: list[str] = []
     taken = shown(path, said)

@@ -83,13 +83,13 @@ def test_to_a_real_pushgateway(gateway: str, tmp_path: Path, monkeypatch: pytest
         assert "wr0ng" not in str(error.value) and f"http://{gateway}: " in str(error.value)
 
 
-UNOPENED = ["none", "no folder", "no database", "an empty file", "newer", "of no version", "of a server that is down",
+UNOPENED = ["none", "not a folder", "no database", "an empty file", "newer", "of no version", "of a server that is down",
             "of a server that nobody knows", "a folder"]  # fmt: skip
 
 
 def unopened(kind: str, folder: Path) -> str:
     """The address of a ledger that cannot be opened."""
-    where = folder / ("missing" if kind == "no folder" else "") / "l.db"
+    where = folder / ("missing" if kind == "not a folder" else "") / "l.db"
     if kind.startswith("of a server"):
         return f"{'mysql' if 'nobody' in kind else 'postgresql'}://u:t0psecret@127.0.0.1:{free_port()}/x"
     if kind in ("newer", "of no version"):
@@ -155,7 +155,7 @@ def test_what_goes_wrong_is_a_sentence() -> None:
     odd = http.server.HTTPServer(("127.0.0.1", 0), Odd)
     threading.Thread(target=odd.serve_forever, daemon=True).start()
     for address, why in (
-        (f"127.0.0.1:{free_port()}", "Connection refused"), (f"127.0.0.1:{odd.server_port}", "no HTTP"),
+        (f"127.0.0.1:{free_port()}", "Connection refused"), (f"127.0.0.1:{odd.server_port}", "not HTTP"),
         ("gateway.invalid", "Name or service not known|Temporary failure|No address|cannot be pushed"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=why) as error:

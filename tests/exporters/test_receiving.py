@@ -179,7 +179,12 @@ def test_tokens_open_the_ingest_and_nothing_else(ledger: Ledger, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "holds no token"), ("short\n", "shorter than 16"), ("x y\n", "is no bearer token"), (None, "cannot be read")],
+    [
+        ("", "holds no token"),
+        ("short\n", "shorter than 16"),
+        ("x y\n", "is not a bearer token"),
+        (None, "cannot be read"),
+    ],
 )
 def test_a_file_of_tokens_that_cannot_be_used_is_refused(tmp_path: Path, text: str | None, words: str) -> None:
     """With its line, without what stands there."""

@@ -328,14 +328,14 @@ def of_version(where: str, number: int) -> None:
         connection.execute("UPDATE ledger SET value = ? WHERE name = 'version'", [str(number)])
 
 
-LEDGERS = ["none", "no folder", "an empty file", "older", "of postgresql"]
+LEDGERS = ["none", "not a folder", "an empty file", "older", "of postgresql"]
 
 
 @pytest.mark.parametrize("kind", LEDGERS)
 def test_it_starts_before_there_is_a_ledger(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Success 0 and its build info, said once; once somebody has ingested, all of it."""
     where, said, done = str(tmp_path / "deep" / "l.db"), list[str](), list[str]()
-    if kind != "no folder":
+    if kind != "not a folder":
         (tmp_path / "deep").mkdir()
     if kind == "an empty file":
         Path(where).touch()

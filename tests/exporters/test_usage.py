@@ -40,7 +40,7 @@ class Provider:
         self.asked: list[tuple[str, Mapping[str, str]]] = []
 
     def __call__(self, url: str, headers: Mapping[str, str]) -> Answer:
-        """The next answer, the last one for ever."""
+        """The next answer, the last one forever."""
         self.asked.append((url, headers))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 

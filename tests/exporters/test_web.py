@@ -223,7 +223,7 @@ def test_renewed_certificates_need_no_restart(web_config: Path) -> None:
             await ask(tls=first)
         tls = trusting(folder)
         for text, complaint in (
-            ("{", "is no YAML"), (TLS, "open to all"), (USERS, "by a restart only"), ("users: {}", "is not supported"),
+            ("{", "is not YAML"), (TLS, "open to all"), (USERS, "by a restart only"), ("users: {}", "is not supported"),
         ):  # fmt: skip
             web_config.write_text(text)
             assert (await ask(tls=tls))[0] == 401
@@ -246,11 +246,11 @@ WRONG = {
     TLS.replace("}", ", client_auth_type: RequireAnyClientCert}"): "is not supported",
     TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert}"): "belong together",
     TLS.replace("}", ", client_ca_file: server.crt}"): "belong together",
-    "basic_auth_users: {prometheus: s3cret}": "of 'prometheus' is no bcrypt hash",
-    "basic_auth_users: [a]": "basic_auth_users is no table",
+    "basic_auth_users: {prometheus: s3cret}": "of 'prometheus' is not a bcrypt hash",
+    "basic_auth_users: [a]": "basic_auth_users is not a table",
     "http_server_config: {headers: {X-Anything: y}}": "X-Anything",
-    "- a": "the file is no table",
-    "a: b: c": "is no YAML, line 1",
+    "- a": "the file is not a table",
+    "a: b: c": "is not YAML, line 1",
     "basic_auth_user: {}": "basic_auth_user is not supported",
 }
 

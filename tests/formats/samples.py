@@ -49,12 +49,12 @@ class Taken:
 
     @property
     def unknown(self) -> Counter[str]:
-        """Why it is not known which picture -> records."""
+        """Why it is not known which image -> records."""
         return Counter(record["unknown"] for record in self.records if record["unknown"])
 
     @property
     def repeats(self) -> int:
-        """Renders of a known picture that another one is of, too."""
+        """Renders of a known image that another one is of, too."""
         keys = [each["key"] for each in self.records if each["outcome"] == "render" and not each["unknown"]]
         return len(keys) - len(set(keys))
 

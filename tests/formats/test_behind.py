@@ -146,7 +146,7 @@ def test_nothing_behind_the_agent_is_not_worth_a_word(tmp_path: Path, behind: st
     [' "{}"', " {}", ' "-" {}', ' "203.0.113.9" "{}"', " 0.250 {} MISS", " host={}", ' vhost="{}"', " {}:8443"],
 )
 def test_a_host_behind_the_agent_is_part_of_the_key(tmp_path: Path, place: str) -> None:
-    """Two virtual hosts with one path are two pictures; one host is one."""
+    """Two virtual hosts with one path are two images; one host is one."""
     a, b = place.format("a.example"), place.format("b.example")
     found = report(tmp_path, line(1, a), line(5, b))
     assert told(found) == (2, 0, 0)
@@ -172,7 +172,7 @@ def test_a_host_in_the_second_place_is_part_of_the_key(tmp_path: Path, second: s
 
 
 def test_a_client_whose_name_was_looked_up(tmp_path: Path) -> None:
-    """Behind the virtual host, which is the picture's."""
+    """Behind the virtual host, which is the image's."""
     a, b = (line(n).replace("203.0.113.7", f"a.example {name}.isp.example", 1) for n, name in ((1, "x"), (5, "y")))
     found = report(tmp_path, a, b, config={"sources": {"img": {"host": "a.example", "path": "/img/.*"}}})
     assert told(found) == (2, 0, 1)
@@ -279,7 +279,7 @@ def test_messages_alone_are_a_question(tmp_path: Path) -> None:
     ],
 )
 def test_lines_without_a_method_do_not_decide_what_a_log_is(tmp_path: Path, cells: str) -> None:
-    """Where all that can be read is no request, the log is a question."""
+    """Where all that can be read is not a request, the log is a question."""
     lines = [cells.format(n, line(n).replace('"', '""')) for n in range(5)]
     with pytest.raises(InputError, match="cannot tell the format"):
         report(tmp_path, '"@timestamp","@message"', *lines)

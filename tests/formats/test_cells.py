@@ -30,7 +30,7 @@ NAMES = [
 
 
 def texts(kind: str) -> list[str]:
-    """Two requests for one picture."""
+    """Two requests for one image."""
     lines = [LINES[kind].format(n=n, agent=AGENT) for n in (1, 5)]
     return [W3C, *lines] if kind == "w3c" else lines
 

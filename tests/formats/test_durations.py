@@ -348,7 +348,7 @@ def test_many_at_once_is_one_by_one(text: str, told: str | None) -> None:
 
     def values() -> Any:
         for line in block.split(b"\n"):
-            with suppress(BadRecordError):  # `x` is no value of nginx's own $request_time
+            with suppress(BadRecordError):  # `x` is not a value of nginx's own $request_time
                 if took := kinds(UTC).parse(line).took:
                     yield took
 

@@ -67,7 +67,7 @@ def test_calls_that_differ_by_such_a_number_are_unknown(
 ) -> None:
     """However deep it stands."""
     if name == "object.jsonl" and pair[0] == "1e400":
-        pytest.skip("such a line is no JSON for its reader")
+        pytest.skip("such a line is not JSON for its reader")
     bodies = [ADDRESSES[url] % (place % each) for place in PLACES for each in (*pair, pair[0])]
     found = taken_of(tmp_path, {name: CARRIERS[name](url, bodies)})
     assert found.count("render") == 9
@@ -90,7 +90,7 @@ OWN = {"sources": {"api": {"path": "/api/og"}}}
 def test_endpoints_of_the_users_own(tmp_path: Path, name: str, pair: tuple[str, str]) -> None:
     """Where the body is kept as text it is told apart; nowhere do two become one."""
     if name == "object.jsonl" and pair[0] == "1e400":
-        pytest.skip("such a line is no JSON for its reader")
+        pytest.skip("such a line is not JSON for its reader")
     text = CARRIERS[name]("https://shop.example/api/og", [PLACES[0] % each for each in pair])
     found = taken_of(tmp_path, {name: text}, OWN)
     assert (found.count("render"), found.repeats) == (2, 0)
@@ -121,7 +121,7 @@ def table(values: Sequence[Any]) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("pair", PAIRS[:-1])
 @pytest.mark.parametrize("packed", [False, True])
 def test_inputs_of_an_export(tmp_path: Path, pair: tuple[str, str], packed: bool) -> None:
-    """Of a column of JSON; what is no JSON is text, and no other text is the same."""
+    """Of a column of JSON; what is not JSON is text, and no other text is the same."""
     columns = table([PLACES[0] % each for each in (*pair, pair[0], "12", "12")])
     name = "export.parquet" if packed else "export.csv"
     if packed:

@@ -66,7 +66,7 @@ def test_repeats_of_an_access_log(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_order_of_parameters_is_no_difference_and_every_parameter_is(tmp_path: Path) -> None:
-    """`name=` selects the picture: two names are two pictures; a user may leave a parameter out, nobody else."""
+    """`name=` selects the image: two names are two images; a user may leave a parameter out, nobody else."""
     log = tmp_path / "access.log"
     log.write_text(
         line(1, "/img/og/1.png?a=1&name=x")
@@ -272,9 +272,9 @@ def test_hosts_tell_environments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"path": "("}, r"sources\.x\.path = '\(' is no RE2 pattern"),
+        ({"path": "("}, r"sources\.x\.path = '\(' is not a RE2 pattern"),
         ({"path": "(?P<nonsense>.)"}, "has the group 'nonsense'; groups are template"),
-        ({"path": "(?=a)"}, "is no RE2 pattern"),
+        ({"path": "(?=a)"}, "is not a RE2 pattern"),
         ({"path": "/", "key": ["a"], "ignore": ["b"]}, "exclude each other"),
         ({"path": "/", "uncached": "maybe"}, "neither render nor hit"),
         ({"path": "/", "format": "bmp"}, "none of avif"),
@@ -317,7 +317,7 @@ def test_a_folder_below_with_settings_of_its_own_maps_its_own_logs(tmp_path: Pat
 
 
 def test_map_proposes_what_the_audit_understands(tmp_path: Path) -> None:
-    """The proposal is an auditor.toml; audited with it, every request for a picture is an event."""
+    """The proposal is an auditor.toml; audited with it, every request for an image is an event."""
     log = tmp_path / "access.log"
     log.write_text(
         "".join(

@@ -25,7 +25,7 @@ from tests.ledger.conftest import feed
 
 
 def request(number: int, **others: Any) -> str:
-    """A request to a picture of its own, as Cloudflare logs it."""
+    """A request to an image of its own, as Cloudflare logs it."""
     return json.dumps({
         "ClientRequestMethod": "GET", "ClientRequestURI": f"/img/og/{number}.png?a=}}{{,[", "EdgeResponseStatus": 200,
         "EdgeStartTimestamp": f"2026-09-01T08:{number // 60 % 60:02}:{number % 60:02}Z", **others,
@@ -62,7 +62,7 @@ ONE = {
     "one behind a time": f"2026-09-01T08:00:00Z {A}",
     "one that lacks its end": '{"ts": 1, "request": {"uri": "/x"}, "all": [{"a": 1}, {"b": 2}',
     "one with a text that was not escaped": '{"body": "{"template": "og", "a": {}}", "status": 200}',
-    "one with what is no number": '{"a": NaN}',
+    "one with what is not a number": '{"a": NaN}',
     "two of which both are torn": TORN + TORN,
     "a text with an object": f"started with {A}",
     "no object": '[1, "{}{}"]',
@@ -72,7 +72,7 @@ ONE = {
 
 @pytest.mark.parametrize("name", LINES)
 def test_each_object_is_a_record(name: str) -> None:
-    """In their order, and what is no object is one that is rejected."""
+    """In their order, and what is not an object is one that is rejected."""
     line, expected = LINES[name]
     assert [each.decode() for each in apart(line.encode())] == expected
 

@@ -19,7 +19,7 @@ CACHED = '[$time_local] $host "$request" $status $body_bytes_sent $request_time 
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
-DIRECTIVE = "log_format pictures '$host $time_iso8601 $request_method $request_uri '\n '$status $bytes_sent';"
+DIRECTIVE = "log_format images '$host $time_iso8601 $request_method $request_uri '\n '$status $bytes_sent';"
 LINES = (
     '[01/Sep/2026:06:00:01 +0000] shop.example "GET /img/1.png HTTP/1.1" 200 900 0.250 MISS\n'
     '203.0.113.7 - - [01/Sep/2026:06:00:02 +0000] "GET /img/2.png HTTP/1.1" 200 800 "-" "curl/8.5"\n'

@@ -52,7 +52,7 @@ def test_cloudfront_000_has_no_answer_and_error_asks_the_response() -> None:
     [("a=1%2526b=2", "a=1%26b=2"), ("a=%2525", "a=%25"), ("a=%20b", "a=%20b"), ("a=1&b=2", "a=1&b=2")],
 )
 def test_cloudfront_percent_signs_are_read_back_and_nothing_else(logged: str, sent: str) -> None:
-    """An ampersand inside a value stays inside it, else two pictures would have one key."""
+    """An ampersand inside a value stays inside it, else two images would have one key."""
     assert read(CloudFront(UTC), front(cs_uri_query=logged)).target == f"/a.png?{sent}"
 
 

@@ -92,7 +92,7 @@ SECRETS = ["4111111111111111", "Bearer abc", "j.doe@a.example", "\x1b[31mred", "
 
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_value_and_no_strange_name_is_told(tmp_path: Path, secret: str) -> None:
-    """A first line of values is no header, and a key that is none of a program's is only counted."""
+    """A first line of values is not a header, and a key that is none of a program's is only counted."""
     table = asked(tmp_path, "a.csv", f"{TIME},{json.dumps(secret)[1:-1]},200 ok\n{TIME},other,200 ok\n")
     objects = asked(tmp_path, "a.log", json.dumps({secret: secret, "level": secret, "n1": [secret]}) + "\n")
     escaped = "Bearer" if secret == "Bearer abc" else secret

@@ -99,7 +99,7 @@ def test_haproxy_lines_without_a_request_are_filtered(line: str) -> None:
 
 
 def test_a_request_in_another_format_of_haproxy_is_rejected_and_not_filtered() -> None:
-    """A picture that nobody counted would be lost in silence."""
+    """An image that nobody counted would be lost in silence."""
     line = PROXIED.replace(" 0/0/1/248/250", " shop.example 0/0/1/248/250")
     with pytest.raises(BadRecordError):
         HAProxy(UTC).parse(f"Sep  1 12:00:00 lb1 haproxy[714]: {line}".encode())
@@ -343,7 +343,7 @@ def test_a_browser_that_answered_itself_is_a_cache(name: str) -> None:
     ],
 )
 def test_keys_of_json_are_what_people_call_them(request_line: dict[str, str]) -> None:
-    """A query under a name that nobody knew made one picture of many."""
+    """A query under a name that nobody knew made one image of many."""
     line = {"time": "2026-09-01T12:00:00.250Z", "status": 200, "body_bytes_sent": 900, "request_time": 0.25}
     found = read(NginxJson, {**line, **request_line})
     assert (found.ts_us, found.method, found.host, found.target) == (NOON, "GET", "shop.example", "/a.png?v=1")

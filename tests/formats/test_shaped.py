@@ -68,7 +68,7 @@ def test_every_key_of_the_declaration_is_read() -> None:
     ],
 )  # fmt: skip
 def test_times(value: object, unit: str | None) -> None:
-    """In the unit that is declared; text that is no number is a date all the same."""
+    """In the unit that is declared; text that is not a number is a date all the same."""
     assert read({"t": value}, time_unit=unit).ts_us == START
 
 
@@ -158,7 +158,7 @@ def test_a_status_of_nothing_is_no_answer(status: object) -> None:
     ("record", "said"),
     [
         ({"t": None}, "t is missing"), ({"t": "soon"}, "RFC 3339"), ({"t": -5}, "before 1970"), ({"t": 1e300}, "out of range"),
-        ({"u": {"a": 1}}, "u is not a text"), ({"s": "OK"}, "status is no number"), ({"b": "many"}, "b is not a number"),
+        ({"u": {"a": 1}}, "u is not a text"), ({"s": "OK"}, "status is not a number"), ({"b": "many"}, "b is not a number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_rejected(record: Mapping[str, Any], said: str) -> None:

@@ -148,7 +148,7 @@ def test_the_first_version_of_application_gateway() -> None:
 
 
 def test_api_gateway() -> None:
-    """The stage that has no name is no environment; a `requestTime` that is no date is somebody else's."""
+    """The stage that has no name is no environment; a `requestTime` that is not a date is somebody else's."""
     assert good("api-gateway")[0].environment is None
     assert changed("api-gateway", 0, stage="staging").environment == "staging"
     assert good("api-gateway")[0].assumed == (Assumption.NO_QUERY,)

@@ -31,7 +31,7 @@ IDS = re.compile(
     rb'|(?<="spanId":")|(?<="event\.id":")|(?<="id":")(?=e\d")'
     rb"|(?<= )(?=[0-9A-F]{16} [A-Z])|(?<=\|)(?=[0-9a-f]{32}\|)"
 )
-"""Where the ids of some samples begin: the second copy of a record is another request of the same picture."""
+"""Where the ids of some samples begin: the second copy of a record is another request of the same image."""
 NO_REQUESTS = {"jsonl", "cache-trace"}
 """Formats that tell no request; nor do the exports of providers."""
 

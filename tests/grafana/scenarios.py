@@ -179,7 +179,7 @@ def timeline(promtool: str, folder: Path, scene: Scene) -> Timeline:
 
 
 def _values(values: Sequence[float | None]) -> str:
-    """In promtool's notation; equal neighbours as one."""
+    """In promtool's notation; equal neighbors as one."""
     parts: list[str] = []
     index = 0
     while index < len(values):

@@ -136,7 +136,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "a loop on a free plan": Scenario(
         Account(both(flat(1.5), during(LOOP, 0, 0.1)), plan=100, price=0), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "PlanUsedUp": [0.0]}, pace=0, days=0.1, step=60
     ),
-    "a loop that somebody stops": Scenario(
+    "a loop that is stopped by hand": Scenario(
         Account(both(flat(20), during(LOOP, 0, 0.0208))), {"CreditsExhaustSoon": [0.0], "PlanAlmostUsed": [0.0], "CreditsFastBurn": [0.0]}, pace=None, days=3, step=120
     ),
     "the exporter is down for two hours": Scenario(

@@ -14,7 +14,7 @@ from auditor_exporter.alerts import source
 
 from grafana.source.__main__ import contents
 from grafana.source.lint import EXCLUDED, RULES, faults
-from grafana.source.panels import COLOURS
+from grafana.source.panels import COLORS
 from tests.grafana.test_queries import dashboards
 from tests.services import ROOT
 
@@ -168,8 +168,8 @@ def test_values_lead_on() -> None:
     }  # fmt: skip
 
 
-def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
-    """Words that have another colour somewhere, or none."""
+def mixed_colors(boards: Mapping[str, Board]) -> Iterator[str]:
+    """Words that have another color somewhere, or none."""
     words = re.compile(r"\{\{(result|cause|code|reason)\}\}")
     for name, board in boards.items():
         for panel in panels(board):
@@ -179,22 +179,22 @@ def mixed_colours(boards: Mapping[str, Board]) -> Iterator[str]:
                 if value["id"] == "color" and each["matcher"]["id"] == "byName"
             }  # fmt: skip
             yield from (
-                f"{name}, {panel['title']}: {word}" for word, colour in chosen.items() if COLOURS.get(word) != colour
+                f"{name}, {panel['title']}: {word}" for word, color in chosen.items() if COLORS.get(word) != color
             )
             legends = [target.get("legendFormat", "") for target in panel["targets"]]
             if any(map(words.fullmatch, legends)) and not chosen:
                 yield f"{name}, {panel['title']}: none"
 
 
-def test_a_word_has_one_colour_everywhere(board: Board) -> None:
+def test_a_word_has_one_color_everywhere(board: Board) -> None:
     """On all dashboards; and one that has another is found."""
-    assert list(mixed_colours(BOARDS)) == []
-    assert len(set(COLOURS.values())) >= 12
+    assert list(mixed_colors(BOARDS)) == []
+    assert len(set(COLORS.values())) >= 12
     (waste,) = [panel for panel in panels(board) if panel["title"] == "Waste by cause"]
     waste["fieldConfig"]["overrides"][0]["properties"][0]["value"]["fixedColor"] = "pink"
-    assert list(mixed_colours({"x": board})) == ["x, Waste by cause: concurrent"]
+    assert list(mixed_colors({"x": board})) == ["x, Waste by cause: concurrent"]
     waste["fieldConfig"]["overrides"] = []
-    assert list(mixed_colours({"x": board})) == ["x, Waste by cause: none"]
+    assert list(mixed_colors({"x": board})) == ["x, Waste by cause: none"]
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -264,7 +264,7 @@ def test_it_has_the_shape_that_grafana_declares(name: str) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda b: b.update(colour="red"),
+        lambda b: b.update(color="red"),
         lambda b: b.update(refresh=5),
         lambda b: next(panels(b))["options"].update(graphMode="areas"),
         lambda b: next(panels(b))["options"].update(grafMode="area"),

@@ -73,8 +73,8 @@ class Asked:
         bad = [value for value in self.values if not math.isfinite(value)]
         if bad:
             yield f"{where}: {len(bad)} of {len(self.values)} values are {bad[0]}"
-        cures = re.search("monthly_saving|bytes_cost", self.expr)  # (some cost)
-        if any(value < 0 for value in self.values) and not cures:
+        fixes = re.search("monthly_saving|bytes_cost", self.expr)  # (some cost)
+        if any(value < 0 for value in self.values) and not fixes:
             yield f"{where}: goes below 0"
         share = self.unit == "percentunit" and "plan_credits" not in self.expr  # (a plan may be exceeded)
         if share and any(value > 1 for value in self.values):
@@ -263,7 +263,7 @@ def shares_are_the_ledgers(done: Sequence[Asked], ledger: Ledger) -> None:
     served = sum(count for (_, outcome), count in week.items() if outcome in ("hit", "coalesced"))
     (rate,) = [each for each in done if each.panel == "Hit rate"]
     assert rate.values[0] == pytest.approx(served / week.total(), abs=0.01)
-    (cost,) = [each for each in done if each.panel == "Cost of a delivered picture"]
+    (cost,) = [each for each in done if each.panel == "Cost of a delivered image"]
     for account, price, days in (("main", 24.99, 30), ("campaigns", 14.99, 30)):
         delivered = sum(count for (a, outcome), count in day.items() if a == account and outcome in DELIVERED)
         assert by_account(cost.found)[account] == pytest.approx(price / days / delivered, rel=0.03)

@@ -1,4 +1,4 @@
-"""Pictures for the tests: drawn, photo-like, and hostile ones that are small in bytes and large in everything else."""
+"""Images for the tests: drawn, photo-like, and hostile ones that are small in bytes and large in everything else."""
 
 import io
 import random
@@ -21,7 +21,7 @@ def photo(width: int = 240, height: int = 160, seed: int = 1) -> Image.Image:
 
 
 def drawing(width: int = 240, height: int = 160) -> Image.Image:
-    """A card: few colours, sharp edges."""
+    """A card: few colors, sharp edges."""
     picture = Image.new("RGB", (width, height), (20, 60, 120))
     brush = ImageDraw.Draw(picture)
     brush.rectangle((width // 12, height // 8, width // 2, height // 2), fill=(255, 210, 40))
@@ -42,9 +42,9 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, body: bytes = b"", extra: bytes = b"", colour: int = 0, depth: int = 8) -> bytes:
+def png(width: int, height: int, body: bytes = b"", extra: bytes = b"", color: int = 0, depth: int = 8) -> bytes:
     """A PNG of these sizes by its head, with a body that need not be true."""
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 

@@ -1,4 +1,4 @@
-"""Whatever a picture is, the parent lives, says what was wrong in a word, and measures the next one."""
+"""Whatever an image is, the parent lives, says what was wrong in a word, and measures the next one."""
 
 import io
 import os
@@ -32,7 +32,7 @@ def archive() -> bytes:
 
 
 def bombs() -> dict[str, tuple[bytes, str]]:
-    """Name -> (a picture, the reason for which it is refused)."""
+    """Name -> (an image, the reason for which it is refused)."""
     texts = b"".join(chunk(b"zTXt", b"k\0\0" + zlib.compress(b"\0" * (4 << 20), 9)) for _ in range(30))
     return {
         "png 13,000 squared": (bomb(13_000), "too_many_pixels"),
@@ -67,7 +67,7 @@ def bombs() -> dict[str, tuple[bytes, str]]:
 def test_bombs_are_refused_with_a_word_and_the_next_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them in one run, with good pictures in between; no file is left behind."""
+    """All of them in one run, with good images in between; no file is left behind."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     tasks, expected = [], {}
     for place, (name, (data, reason)) in enumerate(bombs().items()):

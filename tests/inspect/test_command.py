@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_a_folder_is_measured_into_a_file_that_is_read_back(folder: Path, tmp_path: Path) -> None:
-    """Each picture once by its bytes; a second run takes everything over and writes the same."""
+    """Each image once by its bytes; a second run takes everything over and writes the same."""
     output = tmp_path / "measured.json"
     done = command("inspect", str(folder), "--shown", "120", "--output", str(output))
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_a_folder_is_measured_into_a_file_that_is_read_back(folder: Path, tmp_pa
 
 
 def test_the_clients_cache_is_read(tmp_path: Path) -> None:
-    """Its files hold more than pictures; a damaged one is refused by name."""
+    """Its files hold more than images; a damaged one is refused by name."""
     cache = tmp_path / "cache"
     with (
         Sandbox() as sandbox,
@@ -150,10 +150,10 @@ def test_addresses_are_fetched_and_limits_come_from_the_list(tmp_path: Path) -> 
         ((), "nothing to inspect"),
         (("nowhere.png",), "there is no such file or folder"),
         (("--urls", "nowhere"), "cannot be read"),
-        ((".", "--shown", "huge"), "--shown = 'huge' is no size"),
-        ((".", "--shown", "0x0"), "is no size"),
-        ((".", "--allow-network", "10.1"), "--allow-network = '10.1' is no network"),
-        ((".", "--output", "broken.json"), "broken.json: is no file of `auditor inspect`"),
+        ((".", "--shown", "huge"), "--shown = 'huge' is not a size"),
+        ((".", "--shown", "0x0"), "is not a size"),
+        ((".", "--allow-network", "10.1"), "--allow-network = '10.1' is not a network"),
+        ((".", "--output", "broken.json"), "broken.json: is not a file of `auditor inspect`"),
     ],
 )
 def test_wrong_options_are_named_with_their_cure(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ TURNED[0x0112] = 6  # a quarter turn to the right
     ids=lambda value: value.get("note", str(value)) if isinstance(value, dict) else "",
 )  # fmt: skip
 def test_facts_are_those_of_the_picture(worker: Worker, data: bytes, facts: dict[str, Any]) -> None:
-    """Format, size as shown, transparency, colours, frames; what is not tried says why."""
+    """Format, size as shown, transparency, colors, frames; what is not tried says why."""
     found = worker.measure(data, None)
     assert {name: found[name] for name in facts} == facts
 
@@ -135,7 +135,7 @@ def test_similarity_is_that_of_the_library_whatever_the_bands(monkeypatch: pytes
     assert whole[0] < 0.99
 
 
-def test_lost_colours_are_seen() -> None:
+def test_lost_colors_are_seen() -> None:
     """Luma alone would call a red and a green of equal brightness the same."""
     from PIL import ImageDraw
 
@@ -145,7 +145,7 @@ def test_lost_colours_are_seen() -> None:
     assert quality.similarity(one, grey)[1] < quality.TILE
 
 
-def test_hidden_colours_below_transparency_do_not_count() -> None:
+def test_hidden_colors_below_transparency_do_not_count() -> None:
     """What nobody sees may differ; over black and over white everything visible is compared."""
     one = alpha()
     one.paste((255, 0, 0, 0), (0, 0, 100, 100))

@@ -66,12 +66,12 @@ def far_below_a_file(at: Path) -> Path:
 
 
 PLACES: dict[Make, str] = {
-    a_folder: "a folder is no ledger", a_pipe: "a named pipe is no ledger", a_socket: "a socket is no ledger",
+    a_folder: "a folder is not a ledger", a_pipe: "a named pipe is not a ledger", a_socket: "a socket is not a ledger",
     linked: "l.db is a link to gone/elsewhere.db, which is not there",
     in_a_linked_folder: "moved is a link to", a_loop: "cannot be followed (Too many levels of symbolic links)",
     below_a_file: "file is a file and not a folder", far_below_a_file: "file is a file and not a folder",
     lambda at: at / ("l" * 300): "cannot be followed (File name too long)",
-    lambda _: Path("/dev/null"): "a device is no ledger",
+    lambda _: Path("/dev/null"): "a device is not a ledger",
 }  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_an_exporter_starts_there_and_recovers(make: Make, mode: str, tmp_path: 
 
 @pytest.mark.parametrize(
     ("then", "said"),
-    [(lambda at: at.mkdir(), "a folder is no ledger"), (os.mkfifo, "a named pipe"),
+    [(lambda at: at.mkdir(), "a folder is not a ledger"), (os.mkfifo, "a named pipe"),
      (lambda at: at.symlink_to("nowhere"), "is a link to nowhere"), (lambda _: None, "the file is gone")],
 )  # fmt: skip
 def test_a_ledger_that_went_away_says_what_is_there_instead(

@@ -141,7 +141,7 @@ def test_it_says_since_when(ledger: Ledger, tmp_path: Path) -> None:
     path.mkdir()
     follow(ledger, now, path).look()
     (row,) = aside(ledger)
-    assert (row.since_us, row.reason) == (int(START * 1e6), "it is no regular file")
+    assert (row.since_us, row.reason) == (int(START * 1e6), "it is not a regular file")
     path.rmdir()
     path.write_bytes(lines([event("a")]))
     follow(ledger, now, path).look()

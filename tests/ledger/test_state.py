@@ -361,7 +361,7 @@ CREATE TABLE corrections (provider TEXT NOT NULL, account TEXT NOT NULL, sum TEX
 CREATE TABLE periods (provider TEXT NOT NULL, account TEXT NOT NULL, environment TEXT NOT NULL, start_us BIGINT NOT NULL, end_us BIGINT NOT NULL, {sums}, PRIMARY KEY (provider, account, environment, start_us));
 CREATE TABLE accounts (provider TEXT NOT NULL, account TEXT NOT NULL, anchor_day INTEGER NOT NULL, timezone TEXT NOT NULL, PRIMARY KEY (provider, account));
 CREATE TABLE paid (provider TEXT NOT NULL, account TEXT NOT NULL, environment TEXT NOT NULL, ts_us BIGINT NOT NULL, PRIMARY KEY (provider, account, environment));
-CREATE TABLE pictures (provider TEXT NOT NULL, account TEXT NOT NULL, environment TEXT NOT NULL, key TEXT NOT NULL, done_us BIGINT NOT NULL, digest TEXT, PRIMARY KEY (provider, account, environment, key));
+CREATE TABLE images (provider TEXT NOT NULL, account TEXT NOT NULL, environment TEXT NOT NULL, key TEXT NOT NULL, done_us BIGINT NOT NULL, digest TEXT, PRIMARY KEY (provider, account, environment, key));
 INSERT INTO ledger VALUES ('version', '1'), ('horizon_us', '5');
 INSERT INTO inputs VALUES ('lines', 70), ('events', 70);
 INSERT INTO accounts VALUES ('imejis', 'a61', 15, 'America/New_York'), ('imejis', 'a1', 1, 'UTC');

@@ -148,7 +148,7 @@ def test_the_first_line_may_be_a_part(own: Ledger, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrap", [cri, docker])
 def test_a_part_whose_end_never_comes_keeps_no_other_line_away(own: Ledger, tmp_path: Path, wrap: Wrap) -> None:
-    """Nor for ever: once nobody writes to the file any more, the part is rejected, as an audit does."""
+    """Nor forever: once nobody writes to the file any more, the part is rejected, as an audit does."""
     written = [wrap(text("a")), wrap(text("b")), next(parts(LONG, wrap)), wrap(text("c"), True, "stderr")]
     log = wrote(tmp_path / "app.log", written, settled=False)
     assert feed(own, log).counts["events"] == 2

@@ -107,7 +107,7 @@ class Panels:
     [({"Difference": False, "Plan used": True}, []),
      ({"Difference": False, "Plan used": False}, ["overview, Plan used A: no series"]),
      ({"Difference": True}, ["overview, Difference, A: has series, take it off the list of empty ones (no address)"]),
-     ({}, ["overview, Difference, A: is no query of a dashboard, take it off the list of empty ones"]),
+     ({}, ["overview, Difference, A: is in no dashboard, take it off the list of empty ones"]),
      ({"Difference": False, "Plan used": None, "Hit rate": False},
       ["overview, Plan used A: parse error", "overview, Hit rate A: no series"]),
      ({"Difference": False, "Colors": True}, []),

@@ -107,7 +107,7 @@ def test_staging_goes_to_the_free_account_as_far_as_it_fits(tmp_path: Path) -> N
 
 
 def test_a_longer_time_to_live(tmp_path: Path) -> None:
-    """The same picture every two days: a day's cache saves nothing, a week's saves all but the first of each week."""
+    """The same image every two days: a day's cache saves nothing, a week's saves all but the first of each week."""
     events = [event(f"e{n}", f"2026-09-{2 * n + 1:02d}T10:00:00Z") for n in range(15)]
     ((advice,), _) = advice_on(events, tmp_path, on("Basic"))
     assert scenario(advice, "dedupe").credits_saved == 0
@@ -115,12 +115,12 @@ def test_a_longer_time_to_live(tmp_path: Path) -> None:
 
 
 def test_providers_side_by_side(tmp_path: Path) -> None:
-    """Unknown is unknown: no plan, no sum; large pictures cost more where they do."""
+    """Unknown is unknown: no plan, no sum; large images cost more where they do."""
     events = daily("2026-09-01", [20] * 30, width=3200, height=100)
     ((advice,), text) = advice_on(events, tmp_path, on("Pro"))
     by_name = {offer.provider: offer for offer in advice.providers}
     assert by_name["imejis"].monthly_bill == Fraction("14.99")
-    assert by_name["bannerbear"].monthly_bill == 149, "600 pictures of 3,200 px are 1,800 credits there"
+    assert by_name["bannerbear"].monthly_bill == 149, "600 images of 3,200 px are 1,800 credits there"
     assert by_name["orshot"].monthly_bill == 30
     assert by_name["placid"].monthly_bill is None
     assert (by_name["templated"].monthly_bill, by_name["templated"].period) == (29, "year")

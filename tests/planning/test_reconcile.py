@@ -33,7 +33,7 @@ def test_it_agrees_to_the_credit(tmp_path: Path) -> None:
 
 
 def test_credits_are_no_calls_where_a_call_may_cost_more(tmp_path: Path) -> None:
-    """Three credits at a provider where a picture costs up to three may be one call, and are not three of one."""
+    """Three credits at a provider where an image costs up to three may be one call, and are not three of one."""
     log = [*SEPTEMBER, event("t", "2026-09-10T00:00:00Z", outcome="error", error="timeout")]
     (tmp_path / "a.jsonl").write_bytes(lines([{**each, "provider": "bannerbear"} for each in log]))
     found = ran("reconcile", str(tmp_path), "--cycle", "2026-09", "--invoice", "93")
@@ -59,7 +59,7 @@ def test_uncertain_calls_may_have_been_billed(tmp_path: Path) -> None:
 
 
 def test_an_uncertain_call_can_cost_more_than_a_credit(tmp_path: Path) -> None:
-    """At Placid a picture costs up to 32."""
+    """At Placid an image costs up to 32."""
     log = [event("t", outcome="error", error="timeout", provider="placid")]
     config = {"accounts": {"main": {"provider": "placid"}}}
     assert held(log, tmp_path, 32, config=config).agrees

@@ -1,4 +1,4 @@
-"""Rendering at home: the break-even against counting up, and what cannot be known."""
+"""Self-hosting: the break-even against counting up, and what cannot be known."""
 
 import json
 from decimal import Decimal
@@ -88,11 +88,11 @@ def test_what_is_no_span_is_refused(text: str) -> None:
 
 
 def test_overriding_and_marking() -> None:
-    """The user's figures replace the guide's, with their source; the own volume is in the picture and the JSON."""
+    """The user's figures replace the guide's, with their source; the own volume is in the image and the JSON."""
     arguments = ["--maintenance", "0", "--server", "5", "--monitoring", "0", "--redis", "0", "--calls", "321"]
     text = ran("compare", "self-hosted", *arguments).out
     assert "321 <- you" in text
-    assert "At home: 5.00 to 5.00 a month" in text
+    assert "Self-hosted: 5.00 to 5.00 a month" in text
     assert "from 101 calls a month on imejis costs more" in text
     found = json.loads(ran("compare", "self-hosted", *arguments, "--format", "json").out)
     assert found["break_even"]["low"] == {"calls": 101, "plans_known_to": 10_000}

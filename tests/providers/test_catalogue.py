@@ -1,4 +1,4 @@
-"""The catalogue: every fact has a source, a date and a grade; what is unknown is None; calls are recognised."""
+"""The catalog: every fact has a source, a date and a grade; what is unknown is None; calls are recognized."""
 
 import base64
 from datetime import date
@@ -69,7 +69,7 @@ SIZES = [
     ("imejis", None, None, "pdf", None),
     ("orshot", None, None, "pdf", 1),
 ]
-"""Width, height and format of a picture, and the credits that it costs; None is unknown."""
+"""Width, height and format of an image, and the credits that it costs; None is unknown."""
 
 
 def test_prices_of_a_year_are_compared_by_the_month() -> None:
@@ -105,7 +105,7 @@ def test_a_render_call_is_known_by_its_address(provider: str, method: str, addre
 def test_a_call_is_recognised_with_its_body(
     provider: str, address: str, body: bytes, template: str, overrides: object, options: object
 ) -> None:
-    """What the picture depends on is told from metadata and webhooks."""
+    """What the image depends on is told from metadata and webhooks."""
     seen = PROVIDERS[provider].recognise("POST", urlsplit(address), body)
     assert seen is not None
     assert (seen.template, seen.overrides, seen.options) == (template, overrides, options)
@@ -113,7 +113,7 @@ def test_a_call_is_recognised_with_its_body(
 
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"[1]", b"{", b'{"template":null}'])
 def test_a_call_that_names_no_template_is_not_made_up(body: bytes | None) -> None:
-    """Two unread bodies would look like the same picture."""
+    """Two unread bodies would look like the same image."""
     seen = PROVIDERS["bannerbear"].recognise("POST", urlsplit("https://api.bannerbear.com/v2/images"), body)
     assert seen is not None and (seen.template, seen.told) == ("unknown", False)
 
@@ -130,7 +130,7 @@ def test_a_dry_run_renders_nothing() -> None:
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))
 def test_every_fact_has_its_source_and_date(name: str) -> None:
-    """A plan without a price is no plan, and nothing costs $0 but what is called free."""
+    """A plan without a price is not a plan, and nothing costs $0 but what is called free."""
     provider = PROVIDERS[name]
     assert provider.name == name
     assert provider.hosts
@@ -180,6 +180,6 @@ def test_a_key_in_an_address_is_no_option() -> None:
 
 
 def test_the_client_says_whom_it_speaks_to() -> None:
-    """A provider that is only catalogued is refused with the names of those that work."""
+    """A provider that is only cataloged is refused with the names of those that work."""
     with pytest.raises(ConfigError, match=r"does not make them; it speaks to imejis, hcti$"):
         Renderer("placid", api_key="k", account="a", environment="test")

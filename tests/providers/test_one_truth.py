@@ -265,7 +265,7 @@ def test_what_renders_nothing_is_no_call_to_anybody(method: str, address: str, t
 
 @pytest.mark.parametrize(("said", "credits"), [("2", 2), ("0", 0), ("1.5", "1.5"), ("", 1), ("many", 1), ("-1", 1)])
 def test_the_answer_says_what_a_call_cost(said: str, credits: Any, tmp_path: Path) -> None:
-    """Wherever the log has its headers, whatever the call asked for; what is no number says nothing."""
+    """Wherever the log has its headers, whatever the call asked for; what is not a number says nothing."""
     row, right = Row("hcti", "POST", HCTI, {"html": "x"}, "html"), [Decimal(credits)]
     header = "x-renders-consumed"
     assert _credits(har(row, tmp_path, x_renders_consumed=said)) == right

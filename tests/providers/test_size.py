@@ -1,4 +1,4 @@
-"""The size of a picture is that which imagesize tells, also where it is not asked."""
+"""The size of an image is that which imagesize tells, also where it is not asked."""
 
 import io
 

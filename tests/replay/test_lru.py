@@ -44,7 +44,7 @@ def replayed(trace: Trace, *caches: CacheSetting, batch: int = 7, memory: int = 
 
 
 def forever(entries: int = UNBOUNDED, size: int = UNBOUNDED) -> CacheSetting:
-    """A cache without a time-to-live."""
+    """A cache without a TTL."""
     return CacheSetting(UNBOUNDED, entries, size)
 
 
@@ -74,13 +74,13 @@ def test_more_entries_never_lower_hits(keys: list[int]) -> None:
 
 
 def test_more_bytes_may_lower_hits() -> None:
-    """docs/simulation.md: one byte more admits the large picture, which pushes the small one out."""
+    """docs/simulation.md: one byte more admits the large image, which pushes the small one out."""
     trace = [(0, 1), (1, 2), (0, 1)]
     assert [each.renders for each in replayed(trace, forever(size=1), forever(size=2))] == [2, 3]
 
 
 def test_what_is_too_large_is_not_admitted_and_pushes_nothing_out() -> None:
-    """The size counts as it was when the picture was stored; an empty one always fits."""
+    """The size counts as it was when the image was stored; an empty one always fits."""
     assert replayed([(0, 3), (1, 9), (0, 3)], forever(size=5))[0].renders == 2
     assert replayed([(0, 3), (1, 2), (0, 99), (1, 2)], forever(size=5))[0].renders == 2
     assert replayed([(0, 0), (0, 0)], forever(size=0))[0].renders == 1
@@ -88,7 +88,7 @@ def test_what_is_too_large_is_not_admitted_and_pushes_nothing_out() -> None:
 
 
 def test_a_hit_does_not_make_it_live_longer() -> None:
-    """With a time-to-live too, the age counts from the last render; what expired keeps its place until then."""
+    """With a TTL too, the age counts from the last render; what expired keeps its place until then."""
     trace = [(0, 1)] * 5
     assert replayed(trace, CacheSetting(2, 3))[0].renders == 3
     # Key 0 expired unseen; it still is the newest but one when key 2 comes, so key 1 makes room first.

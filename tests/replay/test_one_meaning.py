@@ -45,7 +45,7 @@ def requests_of(rng: random.Random) -> list[Request]:
 
 
 def naive(requests: list[Request], ttl: int, *, only_renders: bool) -> Iterator[tuple[Request, Verdict, int]]:
-    """(request, what it is, how many of its requests were served another picture), word for word from section 3."""
+    """(request, what it is, how many of its requests were served another image), word for word from section 3."""
     cur: Request | None = None
     for e in requests:
         if cur is None or cur["key"] != e["key"]:
@@ -67,7 +67,7 @@ def naive(requests: list[Request], ttl: int, *, only_renders: bool) -> Iterator[
 
 
 def saved(each: list[tuple[Request, Verdict, int]]) -> list[int]:
-    """Of the requests that a cache serves, how many were served another picture: no repeat that is not billed."""
+    """Of the requests that a cache serves, how many were served another image: no repeat that is not billed."""
     return [served for e, verdict, served in each if verdict == Verdict.REPEAT and not e["free"]]
 
 

@@ -1,4 +1,4 @@
-"""The walk over many times-to-live, at its edges."""
+"""The walk over many TTLs, at its edges."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def walked(requests: list[dict[str, int]], *ttls: int, **usual: object) -> list[Sum]:
-    """Sums of one key for each time-to-live."""
+    """Sums of one key for each TTL."""
     sums = by_key(lambda: stream(requests), ttls, ONE, prices(**usual), len(requests), 10**6)  # type: ignore[arg-type]
     return [read(row) for row in sums[0].tolist()]
 
@@ -49,7 +49,7 @@ def test_a_request_that_was_no_render_takes_the_usual_time_and_price() -> None:
 
 
 def test_only_two_renders_show_that_a_picture_changed() -> None:
-    """A logged hit that differs from the stored picture is served all the same, and counted as stale."""
+    """A logged hit that differs from the stored image is served all the same, and counted as stale."""
     changed = [{"digest": 7}, {"ts_us": 1, "digest": 8}, {"ts_us": 2, "digest": 8}]
     assert counts(changed, 100) == (2, 0)
     hits = [{"digest": 7}, {"ts_us": 1, "digest": 8, "render": 0, "weight": 5}, {"ts_us": 2, "digest": 7}]
@@ -60,7 +60,7 @@ def test_only_two_renders_show_that_a_picture_changed() -> None:
 
 
 def test_the_further_hits_of_a_concurrent_one_find_the_picture_under_way() -> None:
-    """The first of five waits; four see the current picture, which is another."""
+    """The first of five waits; four see the current image, which is another."""
     found = walked([{"digest": 7, "duration_us": 10}, {"ts_us": 1, "digest": 8, "render": 0, "weight": 5}], 0)[0]
     assert (found.renders, found.concurrent, found.stale) == (1, 1, 4)
 
@@ -110,7 +110,7 @@ def test_keys_are_told_apart_by_all_their_bits() -> None:
 
 
 def test_many_groups_take_several_passes_with_the_same_sums() -> None:
-    """The memory for sums bounds how many times-to-live one pass serves, and nothing else."""
+    """The memory for sums bounds how many TTLs one pass serves, and nothing else."""
     requests, lives = at(0, 1, 3, 7, 20, 21), (0, 1, 2, 5, 9)
     passes = []
 

@@ -28,15 +28,15 @@ def walked(rows: list[tuple[int, int, int]], ttl: int = 100, monkeypatch: Any = 
 
 CASES = [
     ([(0, 10, 0), (9, 10, 0), (10, 10, 0)], [N, C, R]),  # until done: concurrent; from done on: repeat
-    ([(0, 10, 0), (109, 0, 0), (110, 0, 0)], [N, R, EX]),  # the time-to-live counts from done, and excludes its end
+    ([(0, 10, 0), (109, 0, 0), (110, 0, 0)], [N, R, EX]),  # the TTL counts from done, and excludes its end
     ([(0, 0, 0), (60, 0, 0), (120, 0, 0)], [N, R, EX]),  # it does not slide on reads
     ([(0, 0, 0), (0, 0, 0)], [N, R]),  # without a duration nothing is concurrent
     (
         [(0, 0, 7), (5, 0, 8), (6, 0, 8), (7, 0, 7)],
         [N, CH, R, CH],
-    ),  # a changed picture is needed and is then the current one
+    ),  # a changed image is needed and is then the current one
     ([(0, 0, 7), (5, 0, 0), (6, 0, 8)], [N, R, CH]),  # an unknown digest never differs
-    ([(0, 0, 7), (100, 0, 7), (300, 0, 8)], [N, EI, EX]),  # expired with the same picture is evidence
+    ([(0, 0, 7), (100, 0, 7), (300, 0, 8)], [N, EI, EX]),  # expired with the same image is evidence
     ([(0, 50, 7), (10, 500, 8), (60, 0, 7)], [N, C, R]),  # a concurrent one does not become current
 ]
 

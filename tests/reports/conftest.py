@@ -27,7 +27,7 @@ def written(result: Result, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """The audit of sample_logs/, with the times-to-live that reports draw."""
+    """The audit of sample_logs/, with the TTLs that reports draw."""
     sources = discover([str(ROOT / "sample_logs")], tmp_path_factory.mktemp("scratch"))
     options = Options(cache=False, curve=True)
     return audit(sources, load(ROOT / "sample_logs" / "auditor.toml"), options, lambda *_: None)

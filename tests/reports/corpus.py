@@ -185,7 +185,7 @@ def events(text: str, number: int) -> Iterator[dict[str, Any]]:
     for day in _DAYS:
         for hour in (8, 9):  # the second is a repeat
             yield {**base, **size, "id": next(identity), "ts": at.format(day, hour), "key": text}
-        # An input that never changes the picture, and the same picture at half the size.
+        # An input that never changes the image, and the same image at half the size.
         for hour, shape in ((10, size), (11, {"width": 800, "height": 600, "bytes": 100_000})):
             yield {**base, **shape, "id": next(identity), "ts": at.format(day, hour), "key": f"{text}{day}{hour}",
                    "digest": f"sha256:{hour:064x}", "inputs": {text: f"{day:016x}", "steady": "0" * 16}}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The curve of times-to-live is what `auditor simulate` says, and drawn only for those who want it."""
+"""The curve of TTLs is what `auditor simulate` says, and drawn only for those who want it."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("random_now")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 12, 2))
 def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
-    """Point by point, --since and --until included; the audit's own time-to-live is among them and marked."""
+    """Point by point, --since and --until included; the audit's own TTL is among them and marked."""
     files, config = generate(seed, 150)
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
@@ -43,7 +43,7 @@ def test_it_is_what_simulate_says(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_unknown_stale_pictures_are_not_none(samples: Result) -> None:
-    """No hit of the samples has a digest: nobody knows whether a picture would have been stale."""
+    """No hit of the samples has a digest: nobody knows whether an image would have been stale."""
     assert {point.stale for point in samples.curve} == {None}
     assert "| 7 d | 71.8% | 7,149 | 7,149 | ? |" in written(samples, "markdown")
     assert "it is unknown here, since no hit of the log has a digest" in written(samples, "html")

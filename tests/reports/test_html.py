@@ -59,7 +59,7 @@ def test_no_word_comes_alive(visit: Visit, hostile: Hostile, name: str) -> None:
 
 
 def test_the_policy_allows_its_own_styles_alone(visit: Visit, samples: Result) -> None:
-    """The hash is that of the style sheet; script, style, picture and frame are refused even if they got in."""
+    """The hash is that of the style sheet; script, style, image and frame are refused even if they got in."""
     html = written(samples, "html")
     style = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert len(style) == 1
@@ -76,7 +76,7 @@ def test_the_policy_allows_its_own_styles_alone(visit: Visit, samples: Result) -
     )
     refused = [each for each in did if each.startswith("console") and "Content Security Policy" in each]
     assert len(refused) == 4
-    # The picture was asked for and stopped before it left.
+    # The image was asked for and stopped before it left.
     assert sorted(set(did) - set(refused)) == ["failed file://canary.invalid/ csp", "request file://canary.invalid/"]
     assert page.evaluate("getComputedStyle(document.getElementById('p')).color") == "rgb(27, 33, 40)"
 
@@ -113,16 +113,16 @@ def test_nothing_runs_out_of_the_page(visit: Visit, samples: Result, width: int)
     assert min(sizes) > 0.75
 
 
-def test_colours_follow_the_reader_and_paper_is_light(visit: Visit, samples: Result) -> None:
+def test_colors_follow_the_reader_and_paper_is_light(visit: Visit, samples: Result) -> None:
     """Page and charts, by variables; on paper all evidence is open."""
     html = written(samples, "html")
-    colours = "[document.body, document.querySelector('.wide svg path[fill=\"var(--needed)\"]')].map((e, i) => "
-    colours += "getComputedStyle(e)[i ? 'fill' : 'backgroundColor'])"
+    colors = "[document.body, document.querySelector('.wide svg path[fill=\"var(--needed)\"]')].map((e, i) => "
+    colors += "getComputedStyle(e)[i ? 'fill' : 'backgroundColor'])"
     light, dark = (visit(html, scheme=scheme)[0] for scheme in ("light", "dark"))
-    assert light.evaluate(colours) == ["rgb(255, 255, 255)", "rgb(11, 114, 133)"]
-    assert dark.evaluate(colours) == ["rgb(20, 24, 29)", "rgb(59, 184, 204)"]
+    assert light.evaluate(colors) == ["rgb(255, 255, 255)", "rgb(11, 114, 133)"]
+    assert dark.evaluate(colors) == ["rgb(20, 24, 29)", "rgb(59, 184, 204)"]
     dark.emulate_media(media="print")
-    assert dark.evaluate(colours) == light.evaluate(colours)
+    assert dark.evaluate(colors) == light.evaluate(colors)
     visible = (
         "[...document.querySelectorAll('details > dl')].every(e => e.checkVisibility({contentVisibilityAuto: true}))"
     )
@@ -141,7 +141,7 @@ def test_it_says_what_the_json_report_says(visit: Visit, samples: Result) -> Non
         )
         for caption in (
             "Credits by cause",
-            "Utilisation by cycle",
+            "Utilization by cycle",
             "By money, then credits",
             "Inputs",
             "Rejected lines",
@@ -155,7 +155,7 @@ def test_it_says_what_the_json_report_says(visit: Visit, samples: Result) -> Non
         for account in report["accounts"]
         for cycle in account["cycles"]
     }
-    assert {(row[1], row[2], row[7]) for row in tables["Utilisation by cycle"]} == cycles
+    assert {(row[1], row[2], row[7]) for row in tables["Utilization by cycle"]} == cycles
     assert [row[0:2] for row in tables["By money, then credits"]] == [
         [finding.severity, finding.rule] for finding in samples.report.by_money
     ]
@@ -246,7 +246,7 @@ def test_a_missing_library_is_said_before_anything_is_read(library: str) -> None
 
 @pytest.mark.slow
 def test_the_line_and_the_words_are_of_the_plan_that_was_in_force(tmp_path: Path) -> None:
-    """A plan that changed is neither drawn nor told as if it had always been the one, and a year is no month."""
+    """A plan that changed is neither drawn nor told as if it had always been the one, and a year is not a month."""
     log = [event(str(month), f"2026-0{month}-02T08:00:00Z", key=str(month)) for month in (7, 8, 9)]
     (tmp_path / "a.jsonl").write_bytes(lines(log))
     account = {"provider": "imejis", "plan": "Basic", "plans": [{"plan": "Year", "since": date(2026, 9, 1)}]}

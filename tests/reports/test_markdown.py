@@ -33,7 +33,7 @@ def shape(text: str) -> Counter[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", corpus.CORPORA)
 def test_no_word_is_markup(hostile: Hostile, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The same headings, tables, lists and spans as with harmless words; no link, picture or HTML at all."""
+    """The same headings, tables, lists and spans as with harmless words; no link, image or HTML at all."""
     monkeypatch.setattr(markdown, "MOST_GROUPS", 10**6)
     monkeypatch.setattr(markdown, "NAMED", 10**6)
     result, harmless = hostile(name)

@@ -1,4 +1,4 @@
-"""Words from a log cannot forge, colour or break the terminal report."""
+"""Words from a log cannot forge, color or break the terminal report."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,7 @@ RENDERS = [
 
 
 def test_concurrent_repeat_changed_and_expired(report: Report) -> None:
-    """One of each: 2 credits concurrent, 1 repeat, a changed picture, one that expired unchanged."""
+    """One of each: 2 credits concurrent, 1 repeat, a changed image, one that expired unchanged."""
     finding = only(report(RENDERS), "duplicate-renders")
     evidence = finding["evidence"]
     assert (evidence["renders"], evidence["concurrent"], evidence["repeat"], evidence["expired_identical"]) == (

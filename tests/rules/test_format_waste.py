@@ -89,7 +89,7 @@ def test_link_previews_and_mail_take_jpeg_and_png_alone(report: Report) -> None:
 
 @pytest.mark.parametrize(("saved", "found"), [(4096, 1), (4095, 0), (0, 0), (-5000, 0)])
 def test_the_least_waste_that_counts(report: Report, saved: int, found: int) -> None:
-    """4096 bytes of one picture; what is larger in another format is no waste."""
+    """4096 bytes of one image; what is larger in another format is no waste."""
     measured = (picture(webp=(100_000 - saved, 80)),)
     rules = [one["rule"] for one in report(EVENTS, measured=measured)["findings"]]
     assert rules.count("format-waste") == found

@@ -42,7 +42,7 @@ def test_evidence_names_the_sizes_and_the_larger_ones_traffic(report: Report) ->
 
 
 def test_the_two_sizes_may_be_of_two_accounts_and_environments(report: Report) -> None:
-    """The template and the inputs make the picture; each pair of sizes counts once, wherever it was rendered."""
+    """The template and the inputs make the image; each pair of sizes counts once, wherever it was rendered."""
     places = [("main", "production"), ("main", "staging"), ("other", "production")]
     events = [
         event(f"{account}{environment}{width}", key=f"k{width}", account=account, environment=environment,

@@ -53,7 +53,7 @@ def test_placeholders(target: str, body: bytes | None, found: str) -> None:
         ("/cards/og/banana.png?word=nan", None),
         ("/cards/undefined-error/1.png?t=undefined%20behavior", None),
         ("/cards/og/nullable.png?name=Jennifer+Null&last=Null&user=NULL", None),
-        ("/cards/og/1.png?undefined=1&null", None),  # a name is no value
+        ("/cards/og/1.png?undefined=1&null", None),  # a name is not a value
         ("/cards/og/1.png?width=auto&color=none&x=None", None),
         ("/cards/{id}/1.png?set={1,2}&braces=%7B%7D&empty=%7B%7B%7D%7D", None),
         ("/cards/og/1.png?price=$%7B5%7D&m={{1,2},{3}}", None),

@@ -8,7 +8,7 @@ from tests.conftest import DIGEST, OTHER, Report, event, only
 
 
 def renders(pictures: str, **fields: Any) -> list[dict[str, Any]]:
-    """A render a minute, each with another `t`; the letters say which picture came."""
+    """A render a minute, each with another `t`; the letters say which image came."""
     return [
         event(
             f"e{n:03d}",
@@ -23,7 +23,7 @@ def renders(pictures: str, **fields: Any) -> list[dict[str, Any]]:
 
 
 def test_a_field_that_never_shows(report: Report) -> None:
-    """Four renders, three pairs, one picture: three credits were needless."""
+    """Four renders, three pairs, one image: three credits were needless."""
     found = report(renders("aaaa"))
     finding = only(found, "volatile-inputs")
     assert (finding["subject"]["field"], finding["credits"], finding["confidence"]) == ("t", 3, "medium")
@@ -80,7 +80,7 @@ def test_two_fields_that_pass_together_are_both_reported(report: Report) -> None
 
 
 def test_a_field_that_selects_the_picture_is_not_volatile(report: Report) -> None:
-    """Whatever is not proved by equal pictures stays part of the key."""
+    """Whatever is not proved by equal images stays part of the key."""
     assert report(renders("abababab"))["waste"]["volatile"] == 0
 
 

@@ -12,7 +12,7 @@ CONFIG = "[sources.shop]\npath = '/img/(?P<template>[^/]+)/\\d+\\.png'\n"
 
 
 def log(path: Path, size: str = "{size}") -> None:
-    """Forty renders: `t=` is new each time, `name=` selects one of two pictures of different size."""
+    """Forty renders: `t=` is new each time, `name=` selects one of two images of different size."""
     lines = []
     for n in range(40):
         name, length = ("a", 5000) if n % 3 else ("b", 7000)
@@ -109,7 +109,7 @@ def test_answers_of_one_size_prove_nothing(tmp_path: Path, path: str, size: int)
 
 
 def test_shapes_are_not_compared_with_each_other(report: Report) -> None:
-    """Another width has another size whatever it shows: neighbours are looked for within one shape."""
+    """Another width has another size whatever it shows: neighbors are looked for within one shape."""
     wide = renders("aaaa" + "aA" * 30)
     for n, each in enumerate(wide):
         each |= {"width": 100 + n % 2, "bytes": each["bytes"] + n % 2}

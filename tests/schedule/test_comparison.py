@@ -153,7 +153,7 @@ def test_an_account_of_one_report_is_not_compared() -> None:
 
 
 def test_different_questions_are_named() -> None:
-    """Another time-to-live makes other waste."""
+    """Another TTL makes other waste."""
     other = report(options={"ttl_seconds": 3600})
     assert compare(report(), other)["different_options"] == ["ttl_seconds: 86400 before, 3600 now"]
     assert compare(report(), report())["different_options"] == []

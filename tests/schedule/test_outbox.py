@@ -117,7 +117,7 @@ def test_a_file_is_replaced_whole(said: Said, tmp_path: Path) -> None:
         ({"kind": "file", "path": "x", "formats": ["pdf"]}, "formats = 'pdf' is unknown"),
         ({"kind": "file", "path": "x", "password": "hunter2"}, "password is unknown"),
         ({"kind": "smtp", "host": "h", "sender": "s", "to": "t"}, "to is not a list"),
-        ({"kind": "smtp", "host": "h", "sender": "s", "to": ["t"], "port": 0}, "port = 0 is no port"),
+        ({"kind": "smtp", "host": "h", "sender": "s", "to": ["t"], "port": 0}, "port = 0 is not a port"),
         ({"kind": "smtp", "host": "h", "sender": "s", "to": ["t"], "security": "ssl"}, "none of starttls, tls, none"),
         ({"kind": "slack", "url": "https://hooks.example/x"}, "url_env is missing"),
         ({"kind": "webhook", "url_env": "X", "private": 1}, "private = 1 is not true or false"),

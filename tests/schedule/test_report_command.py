@@ -40,7 +40,7 @@ path = "www/{{cycle}}.txt"
 
 
 def month(number: int, repeats: int, account: str = "main", first: int = 1, length: int = 30) -> list[dict[str, Any]]:
-    """A whole cycle in which every picture is rendered 1 + *repeats* times within a day."""
+    """A whole cycle in which every image is rendered 1 + *repeats* times within a day."""
     found = []
     start = datetime(2026, number, first, 6, tzinfo=UTC)
     for day in [*range(28), length - 1]:
@@ -223,7 +223,7 @@ def test_a_ledger_can_be_reported_on(shop: Path) -> None:
     ("arguments", "words"),
     [
         (("--cycle", "2026-05"), "no event from 2026-05-01 to 2026-06-01"),
-        (("--cycle", "soon"), "--cycle = 'soon' is no cycle; write last"),
+        (("--cycle", "soon"), "--cycle = 'soon' is not a cycle; write last"),
         (("--deliver", "nobody"), "no [delivery.nobody] in auditor.toml; available: team, chat, disk"),
         (("--deliver", "chat"), "[delivery.chat]: the environment variable CHAT is empty"),
         (("--against", "nowhere.json"), "nowhere.json: cannot be read"),

@@ -67,7 +67,7 @@ def test_waits_are_as_asked_and_bounded(webhook: Posted, said: Said) -> None:
 
 def test_only_public_addresses_unless_allowed(webhook: Posted) -> None:
     """An address that was put into the environment by mistake does not reach inner services."""
-    with pytest.raises(DeliveryError, match="no public address; private = true") as caught:
+    with pytest.raises(DeliveryError, match="not a public address; private = true") as caught:
         hook(webhook, private=False).send(message())
     assert not caught.value.again
     assert webhook.requests == []

@@ -102,7 +102,7 @@ def test_the_smallest_life_within_five_percent_of_the_fewest_renders(log: Path) 
 
 @pytest.mark.parametrize(("factor", "ttl"), [("1.01", 3600), ("1.0101", None)])
 def test_within_one_percent_is_within_one_percent(factor: str, ttl: int | None, tmp_path: Path) -> None:
-    """Two renders under an hour, one for ever: the dearer is taken at 1 % more, and not beyond."""
+    """Two renders under an hour, one forever: the dearer is taken at 1 % more, and not beyond."""
     extra = float(factor) * 1000 - 1000
     path = tmp_path / "usage.jsonl"
     path.write_bytes(lines([event("a", credits=1000), event("b", "2026-09-01T09:00:00Z", credits=round(extra, 4))]))

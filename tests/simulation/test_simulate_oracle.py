@@ -64,7 +64,7 @@ def demand_log(seed: int, size: int) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def settings(seed: int) -> list[Setting]:
-    """Every time-to-live with and without coalescing, and a few bounded caches."""
+    """Every TTL with and without coalescing, and a few bounded caches."""
     rng = random.Random(seed)
     unbounded = [Setting.of(micros(ttl), on) for ttl in TTLS for on in (True, False)]
     bounded = [

@@ -112,7 +112,7 @@ def test_a_plain_trace_does_take_the_straight_way(tmp_path: Path, monkeypatch: p
 
 
 def test_an_id_is_the_text_that_stands_there(tmp_path: Path) -> None:
-    """07 and 7 are two pictures, though both are one number."""
+    """07 and 7 are two images, though both are one number."""
     path = tmp_path / "trace.csv"
     path.write_text("0,7,10\n1,07,10\n2,7,10\n")
     assert simulated(path, [Setting.of(None, entries=9)])["rows"][0]["renders"] == 2

@@ -125,7 +125,7 @@ class TemplateBlocks:
         return mapped
 
     def _events(self, lines: PlainLines, read: dict[str, Coded], good: Any) -> pa.RecordBatch | None:
-        """The columns of those lines that ask for a picture; all that were read are counted."""
+        """The columns of those lines that ask for an image; all that were read are counted."""
         tally, request = self._reading.tally, read["request"]
         rows = np.flatnonzero(np.array([found is not None for found in request.values])[request.codes] & good)
         tally.lines += int(good.sum())

@@ -1,6 +1,6 @@
 """Charts as Vega-Lite specifications, drawn to SVG by vl-convert: no browser, no script, no network.
 
-Colours are CSS variables, so that one picture serves light, dark and paper; every chart is drawn twice, wide and
+Colors are CSS variables, so that one image serves light, dark and paper; every chart is drawn twice, wide and
 narrow, since an SVG that shrinks takes its letters along. No word from a log gets into a chart: names stand in the
 page around it, where the template escapes them.
 """
@@ -30,14 +30,14 @@ BLANKS: dict[bool, dict[str, float]] = {
     True: {"COLUMNS": 0, "TICKS": 12, "GAP": 0.5},  # 0 columns: the legend is one row
     False: {"COLUMNS": 3, "TICKS": 4, "GAP": 0},
 }
-"""What differs in a wide picture and in a narrow one, besides the width."""
+"""What differs in a wide image and in a narrow one, besides the width."""
 
 Spec = dict[str, object]
 MUTED, LINE, INK = "var(--muted)", "var(--line)", "var(--ink)"
 
 CONFIG: Spec = {
     "background": None,
-    "aria": False,  # the page gives each picture one text, and its numbers as a table
+    "aria": False,  # the page gives each image one text, and its numbers as a table
     "font": "sans-serif",
     "padding": 2,
     "view": {"stroke": None},
@@ -64,8 +64,8 @@ def draw(spec: Spec, width: int) -> str:
     return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
 
 
-def _area(colour: str) -> Spec:
-    return {"type": "area", "line": {"color": colour, "strokeWidth": 2}, "color": colour, "fillOpacity": 0.15}
+def _area(color: str) -> Spec:
+    return {"type": "area", "line": {"color": color, "strokeWidth": 2}, "color": color, "fillOpacity": 0.15}
 
 
 def _time(channel: str, title: str | None = None) -> Spec:
@@ -106,11 +106,11 @@ def credits_by_day(account: Account, days: Sequence[Day]) -> Spec | None:
     bars = _stacks(rows)
     drawn = {bar["what"] for bar in bars}
     used = [(name, word) for name, word in USES if word in drawn]
-    colours = {"domain": [word for _, word in used], "range": [f"var(--{name})" for name, _ in used]}
+    colors = {"domain": [word for _, word in used], "range": [f"var(--{name})" for name, _ in used]}
     below = {"width": "WIDTH", "height": 150} | _layer(
         bars, {"type": "rect", "stroke": "var(--page)", "strokeWidth": "GAP"},
         x=_time("from"), x2={"field": "to"}, y=_amount("low", title), y2={"field": "high"},
-        color={"field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"}, "scale": colours},
+        color={"field": "what", "type": "nominal", "legend": {"columns": "COLUMNS"}, "scale": colors},
     )  # fmt: skip
     return {"vconcat": [_burn_up(account, days), below], "resolve": {"scale": {"x": "shared"}}, "spacing": 12}
 
@@ -190,7 +190,7 @@ def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec
     x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, number(max(credits, Fraction(1)))]}}
     y = {"field": "name", "type": "nominal", "sort": None, "title": None,
          "axis": {"labelColor": INK, "labelFontSize": 13, "minExtent": 100, "maxExtent": 100}}  # fmt: skip
-    colour = {"domain": names, "range": [f"var(--{name})" for name in names]}
+    color = {"domain": names, "range": [f"var(--{name})" for name in names]}
     return {
         "width": "LABELLED", "height": {"step": 30}, "padding": {"left": 2, "top": 2, "right": 56, "bottom": 2},
         "data": {"values": rows}, "encoding": {"y": y},
@@ -199,7 +199,7 @@ def waterfall(credits: Fraction, causes: Sequence[tuple[str, Fraction]]) -> Spec
                 "mark": {"type": "bar", "height": {"band": 0.7}},
                 "encoding": {
                     "x": {"field": "low", **x}, "x2": {"field": "high"},
-                    "color": {"field": "what", "type": "nominal", "legend": None, "scale": colour},
+                    "color": {"field": "what", "type": "nominal", "legend": None, "scale": color},
                 },
             },
             {
@@ -220,11 +220,11 @@ def hits_by_day(days: Sequence[Day]) -> Spec | None:
 
 
 def served_by_ttl(points: Sequence[TtlPoint]) -> Spec:
-    """The share of requests that need no render, by time-to-live."""
+    """The share of requests that need no render, by TTL."""
     rows = [
         {"ttl": ttl_word(point.ttl_us), "served": round(float(point.served), 4), "now": point.now} for point in points
     ]
-    x = {"field": "ttl", "type": "ordinal", "sort": None, "title": "Time-to-live",
+    x = {"field": "ttl", "type": "ordinal", "sort": None, "title": "TTL",
          "axis": {"grid": False, "labelAngle": 0}}  # fmt: skip
     return {
         "width": "WIDTH", "height": 200, "data": {"values": rows},

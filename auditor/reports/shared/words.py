@@ -36,7 +36,7 @@ FILTERED = {
     "partial": "partial answers (206)",
     "not_sent": "blocked or canceled before they were sent",
 }
-"""What it means why a request of a source or a provider is no event."""
+"""What it means why a request of a source or a provider is not an event."""
 NO_ADVICE: Mapping[str, str] = {
     "mostly_filtered": "none, since more than half of this account's requests are redirects, partial or no images: "
     "the log does not show what it needs",
@@ -220,7 +220,7 @@ def assumed(result: Result) -> Iterator[str]:
     if uncertain:
         yield f"Beside the credits, not among them: {plural(uncertain, 'call')} that may have been billed."
     if not report.bytes_priced:
-        yield "Prices of stored and delivered bytes are not configured: what needless bytes cost is unknown, not 0."
+        yield "Prices of stored and delivered bytes are not configured: what wasted bytes cost is unknown, not 0."
     for one in report.accepted[:MOST_ACCEPTED]:
         subject = " ".join(one.subject.values())
         yield (

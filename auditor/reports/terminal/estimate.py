@@ -41,7 +41,7 @@ def write(result: Estimated, out: TextIO) -> None:
         inset(console, table)
         if found.plans:
             price = f"Price {plain(found.plans[0].currency)}"
-            plans = table_of("Plan", price, "Credits", "For so many calls", left=["Plan", "For so many calls"])
+            plans = table_of("Plan", price, "Credits", "For N calls", left=["Plan", "For N calls"])
             for plan in found.plans:
                 plans.add_row(
                     Words(plain(plan.name)), cents(plan.monthly), f"{number(plan.included):,}",

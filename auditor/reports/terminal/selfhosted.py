@@ -1,4 +1,4 @@
-"""The comparison with rendering at home, for a terminal, with a picture."""
+"""The comparison with self-hosting, for a terminal, with an image."""
 
 from fractions import Fraction
 from typing import TextIO
@@ -14,15 +14,15 @@ from auditor.results.selfhosted import Compared, Even
 from auditor.system.terminal import plain
 
 PICTURE = 44
-"""Columns of the picture."""
+"""Columns of the image."""
 
 
 def write(found: Compared, out: TextIO) -> None:
-    """Write the assumptions, the picture and the break-even."""
+    """Write the assumptions, the image and the break-even."""
     console = console_of(out)
     provider = plain(found.provider)
     currency = found.currency or "USD"
-    console.print(Words(f"Rendering at home or with {provider}, {currency} a month", style="bold"))
+    console.print(Words(f"Self-hosting or rendering with {provider}, {currency} a month", style="bold"))
     table = table_of("Assumption", "From", "To", "Unit", "Source", left=["Assumption", "Unit", "Source"])
     for each in found.assumptions:
         source = each.source + (f", {each.checked}" if each.checked else "")
@@ -32,7 +32,7 @@ def write(found: Compared, out: TextIO) -> None:
         _picture(console, found, provider)
         console.print()
     home, even = found.self_hosted, found.break_even
-    console.print(f"At home: {cents(home.low)} to {cents(home.high)} a month, however few pictures.")
+    console.print(f"Self-hosted: {cents(home.low)} to {cents(home.high)} a month, however few images.")
     if not found.plans:
         console.print(f"Break-even: {prices_unknown(provider)}")
         return
@@ -55,11 +55,11 @@ def _picture(console: Console, found: Compared, provider: str) -> None:
             Words(bar),
         )
     inset(console, table)
-    console.print(f"  # {provider} with the cache   : what rendering at home costs   > beyond the picture")
+    console.print(f"  # {provider} with the cache   : what self-hosting costs   > beyond the image")
 
 
 def _bar(bill: Fraction | None, low: Fraction, high: Fraction, scale: Fraction) -> str:
-    """A row of the picture: the provider's bill as a bar, the cost at home as a band behind it."""
+    """A row of the image: the provider's bill as a bar, the cost at home as a band behind it."""
     columns = ["?" if bill is None else " "] + [" "] * (PICTURE - 1)
     for column in range(_column(low, scale), _column(high, scale) + 1):
         columns[column] = ":"

@@ -1,6 +1,6 @@
-"""slack: the summary as a message, for Slack and whoever takes its webhooks (Mattermost, Rocket.Chat, Discord).
+"""slack: the summary as a message, for Slack and others that take its webhooks (Mattermost, Rocket.Chat, Discord).
 
-Words of logs mention nobody, link nowhere and are set in no other type: markup is switched off where the receiver
+Text from logs mentions no user, links nowhere and changes no formatting: markup is switched off where the receiver
 knows how, `&`, `<` and `>` are escaped, and what others would read as markup is broken by a zero-width space.
 """
 

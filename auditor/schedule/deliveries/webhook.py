@@ -1,6 +1,6 @@
 """webhook: a JSON document, posted to an address that an environment variable holds.
 
-The address is a secret, since whoever knows it can post: only its host is ever shown. `Idempotency-Key` is the same on
+The address is a secret, since all who know it can post: only its host is ever shown. `Idempotency-Key` is the same on
 every try of one delivery. With `secret_env` the body is signed: `X-Auditor-Signature: sha256=` and the HMAC of the
 body. Only public addresses are connected to, unless `private = true`; redirects are not followed.
 """
@@ -56,9 +56,9 @@ class Webhook:
                 answer = fetcher.send("POST", self._url, headers, content)
         except FetchError as error:
             again = error.reason in ("unreachable", "out_of_time")
-            cure = "; private = true in its table permits it" if error.reason == "private_address" else ""
-            detail = "it is no public address" if cure else error.detail
-            raise DeliveryError(detail + cure, again=again) from None
+            fix = "; private = true in its table permits it" if error.reason == "private_address" else ""
+            detail = "it is not a public address" if fix else error.detail
+            raise DeliveryError(detail + fix, again=again) from None
         if not 200 <= answer.status < 300:
             again = answer.status in _LATER or answer.status >= 500
             asked = answer.headers.get("retry-after", "")
