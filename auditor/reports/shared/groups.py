@@ -15,7 +15,7 @@ _DIGEST = re.compile(r"([0-9a-f]{12})[0-9a-f]{20,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FindingGroup:
     """The findings of one rule and account, in the order in which they came."""
 
     rule: str
@@ -54,13 +54,13 @@ class Group:
         return [value for name, value in finding.subject.items() if name not in ("provider", "account")]
 
 
-def grouped(findings: Iterable[Finding]) -> list[Group]:
+def grouped(findings: Iterable[Finding]) -> list[FindingGroup]:
     """Groups in the order of their first members."""
     found: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
     for each in findings:
         account = tuple(each.subject[name] for name in ("provider", "account") if name in each.subject)
         found.setdefault((each.rule, account), []).append(each)
-    return [Group(rule, account, tuple(members)) for (rule, account), members in found.items()]
+    return [FindingGroup(rule, account, tuple(members)) for (rule, account), members in found.items()]
 
 
 def readable(text: str) -> str:
