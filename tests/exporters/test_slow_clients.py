@@ -83,7 +83,9 @@ def test_an_honest_scraper_is_always_answered(exporter: str) -> None:
     for number, client in enumerate(slow):
         client.sendall(asking(number) if number < SLOW else REQUEST * 200)
     wrk = subprocess.Popen(
-        [need("wrk", "wrk"), "-t1", "-c64", f"-d{SECONDS:.0f}s", exporter], stdout=subprocess.PIPE, text=True
+        [need("wrk", "wrk"), "-t1", "-c64", "--timeout", "30s", f"-d{SECONDS:.0f}s", exporter],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     asked, waits = 0, []
     started = time.monotonic()
