@@ -34,7 +34,9 @@ class Prometheus:
     def get(self, path: str, **parameters: str) -> Any:
         """`data` of an answer; AssertionError with what it says otherwise."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=300) as answer:
+            with urllib.request.urlopen(
+                f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=300
+            ) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{parameters}: {error.read().decode()}") from None
