@@ -66,7 +66,7 @@ def test_mistakes_get_one_sentence(log: Path, arguments: list[str], code: int, w
     ("text", "words"),
     [
         ("nonsense = 1", "nonsense is unknown; available: "),
-        ("[accounts.main]\nprovider = 'imejis'\nplan = 'Gold'", "no known plan of imejis; available: Free, Basic, Pro"),
+        ("[accounts.main]\nprovider = 'imejis'\nplan = 'Gold'", "not a plan of imejis; available: Free, Basic, Pro"),
         ("[accounts.main]\nplan = 'Pro'", "accounts.main.provider is missing"),
         ("[accounts.main]\nprovider = 'imejis'\nanchor_day = 32", "1 to 31"),
         ("[plans.imejis.X]\nprice = '-1'\nincluded = 5", "below 0"),
@@ -263,7 +263,7 @@ def test_figures_are_whole_on_a_narrow_terminal(log: Path, arguments: tuple[str,
     assert not re.search(rb"14\.9(?!9)", shown)
 
 
-@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colors_only_on_a_terminal_and_never_with_no_color(log: Path, variables: dict[str, str], colored: bool) -> None:
     """A pseudo terminal sees colors, unless NO_COLOR is set."""
     parent, child = pty.openpty()

@@ -159,7 +159,7 @@ def _summary(result: "Inspected") -> None:
         f"{result.known:,} known before, {result.copies:,} with the bytes of another, {len(result.refused):,} refused"
     )
     tried = ("webp", "avif", "jpeg", "png")
-    columns = ("Delivered", "Pictures", "Bytes", *(f"as {name}" for name in tried), "Best", "Right-sized")
+    columns = ("Delivered", "Images", "Bytes", *(f"as {name}" for name in tried), "Best", "Right-sized")
     table = table_of(*columns, left=["Delivered"])
     for name in sorted({picture.format for picture in pictures}):
         own = [picture for picture in pictures if picture.format == name]

@@ -143,7 +143,7 @@ def _plan(table: CheckedTable, provider: str, catalogue: Catalogue) -> Plan:
     name, plans = table.need("plan", values.text), catalogue.get(provider, {})
     if name not in plans:
         allowed = f" of {provider}; {available(name, plans)}" if plans else f"; {provider} has no known plans"
-        raise table.fail("plan", f"= {name!r} is unknown{allowed}; or describe it as [plans.{provider}.{name}]")
+        raise table.fail("plan", f"= {name!r} is not a plan{allowed}; or describe it as [plans.{provider}.{name}]")
     return plans[name]
 
 

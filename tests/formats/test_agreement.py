@@ -44,7 +44,7 @@ http {{
   server {{
     listen 127.0.0.1:{port}; server_name _; access_log combined.log; access_log own.log own; access_log json.log json;
     location / {{ return 200 "{picture}"; }}
-    location /cached/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_cache images; proxy_cache_valid 200 1h; }}
+    location /cached/ {{ proxy_pass http://127.0.0.1:{upstream}; proxy_cache pictures; proxy_cache_valid 200 1h; }}
     location /missing/ {{ return 404; }} location /gone/ {{ return 410 ""; }} location /broken/ {{ return 503; }}
     location /moved/ {{ return 302 /img/1.png; }} location /secret/ {{ return 403; }}
   }}
@@ -183,7 +183,7 @@ def test_three_formats_of_one_nginx_tell_the_same(logs: Path) -> None:
     assert len(combined) > REQUESTS
 
     def told(exchange: Exchange) -> tuple[object, ...]:
-        # What is not a request (a TLS handshake on a plain port) is told as each log wrote it.
+        # What is no request (a TLS handshake on a plain port) is told as each log wrote it.
         return exchange.method, exchange.target if exchange.method else "", exchange.status, exchange.bytes
 
     assert [told(exchange) for exchange in own] == [told(exchange) for exchange in combined]

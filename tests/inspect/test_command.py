@@ -36,7 +36,7 @@ def test_a_folder_is_measured_into_a_file_that_is_read_back(folder: Path, tmp_pa
     output = tmp_path / "measured.json"
     done = command("inspect", str(folder), "--shown", "120", "--output", str(output))
     assert done.returncode == 0, done.stderr
-    assert b"2 pictures" in done.stdout and b"1 with the bytes of another" in done.stdout
+    assert b"2 images" in done.stdout and b"1 with the bytes of another" in done.stdout
     found = read(output)
     assert found["schema"] == SCHEMA
     sizes = {Path(one["source"]).name: (one["bytes"], one["width"], one["shown"]) for one in found["pictures"]}
